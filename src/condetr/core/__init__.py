@@ -1,0 +1,1 @@
+"""Shapes, boxes, records and errors: what every room above speaks."""

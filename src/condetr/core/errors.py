@@ -1,0 +1,114 @@
+"""Every error that condetr expects, each saying what was wrong, where, and what to do.
+
+A `CondetrError` is one line for a person and five fields for a program. The classes also
+inherit the builtin that code written for transformers catches (`ValueError`, `OSError`, ...).
+"""
+
+from typing import ClassVar
+
+
+class CondetrError(Exception):
+    """An expected failure.
+
+    Attributes:
+        code: stable machine-readable name of the kind, e.g. ``"image"``.
+        exit_status: what the command line exits with.
+        reason: what is wrong and what was expected.
+        source: the file, folder, URL or reference it was found in, if any.
+        item: the field, key, annotation or class inside ``source``, if any.
+        hint: what to do about it, if known.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        source: object = None,
+        item: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.source = None if source is None else str(source)
+        self.item = None if item is None else str(item)
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.source, self.item) if part is not None)
+        said = f"{where}: {self.reason}" if where else self.reason
+        return f"{said} ({self.hint})" if self.hint else said
+
+    def to_dict(self) -> dict[str, str | None]:
+        return {
+            "code": self.code,
+            "source": self.source,
+            "item": self.item,
+            "reason": self.reason,
+            "hint": self.hint,
+        }
+
+
+class UsageError(CondetrError, ValueError):
+    """A call or command that cannot be carried out as asked."""
+
+    code, exit_status = "usage", 2
+
+
+class SettingsError(CondetrError, ValueError):
+    """A setting that is unknown, missing, contradictory or of the wrong kind."""
+
+    code, exit_status = "settings", 2
+
+
+class DataError(CondetrError, ValueError):
+    """Data that cannot be used."""
+
+    code, exit_status = "data", 3
+
+
+class ImageError(DataError):
+    """A picture, array or tensor that cannot be decoded or whose pixels are not what they claim."""
+
+    code = "image"
+
+
+class AnnotationError(DataError):
+    """A label of a picture that is malformed or contradicts the picture."""
+
+    code = "annotation"
+
+
+class CheckpointError(CondetrError, ValueError):
+    """Weights or settings of a stored model that are broken, unsafe or do not fit."""
+
+    code, exit_status = "checkpoint", 5
+
+
+class ModelError(CondetrError, RuntimeError):
+    """The network ran and its answer cannot be used."""
+
+    code, exit_status = "model", 5
+
+
+class StorageError(CondetrError, OSError):
+    """Reading or writing failed: disk full, unwritable, vanished."""
+
+    code, exit_status = "storage", 6
+
+
+class MissingExtraError(CondetrError, ImportError):
+    """An optional extra is not installed; the hint is the pip line."""
+
+    code, exit_status = "missing_extra", 7
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}", hint=f'pip install "condetr[{extra}]"')
+
+
+class GateError(CondetrError):
+    """A measured value did not meet the gate that was asked for."""
+
+    code, exit_status = "gate", 8
