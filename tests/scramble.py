@@ -11,9 +11,7 @@ def scramble(module: nn.Module, seed: int = 0) -> nn.Module:
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             if not tensor.is_floating_point():
                 continue
-            if name.endswith("running_var"):
-                tensor.uniform_(0.5, 1.5, generator=generator)
-            elif tensor.ndim == 1 and name.endswith("weight"):
+            if name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
                 tensor.uniform_(0.5, 1.5, generator=generator)
             elif tensor.ndim == 4:
                 fan_in = tensor[0].numel()

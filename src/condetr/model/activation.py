@@ -1,0 +1,21 @@
+"""Activation functions by the names that config files use."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+from torch.nn import functional
+
+Activation = Callable[[Tensor], Tensor]
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu_new": partial(functional.gelu, approximate="tanh"),
+    "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
+    "silu": functional.silu,
+    "swish": functional.silu,
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "tanh": functional.tanh,
+}

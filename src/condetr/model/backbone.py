@@ -1,0 +1,18 @@
+"""From a description to the network that sees the picture."""
+
+from condetr.model.config import ResNetDescription, TimmDescription
+from condetr.model.resnet import ResNet
+from condetr.model.timm_backbone import TimmBackbone
+
+
+def build_backbone(description: ResNetDescription | TimmDescription) -> ResNet | TimmBackbone:
+    """Both give the maps of their stages, finest first, and know their ``widths`` and the last ``stride``."""
+    return ResNet(description) if isinstance(description, ResNetDescription) else TimmBackbone(description)
+
+
+def early_layers(backbone: ResNet | TimmBackbone) -> list[str]:
+    """Names of the parameters of the stem and the first stage: what fine-tuning leaves alone (DETR, appendix A.4)."""
+    names = [name for name, _ in backbone.named_parameters()]
+    if isinstance(backbone, ResNet):
+        return [name for name in names if name.startswith(("stem.", "stages.0."))]
+    return [name for name in names if not any(f"layer{later}" in name for later in (2, 3, 4))]

@@ -1,0 +1,67 @@
+"""Any backbone of timm, behind the same face as our ResNet. Needs the ``timm`` extra."""
+
+from typing import Any
+
+from torch import nn
+
+from condetr.core.errors import MissingExtraError, SettingsError
+from condetr.core.shapes import FeatureMap, Pixels
+from condetr.model.config import TimmDescription
+from condetr.model.convolution import FrozenBatchNorm
+
+
+class TimmBackbone(nn.Module):
+    def __init__(self, description: TimmDescription) -> None:
+        super().__init__()
+        try:
+            import timm
+        except ImportError:
+            raise MissingExtraError("timm", "timm", f"the backbone {description.name!r}") from None
+        if "/" in description.name or not timm.is_model(description.name):
+            raise SettingsError(
+                f"{description.name!r} is no architecture of timm", item="backbone", hint="timm.list_models() has them"
+            )
+        # Some architectures refuse the argument, so it is only passed on when it asks for something.
+        stride: dict[str, Any] = (
+            {} if description.output_stride is None else {"output_stride": description.output_stride}
+        )
+        self.network = timm.create_model(
+            description.name,
+            pretrained=False,
+            features_only=True,
+            out_indices=description.out_indices,
+            in_chans=description.colours,
+            **stride,
+        )
+        _freeze_norms(self.network, keep_activations=description.norm_activations)
+        stages: Any = self.network.feature_info
+        self.widths: tuple[int, ...] = tuple(stages.channels())
+        self.stride: int = stages.reduction()[-1]
+
+    def forward(self, pixels: Pixels) -> tuple[FeatureMap, ...]:
+        return tuple(self.network(pixels))
+
+
+class FrozenBatchNormAct(FrozenBatchNorm):
+    """For the norms of timm that also activate."""
+
+    def __init__(self, channels: int, epsilon: float, activation: nn.Module) -> None:
+        super().__init__(channels, epsilon)
+        self.activation = activation
+
+    def forward(self, x: FeatureMap) -> FeatureMap:
+        return self.activation(super().forward(x))
+
+
+def _freeze_norms(module: nn.Module, *, keep_activations: bool) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, _frozen(child, keep_activations=keep_activations))
+        else:
+            _freeze_norms(child, keep_activations=keep_activations)
+
+
+def _frozen(norm: nn.BatchNorm2d, *, keep_activations: bool) -> FrozenBatchNorm:
+    # 1e-5 whatever the architecture trained with: so do the peers, and so do their checkpoints
+    activates = keep_activations and hasattr(norm, "act")
+    return FrozenBatchNormAct(norm.num_features, 1e-5, norm.act) if activates else FrozenBatchNorm(norm.num_features)
