@@ -1,49 +1,20 @@
-"""The whole network."""
-
-from typing import NamedTuple
-
-import torch
-from torch import nn
-from torch.nn.functional import interpolate
+"""Conditional DETR, the detector."""
 
 from condetr.core.records import Prediction
-from condetr.core.shapes import FeatureMap, GridMask, Memory, PixelMask, Pixels, Points, Queries, QueryMask
-from condetr.model.backbone import build_backbone
+from condetr.core.shapes import PixelMask, Pixels
+from condetr.model.body import Body
 from condetr.model.config import DetectorConfig
-from condetr.model.decoder import ConditionalDecoder
-from condetr.model.encoder import Encoder
 from condetr.model.heads import DetectionHead
-from condetr.model.position import LearnedGrid, SineGrid, check_grid_fits
 
 
-class Trace(NamedTuple):
-    """All that one look at a batch leaves behind; heads and observers read from it.
-
-    ``features`` is empty when the caller brought the memory; ``embeddings`` are the normalised ones of every
-    decoder layer, last layer last.
-    """
-
-    features: tuple[FeatureMap, ...]
-    memory: Memory
-    embeddings: tuple[Queries, ...]
-    reference_logits: Points
-
-
-class ConditionalDetr(nn.Module):
+class ConditionalDetr(Body):
     """``forward`` answers with the last layer; ``supervise`` with every layer, for the losses.
 
     Pictures of one size need no mask; in a padded batch it is True on real pixels.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.backbone = build_backbone(config.backbone)
-        self.input_projection = nn.Conv2d(self.backbone.widths[-1], config.d_model, kernel_size=1)
-        sine = config.position_embedding_type == "sine"
-        self.position = SineGrid(config.d_model) if sine else LearnedGrid(config.d_model)
-        self.encoder = Encoder(config)
-        self.decoder = ConditionalDecoder(config)
+        super().__init__(config)
         self.head = DetectionHead(config)
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
@@ -53,47 +24,3 @@ class ConditionalDetr(nn.Module):
     def supervise(self, pixels: Pixels, mask: PixelMask | None = None) -> tuple[Prediction, ...]:
         trace = self.trace(pixels, mask)
         return tuple(self.head(embeddings, trace.reference_logits) for embeddings in trace.embeddings)
-
-    def trace(
-        self,
-        pixels: Pixels,
-        mask: PixelMask | None = None,
-        *,
-        flattened: Memory | None = None,
-        memory: Memory | None = None,
-        embeddings: Queries | None = None,
-        query_mask: QueryMask | None = None,
-    ) -> Trace:
-        """Look at a batch.
-
-        Args:
-            pixels: normalised pictures.
-            mask: True on real pixels; None when nothing is padded.
-            flattened: enters the encoder instead of the projected features of the backbone.
-            memory: what the encoder gave earlier; it is not run again.
-            embeddings: what the queries start from instead of zeros.
-            query_mask: False on queries that the others do not see.
-
-        Raises:
-            UsageError: the picture is larger than learned positions reach.
-        """
-        rows, columns = (-(-side // self.backbone.stride) for side in pixels.shape[-2:])
-        check_grid_fits(self.position, rows, columns, self.backbone.stride)
-        features: tuple[FeatureMap, ...] = ()
-        if memory is None and flattened is None:
-            features = self.backbone(pixels)
-            rows, columns = features[-1].shape[-2:]
-            flattened = self.input_projection(features[-1]).flatten(2).transpose(1, 2)
-        cells = grid_mask(pixels, mask, rows, columns)
-        grid = self.position(cells).to(pixels.dtype)
-        allowed = None if mask is None else cells.flatten(1)
-        memory = self.encoder(flattened, grid, allowed) if memory is None else memory
-        decoded = self.decoder(memory, grid, allowed, embeddings, query_mask)
-        return Trace(features, memory, decoded.embeddings, decoded.reference_logits)
-
-
-def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> GridMask:
-    """A cell is real when the pixel at its corner is."""
-    if mask is None:
-        return torch.ones(len(pixels), rows, columns, dtype=torch.bool, device=pixels.device)
-    return interpolate(mask[None].float(), size=(rows, columns))[0].bool()

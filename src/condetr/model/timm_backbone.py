@@ -63,5 +63,7 @@ def _freeze_norms(module: nn.Module, *, keep_activations: bool) -> None:
 
 def _frozen(norm: nn.BatchNorm2d, *, keep_activations: bool) -> FrozenBatchNorm:
     # 1e-5 whatever the architecture trained with: so do the peers, and so do their checkpoints
-    activates = keep_activations and hasattr(norm, "act")
-    return FrozenBatchNormAct(norm.num_features, 1e-5, norm.act) if activates else FrozenBatchNorm(norm.num_features)
+    activation = getattr(norm, "act", None)
+    if keep_activations and isinstance(activation, nn.Module):
+        return FrozenBatchNormAct(norm.num_features, 1e-5, activation)
+    return FrozenBatchNorm(norm.num_features)
