@@ -13,7 +13,7 @@ from torch import Tensor
 
 Pixels: TypeAlias = Float[Tensor, "batch colours height width"]  # normalised
 PixelMask: TypeAlias = Bool[Tensor, "batch height width"]  # True on real pixels, False on padding
-FeatureMap: TypeAlias = Float[Tensor, "batch width_of_stage rows columns"]
+FeatureMap: TypeAlias = Float[Tensor, "batch _ _ _"]  # channels, rows, columns: each stage has its own
 GridMask: TypeAlias = Bool[Tensor, "batch rows columns"]  # True on cells that hold real pixels
 CellMask: TypeAlias = Bool[Tensor, "batch cells"]  # the same, flattened
 Memory: TypeAlias = Float[Tensor, "batch cells channels"]

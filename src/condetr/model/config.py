@@ -4,12 +4,13 @@ Field names are those of a Hugging Face config.json where it has the field.
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, no_type_check
 
 from condetr.core.errors import SettingsError
 from condetr.model.activation import ACTIVATIONS
 
 
+@no_type_check  # __post_init__ checks, in words for people
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetDescription:
     """A ResNet by its shape; the names of timm and torchvision are in ``resnet_names.py``.
@@ -62,6 +63,7 @@ class ResNetDescription:
         return self.output_stride or 4 * self.first_stage_stride * 2 ** (len(self.depths) - 1)
 
 
+@no_type_check  # __post_init__ checks, in words for people
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmDescription:
     """A backbone that timm builds by name, for everything that is no ResNet.
@@ -77,6 +79,7 @@ class TimmDescription:
     colours: int = 3
 
 
+@no_type_check  # __post_init__ checks, in words for people
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
     """The detector after and including its backbone.

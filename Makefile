@@ -1,0 +1,49 @@
+# Two commands for a fresh machine: `make demo` and `make test`.
+# Both make a virtual environment by themselves and use it again.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.condetr-stamp
+# The environment is made anew when what goes into it changes, and pointed here when the checkout moved.
+WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
+
+.PHONY: help demo test check lint types format environment clean
+
+help:
+	@echo "make demo      predict on generated pictures and say where they are"
+	@echo "make test      lint, types, import contracts and all tests"
+	@echo "make check     lint, types and import contracts only"
+	@echo "make format    rewrite the sources in the project's format"
+
+demo: environment
+	$(BIN)/python demo/demo.py
+
+test: check
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: environment lint types
+
+lint: environment
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+types: environment
+	$(BIN)/mypy
+
+format: environment
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+environment:
+	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(WANTED)" ]; then \
+		set -e; \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e ".[dev]"; \
+		echo "$(WANTED)" > $(STAMP); \
+	fi
+
+clean:
+	rm -rf $(VENV) demo-output .pytest_cache .ruff_cache .mypy_cache .hypothesis
