@@ -1,0 +1,1 @@
+"""The transformers-shaped face: its class names, arguments and outputs."""

@@ -1,0 +1,1 @@
+"""Pixels to tensors to boxes: decode, resize, normalise, batch, score, draw."""

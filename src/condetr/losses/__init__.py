@@ -1,0 +1,1 @@
+"""What each decoder layer is told about its matches."""

@@ -1,0 +1,1 @@
+"""The set matching of the paper: which query answers for which object."""

@@ -1,0 +1,1 @@
+"""Any picture in, detections out."""
