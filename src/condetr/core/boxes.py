@@ -20,14 +20,21 @@ def area_of(boxes_xyxy: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes"]:
     return width * height
 
 
-def generalized_iou(one: Float[Tensor, "*axes 4"], other: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes"]:
+def generalized_iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
     """Generalised intersection over union of xyxy boxes, element by element; broadcast for pairs.
 
     Rezatofighi et al. 2019: IoU minus the share of the enclosing box that neither covers; in (-1, 1].
+    Two boxes without area overlap in nothing and get a finite value and gradient.
     """
-    overlap = (torch.minimum(one[..., 2:], other[..., 2:]) - torch.maximum(one[..., :2], other[..., :2])).clamp(min=0)
-    intersection = overlap[..., 0] * overlap[..., 1]
-    union = area_of(one) + area_of(other) - intersection
-    enclosing = torch.maximum(one[..., 2:], other[..., 2:]) - torch.minimum(one[..., :2], other[..., :2])
-    enclosed = enclosing[..., 0] * enclosing[..., 1]
-    return intersection / union - (enclosed - union) / enclosed
+    left, top, right, bottom = one.unbind(-1)
+    other_left, other_top, other_right, other_bottom = other.unbind(-1)
+    width = torch.minimum(right, other_right) - torch.maximum(left, other_left)
+    height = torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top)
+    # What two intervals span is the sum of their lengths less their overlap, or plus the gap between them.
+    span = (right - left) + (other_right - other_left) - width
+    rise = (bottom - top) + (other_bottom - other_top) - height
+    intersection = width.clamp(min=0) * height.clamp(min=0)
+    # An area below that of a square whose sides are rounding errors is rounding itself.
+    smallest = torch.finfo(one.dtype).eps ** 2
+    union = (area_of(one) + area_of(other) - intersection).clamp(min=smallest)
+    return intersection / union + union / (span * rise).clamp(min=smallest) - 1

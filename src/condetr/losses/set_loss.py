@@ -1,0 +1,117 @@
+"""The set loss: every decoder layer is matched with the objects, and told what each query should have said."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from condetr.core.errors import SettingsError, UsageError
+from condetr.core.records import Prediction, Target
+from condetr.losses.boxes import giou_losses, l1_losses
+from condetr.losses.focal import focal_losses
+from condetr.losses.object_count import objects_in
+from condetr.losses.progress import cardinality_errors, class_error
+from condetr.matching.assignment import Assignment, assign
+from condetr.matching.costs import MatchingCosts
+from condetr.matching.objects import gather_objects
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """How much each term counts in the total, and the alpha of the focal loss; as in the paper."""
+
+    classes: float = 2.0
+    boxes: float = 5.0
+    giou: float = 2.0
+    alpha: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(weight) and weight >= 0 for weight in astuple(self)) or self.alpha > 1:
+            raise SettingsError(f"expected finite weights of at least 0 and alpha in [0, 1], got {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The terms of each decoder layer, last layer last, before their weights; and their weighted total.
+
+    Attributes:
+        total: what training minimises, over all layers.
+        classes: focal loss.
+        boxes: L1 distance of (cx, cy, w, h).
+        giou: 1 - generalised IoU.
+        cardinality_error: how far the number of queries that score above 0.5 is from the number of objects, for
+            the log only.
+        class_error: per cent of the last layer's matched queries whose best class is wrong, for the log only; 100
+            where nothing is matched, as the authors log it.
+        assignment: which query answered for which object.
+        unmatched: objects left out for want of queries.
+    """
+
+    total: Float[Tensor, ""]
+    classes: Float[Tensor, "layers"]
+    boxes: Float[Tensor, "layers"]
+    giou: Float[Tensor, "layers"]
+    cardinality_error: Float[Tensor, "layers"]
+    class_error: Float[Tensor, ""]
+    assignment: Assignment
+    unmatched: int
+
+
+def set_loss(
+    predictions: Sequence[Prediction],
+    targets: Sequence[Target],
+    costs: MatchingCosts,
+    weights: LossWeights,
+    objects: float | None = None,
+) -> Losses:
+    """Equation 2 of DETR with the focal loss of Conditional DETR, computed at least in fp32.
+
+    Args:
+        predictions: of the supervised decoder layers, last layer last.
+        targets: of each image.
+        costs: of the matching.
+        weights: of the loss.
+        objects: what the terms are divided by; `objects_in(targets)` unless given, say for several batches a step.
+
+    Raises:
+        UsageError: the predictions and the targets are not of the same images.
+        AnnotationError: a target is malformed or does not fit the network.
+        ModelError: a prediction is not finite.
+    """
+    if not predictions or not targets:
+        raise UsageError(f"nothing to learn from {len(predictions)} decoder layers and {len(targets)} images")
+    logits, boxes = _stack(predictions)
+    if len(targets) != boxes.shape[1]:
+        raise UsageError(f"expected one target per image, got {len(targets)} for a batch of {boxes.shape[1]}")
+    count = objects_in(targets, boxes.device) if objects is None else objects
+    labelled = gather_objects(targets, logits.shape[-1], boxes)
+    assignment = assign(logits, boxes, labelled, costs)
+
+    answering = torch.arange(len(boxes), device=boxes.device)[:, None], assignment.images, assignment.queries
+    answered = assignment.images, assignment.objects
+    labels = labelled.labels[answered]
+    pairs = boxes[answering], labelled.boxes[answered]
+    classes = focal_losses(logits, (*answering, labels), weights.alpha) / count
+    l1, giou = l1_losses(*pairs) / count, giou_losses(*pairs) / count
+    return Losses(
+        total=(weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum(),
+        classes=classes,
+        boxes=l1,
+        giou=giou,
+        cardinality_error=cardinality_errors(logits, labelled.counts),
+        class_error=class_error(logits[answering][-1], labels[-1]),
+        assignment=assignment,
+        unmatched=sum(labelled.counts) - len(assignment.images),
+    )
+
+
+def _stack(
+    predictions: Sequence[Prediction],
+) -> tuple[Float[Tensor, "layers batch queries classes"], Float[Tensor, "layers batch queries 4"]]:
+    logits = torch.stack([prediction.logits for prediction in predictions])
+    boxes = torch.stack([prediction.boxes for prediction in predictions])
+    precision = torch.promote_types(torch.promote_types(logits.dtype, boxes.dtype), torch.float32)
+    return logits.to(precision), boxes.to(precision)
