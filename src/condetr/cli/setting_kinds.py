@@ -1,0 +1,73 @@
+"""What a value in a settings file may be, by the annotation of its field."""
+
+import re
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from condetr.core.errors import SettingsError
+
+
+class _Unfit(Exception):  # noqa: N818  never leaves this file
+    """The value is not of this kind; another one may be allowed."""
+
+
+def read_value(kind: Any, value: Any, *, source: str, item: str) -> Any:
+    """``value`` as the field's annotation ``kind`` wants it.
+
+    Raises:
+        SettingsError: it is of another kind.
+    """
+    allowed = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    for wanted in allowed:
+        try:
+            return _as_kind(wanted, value)
+        except _Unfit:
+            continue
+    expected = " or ".join(_name_of(wanted) for wanted in allowed)
+    raise SettingsError(f"is {shown(value)}, expected {expected}", source=source, item=item)
+
+
+def _as_kind(wanted: Any, value: Any) -> Any:
+    if get_origin(wanted) is tuple:
+        return _as_words(value, get_args(wanted)[0])
+    if get_origin(wanted) is Literal and type(value) is str and value in get_args(wanted):
+        return value
+    if wanted is Path and isinstance(value, str | Path) and str(value):
+        return Path(value)
+    if wanted is float and (type(value) is int or _is_scientific(value)):
+        return float(value)
+    if type(value) is wanted:
+        return value
+    raise _Unfit
+
+
+def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
+    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(words):
+        raise _Unfit
+    return tuple(_as_kind(wanted, word) for word in words)
+
+
+def _is_scientific(value: object) -> bool:
+    """YAML 1.1 reads ``1e-4`` as text; it wants ``1.0e-4``. Both are numbers here."""
+    return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,3}", value, re.IGNORECASE) is not None
+
+
+def _name_of(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        return f"a list, each {_name_of(get_args(kind)[0])}"
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path"}
+    return names.get(kind, "nothing (null)")
+
+
+def shown(value: Any) -> str:
+    """The value for a message; the inside of a list or mapping may be endless and is left out."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,117 @@
+"""A YAML file, ``--set a.b=value`` and flags in, one frozen dataclass tree out. Nothing is global.
+
+A field ``top_k: Annotated[int, "what --help says"] = 100`` of a settings dataclass is at once the YAML key ``top_k``,
+``--set top_k=100`` and the flag ``--top-k``.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+from condetr.cli.setting_kinds import read_value, shown
+from condetr.cli.yaml_text import plain_yaml
+from condetr.core.errors import SettingsError
+
+Settings = TypeVar("Settings")
+
+
+class _Given(NamedTuple):
+    value: Any
+    source: str  # the file, --set or flag that gave it
+
+
+def flag_of(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def read_settings(
+    schema: type[Settings],
+    *,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Defaults < ``file`` < ``overrides`` < ``flags`` that are not None.
+
+    Raises:
+        SettingsError: a setting is unknown, missing, contradictory or of the wrong kind; it is named by its path
+            and by where it was given.
+    """
+    given: dict[str, _Given] = {}
+    if file is not None:
+        given |= _leaves_of(schema, _tree_of(file), str(file))
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        source = f"--set {override}"
+        if not equals or not path:
+            raise SettingsError("expected NAME=VALUE", source=source)
+        tree = plain_yaml(text, source=source)
+        for name in reversed(path.split(".")):
+            tree = {name: tree}
+        given |= _leaves_of(schema, tree, source)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            given[name] = _Given(value, flag_of(name))
+    return _build(schema, given)
+
+
+def _tree_of(file: Path) -> Mapping[str, Any]:
+    try:
+        tree = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"is not UTF-8 text: {error.reason} at byte {error.start}", source=file) from error
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", source=file) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, Mapping):
+        raise SettingsError(f"holds {shown(tree)}, expected NAME: VALUE lines", source=file)
+    return tree
+
+
+def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str = "") -> dict[str, _Given]:
+    kinds = get_type_hints(schema)
+    leaves: dict[str, _Given] = {}
+    for name, value in tree.items():
+        path = f"{parents}{name}"
+        if name not in kinds:
+            known = [f"{parents}{leaf}" for leaf in _paths_of(schema)]
+            nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)[0]
+            hint = f"the nearest is {nearest}; known here: {', '.join(known)}"
+            raise SettingsError("no such setting", source=source, item=path, hint=hint)
+        if not is_dataclass(kinds[name]):
+            leaves[path] = _Given(value, source)
+        elif isinstance(value, Mapping):
+            leaves |= _leaves_of(kinds[name], value, source, f"{path}.")
+        else:
+            raise SettingsError(f"is {shown(value)}, expected settings of its own", source=source, item=path)
+    return leaves
+
+
+def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
+    for name, kind in get_type_hints(schema).items():
+        if is_dataclass(kind) and isinstance(kind, type):
+            yield from _paths_of(kind, f"{parents}{name}.")
+        else:
+            yield f"{parents}{name}"
+
+
+def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "") -> Settings:
+    kinds = get_type_hints(schema)
+    values: dict[str, Any] = {}
+    for spec in fields(schema):  # type: ignore[arg-type]  # every schema is a dataclass
+        path, kind = f"{parents}{spec.name}", kinds[spec.name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            values[spec.name] = _build(kind, given, f"{path}.")
+        elif path in given:
+            values[spec.name] = read_value(kind, given[path].value, source=given[path].source, item=path)
+        elif spec.default is MISSING and spec.default_factory is MISSING:
+            raise SettingsError("is required", item=path, hint=f"give {flag_of(path)}, or set it in --config FILE")
+    try:
+        return schema(**values)
+    except SettingsError as error:
+        path = f"{parents}{error.item}"
+        source = given[path].source if path in given else None
+        raise SettingsError(error.reason, source=source, item=path, hint=error.hint) from error

@@ -1,0 +1,63 @@
+"""YAML of a settings file, read within bounds.
+
+A hundred bytes of YAML can stand for gigabytes (anchors that repeat anchors), and two equal keys silently
+lose one. Settings need neither, so both are refused.
+"""
+
+from typing import Any
+
+import yaml
+
+from condetr.core.errors import SettingsError
+
+MOST_CHARACTERS = 256 * 1024
+DEEPEST = 16
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without anchors, repeated keys and bottomless nesting."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.MarkedYAMLError(
+                problem="anchors (&) and aliases (*) are not read; write the value out", problem_mark=event.start_mark
+            )
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST}", problem_mark=event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                raise yaml.MarkedYAMLError(problem="a setting's name must be text", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} stands here twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def plain_yaml(text: str, *, source: object) -> Any:
+    """The value that ``text`` stands for.
+
+    Raises:
+        SettingsError: the text is too long, is no YAML, or uses what settings have no need for.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise SettingsError(f"has {len(text)} characters, expected at most {MOST_CHARACTERS}", source=source)
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a SafeLoader, made stricter
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = None if mark is None else f"line {mark.line + 1}"
+        raise SettingsError(f"is not readable YAML: {error.problem}", source=source, item=line) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, the 31st of February
+        raise SettingsError(f"is not readable YAML: {str(error).splitlines()[0]}", source=source) from error
