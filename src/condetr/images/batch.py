@@ -1,0 +1,77 @@
+"""Pictures of different sizes as one padded tensor: each at the top left, its mask beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from condetr.core.errors import DataError
+from condetr.core.shapes import PixelMask
+from condetr.images.resize import Planes
+from condetr.images.sizes import HeightWidth
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the network is fed.
+
+    Attributes:
+        pixels: normalised; zero on padding. Bytes where neither rescaling nor normalising was asked for.
+        mask: True on real pixels.
+        original_sizes: (height, width) of each picture as it was given, upright.
+        resized_sizes: (height, width) of each picture inside ``pixels``.
+    """
+
+    pixels: Shaped[Tensor, "batch 3 height width"]
+    mask: PixelMask
+    original_sizes: tuple[HeightWidth, ...]
+    resized_sizes: tuple[HeightWidth, ...]
+
+    def __len__(self) -> int:
+        return len(self.original_sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Pixel values as (value * factor - shift) / divisor, per channel, without the steps that are None."""
+
+    factor: float | None = None
+    shift: Float[Tensor, "3 1 1"] | None = None
+    divisor: Float[Tensor, "3 1 1"] | None = None
+
+    def write(self, planes: Planes, into: Planes) -> None:
+        into.copy_(planes)
+        if self.factor is not None:
+            into.mul_(self.factor)
+        if self.shift is not None:
+            into.sub_(self.shift)
+        if self.divisor is not None:
+            into.div_(self.divisor)
+
+
+def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) -> tuple[Tensor, PixelMask]:
+    """Write each picture, scaled, to the top left of its slot in one new tensor of ``frame`` or the largest size.
+
+    Raises:
+        DataError: a picture is larger than the frame.
+    """
+    height, width = frame or (max(p.shape[1] for p in pictures), max(p.shape[2] for p in pictures))
+    pixels = torch.empty((len(pictures), 3, height, width), dtype=dtype_of(pictures, scale))
+    mask = torch.zeros((len(pictures), height, width), dtype=torch.bool)
+    for planes, slot, real in zip(pictures, pixels, mask, strict=True):
+        high, wide = planes.shape[1:]
+        if high > height or wide > width:
+            reason = f"is {height}x{width} (height x width), too small for a picture of {high}x{wide}"
+            raise DataError(reason, item="pad_size")
+        scale.write(planes, slot[:, :high, :wide])
+        slot[:, high:] = 0
+        slot[:, :high, wide:] = 0
+        real[:high, :wide] = True
+    return pixels, mask
+
+
+def dtype_of(pictures: Sequence[Planes], scale: Scale) -> torch.dtype:
+    kept = scale == Scale() and all(planes.dtype == torch.uint8 for planes in pictures)
+    return torch.uint8 if kept else torch.float32

@@ -1,0 +1,126 @@
+"""From a path, bytes or a PIL picture to one upright RGB picture; whatever is not one is refused by name."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from condetr.core.errors import ImageError
+from condetr.images.modes import rgb_of
+from condetr.images.signatures import kind_of
+from condetr.images.sources import Source, name_of, open_source
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
+PIXEL_LIMIT = 100_000_000
+_ORIENTATION = 0x0112  # EXIF 2.32, table 4
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_pillow_settings = threading.RLock()
+
+
+def decode(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -> Image.Image:
+    """The upright RGB picture; of an animation or a multi-page file, the first.
+
+    The content decides the format, not the file name. A picture above ``pixel_limit`` is refused from
+    its header, before any memory is spent on it.
+
+    Raises:
+        ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off or too large.
+    """
+    name = name_of(source)
+    if isinstance(source, Image.Image):
+        _check_size(source, name, pixel_limit)
+        return rgb_of(upright(_loaded(source, name)), name)
+    with open_source(source) as stream, _strict_truncation():
+        if _opened(stream, name, pixel_limit).format == "PNG":
+            _check_checksums(stream, name, pixel_limit)
+        picture = _loaded(_opened(stream, name, pixel_limit), name)
+        return rgb_of(upright(picture), name)
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Turn a picture the way its EXIF orientation says; the same object when there is nothing to turn."""
+    try:
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises anything on garbage, and garbage says nothing
+        return picture
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _opened(stream: BinaryIO, name: str, pixel_limit: int | None) -> Image.Image:
+    stream.seek(0)
+    try:
+        with _own_pixel_limit():
+            picture = Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        stream.seek(0)
+        reason, hint = kind_of(stream.read(256))
+        raise ImageError(reason, source=name, hint=f"{hint}; supported formats: {', '.join(FORMATS)}") from None
+    except Exception as error:
+        raise _damaged(error, name) from error
+    _check_size(picture, name, pixel_limit)
+    return picture
+
+
+def _check_checksums(stream: BinaryIO, name: str, pixel_limit: int | None) -> None:
+    """Pillow checks the checksums of PNG pixel data only when asked, and must open the file anew afterwards."""
+    picture = _opened(stream, name, pixel_limit)
+    try:
+        picture.verify()
+    except Exception as error:
+        raise _damaged(error, name) from error
+
+
+def _check_size(picture: Image.Image, name: str, pixel_limit: int | None) -> None:
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise ImageError(f"has no pixels: {width}x{height}", source=name)
+    if pixel_limit is not None and width * height > pixel_limit:
+        reason = f"{width}x{height} is {width * height} pixels, over the limit of {pixel_limit} pixels"
+        raise ImageError(reason, source=name, hint="make it smaller, or raise the pixel limit")
+
+
+def _loaded(picture: Image.Image, name: str) -> Image.Image:
+    try:
+        picture.load()
+    except Exception as error:
+        raise _damaged(error, name) from error
+    return picture
+
+
+def _damaged(error: Exception, name: str) -> ImageError:
+    return ImageError(f"is damaged or incomplete: {error or type(error).__name__}", source=name)
+
+
+@contextmanager
+def _own_pixel_limit() -> Iterator[None]:
+    """Pillow warns at one size and refuses at twice that; the caller's limit takes the place of both."""
+    with _pillow_settings:
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs
+
+
+@contextmanager
+def _strict_truncation() -> Iterator[None]:
+    """A picture that is cut off is refused, even where another library told Pillow to fill the rest with gray."""
+    if not ImageFile.LOAD_TRUNCATED_IMAGES:
+        yield
+        return
+    with _pillow_settings:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = True

@@ -1,0 +1,60 @@
+"""The pixels of a PIL picture as a tensor, read where they lie.
+
+PIL keeps RGB as four bytes a pixel, in blocks of at most 16 MiB. Packing a large picture into a numpy array
+takes longer than resizing it, so the pixels of one block are read in place, through the Arrow C data
+interface that Pillow offers (its layout is fixed: https://arrow.apache.org/docs/format/CDataInterface.html).
+"""
+
+import ctypes
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+
+class _ArrowArray(ctypes.Structure):
+    pass
+
+
+_ArrowArray._fields_ = [
+    ("length", ctypes.c_int64),
+    ("null_count", ctypes.c_int64),
+    ("offset", ctypes.c_int64),
+    ("n_buffers", ctypes.c_int64),
+    ("n_children", ctypes.c_int64),
+    ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+    ("children", ctypes.POINTER(ctypes.POINTER(_ArrowArray))),
+    ("dictionary", ctypes.POINTER(_ArrowArray)),
+    ("release", ctypes.c_void_p),
+    ("private_data", ctypes.c_void_p),
+]
+_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+
+def pixels_of(picture: Image.Image) -> UInt8[Tensor, "height width bytes"]:
+    """The pixels of an RGB picture: red, green and blue, and perhaps a byte of no meaning.
+
+    Treat them as read-only: they may be the picture's own memory.
+    """
+    in_place = pixels_in_place(picture)
+    return torch.from_numpy(np.array(picture)) if in_place is None else in_place
+
+
+def pixels_in_place(picture: Image.Image) -> UInt8[Tensor, "height width 4"] | None:
+    """The picture's own memory, or None where it is not in one piece or this Pillow does not show it."""
+    try:
+        _, capsule = picture.__arrow_c_array__()
+    except (AttributeError, ValueError):
+        return None
+    array = ctypes.cast(_pointer_of(capsule, b"arrow_array"), ctypes.POINTER(_ArrowArray)).contents
+    if array.n_children != 1:
+        return None
+    values, size = array.children[0].contents, picture.width * picture.height * 4
+    if values.length != size or values.n_buffers != 2 or array.offset or values.offset:
+        return None
+    memory = (ctypes.c_uint8 * size).from_address(values.buffers[1] or 0)
+    memory.owner = capsule  # type: ignore[attr-defined]  # a name of our own: the memory lives as long as its reader
+    return torch.frombuffer(memory, dtype=torch.uint8).view(picture.height, picture.width, 4)

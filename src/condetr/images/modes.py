@@ -1,0 +1,69 @@
+"""Every PIL mode to RGB: what a person would see, never clipped to white.
+
+Transparent pixels show white behind them; the colour stored under them was never meant to be seen.
+16-bit levels are divided by 257, so that 65535 becomes 255. Colour profiles are not applied: the
+networks were trained without.
+"""
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image
+
+from condetr.core.errors import ImageError
+
+_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_WIDE = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+_PLAIN = {"1", "L", "P", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+
+
+def rgb_of(picture: Image.Image, name: str) -> Image.Image:
+    """The picture in RGB mode; the same object when it already is.
+
+    Raises:
+        ImageError: a mode without a known meaning, or levels out of its range.
+    """
+    if picture.mode in _ALPHA or "transparency" in picture.info:
+        return _over_white(picture)
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in _WIDE:
+        return _from_levels(picture, name)
+    if picture.mode == "F":
+        return _from_floats(picture, name)
+    if picture.mode in _PLAIN:
+        return picture.convert("RGB")
+    raise ImageError(f"pictures of mode {picture.mode} are not supported", source=name, hint="convert it to RGB")
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGBA")
+    if picture.getchannel("A").getextrema() == (255, 255):
+        return picture.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _from_levels(picture: Image.Image, name: str) -> Image.Image:
+    levels = np.asarray(picture).astype(np.int64)
+    low, high = int(levels.min()), int(levels.max())
+    if low < 0 or high > 65535:
+        raise _out_of_range(picture.mode, f"{low} to {high}", "0 to 65535", name)
+    if picture.mode == "I" and high <= 255:  # 32 bits say nothing of the scale; these are 8-bit levels
+        return _gray(levels)
+    return _gray((levels + 128) // 257)
+
+
+def _from_floats(picture: Image.Image, name: str) -> Image.Image:
+    levels = np.asarray(picture).astype(np.float64)
+    low, high = float(levels.min()), float(levels.max())
+    if not (low >= 0 and high <= 255):  # also refuses NaN
+        raise _out_of_range(picture.mode, f"{low:g} to {high:g}", "0 to 1 or 0 to 255", name)
+    return _gray(np.rint(levels * 255 if high <= 1 else levels))
+
+
+def _out_of_range(mode: str, given: str, expected: str, name: str) -> ImageError:
+    reason = f"values of this mode {mode} picture range from {given}, expected {expected}"
+    return ImageError(reason, source=name, hint="scale it to 8 bits per channel")
+
+
+def _gray(levels: Shaped[np.ndarray, "height width"]) -> Image.Image:
+    return Image.fromarray(levels.astype(np.uint8)).convert("RGB")

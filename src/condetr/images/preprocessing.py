@@ -1,0 +1,182 @@
+"""What happens to a picture between decoding and the network, as a ``preprocessor_config.json`` tells it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from condetr.core.errors import CondetrError, SettingsError
+from condetr.images.batch import Batch, Scale, dtype_of, padded
+from condetr.images.resize import Picture, Planes, mode_of, planes_of, resize, size_of_picture
+from condetr.images.sizes import Edges, Exactly, HeightWidth, Numerics, Size, size_of
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """The documented options of the image processor, checked once.
+
+    Attributes:
+        numerics: whose resampling and rounding; see ``sizes`` and ``resize``.
+        carried: what a file said beyond these options; written back by ``to_dict``.
+    """
+
+    do_resize: bool = True
+    size: Size = field(default=Edges(800, 1333))
+    resample: int = Image.Resampling.BILINEAR
+    do_rescale: bool = True
+    rescale_factor: float = 1 / 255
+    do_normalize: bool = True
+    image_mean: tuple[float, ...] = IMAGENET_MEAN
+    image_std: tuple[float, ...] = IMAGENET_STD
+    do_pad: bool = True
+    pad_size: Exactly | None = None
+    numerics: Numerics = "torchvision"
+    carried: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("do_resize", "do_rescale", "do_normalize", "do_pad"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"is {getattr(self, name)!r}, expected true or false", item=name)
+        if self.resample not in list(Image.Resampling):
+            known = ", ".join(f"{known.value} ({known.name})" for known in Image.Resampling)
+            raise SettingsError(f"is {self.resample!r}, expected one of {known}", item="resample")
+        if self.numerics == "torchvision":
+            mode_of(Image.Resampling(self.resample))
+        _check_numbers(self.image_mean, "image_mean", positive=False)
+        _check_numbers(self.image_std, "image_std", positive=True)
+        _check_numbers((self.rescale_factor,) * 3, "rescale_factor", positive=True)
+
+    @classmethod
+    def from_dict(
+        cls, settings: Mapping[str, Any], *, numerics: Numerics = "torchvision", source: object = None
+    ) -> Self:
+        """Read what transformers 4 or 5 wrote; ``max_size`` and ``pad_and_return_pixel_mask`` are old names.
+
+        Raises:
+            SettingsError: a value of the wrong kind, named by its key and ``source``.
+        """
+        try:
+            return cls._from_dict(settings, numerics)
+        except CondetrError as error:
+            raise SettingsError(error.reason, source=source, item=error.item, hint=error.hint) from None
+
+    @classmethod
+    def _from_dict(cls, settings: Mapping[str, Any], numerics: Numerics) -> Self:
+        if not isinstance(settings, Mapping):
+            raise SettingsError(f"is {type(settings).__name__}, expected an object with settings")
+        said = {name: value for name, value in settings.items() if value is not None}
+        longest = said.pop("max_size", 1333 if isinstance(said.get("size"), int) else None)
+        if "pad_and_return_pixel_mask" in said:
+            said.setdefault("do_pad", said.pop("pad_and_return_pixel_mask"))
+        if "size" in said:
+            said["size"] = size_of(said["size"], longest=longest)
+        if "pad_size" in said:
+            said["pad_size"] = pad_size_of(said["pad_size"])
+        for name in ("image_mean", "image_std"):
+            if name in said:
+                said[name] = numbers_of(said[name], name)
+        known = {f.name for f in fields(cls)} - {"numerics", "carried"}
+        carried = {name: value for name, value in said.items() if name not in known}
+        return cls(**{name: said[name] for name in known & said.keys()}, numerics=numerics, carried=carried)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A ``preprocessor_config.json`` that transformers 4.34 and 5 load."""
+        pad_size = {} if self.pad_size is None else {"pad_size": self.pad_size.to_dict()}
+        return {
+            "image_processor_type": "ConditionalDetrImageProcessor",
+            "format": "coco_detection",
+            **self.carried,
+            "do_resize": self.do_resize,
+            "size": self.size.to_dict(),
+            "resample": int(self.resample),
+            "do_rescale": self.do_rescale,
+            "rescale_factor": self.rescale_factor,
+            "do_normalize": self.do_normalize,
+            "image_mean": list(self.image_mean),
+            "image_std": list(self.image_std),
+            "do_pad": self.do_pad,
+            **pad_size,
+        }
+
+    def fit(self, picture: HeightWidth) -> HeightWidth:
+        """What size (height, width) a picture of this size gets, before padding."""
+        return self.size.fit(picture, self.numerics) if self.do_resize else picture
+
+    def prepare(self, pictures: Sequence[Picture]) -> Batch:
+        """Resize, scale and normalise pictures, and pad them together.
+
+        Raises:
+            SettingsError: their sizes differ and ``do_pad`` is off.
+            DataError: one is larger than ``pad_size``.
+        """
+        resized = [self._resized(picture) for picture in pictures]
+        sizes = tuple((planes.shape[1], planes.shape[2]) for planes in resized)
+        if not self.do_pad and len(set(sizes)) > 1:
+            reason = f"is off, so the pictures must come out at one size, not {', '.join(map(str, sizes))}"
+            raise SettingsError(reason, item="do_pad", hint="turn it on, or prepare them one by one")
+        frame = (self.pad_size.height, self.pad_size.width) if self.do_pad and self.pad_size else None
+        pixels, mask = padded(resized, self._scale(), frame)
+        return Batch(pixels, mask, tuple(size_of_picture(picture) for picture in pictures), sizes)
+
+    def prepare_each(self, pictures: Iterable[Picture]) -> list[Planes]:
+        """The same without padding: one tensor a picture, each at its own size."""
+        scale, prepared = self._scale(), []
+        for picture in pictures:
+            planes = self._resized(picture)
+            prepared.append(torch.empty(planes.shape, dtype=dtype_of([planes], scale)))
+            scale.write(planes, prepared[-1])
+        return prepared
+
+    def _resized(self, picture: Picture) -> Planes:
+        size = size_of_picture(picture)
+        target = self.fit(size)
+        if target == size:
+            return planes_of(picture)
+        return resize(picture, target, Image.Resampling(self.resample), self.numerics)
+
+    def _scale(self) -> Scale:
+        if not self.do_normalize:
+            return Scale(factor=self.rescale_factor if self.do_rescale else None)
+        mean, std = _channels(self.image_mean), _channels(self.image_std)
+        if not self.do_rescale:
+            return Scale(shift=mean, divisor=std)
+        levels = 1 / self.rescale_factor  # both steps in one: mean and std in the units of the pixels
+        return Scale(shift=mean * levels, divisor=std * levels)
+
+
+def numbers_of(given: object, name: str) -> tuple[float, ...]:
+    """One number a channel; a single one stands for all three.
+
+    Raises:
+        SettingsError: something else.
+    """
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return (float(given),) * 3
+    if isinstance(given, list | tuple) and all(isinstance(number, int | float) for number in given):
+        return tuple(float(number) for number in given)
+    raise SettingsError(f"is {given!r}, expected 3 numbers, one a channel", item=name)
+
+
+def pad_size_of(given: object) -> Exactly:
+    size = size_of(given, field="pad_size")
+    if not isinstance(size, Exactly):
+        raise SettingsError(f"is {given!r}, expected {{height, width}}", item="pad_size")
+    return size
+
+
+def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:
+    usable = all(isinstance(n, int | float) and math.isfinite(n) and (n > 0 or not positive) for n in numbers)
+    if len(numbers) != 3 or not usable:
+        kind = "3 numbers above 0" if positive else "3 finite numbers"
+        raise SettingsError(f"is {list(numbers)}, expected {kind}, one a channel", item=name)
+
+
+def _channels(numbers: Sequence[float]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32)[:, None, None]

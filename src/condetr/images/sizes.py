@@ -1,0 +1,123 @@
+"""The documented forms of ``size``, and what size of (height, width) each gives a picture.
+
+Two rounding rules exist where both edges are bounded and the longer one decides. "torchvision" scales
+both sides by the exact ratio; "pil", the older, rounds the shorter side first and derives the longer one
+from it, so that it may miss its bound. A side is never 0, however narrow the picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from condetr.core.errors import SettingsError
+
+HeightWidth: TypeAlias = tuple[int, int]
+Numerics: TypeAlias = Literal["torchvision", "pil"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Keep the proportions: the shorter edge becomes ``shortest``, unless the longer one would pass ``longest``."""
+
+    shortest: int | None
+    longest: int | None
+
+    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:
+        low, high = sorted(picture)
+        if self.shortest is None:
+            return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, picture)
+        bounded = self.longest is not None and high / low * self.shortest > self.longest
+        exact = self.longest * low / high if self.longest is not None and bounded else self.shortest
+        short = max(1, round(exact))
+        if short == low:
+            return picture
+        ratio = exact if rounding == "torchvision" else short
+        return _kept(short, max(1, int(ratio * high / low)), picture)
+
+    def to_dict(self) -> dict[str, int]:
+        edges = {"shortest_edge": self.shortest, "longest_edge": self.longest}
+        return {name: edge for name, edge in edges.items() if edge is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """This height and width, whatever the proportions."""
+
+    height: int
+    width: int
+
+    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - nothing to round
+        return self.height, self.width
+
+    def to_dict(self) -> dict[str, int]:
+        return {"height": self.height, "width": self.width}
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Keep the proportions: as large as fits."""
+
+    max_height: int
+    max_width: int
+
+    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - both rules truncate
+        height, width = picture
+        scale = min(self.max_height / height, self.max_width / width)
+        return max(1, int(height * scale)), max(1, int(width * scale))
+
+    def to_dict(self) -> dict[str, int]:
+        return {"max_height": self.max_height, "max_width": self.max_width}
+
+
+Size: TypeAlias = Edges | Exactly | Within
+_FORMS: dict[frozenset[str], type[Size]] = {
+    frozenset({"shortest_edge", "longest_edge"}): Edges,
+    frozenset({"shortest_edge"}): Edges,
+    frozenset({"longest_edge"}): Edges,
+    frozenset({"height", "width"}): Exactly,
+    frozenset({"max_height", "max_width"}): Within,
+}
+_EXPECTED = (
+    "{shortest_edge, longest_edge}, {height, width}, {max_height, max_width}, "
+    "a shortest edge, or a pair (height, width)"
+)
+
+
+def size_of(given: object, *, longest: int | None = None, field: str = "size") -> Size:
+    """Read any documented form of ``size``; ``longest`` bounds a bare shortest edge (the old ``max_size``).
+
+    Raises:
+        SettingsError: another form, or a side that is no positive whole number.
+    """
+    if isinstance(given, Size):
+        return given
+    if isinstance(given, int) and not isinstance(given, bool):
+        return Edges(_side(given, field), longest if longest is None else _side(longest, "max_size"))
+    if isinstance(given, list | tuple) and len(given) == 2:
+        return Exactly(_side(given[0], field), _side(given[1], field))
+    if isinstance(given, Mapping):
+        sides = {name: side for name, side in given.items() if side is not None}
+        form = _FORMS.get(frozenset(sides))
+        if form is Edges:
+            sides = {"longest_edge": longest} | sides if longest is not None else sides
+            shortest, longest = (
+                _side(sides[edge], f"{field}.{edge}") if edge in sides else None
+                for edge in ("shortest_edge", "longest_edge")
+            )
+            return Edges(shortest, longest)
+        if form is not None:
+            return form(**{name: _side(side, f"{field}.{name}") for name, side in sides.items()})
+    raise SettingsError(f"is {given!r}, expected {_EXPECTED}", item=field)
+
+
+def _side(given: object, field: str) -> int:
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise SettingsError(f"is {given!r}, expected a whole number of pixels of at least 1", item=field)
+    return given
+
+
+def _kept(short: int, long: int, picture: HeightWidth) -> HeightWidth:
+    height, width = picture
+    return (long, short) if width < height else (short, long)
