@@ -36,15 +36,21 @@ def decode(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -> Image.Im
     Raises:
         ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off or too large.
     """
+    return rgb_of(upright(decode_as_stored(source, pixel_limit=pixel_limit)), name_of(source))
+
+
+def decode_as_stored(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -> Image.Image:
+    """The same, in the mode and orientation it is stored in."""
     name = name_of(source)
     if isinstance(source, Image.Image):
         _check_size(source, name, pixel_limit)
-        return rgb_of(upright(_loaded(source, name)), name)
+        return _loaded(source, name)
     with open_source(source) as stream, _strict_truncation():
-        if _opened(stream, name, pixel_limit).format == "PNG":
-            _check_checksums(stream, name, pixel_limit)
-        picture = _loaded(_opened(stream, name, pixel_limit), name)
-        return rgb_of(upright(picture), name)
+        picture = _opened(stream, name, pixel_limit)
+        if picture.format == "PNG":
+            _check_checksums(picture, name)
+            picture = _opened(stream, name, pixel_limit)
+        return _loaded(picture, name)
 
 
 def upright(picture: Image.Image) -> Image.Image:
@@ -71,9 +77,8 @@ def _opened(stream: BinaryIO, name: str, pixel_limit: int | None) -> Image.Image
     return picture
 
 
-def _check_checksums(stream: BinaryIO, name: str, pixel_limit: int | None) -> None:
-    """Pillow checks the checksums of PNG pixel data only when asked, and must open the file anew afterwards."""
-    picture = _opened(stream, name, pixel_limit)
+def _check_checksums(picture: Image.Image, name: str) -> None:
+    """Pillow checks the checksums of PNG pixel data only when asked; the file must be opened anew afterwards."""
     try:
         picture.verify()
     except Exception as error:

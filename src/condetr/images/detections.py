@@ -84,7 +84,7 @@ class Detections:
             raise IndexError(f"detection {index} of {len(self)}")
         return next(iter(self._chosen(torch.tensor([index % len(self)]))))
 
-    def above(self, threshold: float) -> "Detections":
+    def above(self, threshold: float | int) -> "Detections":
         """Those that score higher."""
         return self._chosen((self.scores > threshold).nonzero()[:, 0].cpu())
 

@@ -1,9 +1,9 @@
 """What happens to a picture between decoding and the network, as a ``preprocessor_config.json`` tells it."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 import torch
 from PIL import Image
@@ -29,9 +29,9 @@ class Preprocessing:
 
     do_resize: bool = True
     size: Size = field(default=Edges(800, 1333))
-    resample: int = Image.Resampling.BILINEAR
+    resample: Image.Resampling = Image.Resampling.BILINEAR
     do_rescale: bool = True
-    rescale_factor: float = 1 / 255
+    rescale_factor: float | int = 1 / 255
     do_normalize: bool = True
     image_mean: tuple[float, ...] = IMAGENET_MEAN
     image_std: tuple[float, ...] = IMAGENET_STD
@@ -41,50 +41,37 @@ class Preprocessing:
     carried: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("do_resize", "do_rescale", "do_normalize", "do_pad"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f"is {getattr(self, name)!r}, expected true or false", item=name)
-        if self.resample not in list(Image.Resampling):
-            known = ", ".join(f"{known.value} ({known.name})" for known in Image.Resampling)
-            raise SettingsError(f"is {self.resample!r}, expected one of {known}", item="resample")
         if self.numerics == "torchvision":
-            mode_of(Image.Resampling(self.resample))
+            mode_of(self.resample)
         _check_numbers(self.image_mean, "image_mean", positive=False)
         _check_numbers(self.image_std, "image_std", positive=True)
         _check_numbers((self.rescale_factor,) * 3, "rescale_factor", positive=True)
 
     @classmethod
-    def from_dict(
-        cls, settings: Mapping[str, Any], *, numerics: Numerics = "torchvision", source: object = None
-    ) -> Self:
+    def from_dict(cls, settings: Any, *, numerics: Numerics = "torchvision", source: object = None) -> "Preprocessing":
         """Read what transformers 4 or 5 wrote; ``max_size`` and ``pad_and_return_pixel_mask`` are old names.
 
         Raises:
             SettingsError: a value of the wrong kind, named by its key and ``source``.
         """
+        if not isinstance(settings, Mapping):
+            raise SettingsError(f"is {type(settings).__name__}, expected an object with settings", source=source)
         try:
             return cls._from_dict(settings, numerics)
         except CondetrError as error:
             raise SettingsError(error.reason, source=source, item=error.item, hint=error.hint) from None
 
     @classmethod
-    def _from_dict(cls, settings: Mapping[str, Any], numerics: Numerics) -> Self:
-        if not isinstance(settings, Mapping):
-            raise SettingsError(f"is {type(settings).__name__}, expected an object with settings")
+    def _from_dict(cls, settings: Mapping[str, Any], numerics: Numerics) -> "Preprocessing":
         said = {name: value for name, value in settings.items() if value is not None}
         longest = said.pop("max_size", 1333 if isinstance(said.get("size"), int) else None)
         if "pad_and_return_pixel_mask" in said:
             said.setdefault("do_pad", said.pop("pad_and_return_pixel_mask"))
+        read = {name: reader(said[name], name) for name, reader in _READERS.items() if name in said}
         if "size" in said:
-            said["size"] = size_of(said["size"], longest=longest)
-        if "pad_size" in said:
-            said["pad_size"] = pad_size_of(said["pad_size"])
-        for name in ("image_mean", "image_std"):
-            if name in said:
-                said[name] = numbers_of(said[name], name)
-        known = {f.name for f in fields(cls)} - {"numerics", "carried"}
-        carried = {name: value for name, value in said.items() if name not in known}
-        return cls(**{name: said[name] for name in known & said.keys()}, numerics=numerics, carried=carried)
+            read["size"] = size_of(said["size"], longest=longest)
+        known = {option.name for option in fields(cls)}
+        return cls(**read, numerics=numerics, carried={name: said[name] for name in said if name not in known})
 
     def to_dict(self) -> dict[str, Any]:
         """A ``preprocessor_config.json`` that transformers 4.34 and 5 load."""
@@ -139,7 +126,7 @@ class Preprocessing:
         target = self.fit(size)
         if target == size:
             return planes_of(picture)
-        return resize(picture, target, Image.Resampling(self.resample), self.numerics)
+        return resize(picture, target, self.resample, self.numerics)
 
     def _scale(self) -> Scale:
         if not self.do_normalize:
@@ -157,18 +144,50 @@ def numbers_of(given: object, name: str) -> tuple[float, ...]:
     Raises:
         SettingsError: something else.
     """
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return (float(given),) * 3
-    if isinstance(given, list | tuple) and all(isinstance(number, int | float) for number in given):
-        return tuple(float(number) for number in given)
-    raise SettingsError(f"is {given!r}, expected 3 numbers, one a channel", item=name)
+    each = given if isinstance(given, list | tuple) else (given,) * 3
+    return tuple(float(number_of(number, name)) for number in each)
 
 
-def pad_size_of(given: object) -> Exactly:
-    size = size_of(given, field="pad_size")
+def number_of(given: object, name: str) -> float | int:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise SettingsError(f"is {given!r}, expected a number", item=name)
+    return given
+
+
+def flag_of(given: object, name: str) -> bool:
+    if not isinstance(given, bool):
+        raise SettingsError(f"is {given!r}, expected true or false", item=name)
+    return given
+
+
+def resample_of(given: object, name: str = "resample") -> Image.Resampling:
+    """PIL's filter of this number, or of torchvision's name for it."""
+    value = getattr(given, "value", given)
+    for known in Image.Resampling:
+        if value == known.value or value == known.name.lower() or value == f"{known.name.lower()}-exact":
+            return known
+    known_filters = ", ".join(f"{known.value} ({known.name})" for known in Image.Resampling)
+    raise SettingsError(f"is {given!r}, expected one of {known_filters}", item=name)
+
+
+def pad_size_of(given: object, name: str = "pad_size") -> Exactly:
+    size = size_of(given, field=name)
     if not isinstance(size, Exactly):
-        raise SettingsError(f"is {given!r}, expected {{height, width}}", item="pad_size")
+        raise SettingsError(f"is {given!r}, expected {{height, width}}", item=name)
     return size
+
+
+_READERS: Mapping[str, Callable[[object, str], Any]] = {
+    "do_resize": flag_of,
+    "do_rescale": flag_of,
+    "do_normalize": flag_of,
+    "do_pad": flag_of,
+    "resample": resample_of,
+    "rescale_factor": number_of,
+    "image_mean": numbers_of,
+    "image_std": numbers_of,
+    "pad_size": pad_size_of,
+}
 
 
 def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:

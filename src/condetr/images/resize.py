@@ -17,8 +17,8 @@ from condetr.core.errors import SettingsError
 from condetr.images.memory import pixels_in_place, pixels_of
 from condetr.images.sizes import HeightWidth, Numerics
 
-Picture: TypeAlias = Image.Image | Shaped[Tensor, "3 height width"]  # upright RGB
-Planes: TypeAlias = Shaped[Tensor, "3 height width"]  # any memory order; perhaps the picture's own memory
+Picture: TypeAlias = Image.Image | Shaped[Tensor, "3 _height _width"]  # upright RGB
+Planes: TypeAlias = Shaped[Tensor, "3 _height _width"]  # any memory order; perhaps the picture's own memory
 
 _MODES = {
     Image.Resampling.NEAREST: InterpolationMode.NEAREST_EXACT,

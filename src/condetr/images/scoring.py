@@ -34,7 +34,7 @@ def detections_of(
     boxes: Boxes,
     sizes: Sequence[HeightWidth] | Tensor | None = None,
     *,
-    threshold: float = 0.5,
+    threshold: float | int = 0.5,
     top_k: int = 100,
 ) -> list[Scored]:
     """The ``top_k`` best (query, class) pairs of each picture that score above ``threshold``.

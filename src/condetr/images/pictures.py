@@ -1,0 +1,67 @@
+"""Whatever may be given as a picture, or as several, as checked pictures."""
+
+import os
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from condetr.core.errors import UsageError
+from condetr.images.arrays import Array, picture_of_array
+from condetr.images.decode import PIXEL_LIMIT, decode
+from condetr.images.modes import rgb_of
+from condetr.images.resize import Picture
+from condetr.images.sources import Encoded, Source, name_of
+
+Given: TypeAlias = Source | Array
+
+
+def picture_of(given: Given, *, pixel_limit: int | None = PIXEL_LIMIT) -> Picture:
+    """One upright RGB picture from a path, encoded bytes, a PIL picture or an array of uint8 or floats.
+
+    Raises:
+        ImageError: it is no usable picture.
+    """
+    if isinstance(given, str | os.PathLike | Encoded | Image.Image):
+        return decode(given, pixel_limit=pixel_limit)
+    return picture_of_array(given)
+
+
+def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool = True) -> list[Picture]:
+    """The pictures in one picture, a batch array of four axes, or a list of any of them.
+
+    PIL pictures are taken as they lie, whatever their EXIF orientation says: whoever opened one knows its
+    size, and expects boxes that fit it. Files are turned upright.
+
+    Raises:
+        ImageError: one is no usable picture.
+        UsageError: there is none.
+    """
+    if isinstance(images, Image.Image):
+        return [rgb_of(images, name_of(images))]
+    if isinstance(images, str | os.PathLike | Encoded):
+        return [decode(images)]
+    if isinstance(images, list | tuple) and not _is_numbers(images):
+        found = [
+            picture
+            for given in images
+            for picture in pictures_of(given, input_data_format=input_data_format, rescaled=rescaled)
+        ]
+        if not found:
+            raise UsageError("no picture was given", item="images")
+        return found
+    batch = np.asarray(images) if isinstance(images, list | tuple) else images
+    if not isinstance(batch, np.ndarray | Tensor):
+        reason = f"{type(images).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
+        raise UsageError(reason, item="images")
+    each = batch if batch.ndim == 4 else [batch]
+    return [picture_of_array(one, input_data_format=input_data_format, rescaled=rescaled) for one in each]
+
+
+def _is_numbers(nested: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether a list is itself an array, down to its numbers."""
+    first: Any = nested
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    return isinstance(first, int | float)

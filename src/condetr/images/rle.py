@@ -1,0 +1,75 @@
+"""Masks as runs of equal pixels, column by column, zeros first: COCO's run-length encoding.
+
+Counts come as a list, or packed into text: five bits and a "more follow" bit to a character, from the third
+count on as the difference from the one before last.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from condetr.images.sizes import HeightWidth
+
+
+def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "height width"]:
+    """The mask that ``{"size": [height, width], "counts": list or text}`` stands for.
+
+    Raises:
+        ValueError: it contradicts itself or the picture's ``size``.
+    """
+    given = encoded.get("size")
+    if not isinstance(given, list | tuple) or tuple(given) != size:
+        raise ValueError(f"RLE of size {given}, expected the picture's {list(size)}")
+    counts = encoded.get("counts")
+    if isinstance(counts, str | bytes):
+        counts = _unpack(counts if isinstance(counts, str) else counts.decode("ascii", "replace"))
+    if not isinstance(counts, list | tuple) or not all(type(count) is int for count in counts):
+        raise ValueError("RLE counts must be whole numbers or their packed text")
+    if any(count < 0 for count in counts):
+        raise ValueError(f"RLE with a negative count {min(counts)}")
+    if sum(counts) != size[0] * size[1]:
+        raise ValueError(f"RLE counts add up to {sum(counts)} pixels, expected {size[0] * size[1]}, the size")
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return torch.from_numpy(pixels.reshape(size, order="F").copy())
+
+
+def rle_of_mask(mask: Bool[Tensor, "height width"]) -> dict[str, Any]:
+    """The packed form, as COCO result files hold it."""
+    pixels = mask.cpu().numpy().ravel(order="F")
+    ends = np.flatnonzero(np.diff(pixels, prepend=False)).tolist()
+    starts = [0, *ends]
+    counts = [end - start for start, end in zip(starts, [*ends, pixels.size], strict=True)]
+    return {"size": list(mask.shape), "counts": _pack(counts)}
+
+
+def _unpack(text: str) -> list[int]:
+    counts: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        chunk = ord(character) - 48
+        if not 0 <= chunk < 64 or shift > 30:
+            raise ValueError(f"RLE text with {character!r} at a place where no count has it")
+        value |= (chunk & 31) << shift
+        shift += 5
+        if not chunk & 32:  # the last five bits of this count; their highest is the sign
+            value -= (chunk & 16) << (shift - 4)
+            counts.append(value + counts[-2] if len(counts) > 2 else value)
+            value, shift = 0, 0
+    if shift:
+        raise ValueError("RLE text that ends inside a count")
+    return counts
+
+
+def _pack(counts: Sequence[int]) -> str:
+    text = []
+    for i, count in enumerate(counts):
+        value = count - counts[i - 2] if i > 2 else count
+        while not -16 <= value < 16:
+            text.append(chr((value & 31 | 32) + 48))
+            value >>= 5
+        text.append(chr((value & 31) + 48))
+    return "".join(text)
