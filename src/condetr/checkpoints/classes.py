@@ -1,0 +1,40 @@
+"""A class head for other classes, which keeps what it knows about those it has met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from condetr.checkpoints.assemble import fresh_tensors
+from condetr.checkpoints.tensors import listed
+from condetr.core.errors import CheckpointError
+from condetr.model.config import DetectorConfig
+
+ROWS = ("head.classes.weight", "head.classes.bias")
+
+
+def with_classes(
+    config: DetectorConfig,
+    tensors: Mapping[str, Tensor],
+    labels: Mapping[int, str],
+    classes: Sequence[str],
+    notes: list[str],
+) -> tuple[DetectorConfig, dict[str, Tensor]]:
+    """Exchange the rows of the class head: copied by name where the name was known, new elsewhere.
+
+    Raises:
+        CheckpointError: ``classes`` is empty or names a class twice.
+    """
+    if isinstance(classes, str) or not classes or len(set(classes)) != len(classes):
+        raise CheckpointError(f"is {classes!r}, expected class names, each once", item="classes")
+    config = replace(config, num_labels=len(classes))
+    numbers = {name: number for number, name in labels.items()}
+    known = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
+    rows = {name: tensor.clone() for name, tensor in fresh_tensors(config, ROWS).items()}
+    for name in ROWS:
+        if name in tensors:
+            rows[name][list(known)] = tensors[name][list(known.values())].to(rows[name].dtype)
+    copied = [classes[row] for row in known] if ROWS[0] in tensors else []
+    new = [name for name in classes if name not in copied]
+    notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialised {listed(new) or 'none'}")
+    return config, {**tensors, **rows}

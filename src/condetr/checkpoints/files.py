@@ -1,0 +1,100 @@
+"""The weights of a folder or file, in whichever container they lie."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from condetr.checkpoints.json_file import read_json_object
+from condetr.checkpoints.pickle_file import read_pickle
+from condetr.checkpoints.safetensors_file import read_safetensors
+from condetr.checkpoints.tensors import listed
+from condetr.core.errors import CheckpointError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+PICKLES = (".bin", ".pth", ".pt")
+WRAPPED_AS = ("model", "state_dict", "model_state_dict")  # what trainers call the weights among their other things
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """A state dict as stored, the file to blame for it, and the arguments that the authors' trainer keeps with it."""
+
+    tensors: dict[str, Tensor]
+    file: Path
+    arguments: dict[str, Any] | None = None
+
+
+def read_weights(path: Path) -> StoredWeights:
+    """Read a weights file, or the one of a folder.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged or unsafe.
+    """
+    if path.is_dir():
+        path = weights_file_in(path)
+    if not path.is_file():
+        raise CheckpointError("no such file", source=path)
+    try:
+        if path.name.endswith(".index.json"):
+            return StoredWeights(_read_shards(path), path)
+        if path.suffix == ".safetensors":
+            return StoredWeights(read_safetensors(path), path)
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror or error}", source=path) from None
+    if path.suffix in PICKLES:
+        return _unpacked(read_pickle(path), path)
+    raise CheckpointError(
+        f"not a weights file: expected .safetensors or {', '.join(PICKLES)}; other containers can run code",
+        source=path,
+    )
+
+
+def weights_file_in(folder: Path) -> Path:
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    loose = [entry for entry in sorted(folder.iterdir()) if entry.suffix in PICKLES]
+    if len(loose) == 1 and not (folder / "config.json").exists():
+        return loose[0]
+    there = listed(entry.name for entry in folder.iterdir()) or "nothing"
+    raise CheckpointError(f"no weights in this folder: expected {', '.join(WEIGHTS)}, found {there}", source=folder)
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    places = read_json_object(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise CheckpointError("is no table from keys to file names", source=index, item="weight_map")
+    tensors: dict[str, Tensor] = {}
+    for name in sorted(set(places.values())):
+        shard = index.parent / name
+        if Path(name).name != name or shard.suffix not in (".safetensors", *PICKLES):
+            raise CheckpointError(f"{name!r} is no weights file of this folder", source=index, item="weight_map")
+        if not shard.is_file():
+            raise CheckpointError(f"the shard {name} is missing", source=index)
+        found = read_weights(shard).tensors
+        promised = {key for key, place in places.items() if place == name}
+        if found.keys() != promised:
+            wrong = listed(found.keys() ^ promised)
+            raise CheckpointError(f"does not hold what {index.name} says: {wrong}", source=shard)
+        tensors |= found
+    return tensors
+
+
+def _unpacked(content: Any, path: Path) -> StoredWeights:
+    arguments = None
+    if isinstance(content, Mapping):
+        found = content.get("args")
+        arguments = vars(found) if isinstance(found, Namespace) else found if isinstance(found, dict) else None
+        inner = next((content[name] for name in WRAPPED_AS if isinstance(content.get(name), Mapping)), content)
+    else:
+        inner = content
+    if not isinstance(inner, Mapping) or not inner:
+        raise CheckpointError(f"holds a {type(inner).__name__}, expected a state dict", source=path)
+    strange = [str(key) for key, value in inner.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
+    if strange:
+        raise CheckpointError(f"entries that are no tensors: {listed(strange)}", source=path)
+    return StoredWeights(dict(inner), path, arguments)

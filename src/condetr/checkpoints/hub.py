@@ -1,0 +1,85 @@
+"""Where a model lies: a folder, a run, a file, or a repository on the Hugging Face hub."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from condetr.checkpoints.files import PICKLES, WEIGHTS
+from condetr.core.errors import CheckpointError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+SETTINGS = ["config.json", "preprocessor_config.json"]
+SAFETENSORS = ["*.safetensors", "*.safetensors.index.json"]
+BINARIES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
+RUN_RESULTS = ("best", "last")  # model folders of a training run
+PATIENCE = 3  # seconds for the hub's first answer
+
+
+class Place(NamedTuple):
+    """A local folder or weights file; ``revision`` is the commit when it was taken from the hub."""
+
+    path: Path
+    revision: str | None = None
+
+
+def find(
+    reference: str | Path,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    token: str | bool | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+) -> Place:
+    """Resolve what a person calls a model. What exists locally never touches the network.
+
+    Raises:
+        CheckpointError: there is no such thing, or the hub cannot be reached or refuses.
+    """
+    path = Path(reference).expanduser()
+    if path.is_file():
+        return Place(path)
+    if path.is_dir():
+        return Place(_folder_of_model(path))
+    name = str(reference)
+    if not HUB_ID.fullmatch(name) or path.suffix in (*PICKLES, ".safetensors"):
+        raise CheckpointError("is neither a folder or file here nor a hub id (organisation/name)", source=name)
+    options = {
+        "revision": revision,
+        "cache_dir": cache_dir,
+        "token": token,
+        "force_download": force_download,
+        "local_files_only": local_files_only,
+    }
+    folder = _download(name, SETTINGS + SAFETENSORS, options)
+    if not any((folder / weights).is_file() for weights in WEIGHTS):
+        folder = _download(name, SETTINGS + BINARIES, options)
+    return Place(folder, revision=folder.name)
+
+
+def _folder_of_model(folder: Path) -> Path:
+    """The folder itself, or what a training run in it left."""
+    if not (folder / "config.json").exists():
+        for result in RUN_RESULTS:
+            if (folder / result / "config.json").is_file():
+                return folder / result
+    return folder
+
+
+def _download(name: str, patterns: list[str], options: dict[str, Any]) -> Path:
+    from huggingface_hub import constants, errors, snapshot_download
+
+    cache = options["cache_dir"] or constants.HF_HUB_CACHE
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns, etag_timeout=PATIENCE, **options))
+    except errors.GatedRepoError:
+        reason, hint = "is gated", "ask for access on its page, then `hf auth login` or pass token="
+    except errors.RepositoryNotFoundError:
+        reason, hint = "is not on the hub, or is private", "check the name; for a private one `hf auth login`"
+    except errors.RevisionNotFoundError:
+        reason, hint = f"has no revision {options['revision']!r}", "leave revision out for the newest"
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
+        reason, hint = "is no local folder, and not in the cache", "connect, or give the path of a downloaded folder"
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
+        reason, hint = f"cannot be fetched: {str(error).splitlines()[0]}", "connect, or give the path of a folder"
+    raise CheckpointError(f"{reason} (cache {cache})", source=name, hint=hint)

@@ -1,0 +1,183 @@
+"""Every parameter name that condetr reads or writes, in the dialects it speaks.
+
+    condetr       our modules                               (the paper's words)
+    hub           transformers 4, and what 5 writes unasked (what we save)
+    transformers  the module names of transformers 5
+    original      the authors' .pth files
+
+One row per module. In braces stands a number: small letters count from zero, capitals the same number from one.
+Nothing outside this room knows a foreign name.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, get_args
+
+from condetr.model.config import ResNetDescription, TimmDescription
+
+Dialect = Literal["hub", "transformers", "original", "condetr"]
+Layout = Literal["timm", "resnet"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+class Fused(NamedTuple):
+    """Query, key or value (0, 1, 2) of a matrix that stacks all three."""
+
+    name: str
+    part: int
+
+
+class Row(NamedTuple):
+    condetr: str
+    hub: str
+    transformers: str
+    original: str | Fused
+
+
+class ForeignKey(NamedTuple):
+    """Where a tensor of ours is found: the whole tensor, or one third of its rows."""
+
+    key: str
+    part: int | None = None
+
+
+_E, _D = "encoder.layers.{n}", "decoder.layers.{n}"
+_HE, _HD = f"model.{_E}", f"model.{_D}"
+_OE, _OD = f"transformer.{_E}", f"transformer.{_D}"
+
+# fmt: off
+TABLE: tuple[Row, ...] = (
+    Row("input_projection",                    "model.input_projection",          "model.input_projection",             "input_proj"),
+    Row("position.rows",                       "model.backbone.position_embedding.row_embeddings",    "model.position_embedding.row_embeddings",    "backbone.1.row_embed"),
+    Row("position.columns",                    "model.backbone.position_embedding.column_embeddings", "model.position_embedding.column_embeddings", "backbone.1.col_embed"),
+    Row(f"{_E}.self_attention.query",          f"{_HE}.self_attn.q_proj",         f"{_HE}.self_attn.q_proj",            Fused(f"{_OE}.self_attn.in_proj", 0)),
+    Row(f"{_E}.self_attention.key",            f"{_HE}.self_attn.k_proj",         f"{_HE}.self_attn.k_proj",            Fused(f"{_OE}.self_attn.in_proj", 1)),
+    Row(f"{_E}.self_attention.value",          f"{_HE}.self_attn.v_proj",         f"{_HE}.self_attn.v_proj",            Fused(f"{_OE}.self_attn.in_proj", 2)),
+    Row(f"{_E}.self_attention.output",         f"{_HE}.self_attn.out_proj",       f"{_HE}.self_attn.o_proj",            f"{_OE}.self_attn.out_proj"),
+    Row(f"{_E}.self_attention_norm",           f"{_HE}.self_attn_layer_norm",     f"{_HE}.self_attn_layer_norm",        f"{_OE}.norm1"),
+    Row(f"{_E}.feedforward.expand",            f"{_HE}.fc1",                      f"{_HE}.mlp.fc1",                     f"{_OE}.linear1"),
+    Row(f"{_E}.feedforward.contract",          f"{_HE}.fc2",                      f"{_HE}.mlp.fc2",                     f"{_OE}.linear2"),
+    Row(f"{_E}.feedforward_norm",              f"{_HE}.final_layer_norm",         f"{_HE}.final_layer_norm",            f"{_OE}.norm2"),
+    Row("decoder.object_queries",              "model.query_position_embeddings", "model.query_position_embeddings",    "query_embed"),
+    Row("decoder.reference_points.layers.{n}", "model.decoder.ref_point_head.layers.{n}", "model.decoder.ref_point_head.layers.{n}", "transformer.decoder.ref_point_head.layers.{n}"),
+    Row("decoder.spatial_scale.layers.{n}",    "model.decoder.query_scale.layers.{n}", "model.decoder.query_scale.layers.{n}", "transformer.decoder.query_scale.layers.{n}"),
+    Row(f"{_D}.self_attention.content_query",  f"{_HD}.sa_qcontent_proj",         f"{_HD}.self_attn.q_content_proj",    f"{_OD}.sa_qcontent_proj"),
+    Row(f"{_D}.self_attention.spatial_query",  f"{_HD}.sa_qpos_proj",             f"{_HD}.self_attn.q_pos_proj",        f"{_OD}.sa_qpos_proj"),
+    Row(f"{_D}.self_attention.content_key",    f"{_HD}.sa_kcontent_proj",         f"{_HD}.self_attn.k_content_proj",    f"{_OD}.sa_kcontent_proj"),
+    Row(f"{_D}.self_attention.spatial_key",    f"{_HD}.sa_kpos_proj",             f"{_HD}.self_attn.k_pos_proj",        f"{_OD}.sa_kpos_proj"),
+    Row(f"{_D}.self_attention.value",          f"{_HD}.sa_v_proj",                f"{_HD}.self_attn.v_proj",            f"{_OD}.sa_v_proj"),
+    Row(f"{_D}.self_attention.output",         f"{_HD}.self_attn.out_proj",       f"{_HD}.self_attn.o_proj",            f"{_OD}.self_attn.out_proj"),
+    Row(f"{_D}.self_attention_norm",           f"{_HD}.self_attn_layer_norm",     f"{_HD}.self_attn_layer_norm",        f"{_OD}.norm1"),
+    Row(f"{_D}.cross_attention.content_query", f"{_HD}.ca_qcontent_proj",         f"{_HD}.encoder_attn.q_content_proj", f"{_OD}.ca_qcontent_proj"),
+    Row(f"{_D}.cross_attention.spatial_query", f"{_HD}.ca_qpos_sine_proj",        f"{_HD}.encoder_attn.q_pos_sine_proj", f"{_OD}.ca_qpos_sine_proj"),
+    Row(f"{_D}.cross_attention.object_query",  f"{_HD}.ca_qpos_proj",             f"{_HD}.encoder_attn.q_pos_proj",     f"{_OD}.ca_qpos_proj"),
+    Row(f"{_D}.cross_attention.content_key",   f"{_HD}.ca_kcontent_proj",         f"{_HD}.encoder_attn.k_content_proj", f"{_OD}.ca_kcontent_proj"),
+    Row(f"{_D}.cross_attention.spatial_key",   f"{_HD}.ca_kpos_proj",             f"{_HD}.encoder_attn.k_pos_proj",     f"{_OD}.ca_kpos_proj"),
+    Row(f"{_D}.cross_attention.value",         f"{_HD}.ca_v_proj",                f"{_HD}.encoder_attn.v_proj",         f"{_OD}.ca_v_proj"),
+    Row(f"{_D}.cross_attention.output",        f"{_HD}.encoder_attn.out_proj",    f"{_HD}.encoder_attn.o_proj",         f"{_OD}.cross_attn.out_proj"),
+    Row(f"{_D}.cross_attention_norm",          f"{_HD}.encoder_attn_layer_norm",  f"{_HD}.encoder_attn_layer_norm",     f"{_OD}.norm2"),
+    Row(f"{_D}.feedforward.expand",            f"{_HD}.fc1",                      f"{_HD}.mlp.fc1",                     f"{_OD}.linear1"),
+    Row(f"{_D}.feedforward.contract",          f"{_HD}.fc2",                      f"{_HD}.mlp.fc2",                     f"{_OD}.linear2"),
+    Row(f"{_D}.feedforward_norm",              f"{_HD}.final_layer_norm",         f"{_HD}.final_layer_norm",            f"{_OD}.norm3"),
+    Row("decoder.norm",                        "model.decoder.layernorm",         "model.decoder.layernorm",            "transformer.decoder.norm"),
+    Row("head.classes",                        "class_labels_classifier",         "class_labels_classifier",            "class_embed"),
+    Row("head.boxes.layers.{n}",               "bbox_predictor.layers.{n}",       "bbox_predictor.layers.{n}",          "bbox_embed.layers.{n}"),
+)
+
+BACKBONE = Row("backbone",                     "model.backbone.conv_encoder.model", "model.backbone.model",             "backbone.0.body")
+
+# Inside the backbone the dialects agree, but there are two layouts: timm's, which is torchvision's, and that of transformers' ResNet.
+_BLOCK = "stages.{s}.{b}"
+_TIMM_BLOCKS = {
+    f"{_BLOCK}.convs.{{i}}.conv":  "layer{S}.{b}.conv{I}",
+    f"{_BLOCK}.convs.{{i}}.norm":  "layer{S}.{b}.bn{I}",
+}
+_TIMM_STEM = {
+    "stem.{i}.conv":               "conv1",
+    "stem.{i}.norm":               "bn1",
+}
+_TIMM_DEEP_STEM = {
+    "stem.0.conv":                 "conv1.0",
+    "stem.0.norm":                 "conv1.1",
+    "stem.1.conv":                 "conv1.3",
+    "stem.1.norm":                 "conv1.4",
+    "stem.2.conv":                 "conv1.6",
+    "stem.2.norm":                 "bn1",
+}
+_TIMM_SHORTCUT = {
+    f"{_BLOCK}.shortcut.conv":     "layer{S}.{b}.downsample.0",
+    f"{_BLOCK}.shortcut.norm":     "layer{S}.{b}.downsample.1",
+}
+_TIMM_AVERAGE_SHORTCUT = {
+    f"{_BLOCK}.shortcut.conv":     "layer{S}.{b}.downsample.1",  # .0 pools and holds nothing
+    f"{_BLOCK}.shortcut.norm":     "layer{S}.{b}.downsample.2",
+}
+_RESNET = {
+    "stem.{i}.conv":               "embedder.embedder.convolution",
+    "stem.{i}.norm":               "embedder.embedder.normalization",
+    f"{_BLOCK}.convs.{{i}}.conv":  "encoder.stages.{s}.layers.{b}.layer.{i}.convolution",
+    f"{_BLOCK}.convs.{{i}}.norm":  "encoder.stages.{s}.layers.{b}.layer.{i}.normalization",
+    f"{_BLOCK}.shortcut.conv":     "encoder.stages.{s}.layers.{b}.shortcut.convolution",
+    f"{_BLOCK}.shortcut.norm":     "encoder.stages.{s}.layers.{b}.shortcut.normalization",
+}
+# fmt: on
+
+NETWORK = "backbone.network."  # a backbone that timm built keeps timm's own names below this
+BARE = ("position.rows", "position.columns", "decoder.object_queries")  # parameters here, embeddings' weights elsewhere
+
+# transformers 5 says "hub" but keeps its own name for learned positions, and does not find version 4's.
+TWINS = {
+    "model.position_embedding.row_embeddings.weight": "model.backbone.position_embedding.row_embeddings.weight",
+    "model.position_embedding.column_embeddings.weight": "model.backbone.position_embedding.column_embeddings.weight",
+}
+
+WRAPPERS = ("module.", "_orig_mod.")  # left by DistributedDataParallel and torch.compile
+COUNTS = "num_batches_tracked"  # of plain batch norms; means nothing where they are frozen
+SEGMENTER_PREFIXES = ("conditional_detr.", "detr.")  # before the detector's names; hub and original
+MASK_PREFIXES = ("bbox_attention.", "mask_head.")  # the segmenter's own
+BODY = "model."  # what the hub's models without a head leave away
+
+
+def backbone_rows(backbone: ResNetDescription | TimmDescription, layout: Layout) -> dict[str, str]:
+    if isinstance(backbone, TimmDescription):
+        return {}
+    if layout == "resnet":
+        return _RESNET
+    stem = _TIMM_STEM if len(backbone.stem_widths) == 1 else _TIMM_DEEP_STEM
+    shortcut = _TIMM_SHORTCUT if backbone.shortcut == "convolution" else _TIMM_AVERAGE_SHORTCUT
+    return _TIMM_BLOCKS | stem | shortcut
+
+
+def foreign_keys(
+    names: Iterable[str], backbone: ResNetDescription | TimmDescription, dialect: Dialect, layout: Layout
+) -> dict[str, ForeignKey]:
+    """What each of our tensors is called in a dialect. Every name must have a row: a KeyError is a bug here."""
+    if dialect == "condetr":
+        return {name: ForeignKey(name) for name in names}
+    rows: dict[str, str | Fused] = {row.condetr: getattr(row, dialect) for row in TABLE}
+    root: str = getattr(BACKBONE, dialect)
+    rows |= {f"backbone.{ours}": f"{root}.{theirs}" for ours, theirs in backbone_rows(backbone, layout).items()}
+    patterns = {_pattern(ours): (re.findall(r"\{(\w)\}", ours), theirs) for ours, theirs in rows.items()}
+
+    def foreign(name: str) -> ForeignKey:
+        if name.startswith(NETWORK):
+            return ForeignKey(f"{root}.{name.removeprefix(NETWORK)}")
+        module, _, leaf = (name, "", "weight") if name in BARE else name.rpartition(".")
+        if module in rows:
+            theirs, numbers = rows[module], {}
+        else:
+            letters, theirs = patterns[_pattern(module)]
+            found = map(int, re.findall(r"(?<=\.)\d+", module))
+            numbers = dict(zip(letters, found, strict=True))
+            numbers |= {letter.upper(): number + 1 for letter, number in numbers.items()}
+        if isinstance(theirs, Fused):
+            return ForeignKey(f"{theirs.name.format(**numbers)}_{leaf}", theirs.part)
+        return ForeignKey(f"{theirs.format(**numbers)}.{leaf}")
+
+    return {name: foreign(name) for name in names}
+
+
+def _pattern(name: str) -> str:
+    """``encoder.layers.3.x`` and ``encoder.layers.{n}.x`` -> ``encoder.layers.#.x``."""
+    return re.sub(r"(?<=\.)(\d+|\{\w\})", "#", name)

@@ -1,0 +1,139 @@
+"""A reference in, a detector out, with all that was stored beside it and all that was done on the way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from condetr.checkpoints.assemble import assembled, shapes_of
+from condetr.checkpoints.classes import with_classes
+from condetr.checkpoints.config_json import SplitConfig, split_config
+from condetr.checkpoints.files import StoredWeights, read_weights
+from condetr.checkpoints.hub import Place, find
+from condetr.checkpoints.json_file import read_json_object
+from condetr.checkpoints.keys import Dialect
+from condetr.checkpoints.original import infer_config
+from condetr.checkpoints.translate import to_condetr
+from condetr.model.config import DetectorConfig
+from condetr.model.detector import ConditionalDetr
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a model came from.
+
+    Attributes:
+        path: the folder or file.
+        revision: the commit, when it came from the hub.
+        dialect: whose names its weights had.
+        notes: everything that was converted, ignored or freshly initialised.
+    """
+
+    path: Path
+    revision: str | None
+    dialect: Dialect
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A detector, ready to predict, and what was stored with it.
+
+    Attributes:
+        detector: in evaluation mode.
+        labels: name of every class id.
+        source_ids: the id of every class in the data set it was trained on, where known.
+        flat: what config.json says beyond the network: costs, coefficients, anything unknown.
+        preprocessing: preprocessor_config.json, unless there is none.
+        provenance: where it came from.
+    """
+
+    detector: ConditionalDetr
+    labels: dict[int, str]
+    source_ids: tuple[int, ...] | None
+    flat: dict[str, Any]
+    preprocessing: dict[str, Any] | None
+    provenance: Provenance
+
+    @property
+    def config(self) -> DetectorConfig:
+        return self.detector.config
+
+
+def load(
+    reference: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    ignore_mismatched_sizes: bool = False,
+    fresh_head: bool = False,
+    detector_only: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+    **where: Any,
+) -> Checkpoint:
+    """Load a detector from a folder, a run folder, a weights file or a hub id.
+
+    Args:
+        reference: what to load.
+        classes: names for a new class head; rows of names that the model knows are copied.
+        ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
+        fresh_head: accept a model that was stored without a head, and give it a new one.
+        detector_only: accept a segmenter, and leave its mask head out.
+        overrides: settings that replace those of config.json, in its words.
+        dtype: what the weights are converted to.
+        where: ``revision``, ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
+
+    Raises:
+        CheckpointError: anything about it is missing, broken, unsafe or does not fit.
+    """
+    place = find(reference, **where)
+    split, weights = _settings_and_weights(place, overrides)
+    translation = to_condetr(
+        weights.tensors,
+        shapes_of(split.config),
+        split.config.backbone,
+        weights.file,
+        without_head=fresh_head or classes is not None,
+        detector_only=detector_only,
+        ignore_mismatched_sizes=ignore_mismatched_sizes,
+    )
+    notes = [*split.notes, *translation.notes]
+    config, labels, source_ids, tensors = split.config, split.labels, split.source_ids, translation.tensors
+    if classes is not None:
+        config, tensors = with_classes(config, tensors, labels, classes, notes)
+        labels, source_ids = dict(enumerate(classes)), None
+    detector = assembled(config, tensors, dtype)
+    return Checkpoint(
+        detector,
+        labels,
+        source_ids,
+        split.flat,
+        _preprocessing(place, notes),
+        Provenance(place.path, place.revision, translation.dialect, tuple(notes)),
+    )
+
+
+def _settings_and_weights(place: Place, overrides: Mapping[str, Any] | None) -> tuple[SplitConfig, StoredWeights]:
+    file = _folder(place) / "config.json"
+    if file.is_file():
+        split = split_config(read_json_object(file), file, overrides)
+        return split, read_weights(place.path)
+    weights = read_weights(place.path)
+    raw, notes = infer_config(weights)
+    split = split_config(raw, weights.file, overrides)
+    split.notes[:0] = notes
+    return split, weights
+
+
+def _preprocessing(place: Place, notes: list[str]) -> dict[str, Any] | None:
+    file = _folder(place) / "preprocessor_config.json"
+    if file.is_file():
+        return read_json_object(file)
+    notes.append("no preprocessor_config.json: pictures are prepared as in the paper")
+    return None
+
+
+def _folder(place: Place) -> Path:
+    return place.path if place.path.is_dir() else place.path.parent

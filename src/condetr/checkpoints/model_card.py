@@ -1,0 +1,49 @@
+"""The README of a stored model, with the front matter that the Hugging Face hub reads."""
+
+from collections.abc import Mapping
+
+from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescription
+
+_CARD = """---
+library_name: condetr
+pipeline_tag: object-detection
+tags:
+- object-detection
+- conditional-detr
+---
+# Conditional DETR
+
+An object detector after Meng et al., "Conditional DETR for Fast Training Convergence" (ICCV 2021), stored by condetr.
+
+| | |
+| --- | --- |
+| backbone | {backbone} |
+| encoder, decoder | {config.encoder_layers} and {config.decoder_layers} layers of {config.d_model} channels |
+| object queries | {config.num_queries} |
+| position embedding | {config.position_embedding_type} |
+| classes | {config.num_labels} |
+
+```python
+import condetr
+
+model = condetr.load("path or hub id of this model")
+model.predict("picture.jpg").draw()
+```
+
+transformers reads the same files: `AutoModelForObjectDetection.from_pretrained(...)`.
+
+## Classes
+{classes}
+"""
+
+
+def model_card_of(config: DetectorConfig, labels: Mapping[int, str]) -> str:
+    classes = ", ".join(name for name in labels.values() if name != "N/A")
+    return _CARD.format(config=config, backbone=_words_for(config.backbone), classes=classes)
+
+
+def _words_for(backbone: ResNetDescription | TimmDescription) -> str:
+    dilated = f", output stride {backbone.output_stride}" if backbone.output_stride else ""
+    if isinstance(backbone, TimmDescription):
+        return f"{backbone.name} of timm{dilated}"
+    return f"ResNet with {backbone.block} blocks {backbone.depths}, widths {backbone.widths}{dilated}"

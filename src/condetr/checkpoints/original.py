@@ -1,0 +1,170 @@
+"""What the network of a weights file without config.json is: told by the authors' ``args`` and by shapes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count, takewhile
+from typing import Any
+
+from torch import Tensor
+
+from condetr.checkpoints.backbone_words import backbone_fields
+from condetr.checkpoints.coco_names import COCO_NAMES
+from condetr.checkpoints.config_json import MODEL_TYPE
+from condetr.checkpoints.files import StoredWeights
+from condetr.checkpoints.keys import DIALECTS, LAYOUTS, Dialect, Layout, foreign_keys
+from condetr.checkpoints.unwrap import unwrapped
+from condetr.core.errors import CheckpointError
+from condetr.model.config import ResNetDescription
+
+HEADS = 8  # of every published model; shapes cannot tell
+DROPOUT = 0.1
+FIELDS = {  # of the authors' args, in the words of config.json
+    "backbone": "backbone",
+    "dilation": "dilation",
+    "num_queries": "num_queries",
+    "hidden_dim": "d_model",
+    "enc_layers": "encoder_layers",
+    "dec_layers": "decoder_layers",
+    "set_cost_class": "class_cost",
+    "set_cost_bbox": "bbox_cost",
+    "set_cost_giou": "giou_cost",
+    "mask_loss_coef": "mask_loss_coefficient",
+    "dice_loss_coef": "dice_loss_coefficient",
+    "cls_loss_coef": "cls_loss_coefficient",
+    "bbox_loss_coef": "bbox_loss_coefficient",
+    "giou_loss_coef": "giou_loss_coefficient",
+    "focal_alpha": "focal_alpha",
+}
+DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")  # the authors have one for all three
+SHARED_FIELDS = {
+    "nheads": ("encoder_attention_heads", "decoder_attention_heads"),
+    "dim_feedforward": ("encoder_ffn_dim", "decoder_ffn_dim"),
+    "dropout": DROPOUTS,
+}
+POSITIONS = {"v2": "sine", "v3": "learned"}
+FORMS = tuple(  # what decides the names inside a ResNet; "average" first, for its names contain the other's
+    (ResNetDescription(shortcut=shortcut, stem_widths=stem), layout)
+    for layout in LAYOUTS
+    for shortcut in ("average", "convolution")
+    for stem in ((64,), (32, 32, 64))
+)
+
+
+def infer_config(weights: StoredWeights) -> tuple[dict[str, Any], list[str]]:
+    """The config.json that a weights file should have had beside it, and notes on what was assumed.
+
+    Raises:
+        CheckpointError: the weights are no Conditional DETR with a ResNet.
+    """
+    stored, _ = unwrapped(weights.tensors)
+    seen = _Seen(stored, weights.file)
+    inferred = _from_shapes(seen)
+    arguments = weights.arguments or {}
+    if not arguments:
+        return inferred, [f"no config.json and no args: the network was inferred from shapes, with {HEADS} heads"]
+    if seen.dialect != "original":
+        return inferred, ["ignored args: they are the authors', the names of the weights are not"]
+    return _from_arguments(arguments, inferred, weights.file), ["the network was described by args and shapes"]
+
+
+class _Seen:
+    """Shapes of stored tensors by our names, in whatever dialect and layout they are stored."""
+
+    def __init__(self, stored: Mapping[str, Tensor], source: object) -> None:
+        self._stored = stored
+        plain = ResNetDescription()
+        content = "decoder.layers.0.self_attention.content_query.weight"
+        dialect = next((dialect for dialect in DIALECTS if self._key(content, plain, dialect) in stored), None)
+        if dialect is None:
+            raise CheckpointError("holds no Conditional DETR in any dialect that condetr knows", source=source)
+        self.dialect = dialect
+        form = next((form for form in FORMS if self._fits(*form)), None)
+        if form is None:
+            raise CheckpointError(
+                "its backbone is no ResNet: what it is cannot be told from its weights",
+                source=source,
+                hint="put the config.json of the model beside the file",
+            )
+        self.form, self.layout = form
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._stored[self._key(name, self.form, self.dialect, self.layout)].shape)
+
+    def has(self, name: str) -> bool:
+        return self._key(name, self.form, self.dialect, self.layout) in self._stored
+
+    def number(self, pattern: str) -> int:
+        """How many of ``pattern`` with 0, 1, ... there are."""
+        return sum(1 for _ in takewhile(lambda n: self.has(pattern.format(n)), count()))
+
+    def _fits(self, form: ResNetDescription, layout: Layout) -> bool:
+        telling = (f"stem.{len(form.stem_widths) - 1}.conv.weight", "stages.1.0.shortcut.norm.weight")
+        return all(self._key(f"backbone.{name}", form, self.dialect, layout) in self._stored for name in telling)
+
+    @staticmethod
+    def _key(name: str, form: ResNetDescription, dialect: Dialect, layout: Layout = "timm") -> str:
+        return foreign_keys([name], form, dialect, layout)[name].key
+
+
+def _from_shapes(seen: _Seen) -> dict[str, Any]:
+    queries, channels = seen.shape("decoder.object_queries")
+    (classes,) = seen.shape("head.classes.bias")
+    labels = COCO_NAMES if classes == len(COCO_NAMES) else {}
+    named = {"id2label": {str(number): name for number, name in labels.items()}} if labels else {"num_labels": classes}
+    return {
+        "model_type": MODEL_TYPE,
+        **backbone_fields(_backbone(seen), as_resnet=seen.layout == "resnet"),
+        **named,
+        "num_queries": queries,
+        "d_model": channels,
+        "encoder_layers": seen.number("encoder.layers.{}.feedforward.expand.weight"),
+        "decoder_layers": seen.number("decoder.layers.{}.feedforward.expand.weight"),
+        "encoder_ffn_dim": _width(seen, "encoder.layers.0.feedforward.expand.weight"),
+        "decoder_ffn_dim": _width(seen, "decoder.layers.0.feedforward.expand.weight"),
+        "encoder_attention_heads": HEADS,
+        "decoder_attention_heads": HEADS,
+        "position_embedding_type": "learned" if seen.has("position.rows") else "sine",
+        **dict.fromkeys(DROPOUTS, DROPOUT),
+    }
+
+
+def _width(seen: _Seen, name: str) -> int:
+    return seen.shape(name)[0] if seen.has(name) else 1
+
+
+def _backbone(seen: _Seen) -> ResNetDescription:
+    stages = seen.number("backbone.stages.{}.0.convs.0.conv.weight")
+    last = seen.number("backbone.stages.0.0.convs.{}.conv.weight") - 1
+    squeeze = 4 if last == 2 else 1
+    widths = tuple(seen.shape(f"backbone.stages.{s}.0.convs.{last}.conv.weight")[0] for s in range(stages))
+    inner = tuple(seen.shape(f"backbone.stages.{s}.0.convs.0.conv.weight")[0] for s in range(stages))
+    stem = [f"backbone.stem.{i}.conv.weight" for i in range(len(seen.form.stem_widths))]
+    return replace(
+        seen.form,
+        block="bottleneck" if last == 2 else "basic",
+        depths=tuple(seen.number(f"backbone.stages.{s}.{{}}.convs.0.conv.weight") for s in range(stages)),
+        widths=widths,
+        inner_widths=None if inner == tuple(width // squeeze for width in widths) else inner,
+        stem_widths=tuple(seen.shape(name)[0] for name in stem),
+        colours=seen.shape(stem[0])[1],
+    )
+
+
+def _from_arguments(arguments: Mapping[str, Any], inferred: Mapping[str, Any], source: object) -> dict[str, Any]:
+    """The authors' arguments in the words of config.json. Where they contradict the weights, loading says so."""
+    if arguments.get("pre_norm"):
+        raise CheckpointError(
+            "is set, which no published model is, and condetr cannot compute", source=source, item="args.pre_norm"
+        )
+    said = {field: arguments[name] for name, field in FIELDS.items() if name in arguments}
+    said = {
+        field: int(value) if isinstance(value, float) and value.is_integer() else value for field, value in said.items()
+    }
+    if "backbone" in said:
+        said |= {"backbone_config": None, "use_timm_backbone": True}
+    for name, fields in SHARED_FIELDS.items():
+        said |= dict.fromkeys(fields, arguments[name]) if name in arguments else {}
+    if "position_embedding" in arguments:
+        position = arguments["position_embedding"]
+        said["position_embedding_type"] = POSITIONS.get(position, position)
+    return {**inferred, **said}

@@ -1,0 +1,90 @@
+"""Reading a .safetensors file, after checking its header byte for byte, so that the message says what is wrong."""
+
+import struct
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from condetr.checkpoints.json_file import json_object
+from condetr.core.errors import CheckpointError
+
+LARGEST_HEADER = 100 * 2**20  # bytes, the limit of the format
+ITEM_BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+}
+LFS_POINTER = b"version https://git-lfs"
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by key, mapped from the file.
+
+    Raises:
+        CheckpointError: the file is truncated, padded, overlapping or otherwise not what the format allows.
+    """
+    check_header(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"cannot be read as safetensors: {error}", source=path) from None
+
+
+def check_header(path: Path) -> None:
+    """Every byte of the file belongs to the header or to exactly one tensor."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        if (start + file.read(len(LFS_POINTER) - 8)) == LFS_POINTER:
+            raise CheckpointError(
+                "is a git-lfs pointer, not the weights: its header is invalid",
+                source=path,
+                hint="run `git lfs pull` in the repository it came from, or download the file again",
+            )
+        if len(start) < 8:
+            raise CheckpointError(f"is truncated: {size} bytes, shorter than any header", source=path)
+        (length,) = struct.unpack("<Q", start)
+        if length > min(LARGEST_HEADER, size - 8):
+            raise CheckpointError(
+                f"header invalid or truncated: it claims {length} bytes of a file of {size}", source=path
+            )
+        file.seek(8)
+        try:
+            text = file.read(length).decode()
+        except UnicodeDecodeError:
+            raise CheckpointError("header is not text in UTF-8", source=path) from None
+    header = json_object(text, path)
+    header.pop("__metadata__", None)
+    spans = sorted(_span(path, key, entry) for key, entry in header.items())
+    end = 0
+    for first, last, key in spans:
+        if first != end:
+            gap = "overlaps the tensor before it" if first < end else f"leaves {first - end} unclaimed bytes before it"
+            raise CheckpointError(gap, source=path, item=key)
+        end = last
+    if end != size - 8 - length:
+        rest = size - 8 - length - end
+        said = f"{rest} trailing bytes belong to no tensor" if rest > 0 else f"truncated: {-rest} bytes are missing"
+        raise CheckpointError(said, source=path)
+
+
+def _span(path: Path, key: str, entry: Any) -> tuple[int, int, str]:
+    """First and last byte of a tensor, after checking that they hold its shape."""
+    try:
+        dtype, shape, (first, last) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        sound = len(entry) == 3 and all(type(n) is int and 0 <= n < 2**53 for n in (first, last, *shape))
+    except (TypeError, KeyError, ValueError):
+        sound = False
+    if not sound:
+        raise CheckpointError("its header entry has no sound dtype, shape and data_offsets", source=path, item=key)
+    if dtype not in ITEM_BITS:
+        raise CheckpointError(f"unknown dtype {dtype!r}", source=path, item=key)
+    if (last - first) * 8 != prod(shape) * ITEM_BITS[dtype]:
+        raise CheckpointError(f"{last - first} bytes do not hold {shape} of {dtype}", source=path, item=key)
+    return first, last, key

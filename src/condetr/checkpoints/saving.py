@@ -1,0 +1,96 @@
+"""A detector into a folder that condetr, transformers 4 and transformers 5 read as the same network."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condetr.checkpoints.backbone_words import layout_of
+from condetr.checkpoints.config_json import SplitConfig, join_config
+from condetr.checkpoints.model_card import model_card_of
+from condetr.checkpoints.storage import write_files
+from condetr.checkpoints.tensors import is_finite, listed
+from condetr.checkpoints.translate import to_hub
+from condetr.core.errors import CheckpointError
+from condetr.model.config import DetectorConfig, TimmDescription
+from condetr.model.detector import ConditionalDetr
+from condetr.model.timm_backbone import FrozenBatchNormAct
+
+
+def save(
+    folder: str | Path,
+    detector: ConditionalDetr,
+    labels: Mapping[int, str],
+    *,
+    source_ids: tuple[int, ...] | None = None,
+    flat: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    model_card: str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write config.json, model.safetensors, README.md and, where given, preprocessor_config.json.
+
+    Args:
+        folder: made if needed; files of these names are replaced.
+        detector: on any device.
+        labels: name of every class id.
+        source_ids: the id of every class in the data set.
+        flat: what else config.json is to say, as `Checkpoint.flat` has it.
+        preprocessing: the content of preprocessor_config.json.
+        model_card: the README; a plain one by default.
+        dtype: of the stored weights.
+
+    Raises:
+        CheckpointError: the labels do not fit, or weights are not finite.
+        StorageError: the folder cannot be written.
+    """
+    config = _as_built(detector)
+    if sorted(labels) != list(range(config.num_labels)):
+        raise CheckpointError(f"{len(labels)} labels for a head of {config.num_labels} classes", item="labels")
+    raw = join_config(SplitConfig(config, dict(sorted(labels.items())), source_ids, dict(flat or {})))
+    raw["torch_dtype"] = str(dtype).removeprefix("torch.")
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in detector.state_dict().items()}
+    broken = [name for name, tensor in tensors.items() if not is_finite(tensor)]
+    if broken:
+        raise CheckpointError(f"will not store weights that are not finite: {listed(broken)}", source=folder)
+    card = model_card or model_card_of(config, labels)
+    writers: dict[str, Callable[[Path], None]] = {
+        "model.safetensors": partial(_write_tensors, to_hub(tensors, config.backbone, layout_of(raw))),
+        "config.json": partial(_write_json, raw),
+        "README.md": partial(_write_text, card),
+    }
+    if preprocessing is not None:
+        writers["preprocessor_config.json"] = partial(_write_json, preprocessing)
+    write_files(Path(folder), writers)
+
+
+def _as_built(detector: ConditionalDetr) -> DetectorConfig:
+    """The config, where a network of timm without activating norms need not say that it would keep them."""
+    config, backbone = detector.config, detector.config.backbone
+    if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:
+        return config
+    keeps = any(isinstance(module, FrozenBatchNormAct) for module in detector.backbone.modules())
+    return replace(config, backbone=replace(backbone, norm_activations=keeps))
+
+
+def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:  # wraps what the system said
+        raise OSError(str(error)) from None
+
+
+def _write_json(content: Mapping[str, Any], path: Path) -> None:
+    _write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", path)
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,52 @@
+"""Writing the files of one folder so that a reader never meets half of one."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from condetr.core.errors import StorageError
+
+
+def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
+    """Let each writer fill a temporary file, then give all of them their names at once.
+
+    Raises:
+        StorageError: the folder cannot be made or written, or the disk is full. What was there before still is.
+    """
+    written: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, write in writers.items():
+            handle, path = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            os.close(handle)
+            temporary = Path(path)
+            written[temporary] = folder / name
+            write(temporary)
+            _reach_disk(temporary)
+        for temporary, final in written.items():
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(final)
+        _reach_disk(folder)
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise StorageError(reason, source=folder, hint="check the path, its permissions and the free space") from error
+    finally:
+        for temporary in written:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _reach_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,52 @@
+"""Is a stored tensor one that a network can compute with? Everything else is refused by name."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from condetr.core.errors import CheckpointError
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+SHOWN = 10  # keys named in one message
+
+
+def listed(keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def fault_of(tensor: Tensor) -> str | None:
+    """Why the tensor cannot be used, told without touching its values: they may not be there."""
+    if tensor.is_quantized or tensor.dtype not in FLOATS:
+        return f"dtype {str(tensor.dtype).removeprefix('torch.')}, expected floating point"
+    if tensor.layout != torch.strided:
+        return f"layout {str(tensor.layout).removeprefix('torch.')}, expected a dense tensor"
+    if tensor.is_nested:
+        return "a nested tensor, expected a dense one"
+    if tensor.device.type != "cpu":
+        return f"on the device {tensor.device}, without stored values"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return f"shape {list(tensor.shape)}, more than the values that are stored"
+    return None
+
+
+def is_finite(tensor: Tensor) -> bool:
+    # A sum is far cheaper than looking at each value, and infinity or NaN survive it; a large finite sum may overflow.
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
+def check_tensors(tensors: dict[str, Tensor], source: object) -> None:
+    """Refuse tensors that are no finite, dense, floating-point values.
+
+    Raises:
+        CheckpointError: lists the keys and what is wrong with them.
+    """
+    faults = {key: fault for key, tensor in tensors.items() if (fault := fault_of(tensor))}
+    if faults:
+        kinds = sorted(set(faults.values()))
+        raise CheckpointError(f"cannot use {listed(faults)}: {'; '.join(kinds[:3])}", source=source)
+    broken = [key for key, tensor in tensors.items() if not is_finite(tensor)]
+    if broken:
+        raise CheckpointError(f"not finite (NaN or infinity): {listed(broken)}", source=source)

@@ -1,0 +1,71 @@
+"""What surrounds a detector's own tensors: prefixes, counts, other heads, second names."""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from condetr.checkpoints import keys
+from condetr.checkpoints.tensors import listed
+from condetr.core.errors import CheckpointError
+from condetr.model.config import ResNetDescription, TimmDescription
+
+
+def unwrapped(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Take off what surrounds the detector's own names."""
+    notes = []
+    for wrapper in keys.WRAPPERS:
+        if stored and all(key.startswith(wrapper) for key in stored):
+            stored = {key.removeprefix(wrapper): tensor for key, tensor in stored.items()}
+            notes.append(f"took the prefix {wrapper!r} off every key")
+    counts = [key for key in stored if key.rpartition(".")[2] == keys.COUNTS]
+    if counts:
+        notes.append(f"ignored {len(counts)} batch counts of batch norms, which are frozen here")
+    return {key: tensor for key, tensor in stored.items() if key not in set(counts)}, notes
+
+
+def without_masks(stored: dict[str, Tensor], source: object, notes: list[str], *, allowed: bool) -> dict[str, Tensor]:
+    masks = [key for key in stored if key.startswith(keys.MASK_PREFIXES)]
+    if not masks:
+        return stored
+    if not allowed:
+        raise CheckpointError(
+            f"holds a segmenter, expected a detector: {listed(masks)}",
+            source=source,
+            hint="ask for its detector with detector_only=True",
+        )
+    notes.append(f"left out the mask head: {len(masks)} tensors")
+    plain = {}
+    for key, tensor in stored.items():
+        prefix = next((prefix for prefix in keys.SEGMENTER_PREFIXES if key.startswith(prefix)), "")
+        if key not in masks:
+            plain[key.removeprefix(prefix)] = tensor
+    return plain
+
+
+def under_expected_names(stored: dict[str, Tensor], expected: set[str], source: object) -> dict[str, Tensor]:
+    """Give the tensors of a headless model, and those with two names, the one name they are looked for under."""
+    renamed: dict[str, Tensor] = {}
+    for key, tensor in stored.items():
+        name = keys.BODY + key if key not in expected and keys.BODY + key in expected else key
+        for twin, other in keys.TWINS.items():
+            if name in (twin, other) and name not in expected:
+                name = other if name == twin else twin
+        if name in renamed and not torch.equal(renamed[name], tensor):
+            raise CheckpointError("two tensors for one place, and they differ", source=source, item=key)
+        renamed[name] = tensor
+    return renamed
+
+
+def without_unused_stages(
+    stored: dict[str, Tensor], backbone: ResNetDescription | TimmDescription, notes: list[str]
+) -> dict[str, Tensor]:
+    """The ResNet of transformers builds and stores all its stages, also those after the last one that it looks at."""
+    if isinstance(backbone, TimmDescription):
+        return stored
+    stage = re.compile(r"\.encoder\.stages\.(\d+)\.layers\.")
+    unused = [key for key in stored if (found := stage.search(key)) and int(found[1]) >= len(backbone.depths)]
+    if unused:
+        notes.append(f"left out {len(unused)} tensors of backbone stages that nothing looks at")
+    return {key: tensor for key, tensor in stored.items() if key not in set(unused)}
