@@ -11,8 +11,9 @@ from torch import Tensor
 
 from condetr.core.errors import CondetrError, SettingsError
 from condetr.images.batch import Batch, Scale, dtype_of, padded
+from condetr.images.options import flag_of, number_of, numbers_of, resample_of
 from condetr.images.resize import Picture, Planes, mode_of, planes_of, resize, size_of_picture
-from condetr.images.sizes import Edges, Exactly, HeightWidth, Numerics, Size, size_of
+from condetr.images.sizes import Edges, Exactly, HeightWidth, Numerics, Size, pad_size_of, size_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -136,45 +137,6 @@ class Preprocessing:
             return Scale(shift=mean, divisor=std)
         levels = 1 / self.rescale_factor  # both steps in one: mean and std in the units of the pixels
         return Scale(shift=mean * levels, divisor=std * levels)
-
-
-def numbers_of(given: object, name: str) -> tuple[float, ...]:
-    """One number a channel; a single one stands for all three.
-
-    Raises:
-        SettingsError: something else.
-    """
-    each = given if isinstance(given, list | tuple) else (given,) * 3
-    return tuple(float(number_of(number, name)) for number in each)
-
-
-def number_of(given: object, name: str) -> float | int:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise SettingsError(f"is {given!r}, expected a number", item=name)
-    return given
-
-
-def flag_of(given: object, name: str) -> bool:
-    if not isinstance(given, bool):
-        raise SettingsError(f"is {given!r}, expected true or false", item=name)
-    return given
-
-
-def resample_of(given: object, name: str = "resample") -> Image.Resampling:
-    """PIL's filter of this number, or of torchvision's name for it."""
-    value = getattr(given, "value", given)
-    for known in Image.Resampling:
-        if value == known.value or value == known.name.lower() or value == f"{known.name.lower()}-exact":
-            return known
-    known_filters = ", ".join(f"{known.value} ({known.name})" for known in Image.Resampling)
-    raise SettingsError(f"is {given!r}, expected one of {known_filters}", item=name)
-
-
-def pad_size_of(given: object, name: str = "pad_size") -> Exactly:
-    size = size_of(given, field=name)
-    if not isinstance(size, Exactly):
-        raise SettingsError(f"is {given!r}, expected {{height, width}}", item=name)
-    return size
 
 
 _READERS: Mapping[str, Callable[[object, str], Any]] = {

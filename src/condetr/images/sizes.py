@@ -110,6 +110,14 @@ def size_of(given: object, *, longest: int | None = None, field: str = "size") -
     raise SettingsError(f"is {given!r}, expected {_EXPECTED}", item=field)
 
 
+def pad_size_of(given: object, name: str) -> Exactly:
+    """The one form that a frame to pad to can have: {height, width}."""
+    size = size_of(given, field=name)
+    if not isinstance(size, Exactly):
+        raise SettingsError(f"is {given!r}, expected {{height, width}}", item=name)
+    return size
+
+
 def _side(given: object, field: str) -> int:
     if isinstance(given, float) and given.is_integer():
         given = int(given)
