@@ -1,24 +1,25 @@
 """What was found in one picture: the record that every room above speaks."""
 
-from collections.abc import Iterator
+import importlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, overload
+from pathlib import Path
+from typing import Any, overload
 
 import torch
 from jaxtyping import Bool, Float, Int, Int64
+from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import DataError
+from condetr.core.errors import DataError, MissingExtraError, UsageError
+from condetr.images.detection import Detection
+from condetr.images.draw import draw
+from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, yolo_text
+from condetr.images.pictures import Given, picture_of, pil_of
+from condetr.images.rle import mask_of_rle, rle_of_mask
+from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
 from condetr.images.sizes import HeightWidth
-
-
-class Detection(NamedTuple):
-    """One of them. The box is (x1, y1, x2, y2) in pixels of the original, upright picture."""
-
-    box: tuple[float, float, float, float]
-    score: float
-    label: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,7 @@ class Detections:
         source: the file it came from, or a name for it.
         masks: one a detection, at the size of the picture.
         segments: which detection each pixel belongs to: 0 none, 1 the first.
+        picture: what ``draw`` paints on; the file of ``source`` where it is None.
 
     Raises:
         DataError: lengths, sizes or values that contradict each other.
@@ -47,6 +49,7 @@ class Detections:
     source: str | None = None
     masks: Bool[Tensor, "detections height width"] | None = field(default=None, repr=False)
     segments: Int[Tensor, "height width"] | None = field(default=None, repr=False)
+    picture: Given | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         counts = {name: len(getattr(self, name)) for name in ("boxes", "scores", "labels", "names")}
@@ -103,4 +106,102 @@ class Detections:
             source=self.source,
             masks=None if self.masks is None else self.masks[positions],
             segments=segments,
+            picture=self.picture,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values; masks as COCO's run-length encoding."""
+        rows = json_rows(self)
+        if self.masks is not None:
+            rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, self.masks, strict=True)]
+        return {"source": self.source, "size": list(self.size), "detections": rows}
+
+    def to_json(self) -> str:
+        """One line of ASCII, so that file names that are no text survive: ``os.fsencode`` gives their bytes back."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "Detections":
+        """What ``to_dict`` gave.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            rows, size = said["detections"], (int(said["size"][0]), int(said["size"][1]))
+            masks = [mask_of_rle(row["mask"], size) for row in rows if "mask" in row]
+            return cls(
+                boxes=torch.tensor([row["box"] for row in rows], dtype=torch.float32).reshape(-1, 4),
+                scores=torch.tensor([row["score"] for row in rows], dtype=torch.float32),
+                labels=torch.tensor([row["label"] for row in rows], dtype=torch.int64),
+                names=tuple(row["name"] for row in rows),
+                size=size,
+                source=said["source"],
+                masks=torch.stack(masks) if masks else None,
+            )
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise DataError(f"are no detections: {error}") from None
+
+    def to_coco(self, image_id: int) -> list[dict[str, Any]]:
+        """COCO results: boxes as (x, y, width, height). Category ids are the model's label ids."""
+        rows = coco_rows(self, image_id)
+        if self.masks is None:
+            return rows
+        return [row | {"segmentation": rle_of_mask(mask)} for row, mask in zip(rows, self.masks, strict=True)]
+
+    def to_yolo(self) -> str:
+        """One line a detection: label, centre, width and height relative to the picture, score."""
+        return yolo_text(self, self.size)
+
+    def to_csv_rows(self) -> list[tuple[str | int | float, ...]]:
+        """One row a detection, with the columns of ``formats.CSV_HEADER``."""
+        return csv_rows(self, self.source)
+
+    def to_supervision(self) -> Any:
+        """The same as ``supervision.Detections``, for its trackers, zones and annotators.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            supervision = importlib.import_module("supervision")
+        except ImportError:
+            raise MissingExtraError("supervision", "video", "to_supervision()") from None
+        return supervision.Detections(
+            xyxy=self.boxes.cpu().numpy(),
+            confidence=self.scores.cpu().numpy(),
+            class_id=self.labels.cpu().numpy(),
+            mask=None if self.masks is None else self.masks.cpu().numpy(),
+            data={"class_name": list(self.names)},
+        )
+
+    def draw(self, picture: Given | None = None) -> Image.Image:
+        """The picture with boxes, masks and labels painted on, upright.
+
+        Raises:
+            UsageError: there is no picture to paint on.
+            ImageError: it cannot be decoded.
+            DataError: it is of another size.
+        """
+        given = next((one for one in (picture, self.picture, self.source) if one is not None), None)
+        if given is None:
+            raise UsageError("there is no picture to draw on", hint="pass one: draw(picture)")
+        canvas = pil_of(picture_of(given))
+        if (canvas.height, canvas.width) != self.size:
+            reason = f"the picture is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
+            raise DataError(reason, source=self.source)
+        return draw(canvas, list(self), self.masks)
+
+    def save(self, path: str | Path) -> Path:
+        """Write to ``path`` what its ending says: a painted picture, .json, .jsonl, .csv or YOLO's .txt.
+
+        Raises:
+            UsageError: an ending of no known meaning.
+            StorageError: it cannot be written.
+        """
+        path = Path(path)
+        ending = path.suffix.lower()
+        painted = dict.fromkeys(PICTURE_FORMATS, lambda: picture_bytes(self.draw(), ending))
+        as_json = dict.fromkeys((".json", ".jsonl"), lambda: text_bytes(self.to_json() + "\n"))
+        tables = {".csv": lambda: text_bytes(csv_text(self.to_csv_rows())), ".txt": lambda: text_bytes(self.to_yolo())}
+        return save_as(path, painted | as_json | tables)

@@ -4,6 +4,7 @@ import os
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +27,13 @@ def picture_of(given: Given, *, pixel_limit: int | None = PIXEL_LIMIT) -> Pictur
     if isinstance(given, str | os.PathLike | Encoded | Image.Image):
         return decode(given, pixel_limit=pixel_limit)
     return picture_of_array(given)
+
+
+def pil_of(picture: Picture) -> Image.Image:
+    """The picture for PIL, as bytes."""
+    if isinstance(picture, Image.Image):
+        return picture
+    return Image.fromarray(picture.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
 
 
 def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool = True) -> list[Picture]:

@@ -1,0 +1,40 @@
+"""Writing one result to a file whose ending says the format."""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from condetr.core.errors import StorageError, UsageError
+
+PICTURE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+
+
+def save_as(path: Path, contents: Mapping[str, Callable[[], bytes]]) -> Path:
+    """Write the content that belongs to the ending of ``path``.
+
+    Raises:
+        UsageError: an ending without content.
+        StorageError: it cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in contents:
+        raise UsageError(f"unknown ending {ending!r}; known: {', '.join(contents)}", source=path)
+    content = contents[ending]()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error
+    return path
+
+
+def text_bytes(text: str) -> bytes:
+    """UTF-8; file names that are no text keep their bytes."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def picture_bytes(picture: Image.Image, ending: str) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, PICTURE_FORMATS[ending], quality=92)
+    return stream.getvalue()
