@@ -26,7 +26,7 @@ class ResNetDescription:
         stride_in: the convolution of a bottleneck that strides.
         first_stage_stride: 1, or 2 for the rare net that shrinks in every stage.
         output_stride: pixels per cell of the last stage; 16 (the paper's DC5) or 8 dilate instead of striding.
-        activation: see ``activation.py``.
+        activation: of the stem and of each block's sum, see ``activation.py``; inside the blocks it is ReLU.
         colours: channels of the picture.
     """
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from torch import nn
-from torch.nn.functional import avg_pool2d, max_pool2d, pad
+from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
 
 from condetr.core.shapes import FeatureMap, Pixels
 from condetr.model.activation import ACTIVATIONS
@@ -73,7 +73,7 @@ class Block(nn.Module):
         passed_on = x if self.shortcut is None else self.shortcut(x)
         *inner, last = self.convs
         for conv in inner:
-            x = self.activation(conv(x))
+            x = relu(conv(x))  # whatever the activation between blocks is: so does transformers' ResNet
         return self.activation(last(x) + passed_on)
 
 

@@ -1,0 +1,106 @@
+"""What transformers stores we compute, and what we store transformers computes, on scrambled weights and a padded batch."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers")
+
+from condetr.checkpoints.loading import Checkpoint, load  # noqa: E402
+from condetr.checkpoints.saving import save  # noqa: E402
+from tests.scramble import scramble  # noqa: E402
+
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}  # fp32 through some hundred layers; the peers agree with each other to 1e-5
+SMALL = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 3,
+    "encoder_ffn_dim": 24,
+    "decoder_ffn_dim": 40,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 8,
+    "num_queries": 7,
+    "num_labels": 5,
+}
+TINY_RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1]}
+
+
+def resnet(**fields) -> dict:
+    inner = transformers.ResNetConfig(**{**TINY_RESNET, "out_features": ["stage4"], **fields})
+    return {"backbone_config": inner, "use_timm_backbone": False}
+
+
+def timm(**fields) -> dict:
+    return {"backbone_config": transformers.TimmBackboneConfig(**fields)}
+
+
+BOTH_READ = {  # what transformers 4 can say too
+    "resnet18": {"backbone": "resnet18"},
+    "resnet34": {"backbone": "resnet34"},
+    "resnet50": {"backbone": "resnet50"},
+    "resnet50d": {"backbone": "resnet50d"},
+    "resnet101": {"backbone": "resnet101"},
+    "dilation": {"backbone": "resnet50", "dilation": True},
+    "learned positions": {"backbone": "resnet18", "position_embedding_type": "learned"},
+    "gray pictures": {"backbone": "resnet18", "num_channels": 1},
+    "basic": resnet(layer_type="basic"),
+    "bottleneck": resnet(layer_type="bottleneck"),
+    "first stage strides": resnet(layer_type="bottleneck", downsample_in_first_stage=True, hidden_act="silu"),
+    "one wide stage": resnet(layer_type="basic", hidden_sizes=[8, 8, 8, 16]),
+    "third stage": resnet(layer_type="basic", out_features=["stage3"]),
+    "gelu, supervised": {"backbone": "resnet18", "activation_function": "gelu", "auxiliary_loss": True},
+    "activating norms": {"backbone": "mobilenetv3_small_050"},
+}
+FIVE_READS = {
+    "stride in 1x1": resnet(layer_type="bottleneck", downsample_in_bottleneck=True),
+    "output stride 8": timm(backbone="resnet18", out_indices=[1, 2, 3, 4], output_stride=8),
+    "three stages": timm(backbone="resnet18", out_indices=[1, 2, 3]),
+    "no batch norm": timm(backbone="convnext_atto", out_indices=[0, 1, 2, 3]),
+}
+
+
+def padded_batch(colours: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    pixels = torch.randn(2, colours, 96, 128, generator=generator)
+    mask = torch.ones(2, 96, 128, dtype=torch.bool)
+    mask[1, 64:], mask[1, :, 80:] = False, False
+    return pixels * mask[:, None], mask
+
+
+def peer(fields: dict) -> transformers.PreTrainedModel:
+    model = transformers.ConditionalDetrForObjectDetection(transformers.ConditionalDetrConfig(**SMALL, **fields))
+    return scramble(model.eval())
+
+
+def assert_same(checkpoint: Checkpoint, model: transformers.PreTrainedModel) -> None:
+    pixels, mask = padded_batch(checkpoint.config.backbone.colours)
+    with torch.inference_mode():
+        ours, theirs = checkpoint.detector(pixels, mask), model(pixel_values=pixels, pixel_mask=mask.long())
+    assert theirs.logits.std() > 0.01, "the comparison would prove nothing"
+    torch.testing.assert_close(ours.logits, theirs.logits, **TOLERANCE)
+    torch.testing.assert_close(ours.boxes, theirs.pred_boxes, **TOLERANCE)
+
+
+def store(checkpoint: Checkpoint, folder: Path) -> None:
+    save(folder, checkpoint.detector, checkpoint.labels, flat=checkpoint.flat)
+
+
+@pytest.mark.parametrize("name", [*BOTH_READ, *FIVE_READS])
+def test_there_and_back(tmp_path, name):
+    model = peer((BOTH_READ | FIVE_READS)[name])
+    model.save_pretrained(tmp_path / "hub names")
+    model.save_pretrained(tmp_path / "module names", save_original_format=False)
+    assert_same(load(tmp_path / "hub names"), model)
+    checkpoint = load(tmp_path / "module names")
+    assert_same(checkpoint, model)
+
+    store(checkpoint, tmp_path / "ours")
+    returned, said = transformers.ConditionalDetrForObjectDetection.from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    assert not said["missing_keys"]
+    assert_same(checkpoint, returned.eval())
+    assert load(tmp_path / "ours").config == checkpoint.config
