@@ -1,0 +1,141 @@
+"""ConditionalDetrConfig: the flat config of transformers, with its names, defaults and both forms of backbone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from condetr.checkpoints.config_json import OWN, SplitConfig, join_config, split_config
+from condetr.checkpoints.keys import Layout
+from condetr.core.errors import CheckpointError, SettingsError
+from condetr.hf.stored_config import StoredConfig
+
+RESNET: dict[str, Any] = {
+    "model_type": "resnet",
+    "num_channels": 3,
+    "embedding_size": 64,
+    "hidden_sizes": [256, 512, 1024, 2048],
+    "depths": [3, 4, 6, 3],
+    "layer_type": "bottleneck",
+    "hidden_act": "relu",
+    "downsample_in_first_stage": False,
+    "downsample_in_bottleneck": False,
+}
+
+
+@dataclass(init=False, repr=False, eq=False)
+class BackboneConfig:
+    """The settings of a backbone as attributes; what a ResNet leaves out has its default."""
+
+    def __init__(self, **settings: Any) -> None:
+        resnet = settings.get("model_type", "resnet") == "resnet"
+        self.__dict__.update(RESNET | settings if resnet else settings)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this backbone_config has no {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BackboneConfig) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __repr__(self) -> str:
+        return f"BackboneConfig({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(init=False, repr=False, eq=False)
+class ConditionalDetrConfig(StoredConfig):
+    """What a Conditional DETR is, how it is matched and what its losses weigh.
+
+    A backbone is named (``use_timm_backbone=True, backbone="resnet50"``) or described: ``backbone_config`` is a dict
+    or any object with ``to_dict()``, whose ``model_type`` is ``"resnet"`` or ``"timm_backbone"``; it wins over a name.
+    Settings that are not listed here are carried along and written back. Whether the values make a network is said
+    by the models, which raise a `SettingsError`.
+
+    Two settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
+    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the data set.
+    """
+
+    model_type: ClassVar[str] = "conditional_detr"
+    attribute_map: ClassVar[dict[str, str]] = {
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+        "torch_dtype": "dtype",
+        "_name_or_path": "name_or_path",
+    }
+
+    use_timm_backbone: bool = True
+    backbone_config: Any = None
+    num_channels: int = 3
+    num_queries: int = 300
+    encoder_layers: int = 6
+    encoder_ffn_dim: int = 2048
+    encoder_attention_heads: int = 8
+    decoder_layers: int = 6
+    decoder_ffn_dim: int = 2048
+    decoder_attention_heads: int = 8
+    encoder_layerdrop: float = 0.0
+    decoder_layerdrop: float = 0.0
+    is_encoder_decoder: bool = True
+    activation_function: str = "relu"
+    d_model: int = 256
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    init_std: float = 0.02
+    init_xavier_std: float = 1.0
+    auxiliary_loss: bool = False
+    position_embedding_type: str = "sine"
+    backbone: str | None = "resnet50"
+    use_pretrained_backbone: bool = True
+    dilation: bool = False
+    class_cost: float = 2
+    bbox_cost: float = 5
+    giou_cost: float = 2
+    mask_loss_coefficient: float = 1
+    dice_loss_coefficient: float = 1
+    cls_loss_coefficient: float = 2
+    bbox_loss_coefficient: float = 5
+    giou_loss_coefficient: float = 2
+    focal_alpha: float = 0.25
+    carry_norm: bool = False
+    source_ids: tuple[int, ...] | None = None
+
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        stored = {name: named.pop(name) for name in ("transformers_version", OWN) if name in named}
+        super().__init__(*settings, **named)
+        if isinstance(self.backbone_config, Mapping):
+            self.backbone_config = BackboneConfig(**self.backbone_config)
+        if self.backbone_config is not None:
+            self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
+        elif not self.use_timm_backbone:
+            self.backbone_config = BackboneConfig(out_features=["stage4"])
+        if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
+            split = split_config(self.to_dict() | stored)
+            self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
+            self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
+
+    def split(self) -> SplitConfig:
+        """The network, its class names, and the rest.
+
+        Raises:
+            SettingsError: the values make no network.
+        """
+        raw = self.to_dict()
+        ids = raw.pop("source_ids")
+        try:
+            return split_config(raw if ids is None else raw | {OWN: {"source_ids": list(ids)}})
+        except CheckpointError as error:
+            raise SettingsError(error.reason, source=type(self).__name__, item=error.item, hint=error.hint) from None
+
+    @property
+    def layout(self) -> Layout:
+        """How the backbone's tensors are named in a state dict."""
+        return "resnet" if getattr(self.backbone_config, "model_type", None) == "resnet" else "timm"
+
+    @classmethod
+    def from_split(cls, split: SplitConfig) -> Self:
+        return cls(**join_config(split))

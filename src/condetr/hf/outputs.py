@@ -1,0 +1,100 @@
+"""What the transformers-shaped models answer with: fields by attribute, by name and by place."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+
+class ModelOutput(dict[str, Any]):
+    """A dict, in the order of its declared fields, of those that are there; the others are None as attributes.
+
+    Iterating gives names, ``to_tuple()`` the values. Each kind is a pytree, so that data-parallel wrappers,
+    ``torch.compile`` and ``torch.export`` find the tensors in it.
+    """
+
+    _places: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(init=False, repr=False, eq=False)(cls)
+        cls._places = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # made one above
+        torch.export.register_dataclass(cls)
+
+    def __init__(
+        self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] | Tensor | None = None, /, **values: Any
+    ) -> None:
+        if isinstance(items, Tensor):
+            items = {self._places[0]: items}
+        given = dict(items or (), **values)
+        if unknown := given.keys() - set(self._places):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}; it has {self._places}")
+        super().__init__((name, given[name]) for name in self._places if given.get(name) is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._places:
+            return self.get(name)
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __getitem__(self, place: str | int | slice) -> Any:
+        return super().__getitem__(place) if isinstance(place, str) else self.to_tuple()[place]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        given = {**self, name: value}
+        self.clear()
+        self.__init__(given)  # type: ignore[misc]  # keeps the order of the fields
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        return tuple(self.values())
+
+
+class BaseModelOutput(ModelOutput):
+    """What the encoder says: (batch, cells, channels), with an entry per layer where there is a tuple."""
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...] | None
+    attentions: tuple[Tensor, ...] | None
+
+
+class ConditionalDetrModelOutput(ModelOutput):
+    """What the network says before any head.
+
+    ``decoder_hidden_states`` starts with what enters the decoder and ends with ``last_hidden_state``;
+    ``intermediate_hidden_states`` stacks the normalised answers of all decoder layers. ``reference_points`` are
+    (x, y) in [0, 1], queries first, then images.
+    """
+
+    last_hidden_state: Tensor
+    decoder_hidden_states: tuple[Tensor, ...] | None
+    decoder_attentions: tuple[Tensor, ...] | None
+    cross_attentions: tuple[Tensor, ...] | None
+    encoder_last_hidden_state: Tensor | None
+    encoder_hidden_states: tuple[Tensor, ...] | None
+    encoder_attentions: tuple[Tensor, ...] | None
+    intermediate_hidden_states: Tensor | None
+    reference_points: Tensor | None
+
+
+class ConditionalDetrObjectDetectionOutput(ModelOutput):
+    """Scores before the sigmoid and boxes (cx, cy, w, h) in [0, 1] of every query; losses where labels were given."""
+
+    loss: Tensor | None
+    loss_dict: dict[str, Tensor] | None
+    logits: Tensor
+    pred_boxes: Tensor
+    auxiliary_outputs: list[dict[str, Tensor]] | None
+    last_hidden_state: Tensor | None
+    decoder_hidden_states: tuple[Tensor, ...] | None
+    decoder_attentions: tuple[Tensor, ...] | None
+    cross_attentions: tuple[Tensor, ...] | None
+    encoder_last_hidden_state: Tensor | None
+    encoder_hidden_states: tuple[Tensor, ...] | None
+    encoder_attentions: tuple[Tensor, ...] | None

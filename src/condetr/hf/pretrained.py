@@ -1,0 +1,86 @@
+"""What every transformers-shaped model offers beside its forward: freezing, checkpointing, counting, devices."""
+
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import nn
+
+from condetr.hf.configuration import ConditionalDetrConfig
+from condetr.hf.outputs import ModelOutput
+from condetr.model.backbone import early_layers
+from condetr.model.body import Body
+from condetr.model.decoder import ConditionalDecoder
+from condetr.model.encoder import Encoder
+from condetr.model.recompute import is_recomputed, keep, recompute
+
+Output = TypeVar("Output", bound=ModelOutput)
+
+
+class PretrainedModel(nn.Module):
+    """The base of models with a head and without; ``base_model`` is the one without."""
+
+    config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
+    main_input_name: ClassVar[str] = "pixel_values"
+    base_model_prefix: ClassVar[str]
+    supports_gradient_checkpointing: ClassVar[bool] = True
+
+    def __init__(self, config: ConditionalDetrConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def base_model(self) -> Any:
+        """The model below the head, or the model itself."""
+        return getattr(self, self.base_model_prefix, self)
+
+    @property
+    def _body(self) -> Body:
+        return self.base_model.network
+
+    @property
+    def device(self) -> torch.device:
+        return self._body.decoder.object_queries.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._body.decoder.object_queries.dtype
+
+    def num_parameters(self, only_trainable: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+    def get_encoder(self) -> Encoder:
+        return self._body.encoder
+
+    def get_decoder(self) -> ConditionalDecoder:
+        return self._body.decoder
+
+    def freeze_backbone(self) -> None:
+        self._body.backbone.requires_grad_(False)  # noqa: FBT003  torch's signature
+
+    def unfreeze_backbone(self) -> None:
+        """Let the backbone learn, but for its stem and first stage, which never do."""
+        self._body.backbone.requires_grad_(True)  # noqa: FBT003
+        self._leave_early_layers()
+
+    def _leave_early_layers(self) -> None:
+        for name in early_layers(self._body.backbone):
+            self._body.backbone.get_parameter(name).requires_grad_(False)  # noqa: FBT003  torch's signature
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """Compute encoder and decoder layers again for the gradients, which takes less memory and more time."""
+        recompute(self._layers, **(gradient_checkpointing_kwargs or {}))
+
+    def gradient_checkpointing_disable(self) -> None:
+        keep(self._layers)
+
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        return any(is_recomputed(layer) for layer in self._layers)
+
+    @property
+    def _layers(self) -> list[nn.Module]:
+        return [*self._body.encoder.layers, *self._body.decoder.layers]
+
+    def _returned(self, output: Output, return_dict: bool | None) -> Output | tuple[Any, ...]:  # noqa: FBT001
+        as_dict = self.config.use_return_dict if return_dict is None else return_dict
+        return output if as_dict else output.to_tuple()

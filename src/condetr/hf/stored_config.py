@@ -1,0 +1,145 @@
+"""A config that can be a dict, a JSON text and a file, and carries what it does not know."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from condetr.core.errors import SettingsError, StorageError
+from condetr.hf.labels import Names, names_of, numbered
+
+EVERY_MODEL: dict[str, Any] = {
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "return_dict": True,
+    "architectures": None,
+    "dtype": None,
+    "name_or_path": "",
+    "problem_type": None,
+}
+
+
+class StoredConfig:
+    """Subclasses are dataclasses whose fields are the settings; ``attribute_map`` has their other names."""
+
+    model_type: ClassVar[str]
+    attribute_map: ClassVar[dict[str, str]] = {}
+
+    output_attentions: bool
+    output_hidden_states: bool
+    return_dict: bool
+    architectures: list[str] | None
+    dtype: torch.dtype | str | None
+    name_or_path: str
+    problem_type: str | None
+    id2label: Names
+    label2id: dict[str, int]
+
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        known = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]  # subclasses are
+        if len(settings) > len(known):
+            raise TypeError(f"{type(self).__name__} takes {len(known)} settings by place, {len(settings)} were given")
+        given = dict(zip(known, settings, strict=False))
+        if twice := given.keys() & named.keys():
+            raise TypeError(f"{type(self).__name__} was given {', '.join(sorted(twice))} twice")
+        if (said := named.pop("model_type", self.model_type)) != self.model_type:
+            raise SettingsError(f"is {said!r}, expected {self.model_type!r}", item="model_type")
+        # transformers 4 writes an alias beside the name it stands for; the name decides.
+        aliases = {self.attribute_map[name]: named.pop(name) for name in self.attribute_map if name in named}
+        given = aliases | given | named
+        self.id2label = names_of(*(given.pop(name, None) for name in ("num_labels", "id2label", "label2id")))
+        self.label2id = {name: label for label, name in self.id2label.items()}
+        for name, value in (known | EVERY_MODEL | given).items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.attribute_map:
+            return getattr(self, self.attribute_map[name])
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(self.attribute_map.get(name, name), value)
+
+    @property
+    def num_labels(self) -> int:
+        return len(self.id2label)
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != len(self.id2label):
+            self.id2label = numbered(count)
+            self.label2id = {name: label for label, name in self.id2label.items()}
+
+    @property
+    def use_return_dict(self) -> bool:
+        return self.return_dict
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.to_json_string()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"model_type": self.model_type} | {name: _plain(value) for name, value in vars(self).items()}
+
+    def to_diff_dict(self) -> dict[str, Any]:
+        """Only what differs from the defaults, and the kind of model."""
+        defaults = type(self)().to_dict()
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name == "model_type" or name not in defaults or value != defaults[name]
+        }
+
+    def to_json_string(self, use_diff: bool = True) -> str:  # noqa: FBT001, FBT002  transformers' signature
+        settings = self.to_diff_dict() if use_diff else self.to_dict()
+        return json.dumps(settings, indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | Path, use_diff: bool = True) -> None:  # noqa: FBT001, FBT002
+        try:
+            Path(json_file_path).write_text(self.to_json_string(use_diff), encoding="utf-8")
+        except OSError as error:
+            raise StorageError(str(error), source=json_file_path) from error
+
+    def update(self, config_dict: Mapping[str, Any]) -> None:
+        for name, value in config_dict.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def from_dict(
+        cls,
+        config_dict: Mapping[str, Any],
+        return_unused_kwargs: bool = False,  # noqa: FBT001, FBT002  transformers' signature
+        **kwargs: Any,
+    ) -> Self | tuple[Self, dict[str, Any]]:
+        """The config of a dict, with the settings in ``kwargs`` that it has changed; the others are unused."""
+        settings = dict(config_dict)
+        labels: dict[str, Any] = {
+            name: kwargs.pop(name) for name in ("num_labels", "id2label", "label2id") if name in kwargs
+        }
+        if labels:
+            settings = {name: value for name, value in settings.items() if name not in ("id2label", "label2id")}
+            settings |= labels
+        config = cls(**settings)
+        unused = {name: value for name, value in kwargs.items() if not hasattr(config, name)}
+        config.update({name: value for name, value in kwargs.items() if name not in unused})
+        return (config, unused) if return_unused_kwargs else config
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it, but class ids stay numbers."""
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    if hasattr(value, "to_dict"):
+        return _plain(value.to_dict())
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

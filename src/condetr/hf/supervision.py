@@ -1,0 +1,65 @@
+"""From the labels of an image processor to the losses of a detector, under the names that trainers log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condetr.core.errors import AnnotationError
+from condetr.core.records import Prediction, Target
+from condetr.losses.set_loss import Losses, LossWeights, set_loss
+from condetr.matching.costs import MatchingCosts
+
+
+def targets_of(labels: Sequence[Mapping[str, Any]], batch: int) -> list[Target]:
+    """One dict per image: ``class_labels`` and ``boxes`` (cx, cy, w, h) in [0, 1]; what else it has is not looked at.
+
+    Raises:
+        AnnotationError: names the image.
+    """
+    if not isinstance(labels, Sequence) or len(labels) != batch:
+        count = len(labels) if isinstance(labels, Sequence) else f"a {type(labels).__name__}"
+        raise AnnotationError(f"is {count}, expected a list of {batch}, one dict per image", item="labels")
+    return [_target(label, image) for image, label in enumerate(labels)]
+
+
+def _target(label: Mapping[str, Any], image: int) -> Target:
+    if not isinstance(label, Mapping):
+        raise AnnotationError(f"is a {type(label).__name__}, expected a dict", item=f"labels, image {image}")
+    missing = [name for name in ("class_labels", "boxes") if not isinstance(label.get(name), Tensor)]
+    if missing:
+        raise AnnotationError(f"lacks the tensors {', '.join(missing)}", item=f"labels, image {image}")
+    classes, boxes = label["class_labels"], label["boxes"]
+    if classes.is_floating_point() or classes.dtype == torch.bool or classes.ndim != 1:
+        raise AnnotationError(
+            f"class_labels is {classes.dtype} {list(classes.shape)}, expected one whole number per object",
+            item=f"labels, image {image}",
+        )
+    if list(boxes.shape) != [len(classes), 4] and boxes.numel() + len(classes) > 0:
+        raise AnnotationError(
+            f"boxes is {list(boxes.shape)}, expected [{len(classes)}, 4], one per class label",
+            item=f"labels, image {image}",
+        )
+    return Target(labels=classes.long(), boxes=boxes.float().reshape(-1, 4))
+
+
+def losses_of(
+    predictions: Sequence[Prediction], labels: Sequence[Mapping[str, Any]], costs: MatchingCosts, weights: LossWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted total, and each term: of the last layer plain, of the others numbered from 0."""
+    losses = set_loss(predictions, targets_of(labels, len(predictions[-1].logits)), costs, weights)
+    return losses.total, _named(losses)
+
+
+def _named(losses: Losses) -> dict[str, Tensor]:
+    terms = {
+        "loss_ce": losses.classes,
+        "loss_bbox": losses.boxes,
+        "loss_giou": losses.giou,
+        "cardinality_error": losses.cardinality_error,
+    }
+    named = {name: term[-1] for name, term in terms.items()}
+    for layer in range(len(losses.classes) - 1):
+        named |= {f"{name}_{layer}": term[layer] for name, term in terms.items()}
+    return named
