@@ -1,0 +1,1 @@
+"""Labelled folders in, checked pictures and targets out."""

@@ -1,0 +1,48 @@
+"""Which class is which: contiguous labels inside, names and the source's own ids outside."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from condetr.core.errors import DataError
+
+Id: TypeAlias = int | str
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The table of classes; a label is a position in it.
+
+    Attributes:
+        names: one a class; two may be equal where the source says so.
+        source_ids: what each is called in the file it came from, perhaps with gaps.
+    """
+
+    names: tuple[str, ...]
+    source_ids: tuple[Id, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.source_ids) or len(set(self.source_ids)) != len(self.source_ids):
+            raise DataError(f"{len(self.names)} class names and {len(set(self.source_ids))} different ids")
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> "Classes":
+        """Classes that the source knows by name or position only."""
+        ordered = tuple(names)
+        return cls(ordered, tuple(range(len(ordered))))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def label_of_source(self) -> Mapping[Id, int]:
+        return {source: label for label, source in enumerate(self.source_ids)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that is stored with a model."""
+        return {"names": list(self.names), "source_ids": list(self.source_ids)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Classes":
+        return cls(tuple(stored["names"]), tuple(stored["source_ids"]))

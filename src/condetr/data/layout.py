@@ -1,0 +1,49 @@
+"""What kind of data set a path is and which splits it has, before any label is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from condetr.core.errors import DataError
+from condetr.data.records import Dataset
+from condetr.data.report import Report
+from condetr.data.split_names import SPLITS
+
+
+class ReadSplit(Protocol):
+    """Reads one split. Problems that need refusing are in the report of what it returns."""
+
+    def __call__(self, *, split: str, masks: bool = False) -> Dataset: ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Attributes: the format's name, where it was found, how to read each split, what finding them took."""
+
+    format: str
+    source: Path
+    splits: Mapping[str, ReadSplit]
+    report: Report = field(default_factory=Report)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the splits: train, val, test, then others."""
+        return sorted(self.splits, key=lambda split: (SPLITS.index(split) if split in SPLITS else len(SPLITS), split))
+
+    def read(self, split: str, *, masks: bool = False) -> Dataset:
+        dataset = self.splits[split](split=split, masks=masks)
+        dataset.report.merge(self.report)
+        return dataset
+
+
+def add_split(splits: dict[str, ReadSplit], split: str, read: ReadSplit, source: Path) -> None:
+    """Add one.
+
+    Raises:
+        DataError: there is one of this name already.
+    """
+    if split in splits:
+        hint = "name the one you mean, or write a description file with `splits:`"
+        raise DataError(f"holds more than one thing that could be the split {split!r}", source=source, hint=hint)
+    splits[split] = read

@@ -1,0 +1,75 @@
+"""Everything that can be wrong with a labelled data set, and what becomes of it.
+
+What would make a model learn something else than was meant is refused; what concerns one object or one
+picture and leaves no doubt is left out or changed; all of it is counted.
+"""
+
+from enum import Enum, StrEnum
+
+
+class Outcome(StrEnum):
+    REFUSED = "refused"
+    LEFT_OUT = "left out"
+    CHANGED = "changed"
+    NOTED = "noted"
+
+
+class Reason(Enum):
+    """A kind of problem: what becomes of the thing, and what is wrong with it."""
+
+    # what the annotation file says
+    BAD_FIELD = Outcome.REFUSED, "a field is missing or of the wrong kind"
+    DUPLICATE_IMAGE_ID = Outcome.REFUSED, "two pictures with one id"
+    DUPLICATE_ANNOTATION_ID = Outcome.REFUSED, "two annotations with one id"
+    DUPLICATE_CATEGORY_ID = Outcome.REFUSED, "two categories with one id"
+    UNKNOWN_CATEGORY = Outcome.REFUSED, "a category that is not listed"
+    MIXED_IDS = Outcome.REFUSED, "ids of two types, text and number"
+    OUTSIDE_NAME = Outcome.REFUSED, "a file name that leads outside of the folder"
+    NOT_NORMALISED = Outcome.REFUSED, "coordinates that are no fractions of the picture"
+    ORPHAN_ANNOTATION = Outcome.LEFT_OUT, "an annotation of a picture that is not listed"
+    ORPHAN_LABELS = Outcome.NOTED, "a label file without a picture"
+    MISSING_LABELS = Outcome.LEFT_OUT, "a picture whose label file is not there"
+    BAD_LABELS = Outcome.LEFT_OUT, "a label file that cannot be read, left out with its picture"
+    NO_LABELS = Outcome.NOTED, "a picture without a label file, taken as a picture without objects"
+    DUPLICATE_NAME = Outcome.NOTED, "two categories of the same name"
+    CONVERTED_NAME = Outcome.CHANGED, "a file name written for another system or place"
+    OTHER_NAME = Outcome.NOTED, "a label file that names another picture"
+    OTHER_FORMAT = Outcome.NOTED, "the folder holds labels of another format as well"
+    DIFFICULT = Outcome.NOTED, "an object marked as difficult, taken as any other"
+    # pictures
+    MISSING_PICTURE = Outcome.LEFT_OUT, "a picture that is not there"
+    UNREADABLE_PICTURE = Outcome.LEFT_OUT, "a picture that cannot be read"
+    URL_PICTURE = Outcome.LEFT_OUT, "a picture named by URL, which is never fetched"
+    LINKED_PICTURE = Outcome.NOTED, "a picture that is a link to a place outside of the folder"
+    WRONG_SIZE = Outcome.CHANGED, "the stated size is not the picture's, which is taken instead"
+    REPEATED_PICTURE = Outcome.LEFT_OUT, "a picture listed a second time"
+    # boxes
+    EMPTY_BOX = Outcome.LEFT_OUT, "a box without area"
+    OUTSIDE_BOX = Outcome.LEFT_OUT, "a box outside of its picture"
+    NOT_FINITE_BOX = Outcome.LEFT_OUT, "a box that is not finite"
+    CLIPPED_BOX = Outcome.CHANGED, "a box that sticks out of its picture, clipped"
+    ROUNDED_BOX = Outcome.CHANGED, "a box that sticks out by less than a pixel, clipped"
+    BOX_OF_OUTLINE = Outcome.CHANGED, "no box but an outline, whose box is taken"
+    AREA_OF_BOX = Outcome.CHANGED, "no usable area, so that of the box is taken"
+    BAD_SEGMENTATION = Outcome.LEFT_OUT, "an unusable segmentation, left out with its object"
+    # what only a look at the whole shows
+    SAME_CONTENT = Outcome.NOTED, "the same picture twice"
+    LEAKAGE = Outcome.NOTED, "the same picture in two splits"
+    SAME_NAME_BUT_CASE = Outcome.NOTED, "file names that differ in upper and lower case only"
+    REPEATED_OBJECT = Outcome.NOTED, "two objects of one class with the same box"
+    TINY_OBJECT = Outcome.NOTED, "a tiny object"
+    TOO_MANY_OBJECTS = Outcome.NOTED, "more objects than queries"
+    UNUSED_CLASS = Outcome.NOTED, "a class without objects"
+    NOT_IN_TRAINING = Outcome.NOTED, "a class that is measured but never learned"
+    # what a format cannot say
+    CROWD_LOST = Outcome.LEFT_OUT, "a crowd, which the format cannot hold"
+    SEGMENTATION_LOST = Outcome.LEFT_OUT, "a segmentation, which the format cannot hold"
+    NAME_CHANGED = Outcome.CHANGED, "a file name taken twice, or not possible there"
+
+    def __init__(self, outcome: Outcome, meaning: str) -> None:
+        self.outcome = outcome
+        self.meaning = meaning
+
+    @property
+    def code(self) -> str:
+        return self.name.lower()

@@ -1,0 +1,95 @@
+"""What a labelled data set is, whatever format it was read from."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias, overload
+
+from condetr.data.classes import Classes, Id
+from condetr.data.report import Report
+from condetr.images.sizes import HeightWidth
+
+Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One labelled thing.
+
+    Attributes:
+        label: position in the table of classes.
+        box: inside the picture, with area.
+        area: in pixels; of the outline where the source knows it, else of the box.
+        id: the annotation's, where the format has any.
+        segmentation: polygons or RLE as the source gives them, checked; None unless masks were asked for.
+    """
+
+    label: int
+    box: Box
+    area: float
+    id: Id | None = None
+    segmentation: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture and what is on it, perhaps nothing.
+
+    Attributes:
+        path: the picture file.
+        size: (height, width) of the upright picture, read from the file itself.
+        image_id: the source's, or the position in the data set.
+        objects: what a model should find.
+        crowds: groups that were not labelled one by one: nothing to find, and no error to find something there.
+    """
+
+    path: Path
+    size: HeightWidth
+    image_id: Id
+    objects: tuple[Object, ...] = ()
+    crowds: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Sequence[Example]):
+    """Examples that share a table of classes.
+
+    Attributes:
+        root: the folder that the pictures lie in.
+        report: what was left out or changed on the way here.
+    """
+
+    examples: tuple[Example, ...]
+    classes: Classes
+    root: Path
+    split: str = "all"
+    report: Report = field(default_factory=Report, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Dataset": ...
+    def __getitem__(self, index: int | slice) -> "Example | Dataset":
+        return self.subset(range(len(self))[index]) if isinstance(index, slice) else self.examples[index]
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+    def subset(self, positions: Iterable[int], *, split: str | None = None) -> "Dataset":
+        chosen = tuple(self.examples[position] for position in positions)
+        return replace(self, examples=chosen, split=split or self.split)
+
+    def name_of(self, example: Example) -> str:
+        """The picture's path below ``root``, with forward slashes."""
+        return example.path.relative_to(self.root).as_posix()
+
+    def fingerprint(self) -> str:
+        """Changes when a name, size, class or object does; pixels are not looked at."""
+        content = hashlib.sha256(repr(self.classes).encode())
+        for one in self:
+            content.update(repr((self.name_of(one), one.size, one.image_id, one.objects, one.crowds)).encode())
+        return content.hexdigest()

@@ -1,0 +1,99 @@
+"""Where a picture that a label file names lies on this disk: inside its folder, or nowhere."""
+
+import os
+from pathlib import Path, PureWindowsPath
+
+from condetr.core.errors import ImageError
+from condetr.data.headers import upright_size
+from condetr.data.reasons import Reason
+from condetr.data.report import Fault, Place, shown
+from condetr.images.sizes import HeightWidth
+
+PICTURE_ENDINGS = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905  reads better
+)
+
+
+def find_picture(root: Path, name: object, place: Place) -> tuple[Path, HeightWidth]:
+    """The picture that ``file_name`` means, and its upright (height, width).
+
+    Raises:
+        Fault: it is no name, leads out of ``root``, or there is no picture there.
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise Fault(Reason.BAD_FIELD, f"file_name is {shown(name)}, expected a file name")
+    if "://" in name or name.startswith("data:"):
+        raise Fault(Reason.URL_PICTURE, f"file_name is {shown(name)}; pictures are read from disk")
+    local = name
+    if "\\" in name and not _exists(root / name):
+        local = PureWindowsPath(name).as_posix()
+        place.add(Reason.CONVERTED_NAME, f"file_name {shown(name)} is read as {shown(local)}")
+    return measure_picture(path_inside(root, local), root, place)
+
+
+def measure_picture(path: Path, root: Path, place: Place) -> tuple[Path, HeightWidth]:
+    """The same for a path that is known to be inside."""
+    if not _exists(path):
+        near = _same_but_case(path)
+        raise Fault(Reason.MISSING_PICTURE, f"{path} does not exist" + (f"; there is {near}" if near else ""))
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        place.add(Reason.LINKED_PICTURE, f"{path} is a link to {os.path.realpath(path)}")
+    try:
+        return path, upright_size(path)
+    except ImageError as error:
+        raise Fault(Reason.UNREADABLE_PICTURE, f"{path} {error.reason}") from error
+
+
+def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, place: Place) -> None:
+    """Say so where the stated (width, height) is not that of the upright picture."""
+    height, width = size
+    if stated != (width, height):
+        turned = "; it is the size before EXIF turns it: look at its boxes" if stated == (height, width) else ""
+        said = f"width x height is {shown(stated[0])}x{shown(stated[1])}, {path.name} is {width}x{height}{turned}"
+        place.add(Reason.WRONG_SIZE, said)
+
+
+def is_picture_of(root: Path, name: object) -> bool:
+    """Whether there is a file of this name below ``root``."""
+    try:
+        return isinstance(name, str) and path_inside(root, name.replace("\\", "/")).is_file()
+    except (Fault, OSError, ValueError):
+        return False
+
+
+def path_inside(root: Path, name: str) -> Path:
+    """Where a file of this name would be. The name decides: whether a link on the way leads out is another question.
+
+    Raises:
+        Fault: the name leads out of ``root``.
+    """
+    path, top = os.path.abspath(root / name), os.path.abspath(root)  # noqa: PTH100  resolve() would follow links
+    foreign = PureWindowsPath(name).drive and not _exists(root / name)
+    if foreign or not Path(path).is_relative_to(top):
+        said = f"file_name {shown(name)} leads outside of the picture root {top}, which is not allowed"
+        raise Fault(Reason.OUTSIDE_NAME, said)
+    return Path(path)
+
+
+def is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_ENDINGS
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All picture files below a folder, by name; links to folders are not followed."""
+    found = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if is_picture(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _same_but_case(path: Path) -> str | None:
+    try:
+        return next((other.name for other in path.parent.iterdir() if other.name.lower() == path.name.lower()), None)
+    except (OSError, ValueError):
+        return None
