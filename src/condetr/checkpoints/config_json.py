@@ -19,7 +19,7 @@ ALIASES = {
 OWN = "condetr"  # the field with what only condetr says; where transformers wrote last, it is stale
 DEFAULT_LABELS = 2  # of every transformers config that names none
 MOST = 1_000_000  # of anything: a damaged number must not become an allocation
-MOST_LAYERS = 1_000
+MOST_LAYERS = 500
 NUMBERS = (  # of the losses and the matching, for other rooms
     "class_cost", "bbox_cost", "giou_cost", "mask_loss_coefficient", "dice_loss_coefficient", "cls_loss_coefficient",
     "bbox_loss_coefficient", "giou_loss_coefficient", "focal_alpha", "init_std", "init_xavier_std",
@@ -183,7 +183,7 @@ def _labels(raw: Mapping[str, Any]) -> dict[int, str]:
     if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
         raise SettingsError("is no table from class ids to names", item="id2label")
     try:
-        names = {int(number): name for number, name in table.items()}
+        names = {int(number): name for number, name in table.items() if name.encode()}
     except (TypeError, ValueError):
         names = {}
     if sorted(names) != list(range(len(table))):

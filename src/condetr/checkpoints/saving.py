@@ -89,7 +89,7 @@ def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def _write_json(content: Mapping[str, Any], path: Path) -> None:
-    _write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", path)
+    _write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", path)
 
 
 def _write_text(text: str, path: Path) -> None:

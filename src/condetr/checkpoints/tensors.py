@@ -12,7 +12,7 @@ SHOWN = 10  # keys named in one message
 
 
 def listed(keys: Iterable[str]) -> str:
-    names = sorted(keys)
+    names = [key.encode(errors="backslashreplace").decode() for key in sorted(keys)]  # some are no text at all
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
