@@ -1,5 +1,6 @@
 """From the network's logits and boxes to scored boxes: the best pairs of a query and a class, per picture."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from torch import Tensor
 from condetr.core.boxes import cxcywh_to_xyxy
 from condetr.core.errors import ModelError, UsageError
 from condetr.core.shapes import Boxes, Logits
-from condetr.images.sizes import HeightWidth
 
 
 class Scored(NamedTuple):
@@ -32,7 +32,7 @@ class Scored(NamedTuple):
 def detections_of(
     logits: Logits,
     boxes: Boxes,
-    sizes: Sequence[HeightWidth] | Tensor | None = None,
+    sizes: Sequence[Sequence[int | float]] | Tensor | None = None,
     *,
     threshold: float | int = 0.5,
     top_k: int = 100,
@@ -45,26 +45,34 @@ def detections_of(
         ModelError: a logit or box is not finite.
         UsageError: not one size a picture, or ``top_k`` below 1.
     """
-    if sizes is not None and len(sizes) != len(logits):
-        raise UsageError(f"{len(sizes)} sizes for {len(logits)} pictures", item="target_sizes")
+    batch, queries, classes = logits.shape
+    pixels = None if sizes is None else _scale(sizes, boxes)
+    if pixels is not None and len(pixels) != batch:
+        raise UsageError(f"{len(pixels)} sizes for {batch} pictures", item="target_sizes")
     if top_k < 1:
         raise UsageError(f"is {top_k}, expected at least 1", item="top_k")
     _check_finite(logits, "logits")
     _check_finite(boxes, "boxes")
-    batch, queries, classes = logits.shape
-    best, pairs = logits.reshape(batch, -1).topk(min(top_k, queries * classes), dim=1)
+    best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
     scores = best.sigmoid()  # after the selection: the order is the same, the pairs are few
     chosen, labels = pairs // classes, pairs % classes
     xyxy = cxcywh_to_xyxy(boxes.gather(1, chosen[..., None].expand(-1, -1, 4)))
-    if sizes is not None:
-        height, width = torch.as_tensor(sizes, device=boxes.device).unbind(1)
-        xyxy = xyxy * torch.stack((width, height, width, height), dim=1)[:, None].to(xyxy.dtype)
+    if pixels is not None:
+        xyxy = xyxy * pixels
     above = (scores > threshold).sum(1).tolist()  # scores fall, so these are the first
-    return [Scored(scores[i, :n], labels[i, :n], xyxy[i, :n], chosen[i, :n]) for i, n in enumerate(above)]
+    rows = zip(scores, labels, xyxy, chosen, above, strict=True)
+    return [Scored(score[:n], label[:n], box[:n], query[:n]) for score, label, box, query, n in rows]
+
+
+def _scale(sizes: Sequence[Sequence[int | float]] | Tensor, boxes: Boxes) -> Float[Tensor, "pictures 1 4"]:
+    pairs = sizes.tolist() if isinstance(sizes, Tensor) else sizes
+    return boxes.new_tensor([[(width, height, width, height)] for height, width in pairs])
 
 
 def _check_finite(values: Tensor, name: str) -> None:
-    if not values.sum(dtype=torch.float32).isfinite() and not values.isfinite().all():
-        broken = int((~values.isfinite()).sum())
+    if math.isfinite(values.sum(dtype=torch.float32).item()):  # a single one that is not makes the sum so
+        return
+    broken = int((~values.isfinite()).sum())
+    if broken:
         reason = f"{broken} of {values.numel()} values are not finite; the weights or the input are broken"
         raise ModelError(reason, item=name, hint="check the checkpoint, or run in float32")

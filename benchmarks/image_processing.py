@@ -1,0 +1,49 @@
+"""The image processor, from a PIL picture to the padded tensor, against the newest transformers.
+
+python benchmarks/image_processing.py [--rounds 15] [--threads 1] [--json FILE]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import transformers
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+from against_peer import arguments, measure, write
+
+from condetr.images.preprocessing import Preprocessing
+
+GOALS = {(3000, 4000): 8.0, (1080, 1920): 1.4, (480, 640): 1.4}
+
+
+def picture_of(height: int, width: int) -> Image.Image:
+    """Noise over a gradient: flat pictures hide differences."""
+    noise = np.random.default_rng(0).integers(0, 128, (height, width, 3), dtype=np.uint8)
+    gradient = np.linspace(0, 127, width).astype(np.uint8)[None, :, None]
+    return Image.fromarray(noise + gradient).copy()
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    ours, theirs = Preprocessing(), transformers.ConditionalDetrImageProcessor()
+    rows = []
+    for (height, width), goal in GOALS.items():
+        picture = picture_of(height, width)
+        mine, their = ours.prepare([picture]), theirs(picture, return_tensors="pt")
+        rows.append(
+            measure(
+                f"{width}x{height} from PIL",
+                lambda picture=picture: ours.prepare([picture]),
+                lambda picture=picture: theirs(picture, return_tensors="pt"),
+                rounds=options.rounds,
+                deviation=(mine.pixels - their["pixel_values"]).abs().max().item(),
+                goal=goal,
+            )
+        )
+    write(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Two callables timed in turns, so that whatever else the machine does hits both.
+
+The ratio is the median of (their time / our time), one ratio a round; low and high enclose the middle half of
+the rounds. Gaps under 10 % are noise.
+"""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of each round."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    def summary(self) -> dict[str, float]:
+        ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+        low, ratio, high = statistics.quantiles(ratios, n=4)
+        ours, theirs = (1000 * statistics.median(seconds) for seconds in (self.ours, self.theirs))
+        return {"ratio": ratio, "low": low, "high": high, "ours_ms": ours, "theirs_ms": theirs}
+
+
+def interleave(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> Comparison:
+    """Run both in turns, after one round that does not count."""
+    times = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds + 1)][1:]
+    return Comparison(*zip(*times, strict=True))
+
+
+def machine() -> dict[str, str | int]:
+    """What the numbers hold for."""
+    return {
+        "processor": _processor(),
+        "vector_units": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
