@@ -1,3 +1,63 @@
-"""Conditional DETR: train, measure, understand and run object detectors."""
+"""Conditional DETR: train, measure, understand and run object detectors.
+
+Importing this is light: what is named here is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
+    from condetr.api import Detector as Detector
+    from condetr.api import load as load
+    from condetr.core.errors import AnnotationError as AnnotationError
+    from condetr.core.errors import CheckpointError as CheckpointError
+    from condetr.core.errors import CondetrError as CondetrError
+    from condetr.core.errors import DataError as DataError
+    from condetr.core.errors import GateError as GateError
+    from condetr.core.errors import ImageError as ImageError
+    from condetr.core.errors import MissingExtraError as MissingExtraError
+    from condetr.core.errors import ModelError as ModelError
+    from condetr.core.errors import SettingsError as SettingsError
+    from condetr.core.errors import StorageError as StorageError
+    from condetr.core.errors import UsageError as UsageError
+    from condetr.hf.auto import AutoConfig as AutoConfig
+    from condetr.hf.auto import AutoModel as AutoModel
+    from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
+    from condetr.hf.configuration import ConditionalDetrConfig as ConditionalDetrConfig
+    from condetr.hf.image_processing import ConditionalDetrImageProcessor as ConditionalDetrImageProcessor
+    from condetr.hf.models import ConditionalDetrForObjectDetection as ConditionalDetrForObjectDetection
+    from condetr.hf.models import ConditionalDetrModel as ConditionalDetrModel
+    from condetr.images.detections import Detections as Detections
+    from condetr.prediction.predictor import Failure as Failure
+    from condetr.prediction.predictor import Predictor as Predictor
+
+_NAMES = {
+    "condetr.api": ["Detector", "load"],
+    "condetr.core.errors": [
+        "AnnotationError", "CheckpointError", "CondetrError", "DataError", "GateError", "ImageError",
+        "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError",
+    ],
+    "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForObjectDetection"],
+    "condetr.hf.configuration": ["ConditionalDetrConfig"],
+    "condetr.hf.image_processing": [
+        "AutoImageProcessor", "ConditionalDetrFeatureExtractor", "ConditionalDetrImageProcessor",
+        "ConditionalDetrImageProcessorPil",
+    ],
+    "condetr.hf.models": ["ConditionalDetrForObjectDetection", "ConditionalDetrModel"],
+    "condetr.hf.pipeline": ["pipeline"],
+    "condetr.images.detections": ["Detections"],
+    "condetr.prediction.predictor": ["Failure", "Predictor"],
+}  # fmt: skip
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'condetr' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

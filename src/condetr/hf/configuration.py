@@ -1,13 +1,17 @@
 """ConditionalDetrConfig: the flat config of transformers, with its names, defaults and both forms of backbone."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from condetr.checkpoints.config_json import OWN, SplitConfig, join_config, split_config
 from condetr.checkpoints.keys import Layout
+from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CheckpointError, SettingsError
-from condetr.hf.stored_config import StoredConfig
+from condetr.hf.labels import LABELS
+from condetr.hf.stored_config import EVERY_MODEL, StoredConfig
 
 RESNET: dict[str, Any] = {
     "model_type": "resnet",
@@ -66,6 +70,10 @@ class ConditionalDetrConfig(StoredConfig):
         "torch_dtype": "dtype",
         "_name_or_path": "name_or_path",
     }
+    synonyms: ClassVar[tuple[tuple[str, ...], ...]] = (
+        (*LABELS, "source_ids"),
+        ("backbone", "backbone_config", "backbone_kwargs", "use_timm_backbone"),
+    )
 
     use_timm_backbone: bool = True
     backbone_config: Any = None
@@ -124,7 +132,8 @@ class ConditionalDetrConfig(StoredConfig):
         Raises:
             SettingsError: the values make no network.
         """
-        raw = self.to_dict()
+        raw = {name: value for name, value in self.to_dict().items() if value != EVERY_MODEL.get(name, MISSING)}
+        raw.pop("name_or_path", None)  # where it came from is no setting
         ids = raw.pop("source_ids")
         try:
             return split_config(raw if ids is None else raw | {OWN: {"source_ids": list(ids)}})
@@ -139,3 +148,11 @@ class ConditionalDetrConfig(StoredConfig):
     @classmethod
     def from_split(cls, split: SplitConfig) -> Self:
         return cls(**join_config(split))
+
+    def save_pretrained(self, save_directory: str | Path, **_: Any) -> None:
+        """Write config.json, which transformers 4 and 5 read as the same network."""
+        path = Path(save_directory) / "config.json"
+        write_files(path.parent, {path.name: self._write})
+
+    def _write(self, path: Path) -> None:
+        path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")

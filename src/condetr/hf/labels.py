@@ -6,6 +6,7 @@ from typing import Any
 from condetr.core.errors import SettingsError
 
 Names = dict[int, str]
+LABELS = ("num_labels", "id2label", "label2id")
 UNNAMED = 2  # classes of a config that says nothing about them
 
 

@@ -30,6 +30,7 @@ class ConditionalDetrModel(PretrainedModel):
     """
 
     base_model_prefix: ClassVar[str] = "model"
+    headless: ClassVar[bool] = True
     _parts: ClassVar[dict[str, str]] = {
         "backbone": "backbone",
         "input_projection": "input_projection",
@@ -131,6 +132,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
     """
 
     base_model_prefix: ClassVar[str] = "model"
+    headless: ClassVar[bool] = False
 
     def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
         super().__init__(config)

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import nn
 
-from condetr.hf.configuration import ConditionalDetrConfig
 from condetr.hf.outputs import ModelOutput
+from condetr.hf.stored_model import StoredModel
 from condetr.model.backbone import early_layers
 from condetr.model.body import Body
 from condetr.model.decoder import ConditionalDecoder
@@ -16,17 +16,12 @@ from condetr.model.recompute import is_recomputed, keep, recompute
 Output = TypeVar("Output", bound=ModelOutput)
 
 
-class PretrainedModel(nn.Module):
+class PretrainedModel(StoredModel):
     """The base of models with a head and without; ``base_model`` is the one without."""
 
-    config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
     main_input_name: ClassVar[str] = "pixel_values"
     base_model_prefix: ClassVar[str]
     supports_gradient_checkpointing: ClassVar[bool] = True
-
-    def __init__(self, config: ConditionalDetrConfig) -> None:
-        super().__init__()
-        self.config = config
 
     @property
     def base_model(self) -> Any:
@@ -39,11 +34,7 @@ class PretrainedModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self._body.decoder.object_queries.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._body.decoder.object_queries.dtype
+        return next(self.parameters()).device
 
     def num_parameters(self, only_trainable: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)

@@ -8,8 +8,11 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from condetr.checkpoints.hub import find
+from condetr.checkpoints.json_file import read_json_object
 from condetr.core.errors import SettingsError, StorageError
-from condetr.hf.labels import Names, names_of, numbered
+from condetr.hf.labels import LABELS, Names, names_of, numbered
+from condetr.hf.loading import stored_settings
 
 EVERY_MODEL: dict[str, Any] = {
     "output_attentions": False,
@@ -20,13 +23,18 @@ EVERY_MODEL: dict[str, Any] = {
     "name_or_path": "",
     "problem_type": None,
 }
+WHERE = ("cache_dir", "force_download", "local_files_only", "token", "revision")  # of the hub
 
 
 class StoredConfig:
-    """Subclasses are dataclasses whose fields are the settings; ``attribute_map`` has their other names."""
+    """Subclasses are dataclasses whose fields are the settings.
+
+    ``attribute_map`` has other names of settings, ``synonyms`` groups of settings that say the same thing.
+    """
 
     model_type: ClassVar[str]
     attribute_map: ClassVar[dict[str, str]] = {}
+    synonyms: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     output_attentions: bool
     output_hidden_states: bool
@@ -50,7 +58,7 @@ class StoredConfig:
         # transformers 4 writes an alias beside the name it stands for; the name decides.
         aliases = {self.attribute_map[name]: named.pop(name) for name in self.attribute_map if name in named}
         given = aliases | given | named
-        self.id2label = names_of(*(given.pop(name, None) for name in ("num_labels", "id2label", "label2id")))
+        self.id2label = names_of(*(given.pop(name, None) for name in LABELS))
         self.label2id = {name: label for label, name in self.id2label.items()}
         for name, value in (known | EVERY_MODEL | given).items():
             setattr(self, name, value)
@@ -111,25 +119,55 @@ class StoredConfig:
         for name, value in config_dict.items():
             setattr(self, name, value)
 
+    def changed(self, settings: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """A copy with other settings, and what of ``settings`` is none."""
+        known = {field.name for field in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
+        known |= {*EVERY_MODEL, *self.attribute_map, *LABELS, *vars(self)}
+        new = {name: value for name, value in settings.items() if name in known}
+        unused = {name: value for name, value in settings.items() if name not in known}
+        if new.get("num_labels") == self.num_labels:  # says nothing new, and must not cost the names
+            del new["num_labels"]
+        replaced = {self.attribute_map.get(name, name) for name in new}
+        for group in self.synonyms:
+            replaced |= set(group) if replaced & set(group) else set()
+        kept = {name: value for name, value in self.to_dict().items() if name not in replaced}
+        return type(self)(**kept, **new), unused
+
     @classmethod
     def from_dict(
         cls,
         config_dict: Mapping[str, Any],
         return_unused_kwargs: bool = False,  # noqa: FBT001, FBT002  transformers' signature
         **kwargs: Any,
-    ) -> Self | tuple[Self, dict[str, Any]]:
-        """The config of a dict, with the settings in ``kwargs`` that it has changed; the others are unused."""
-        settings = dict(config_dict)
-        labels: dict[str, Any] = {
-            name: kwargs.pop(name) for name in ("num_labels", "id2label", "label2id") if name in kwargs
-        }
-        if labels:
-            settings = {name: value for name, value in settings.items() if name not in ("id2label", "label2id")}
-            settings |= labels
-        config = cls(**settings)
-        unused = {name: value for name, value in kwargs.items() if not hasattr(config, name)}
-        config.update({name: value for name, value in kwargs.items() if name not in unused})
+    ) -> Any:
+        """The config of a dict, with the settings in ``kwargs`` changed.
+
+        With ``return_unused_kwargs`` a pair: the config, and what of ``kwargs`` is no setting; else that is ignored,
+        as in transformers.
+        """
+        config, unused = cls(**config_dict).changed(kwargs)
         return (config, unused) if return_unused_kwargs else config
+
+    @classmethod
+    def from_json_file(cls, json_file: str | Path) -> Self:
+        return cls(**read_json_object(Path(json_file)))
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **kwargs: Any) -> Any:
+        """The config of a folder, a file or a hub id, with the settings in ``kwargs`` changed; see `from_dict`.
+
+        Raises:
+            CheckpointError: there is none, or it is broken.
+        """
+        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
+        config = cls.stored_at(find(pretrained_model_name_or_path, **where).path / subfolder)
+        config.name_or_path = str(pretrained_model_name_or_path)
+        return config.from_dict(config.to_dict(), **kwargs)
+
+    @classmethod
+    def stored_at(cls, path: Path) -> Self:
+        """What config.json there says; a weights file without one is asked itself."""
+        return cls(**stored_settings(path))
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,133 @@
+"""Models out of folders, files and the hub, and back, with the arguments of transformers."""
+
+import copy
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from condetr.checkpoints.assemble import assembled, shapes_of
+from condetr.checkpoints.hub import find
+from condetr.checkpoints.saving import save
+from condetr.checkpoints.tensors import listed
+from condetr.checkpoints.translate import to_condetr
+from condetr.core.errors import UsageError
+from condetr.hf.configuration import ConditionalDetrConfig
+from condetr.hf.loading import load_detector
+from condetr.hf.placement import device_of, dtype_of
+from condetr.hf.stored_config import WHERE
+from condetr.model.detector import ConditionalDetr
+
+log = logging.getLogger(__name__)
+
+OF_NO_CONSEQUENCE = (  # how transformers loads, which changes nothing about what is loaded
+    "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
+    "weights_only", "_fast_init",
+)  # fmt: skip
+
+
+class StoredModel(nn.Module):
+    """Subclasses are made of a config, and of a detector where there already is one."""
+
+    config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
+    headless: ClassVar[bool]
+
+    def __init__(self, config: ConditionalDetrConfig, _: ConditionalDetr | None = None) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def from_config(cls, config: ConditionalDetrConfig, **kwargs: Any) -> Self:
+        """A fresh model, initialised as the authors do, in training mode."""
+        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+        _refuse_unknown("from_config", kwargs)
+        return cls(copy.deepcopy(config)).to(dtype_of(dtype))
+
+    _from_config = from_config
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        config: ConditionalDetrConfig | str | Path | None = None,
+        ignore_mismatched_sizes: bool = False,
+        output_loading_info: bool = False,
+        dtype: torch.dtype | str | None = None,
+        torch_dtype: torch.dtype | str | None = None,
+        device_map: Any = None,
+        subfolder: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        """A stored model, in evaluation mode.
+
+        Args:
+            pretrained_model_name_or_path: a folder, a weights file (also the authors' .pth) or a hub id.
+            config: settings, or where to find them, instead of the stored ones.
+            ignore_mismatched_sizes: start tensors afresh whose shape is another, such as a head for other classes.
+            output_loading_info: give a pair: the model, and a dict of what was not loaded.
+            dtype: of the weights, fp32 by default; "auto" for the stored one.
+            torch_dtype: the same.
+            device_map: one device, or "auto" for the accelerator where there is one.
+            subfolder: where the model lies inside the folder.
+            **kwargs: settings to change, among them ``num_labels``, ``id2label`` and ``label2id``; and ``revision``,
+                ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
+
+        Raises:
+            CheckpointError: anything about it is missing, broken, unsafe or does not fit.
+        """
+        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
+        path = find(pretrained_model_name_or_path, **where).path / subfolder
+        if not isinstance(config, ConditionalDetrConfig):
+            config = cls.config_class.stored_at(path if config is None else find(config, **where).path)
+        config, unknown = config.changed(kwargs)
+        _refuse_unknown("from_pretrained", unknown)
+        config.name_or_path = str(pretrained_model_name_or_path)
+
+        detector, fresh, info = load_detector(
+            path, config.split(), dtype or torch_dtype, ignore_mismatched_sizes=ignore_mismatched_sizes
+        )
+        untrained = [name for name in fresh if not (cls.headless and name.startswith("head."))]
+        if untrained:
+            log.warning("%s: freshly initialised, to be trained: %s", path, listed(untrained))
+        model = cls(config, detector).eval().to(device_of(device_map))
+        return (model, info) if output_loading_info else model
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        is_main_process: bool = True,  # noqa: FBT001, FBT002  transformers' signature
+        state_dict: Mapping[str, Tensor] | None = None,
+        *,
+        safe_serialization: bool = True,
+        **_: Any,
+    ) -> None:
+        """Write config.json and model.safetensors, which condetr, transformers 4 and transformers 5 read.
+
+        Args:
+            save_directory: made where it is missing.
+            is_main_process: whether to write at all.
+            state_dict: the tensors to write instead of the model's, under the names of its ``state_dict()``.
+            safe_serialization: False is refused, for pickles can run code.
+        """
+        if not safe_serialization:
+            raise UsageError("condetr writes safetensors only", item="safe_serialization", hint="leave it out")
+        if not is_main_process:
+            return
+        split, detector = self.config.split(), self.network
+        if state_dict is not None:
+            tensors = to_condetr(state_dict, shapes_of(split.config), split.config.backbone, "state_dict").tensors
+            detector = assembled(split.config, tensors, self.dtype)
+        save(save_directory, cast("ConditionalDetr", detector), split.labels, source_ids=split.source_ids, flat=split.flat, dtype=self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+
+def _refuse_unknown(call: str, given: Mapping[str, Any]) -> None:
+    if unknown := given.keys() - set(OF_NO_CONSEQUENCE):
+        raise TypeError(f"{call} has no {', '.join(sorted(unknown))}")
