@@ -1,0 +1,101 @@
+"""Every picture file below a folder: in alphabetical order, each once, whatever its links do."""
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from condetr.core.errors import DataError
+
+_PICTURES = re.compile(r"\.(jpe?g|jpe|jfif|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m)", re.IGNORECASE)
+_ARCHIVES = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar)", re.IGNORECASE)
+_VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|m?ts|m2ts|3gp|ogv)", re.IGNORECASE)
+_logger = logging.getLogger(__name__)
+
+
+def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str | DataError]:
+    """Paths of picture files, and an error for every folder that cannot be opened. Hidden ones are left out.
+
+    Links to folders are followed, but no folder is entered twice, nor one that holds ``folder`` itself.
+    """
+    entered = {_identity(above) for above in (Path(folder).resolve(), *Path(folder).resolve().parents)}
+    if apart_from is not None and apart_from.exists():
+        entered.add(_identity(apart_from))
+    waiting: list[tuple[str, bool]] = [(folder, True)]
+    others: list[str] = []
+    while waiting:
+        path, is_folder = waiting.pop()
+        if not is_folder:
+            if is_called_picture(path):
+                yield path
+            else:
+                others.append(path)
+            continue
+        try:
+            if path != folder:
+                identity = _identity(path)
+                if identity in entered:
+                    continue
+                entered.add(identity)
+            waiting += reversed(_entries(path))
+        except OSError as error:
+            yield DataError(f"cannot be read: {error.strerror}", source=path)
+    _report(folder, others)
+
+
+def with_picture_names(pointed: str, paths: Iterable[str]) -> Iterator[str]:
+    """Those of ``paths`` that are called like pictures; folders among them are left out."""
+    others = []
+    for path in paths:
+        if is_called_picture(path) and not Path(path).is_dir():
+            yield path
+        else:
+            others.append(path)
+    _report(pointed, others)
+
+
+def is_called_picture(path: str) -> bool:
+    """By the extension; in the end the content decides."""
+    return _PICTURES.fullmatch(_suffix(path)) is not None
+
+
+def is_called_archive(path: str) -> bool:
+    return _ARCHIVES.fullmatch(_suffix(path)) is not None
+
+
+def is_called_video(path: str) -> bool:
+    return _VIDEOS.fullmatch(_suffix(path)) is not None
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    with os.scandir(folder) as entries:
+        named = sorted((entry.name, entry.path, _is_folder(entry)) for entry in entries)
+    return [(path, is_folder) for name, path, is_folder in named if not name.startswith(".")]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122  a Path cannot hold every string
+
+
+def _report(pointed: str, others: list[str]) -> None:
+    for path in others:
+        if is_called_archive(path) or is_called_video(path):
+            _logger.warning("%s: archives and videos in a folder are not read; skipped", path)
+    counts = Counter(_suffix(path) or "without extension" for path in others)
+    if counts:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+        _logger.info("%s: ignored %d files that are not called like pictures (%s)", pointed, len(others), kinds)

@@ -1,0 +1,202 @@
+"""Any pictures in, their detections out: in order, each as if it had been alone."""
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from condetr.core.errors import CondetrError, ModelError, UsageError
+from condetr.core.records import Prediction
+from condetr.images.batch import Batch
+from condetr.images.detections import Detections
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.scoring import Scored, detections_of
+from condetr.prediction.classes import class_ids
+from condetr.prediction.device import device_of
+from condetr.prediction.sources import PictureSource, Pointed, pictures_in
+
+OnError: TypeAlias = Literal["raise", "collect"]
+_FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture without a result, and why."""
+
+    source: str
+    error: CondetrError
+
+    def to_dict(self) -> dict[str, str | None]:
+        return self.error.to_dict() | {"source": self.source}
+
+
+class Predictor:
+    """Runs a detector over pictures.
+
+    Pictures are never padded together: those that come out of the preprocessing at one size share a batch, the
+    others do not, so that the result for a picture does not depend on its neighbours.
+    """
+
+    def __init__(
+        self,
+        detector: nn.Module,
+        preprocessing: Preprocessing,
+        labels: Mapping[int, str],
+        *,
+        threshold: float = 0.5,
+        top_k: int = 100,
+        batch: int = 1,
+        device: str | torch.device = "auto",
+        classes: Sequence[str | int] | None = None,
+    ) -> None:
+        """Get ready.
+
+        Args:
+            detector: what answers ``(pixels, mask)`` with a Prediction; moved to ``device``, in evaluation mode.
+            preprocessing: what happens to a picture first.
+            labels: name of every class id.
+            threshold: detections that score at or below it are left out.
+            top_k: the most detections of a picture.
+            batch: the most pictures that the network sees at once.
+            device: where it runs; "auto" is the fastest there is.
+            classes: names or ids of the classes to look for; the others are left out.
+
+        Raises:
+            UsageError: an option is out of its range.
+        """
+        if not 0 <= threshold <= 1:
+            raise UsageError(f"is {threshold}, expected a number from 0 to 1", item="threshold")
+        for name, value in (("top_k", top_k), ("batch", batch)):
+            if value < 1:
+                raise UsageError(f"is {value}, expected a whole number of at least 1", item=name)
+        self.device = device_of(device)
+        self._detector = detector.to(self.device).eval()
+        self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
+        self._preprocessing = preprocessing
+        self._labels = dict(labels)
+        self._threshold, self._top_k, self._batch = threshold, top_k, batch
+        self._wanted = None if classes is None else torch.tensor(class_ids(classes, labels), device=self.device)
+
+    def predict(self, given: Pointed, *, on_error: OnError = "raise") -> list[Detections | Failure]:
+        """The detections of every picture of ``given``; see ``stream``."""
+        return list(self.stream(given, on_error=on_error))
+
+    def stream(self, given: Pointed, *, on_error: OnError = "raise") -> Iterator[Detections | Failure]:
+        """One result per picture, in order, while later pictures are being decoded.
+
+        Args:
+            given: whatever ``pictures_in`` takes, or what it gave.
+            on_error: "raise" what is wrong with a picture, or "collect" it as the Failure that stands in its place.
+                What is wrong with the model is always raised.
+        """
+        if on_error not in ("raise", "collect"):
+            raise UsageError(f"is {on_error!r}, expected 'raise' or 'collect'", item="on_error")
+        with closing(self._prepared_ahead(pictures_in(given))) as prepared:
+            while window := list(islice(prepared, self._window)):
+                for result in self._results(window):
+                    if isinstance(result, Failure) and on_error == "raise":
+                        raise result.error
+                    yield result
+
+    @property
+    def _window(self) -> int:
+        """How many pictures are sorted into batches together; more of them fill batches better."""
+        return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
+
+    def _prepared_ahead(self, sources: Iterator[PictureSource]) -> Generator["_Prepared | Failure", None, None]:
+        """A thread of its own decodes, so that the network never waits, nor memory fills."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="condetr-decode") as pool:
+            waiting: deque[Future[_Prepared | Failure]] = deque()
+            try:
+                for source in sources:
+                    waiting.append(pool.submit(self._prepare, source))
+                    if len(waiting) > max(_FEWEST_AHEAD, self._window):
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _prepare(self, source: PictureSource) -> "_Prepared | Failure":
+        try:
+            return _Prepared(source.name, self._preprocessing.prepare([source.picture()]))
+        except CondetrError as error:
+            return Failure(source.name, error)
+
+    def _results(self, window: Sequence["_Prepared | Failure"]) -> list[Detections | Failure]:
+        results: dict[int, Detections | Failure] = {}
+        alike: dict[object, list[tuple[int, _Prepared]]] = {}
+        for position, one in enumerate(window):
+            if isinstance(one, Failure):
+                results[position] = one
+            else:
+                alike.setdefault(one.kind, []).append((position, one))
+        for group in alike.values():
+            for start in range(0, len(group), self._batch):
+                positions, pictures = zip(*group[start : start + self._batch], strict=True)
+                results.update(zip(positions, self._look(pictures), strict=True))
+        return [results[position] for position in range(len(window))]
+
+    def _look(self, pictures: Sequence["_Prepared"]) -> list[Detections] | list[Failure]:
+        sizes = [picture.batch.original_sizes[0] for picture in pictures]
+        try:
+            logits, boxes = self._predicted(pictures)
+            if self._wanted is not None:
+                logits = logits[..., self._wanted]
+            scored = detections_of(logits, boxes, sizes, threshold=self._threshold, top_k=self._top_k)
+        except UsageError as error:  # they are too large for this network
+            return [Failure(picture.name, _named(error, picture.name)) for picture in pictures]
+        except ModelError as error:
+            raise _named(error, pictures[0].name) from error
+        return [self._detections(picture, one) for picture, one in zip(pictures, scored, strict=True)]
+
+    @torch.inference_mode()
+    def _predicted(self, pictures: Sequence["_Prepared"]) -> Prediction:
+        pixels = torch.cat([picture.batch.pixels for picture in pictures]).to(self.device, self._dtype)
+        padded = not pictures[0].batch.mask.all()
+        mask = torch.cat([picture.batch.mask for picture in pictures]).to(self.device) if padded else None
+        try:
+            return self._detector(pixels, mask)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            reason = f"out of memory with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
+            raise ModelError(reason, hint="lower batch or the image size") from error
+
+    def _detections(self, picture: "_Prepared", scored: Scored) -> Detections:
+        labels = scored.labels if self._wanted is None else self._wanted[scored.labels]
+        return Detections(
+            boxes=scored.boxes.float().cpu(),
+            scores=scored.scores.float().cpu(),
+            labels=labels.cpu(),
+            names=tuple(self._labels[label] for label in labels.tolist()),
+            size=picture.batch.original_sizes[0],
+            source=picture.name,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    name: str
+    batch: Batch
+
+    @property
+    def kind(self) -> object:
+        """Equal for pictures that may share a batch."""
+        return tuple(self.batch.pixels.shape), bool(self.batch.mask.all())
+
+
+def _named(error: CondetrError, source: str) -> CondetrError:
+    return type(error)(error.reason, source=source, item=error.item, hint=error.hint)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On the CPU torch says so in words only."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)

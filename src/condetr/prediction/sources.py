@@ -1,0 +1,170 @@
+"""What people point at, as a stream of named pictures: files, folders, patterns, lists, pictures in memory."""
+
+import csv
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, TypeAlias, get_args
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from condetr.core.errors import CondetrError, UsageError
+from condetr.images.pictures import Given, picture_of
+from condetr.images.resize import Picture
+from condetr.images.sources import Encoded
+from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
+
+Pointed: TypeAlias = Given | int | Iterable[Any]
+_IN_MEMORY = (Image.Image, np.ndarray, Tensor, *get_args(Encoded))
+_LISTS = {".txt", ".csv"}
+_NOT_YET = ("videos and cameras are not read yet", 'they will come with the extra: pip install "condetr[video]"')
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureSource:
+    """One picture that was pointed at.
+
+    Attributes:
+        name: what results and messages call it: its path, or its place among the pictures in memory.
+        place: where it lies below what was pointed at; results are filed under it.
+        content: what to decode, or why there is nothing.
+    """
+
+    name: str
+    place: PurePath
+    content: Given | CondetrError
+
+    def picture(self) -> Picture:
+        """The upright RGB picture.
+
+        Raises:
+            CondetrError: it is no usable picture; named.
+        """
+        if isinstance(self.content, CondetrError):
+            raise self.content
+        try:
+            return picture_of(self.content)
+        except CondetrError as error:
+            raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
+
+
+def is_one(given: Pointed) -> bool:
+    """Whether this is a single picture, not something that holds pictures."""
+    if isinstance(given, str | os.PathLike):
+        path = os.fspath(given)
+        return not (Path(path).is_dir() or Path(path).suffix.lower() in _LISTS or _is_pattern(path))
+    return isinstance(given, _IN_MEMORY)
+
+
+def pictures_in(given: Pointed, *, apart_from: Path | None = None) -> Iterator[PictureSource]:
+    """Every picture of ``given``, in order; what cannot be read is in the stream as its error.
+
+    Folders are walked to the bottom in alphabetical order, by the names of picture files; hidden files are left
+    out. A list file (.txt, .csv) has one path in a line, relative to the list.
+
+    Args:
+        given: a path, folder, pattern, list file, PIL picture, RGB array, tensor, any iterable of those, or of what
+            this function gave.
+        apart_from: a folder that is not walked into: the one that results are written to.
+    """
+    everything = [given] if isinstance(given, (str, os.PathLike, int, PictureSource, *_IN_MEMORY)) else given
+    if not isinstance(everything, Iterable):
+        raise UsageError(
+            f"a {type(given).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
+        )
+    for position, one in enumerate(everything):
+        if isinstance(one, PictureSource):
+            yield one
+        elif isinstance(one, _IN_MEMORY):
+            yield _in_memory(one, position)
+        elif isinstance(one, str | os.PathLike):
+            yield from _pointed_at(os.fsdecode(one), apart_from)
+        elif isinstance(one, Iterable):
+            yield from pictures_in(one, apart_from=apart_from)
+        else:
+            reason = _NOT_YET if isinstance(one, int) else (f"a {type(one).__name__} is no picture",)
+            yield _nothing(str(one), *reason)
+
+
+def _in_memory(content: Any, position: int) -> PictureSource:
+    name = str(getattr(content, "filename", "") or f"picture {position}")
+    return PictureSource(name, PurePath(PurePath(name).name), content)
+
+
+def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  a Path cannot hold every string
+    except (OSError, ValueError) as error:
+        yield from _not_a_file(path, getattr(error, "strerror", None) or str(error))
+        return
+    if stat.S_ISDIR(mode):
+        yield from _or_none(path, _in_folder(path, apart_from), "has no pictures in it")
+    elif Path(path).suffix.lower() in _LISTS:
+        yield from _or_none(path, _listed(Path(path)), "lists no pictures")
+    elif is_called_archive(path):
+        yield _nothing(path, "is an archive, not a picture", "unpack it and give the folder")
+    elif is_called_video(path):
+        yield _nothing(path, *_NOT_YET)
+    elif not stat.S_ISREG(mode):
+        yield _nothing(path, "is a pipe, socket or device, not a picture file")
+    else:
+        yield PictureSource(path, PurePath(PurePath(path).name), path)
+
+
+def _not_a_file(path: str, reason: str) -> Iterator[PictureSource]:
+    if "://" in path:
+        camera = path.lower().startswith(("rtsp:", "rtmp:"))
+        yield _nothing(path, *(_NOT_YET if camera else ("is a URL; pictures are read from disk", "download it first")))
+    elif _is_pattern(path):
+        found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
+        matches = (
+            PictureSource(match, PurePath(PurePath(match).name), match) for match in with_picture_names(path, found)
+        )
+        yield from _or_none(path, matches, "matches no pictures")
+    else:
+        yield _nothing(path, f"cannot be read: {reason}", "check the path")
+
+
+def _in_folder(folder: str, apart_from: Path | None) -> Iterator[PictureSource]:
+    for found in pictures_under(folder, apart_from=apart_from):
+        if isinstance(found, CondetrError):
+            yield PictureSource(found.source or folder, PurePath(), found)
+        else:
+            yield PictureSource(found, PurePath(os.path.relpath(found, folder)), found)
+
+
+def _listed(file: Path) -> Iterator[PictureSource]:
+    try:
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            first = (row[0] for row in csv.reader(lines) if row) if file.suffix.lower() == ".csv" else lines
+            for line in first:
+                path = line.strip()
+                if path:
+                    name = os.path.join(file.parent, path)  # noqa: PTH118  a Path cannot hold every string
+                    below = not PurePath(path).is_absolute() and ".." not in PurePath(path).parts
+                    yield PictureSource(name, PurePath(path if below else PurePath(path).name), name)
+    except (OSError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        yield _nothing(str(file), f"cannot be read as a list of pictures: {reason}")
+
+
+def _or_none(path: str, found: Iterator[PictureSource], reason: str) -> Iterator[PictureSource]:
+    empty = True
+    for picture in found:
+        empty = False
+        yield picture
+    if empty:
+        yield _nothing(path, reason)
+
+
+def _nothing(name: str, reason: str, hint: str | None = None) -> PictureSource:
+    return PictureSource(name, PurePath(PurePath(name).name), UsageError(reason, source=name, hint=hint))
+
+
+def _is_pattern(path: str) -> bool:
+    return glob.has_magic(path) and not os.path.lexists(path)

@@ -1,0 +1,18 @@
+"""A detector small enough to run many times in a test, with weights under which nothing is neutral."""
+
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges
+from condetr.model.config import DetectorConfig, ResNetDescription
+from condetr.model.detector import ConditionalDetr
+from tests.scramble import scramble
+
+LABELS = {0: "cat", 1: "dog", 2: "bird"}
+PREPROCESSING = Preprocessing(size=Edges(48, 80))
+
+
+def tiny_detector(**options) -> ConditionalDetr:
+    backbone = ResNetDescription(block="basic", depths=(1, 1), widths=(8, 16), stem_widths=(8,))
+    sizes = {"encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    config = DetectorConfig(backbone=backbone, num_labels=3, num_queries=20, d_model=32, **sizes, **heads, **options)
+    return scramble(ConditionalDetr(config)).eval()

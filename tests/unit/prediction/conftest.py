@@ -1,0 +1,8 @@
+import pytest
+
+from tests.tiny import tiny_detector
+
+
+@pytest.fixture(scope="session")
+def detector():
+    return tiny_detector()

@@ -1,0 +1,235 @@
+import threading
+import time
+from pathlib import PurePath
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condetr.core.errors import ImageError, ModelError, UsageError
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges, Exactly
+from condetr.prediction.predictor import Failure, Predictor
+from condetr.prediction.sources import PictureSource
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+
+
+def predictor(detector, **options):
+    return Predictor(detector, PREPROCESSING, LABELS, **({"threshold": 0.3, "device": "cpu"} | options))
+
+
+def noise(*sizes):
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
+
+
+@pytest.fixture
+def pictures():
+    return noise((60, 90), (90, 60), (60, 90), (33, 70), (60, 90), (1, 1), (90, 60), (60, 90), (60, 90))
+
+
+def assert_equal(one, other):
+    assert one.labels.tolist() == other.labels.tolist()
+    # A convolution over more pictures may add in another order: a few units in the last place.
+    torch.testing.assert_close(one.boxes / 90, other.boxes / 90, atol=1e-6, rtol=0)
+    torch.testing.assert_close(one.scores, other.scores, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [2, 3, 4, 16])
+def test_a_result_does_not_depend_on_the_batch(detector, pictures, batch):
+    alone = [predictor(detector).predict([picture])[0] for picture in pictures]
+    for order in (range(9), reversed(range(9))):
+        order = list(order)
+        together = predictor(detector, batch=batch).predict([pictures[i] for i in order])
+        for i, result in zip(order, together, strict=True):
+            assert len(result) > 0
+            assert result.size == pictures[i].size[::-1]
+            assert_equal(result, alone[i])
+
+
+def test_pictures_of_one_prepared_shape_share_a_batch(detector, pictures):
+    seen = []
+
+    def look(pixels, mask):
+        seen.append((len(pixels), mask))
+        return detector(pixels, mask)
+
+    network = _Calling(look)
+    Predictor(network, PREPROCESSING, LABELS, batch=4, device="cpu").predict(pictures)
+    assert seen == [(4, None), (1, None), (2, None), (1, None), (1, None)]
+
+
+def test_a_fixed_frame_is_masked_and_changes_nothing_of_the_order(detector, pictures):
+    framed = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 96))
+    alone = [Predictor(detector, framed, LABELS, device="cpu").predict([p])[0] for p in pictures]
+    together = Predictor(detector, framed, LABELS, device="cpu", batch=5).predict(pictures)
+    for one, other in zip(alone, together, strict=True):
+        assert_equal(one, other)
+
+
+def test_scores_sizes_and_names_agree_with_the_network(detector):
+    (picture,) = noise((60, 90))
+    (found,) = predictor(detector, threshold=0.0, top_k=1000).predict([picture])
+    with torch.inference_mode():
+        logits, boxes = detector(PREPROCESSING.prepare([picture]).pixels)
+    best = logits[0].flatten().sigmoid().sort(descending=True)
+    torch.testing.assert_close(found.scores, best.values)
+    query, label = divmod(int(best.indices[0]), 3)
+    cx, cy, width, height = boxes[0, query].tolist()
+    expected = ((cx - width / 2) * 90, (cy - height / 2) * 60, (cx + width / 2) * 90, (cy + height / 2) * 60)
+    assert found.boxes[0].tolist() == pytest.approx(expected, abs=1e-4)
+    assert found.names[0] == LABELS[label]
+
+
+def test_classes_are_chosen_before_the_best_are(detector):
+    (picture,) = noise((60, 90))
+    (every,) = predictor(detector, threshold=0.0, top_k=60).predict([picture])
+    for wanted in (["dog"], [1], ["1"], ["dog", 1]):
+        (dogs,) = predictor(detector, threshold=0.0, top_k=20, classes=wanted).predict([picture])
+        assert set(dogs.names) == {"dog"}
+        assert len(dogs) == 20
+        assert dogs.scores.tolist() == every.scores[every.labels == 1].tolist()
+
+
+def test_failures_stand_in_their_place(detector, tmp_path):
+    (picture,) = noise((60, 90))
+    given = [picture, tmp_path / "gone.jpg", picture, np.zeros((5, 5, 7), np.uint8)]
+    with pytest.raises(UsageError, match=r"gone\.jpg"):
+        predictor(detector).predict(given)
+    for batch in (1, 4):
+        good, gone, again, odd = predictor(detector, batch=batch).predict(given, on_error="collect")
+        assert_equal(good, again)
+        assert isinstance(gone, Failure)
+        assert gone.source == str(tmp_path / "gone.jpg")
+        assert isinstance(odd, Failure)
+        assert odd.to_dict()["source"] == "picture 3"
+        assert odd.to_dict()["code"] == "image"
+
+
+def test_what_came_before_an_error_is_given_first(detector, tmp_path):
+    stream = predictor(detector).stream([*noise((60, 90)), tmp_path / "gone.jpg"])
+    assert len(next(stream)) > 0
+    with pytest.raises(UsageError):
+        next(stream)
+
+
+def test_numbers_that_are_none_are_an_error_of_the_model():
+    broken = tiny_detector()
+    with torch.no_grad():
+        next(broken.head.parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"picture 0: logits.*not finite"):
+        predictor(broken).predict(noise((60, 90)), on_error="collect")
+
+
+def test_a_picture_too_large_for_learned_positions_fails_alone():
+    learned = tiny_detector(position_embedding_type="learned")
+    wide = Preprocessing(size=Edges(48, 4000))
+    results = Predictor(learned, wide, LABELS, device="cpu").predict(noise((60, 90), (10, 400)), on_error="collect")
+    assert [isinstance(result, Failure) for result in results] == [False, True]
+    assert "picture 1" in str(results[1].error)
+
+
+class _Calling(torch.nn.Module):
+    def __init__(self, call):
+        super().__init__()
+        self.forward = call
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("cuda"), MemoryError(), RuntimeError("can't allocate memory")]
+)
+def test_out_of_memory_says_what_to_lower(error):
+    def fail(pixels, mask):
+        raise error
+
+    with pytest.raises(ModelError, match=r"out of memory with 1 pictures of 48x72 \(lower batch"):
+        Predictor(_Calling(fail), PREPROCESSING, LABELS, device="cpu").predict(noise((60, 90)), on_error="collect")
+
+
+def test_a_bug_stays_a_bug():
+    def fail(pixels, mask):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        Predictor(_Calling(fail), PREPROCESSING, LABELS, device="cpu").predict(noise((60, 90)), on_error="collect")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"threshold": 1.5}, "threshold: is 1.5"),
+        ({"threshold": float("nan")}, "threshold: is nan"),
+        ({"top_k": 0}, "top_k: is 0"),
+        ({"batch": 0}, "batch: is 0"),
+        ({"device": "tpu9"}, "device: 'tpu9' is not the name of a device; expected auto, "),
+        ({"device": "cuda:99"}, "device: 'cuda:99' is not available here"),
+        ({"device": "cpu:1"}, "device: 'cpu:1' is not available here"),
+        ({"classes": ["dgo"]}, "classes: the model knows no class 'dgo' (the nearest: dog)"),
+        ({"classes": ["3"]}, "it knows 3 classes, ids 0 to 2"),
+        ({"classes": [-1]}, "no class -1"),
+        ({"classes": []}, "classes: is empty"),
+    ],
+)
+def test_options_out_of_range(detector, options, says):
+    with pytest.raises(UsageError) as caught:
+        predictor(detector, **options)
+    assert says in str(caught.value)
+
+
+def test_a_wrong_word_for_errors(detector):
+    with pytest.raises(UsageError, match="on_error"):
+        next(predictor(detector).stream([], on_error="ignore"))
+
+
+def test_memory_is_bounded_and_decoding_runs_ahead(detector):
+    asked = 0
+
+    def endless():
+        nonlocal asked
+        while True:
+            asked += 1
+            yield noise((60, 90))[0]
+
+    stream = predictor(detector, batch=2).stream(endless())
+    for _ in range(10):
+        next(stream)
+    assert 10 < asked <= 10 + 8 + 8 + 1, "one window in the network, one being decoded"
+    stream.close()
+    for _ in range(100):
+        if not any(thread.name.startswith("condetr-decode") for thread in threading.enumerate()):
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail("the decoding thread goes on")
+
+
+def test_a_source_that_raises_ends_the_stream(detector):
+    def sources():
+        yield noise((60, 90))[0]
+        raise OSError("unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        predictor(detector).predict(sources(), on_error="collect")
+
+
+def test_the_network_is_left_in_evaluation_mode(detector):
+    detector.train()
+    (found,) = predictor(detector).predict(noise((60, 90)))
+    assert not detector.training
+    assert not found.boxes.requires_grad
+
+
+def test_half_precision_answers_in_float32():
+    half = tiny_detector().bfloat16()
+    (found,) = predictor(half).predict(noise((60, 90)))
+    assert found.boxes.dtype == found.scores.dtype == torch.float32
+
+
+def test_nothing_in_nothing_out(detector):
+    assert predictor(detector).predict([]) == []
+
+
+def test_an_error_that_stands_for_a_picture_is_raised_by_it():
+    with pytest.raises(ImageError, match="x: bad"):
+        PictureSource("x", PurePath("x"), ImageError("bad", source="x")).picture()

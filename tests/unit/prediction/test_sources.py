@@ -1,0 +1,198 @@
+import os
+from pathlib import Path, PurePath
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
+from condetr.prediction.sources import is_one, pictures_in
+
+
+def picture(path: Path | str, colour="red") -> str:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), colour).save(path, "PNG")
+    return os.fspath(path)
+
+
+def names(given, **options):
+    return [source.name for source in pictures_in(given, **options)]
+
+
+def places(given):
+    return [str(source.place) for source in pictures_in(given)]
+
+
+def error_of(given) -> CondetrError:
+    (source,) = pictures_in(given)
+    with pytest.raises(CondetrError) as caught:
+        source.picture()
+    return caught.value
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.JPG", "a.png", "sub/c.webp", "sub/deep/a.png", ".hidden.png", ".git/d.png"):
+        picture(tmp_path / name)
+    (tmp_path / "labels.txt").write_text("a.png\n")
+    (tmp_path / "notes.json").write_text("{}")
+    return tmp_path
+
+
+def test_a_file_is_itself(folder):
+    (source,) = pictures_in(folder / "a.png")
+    assert (source.name, source.place) == (str(folder / "a.png"), PurePath("a.png"))
+    assert source.picture().size == (8, 6)
+
+
+def test_a_folder_is_walked_in_order_and_says_what_it_ignored(folder, caplog):
+    caplog.set_level("INFO", "condetr")
+    assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
+    assert "ignored 2 files that are not called like pictures (1 .txt, 1 .json)" in caplog.text
+
+
+def test_links_to_folders_are_followed_but_never_in_circles(tmp_path):
+    picture(tmp_path / "in/a.png")
+    picture(tmp_path / "elsewhere/b.png")
+    picture(tmp_path / "above.png")
+    for name, target in [("again", "."), ("up", ".."), ("other", "../elsewhere"), ("twice", "../elsewhere")]:
+        (tmp_path / "in" / name).symlink_to(target)
+    assert places(tmp_path / "in") == ["a.png", "other/b.png"]
+
+
+def test_the_output_folder_is_not_walked_into(folder):
+    assert names(folder, apart_from=folder / "sub") == [str(folder / "a.png"), str(folder / "b.JPG")]
+
+
+def test_archives_and_videos_in_a_folder_are_named(folder, caplog):
+    (folder / "more.tar.gz").write_bytes(b"")
+    (folder / "clip.MP4").write_bytes(b"")
+    assert len(names(folder)) == 4
+    assert "more.tar.gz: archives and videos in a folder are not read" in caplog.text
+    assert "clip.MP4: archives" in caplog.text
+
+
+def test_patterns(folder):
+    assert names(f"{folder}/*.*[gG]") == [str(folder / "a.png"), str(folder / "b.JPG")]
+    assert places(f"{folder}/**/a.png") == ["a.png", "a.png"]
+    assert "matches no pictures" in str(error_of(f"{folder}/*.bmp"))
+    picture(folder / "[1].png")
+    assert places(folder / "[1].png") == ["[1].png"], "a file is a file, whatever its name"
+
+
+@pytest.mark.parametrize(("name", "text"), [("list.txt", "{}\n\n {} \r\n"), ("list.csv", '"{}",7\n{},8\n')])
+def test_lists_are_relative_to_themselves(folder, name, text):
+    (folder / "sub" / name).write_text("\ufeff" + text.format("c.webp", "../a.png"), encoding="utf-8")
+    assert names(folder / "sub" / name) == [str(folder / "sub/c.webp"), str(folder / "sub/../a.png")]
+    assert places(folder / "sub" / name) == ["c.webp", "a.png"]
+
+
+def test_a_line_that_is_no_picture_fails_alone(folder):
+    (folder / "list.txt").write_bytes(b"a.png\ngone.png\nsub\nnul\0.png\nlabels.txt\n")
+    good, *bad = pictures_in(folder / "list.txt")
+    assert good.picture()
+    assert len(bad) == 4
+    for source in bad:
+        with pytest.raises(ImageError) as caught:
+            source.picture()
+        assert caught.value.source == source.name
+
+
+def test_pictures_in_memory():
+    array = np.zeros((5, 7, 3), np.uint8)
+    opened = Image.new("L", (3, 2))
+    sources = list(pictures_in([array, [torch.zeros(3, 5, 7, dtype=torch.uint8), opened]]))
+    assert [source.name for source in sources] == ["picture 0", "picture 0", "picture 1"]
+    assert all(source.picture() is not None for source in sources)
+    assert "picture 0" in str(error_of(np.zeros((5, 7, 9), np.uint8)))
+
+
+def test_a_list_mixes_everything(folder):
+    mixed = [folder / "sub", np.zeros((5, 7, 3), np.uint8), str(folder / "a.png"), f"{folder}/*.JPG"]
+    assert [PurePath(name).name for name in names(mixed)] == ["c.webp", "a.png", "picture 1", "a.png", "b.JPG"]
+    assert names(pictures_in(mixed)) == names(mixed), "what came out may go in again"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone.png", "cannot be read: No such file"),
+        ("loop.png", "cannot be read: Too many levels"),
+        ("pipe.png", "is a pipe, socket or device"),
+        ("x.tar", "is an archive"),
+        ("x.mp4", "videos and cameras are not read yet"),
+        ("empty", "has no pictures in it"),
+        ("empty.txt", "lists no pictures"),
+        ("rtsp://camera/1", "videos and cameras are not read yet"),
+        ("https://host/a.png", "is a URL"),
+        ("a\0b", "cannot be read: embedded null"),
+        (7, "videos and cameras are not read yet"),
+        (3.5, None),
+        ([None], "a NoneType is no picture"),
+    ],
+)
+def test_what_is_no_picture_is_said_without_waiting(tmp_path, monkeypatch, name, says):
+    monkeypatch.chdir(tmp_path)
+    Path("loop.png").symlink_to("loop.png")
+    os.mkfifo("pipe.png")
+    Path("empty").mkdir()
+    for file in ("x.tar", "x.mp4", "empty.txt"):
+        Path(file).touch()
+    if says is None:
+        with pytest.raises(UsageError, match="a float is no picture"):
+            list(pictures_in(name))
+        return
+    error = error_of(name)
+    assert isinstance(error, UsageError)
+    assert says in str(error)
+    assert name == [None] or str(name) in str(error)
+
+
+def test_special_files_in_a_folder_fail_one_by_one(tmp_path):
+    picture(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    for source in list(pictures_in(tmp_path))[1:]:
+        with pytest.raises(ImageError):
+            source.picture()
+    assert places(tmp_path) == ["a.png", "loop.png", "pipe.png"]
+
+
+def test_a_folder_that_cannot_be_opened_is_an_error_in_its_place(tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b").mkdir()
+    picture(tmp_path / "c.png")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("condetr.prediction.folders.os.scandir", refuse)
+    first, locked, last = pictures_in(tmp_path)
+    assert isinstance(locked.content, DataError)
+    assert "b: cannot be read: Permission denied" in str(locked.content)
+    assert first.picture()
+    assert last.picture()
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.png", "n" * 246 + ".png", b"\xff\xfe.png", "emoji \U0001f600.png", "a b'\".png"]
+)
+def test_odd_names(tmp_path, name):
+    path = picture(tmp_path / os.fsdecode(name))
+    (source,) = pictures_in(tmp_path)
+    assert source.picture()
+    assert os.fsencode(source.name) == os.fsencode(path)
+
+
+def test_one_or_many(folder):
+    assert is_one(str(folder / "a.png"))
+    assert is_one("gone.png")
+    assert is_one(np.zeros((5, 7, 3)))
+    assert not is_one(folder)
+    assert not is_one(f"{folder}/*.png")
+    assert not is_one(folder / "labels.txt")
+    assert not is_one([folder / "a.png"])
