@@ -1,9 +1,11 @@
-"""A detector around given tensors, without initialising what is replaced anyway."""
+"""A detector around given tensors, without drawing random values that are replaced anyway."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from condetr.checkpoints.translate import Shapes
 from condetr.model.config import DetectorConfig, TimmDescription
@@ -11,21 +13,32 @@ from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import DetectionHead
 
 
-def shapes_of(config: DetectorConfig) -> Shapes:
-    with torch.device("meta"):
-        return {name: tensor.shape for name, tensor in ConditionalDetr(config).state_dict().items()}
+class _Undrawn(TorchFunctionMode):
+    """Draws no random values. The meta device has none, but for pretending torch imports its compiler: 2 s."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return (torch.empty if func in (torch.randn, torch.rand) else func)(*args, **(kwargs or {}))
 
 
-def assembled(config: DetectorConfig, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> ConditionalDetr:
-    """The detector, in evaluation mode, with tensors that are not given freshly initialised."""
-    # A network of timm may keep constants outside its state dict: those must be computed.
-    device = "cpu" if isinstance(config.backbone, TimmDescription) else "meta"
-    with torch.device(device):
-        detector = ConditionalDetr(config)
-    absent = detector.state_dict().keys() - tensors.keys()
-    state = {**tensors, **fresh_tensors(config, absent)}
-    detector.load_state_dict({name: tensor.to(dtype).contiguous() for name, tensor in state.items()}, assign=True)
-    return detector.to(dtype).eval()
+def skeleton_of(config: DetectorConfig) -> ConditionalDetr:
+    """A detector without values, but for a network of timm, which may keep constants outside its state dict."""
+    if isinstance(config.backbone, TimmDescription):
+        return ConditionalDetr(config)
+    with torch.device("meta"), _Undrawn():
+        return ConditionalDetr(config)
+
+
+def shapes_of(detector: ConditionalDetr) -> Shapes:
+    return {name: tensor.shape for name, tensor in detector.state_dict().items()}
+
+
+def assembled(skeleton: ConditionalDetr, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> ConditionalDetr:
+    """Fill the skeleton, with fresh values where no tensor is given; in evaluation mode."""
+    state = {**tensors, **fresh_tensors(skeleton.config, skeleton.state_dict().keys() - tensors.keys())}
+    skeleton.load_state_dict({name: tensor.to(dtype).contiguous() for name, tensor in state.items()}, assign=True)
+    return skeleton.to(dtype).eval()
 
 
 def fresh_tensors(config: DetectorConfig, names: Iterable[str]) -> dict[str, Tensor]:

@@ -36,12 +36,15 @@ def find(
     Raises:
         CheckpointError: there is no such thing, or the hub cannot be reached or refuses.
     """
-    path = Path(reference).expanduser()
-    if path.is_file():
-        return Place(path)
-    if path.is_dir():
-        return Place(_folder_of_model(path))
     name = str(reference)
+    try:
+        path = Path(name).expanduser()
+        if name and path.is_file():
+            return Place(path)
+        if name and path.is_dir():
+            return Place(_folder_of_model(path))
+    except (OSError, RuntimeError) as error:  # no permission, too long a name, no such user
+        raise CheckpointError(f"cannot be looked at: {error}", source=name) from None
     if not HUB_ID.fullmatch(name) or path.suffix in (*PICKLES, ".safetensors"):
         raise CheckpointError("is neither a folder or file here nor a hub id (organisation/name)", source=name)
     options = {

@@ -85,7 +85,11 @@ TABLE: tuple[Row, ...] = (
     Row("head.boxes.layers.{n}",               "bbox_predictor.layers.{n}",       "bbox_predictor.layers.{n}",          "bbox_embed.layers.{n}"),
 )
 
-BACKBONE = Row("backbone",                     "model.backbone.conv_encoder.model", "model.backbone.model",             "backbone.0.body")
+BACKBONE: dict[Dialect, str] = {
+    "hub":                         "model.backbone.conv_encoder.model",
+    "transformers":                "model.backbone.model",
+    "original":                    "backbone.0.body",
+}
 
 # Inside the backbone the dialects agree, but there are two layouts: timm's, which is torchvision's, and that of transformers' ResNet.
 _BLOCK = "stages.{s}.{b}"
@@ -156,7 +160,7 @@ def foreign_keys(
     if dialect == "condetr":
         return {name: ForeignKey(name) for name in names}
     rows: dict[str, str | Fused] = {row.condetr: getattr(row, dialect) for row in TABLE}
-    root: str = getattr(BACKBONE, dialect)
+    root = BACKBONE[dialect]
     rows |= {f"backbone.{ours}": f"{root}.{theirs}" for ours, theirs in backbone_rows(backbone, layout).items()}
     patterns = {_pattern(ours): (re.findall(r"\{(\w)\}", ours), theirs) for ours, theirs in rows.items()}
 

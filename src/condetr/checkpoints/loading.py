@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from condetr.checkpoints.assemble import assembled, shapes_of
+from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.classes import with_classes
 from condetr.checkpoints.config_json import SplitConfig, split_config
 from condetr.checkpoints.files import StoredWeights, read_weights
@@ -90,9 +90,10 @@ def load(
     """
     place = find(reference, **where)
     split, weights = _settings_and_weights(place, overrides)
+    skeleton = skeleton_of(split.config)
     translation = to_condetr(
         weights.tensors,
-        shapes_of(split.config),
+        shapes_of(skeleton),
         split.config.backbone,
         weights.file,
         without_head=fresh_head or classes is not None,
@@ -100,11 +101,11 @@ def load(
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
     notes = [*split.notes, *translation.notes]
-    config, labels, source_ids, tensors = split.config, split.labels, split.source_ids, translation.tensors
+    labels, source_ids, tensors = split.labels, split.source_ids, translation.tensors
     if classes is not None:
-        config, tensors = with_classes(config, tensors, labels, classes, notes)
-        labels, source_ids = dict(enumerate(classes)), None
-    detector = assembled(config, tensors, dtype)
+        config, tensors = with_classes(split.config, tensors, labels, classes, notes)
+        labels, source_ids, skeleton = dict(enumerate(classes)), None, skeleton_of(config)
+    detector = assembled(skeleton, tensors, dtype)
     return Checkpoint(
         detector,
         labels,

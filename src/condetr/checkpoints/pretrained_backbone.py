@@ -1,0 +1,55 @@
+"""ImageNet weights of torchvision or timm into the backbone of a detector."""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from condetr.checkpoints import keys
+from condetr.checkpoints.files import read_weights
+from condetr.checkpoints.keys import foreign_keys
+from condetr.checkpoints.tensors import check_tensors, listed
+from condetr.checkpoints.unwrap import unwrapped
+from condetr.core.errors import CheckpointError
+from condetr.model.body import Body
+
+CLASSIFIERS = ("fc.", "classifier.", "head.")
+
+
+def load_backbone(detector: Body, file: str | Path) -> tuple[str, ...]:
+    """Replace the weights of the backbone by those of a classifier of the same architecture.
+
+    Args:
+        detector: changed in place.
+        file: a state dict as torchvision or timm publish it: .pth, .bin or .safetensors.
+
+    Returns:
+        Notes on what the file held that a backbone does not need.
+
+    Raises:
+        CheckpointError: the file is unsafe, or no weights of this backbone.
+    """
+    weights = read_weights(Path(file))
+    stored, notes = unwrapped(weights.tensors)
+    backbone: nn.Module = detector.backbone
+    ours = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
+    root = keys.BACKBONE["original"] + "."
+    named = foreign_keys(ours, detector.config.backbone, "original", "timm")
+    expected = {foreign.key.removeprefix(root): name for name, foreign in named.items()}
+
+    classifier = [key for key in stored if key.startswith(CLASSIFIERS) and key not in expected]
+    if classifier:
+        notes.append(f"left out the classifier: {listed(classifier)}")
+    stored = {key: tensor for key, tensor in stored.items() if key not in classifier}
+    wrong = [key for key in expected if key not in stored or stored[key].shape != ours[expected[key]].shape]
+    unexpected = stored.keys() - expected.keys()
+    if wrong or unexpected:
+        said = [
+            f"{word}: {listed(found)}"
+            for word, found in (("missing or of another shape", wrong), ("unexpected", unexpected))
+            if found
+        ]
+        raise CheckpointError(f"not the weights of this backbone; {'; '.join(said)}", source=weights.file)
+    check_tensors(stored, weights.file)
+    state: dict[str, Tensor] = {expected[key].removeprefix("backbone."): tensor for key, tensor in stored.items()}
+    backbone.load_state_dict(state)
+    return tuple(notes)

@@ -1,0 +1,55 @@
+"""A saved model folder onto the Hugging Face hub."""
+
+from pathlib import Path
+from typing import Any
+
+from condetr.core.errors import StorageError, UsageError
+
+SENT = ("config.json", "model.safetensors", "preprocessor_config.json", "README.md")
+
+
+def push(
+    folder: str | Path,
+    repository: str,
+    *,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    message: str = "Upload a Conditional DETR model",
+    api: Any = None,
+) -> str:
+    """Upload the model in ``folder``; only the files of a model leave the machine. Gives the address of the commit.
+
+    Args:
+        folder: what `save` wrote.
+        repository: ``organisation/name``; made if it does not exist.
+        private: whether a new repository is.
+        token: of the hub; by default the one that ``hf auth login`` stored.
+        revision: the branch.
+        message: of the commit.
+        api: stands in for ``huggingface_hub.HfApi``.
+
+    Raises:
+        UsageError: the folder holds no model.
+        StorageError: the hub cannot be reached or refuses.
+    """
+    if not (Path(folder) / "config.json").is_file():
+        raise UsageError("holds no config.json", source=folder, hint="save the model there first")
+    from huggingface_hub import HfApi, errors
+
+    api = HfApi(token=token) if api is None else api
+    try:
+        made = api.create_repo(repository, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=made.repo_id,
+            folder_path=str(folder),
+            allow_patterns=list(SENT),
+            revision=revision,
+            commit_message=message,
+        )
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StorageError(
+            f"cannot be uploaded to: {reason}", source=repository, hint="`hf auth login`, and check the name"
+        ) from error
+    return str(commit.commit_url)
