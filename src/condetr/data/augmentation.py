@@ -1,0 +1,145 @@
+"""How training pictures are varied: mirrored, cropped, resized, recoloured, their boxes and masks with them."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import nn
+from torchvision.transforms import v2
+from torchvision.tv_tensors import Image
+
+from condetr.core.errors import SettingsError
+from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
+
+Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
+Sample: TypeAlias = dict[str, Any]  # "image", "boxes", "labels" and perhaps "masks", as torchvision's tv_tensors
+
+# DETR's numbers as shares of its largest size, 800: 480 to 800 in steps of 32; a crop of 384 to 600 from a picture of
+# 400, 500 or 600.
+SCALES = tuple(round(0.6 + 0.04 * step, 2) for step in range(11))
+CROP_SCALES = (0.5, 0.625, 0.75)
+CROP_SIDES = (0.48, 0.75)
+GRAY = (124, 116, 104)  # the mean colour of ImageNet, which normalises to zero
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """What may happen to a picture.
+
+    Attributes:
+        flip: chance of mirroring left and right.
+        scales: sizes to choose from, as shares of the full one.
+        crop: chance of cutting out a part.
+        shrink: chance of putting the picture into a larger gray one.
+        colour: chance of changing brightness, contrast, saturation and hue.
+    """
+
+    flip: float = 0.0
+    scales: tuple[float, ...] = (1.0,)
+    crop: float = 0.0
+    shrink: float = 0.0
+    colour: float = 0.0
+
+
+PRESETS: dict[Preset, Variation] = {
+    "none": Variation(),
+    "light": Variation(flip=0.5),
+    "detr": Variation(flip=0.5, scales=SCALES, crop=0.5),
+    "strong": Variation(flip=0.5, scales=SCALES, crop=0.5, shrink=0.3, colour=0.5),
+}
+
+
+def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = None) -> nn.Module:
+    """From a sample to a sample; objects that a crop leaves nothing of are gone.
+
+    Args:
+        preset: what happens.
+        size: how large pictures are when predicting; None: as they are.
+        flip: replaces the preset's chance of mirroring.
+
+    Raises:
+        SettingsError: there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise SettingsError(f"is {preset!r}, expected one of {', '.join(PRESETS)}", item="augment")
+    variation = PRESETS[preset] if flip is None else replace(PRESETS[preset], flip=flip)
+    return v2.Compose(_steps_of(variation, size))
+
+
+def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
+    steps: list[nn.Module] = [v2.RandomHorizontalFlip(variation.flip)] if variation.flip else []
+    if variation.colour:
+        steps.append(v2.RandomApply([v2.RandomPhotometricDistort()], p=variation.colour))
+    if variation.shrink:
+        steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
+    if variation.crop and size is not None:
+        cropping = v2.Compose([Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), v2.SanitizeBoundingBoxes()])
+        steps.append(v2.RandomApply([cropping], p=variation.crop))
+    return steps if size is None else [*steps, Resize(size, variation.scales)]
+
+
+class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
+    """To one of several sizes, proportions kept as the size says; a longest edge bounds all of them."""
+
+    def __init__(self, size: Size, scales: tuple[float, ...]) -> None:
+        super().__init__()
+        self.sizes = tuple(scaled(size, scale) for scale in scales)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        size = self.sizes[int(torch.randint(len(self.sizes), ()))]
+        return {"size": list(size.fit(_size_of(flat_inputs), "torchvision"))}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return v2.functional.resize(inpt, params["size"], antialias=True)
+
+
+class RandomCrop(v2.Transform):  # type: ignore[misc]
+    """Cut out a part whose sides are chosen apart from each other, the picture's own at most."""
+
+    def __init__(self, size: Size, sides: tuple[float, float]) -> None:
+        super().__init__()
+        self.smallest, self.largest = (_edge_of(scaled(size, side)) for side in sides)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        sides = _size_of(flat_inputs)
+        height, width = (_between(min(self.smallest, side), min(self.largest, side)) for side in sides)
+        top, left = _between(0, sides[0] - height), _between(0, sides[1] - width)
+        return {"top": top, "left": left, "height": height, "width": width}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return v2.functional.crop(inpt, **params)
+
+
+def scaled(size: Size, share: float) -> Size:
+    """A smaller size of the same form; of two edges, the longest stays a bound."""
+    match size:
+        case Edges(shortest=None, longest=int(longest)):
+            return Edges(None, _part(longest, share))
+        case Edges(shortest=int(shortest), longest=longest):
+            return Edges(_part(shortest, share), longest)
+        case Exactly(height, width):
+            return Exactly(_part(height, share), _part(width, share))
+        case Within(height, width):
+            return Within(_part(height, share), _part(width, share))
+    return size
+
+
+def _edge_of(size: Size) -> int:
+    match size:
+        case Edges(shortest, longest):
+            return shortest or longest or 1
+        case Exactly(height, width) | Within(height, width):
+            return min(height, width)
+
+
+def _part(side: int, share: float) -> int:
+    return max(1, round(side * share))
+
+
+def _between(low: int, high: int) -> int:
+    return int(torch.randint(low, high + 1, ()))
+
+
+def _size_of(flat_inputs: list[Any]) -> HeightWidth:
+    height, width = v2.query_size(flat_inputs)
+    return height, width

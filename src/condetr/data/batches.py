@@ -1,0 +1,74 @@
+"""Pictures of a training step, padded together, with their targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from condetr.core.records import Target
+from condetr.core.shapes import PixelMask, Pixels
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.resize import Planes
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """What a step learns from.
+
+    Attributes:
+        pixels: normalised; zero on padding.
+        mask: True on real pixels; None where nothing is padded.
+        targets: one a picture.
+        names: of the picture files.
+        is_filler: nothing to learn from: a gray picture for a process that must compute beside others.
+    """
+
+    pixels: Pixels
+    mask: PixelMask | None
+    targets: tuple[Target, ...]
+    names: tuple[str, ...]
+    is_filler: bool = False
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device) -> "TrainingBatch":
+        """Pictures and masks on the device; targets stay, and go there when they are matched."""
+        if device.type == "cpu":
+            return self
+        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
+        return replace(self, pixels=self.pixels.to(device, non_blocking=True), mask=mask)
+
+    def pin_memory(self) -> "TrainingBatch":
+        """For a copy to the device that nobody waits for; torch's DataLoader asks for it by this name."""
+        return replace(
+            self, pixels=self.pixels.pin_memory(), mask=None if self.mask is None else self.mask.pin_memory()
+        )
+
+
+def collate(
+    pictures: Sequence[tuple[Planes, Target]], names: Sequence[str], preprocessing: Preprocessing
+) -> TrainingBatch:
+    """Normalise and pad pictures of the right size; none at all make a filler."""
+    if not pictures:
+        empty = torch.zeros(1, 3, 64, 64)
+        nothing = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+        return TrainingBatch(empty, None, (nothing,), ("nothing",), is_filler=True)
+    planes, targets = zip(*pictures, strict=True)
+    batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
+    mask = None if batch.mask.all() else batch.mask
+    height, width = batch.pixels.shape[-2:]
+    return TrainingBatch(batch.pixels, mask, tuple(_framed(target, height, width) for target in targets), tuple(names))
+
+
+def _framed(target: Target, height: int, width: int) -> Target:
+    """Masks at the size of the padded batch."""
+    if target.masks is None:
+        return target
+    return replace(target, masks=_padded(target.masks, height, width))
+
+
+def _padded(masks: Tensor, height: int, width: int) -> Tensor:
+    return pad(masks, (0, width - masks.shape[-1], 0, height - masks.shape[-2]))

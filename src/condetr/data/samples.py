@@ -1,0 +1,50 @@
+"""One labelled picture on its way from the disk to a batch, in the form that torchvision's transforms take."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor
+from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
+
+from condetr.core.boxes import xyxy_to_cxcywh
+from condetr.core.records import Target
+from condetr.data.augmentation import Sample
+from condetr.data.outlines import mask_of_outline
+from condetr.data.records import Example, Object
+from condetr.images.decode import decode
+from condetr.images.sizes import HeightWidth
+
+
+def read_sample(example: Example, *, masks: bool = False) -> Sample:
+    """Decode the picture and lay its objects beside it; crowds are nothing to learn.
+
+    Raises:
+        ImageError: the picture cannot be read any more.
+    """
+    image = Image(pil_to_tensor(decode(example.path)))
+    size = (image.shape[-2], image.shape[-1])
+    sample = {"image": image, **_labels_of(example.objects, size)}
+    return sample | {"masks": _masks_of(example.objects, size)} if masks else sample
+
+
+def target_of(sample: Sample) -> tuple[Tensor, Target]:
+    """The picture, three planes of bytes, and what a network should say about it."""
+    image, boxes, masks = sample["image"], sample["boxes"], sample.get("masks")
+    height, width = image.shape[-2:]
+    relative = boxes.as_subclass(Tensor) / torch.tensor([width, height, width, height])
+    masks = None if masks is None else masks.as_subclass(Tensor)
+    return image.as_subclass(Tensor), Target(sample["labels"], xyxy_to_cxcywh(relative), masks)
+
+
+def _labels_of(objects: Sequence[Object], size: HeightWidth) -> Sample:
+    boxes = torch.tensor([one.box for one in objects], dtype=torch.float32).reshape(-1, 4)
+    return {
+        "boxes": BoundingBoxes(boxes, format=BoundingBoxFormat.XYXY, canvas_size=size),
+        "labels": torch.tensor([one.label for one in objects], dtype=torch.int64),
+    }
+
+
+def _masks_of(objects: Sequence[Object], size: HeightWidth) -> Mask:
+    each = [mask_of_outline(one.segmentation, size) for one in objects]
+    return Mask(torch.stack(each) if each else torch.zeros((0, *size), dtype=torch.bool))

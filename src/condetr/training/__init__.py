@@ -1,0 +1,1 @@
+"""From a labelled data set to a detector: the loop, what it needs, and how it survives being stopped."""

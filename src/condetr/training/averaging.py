@@ -1,0 +1,42 @@
+"""An average of the weights over the last steps, which is less noisy than the weights themselves."""
+
+import copy
+import math
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
+WARM = 100  # updates until the average is mostly its own: early weights are not worth remembering
+
+
+class WeightAverage(Generic[Network]):
+    """An exponential moving average in fp32 (Polyak and Juditsky 1992).
+
+    Attributes:
+        network: a copy that carries the averaged weights, in evaluation mode.
+        updates: how many there were.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network = copy.deepcopy(network).float().eval().requires_grad_(False)  # noqa: FBT003
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, network: Network) -> None:
+        self.updates += 1
+        weight = 1 - self.decay * (1 - math.exp(-self.updates / WARM))
+        current = network.state_dict()
+        averaged, recent = [], []
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point():
+                averaged.append(tensor)
+                recent.append(current[name].to(tensor))
+            else:
+                tensor.copy_(current[name])
+        torch._foreach_lerp_(averaged, recent, weight)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.network.state_dict()

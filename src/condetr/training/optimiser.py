@@ -1,0 +1,47 @@
+"""AdamW, with a lower learning rate for the pretrained backbone than for the rest (DETR, appendix A.4)."""
+
+from typing import Any
+
+from torch import nn
+from torch.optim import AdamW
+
+from condetr.core.errors import SettingsError
+
+FUSED_ON = ("cpu", "cuda", "mps")  # one pass over all weights instead of ten
+
+
+def build_optimiser(
+    network: nn.Module, *, lr: float, lr_backbone: float, weight_decay: float, decay_norms: bool
+) -> AdamW:
+    """One group per kind of parameter that has gradients; norms and biases decay only with ``decay_norms``.
+
+    The rate that was asked for stays in each group as ``initial_lr``.
+
+    Raises:
+        SettingsError: nothing is left to train.
+    """
+    groups: dict[tuple[bool, bool], list[Any]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            kind = "backbone." in name, decay_norms or parameter.ndim > 1
+            groups.setdefault(kind, []).append((name, parameter))
+    if not groups:
+        raise SettingsError("every part is frozen: nothing is left to train", item="freeze")
+    device = next(network.parameters()).device.type
+    return AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": lr_backbone if pretrained else lr,
+                "initial_lr": lr_backbone if pretrained else lr,
+                "weight_decay": weight_decay if decays else 0.0,
+            }
+            for (pretrained, decays), parameters in groups.items()
+        ],
+        fused=device in FUSED_ON,
+    )
+
+
+def set_rates(optimiser: AdamW, factor: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = group["initial_lr"] * factor
