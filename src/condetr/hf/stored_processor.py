@@ -13,6 +13,7 @@ from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.hf.processor_attributes import DEFAULTS, ProcessorAttributes
 from condetr.hf.processor_settings import OLD_SETTINGS, SETTINGS, check_names, under_new_names, warn_of_old_names
+from condetr.hf.stored_config import WHERE
 
 FILE = "preprocessor_config.json"
 _CLASS_NAMES = ("image_processor_type", "feature_extractor_type", "processor_class")
@@ -86,36 +87,23 @@ class StoredProcessor(ProcessorAttributes):
         return (processor, unused) if return_unused_kwargs else processor
 
     @classmethod
-    def from_pretrained(
-        cls,
-        pretrained_model_name_or_path: str | Path,
-        *,
-        cache_dir: str | Path | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        subfolder: str = "",
-        **kwargs: Any,
-    ) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **kwargs: Any) -> Any:
         """The processor stored in a folder, beside a weights file, in a JSON file or on the hub.
 
-        ``kwargs`` replace what is stored. A model without ``preprocessor_config.json`` gets the documented
-        defaults, which the log says.
+        A model without ``preprocessor_config.json`` gets the documented defaults, which the log says.
+
+        Args:
+            pretrained_model_name_or_path: where it is.
+            subfolder: where it lies inside the folder.
+            **kwargs: settings to replace, ``return_unused_kwargs``; and ``revision``, ``cache_dir``, ``token``,
+                ``force_download``, ``local_files_only`` of the hub.
 
         Raises:
             CheckpointError: no such place, or the file is no JSON.
             SettingsError: a value that cannot be used, named by file and field.
         """
-        file = settings_file(
-            pretrained_model_name_or_path,
-            subfolder,
-            revision=revision,
-            cache_dir=cache_dir,
-            token=token,
-            force_download=force_download,
-            local_files_only=local_files_only,
-        )
+        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
+        file = settings_file(pretrained_model_name_or_path, subfolder, **where)
         return cls.from_dict({}, **kwargs) if file is None else cls.from_json_file(file, **kwargs)
 
 
