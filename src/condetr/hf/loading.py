@@ -1,28 +1,23 @@
 """A detector with given settings out of a stored model, and what of it was not stored."""
 
+import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from condetr.checkpoints.assemble import assembled, shapes_of
+from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.config_json import SplitConfig
 from condetr.checkpoints.files import StoredWeights, read_weights
 from condetr.checkpoints.json_file import read_json_object
-from condetr.checkpoints.keys import LAYOUTS, foreign_keys
+from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys
 from condetr.checkpoints.original import infer_config
-from condetr.checkpoints.translate import Translation, to_condetr
+from condetr.checkpoints.tensors import listed
+from condetr.checkpoints.translate import to_condetr
 from condetr.hf.placement import dtype_of
-from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 
-
-class Loaded(NamedTuple):
-    """``fresh`` are condetr's names of what was initialised; ``info`` says so in transformers' words."""
-
-    detector: ConditionalDetr
-    fresh: tuple[str, ...]
-    info: dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
@@ -35,13 +30,22 @@ def stored_settings(path: Path) -> dict[str, Any]:
 
 
 def load_detector(
-    path: Path, split: SplitConfig, dtype: torch.dtype | str | None, *, ignore_mismatched_sizes: bool
-) -> Loaded:
-    """Raises `CheckpointError` where the weights are broken, unsafe or do not fit the settings."""
-    weights = read_weights(path)
+    path: Path,
+    split: SplitConfig,
+    dtype: torch.dtype | str | None,
+    *,
+    ignore_mismatched_sizes: bool,
+    headless: bool,
+) -> tuple[ConditionalDetr, dict[str, Any]]:
+    """The detector, and what transformers calls its loading info; ``headless`` leaves the head out of that.
+
+    Raises:
+        CheckpointError: the weights are broken, unsafe or do not fit the settings.
+    """
+    weights, skeleton = read_weights(path), skeleton_of(split.config)
     translation = to_condetr(
         weights.tensors,
-        shapes_of(split.config),
+        shapes_of(skeleton),
         split.config.backbone,
         weights.file,
         without_head=True,
@@ -49,18 +53,26 @@ def load_detector(
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
     stored = next(iter(weights.tensors.values())).dtype
-    detector = assembled(split.config, translation.tensors, dtype_of(dtype, stored))
-    return Loaded(detector, translation.fresh, _info(split.config, weights, translation))
+    detector = assembled(skeleton, translation.tensors, dtype_of(dtype, stored))
+    fresh = [name for name in translation.fresh if not (headless and name.startswith("head."))]
+    info = _info(fresh, weights, translation.dialect, skeleton)
+    if fresh:
+        named = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
+        log.warning("%s: freshly initialised, to be trained: %s", weights.file, listed(named))
+    for note in translation.notes:
+        log.info("%s: %s", weights.file, note)
+    return detector, info
 
 
-def _info(config: DetectorConfig, weights: StoredWeights, translation: Translation) -> dict[str, Any]:
-    hub = foreign_keys(translation.fresh, config.backbone, "hub", LAYOUTS[0])
-    theirs = foreign_keys(translation.fresh, config.backbone, translation.dialect, LAYOUTS[0])
-    shapes = shapes_of(config)
+def _info(fresh: list[str], weights: StoredWeights, dialect: Dialect, skeleton: ConditionalDetr) -> dict[str, Any]:
+    hub = foreign_keys(fresh, skeleton.config.backbone, "hub", LAYOUTS[0])
+    theirs = foreign_keys(fresh, skeleton.config.backbone, dialect, LAYOUTS[0])
     stored = {name: weights.tensors[key] for name, (key, _) in theirs.items() if key in weights.tensors}
     return {
-        "missing_keys": [hub[name].key for name in translation.fresh if name not in stored],
+        "missing_keys": [hub[name].key for name in fresh if name not in stored],
         "unexpected_keys": [],
-        "mismatched_keys": [(hub[name].key, tensor.shape, shapes[name]) for name, tensor in stored.items()],
+        "mismatched_keys": [
+            (hub[name].key, tensor.shape, skeleton.state_dict()[name].shape) for name, tensor in stored.items()
+        ],
         "error_msgs": [],
     }

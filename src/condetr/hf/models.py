@@ -41,10 +41,9 @@ class ConditionalDetrModel(PretrainedModel):
 
     def __init__(self, config: ConditionalDetrConfig, detector: Body | None = None) -> None:
         super().__init__(config)
-        split = config.split()
-        self.network = BodyOf(ConditionalDetr(split.config) if detector is None else detector)
+        self.network = BodyOf(ConditionalDetr(config.split().config) if detector is None else detector)
         self._leave_early_layers()
-        speak_hub(self, "network", split.config.backbone, config.layout)
+        speak_hub(self)
 
     def __getattr__(self, name: str) -> Any:
         if name in self._parts:

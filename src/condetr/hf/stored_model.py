@@ -1,7 +1,6 @@
 """Models out of folders, files and the hub, and back, with the arguments of transformers."""
 
 import copy
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -9,10 +8,9 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor, nn
 
-from condetr.checkpoints.assemble import assembled, shapes_of
+from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.hub import find
 from condetr.checkpoints.saving import save
-from condetr.checkpoints.tensors import listed
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import UsageError
 from condetr.hf.configuration import ConditionalDetrConfig
@@ -20,8 +18,6 @@ from condetr.hf.loading import load_detector
 from condetr.hf.placement import device_of, dtype_of
 from condetr.hf.stored_config import WHERE
 from condetr.model.detector import ConditionalDetr
-
-log = logging.getLogger(__name__)
 
 OF_NO_CONSEQUENCE = (  # how transformers loads, which changes nothing about what is loaded
     "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
@@ -87,12 +83,13 @@ class StoredModel(nn.Module):
         _refuse_unknown("from_pretrained", unknown)
         config.name_or_path = str(pretrained_model_name_or_path)
 
-        detector, fresh, info = load_detector(
-            path, config.split(), dtype or torch_dtype, ignore_mismatched_sizes=ignore_mismatched_sizes
+        detector, info = load_detector(
+            path,
+            config.split(),
+            dtype or torch_dtype,
+            ignore_mismatched_sizes=ignore_mismatched_sizes,
+            headless=cls.headless,
         )
-        untrained = [name for name in fresh if not (cls.headless and name.startswith("head."))]
-        if untrained:
-            log.warning("%s: freshly initialised, to be trained: %s", path, listed(untrained))
         model = cls(config, detector).eval().to(device_of(device_map))
         return (model, info) if output_loading_info else model
 
@@ -119,9 +116,17 @@ class StoredModel(nn.Module):
             return
         split, detector = self.config.split(), self.network
         if state_dict is not None:
-            tensors = to_condetr(state_dict, shapes_of(split.config), split.config.backbone, "state_dict").tensors
-            detector = assembled(split.config, tensors, self.dtype)
-        save(save_directory, cast("ConditionalDetr", detector), split.labels, source_ids=split.source_ids, flat=split.flat, dtype=self.dtype)
+            skeleton = skeleton_of(split.config)
+            found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
+            detector = assembled(skeleton, found.tensors, self.dtype)
+        save(
+            save_directory,
+            cast("ConditionalDetr", detector),
+            split.labels,
+            source_ids=split.source_ids,
+            flat=split.flat,
+            dtype=self.dtype,
+        )
 
     @property
     def dtype(self) -> torch.dtype:
