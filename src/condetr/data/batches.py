@@ -22,6 +22,7 @@ class TrainingBatch:
         mask: True on real pixels; None where nothing is padded.
         targets: one a picture.
         names: of the picture files.
+        unreadable: what was said about pictures that should have been here.
         is_filler: nothing to learn from: a gray picture for a process that must compute beside others.
     """
 
@@ -29,6 +30,7 @@ class TrainingBatch:
     mask: PixelMask | None
     targets: tuple[Target, ...]
     names: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
     is_filler: bool = False
 
     def __len__(self) -> int:
@@ -49,13 +51,17 @@ class TrainingBatch:
 
 
 def collate(
-    pictures: Sequence[tuple[Planes, Target]], names: Sequence[str], preprocessing: Preprocessing
+    pictures: Sequence[tuple[Planes, Target]],
+    names: Sequence[str],
+    preprocessing: Preprocessing,
+    *,
+    unreadable: Sequence[str] = (),
 ) -> TrainingBatch:
     """Normalise and pad pictures of the right size; none at all make a filler."""
     if not pictures:
         empty = torch.zeros(1, 3, 64, 64)
         nothing = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
-        return TrainingBatch(empty, None, (nothing,), ("nothing",), is_filler=True)
+        return TrainingBatch(empty, None, (nothing,), ("nothing",), tuple(unreadable), is_filler=True)
     planes, targets = zip(*pictures, strict=True)
     batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
     mask = None if batch.mask.all() else batch.mask

@@ -1,6 +1,6 @@
 """The size of a picture without its pixels: what reading a large data set can afford."""
 
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from PIL import Image
 
@@ -27,7 +27,7 @@ def upright_size(path: Path) -> HeightWidth:
         return (picture.width, picture.height) if turn in _SIDEWAYS else (picture.height, picture.width)
 
 
-def _orientation(picture: Image.Image, stream: BinaryIO) -> int:
+def _orientation(picture: Image.Image, stream: BufferedIOBase) -> int:
     try:
         if picture.format == "PNG" and not _has_late_exif(stream):
             return Image.Image.getexif(picture).get(_ORIENTATION, 1)  # PNG's own would decode the pixels first
@@ -36,7 +36,7 @@ def _orientation(picture: Image.Image, stream: BinaryIO) -> int:
         return 1
 
 
-def _has_late_exif(stream: BinaryIO) -> bool:
+def _has_late_exif(stream: BufferedIOBase) -> bool:
     """Whether a PNG has a chunk behind its pixels that may turn the picture."""
     back, passed = stream.tell(), False
     stream.seek(_PNG_SIGNATURE)

@@ -18,6 +18,8 @@ class Reason(Enum):
     """A kind of problem: what becomes of the thing, and what is wrong with it."""
 
     # what the annotation file says
+    BAD_FILE = Outcome.REFUSED, "a label file that cannot be used at all"
+    DIFFERENT_CLASSES = Outcome.REFUSED, "classes that are not those of another split"
     BAD_FIELD = Outcome.REFUSED, "a field is missing or of the wrong kind"
     DUPLICATE_IMAGE_ID = Outcome.REFUSED, "two pictures with one id"
     DUPLICATE_ANNOTATION_ID = Outcome.REFUSED, "two annotations with one id"

@@ -1,6 +1,7 @@
 """Which part of a data set a file or folder is, by the many names people give them."""
 
 import re
+from collections.abc import Iterable
 
 _NAMES = {
     "train": {"train", "training", "tr"},
@@ -10,6 +11,12 @@ _NAMES = {
 }
 SPLITS = tuple(_NAMES)  # in the order that people expect
 _SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names}
+
+
+def without_unions(splits: Iterable[str]) -> list[str]:
+    """Not those that are made of others: ``trainval`` beside ``train`` and ``val``."""
+    names = list(splits)
+    return [name for name in names if name != "trainval" or not {"train", "val"} <= set(names)]
 
 
 def split_named(name: str) -> str | None:

@@ -1,0 +1,87 @@
+"""Everything that is wrong with a data set, in one pass: what reading it finds, and what only the whole shows."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from condetr.core.errors import CondetrError
+from condetr.data.content import Progress, check_content, check_names
+from condetr.data.detect import layout_of
+from condetr.data.reasons import Reason
+from condetr.data.records import Dataset, Example
+from condetr.data.report import Place, Report
+from condetr.data.split_names import without_unions
+
+QUERIES = 300  # of the paper's models: the most objects that one picture can have
+TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
+
+
+def check(
+    path: str | Path, *, queries: int = QUERIES, tiny: float = TINY, progress: Progress | None = None
+) -> tuple[dict[str, Dataset], Report]:
+    """Read every split as far as it goes, look at every picture, and tell all problems.
+
+    Args:
+        path: a data set in any format.
+        queries: of the model that is to be trained.
+        tiny: a side in pixels below which an object is told.
+        progress: is called with (done, all) pictures.
+
+    Returns:
+        What can be read, and the report; problems that need refusing are in it, not raised.
+
+    Raises:
+        DataError: there is no data set.
+    """
+    layout, report, splits = layout_of(path), Report(), {}
+    for split in without_unions(layout.names):
+        try:
+            splits[split] = layout.read(split)
+        except CondetrError as error:
+            report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
+        else:
+            report.merge(splits[split].report)
+    check_classes(splits, report)
+    for dataset in splits.values():
+        for example in dataset:
+            check_objects(example, dataset, report, queries=queries, tiny=tiny)
+    check_names(splits, report)
+    check_content(splits, report, progress)
+    return splits, report
+
+
+def check_objects(example: Example, dataset: Dataset, report: Report, *, queries: int, tiny: float) -> None:
+    place = report.place(example.path)
+    if len(example.objects) > queries:
+        said = f"has {len(example.objects)} objects; {queries} queries find at most {queries} of them"
+        place.add(Reason.TOO_MANY_OBJECTS, said)
+    seen = Counter((one.label, one.box) for one in example.objects)
+    for one in example.objects:
+        name = dataset.classes.names[one.label]
+        place.item = name if one.id is None else f"annotation {one.id} ({name})"
+        x1, y1, x2, y2 = one.box
+        if min(x2 - x1, y2 - y1) < tiny:
+            place.add(Reason.TINY_OBJECT, f"is {x2 - x1:g} x {y2 - y1:g} pixels")
+        if seen[one.label, one.box] > 1:
+            seen[one.label, one.box] = 1
+            place.add(Reason.REPEATED_OBJECT, f"stands there again with box {one.box}")
+
+
+def check_classes(splits: Mapping[str, Dataset], report: Report) -> None:
+    counts = {
+        split: Counter(one.label for example in dataset for one in example.objects) for split, dataset in splits.items()
+    }
+    first = next(iter(splits), None)
+    for split, dataset in splits.items():
+        place = Place(report, dataset.root, split)
+        if first is not None and dataset.classes != splits[first].classes:
+            different = sorted(set(dataset.classes.names) ^ set(splits[first].classes.names))
+            place.add(Reason.DIFFERENT_CLASSES, f"not those of {first}; only in one: {different}")
+            return
+        for label in sorted(counts[split].keys() - counts.get("train", counts[split]).keys()):
+            place.add(Reason.NOT_IN_TRAINING, f"{dataset.classes.names[label]} is here, but not in train")
+    if first is not None:
+        for label in sorted(set(range(len(splits[first].classes))) - set().union(*counts.values())):
+            report.add(
+                Reason.UNUSED_CLASS, f"{splits[first].classes.names[label]} has no object", source=splits[first].root
+            )

@@ -1,0 +1,80 @@
+"""A data set in numbers: how many, how large, how spread."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from condetr.data.records import Dataset
+
+_SMALL, _MEDIUM = 32**2, 96**2  # COCO's bounds of an object's area in pixels
+_PERCENTILES = (0, 10, 50, 90, 100)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of one split.
+
+    Attributes:
+        pictures: all, and those without objects.
+        objects: by class name; crowds apart.
+        by_size: objects that COCO calls small, medium and large.
+        per_picture: percentiles 0, 10, 50, 90, 100 of objects in a picture; likewise below.
+        picture_widths: in pixels; likewise the heights.
+        box_sides: square root of the box's area, in pixels.
+        proportions: width by height of the boxes.
+    """
+
+    pictures: int
+    without_objects: int
+    objects: Mapping[str, int]
+    crowds: int
+    by_size: Mapping[str, int]
+    per_picture: tuple[float, ...]
+    picture_widths: tuple[float, ...]
+    picture_heights: tuple[float, ...]
+    box_sides: tuple[float, ...]
+    proportions: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+
+
+def statistics_of(dataset: Dataset) -> Statistics:
+    """Count and measure; no picture is opened."""
+    objects = [one for example in dataset for one in example.objects]
+    counts = Counter(one.label for one in objects)
+    corners = np.array([one.box for one in objects], dtype=np.float64).reshape(-1, 4)
+    width, height = (corners[:, 2:] - corners[:, :2]).T
+    areas = np.array([one.area for one in objects])
+    return Statistics(
+        pictures=len(dataset),
+        without_objects=sum(not example.objects for example in dataset),
+        objects=_by_name(dataset.classes.names, counts),
+        crowds=sum(len(example.crowds) for example in dataset),
+        by_size={
+            "small": int((areas < _SMALL).sum()),
+            "medium": int(((areas >= _SMALL) & (areas < _MEDIUM)).sum()),
+            "large": int((areas >= _MEDIUM).sum()),
+        },
+        per_picture=_percentiles(np.array([len(example.objects) for example in dataset], dtype=np.float64)),
+        picture_widths=_percentiles(np.array([example.size[1] for example in dataset], dtype=np.float64)),
+        picture_heights=_percentiles(np.array([example.size[0] for example in dataset], dtype=np.float64)),
+        box_sides=_percentiles(np.sqrt(width * height)),
+        proportions=_percentiles(width / height),
+    )
+
+
+def _by_name(names: tuple[str, ...], counts: Counter[int]) -> dict[str, int]:
+    """Most frequent first; classes of one name together."""
+    named: Counter[str] = Counter(dict.fromkeys(names, 0))
+    for label, count in counts.items():
+        named[names[label]] += count
+    return dict(named.most_common())
+
+
+def _percentiles(values: Float64[np.ndarray, "values"]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.percentile(values, _PERCENTILES)) if len(values) else ()
