@@ -15,9 +15,10 @@ from torch import Tensor
 from condetr.core.errors import ImageError, UsageError
 from condetr.images.resize import Planes
 
-Array: TypeAlias = np.ndarray[Any, Any] | Tensor | list[Any] | tuple[Any, ...]
+Array: TypeAlias = np.ndarray | Tensor | list[Any] | tuple[Any, ...]
 _CHANNELS = (1, 3, 4)
 _FORMATS = ("channels_first", "channels_last", "none")
+_HARDLY_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch can hold but not compare them
 _SLACK = 1e-3  # of the range: a quarter of a gray level, as resampled floats overshoot
 _logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ def picture_of_array(
         raise ImageError(f"{said}: this dtype is no picture; expected uint8", source=name)
     if not tensor.numel():
         raise ImageError(f"{said}: it is empty", source=name)
+    if tensor.dtype in _HARDLY_SUPPORTED:
+        tensor = tensor.long()
     planes = _channels_first(tensor, input_data_format, said, name)
     if planes.dtype != torch.uint8:
         planes = _levels(planes, said, name) if rescaled else _finite(planes, said, name)

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from condetr.core.errors import ImageError
 from condetr.images.modes import rgb_of
 from condetr.images.signatures import kind_of
-from condetr.images.sources import Source, name_of, open_source
+from condetr.images.sources import Source, Stream, name_of, open_source
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
 PIXEL_LIMIT = 100_000_000
@@ -62,7 +61,7 @@ def upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _opened(stream: BinaryIO, name: str, pixel_limit: int | None) -> Image.Image:
+def _opened(stream: Stream, name: str, pixel_limit: int | None) -> Image.Image:
     stream.seek(0)
     try:
         with _own_pixel_limit():

@@ -1,8 +1,8 @@
 """Every PIL mode to RGB: what a person would see, never clipped to white.
 
 Transparent pixels show white behind them; the colour stored under them was never meant to be seen.
-16-bit levels are divided by 257, so that 65535 becomes 255. Colour profiles are not applied: the
-networks were trained without.
+16-bit levels are divided by 257, so that 65535 becomes 255, unless all of them fit into 8 bits: then they are
+8-bit levels in a wider box. Colour profiles are not applied: the networks were trained without.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from condetr.core.errors import ImageError
 
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _WIDE = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
-_PLAIN = {"1", "L", "P", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+_PLAIN = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
 
 def rgb_of(picture: Image.Image, name: str) -> Image.Image:
@@ -22,21 +22,19 @@ def rgb_of(picture: Image.Image, name: str) -> Image.Image:
     Raises:
         ImageError: a mode without a known meaning, or levels out of its range.
     """
-    if picture.mode in _ALPHA or "transparency" in picture.info:
-        return _over_white(picture)
-    if picture.mode == "RGB":
-        return picture
     if picture.mode in _WIDE:
         return _from_levels(picture, name)
     if picture.mode == "F":
         return _from_floats(picture, name)
+    if picture.mode in _ALPHA or (picture.mode in _PLAIN and "transparency" in picture.info):
+        return _over_white(picture)
     if picture.mode in _PLAIN:
-        return picture.convert("RGB")
+        return picture.convert("RGB") if picture.mode != "RGB" else picture
     raise ImageError(f"pictures of mode {picture.mode} are not supported", source=name, hint="convert it to RGB")
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
-    picture = picture.convert("RGBA")
+    picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")  # La goes nowhere else
     if picture.getchannel("A").getextrema() == (255, 255):
         return picture.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
@@ -47,9 +45,7 @@ def _from_levels(picture: Image.Image, name: str) -> Image.Image:
     low, high = int(levels.min()), int(levels.max())
     if low < 0 or high > 65535:
         raise _out_of_range(picture.mode, f"{low} to {high}", "0 to 65535", name)
-    if picture.mode == "I" and high <= 255:  # 32 bits say nothing of the scale; these are 8-bit levels
-        return _gray(levels)
-    return _gray((levels + 128) // 257)
+    return _gray(levels if high <= 255 else (levels + 128) // 257)
 
 
 def _from_floats(picture: Image.Image, name: str) -> Image.Image:

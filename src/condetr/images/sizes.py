@@ -28,11 +28,11 @@ class Edges:
             return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, picture)
         bounded = self.longest is not None and high / low * self.shortest > self.longest
         exact = self.longest * low / high if self.longest is not None and bounded else self.shortest
-        short = max(1, round(exact))
+        short = round(exact)
         if short == low:
             return picture
-        ratio = exact if rounding == "torchvision" else short
-        return _kept(short, max(1, int(ratio * high / low)), picture)
+        ratio = exact if rounding == "torchvision" or short < 1 else short
+        return _kept(max(1, short), max(1, int(ratio * high / low)), picture)
 
     def to_dict(self) -> dict[str, int]:
         edges = {"shortest_edge": self.shortest, "longest_edge": self.longest}

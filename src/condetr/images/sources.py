@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -12,6 +12,7 @@ from condetr.core.errors import ImageError
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
 Source: TypeAlias = Path | Encoded | Image.Image
+Stream: TypeAlias = io.BufferedReader | io.BytesIO
 
 
 def name_of(source: Source) -> str:
@@ -23,7 +24,7 @@ def name_of(source: Source) -> str:
     return os.fspath(source)
 
 
-def open_source(source: Path | Encoded) -> BinaryIO:
+def open_source(source: Path | Encoded) -> Stream:
     """A readable stream of the encoded picture.
 
     Raises:
