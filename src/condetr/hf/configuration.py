@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from condetr.checkpoints.config_json import OWN, SplitConfig, join_config, split_config
 from condetr.checkpoints.keys import Layout
@@ -146,7 +146,7 @@ class ConditionalDetrConfig(StoredConfig):
         return "resnet" if getattr(self.backbone_config, "model_type", None) == "resnet" else "timm"
 
     @classmethod
-    def from_split(cls, split: SplitConfig) -> Self:
+    def from_split(cls, split: SplitConfig) -> "ConditionalDetrConfig":
         return cls(**join_config(split))
 
     def save_pretrained(self, save_directory: str | Path, **_: Any) -> None:

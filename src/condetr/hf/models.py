@@ -199,11 +199,12 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
 
     @property
     def _costs(self) -> MatchingCosts:
-        return MatchingCosts(self.config.class_cost, self.config.bbox_cost, self.config.giou_cost)
+        return MatchingCosts(*self._numbers("class_cost", "bbox_cost", "giou_cost"))
 
     @property
     def _weights(self) -> LossWeights:
-        config = self.config
-        return LossWeights(
-            config.cls_loss_coefficient, config.bbox_loss_coefficient, config.giou_loss_coefficient, config.focal_alpha
-        )
+        coefficients = ("cls_loss_coefficient", "bbox_loss_coefficient", "giou_loss_coefficient")
+        return LossWeights(*self._numbers(*coefficients, "focal_alpha"))
+
+    def _numbers(self, *settings: str) -> list[float]:
+        return [float(getattr(self.config, setting)) for setting in settings]

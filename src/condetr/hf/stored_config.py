@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
@@ -23,6 +23,7 @@ EVERY_MODEL: dict[str, Any] = {
     "name_or_path": "",
     "problem_type": None,
 }
+Config = TypeVar("Config", bound="StoredConfig")
 WHERE = ("cache_dir", "force_download", "local_files_only", "token", "revision")  # of the hub
 
 
@@ -119,7 +120,7 @@ class StoredConfig:
         for name, value in config_dict.items():
             setattr(self, name, value)
 
-    def changed(self, settings: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+    def changed(self: Config, settings: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
         """A copy with other settings, and what of ``settings`` is none."""
         known = {field.name for field in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
         known |= {*EVERY_MODEL, *self.attribute_map, *LABELS, *vars(self)}
@@ -149,7 +150,7 @@ class StoredConfig:
         return (config, unused) if return_unused_kwargs else config
 
     @classmethod
-    def from_json_file(cls, json_file: str | Path) -> Self:
+    def from_json_file(cls: type[Config], json_file: str | Path) -> Config:
         return cls(**read_json_object(Path(json_file)))
 
     @classmethod
@@ -165,7 +166,7 @@ class StoredConfig:
         return config.from_dict(config.to_dict(), **kwargs)
 
     @classmethod
-    def stored_at(cls, path: Path) -> Self:
+    def stored_at(cls: type[Config], path: Path) -> Config:
         """What config.json there says; a weights file without one is asked itself."""
         return cls(**stored_settings(path))
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from condetr.hf.placement import device_of, dtype_of
 from condetr.hf.stored_config import WHERE
 from condetr.model.detector import ConditionalDetr
 
+Model = TypeVar("Model", bound="StoredModel")
 OF_NO_CONSEQUENCE = (  # how transformers loads, which changes nothing about what is loaded
     "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
     "weights_only", "_fast_init",
@@ -36,7 +37,7 @@ class StoredModel(nn.Module):
         self.config = config
 
     @classmethod
-    def from_config(cls, config: ConditionalDetrConfig, **kwargs: Any) -> Self:
+    def from_config(cls: type[Model], config: ConditionalDetrConfig, **kwargs: Any) -> Model:
         """A fresh model, initialised as the authors do, in training mode."""
         dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
         _refuse_unknown("from_config", kwargs)
