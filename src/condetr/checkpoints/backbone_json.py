@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from condetr.core.errors import SettingsError
+from condetr.model.activation import ACTIVATIONS
 from condetr.model.config import ResNetDescription, TimmDescription
 from condetr.model.resnet_names import RESNETS
 
@@ -65,6 +66,8 @@ def _read_timm(said: Mapping[str, Any], where: str, *, default_indices: tuple[in
     name = str(name).partition(".")[0]  # the tag tells what it was trained on, not what it is
     colours = _typed(said, "num_channels", int, default=3, where=where)
     stride = said.get("output_stride")
+    if stride not in (None, 8, 16, 32):
+        raise SettingsError(f"is {stride!r}, expected 8, 16 or 32", item=f"{where}output_stride")
     indices = said.get("out_indices") or default_indices
     if not isinstance(indices, list | tuple) or not all(type(index) is int for index in indices):
         raise SettingsError(f"is {indices!r}, expected a list of whole numbers", item=f"{where}out_indices")
@@ -87,6 +90,13 @@ def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
     depths = _integers(said, "depths", (3, 4, 6, 3))
     block = said.get("layer_type", "bottleneck")
     in_first_convolution = _typed(said, "downsample_in_bottleneck", bool, default=False, where=where)
+    activation = said.get("hidden_act", "relu")
+    for name, value, known in (
+        ("layer_type", block, ("basic", "bottleneck")),
+        ("hidden_act", activation, tuple(ACTIVATIONS)),
+    ):
+        if value not in known:
+            raise SettingsError(f"is {value!r}, expected one of {', '.join(known)}", item=f"{where}{name}")
     whole = ResNetDescription(
         block=block,
         depths=depths,
@@ -94,7 +104,7 @@ def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
         stem_widths=(_typed(said, "embedding_size", int, default=64, where=where),),
         stride_in="1x1" if in_first_convolution and block == "bottleneck" else "3x3",
         first_stage_stride=2 if _typed(said, "downsample_in_first_stage", bool, default=False, where=where) else 1,
-        activation=said.get("hidden_act", "relu"),
+        activation=activation,
         colours=_typed(said, "num_channels", int, default=3, where=where),
     )
     names = ["stem", *(f"stage{number + 1}" for number in range(len(depths)))]

@@ -15,6 +15,7 @@ from condetr.checkpoints.tensors import listed
 from condetr.core.errors import CheckpointError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+LFS_POINTER = b"version https://git-lfs"
 PICKLES = (".bin", ".pth", ".pt")
 WRAPPED_AS = ("model", "state_dict", "model_state_dict")  # what trainers call the weights among their other things
 
@@ -39,6 +40,7 @@ def read_weights(path: Path) -> StoredWeights:
     if not path.is_file():
         raise CheckpointError("no such file", source=path)
     try:
+        _check_fetched(path)
         if path.name.endswith(".index.json"):
             return StoredWeights(_read_shards(path), path)
         if path.suffix == ".safetensors":
@@ -62,6 +64,16 @@ def weights_file_in(folder: Path) -> Path:
         return loose[0]
     there = listed(entry.name for entry in folder.iterdir()) or "nothing"
     raise CheckpointError(f"no weights in this folder: expected {', '.join(WEIGHTS)}, found {there}", source=folder)
+
+
+def _check_fetched(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise CheckpointError(
+                "is a git-lfs pointer, not the weights themselves",
+                source=path,
+                hint="run `git lfs pull` in the repository it came from, or download the file again",
+            )
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from condetr.checkpoints.json_file import read_json_object
 from condetr.checkpoints.keys import Dialect
 from condetr.checkpoints.original import infer_config
 from condetr.checkpoints.translate import to_condetr
+from condetr.core.errors import CheckpointError, SettingsError
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 
@@ -90,7 +91,7 @@ def load(
     """
     place = find(reference, **where)
     split, weights = _settings_and_weights(place, overrides)
-    skeleton = skeleton_of(split.config)
+    skeleton = _skeleton(split.config, place)
     translation = to_condetr(
         weights.tensors,
         shapes_of(skeleton),
@@ -126,6 +127,13 @@ def _settings_and_weights(place: Place, overrides: Mapping[str, Any] | None) -> 
     split = split_config(raw, weights.file, overrides)
     split.notes[:0] = notes
     return split, weights
+
+
+def _skeleton(config: DetectorConfig, place: Place) -> ConditionalDetr:
+    try:
+        return skeleton_of(config)
+    except SettingsError as error:  # only timm knows what it can build
+        raise CheckpointError(error.reason, source=place.path, item=error.item, hint=error.hint) from error
 
 
 def _preprocessing(place: Place, notes: list[str]) -> dict[str, Any] | None:

@@ -23,8 +23,6 @@ def fault_of(tensor: Tensor) -> str | None:
         return f"dtype {str(tensor.dtype).removeprefix('torch.')}, expected floating point"
     if tensor.layout != torch.strided:
         return f"layout {str(tensor.layout).removeprefix('torch.')}, expected a dense tensor"
-    if tensor.is_nested:
-        return "a nested tensor, expected a dense one"
     if tensor.device.type != "cpu":
         return f"on the device {tensor.device}, without stored values"
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

@@ -15,10 +15,9 @@ from condetr.model.config import ResNetDescription, TimmDescription
 def unwrapped(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """Take off what surrounds the detector's own names."""
     notes = []
-    for wrapper in keys.WRAPPERS:
-        if stored and all(key.startswith(wrapper) for key in stored):
-            stored = {key.removeprefix(wrapper): tensor for key, tensor in stored.items()}
-            notes.append(f"took the prefix {wrapper!r} off every key")
+    while stored and (wrapper := next((w for w in keys.WRAPPERS if all(key.startswith(w) for key in stored)), None)):
+        stored = {key.removeprefix(wrapper): tensor for key, tensor in stored.items()}
+        notes.append(f"took the prefix {wrapper!r} off every key")
     counts = [key for key in stored if key.rpartition(".")[2] == keys.COUNTS]
     if counts:
         notes.append(f"ignored {len(counts)} batch counts of batch norms, which are frozen here")

@@ -25,14 +25,21 @@ class TimmBackbone(nn.Module):
         stride: dict[str, Any] = (
             {} if description.output_stride is None else {"output_stride": description.output_stride}
         )
-        self.network = timm.create_model(
-            description.name,
-            pretrained=False,
-            features_only=True,
-            out_indices=description.out_indices,
-            in_chans=description.colours,
-            **stride,
-        )
+        try:
+            self.network = timm.create_model(
+                description.name,
+                pretrained=False,
+                features_only=True,
+                out_indices=description.out_indices,
+                in_chans=description.colours,
+                **stride,
+            )
+        except (AssertionError, RuntimeError, ValueError, TypeError, LookupError) as error:
+            raise SettingsError(
+                f"timm cannot build {description.name!r} with stages {description.out_indices} and output stride"
+                f" {description.output_stride}: {error}",
+                item="backbone",
+            ) from error
         _freeze_norms(self.network, keep_activations=description.norm_activations)
         stages: Any = self.network.feature_info
         self.widths: tuple[int, ...] = tuple(stages.channels())

@@ -1,0 +1,128 @@
+import pytest
+import torch
+
+from condetr.checkpoints.assemble import shapes_of
+from condetr.checkpoints.keys import foreign_keys
+from condetr.checkpoints.translate import Translation, to_condetr, to_hub
+from condetr.core.errors import CheckpointError
+from tests.unit.checkpoints.conftest import TINY
+
+
+def read(stored, detector, **options) -> Translation:
+    return to_condetr(stored, shapes_of(detector), TINY.backbone, "file", **options)
+
+
+@pytest.fixture
+def hub(detector) -> dict[str, torch.Tensor]:
+    return to_hub(detector.state_dict(), TINY.backbone, "resnet")
+
+
+def assert_whole(translation: Translation, detector) -> None:
+    state = detector.state_dict()
+    assert translation.tensors.keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in translation.tensors.items())
+
+
+@pytest.mark.parametrize("dialect", ["hub", "transformers", "original", "condetr"])
+def test_every_dialect_is_recognised(detector, dialect):
+    state = detector.state_dict()
+    stored: dict[str, list[torch.Tensor]] = {}
+    for name, place in foreign_keys(state, TINY.backbone, dialect, "timm").items():
+        stored.setdefault(place.key, []).append(state[name])  # query, key, value come in this order
+    translation = read({key: torch.cat(parts) for key, parts in stored.items()}, detector)
+    assert translation.dialect == dialect
+    assert_whole(translation, detector)
+
+
+def test_parts_of_a_fused_matrix_can_be_stored_apart(detector):
+    state = detector.state_dict()
+    stored = {}
+    for name, place in foreign_keys(state, TINY.backbone, "original", "timm").items():
+        stored[place.key] = torch.cat([stored[place.key], state[name]]) if place.key in stored else state[name]
+    tensors = read(stored, detector).tensors
+    storages = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
+    assert len(storages) == len(tensors)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_wrappers_are_taken_off(detector, hub, prefix):
+    translation = read({prefix + key: tensor for key, tensor in hub.items()}, detector)
+    assert_whole(translation, detector)
+    assert any("module" in note or "_orig_mod" in note for note in translation.notes)
+
+
+def test_batch_counts_are_ignored_and_counted(detector, hub):
+    counts = {key.replace("running_var", "num_batches_tracked"): torch.tensor(3) for key in hub if "running_var" in key}
+    translation = read(hub | counts, detector)
+    assert_whole(translation, detector)
+    assert f"ignored {len(counts)}" in translation.notes[0]
+
+
+def headless(hub):
+    return {key.removeprefix("model."): tensor for key, tensor in hub.items() if key.startswith("model.")}
+
+
+def test_a_model_without_head_is_refused_unless_a_new_one_is_wanted(detector, hub):
+    with pytest.raises(CheckpointError, match=r"no head.*bbox_predictor"):
+        read(headless(hub), detector)
+    translation = read(headless(hub), detector, without_head=True)
+    assert set(translation.fresh) == {name for name in detector.state_dict() if name.startswith("head.")}
+    assert "freshly initialised" in translation.notes[-1]
+
+
+def test_half_a_head_is_never_completed(detector, hub):
+    del hub["class_labels_classifier.weight"]
+    with pytest.raises(CheckpointError, match=r"missing class_labels_classifier\.weight"):
+        read(hub, detector, without_head=True)
+
+
+def segmenter(hub):
+    masks = {"bbox_attention.q_linear.weight": torch.ones(2), "mask_head.lay1.bias": torch.ones(2)}
+    return {f"conditional_detr.{key}": tensor for key, tensor in hub.items()} | masks
+
+
+def test_a_segmenter_gives_its_detector_on_request(detector, hub):
+    with pytest.raises(CheckpointError, match="segmenter"):
+        read(segmenter(hub), detector)
+    translation = read(segmenter(hub), detector, detector_only=True)
+    assert_whole(translation, detector)
+    assert "left out the mask head: 2 tensors" in translation.notes
+
+
+def test_mis_shaped_tensors_start_afresh_only_on_request(detector, hub):
+    hub["class_labels_classifier.bias"] = torch.zeros(91)
+    with pytest.raises(CheckpointError, match=r"class_labels_classifier.bias is \[91\], expected \[3\]"):
+        read(hub, detector)
+    assert read(hub, detector, ignore_mismatched_sizes=True).fresh == ("head.classes.bias",)
+
+
+def test_what_no_row_claims_is_named_in_the_words_of_the_file(detector, hub):
+    hub |= {f"model.extra.{number}": torch.ones(1) for number in range(12)}
+    del hub["model.encoder.layers.0.fc1.weight"]
+    with pytest.raises(CheckpointError, match=r"missing model\.encoder\.layers\.0\.fc1.*extra\.7 and 2 more"):
+        read(hub, detector)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (torch.full((3, 16), float("nan")), "not finite"),
+        (torch.full((3, 16), float("inf")), "not finite"),
+        (torch.ones(3, 16, dtype=torch.int8), "dtype int8"),
+        (torch.ones(3, 16, dtype=torch.complex64), "dtype complex64"),
+        (torch.ones(3, 16).to_sparse(), "layout sparse_coo"),
+        (torch.ones(3, 16, device="meta"), "device meta"),
+        (torch.ones(1).expand(3, 16), "more than the values that are stored"),
+    ],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(detector, hub, bad, said):
+    hub["class_labels_classifier.weight"] = bad
+    with pytest.raises(
+        CheckpointError, match=f"class_labels_classifier.weight.*{said}|{said}.*class_labels_classifier"
+    ):
+        read(hub, detector)
+
+
+def test_large_finite_values_are_finite(detector, hub):
+    hub["class_labels_classifier.weight"] = torch.full((3, 16), 3e38)  # their sum is not
+    assert read(hub, detector).fresh == ()
