@@ -57,6 +57,13 @@ def test_perfect_answers_cost_next_to_nothing():
     assert losses.cardinality_error.item() == losses.class_error.item() == 0
 
 
+def test_class_error_is_the_last_layers():
+    wanted = [Target(torch.tensor([1]), torch.full((1, 4), 0.5))]
+    right, wrong = (Prediction(torch.eye(4)[[label]][None], torch.full((1, 1, 4), 0.5)) for label in (1, 2))
+    assert losses_of([wrong, wrong, right], wanted).class_error.item() == 0
+    assert losses_of([right, wrong], wanted).class_error.item() == 100
+
+
 def test_terms_are_divided_by_the_number_of_objects():
     predictions, wanted = predict(), targets(2, 1)
     torch.testing.assert_close(
@@ -135,6 +142,14 @@ def test_the_gradient_is_that_of_the_value():
         return losses_of([Prediction(*tensors[:2]), Prediction(*tensors[2:])], wanted).total
 
     assert torch.autograd.gradcheck(total, tensors)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_computes_the_same_from_labels_left_on_the_cpu():
+    predictions, wanted = predict(), targets(2, 0)
+    there = losses_of([Prediction(logits.cuda(), boxes.cuda()) for logits, boxes in predictions], wanted)
+    assert there.total.is_cuda
+    torch.testing.assert_close(there.total.cpu(), losses_of(predictions, wanted).total)
 
 
 def test_diverged_predictions_are_named():
