@@ -126,7 +126,7 @@ class Predictor:
 
     def _prepare(self, source: PictureSource) -> "_Prepared | Failure":
         try:
-            return _Prepared(source.name, self._preprocessing.prepare([source.picture()]))
+            return _Prepared(source, self._preprocessing.prepare([source.picture()]))
         except CondetrError as error:
             return Failure(source.name, error)
 
@@ -152,9 +152,9 @@ class Predictor:
                 logits = logits[..., self._wanted]
             scored = detections_of(logits, boxes, sizes, threshold=self._threshold, top_k=self._top_k)
         except UsageError as error:  # they are too large for this network
-            return [Failure(picture.name, _named(error, picture.name)) for picture in pictures]
+            return [Failure(picture.source.name, _named(error, picture.source.name)) for picture in pictures]
         except ModelError as error:
-            raise _named(error, pictures[0].name) from error
+            raise _named(error, pictures[0].source.name) from error
         return [self._detections(picture, one) for picture, one in zip(pictures, scored, strict=True)]
 
     @torch.inference_mode()
@@ -171,6 +171,7 @@ class Predictor:
             raise ModelError(reason, hint="lower batch or the image size") from error
 
     def _detections(self, picture: "_Prepared", scored: Scored) -> Detections:
+        content = picture.source.content
         labels = scored.labels if self._wanted is None else self._wanted[scored.labels]
         return Detections(
             boxes=scored.boxes.float().cpu(),
@@ -178,13 +179,14 @@ class Predictor:
             labels=labels.cpu(),
             names=tuple(self._labels[label] for label in labels.tolist()),
             size=picture.batch.original_sizes[0],
-            source=picture.name,
+            source=picture.source.name,
+            picture=None if isinstance(content, CondetrError) else content,
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    name: str
+    source: PictureSource
     batch: Batch
 
     @property

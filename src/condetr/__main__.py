@@ -1,0 +1,7 @@
+"""``python -m condetr``."""
+
+import sys
+
+from condetr.cli.main import run
+
+sys.exit(run())

@@ -1,0 +1,42 @@
+"""Settings that several commands share."""
+
+from pathlib import Path
+
+from condetr.core.errors import SettingsError, UsageError
+
+
+def check_at_least(least: int, **settings: int) -> None:
+    for name, value in settings.items():
+        if value < least:
+            raise SettingsError(f"is {value}, expected at least {least}", item=name)
+
+
+def size_of_text(text: str, item: str) -> int | tuple[int, int]:
+    """``640`` for a shortest edge, ``480x640`` for exactly this height and width."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise SettingsError(f"is {text!r}, expected pixels such as 640, or HEIGHTxWIDTH such as 480x640", item=item)
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def required_model(model: str | None) -> str:
+    if model is None:
+        reason = "no model was given, and the bundled one comes with a later release"
+        raise UsageError(reason, hint="give --model with a hub id, a model folder or a weights file")
+    return model
+
+
+def names_in(file: Path) -> list[str]:
+    """The names in a text file, one in a line.
+
+    Raises:
+        SettingsError: it cannot be read, or holds none.
+    """
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"cannot be read: {reason}", source=file) from error
+    if not names:
+        raise SettingsError("holds no names, expected one in a line", source=file)
+    return names

@@ -1,0 +1,52 @@
+"""The command ``condetr``. Nothing heavy is imported before a command runs."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import condetr
+from condetr.cli import convert, doctor, hub, info, predict
+from condetr.cli.command import Run, as_command
+from condetr.cli.outcome import exit_status_of
+
+app = typer.Typer(
+    name="condetr",
+    help="Detect objects with Conditional DETR.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_hub = typer.Typer(name="hub", help="Models to and from the Hugging Face hub.", no_args_is_help=True)
+_COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
+    (app, predict.predict),
+    (app, convert.convert),
+    (app, info.info),
+    (app, doctor.doctor),
+    (_hub, hub.pull),
+    (_hub, hub.push),
+)
+for _app, _run in _COMMANDS:
+    _app.command(_run.__name__)(as_command(_run))
+app.add_typer(_hub)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
+    if wanted:
+        typer.echo(f"condetr {condetr.__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)]
+
+
+@app.callback()
+def _root(version: _Version = False) -> None:  # noqa: FBT002  typer's flag
+    pass
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and answer with its exit status; see ``outcome.py``."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return exit_status_of(lambda: app(args=words, prog_name="condetr", standalone_mode=False), debug="--debug" in words)

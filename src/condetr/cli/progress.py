@@ -1,0 +1,66 @@
+"""How far long work has come: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from condetr.cli.reporting import Reporter, one_line
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(what: str, total: int, reporter: Reporter) -> Iterator[Callable[[], None]]:
+    """Gives a function to call once for each of ``total`` things done; it shows on stderr, unless quiet."""
+    if reporter.verbosity < 0 or sys.stderr is None:
+        yield lambda: None
+    elif sys.stderr.isatty():
+        with _bar(what, total) as step:
+            yield step
+    else:
+        yield _Lines(what, total, reporter)
+
+
+class _Lines:
+    def __init__(self, what: str, total: int, reporter: Reporter) -> None:
+        self._what, self._total, self._reporter = what, total, reporter
+        self._done = 0
+        self._began = self._said = time.monotonic()
+
+    def __call__(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN_LINES:
+            return
+        self._said = now
+        rate = self._done / (now - self._began)
+        left = (self._total - self._done) / rate
+        self._reporter.note(f"{self._done}/{self._total} {self._what}, {rate:.2f} per second, {_time(left)} left")
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    from rich import progress as rich
+    from rich.console import Console
+
+    class Rate(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> str:
+            return f"{task.speed:.2f}/s" if task.speed else ""
+
+    columns = (
+        rich.TextColumn(one_line(what)),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        Rate(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

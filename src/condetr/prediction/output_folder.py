@@ -1,0 +1,110 @@
+"""The folder that a run writes to: never a picture folder, never over another's files, never half a result."""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeAlias
+
+from condetr.checkpoints.storage import write_files
+from condetr.core.errors import UsageError
+from condetr.prediction.journal import entries_of
+from condetr.prediction.tables import COCO_IMAGES, COCO_RESULTS, CSV
+
+If: TypeAlias = Literal["refuse", "overwrite", "resume"]
+RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
+PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",)}
+
+
+def next_free(base: Path) -> Path:
+    """``base``, or with the first number that makes it new."""
+    numbered = (base.with_name(f"{base.name}-{number}") for number in range(2, 1_000_000))
+    return next(folder for folder in (base, *numbered) if not folder.exists()) if base.exists() else base
+
+
+def check_apart(folder: Path, inputs: Iterable[str]) -> None:
+    """Refuse a folder that holds pictures of the run: they could be overwritten, or predicted on again.
+
+    Raises:
+        UsageError: names the first path that is, or lies, inside.
+    """
+    inside = folder.resolve()
+    for path in inputs:
+        resolved = Path(path).resolve()
+        if inside in (resolved, *resolved.parents):
+            reason = "is the folder of the input, or holds it"
+            raise UsageError(reason, source=folder, item=path, hint="give another --output")
+
+
+def claim(folder: Path, if_used: If) -> None:
+    """Make the folder ready to be written to, before anything costly begins.
+
+    Raises:
+        UsageError: it is used and may not be, was not written by condetr predict, or cannot be written.
+    """
+    try:
+        used = folder.exists() and any(folder.iterdir())
+        if used and if_used == "refuse":
+            reason, hint = "exists and is not empty", "give another --output, or --resume or --overwrite it"
+            raise UsageError(reason, source=folder, hint=hint)
+        if used and not (folder / RUN).is_file():
+            reason = "was not written by condetr predict, so it is left alone"
+            raise UsageError(reason, source=folder, hint="give another --output")
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".condetr-writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"cannot be written: {error.strerror}", source=folder, hint="give another --output") from error
+
+
+def check_same(folder: Path, run: Mapping[str, Any]) -> None:
+    """A run goes on only with what it was begun with.
+
+    Raises:
+        UsageError: names the setting that differs.
+    """
+    begun = _read(folder / RUN) if (folder / RUN).exists() else run
+    for name in run:
+        if begun.get(name) != run[name]:
+            reason = f"is {run[name]!r}, but this folder was begun with {begun.get(name)!r}"
+            raise UsageError(reason, source=folder, item=name, hint="give another --output, or --overwrite it")
+
+
+def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> None:
+    write_files(folder, {name: lambda path: _write(path, json.dumps(content, indent=2) + "\n")})
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="ascii")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read: {error}", source=file, hint="give another --output") from error
+    if not isinstance(content, dict):
+        raise UsageError("is no JSON object", source=file, hint="give another --output")
+    return content
+
+
+def clear(folder: Path) -> None:
+    """Remove what the earlier run wrote, and nothing else."""
+    for entry in entries_of(folder / PREDICTIONS):
+        name = PurePath(str(entry.get("output", "")))
+        if name.is_absolute() or ".." in name.parts or not name.parts:
+            continue
+        for kind, endings in PER_PICTURE.items():
+            for ending in endings:
+                (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
+    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, RUN):
+        (folder / file).unlink(missing_ok=True)
+    for kind in PER_PICTURE:
+        for below in sorted((folder / kind).rglob("*"), reverse=True):
+            with suppress(OSError):  # holds something else
+                below.rmdir()
+        with suppress(OSError):
+            (folder / kind).rmdir()

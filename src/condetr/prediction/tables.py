@@ -1,0 +1,65 @@
+"""Tables of a whole run, made from its journal: CSV rows and COCO results."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from condetr.images.detections import Detections
+from condetr.images.formats import CSV_HEADER
+from condetr.prediction.journal import entries_of
+
+CSV, COCO_RESULTS, COCO_IMAGES = "predictions.csv", "coco_results.json", "coco_images.json"
+
+
+def csv_writer(journal: Path) -> Callable[[Path], None]:
+    """Writes one row per detection."""
+
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(CSV_HEADER)
+            for entry in entries_of(journal):
+                rows.writerows(Detections.from_dict(entry).to_csv_rows())
+
+    return write
+
+
+def coco_results_writer(journal: Path, category_ids: Mapping[int, int]) -> Callable[[Path], None]:
+    """Writes what COCO evaluation reads; the categories are those of the data set, where they are known."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for image_id, entry in _numbered(journal):
+            for row in Detections.from_dict(entry).to_coco(image_id):
+                yield row | {"category_id": category_ids.get(row["category_id"], row["category_id"])}
+
+    return lambda path: _write_list(path, rows())
+
+
+def coco_images_writer(journal: Path) -> Callable[[Path], None]:
+    """Writes which picture each image id is."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for image_id, entry in _numbered(journal):
+            height, width = entry["size"]
+            yield {"id": image_id, "file_name": entry["source"], "height": height, "width": width}
+
+    return lambda path: _write_list(path, rows())
+
+
+def _numbered(journal: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """COCO's pictures are called by their image id; where that does not hold for all, they are counted."""
+    stems = [PurePath(entry["source"]).stem for entry in entries_of(journal)]
+    numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 19}
+    named = len(numbers) == len(stems)
+    for position, entry in enumerate(entries_of(journal), start=1):
+        yield (int(stems[position - 1]) if named else position), entry
+
+
+def _write_list(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    with path.open("w", encoding="ascii") as file:
+        file.write("[")
+        for position, row in enumerate(rows):
+            file.write(("," if position else "") + "\n" + json.dumps(row, allow_nan=False))
+        file.write("\n]\n")

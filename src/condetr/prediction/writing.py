@@ -1,0 +1,143 @@
+"""Results into a folder as they come, in the formats that were asked for."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from condetr.checkpoints.storage import write_files
+from condetr.core.errors import CondetrError, StorageError
+from condetr.images.detections import Detections
+from condetr.images.saving import picture_bytes, text_bytes
+from condetr.prediction.journal import Journal, entries_of
+from condetr.prediction.output_folder import CLASSES, ERRORS, PREDICTIONS, RUN, check_same, clear, write_json
+from condetr.prediction.output_names import OutputNames
+from condetr.prediction.predictor import Failure
+from condetr.prediction.sources import PictureSource
+from condetr.prediction.tables import (
+    COCO_IMAGES,
+    COCO_RESULTS,
+    CSV,
+    coco_images_writer,
+    coco_results_writer,
+    csv_writer,
+)
+
+Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "yolo", "csv"]
+_LONGEST_JPEG_SIDE = 65_000
+
+
+class ResultWriter:
+    """Writes the results of one run.
+
+    predictions.jsonl is the journal: whatever is asked for, it holds every finished picture, and from it a run
+    goes on and its tables are made. A picture counts as finished when all its files are whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        formats: Sequence[Format],
+        *,
+        run: Mapping[str, Any],
+        about: Mapping[str, Any],
+        afresh: bool,
+        labels: Mapping[int, str],
+        source_ids: Sequence[int] | None = None,
+    ) -> None:
+        """Begin, or go on, in a folder that ``output_folder.claim`` made ready.
+
+        Args:
+            folder: where to.
+            formats: what to write for people and other programs, besides the journal.
+            run: what the results depend on, as JSON values; a run goes on only where it is the same.
+            about: what else to note about it.
+            afresh: remove the results of an earlier run.
+            labels: name of every class id.
+            source_ids: the id of every class in the data set, where known.
+        """
+        if afresh:
+            clear(folder)
+        check_same(folder, run)
+        self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
+        write_json(folder, RUN, self._run | {"state": "running"})
+        self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
+        (folder / ERRORS).unlink(missing_ok=True)
+        self._journal = Journal(folder / PREDICTIONS)
+        self._done = {entry["source"]: entry["output"] for entry in entries_of(self._journal.path)}
+        self._names = OutputNames(self._done)
+        self.counts = Counter(ok=0, failed=0, before=len(self._done))
+
+    def is_done(self, source: PictureSource) -> bool:
+        """Whether an earlier run finished it."""
+        return source.name in self._done
+
+    def add(self, source: PictureSource, result: Detections | Failure) -> Detections | Failure:
+        """Write one result; a picture that can be predicted on and not drawn on counts as failed.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if isinstance(result, Detections):
+            try:
+                name = self._names.name_for(source)
+                self._write_files(name, result)
+                self._journal.add(result.to_dict() | {"output": name})
+            except StorageError:
+                raise
+            except CondetrError as error:  # the picture went away, or changed, since it was predicted on
+                result = Failure(source.name, error)
+        if isinstance(result, Failure):
+            errors = Journal(self.folder / ERRORS)
+            errors.add(result.to_dict())
+            errors.close()
+        self.counts["failed" if isinstance(result, Failure) else "ok"] += 1
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave a whole folder, also of a run that ends early."""
+        self.close(state="complete" if error is None else "interrupted", quietly=error is not None)
+
+    def close(self, *, state: Literal["complete", "interrupted"], quietly: bool = False) -> None:
+        try:
+            self._journal.close()
+            write_files(self.folder, self._tables())
+            write_json(self.folder, RUN, self._run | {"state": state, "counts": dict(self.counts)})
+        except StorageError:
+            if not quietly:
+                raise
+
+    def _write_files(self, name: str, result: Detections) -> None:
+        contents: dict[Path, bytes] = {}
+        if "images" in self._formats:
+            ending = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
+            contents[self.folder / "images" / f"{name}{ending}"] = picture_bytes(result.draw(), ending)
+        if "json" in self._formats:
+            contents[self.folder / "json" / f"{name}.json"] = text_bytes(result.to_json() + "\n")
+        if "yolo" in self._formats:
+            contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
+        for path, content in contents.items():
+            write_files(path.parent, {path.name: partial(_write_bytes, content)})
+
+    def _tables(self) -> dict[str, Any]:
+        journal, tables = self._journal.path, {}
+        if "csv" in self._formats:
+            tables[CSV] = csv_writer(journal)
+        if "coco" in self._formats:
+            tables[COCO_RESULTS] = coco_results_writer(journal, self._category_ids)
+            tables[COCO_IMAGES] = coco_images_writer(journal)
+        if "yolo" in self._formats:
+            names = "".join(f"{' '.join(name.split())}\n" for name in self._labels.values())
+            tables[CLASSES] = partial(_write_bytes, text_bytes(names))
+        return tables
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
