@@ -122,7 +122,10 @@ class ConditionalDetrConfig(StoredConfig):
         elif not self.use_timm_backbone:
             self.backbone_config = BackboneConfig(out_features=["stage4"])
         if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
-            split = split_config(self.to_dict() | stored)
+            raw = self.to_dict() | stored
+            if "carry_norm" not in named:
+                del raw["carry_norm"]
+            split = split_config(raw)
             self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
             self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
 
