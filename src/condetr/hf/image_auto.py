@@ -1,10 +1,10 @@
 """AutoImageProcessor: the image processor of a stored model, by the class name that its file has."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from condetr.checkpoints.json_file import read_json_object
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, UsageError
 from condetr.hf.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 from condetr.hf.stored_config import WHERE
 from condetr.hf.stored_processor import settings_file
@@ -28,7 +28,7 @@ class AutoImageProcessor:
         *,
         subfolder: str = "",
         use_fast: bool | None = None,
-        backend: Literal["torchvision", "pil"] | None = None,
+        backend: str | None = None,
         **kwargs: Any,
     ) -> Any:
         """The processor stored in a folder, in a JSON file or on the hub; ``kwargs`` as its own `from_pretrained`.
@@ -39,7 +39,10 @@ class AutoImageProcessor:
         Raises:
             CheckpointError: it is another model's processor.
         """
-        chosen = _BACKENDS[backend or ("pil" if use_fast is False else "torchvision")]
+        backend = backend or ("pil" if use_fast is False else "torchvision")
+        if backend not in _BACKENDS:
+            raise UsageError(f"is {backend!r}, expected one of {', '.join(_BACKENDS)}", item="backend")
+        chosen = _BACKENDS[backend]
         where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
         file = settings_file(pretrained_model_name_or_path, subfolder, **where)
         if file is None:
