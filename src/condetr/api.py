@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,14 +12,15 @@ import torch
 
 from condetr.checkpoints.loading import Checkpoint
 from condetr.checkpoints.loading import load as load_checkpoint
+from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.device import device_of
 from condetr.prediction.flops import flops_of
-from condetr.prediction.predictor import Failure, OnError, Predictor
-from condetr.prediction.sources import Pointed, is_one
+from condetr.prediction.predictor import Failure, Predictor
+from condetr.prediction.sources import is_one
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -120,13 +122,13 @@ class Detector:
     @_in_our_words
     def predict(
         self,
-        source: Pointed,
+        source: object,
         *,
         threshold: float = 0.5,
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
-        on_error: OnError = "raise",
+        on_error: str = "raise",
     ) -> Any:
         """Find the objects of one picture, or of many.
 
@@ -152,13 +154,13 @@ class Detector:
     @_in_our_words
     def stream(
         self,
-        source: Pointed,
+        source: object,
         *,
         threshold: float = 0.5,
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
-        on_error: OnError = "raise",
+        on_error: str = "raise",
     ) -> Iterator[Detections | Failure]:
         """The same, one result after the other, in bounded memory however many pictures there are."""
         return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
@@ -198,6 +200,16 @@ class Detector:
             flat=self.checkpoint.flat,
             preprocessing=self.preprocessing.to_dict(),
         )
+
+    def push_to_hub(self, repository: str, *, private: bool | None = None, token: str | bool | None = None) -> str:
+        """Upload the model with a model card to ``organisation/name`` on the hub; gives the address of the commit.
+
+        Raises:
+            StorageError: the hub cannot be reached or refuses.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push(folder, repository, private=private, token=token)
 
     def _predictor(self, threshold: float, top_k: int, batch: int, classes: Sequence[str | int] | None) -> Predictor:
         return Predictor(

@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -19,9 +18,8 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import Scored, detections_of
 from condetr.prediction.classes import class_ids
 from condetr.prediction.device import device_of
-from condetr.prediction.sources import PictureSource, Pointed, pictures_in
+from condetr.prediction.sources import PictureSource, pictures_in
 
-OnError: TypeAlias = Literal["raise", "collect"]
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
 
 
@@ -83,11 +81,11 @@ class Predictor:
         self._threshold, self._top_k, self._batch = threshold, top_k, batch
         self._wanted = None if classes is None else torch.tensor(class_ids(classes, labels), device=self.device)
 
-    def predict(self, given: Pointed, *, on_error: OnError = "raise") -> list[Detections | Failure]:
+    def predict(self, given: object, *, on_error: str = "raise") -> list[Detections | Failure]:
         """The detections of every picture of ``given``; see ``stream``."""
         return list(self.stream(given, on_error=on_error))
 
-    def stream(self, given: Pointed, *, on_error: OnError = "raise") -> Iterator[Detections | Failure]:
+    def stream(self, given: object, *, on_error: str = "raise") -> Iterator[Detections | Failure]:
         """One result per picture, in order, while later pictures are being decoded.
 
         Args:

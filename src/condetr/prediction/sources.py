@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,6 @@ from condetr.images.resize import Picture
 from condetr.images.sources import Encoded
 from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
 
-Pointed: TypeAlias = Given | int | Iterable[Any]
 _IN_MEMORY = (Image.Image, np.ndarray, Tensor, *get_args(Encoded))
 _LISTS = {".txt", ".csv"}
 _NOT_YET = ("videos and cameras are not read yet", 'they will come with the extra: pip install "condetr[video]"')
@@ -53,7 +52,7 @@ class PictureSource:
             raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
 
 
-def is_one(given: Pointed) -> bool:
+def is_one(given: object) -> bool:
     """Whether this is a single picture, not something that holds pictures."""
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
@@ -61,7 +60,7 @@ def is_one(given: Pointed) -> bool:
     return isinstance(given, _IN_MEMORY)
 
 
-def pictures_in(given: Pointed, *, apart_from: Path | None = None) -> Iterator[PictureSource]:
+def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[PictureSource]:
     """Every picture of ``given``, in order; what cannot be read is in the stream as its error.
 
     Folders are walked to the bottom in alphabetical order, by the names of picture files; hidden files are left
