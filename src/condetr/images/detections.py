@@ -41,14 +41,14 @@ class Detections:
         DataError: lengths, sizes or values that contradict each other.
     """
 
-    boxes: Float[Tensor, "detections 4"]
-    scores: Float[Tensor, "detections"]
-    labels: Int64[Tensor, "detections"]
+    boxes: Float[Tensor, "_detections 4"]
+    scores: Float[Tensor, "_detections"]
+    labels: Int64[Tensor, "_detections"]
     names: tuple[str, ...]
     size: HeightWidth
     source: str | None = None
-    masks: Bool[Tensor, "detections height width"] | None = field(default=None, repr=False)
-    segments: Int[Tensor, "height width"] | None = field(default=None, repr=False)
+    masks: Bool[Tensor, "_detections _height _width"] | None = field(default=None, repr=False)
+    segments: Int[Tensor, "_height _width"] | None = field(default=None, repr=False)
     picture: Given | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -102,14 +102,11 @@ def _label(
     wide, high = font.getlength(text) + 2 * _margin(font), sum(font.getmetrics()) + 2
     x1, y1, x2, y2 = one.box
     corners = ((x1, y1 - high), (x1, y1 + line), (x1, y2), (x1, y2 - high - line), (x2 - wide, y1 - high))
-    places = [_moved_inside(left, top, wide, high, width, height) for left, top in corners]
+    lefts = (max(0, min(left, width - wide)) for left, _ in corners)
+    tops = (max(0, min(top, height - high)) for _, top in corners)
+    places = [_Place(left, top, left + wide, top + high) for left, top in zip(lefts, tops, strict=True)]
     free = [place for place in places if not any(place.overlaps(other) for other in placed)]
     return text, (free or places)[0]
-
-
-def _moved_inside(left: float, top: float, wide: float, high: float, width: int, height: int) -> _Place:
-    left, top = max(0, min(left, width - wide)), max(0, min(top, height - high))
-    return _Place(left, top, left + wide, top + high)
 
 
 def _margin(font: ImageFont.FreeTypeFont) -> float:

@@ -12,13 +12,13 @@ def numbers_of(given: object, name: str) -> tuple[float, ...]:
         SettingsError: something else.
     """
     each = given if isinstance(given, list | tuple) else (given,) * 3
-    return tuple(float(number_of(number, name)) for number in each)
+    return tuple(number_of(number, name) for number in each)
 
 
-def number_of(given: object, name: str) -> float | int:
+def number_of(given: object, name: str) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise SettingsError(f"is {given!r}, expected a number", item=name)
-    return given
+    return float(given)
 
 
 def flag_of(given: object, name: str) -> bool:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import CondetrError, SettingsError
+from condetr.core.errors import CondetrError, SettingsError, UsageError
 from condetr.images.batch import Batch, Scale, dtype_of, padded
 from condetr.images.options import flag_of, number_of, numbers_of, resample_of
 from condetr.images.resize import Picture, Planes, mode_of, planes_of, resize, size_of_picture
@@ -32,7 +32,7 @@ class Preprocessing:
     size: Size = field(default=Edges(800, 1333))
     resample: Image.Resampling = Image.Resampling.BILINEAR
     do_rescale: bool = True
-    rescale_factor: float | int = 1 / 255
+    rescale_factor: float = 1 / 255
     do_normalize: bool = True
     image_mean: tuple[float, ...] = IMAGENET_MEAN
     image_std: tuple[float, ...] = IMAGENET_STD
@@ -101,9 +101,12 @@ class Preprocessing:
         """Resize, scale and normalise pictures, and pad them together.
 
         Raises:
+            UsageError: there is none.
             SettingsError: their sizes differ and ``do_pad`` is off.
             DataError: one is larger than ``pad_size``.
         """
+        if not pictures:
+            raise UsageError("no picture was given", item="pictures")
         resized = [self._resized(picture) for picture in pictures]
         sizes = tuple((planes.shape[1], planes.shape[2]) for planes in resized)
         if not self.do_pad and len(set(sizes)) > 1:
@@ -153,7 +156,7 @@ _READERS: Mapping[str, Callable[[object, str], Any]] = {
 
 
 def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:
-    usable = all(isinstance(n, int | float) and math.isfinite(n) and (n > 0 or not positive) for n in numbers)
+    usable = all(math.isfinite(number) and (number > 0 or not positive) for number in numbers)
     if len(numbers) != 3 or not usable:
         kind = "3 numbers above 0" if positive else "3 finite numbers"
         raise SettingsError(f"is {list(numbers)}, expected {kind}, one a channel", item=name)

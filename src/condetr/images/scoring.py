@@ -46,7 +46,7 @@ def detections_of(
         UsageError: not one size a picture, or ``top_k`` below 1.
     """
     batch, queries, classes = logits.shape
-    pixels = None if sizes is None else _scale(sizes, boxes)
+    pixels = None if sizes is None else _scale(sizes).to(boxes.device)
     if pixels is not None and len(pixels) != batch:
         raise UsageError(f"{len(pixels)} sizes for {batch} pictures", item="target_sizes")
     if top_k < 1:
@@ -54,9 +54,9 @@ def detections_of(
     _check_finite(logits, "logits")
     _check_finite(boxes, "boxes")
     best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
-    scores = best.sigmoid()  # after the selection: the order is the same, the pairs are few
+    scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
     chosen, labels = pairs // classes, pairs % classes
-    xyxy = cxcywh_to_xyxy(boxes.gather(1, chosen[..., None].expand(-1, -1, 4)))
+    xyxy = cxcywh_to_xyxy(_precise(boxes.gather(1, chosen[..., None].expand(-1, -1, 4))))
     if pixels is not None:
         xyxy = xyxy * pixels
     above = (scores > threshold).sum(1).tolist()  # scores fall, so these are the first
@@ -64,9 +64,15 @@ def detections_of(
     return [Scored(score[:n], label[:n], box[:n], query[:n]) for score, label, box, query, n in rows]
 
 
-def _scale(sizes: Sequence[Sequence[int | float]] | Tensor, boxes: Boxes) -> Float[Tensor, "pictures 1 4"]:
+def _scale(sizes: Sequence[Sequence[int | float]] | Tensor) -> Float[Tensor, "pictures 1 4"]:
     pairs = sizes.tolist() if isinstance(sizes, Tensor) else sizes
-    return boxes.new_tensor([[(width, height, width, height)] for height, width in pairs])
+    scale = [(width, height, width, height) for height, width in pairs]
+    return torch.tensor(scale, dtype=torch.float32).reshape(-1, 1, 4)
+
+
+def _precise(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """A pixel of a large picture needs more digits than half precision has."""
+    return values.float() if values.itemsize < 4 else values
 
 
 def _check_finite(values: Tensor, name: str) -> None:

@@ -1,0 +1,168 @@
+import csv
+import io
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condetr.core.errors import DataError, MissingExtraError, StorageError, UsageError
+from condetr.images.detections import Detections
+from tests.unit.images.pictures import SIZE, quarters
+
+FIELDS = {
+    "boxes": torch.tensor([[10.0, 20.0, 40.0, 60.0], [0.5, 0.25, 9.0, 8.0]]),
+    "scores": torch.tensor([0.75, 0.5]),
+    "labels": torch.tensor([17, 3]),
+    "names": ("cat", "remote, control"),
+    "size": SIZE,
+    "source": "a.jpg",
+}
+
+
+def found(**changes):
+    return Detections(**(FIELDS | changes))
+
+
+def with_masks():
+    masks = torch.zeros(2, *SIZE, dtype=torch.bool)
+    masks[0, 20:60, 10:40] = True
+    return found(masks=masks, segments=masks[0].int())
+
+
+def test_detections_are_a_sequence():
+    everything = found()
+    assert len(everything) == 2
+    assert everything[0] == next(iter(everything))
+    assert everything[-1] == everything[1]
+    assert everything[1].name == "remote, control"
+    assert everything[0].box == (10, 20, 40, 60)
+    with pytest.raises(IndexError):
+        everything[2]
+
+
+def test_parts_are_detections_again():
+    part = with_masks()[1:]
+    assert part.names == ("remote, control",)
+    assert part.masks.shape == (1, *SIZE)
+    assert part.segments.unique().tolist() == [0]
+    assert part.source == "a.jpg"
+    kept = with_masks().above(0.6)
+    assert kept.labels.tolist() == [17]
+    assert kept.segments.unique().tolist() == [0, 1]
+    assert len(found().above(0.75)) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"names": ("cat",)}, "1 names"),
+        ({"scores": torch.ones(3)}, "3 scores"),
+        ({"masks": torch.zeros(2, 3, 4, dtype=torch.bool)}, r"masks: is \(3, 4\)"),
+        ({"segments": torch.zeros(3, 4, dtype=torch.int32)}, "segments"),
+        ({"boxes": torch.tensor([[0, 0, 1, float("nan")]] * 2)}, "finite"),
+        ({"boxes": torch.tensor([[5.0, 0, 1, 1]] * 2)}, "ends before it begins"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(changes, says):
+    with pytest.raises(DataError, match=says):
+        found(**changes)
+
+
+def test_json_is_one_line_and_reversible():
+    for one in (found(), with_masks(), found(source=None), found()[:0]):
+        line = one.to_json()
+        assert "\n" not in line
+        again = Detections.from_dict(json.loads(line))
+        assert again.to_dict() == one.to_dict()
+        assert again.names == one.names
+
+
+def test_json_keeps_file_names_that_are_no_text():
+    name = os.fsdecode(b"caf\xe9 \xff.jpg")
+    line = found(source=name).to_json()
+    line.encode("ascii")
+    assert os.fsencode(json.loads(line)["source"]) == b"caf\xe9 \xff.jpg"
+
+
+@pytest.mark.parametrize("said", [{}, {"detections": [{}], "size": [1, 1]}, {"detections": [], "size": None}])
+def test_what_is_no_json_of_detections_is_refused(said):
+    with pytest.raises(DataError):
+        Detections.from_dict(said)
+
+
+def test_coco_results_have_width_and_height():
+    assert found().to_coco(5) == [
+        {"image_id": 5, "category_id": 17, "bbox": [10, 20, 30, 40], "score": 0.75},
+        {"image_id": 5, "category_id": 3, "bbox": [0.5, 0.25, 8.5, 7.75], "score": 0.5},
+    ]
+    assert with_masks().to_coco(5)[0]["segmentation"]["size"] == list(SIZE)
+
+
+def test_yolo_lines_are_relative():
+    assert found().to_yolo().splitlines()[0] == "17 0.260417 0.625000 0.312500 0.625000 0.750000"
+
+
+def test_csv_rows_have_the_header_of_the_format(tmp_path):
+    path = found().save(tmp_path / "a.csv")
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert rows[1] == dict(
+        zip(rows[0], ("a.jpg", "3", "remote, control", "0.5", "0.5", "0.25", "9.0", "8.0"), strict=True)
+    )
+    assert found().to_csv_rows()[0] == ("a.jpg", 17, "cat", 0.75, 10, 20, 40, 60)
+
+
+def test_supervision_gets_arrays(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=SimpleNamespace))
+    theirs = with_masks().to_supervision()
+    assert theirs.xyxy.tolist() == FIELDS["boxes"].tolist()
+    assert theirs.class_id.tolist() == [17, 3]
+    assert theirs.mask.shape == (2, *SIZE)
+    assert theirs.data == {"class_name": list(FIELDS["names"])}
+
+
+def test_supervision_is_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingExtraError, match=r"condetr\[video\]"):
+        found().to_supervision()
+
+
+def test_the_picture_painted_on_is_the_one_given_held_or_named(tmp_path):
+    quarters().save(tmp_path / "a.png")
+    painted = found(picture=quarters(), source=None).draw()
+    assert painted.size == (96, 64)
+    assert np.array_equal(painted, found(source=str(tmp_path / "a.png")).draw())
+    assert np.array_equal(painted, found(source=None).draw(np.asarray(quarters())))
+    with pytest.raises(UsageError, match="no picture to draw on"):
+        found(source=None).draw()
+    with pytest.raises(DataError, match=r"\(5, 5\)"):
+        found().draw(Image.new("RGB", (5, 5)))
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".JPEG", ".png", ".webp"])
+def test_painted_pictures_are_saved(tmp_path, ending):
+    path = found(picture=quarters()).save(tmp_path / f"out{ending}")
+    with Image.open(path) as saved:
+        assert saved.size == (96, 64)
+
+
+def test_text_is_saved_as_its_ending_says(tmp_path):
+    assert found().save(tmp_path / "a.json").read_text() == found().to_json() + "\n"
+    assert found().save(str(tmp_path / "a.jsonl")).read_text() == found().to_json() + "\n"
+    assert found().save(tmp_path / "a.txt").read_text() == found().to_yolo()
+
+
+def test_file_names_that_are_no_text_are_saved(tmp_path):
+    path = found(source=os.fsdecode(b"\xff.jpg")).save(tmp_path / "a.csv")
+    assert b"\xff.jpg" in path.read_bytes()
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"'\.xyz'; known: \.jpg"):
+        found().save(tmp_path / "a.xyz")
+    with pytest.raises(StorageError, match="cannot be written"):
+        found().save(tmp_path / "missing" / "a.json")

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condetr.core.errors import DataError, SettingsError, UsageError
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges, Exactly
+from tests.unit.images.pictures import noise
+
+SMALL = Edges(32, 50)
+
+
+def test_pictures_are_padded_at_the_bottom_and_on_the_right():
+    batch = Preprocessing(size=SMALL).prepare([noise(60, 80), noise(97, 64)])
+    assert batch.original_sizes == ((60, 80), (97, 64))
+    assert batch.resized_sizes == ((32, 42), (48, 32))
+    assert batch.pixels.shape == (2, 3, 48, 42)
+    assert batch.pixels.is_contiguous()
+    assert len(batch) == 2
+    for pixels, mask, (height, width) in zip(batch.pixels, batch.mask, batch.resized_sizes, strict=True):
+        assert mask[:height, :width].all()
+        assert mask.sum() == height * width
+        assert not pixels[:, ~mask].any()
+
+
+def test_each_picture_is_the_same_alone_and_in_a_batch():
+    preprocessing = Preprocessing(size=SMALL)
+    pictures = [noise(60, 80), noise(97, 64)]
+    batch = preprocessing.prepare(pictures)
+    for pixels, alone in zip(batch.pixels, preprocessing.prepare_each(pictures), strict=True):
+        assert torch.equal(pixels[:, : alone.shape[1], : alone.shape[2]], alone)
+
+
+def test_a_pil_picture_and_its_array_are_the_same():
+    picture = noise(60, 80)
+    array = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    for numerics in ("torchvision", "pil"):
+        preprocessing = Preprocessing(size=SMALL, numerics=numerics)
+        assert torch.equal(preprocessing.prepare([picture]).pixels, preprocessing.prepare([array]).pixels)
+
+
+def test_levels_are_rescaled_and_normalised():
+    picture = Image.new("RGB", (4, 4), (255, 0, 51))
+    pixels = Preprocessing(do_resize=False).prepare([picture]).pixels[0, :, 0, 0]
+    expected = (torch.tensor([1, 0, 0.2]) - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ({"do_normalize": False}, torch.tensor([1, 0, 0.2])),
+        (
+            {"do_rescale": False, "image_mean": (5.0, 0.0, 1.0), "image_std": (2.0, 1.0, 5.0)},
+            torch.tensor([125, 0, 10.0]),
+        ),
+        ({"do_rescale": False, "do_normalize": False}, torch.tensor([255, 0, 51], dtype=torch.uint8)),
+        ({"do_normalize": False, "rescale_factor": 1 / 51}, torch.tensor([5, 0, 1.0])),
+    ],
+)
+def test_steps_can_be_left_out(steps, expected):
+    pixels = Preprocessing(do_resize=False, **steps).prepare([Image.new("RGB", (4, 4), (255, 0, 51))]).pixels
+    torch.testing.assert_close(pixels[0, :, 0, 0], expected)
+
+
+def test_floats_stay_floats_where_nothing_is_done_to_them():
+    picture = torch.rand(3, 4, 4)
+    preprocessing = Preprocessing(do_resize=False, do_rescale=False, do_normalize=False)
+    assert torch.equal(preprocessing.prepare([picture]).pixels[0], picture)
+
+
+def test_a_frame_can_be_given():
+    batch = Preprocessing(size=SMALL, pad_size=Exactly(48, 64)).prepare([noise(60, 80)])
+    assert batch.pixels.shape == (1, 3, 48, 64)
+    with pytest.raises(DataError, match="pad_size: is 20x64"):
+        Preprocessing(size=SMALL, pad_size=Exactly(20, 64)).prepare([noise(60, 80)])
+
+
+def test_without_padding_pictures_of_one_size_make_a_batch():
+    preprocessing = Preprocessing(size=SMALL, do_pad=False, pad_size=Exactly(99, 99))
+    assert preprocessing.prepare([noise(60, 80), noise(60, 80, seed=1)]).mask.all()
+    with pytest.raises(SettingsError, match="do_pad"):
+        preprocessing.prepare([noise(60, 80), noise(97, 64)])
+
+
+def test_no_picture_is_no_batch():
+    with pytest.raises(UsageError, match="no picture"):
+        Preprocessing().prepare([])
+
+
+def test_files_of_both_versions_are_read():
+    old = {
+        "feature_extractor_type": "ConditionalDetrFeatureExtractor",
+        "size": 800,
+        "max_size": 1333,
+        "do_normalize": True,
+    }
+    new = {
+        "image_processor_type": "ConditionalDetrImageProcessor",
+        "size": {"shortest_edge": 800, "longest_edge": 1333},
+        "resample": 2,
+        "rescale_factor": 0.00392156862745098,
+        "pad_size": None,
+        "do_convert_annotations": True,
+    }
+    assert Preprocessing.from_dict(old).size == Preprocessing.from_dict(new).size == Edges(800, 1333)
+    assert Preprocessing.from_dict({}) == Preprocessing()
+
+
+def test_what_a_file_says_beyond_is_carried_and_written_back():
+    said = {"do_convert_annotations": False, "somebody_elses": [1], "image_mean": 0.5, "format": "coco_panoptic"}
+    read = Preprocessing.from_dict(said)
+    assert read.image_mean == (0.5, 0.5, 0.5)
+    assert read.carried == {key: said[key] for key in ("do_convert_annotations", "somebody_elses", "format")}
+    assert said.items() <= (read.to_dict() | {"image_mean": 0.5}).items()
+    assert Preprocessing.from_dict(read.to_dict()) == Preprocessing.from_dict(
+        said | {"image_processor_type": "ConditionalDetrImageProcessor"}
+    )
+
+
+def test_old_names_are_understood():
+    assert not Preprocessing.from_dict({"pad_and_return_pixel_mask": False}).do_pad
+    assert Preprocessing.from_dict({"size": 36, "max_size": 60}).size == Edges(36, 60)
+    assert Preprocessing.from_dict({"size": {"shortest_edge": 36}, "max_size": 60}).size == Edges(36, 60)
+    assert Preprocessing.from_dict({"size": 36}).size == Edges(36, 1333)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"image_mean": [0.5, 0.5]}, "image_mean"),
+        ({"image_mean": ["a", 0, 0]}, "image_mean"),
+        ({"image_std": [1, 0, 1]}, "image_std"),
+        ({"image_std": [1, float("nan"), 1]}, "image_std"),
+        ({"size": {"shortest_edge": -800}}, "size"),
+        ({"size": {"shortest": 800}}, "size"),
+        ({"pad_size": 5}, "pad_size"),
+        ({"resample": 77}, "resample"),
+        ({"resample": 5}, "resample"),
+        ({"rescale_factor": 0}, "rescale_factor"),
+        ({"rescale_factor": "1/255"}, "rescale_factor"),
+        ({"do_resize": "yes"}, "do_resize"),
+    ],
+)
+def test_a_wrong_value_is_named_by_field_and_file(said, field):
+    with pytest.raises(SettingsError, match=rf"^a\.json: {field}") as caught:
+        Preprocessing.from_dict(said, source="a.json")
+    assert caught.value.item.startswith(field)
+
+
+def test_a_file_that_is_no_object_is_refused():
+    with pytest.raises(SettingsError, match=r"a\.json: is list"):
+        Preprocessing.from_dict([], source="a.json")
+
+
+def test_filters_can_be_named_as_torchvision_names_them():
+    assert Preprocessing.from_dict({"resample": "bicubic"}).resample == Image.Resampling.BICUBIC
+    assert Preprocessing.from_dict({"resample": "nearest-exact"}).resample == Image.Resampling.NEAREST
