@@ -58,7 +58,7 @@ class ObjectReader:
         if "id" not in given:
             return None
         annotation_id = id_of(given, "id")
-        place.item = f"annotation {shown(annotation_id)}"
+        place.item = f"annotation {annotation_id if type(annotation_id) is int else shown(annotation_id)}"
         if annotation_id in self._seen:
             raise Fault(Reason.DUPLICATE_ANNOTATION_ID, f"the annotation id {shown(annotation_id)} stands twice")
         self._seen.add(annotation_id)

@@ -31,7 +31,7 @@ def id_of(table: Mapping[str, Any], field: str) -> Id:
     given = table[field]
     if isinstance(given, str) and given:
         return given
-    if type(given) is not int:  # not isinstance: true and false are no ids
+    if type(given) is not int:
         said = f"{field} is {shown(given)} of type {type(given).__name__}, expected a whole number or text"
         raise Fault(Reason.BAD_FIELD, said)
     if not -(2**63) <= given < 2**63:
@@ -50,13 +50,13 @@ def box_of(given: object) -> tuple[float, float, float, float]:
     if len(given) != 4:
         said = f"bbox {shown(given)} has {len(given)} values, expected 4: x, y, width, height"
         raise Fault(Reason.BAD_FIELD, said)
-    if not all(type(number) in (int, float) for number in given):
+    if not {type(number) for number in given} <= {int, float}:  # not isinstance: true and false are no numbers
         raise Fault(Reason.BAD_FIELD, f"bbox {shown(given)} holds something else than numbers")
     x, y, width, height = map(as_float, given)
     return x, y, width, height
 
 
-def as_float(number: float) -> float:
+def as_float(number: int | float) -> float:
     try:
         return float(number)
     except OverflowError:  # a whole number beyond 1e308

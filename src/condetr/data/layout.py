@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from condetr.core.errors import DataError
 from condetr.data.records import Dataset
@@ -11,6 +11,7 @@ from condetr.data.report import Report
 from condetr.data.split_names import SPLITS
 
 
+@runtime_checkable
 class ReadSplit(Protocol):
     """Reads one split. Problems that need refusing are in the report of what it returns."""
 

@@ -30,7 +30,7 @@ def mask_of_outline(outline: Any, size: HeightWidth) -> Bool[Tensor, "height wid
     raise Fault(Reason.BAD_SEGMENTATION, said)
 
 
-def box_of_outline(outline: Any, size: HeightWidth) -> list[float]:
+def box_of_outline(outline: Any, size: HeightWidth) -> list[int | float]:
     """x, y, width, height around it: exact for polygons, whole pixels for RLE.
 
     Raises:

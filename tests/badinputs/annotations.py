@@ -1,0 +1,69 @@
+"""What the data room makes of an annotation case: called by the adapter of the corpus, and by our own test."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from condetr.core.boxes import xyxy_to_cxcywh
+from condetr.core.records import Target
+from condetr.data.check import check
+from condetr.data.detect import read_dataset
+from condetr.data.records import Dataset
+from condetr.images.decode import decode
+from condetr.losses.set_loss import LossWeights, set_loss
+from condetr.matching.costs import MatchingCosts
+from tests.tiny import PREPROCESSING, tiny_detector
+
+
+def is_annotation_case(case: dict[str, Any]) -> bool:
+    return case["use"].startswith("dataset")
+
+
+def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Read the data set and check it, as `condetr train` does before it begins.
+
+    Raises:
+        CondetrError: it is refused.
+    """
+    splits, report = check(path)
+    report.refuse()
+    (dataset,) = splits.values()
+    if "masks" in case["use"]:
+        dataset = read_dataset(path, masks=True)
+    observed = {
+        "images": len(dataset),
+        "boxes": sum(len(example.objects) for example in dataset),
+        "labels": sorted({one.label for example in dataset for one in example.objects}),
+        "num_labels": len(dataset.classes),
+        "first_image_size": list(dataset.examples[0].size),
+        "finite": all(torch.isfinite(_boxes(dataset, i)).all() for i in range(len(dataset))),
+        "report": f"{dataset.report}\n{report}",
+    }
+    if "box" in case["expect"].get("check", {}):
+        wanted = case["expect"]["check"]["box"][0]
+        boxes = {one.id: one.box for example in dataset for one in example.objects}
+        observed["box"] = list(boxes.get(wanted) or next(iter(boxes.values())))
+    if "train_step" in case["use"]:
+        observed["finite"] = observed["finite"] and _trains(dataset)
+    return observed
+
+
+def _boxes(dataset: Dataset, position: int) -> torch.Tensor:
+    return torch.tensor([one.box for one in dataset.examples[position].objects]).reshape(-1, 4)
+
+
+def _trains(dataset: Dataset) -> bool:
+    """Whether one step over all pictures gives a finite loss and finite gradients."""
+    model = tiny_detector().train()
+    batch = PREPROCESSING.prepare([decode(example.path) for example in dataset])
+    targets = []
+    for i, example in enumerate(dataset):
+        height, width = example.size
+        labels = torch.tensor([one.label for one in example.objects], dtype=torch.int64)
+        boxes = xyxy_to_cxcywh(_boxes(dataset, i) / torch.tensor([width, height, width, height]))
+        targets.append(Target(labels, boxes))
+    losses = set_loss(model.supervise(batch.pixels, batch.mask), targets, MatchingCosts(), LossWeights())
+    losses.total.backward()
+    gradients = [one.grad for one in model.parameters() if one.grad is not None]
+    return bool(losses.total.isfinite()) and all(bool(one.isfinite().all()) for one in gradients)
