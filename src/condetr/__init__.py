@@ -26,9 +26,13 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.hf.auto import AutoModel as AutoModel
     from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
     from condetr.hf.configuration import ConditionalDetrConfig as ConditionalDetrConfig
+    from condetr.hf.feature_extraction import ConditionalDetrFeatureExtractor as ConditionalDetrFeatureExtractor
+    from condetr.hf.image_auto import AutoImageProcessor as AutoImageProcessor
     from condetr.hf.image_processing import ConditionalDetrImageProcessor as ConditionalDetrImageProcessor
+    from condetr.hf.image_processing import ConditionalDetrImageProcessorPil as ConditionalDetrImageProcessorPil
     from condetr.hf.models import ConditionalDetrForObjectDetection as ConditionalDetrForObjectDetection
     from condetr.hf.models import ConditionalDetrModel as ConditionalDetrModel
+    from condetr.hf.pipeline import pipeline as pipeline
     from condetr.images.detections import Detections as Detections
     from condetr.prediction.predictor import Failure as Failure
     from condetr.prediction.predictor import Predictor as Predictor
@@ -41,10 +45,9 @@ _NAMES = {
     ],
     "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForObjectDetection"],
     "condetr.hf.configuration": ["ConditionalDetrConfig"],
-    "condetr.hf.image_processing": [
-        "AutoImageProcessor", "ConditionalDetrFeatureExtractor", "ConditionalDetrImageProcessor",
-        "ConditionalDetrImageProcessorPil",
-    ],
+    "condetr.hf.feature_extraction": ["ConditionalDetrFeatureExtractor"],
+    "condetr.hf.image_auto": ["AutoImageProcessor"],
+    "condetr.hf.image_processing": ["ConditionalDetrImageProcessor", "ConditionalDetrImageProcessorPil"],
     "condetr.hf.models": ["ConditionalDetrForObjectDetection", "ConditionalDetrModel"],
     "condetr.hf.pipeline": ["pipeline"],
     "condetr.images.detections": ["Detections"],

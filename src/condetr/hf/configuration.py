@@ -121,6 +121,8 @@ class ConditionalDetrConfig(StoredConfig):
             self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
         elif not self.use_timm_backbone:
             self.backbone_config = BackboneConfig(out_features=["stage4"])
+        if self.source_ids is not None:
+            self.source_ids = tuple(self.source_ids)
         if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
             raw = self.to_dict() | stored
             if "carry_norm" not in named:

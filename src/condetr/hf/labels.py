@@ -18,9 +18,7 @@ def numbered(count: int) -> Names:
 
 
 def names_of(
-    num_labels: int | None = None,
-    id2label: Mapping[Any, str] | None = None,
-    label2id: Mapping[str, Any] | None = None,
+    num_labels: int | None = None, id2label: Mapping[Any, Any] | None = None, label2id: Mapping[Any, Any] | None = None
 ) -> Names:
     """One name per class id; ids may come as text, as JSON has them.
 
@@ -37,8 +35,11 @@ def names_of(
     return names
 
 
-def _by_id(names: Mapping[Any, str]) -> Names:
+def _by_id(names: Mapping[Any, Any]) -> Names:
     try:
-        return {int(label): name for label, name in names.items()}
+        by_id = {int(label): name for label, name in names.items()}
     except (TypeError, ValueError, AttributeError):
-        raise SettingsError("expected class ids with their names", item="id2label") from None
+        by_id = {}
+    if not by_id or not all(isinstance(name, str) for name in by_id.values()):
+        raise SettingsError(f"is {names!r}, expected class ids with their names", item="id2label")
+    return by_id

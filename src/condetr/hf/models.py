@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Points, Queries
 from condetr.hf.configuration import ConditionalDetrConfig
@@ -142,7 +143,18 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
 
     @property
     def network(self) -> ConditionalDetr:
-        """The detector in condetr's own words; it shares every layer with this model."""
+        """The detector in condetr's own words; it shares every layer with this model.
+
+        Raises:
+            UsageError: its head was exchanged for something else than a linear layer for the classes of the config.
+        """
+        head, width, classes = self.class_labels_classifier, self.config.d_model, self.config.num_labels
+        if not isinstance(head, nn.Linear) or head.weight.shape != (classes, width) or head.bias is None:
+            raise UsageError(
+                f"is {head}, expected a Linear layer from {width} to the {classes} classes of the config",
+                item="class_labels_classifier",
+                hint="give the config the names of the new classes: config.id2label = {...}",
+            )
         return Whole(self.model.network, self.class_labels_classifier, self.bbox_predictor)
 
     def forward(

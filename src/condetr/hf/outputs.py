@@ -49,6 +49,9 @@ class ModelOutput(dict[str, Any]):
         self.clear()
         self.__init__(given)  # type: ignore[misc]  # keeps the order of the fields
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)
 

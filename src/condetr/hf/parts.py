@@ -1,7 +1,10 @@
 """The same detector, whole or with its head apart: transformers keeps the head beside the model that it crowns."""
 
+from dataclasses import replace
+
 from torch import nn
 
+from condetr.model.blocks import Perceptron
 from condetr.model.body import Body
 from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import DetectionHead
@@ -16,18 +19,19 @@ class BodyOf(Body):
 
 
 class Whole(ConditionalDetr):
-    """Shares everything with a body, and the layers of its head."""
+    """Shares everything with a body, and the layers of its head, of which it has as many classes."""
 
-    def __init__(self, body: Body, classes: nn.Linear, boxes: nn.Module) -> None:
+    def __init__(self, body: Body, classes: nn.Linear, boxes: Perceptron) -> None:
         nn.Module.__init__(self)
         _share(body, self)
+        self.config = replace(body.config, num_labels=classes.out_features)
         self.head = _HeadOf(classes, boxes)
 
 
 class _HeadOf(DetectionHead):
-    def __init__(self, classes: nn.Linear, boxes: nn.Module) -> None:
+    def __init__(self, classes: nn.Linear, boxes: Perceptron) -> None:
         nn.Module.__init__(self)
-        self.classes, self.boxes = classes, boxes  # type: ignore[assignment]  # a person may have exchanged it
+        self.classes, self.boxes = classes, boxes
 
 
 def _share(one: Body, other: Body) -> None:

@@ -1,10 +1,12 @@
 """What every transformers-shaped model offers beside its forward: freezing, checkpointing, counting, devices."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import nn
 
+from condetr.core.errors import UsageError
 from condetr.hf.outputs import ModelOutput
 from condetr.hf.stored_model import StoredModel
 from condetr.model.backbone import early_layers
@@ -36,8 +38,11 @@ class PretrainedModel(StoredModel):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def num_parameters(self, only_trainable: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
-        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
+        """How many numbers the model has; object queries and learned positions are embeddings."""
+        embeddings = {self._body.decoder.object_queries, *self._body.position.parameters()}
+        counted = [parameter for parameter in self.parameters() if parameter.requires_grad or not only_trainable]
+        return sum(p.numel() for p in counted if not (exclude_embeddings and p in embeddings))
 
     def get_encoder(self) -> Encoder:
         return self._body.encoder
@@ -57,16 +62,37 @@ class PretrainedModel(StoredModel):
         for name in early_layers(self._body.backbone):
             self._body.backbone.get_parameter(name).requires_grad_(False)  # noqa: FBT003  torch's signature
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
-        """Compute encoder and decoder layers again for the gradients, which takes less memory and more time."""
-        recompute(self._layers, **(gradient_checkpointing_kwargs or {}))
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: Mapping[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,  # noqa: FBT001, FBT002  transformers' signature
+    ) -> None:
+        """Compute encoder and decoder layers again for the gradients, which takes less memory and more time.
 
-    def gradient_checkpointing_disable(self) -> None:
+        Args:
+            activation_checkpointing_kwargs: for ``torch.utils.checkpoint.checkpoint``.
+            every_n_layers: only these are computed again.
+            offload: to the CPU; refused.
+        """
+        if offload:
+            raise UsageError("condetr keeps what it computes on the device", item="offload", hint="leave it out")
+        keep(self._layers)
+        recompute(self._layers[::every_n_layers], **(activation_checkpointing_kwargs or {}))
+
+    def activation_checkpointing_disable(self) -> None:
         keep(self._layers)
 
     @property
-    def is_gradient_checkpointing(self) -> bool:
+    def is_activation_checkpointing(self) -> bool:
         return any(is_recomputed(layer) for layer in self._layers)
+
+    # their names until transformers 5
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs)
+
+    gradient_checkpointing_disable = activation_checkpointing_disable
+    is_gradient_checkpointing = is_activation_checkpointing
 
     @property
     def _layers(self) -> list[nn.Module]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.hub import find
+from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import UsageError
@@ -20,9 +22,9 @@ from condetr.hf.stored_config import WHERE
 from condetr.model.detector import ConditionalDetr
 
 Model = TypeVar("Model", bound="StoredModel")
-OF_NO_CONSEQUENCE = (  # how transformers loads, which changes nothing about what is loaded
+OF_NO_CONSEQUENCE = (  # how transformers loads and stores, which changes nothing about what
     "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
-    "weights_only", "_fast_init",
+    "weights_only", "_fast_init", "max_shard_size", "save_function", "variant", "save_original_format",
 )  # fmt: skip
 
 
@@ -101,7 +103,8 @@ class StoredModel(nn.Module):
         state_dict: Mapping[str, Tensor] | None = None,
         *,
         safe_serialization: bool = True,
-        **_: Any,
+        push_to_hub: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Write config.json and model.safetensors, which condetr, transformers 4 and transformers 5 read.
 
@@ -110,7 +113,13 @@ class StoredModel(nn.Module):
             is_main_process: whether to write at all.
             state_dict: the tensors to write instead of the model's, under the names of its ``state_dict()``.
             safe_serialization: False is refused, for pickles can run code.
+            push_to_hub: also upload the folder.
+            **kwargs: ``repo_id``, the folder's name by default, and what else `push_to_hub` takes. How transformers
+                splits files is taken and ignored: there is one file.
         """
+        kwargs = {name: value for name, value in kwargs.items() if name not in OF_NO_CONSEQUENCE}
+        if kwargs and not push_to_hub:
+            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
         if not safe_serialization:
             raise UsageError("condetr writes safetensors only", item="safe_serialization", hint="leave it out")
         if not is_main_process:
@@ -120,14 +129,21 @@ class StoredModel(nn.Module):
             skeleton = skeleton_of(split.config)
             found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
             detector = assembled(skeleton, found.tensors, self.dtype)
-        save(
-            save_directory,
-            cast("ConditionalDetr", detector),
-            split.labels,
-            source_ids=split.source_ids,
-            flat=split.flat,
-            dtype=self.dtype,
-        )
+        written = cast("ConditionalDetr", detector)
+        save(save_directory, written, split.labels, source_ids=split.source_ids, flat=split.flat, dtype=self.dtype)
+        if push_to_hub:
+            _push(save_directory, **{"repo_id": Path(save_directory).name, **kwargs})
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """Upload the model with a model card; gives the address of the commit.
+
+        Args:
+            repo_id: ``organisation/name``; made if it does not exist.
+            **kwargs: ``private``, ``token``, ``revision`` and ``commit_message``.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return _push(folder, repo_id, **kwargs)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -137,3 +153,7 @@ class StoredModel(nn.Module):
 def _refuse_unknown(call: str, given: Mapping[str, Any]) -> None:
     if unknown := given.keys() - set(OF_NO_CONSEQUENCE):
         raise TypeError(f"{call} has no {', '.join(sorted(unknown))}")
+
+
+def _push(folder: str | Path, repo_id: str, *, commit_message: str = "Upload a Conditional DETR", **kwargs: Any) -> str:
+    return push(folder, repo_id, message=commit_message, **kwargs)

@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def recompute(layers: Iterable[nn.Module], *, use_reentrant: bool = False) -> None:
-    keep(layers := list(layers))
+def recompute(layers: Iterable[nn.Module], **options: Any) -> None:
+    """``options`` are those of ``torch.utils.checkpoint.checkpoint``."""
     for layer in layers:
-        vars(layer)["forward"] = partial(_forgetting, layer, use_reentrant)
+        vars(layer)["forward"] = partial(_forgetting, layer, {"use_reentrant": False, **options})
 
 
 def keep(layers: Iterable[nn.Module]) -> None:
@@ -40,6 +40,6 @@ def kept(layers: Iterable[nn.Module]) -> Iterator[None]:
             vars(layer)["forward"] = forward
 
 
-def _forgetting(layer: nn.Module, use_reentrant: bool, *given: Any) -> Any:  # noqa: FBT001  bound by partial
+def _forgetting(layer: nn.Module, options: dict[str, Any], *given: Any) -> Any:
     forward = partial(type(layer).forward, layer)
-    return checkpoint(forward, *given, use_reentrant=use_reentrant) if torch.is_grad_enabled() else forward(*given)
+    return checkpoint(forward, *given, **options) if torch.is_grad_enabled() else forward(*given)
