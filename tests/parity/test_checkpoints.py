@@ -107,6 +107,35 @@ def test_there_and_back(tmp_path, name):
     assert load(tmp_path / "ours").config == checkpoint.config
 
 
+def test_shards_in_half_precision(tmp_path):
+    model = peer(BOTH_READ["resnet18"])
+    model.half().save_pretrained(tmp_path, max_shard_size="3MB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 3
+    assert_same(load(tmp_path), model.float())
+
+
+@pytest.mark.parametrize("original_format", [True, False])
+def test_a_body_alone(tmp_path, original_format):
+    model = peer(BOTH_READ["basic"])
+    model.model.save_pretrained(tmp_path, save_original_format=original_format)
+    detector = load(tmp_path, fresh_head=True).detector
+    pixels, mask = padded_batch(3)
+    with torch.inference_mode():
+        theirs = model.model(pixel_values=pixels, pixel_mask=mask.long())
+        ours = detector.trace(pixels, mask)
+    torch.testing.assert_close(ours.embeddings[-1], theirs.last_hidden_state, **TOLERANCE)
+    torch.testing.assert_close(ours.memory, theirs.encoder_last_hidden_state, **TOLERANCE)
+
+
+def test_what_transformers_stores_after_us(tmp_path):
+    model = peer(BOTH_READ["learned positions"])
+    model.save_pretrained(tmp_path / "theirs")
+    store(load(tmp_path / "theirs"), tmp_path / "ours")
+    returned = transformers.ConditionalDetrForObjectDetection.from_pretrained(tmp_path / "ours")
+    returned.save_pretrained(tmp_path / "again")
+    assert_same(load(tmp_path / "again"), model)
+
+
 OLD = os.environ.get("CONDETR_PEER_434")
 
 

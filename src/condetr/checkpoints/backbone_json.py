@@ -107,11 +107,20 @@ def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
         activation=activation,
         colours=_typed(said, "num_channels", int, default=3, where=where),
     )
-    names = ["stem", *(f"stage{number + 1}" for number in range(len(depths)))]
-    shown = said.get("out_features") or [names[index] for index in said.get("out_indices") or [-1]]
-    if not isinstance(shown, list) or not shown or shown[-1] not in names[1:]:
-        raise SettingsError(f"is {shown!r}, expected some of {', '.join(names[1:])}", item=f"{where}out_features")
-    return _first_stages(whole, names.index(shown[-1]))
+    return _first_stages(whole, _last_stage(said, len(depths)))
+
+
+def _last_stage(said: Mapping[str, Any], stages: int) -> int:
+    names = ["stem", *(f"stage{number + 1}" for number in range(stages))]
+    shown = said.get("out_features") or said.get("out_indices") or [-1]
+    last = shown[-1] if isinstance(shown, list) else shown
+    if type(last) is int and -len(names) <= last < len(names):
+        last = names[last]
+    if last not in names[1:]:
+        raise SettingsError(
+            f"is {shown!r}, expected some of {', '.join(names[1:])}", item="backbone_config.out_features"
+        )
+    return names.index(last)
 
 
 def _read_ours(said: Mapping[str, Any], kind: type[Backbone]) -> Backbone:

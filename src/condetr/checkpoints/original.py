@@ -11,7 +11,7 @@ from condetr.checkpoints.backbone_words import backbone_fields
 from condetr.checkpoints.coco_names import COCO_NAMES
 from condetr.checkpoints.config_json import MODEL_TYPE
 from condetr.checkpoints.files import StoredWeights
-from condetr.checkpoints.keys import DIALECTS, LAYOUTS, Dialect, Layout, foreign_keys
+from condetr.checkpoints.keys import DIALECTS, Dialect, Layout, foreign_keys
 from condetr.checkpoints.unwrap import unwrapped
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription
@@ -42,11 +42,11 @@ SHARED_FIELDS = {
     "dropout": DROPOUTS,
 }
 POSITIONS = {"v2": "sine", "v3": "learned"}
-FORMS = tuple(  # what decides the names inside a ResNet; "average" first, for its names contain the other's
-    (ResNetDescription(shortcut=shortcut, stem_widths=stem), layout)
-    for layout in LAYOUTS
-    for shortcut in ("average", "convolution")
-    for stem in ((64,), (32, 32, 64))
+FORMS: tuple[tuple[ResNetDescription, Layout], ...] = (  # what decides the names inside a ResNet
+    # "average" comes first, for its names contain the other's
+    *((ResNetDescription(shortcut="average", stem_widths=stem), "timm") for stem in ((64,), (32, 32, 64))),
+    *((ResNetDescription(shortcut="convolution", stem_widths=stem), "timm") for stem in ((64,), (32, 32, 64))),
+    (ResNetDescription(), "resnet"),
 )
 
 

@@ -50,7 +50,15 @@ class ResNetDescription:
         for name in ("depths", "widths", "stem_widths"):
             _positive_integers(name, getattr(self, name))
         _positive("colours", self.colours)
-        if len(self.depths) != len(self.widths):
+        if self.inner_widths is None and self.block == "bottleneck" and min(self.widths) < 4:
+            raise SettingsError(
+                f"{self.widths} leave no channel inside a bottleneck, expected at least 4", item="widths"
+            )
+        if self.inner_widths is not None:
+            _positive_integers("inner_widths", self.inner_widths)
+        if self.first_stage_stride not in (1, 2):
+            raise SettingsError(f"is {self.first_stage_stride!r}, expected 1 or 2", item="first_stage_stride")
+        if len(self.depths) != len(self.widths) or len(self.depths) != len(self.inner_widths or self.depths):
             raise SettingsError(f"{len(self.depths)} depths and {len(self.widths)} widths", item="backbone")
         if len(self.stem_widths) not in (1, 3):
             raise SettingsError(f"has {len(self.stem_widths)} entries, expected 1 or 3", item="stem_widths")
