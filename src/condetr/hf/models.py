@@ -1,6 +1,6 @@
 """ConditionalDetrModel and ConditionalDetrForObjectDetection: the network behind transformers' names and arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -165,7 +165,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
         encoder_outputs: BaseModelOutput | tuple[Any, ...] | None = None,
         inputs_embeds: Tensor | None = None,
         decoder_inputs_embeds: Tensor | None = None,
-        labels: Sequence[Mapping[str, Any]] | None = None,
+        labels: Sequence[Any] | None = None,
         output_attentions: bool | None = None,  # noqa: FBT001  transformers' signature, here and below
         output_hidden_states: bool | None = None,  # noqa: FBT001
         return_dict: bool | None = None,  # noqa: FBT001

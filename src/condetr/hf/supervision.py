@@ -12,7 +12,7 @@ from condetr.losses.set_loss import Losses, LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
 
 
-def targets_of(labels: Sequence[Mapping[str, Any]], batch: int) -> list[Target]:
+def targets_of(labels: Sequence[Any], batch: int) -> list[Target]:
     """One dict per image: ``class_labels`` and ``boxes`` (cx, cy, w, h) in [0, 1]; what else it has is not looked at.
 
     Raises:
@@ -24,7 +24,7 @@ def targets_of(labels: Sequence[Mapping[str, Any]], batch: int) -> list[Target]:
     return [_target(label, image) for image, label in enumerate(labels)]
 
 
-def _target(label: Mapping[str, Any], image: int) -> Target:
+def _target(label: Any, image: int) -> Target:
     if not isinstance(label, Mapping):
         raise AnnotationError(f"is a {type(label).__name__}, expected a dict", item=f"labels, image {image}")
     missing = [name for name in ("class_labels", "boxes") if not isinstance(label.get(name), Tensor)]
@@ -45,7 +45,7 @@ def _target(label: Mapping[str, Any], image: int) -> Target:
 
 
 def losses_of(
-    predictions: Sequence[Prediction], labels: Sequence[Mapping[str, Any]], costs: MatchingCosts, weights: LossWeights
+    predictions: Sequence[Prediction], labels: Sequence[Any], costs: MatchingCosts, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted total, and each term: of the last layer plain, of the others numbered from 0."""
     losses = set_loss(predictions, targets_of(labels, len(predictions[-1].logits)), costs, weights)
