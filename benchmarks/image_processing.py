@@ -13,7 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from against_peer import arguments, measure, write
 
-from condetr.images.preprocessing import Preprocessing
+from condetr.hf.image_processing import ConditionalDetrImageProcessor
 
 GOALS = {(3000, 4000): 8.0, (1080, 1920): 1.4, (480, 640): 1.4}
 
@@ -27,18 +27,18 @@ def picture_of(height: int, width: int) -> Image.Image:
 
 def main() -> None:
     options = arguments(__doc__)
-    ours, theirs = Preprocessing(), transformers.ConditionalDetrImageProcessor()
+    ours, theirs = ConditionalDetrImageProcessor(), transformers.ConditionalDetrImageProcessor()
     rows = []
     for (height, width), goal in GOALS.items():
         picture = picture_of(height, width)
-        mine, their = ours.prepare([picture]), theirs(picture, return_tensors="pt")
+        mine, their = ours(picture, return_tensors="pt"), theirs(picture, return_tensors="pt")
         rows.append(
             measure(
                 f"{width}x{height} from PIL",
-                lambda picture=picture: ours.prepare([picture]),
+                lambda picture=picture: ours(picture, return_tensors="pt"),
                 lambda picture=picture: theirs(picture, return_tensors="pt"),
                 rounds=options.rounds,
-                deviation=(mine.pixels - their["pixel_values"]).abs().max().item(),
+                deviation=(mine.pixel_values - their["pixel_values"]).abs().max().item(),
                 goal=goal,
             )
         )
