@@ -1,6 +1,5 @@
 """ConditionalDetrImageProcessor: pictures and annotations as what the models take."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,7 +38,7 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
     def preprocess(
         self,
         images: Any,
-        annotations: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        annotations: Any = None,
         return_segmentation_masks: bool | None = None,  # noqa: FBT001  transformers' signature
         masks_path: str | Path | None = None,
         **settings: Any,
@@ -48,7 +47,7 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
 
         Args:
             images: one or several PIL pictures, arrays or tensors of any channel order, batches of those, or paths.
-            annotations: one a picture, in COCO's detection or panoptic form.
+            annotations: a dict, or one a picture, in COCO's detection or panoptic form.
             return_segmentation_masks: whether labels have masks; by default those of panoptic annotations have.
             masks_path: the folder of the panoptic PNGs.
             settings: what differs from the processor's own settings in this call.
