@@ -22,6 +22,8 @@ class Progress:
         evaluated: epochs whose evaluation is done.
         best: the highest value of the watched metric, and ``best_epoch`` where it was.
         stale: evaluations since then.
+        metrics: what the last evaluation gave.
+        saved: the step of the last checkpoint.
     """
 
     step: int = 0
@@ -31,13 +33,16 @@ class Progress:
     best: float | None = None
     best_epoch: int = 0
     stale: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    saved: int = -1
 
     def share_done(self, pictures: int, epochs: int) -> float:
         """Of the whole training, from 0 to 1."""
         return (self.position.epoch + self.position.place / pictures) / epochs
 
-    def note_metric(self, value: float) -> bool:
-        """Remember the value of an evaluation; whether it is the best so far."""
+    def note(self, metrics: dict[str, float], watched: str) -> bool:
+        """Remember what an evaluation gave; whether the watched measure is the best so far."""
+        self.metrics, value = metrics, metrics[watched]
         if self.best is None or value > self.best:
             self.best, self.best_epoch, self.stale = value, self.position.epoch, 0
             return True

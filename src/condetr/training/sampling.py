@@ -45,6 +45,11 @@ class Sampling:
     def steps_per_epoch(self) -> int:
         return -(-self.pictures // self.step_size)
 
+    def steps_from(self, start: Position, epochs: int) -> int:
+        """How many are left."""
+        left_of_epoch = -(-(self.pictures - start.place) // self.step_size)
+        return max(0, left_of_epoch + (epochs - start.epoch - 1) * self.steps_per_epoch)
+
     def order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed_from("order", self.seed, epoch))
         return torch.randperm(self.pictures, generator=generator).tolist()

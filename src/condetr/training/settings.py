@@ -1,8 +1,9 @@
 """Everything a training run can be told. The defaults are the paper's recipe."""
 
+import json
 import math
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
 
 from condetr.core.errors import SettingsError
 from condetr.data.augmentation import Preset
@@ -70,6 +71,16 @@ class TrainingSettings:
                 raise SettingsError(f"is {value}, expected at least 0 and less than {most}", item=name)
         if self.flip is not None and not 0 <= self.flip <= 1:
             raise SettingsError(f"is {self.flip}, expected a chance from 0 to 1", item="flip")
+
+    @property
+    def decay_begins(self) -> float:
+        if self.decay_at is not None:
+            return self.decay_at
+        return 0.8 if self.schedule == "step" else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, the way they come back from JSON or YAML."""
+        return json.loads(json.dumps(asdict(self)))
 
 
 def _at_least(name: str, value: float, least: int) -> None:

@@ -5,7 +5,6 @@ import pytest
 from condetr.training.progress import Position
 from condetr.training.sampling import Sampling, seed_from
 
-
 BEGINNING = Position()
 
 

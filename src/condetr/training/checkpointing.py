@@ -1,0 +1,116 @@
+"""Everything that a run needs to go on, on the disk, whole or not at all.
+
+    checkpoints/step-N/   weights, optimiser and average as safetensors, state.json, and manifest.json: the sizes and
+                          hashes of the others, written last
+
+A checkpoint is written under another name, forced to the disk, and only then named; the one before it stays until the
+next. Whatever moment a process dies in, the newest complete one is whole, and nothing needs to be cleaned by hand.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from condetr.core.errors import StorageError
+
+FORMAT = 1
+MANIFEST, STATE = "manifest.json", "state.json"
+STAGED, REMOVED = ".staged-", ".removed-"  # names of what is not, or no longer, a checkpoint
+
+
+def save_checkpoint(
+    folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+) -> Path:
+    """Write ``folder/step-N``, and remove all but it and the one before.
+
+    Raises:
+        StorageError: it cannot be written; what was there still is.
+    """
+    final, staged = folder / f"step-{step}", folder / f"{STAGED}step-{step}"
+    try:
+        remove_leftovers(folder)
+        staged.mkdir(parents=True)
+        for name, group in tensors.items():
+            _write_tensors(staged / f"{name}.safetensors", group)
+        _write_json(staged / STATE, {"format": FORMAT, **state})
+        _write_json(staged / MANIFEST, {"step": step, "files": contents_of(staged)})
+        _reach_disk(staged)
+        if final.exists():  # one that could not be read, or is of the same step
+            final.rename(folder / f"{REMOVED}step-{step}")
+        staged.rename(final)
+        _reach_disk(folder)
+        _prune(folder, step)
+    except OSError as error:
+        with suppress(OSError):
+            shutil.rmtree(staged)
+        reason = f"the checkpoint cannot be written: {error.strerror or error}"
+        raise StorageError(
+            reason, source=folder, hint="check the free space; --resume goes on from the last"
+        ) from error
+    return final
+
+
+def steps_saved(folder: Path) -> dict[int, Path]:
+    """What calls itself a checkpoint, newest step first; clocks are not asked."""
+    named = {entry.name.removeprefix("step-"): entry for entry in folder.glob("step-*")}
+    return {int(step): named[step] for step in sorted(filter(str.isdecimal, named), key=int, reverse=True)}
+
+
+def contents_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of every file but the manifest."""
+    return {
+        path.name: {"bytes": path.stat().st_size, "sha256": _hash_of(path)}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+
+
+def remove_leftovers(folder: Path) -> None:
+    """What a process that died in the middle of a save left behind."""
+    for leftover in (*folder.glob(f"{STAGED}*"), *folder.glob(f"{REMOVED}*")):
+        shutil.rmtree(leftover)
+
+
+def _prune(folder: Path, step: int) -> None:
+    """Newer ones than ``step`` could not be read when the run was resumed."""
+    kept = {step, max((other for other in steps_saved(folder) if other < step), default=step)}
+    for other, path in steps_saved(folder).items():
+        if other not in kept:
+            path.rename(folder / f"{REMOVED}{path.name}")
+    remove_leftovers(folder)
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # wraps what the system said
+        raise OSError(str(error)) from None
+    _reach_disk(path)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    _reach_disk(path)
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reach_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,63 @@
+"""What a training run tells whoever watches it: a progress bar, plain lines, a test."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Attributes: the run's ``folder``, ``steps`` left to take, ``done`` before, and ``pictures`` of a step."""
+
+    folder: Path
+    epochs: int
+    steps: int
+    done: int
+    pictures: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """After every step: how many there were, times that all pictures were seen, the loss, and seconds a step lately."""
+
+    step: int
+    epoch: float
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    epoch: int
+    metrics: Mapping[str, float]
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    text: str
+
+
+Event: TypeAlias = Started | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Say: TypeAlias = Callable[[Event], None]
+
+
+def nobody_listens(_: Event) -> None:
+    pass

@@ -1,0 +1,68 @@
+"""What a run leaves on the disk as it goes: checkpoints to go on from, and models to use."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from condetr.checkpoints.saving import save
+from condetr.data.classes import Classes
+from condetr.images.preprocessing import Preprocessing
+from condetr.training.checkpointing import save_checkpoint
+from condetr.training.learner import Learner
+from condetr.training.progress import Progress
+from condetr.training.run_folder import RunFolder
+from condetr.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the state of a run depends on beside its weights; compared when it is resumed.
+
+    Attributes:
+        data: fingerprint of the data set.
+        batch: pictures of a process at once, found out where "auto" was asked for.
+        processes: that trained together.
+    """
+
+    settings: TrainingSettings
+    data: str
+    batch: int
+    processes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "settings": self.settings.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Writes for the first process; the others have none."""
+
+    folder: RunFolder
+    learner: Learner
+    classes: Classes
+    preprocessing: Preprocessing
+    flat: Mapping[str, Any]
+    circumstances: Circumstances
+
+    def checkpoint(self, progress: Progress) -> Path:
+        state = {
+            "condetr": version("condetr"),
+            "progress": progress.to_dict(),
+            "numbers": self.learner.numbers(),
+            **self.circumstances.to_dict(),
+        }
+        return save_checkpoint(self.folder.checkpoints, progress.step, self.learner.tensors(), state)
+
+    def model(self, folder: Path) -> None:
+        """A plain model folder, which ``condetr.load`` and transformers read."""
+        ids = [one for one in self.classes.source_ids if isinstance(one, int)]
+        save(
+            folder,
+            self.learner.best_knowledge,
+            dict(enumerate(self.classes.names)),
+            source_ids=tuple(ids) if len(ids) == len(self.classes) else None,
+            flat=self.flat,
+            preprocessing=self.preprocessing.to_dict(),
+        )

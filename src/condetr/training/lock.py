@@ -1,0 +1,62 @@
+"""One run a folder: the system holds the lock for as long as the process lives, and not longer."""
+
+import errno
+import json
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from condetr.core.errors import UsageError
+
+NAME = ".lock"
+AT = 1 << 20  # the locked byte lies behind the text: Windows keeps others from reading what is locked
+
+
+class Lock:
+    """Held from construction to `release`, or to the end of the process, however it ends.
+
+    Attributes:
+        missing: why there is none, on a file system that knows no locks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises UsageError where another process holds it, which is named."""
+        self.missing: str | None = None
+        self._file = (folder / NAME).open("a+b")
+        try:
+            _lock(self._file)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                self._file.close()
+                raise _taken(folder) from error
+            self.missing = f"{folder} cannot be locked against a second run: {error.strerror}"
+        self._file.truncate(0)
+        self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.truncate(0)
+        self._file.close()
+
+
+def _taken(folder: Path) -> UsageError:
+    try:
+        holder = json.loads((folder / NAME).read_text())
+        who = f"process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        who = "another process"
+    return UsageError(f"{who} is training in this folder", source=folder, hint="choose another --output")
+
+
+def _lock(file: IO[bytes]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(AT)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        # Of the process, not of the open file: reading processes that outlive a killed run do not inherit it.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, AT)

@@ -1,0 +1,165 @@
+"""The loop: steps, and at the end of each epoch what is measured and kept."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+
+from condetr.core.errors import ModelError
+from condetr.data.batches import TrainingBatch
+from condetr.model.detector import ConditionalDetr
+from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
+from condetr.training.faults import Watch, is_out_of_memory, lost_contact, out_of_memory
+from condetr.training.interruption import Interruption
+from condetr.training.journal import Journal
+from condetr.training.keeping import Keeper
+from condetr.training.learner import Learner
+from condetr.training.loading import death_of_worker
+from condetr.training.optimiser import set_rates
+from condetr.training.processes import Processes
+from condetr.training.progress import Progress
+from condetr.training.sampling import Sampling, seed_from
+from condetr.training.schedule import Schedule
+from condetr.training.settings import TrainingSettings
+from condetr.training.steps import Step, take_step
+
+Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
+WATCHED = "ap"  # the measure that decides which model is best
+APART = 100  # steps between the checkpoints of short epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Attributes: ``keeper`` is with the first process only; ``measure`` says how good the detector is, if anything."""
+
+    settings: TrainingSettings
+    schedule: Schedule
+    sampling: Sampling
+    learner: Learner
+    processes: Processes
+    watch: Watch
+    journal: Journal
+    keeper: Keeper | None
+    measure: Measure | None
+    say: Say
+
+    def run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
+        """From ``progress`` to the end, or to a signal, which is handed on when everything is saved.
+
+        Raises:
+            ModelError: training cannot go on; the last good step is saved.
+        """
+        try:
+            self._run(feed, progress)
+        except ModelError:
+            self._save(progress)
+            raise
+        except RuntimeError as error:
+            said = death_of_worker(error) or lost_contact(error, progress.step)
+            if said is None:
+                raise
+            raise said from error
+
+    def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
+        self._save(progress)  # from here on there always is something to go on from
+        if progress.position.place == 0 and progress.evaluated < progress.position.epoch:
+            self._end_epoch(progress)  # the run was killed while it was measured
+        while progress.position.epoch < self.settings.epochs and not self._is_stale(progress):
+            with Interruption(self.say) as interruption:
+                is_complete = self._run_epoch(feed, progress, interruption)
+            if not is_complete:
+                interruption.hand_on(self.processes.gathered(interruption.number))
+                return
+            self._end_epoch(progress)
+        self._save(progress)
+
+    def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> bool:
+        """Whether it was not cut short."""
+        epoch = progress.position.epoch
+        self.learner.network.train()
+        self.journal.restart_clock()
+        while progress.position.epoch == epoch:
+            batches = next(feed)
+            self.watch.look_at(batches)
+            factor = self._set_rates(progress)
+            step = self._take_step(batches, progress)
+            self.watch.judge(step, progress)
+            if step.left_out is None and self.learner.average is not None:
+                self.learner.average.update(self.learner.supervised.detector)
+            progress.step += 1
+            progress.position = self.sampling.after(progress.position)
+            self.journal.tell(step, progress, {name: rate * factor for name, rate in self._rates.items()})
+            is_interrupted = self.processes.any(interruption.requested)
+            if is_interrupted or self._is_save_due(progress):
+                self._save(progress)
+            if is_interrupted:
+                return False
+        return True
+
+    def _take_step(self, batches: Sequence[TrainingBatch], progress: Progress) -> Step:
+        """All its random numbers depend on its number alone, so that none need to be stored."""
+        torch.manual_seed(seed_from("step", self.settings.seed, progress.step, self.processes.rank))
+        try:
+            return take_step(self.learner, batches, self.processes, self.settings.clip)
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise out_of_memory(f"in step {progress.step}", batches) from error
+            raise
+
+    def _end_epoch(self, progress: Progress) -> None:
+        epoch = progress.position.epoch
+        is_last = epoch == self.settings.epochs
+        if self.measure is not None and (is_last or epoch % self.settings.evaluate_every == 0):
+            self._evaluate(self.measure, progress)
+        progress.evaluated = epoch
+        self.journal.end_epoch(self.learner.best_knowledge, is_last=is_last)
+
+    def _evaluate(self, measure: Measure, progress: Progress) -> None:
+        epoch = progress.position.epoch
+        self.say(Evaluating(epoch))
+        try:
+            metrics = dict(measure(self.learner.best_knowledge.eval()))
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
+            raise
+        metrics = self.processes.from_first(metrics)
+        is_best = progress.note(metrics, WATCHED)
+        if is_best and self.keeper is not None:
+            self.keeper.model(self.keeper.folder.best)
+        self.journal.evaluated(progress)
+        self.say(Evaluated(epoch, metrics, is_best))
+
+    def _is_stale(self, progress: Progress) -> bool:
+        patience = self.settings.patience
+        if not patience or progress.stale < patience:
+            return False
+        self.say(
+            Noted(f"no better result for {progress.stale} evaluations: the best was after epoch {progress.best_epoch}")
+        )
+        return True
+
+    def _is_save_due(self, progress: Progress) -> bool:
+        every = self.settings.save_every
+        if every and progress.step % every == 0:
+            return True
+        return progress.position.place == 0 and progress.step - progress.saved >= APART
+
+    def _save(self, progress: Progress) -> None:
+        if self.keeper is None or progress.saved == progress.step:
+            return
+        progress.saved = progress.step
+        path = self.keeper.checkpoint(progress)
+        self.keeper.model(self.keeper.folder.last)
+        self.say(Saved(path))
+
+    @property
+    def _rates(self) -> dict[str, float]:
+        return {"lr": self.settings.lr, "lr_backbone": self.settings.lr_backbone}
+
+    def _set_rates(self, progress: Progress) -> float:
+        done = progress.share_done(self.sampling.pictures, self.settings.epochs)
+        factor = self.schedule.factor(progress.step, done)
+        set_rates(self.learner.optimiser, factor)
+        return factor

@@ -1,0 +1,130 @@
+"""What is settled before the first step: which pictures, how large, how many at once, from where on."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from condetr.core.errors import CheckpointError, DataError, SettingsError, UsageError
+from condetr.data.records import Dataset
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges, HeightWidth
+from condetr.model.detector import ConditionalDetr
+from condetr.training.batch_size import batch_that_fits
+from condetr.training.events import Noted, Say, Warned
+from condetr.training.keeping import Circumstances
+from condetr.training.learner import Learner
+from condetr.training.processes import Processes
+from condetr.training.progress import Progress
+from condetr.training.resume import Stored, changes_since, check_data, newest_complete, read_checkpoint
+from condetr.training.run_folder import RunFolder
+from condetr.training.settings import TrainingSettings
+
+
+def check_fit(detector: ConditionalDetr, dataset: Dataset) -> None:
+    """Raises UsageError or DataError where the one cannot learn from the other."""
+    if not len(dataset):
+        raise DataError("has no pictures to learn from", source=dataset.root, hint="`condetr data check` says why")
+    if len(dataset.classes) != detector.config.num_labels:
+        raise UsageError(
+            f"the model tells {detector.config.num_labels} classes apart, the data set has {len(dataset.classes)}",
+            source=dataset.root,
+            hint="give the model a head for them: condetr.load(..., classes=dataset.classes.names)",
+        )
+
+
+def some_to_learn_by_heart(dataset: Dataset, count: int) -> Dataset:
+    """The first pictures that have objects."""
+    labelled = [place for place, example in enumerate(dataset) if example.objects]
+    if not labelled:
+        raise DataError("no picture has an object", source=dataset.root, item="overfit")
+    return dataset.subset(labelled[:count])
+
+
+def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int | None) -> Preprocessing:
+    """With the edges that were asked for, where they were.
+
+    Raises:
+        SettingsError: a longest edge without a shortest one.
+    """
+    if image_size is None and max_size is None:
+        return preprocessing
+    size = preprocessing.size
+    known = size if isinstance(size, Edges) else Edges(None, None)
+    shortest, longest = image_size or known.shortest, max_size or known.longest
+    if longest is not None and shortest is not None and longest < shortest:
+        reason = f"is {longest}, less than the shorter edge, {shortest}"
+        raise SettingsError(reason, item="max_size", hint="give --image-size and --max-size together")
+    return replace(preprocessing, do_resize=True, size=Edges(shortest, longest))
+
+
+def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
+    """Of the pictures, as the network sees them."""
+    return max((preprocessing.fit(example.size) for example in dataset), key=lambda size: size[0] * size[1])
+
+
+def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset) -> str:
+    """What every process must have been started with."""
+    return hashlib.sha256((json.dumps(settings) + dataset.fingerprint()).encode()).hexdigest()[:16]
+
+
+def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | None:
+    """The newest complete checkpoint if the run is resumed; the first process chooses it for all."""
+    if not folder.resumes:
+        return None
+    path, passed_over = newest_complete(folder.checkpoints) if processes.is_first else (None, [])
+    for text in passed_over:
+        say(Warned(text))
+    path = processes.from_first(path)
+    if path is None:
+        say(Noted("the run was stopped before its first checkpoint; it begins anew"))
+        return None
+    say(Noted(f"going on from {path.name}"))
+    return read_checkpoint(path)
+
+
+def batch_size(
+    settings: TrainingSettings,
+    stored: Stored | None,
+    learner: Learner,
+    size: HeightWidth,
+    processes: Processes,
+    say: Say,
+) -> int:
+    """What was asked for; for "auto" what fits, or what the resumed run had found."""
+    if settings.batch != "auto":
+        return settings.batch
+    if stored is not None:
+        return int(stored.state["batch"])
+    fitting = min(processes.gathered(batch_that_fits(learner.supervised, size, processes.device, processes.count)))
+    say(Noted(f"batch: {fitting} pictures of {size[0]}x{size[1]} at once on each of {processes.count} processes"))
+    return fitting
+
+
+def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Progress:
+    """Give the learner its state back, and say what is different from before.
+
+    Raises:
+        SettingsError: something changed that cannot.
+        CheckpointError: the weights are those of another network.
+    """
+    for text in changes_since(stored, now.to_dict()["settings"]):
+        say(Noted(text))
+    changed = check_data(stored, now.data, allow_changed=now.settings.allow_changed_data)
+    if changed is not None:
+        say(Warned(changed))
+    before = stored.state["processes"]
+    if before != now.processes:
+        say(
+            Noted(
+                f"{now.processes} processes instead of {before}: the order of the pictures stays, none is seen twice or"
+                f" left out, and a step has {now.processes * now.batch * now.settings.accumulate} pictures"
+            )
+        )
+    try:
+        learner.restore(stored.tensors, stored.state["numbers"])
+    except (KeyError, RuntimeError) as error:
+        reason = f"does not fit this model: {str(error).splitlines()[0]}"
+        raise CheckpointError(reason, source=stored.path, hint="resume with the model the run began with") from error
+    return Progress.from_dict(stored.state["progress"])

@@ -1,0 +1,148 @@
+"""The processes that train together, and where each of them computes; one alone needs no setting up.
+
+The only file that knows accelerate. Started by ``accelerate launch`` or ``torchrun``, every process runs the same
+code and the same collectives in the same order.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from threading import Timer
+from typing import Any, cast
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from condetr.core.errors import MissingExtraError, SettingsError, UsageError
+from condetr.prediction.device import device_of
+from condetr.training.events import Say, Warned
+
+TIMEOUT = timedelta(minutes=30)  # of a collective: an evaluation on one process keeps the others waiting
+PATIENCE = 60.0  # seconds until a person is told that somebody is waited for
+
+
+class Processes:
+    """Attributes: the ``device`` of this process, its ``rank``, and the ``count`` of all."""
+
+    def __init__(
+        self, device: str = "auto", *, trackers: Sequence[str] = (), folder: Path | None = None, say: Say = print
+    ) -> None:
+        """Join the others, if there are any.
+
+        Raises:
+            MissingExtraError: accelerate is not installed.
+            UsageError: there is no such device or tracker, or the others cannot be reached.
+        """
+        try:
+            from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
+        except ImportError:
+            raise MissingExtraError("accelerate", "train", "training") from None
+        try:
+            self._accelerator = Accelerator(
+                mixed_precision="no",  # ours keeps matching, losses and heads in fp32
+                cpu=device == "cpu" and _launched_as_many(),
+                log_with=list(trackers) or None,
+                project_dir=folder,
+                kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
+            )
+        except (ValueError, ImportError) as error:
+            raise UsageError(str(error), item="log" if trackers else "device") from error
+        except RuntimeError as error:  # torch.distributed: port taken, no answer
+            reason = f"the processes cannot meet: {str(error).splitlines()[0]}"
+            raise UsageError(reason, hint="is another training using this port? give --main_process_port") from error
+        self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
+        self.device = self._accelerator.device if self.count > 1 else device_of(device)
+        self._say = say
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes files and speaks."""
+        return self.rank == 0
+
+    def wrapped(self, network: nn.Module, *, unused_weights: bool = False) -> nn.Module:
+        """The network on the device, its gradients averaged over the processes at the end of each backward."""
+        network.to(self.device)
+        if self.count == 1:
+            return network
+        devices = None if self.device.type == "cpu" else [self.device]
+        return DistributedDataParallel(
+            network,
+            device_ids=devices,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=unused_weights,
+        )
+
+    def adding_up(self, network: nn.Module) -> AbstractContextManager[None]:
+        """For micro-batches before the last one: gradients are not yet exchanged."""
+        return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
+
+    def any(self, flag: bool) -> bool:  # noqa: FBT001
+        """Whether it holds for one of the processes; all must ask, and wait for the last."""
+        if self.count == 1:
+            return flag
+        answer = torch.tensor(float(flag), device=self.device)
+        with self._impatiently():
+            distributed.all_reduce(answer, distributed.ReduceOp.MAX)
+            return bool(answer.item())
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float32, device=self.device)
+        distributed.all_reduce(total)
+        return (total / self.count).tolist()
+
+    def gathered(self, value: Any) -> list[Any]:
+        """What each process gave, in order of rank."""
+        if self.count == 1:
+            return [value]
+        answers = [None] * self.count
+        distributed.all_gather_object(answers, value)
+        return cast("list[Any]", answers)
+
+    def from_first(self, value: Any) -> Any:
+        """What the first process gave, on all of them."""
+        return self.gathered(value)[0]
+
+    def wait(self) -> None:
+        self.any(flag=False)
+
+    def agree(self, name: str, value: str) -> None:
+        """Raises SettingsError unless every process gives the same."""
+        given = self.gathered(value)
+        other = next((rank for rank, one in enumerate(given) if one != given[0]), None)
+        if other is not None:
+            reason = f"differ: process 0 has {given[0]}, process {other} has {given[other]}"
+            raise SettingsError(reason, item=name, hint="start every process with the same command")
+
+    def start_trackers(self, settings: Mapping[str, Any]) -> None:
+        if self._accelerator.log_with:
+            plain = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
+            self._accelerator.init_trackers(".", plain)
+
+    def track(self, values: Mapping[str, float], step: int) -> None:
+        self._accelerator.log(dict(values), step=step)
+
+    def end_trackers(self) -> None:
+        for tracker in self._accelerator.trackers:
+            tracker.finish()
+
+    @contextmanager
+    def _impatiently(self) -> Iterator[None]:
+        said = f"process {self.rank} has been waiting for the others for {PATIENCE:.0f} s"
+        timer = Timer(PATIENCE, lambda: self._say(Warned(said)))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _launched_as_many() -> bool:
+    import os
+
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -1,0 +1,126 @@
+"""The folder of a run, and what is written into it once, at its start."""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+import yaml
+
+from condetr.core.errors import StorageError, UsageError
+from condetr.training.checkpointing import remove_leftovers
+from condetr.training.lock import Lock
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where everything of a run lies; `claimed` opens it.
+
+    Attributes:
+        resumes: whether an earlier run goes on.
+        notes: what somebody should hear about it.
+    """
+
+    path: Path
+    resumes: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    def describe(
+        self, settings: Mapping[str, Any], command: str, device: str, data_report: Mapping[str, Any], labels: Any
+    ) -> None:
+        """Write what the run is, for people and for `--config`.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self.write("config.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
+        self.write("command.txt", f"{command}\n")
+        self.write("environment.json", _json(environment(device)))
+        self.write("data_report.json", _json(data_report))
+        self.write("labels.json", _json(labels))
+
+    def write(self, name: str, text: str) -> None:
+        try:
+            (self.path / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"cannot be written: {error.strerror}", source=self.path / name) from error
+
+
+@contextmanager
+def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Iterator[RunFolder]:
+    """A run folder that no other run writes to until the end of the context; to be opened before anything expensive.
+
+    Args:
+        path: made if needed.
+        resume: go on with the run that is there.
+        is_first: whether this process writes; others of the same run only know the path.
+
+    Raises:
+        UsageError: it cannot be written, holds a run that is not to be resumed, or somebody trains there.
+    """
+    if not is_first:
+        yield RunFolder(path, resumes=resume)
+        return
+    if resume and not (path / "checkpoints").is_dir():
+        raise UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
+    if not resume and any(path.glob("checkpoints/step-*")):
+        raise UsageError(
+            "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
+        )
+    _check_writable(path)
+    lock = Lock(path)
+    try:
+        (path / "checkpoints").mkdir(exist_ok=True)
+        remove_leftovers(path / "checkpoints")
+        yield RunFolder(path, resume, (lock.missing,) if lock.missing else ())
+    finally:
+        lock.release()
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a run depends on beyond its settings."""
+    return {
+        "condetr": version("condetr"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "system": platform.platform(),
+        "device": device,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle, probe = tempfile.mkstemp(dir=path)
+        os.close(handle)
+        Path(probe).unlink()
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise UsageError(reason, source=path, item="output", hint="choose another --output") from error
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

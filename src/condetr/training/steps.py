@@ -1,0 +1,110 @@
+"""One optimisation step: gradients of its batches added up, clipped, applied; or left out, in words."""
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from condetr.core.errors import ModelError
+from condetr.data.batches import TrainingBatch
+from condetr.losses.object_count import objects_in
+from condetr.losses.set_loss import Losses
+from condetr.training.learner import Learner
+from condetr.training.processes import Processes
+
+MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "cardinality_error", "class_error")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step.
+
+    Attributes:
+        measured: the total loss, and of the last decoder layer each of `MEASURED`.
+        gradient: its length before clipping.
+        unmatched: objects without a query, for want of queries.
+        left_out: why the weights did not change; None when they did.
+        overflow: whether that was the gradient scale of fp16 finding its level.
+    """
+
+    measured: tuple[float, ...]
+    gradient: float
+    unmatched: int
+    left_out: str | None = None
+    overflow: bool = False
+
+
+def take_step(learner: Learner, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
+    """Learn from ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights."""
+    learner.optimiser.zero_grad()
+    device = processes.device
+    objects = objects_in([target for batch in batches if not batch.is_filler for target in batch.targets], device)
+    measured, unmatched = torch.zeros(len(MEASURED), device=device), 0
+    for number, batch in enumerate(batches):
+        is_last = number == len(batches) - 1
+        with nullcontext() if is_last else processes.adding_up(learner.network):
+            losses, broken = _losses_of(learner, batch.to(device), objects)
+            # Every process leaves the step out when one does: none may wait for gradients that never come.
+            if processes.any(broken is not None):
+                said = " and ".join(filter(None, processes.gathered(broken)))
+                return Step((math.nan,) * len(MEASURED), math.nan, 0, left_out=said)
+            assert losses is not None
+            learner.scaler.scale(losses.total * float(not batch.is_filler)).backward()
+        if not batch.is_filler:
+            measured += _measured(losses)
+            unmatched += losses.unmatched
+    measured[-2:] /= len(batches)  # two that are means already
+    return _applied(learner, tuple(measured.tolist()), unmatched, clip)
+
+
+def _losses_of(learner: Learner, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
+    """The losses, or what of them is not finite."""
+    pictures = f"in the pictures {', '.join(batch.names)}"
+    try:
+        losses = learner.network(batch.pixels, batch.mask, batch.targets, objects)
+    except ModelError as error:  # no assignment can be made from such predictions
+        return None, f"{error.reason}, {error.item}, {pictures}"
+    if losses.total.isfinite():
+        return losses, None
+    terms = {"classes": losses.classes, "boxes": losses.boxes, "giou": losses.giou}
+    broken = [
+        f"{name} of decoder layer {layer}"
+        for name, term in terms.items()
+        for layer in (~term.isfinite()).nonzero().flatten().tolist()
+    ]
+    return None, f"the loss is not finite ({', '.join(broken) or 'their sum'}) {pictures}"
+
+
+def _measured(losses: Losses) -> Tensor:
+    terms = losses.total, losses.classes, losses.boxes, losses.giou, losses.cardinality_error, losses.class_error
+    return torch.stack([term if term.ndim == 0 else term[-1] for term in terms]).detach().float()
+
+
+def _applied(learner: Learner, measured: tuple[float, ...], unmatched: int, clip: float) -> Step:
+    optimiser, scaler = learner.optimiser, learner.scaler
+    scaler.unscale_(optimiser)
+    weights = [weight for group in optimiser.param_groups for weight in group["params"] if weight.grad is not None]
+    length = get_total_norm([weight.grad for weight in weights])
+    gradient = length.item()
+    if not math.isfinite(gradient):
+        overflow = scaler.is_enabled() and scaler.get_scale() > 1
+        said = f"the gradient is not finite: {_broken_gradients(learner)}"
+        if scaler.is_enabled():
+            scaler.step(optimiser)  # takes no step, for it has seen the same
+            scaler.update()
+        return Step(measured, gradient, unmatched, left_out=said, overflow=overflow)
+    if clip:
+        clip_grads_with_norm_(weights, clip, length)
+    scaler.step(optimiser)
+    scaler.update()
+    return Step(measured, gradient, unmatched)
+
+
+def _broken_gradients(learner: Learner) -> str:
+    named = learner.supervised.named_parameters()
+    broken = [name for name, weight in named if weight.grad is not None and not weight.grad.isfinite().all()]
+    return ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")

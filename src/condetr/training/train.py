@@ -1,0 +1,172 @@
+"""From a detector, a data set and settings to a run: the parts are made, put together, and let go."""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from condetr.data.augmentation import augmentation_of
+from condetr.data.batches import TrainingBatch
+from condetr.data.records import Dataset
+from condetr.images.preprocessing import Preprocessing
+from condetr.model.detector import ConditionalDetr
+from condetr.training.diagnosis import warnings_at_the_start, why_nothing_is_learned
+from condetr.training.events import Say, Started, Warned, nobody_listens
+from condetr.training.faults import Watch
+from condetr.training.journal import Journal
+from condetr.training.keeping import Circumstances, Keeper
+from condetr.training.learner import build_learner
+from condetr.training.loading import batches_of_steps
+from condetr.training.loop import Loop
+from condetr.training.metrics_log import MetricsLog, rows_before
+from condetr.training.pictures import Pictures
+from condetr.training.preparation import (
+    batch_size,
+    check_fit,
+    fingerprint_of,
+    largest_size,
+    resized,
+    resume,
+    some_to_learn_by_heart,
+    stored_state,
+)
+from condetr.training.processes import Processes
+from condetr.training.progress import Progress
+from condetr.training.run_folder import RunFolder
+from condetr.training.samples import Showcase
+from condetr.training.sampling import Sampling
+from condetr.training.schedule import Schedule
+from condetr.training.settings import TrainingSettings
+
+Evaluate: TypeAlias = Callable[[ConditionalDetr, Dataset], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a finished run leaves.
+
+    Attributes:
+        folder: the run's.
+        model: the folder of the best model, or of the last one where nothing was measured.
+        metrics: of the last evaluation.
+        progress: steps, epochs, what was skipped, the best result.
+    """
+
+    folder: Path
+    model: Path
+    metrics: Mapping[str, float]
+    progress: Progress
+
+
+def train(
+    detector: ConditionalDetr,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    folder: RunFolder,
+    *,
+    preprocessing: Preprocessing,
+    validation: Dataset | None = None,
+    evaluate: Evaluate | None = None,
+    flat: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    command: str = "",
+    say: Say = nobody_listens,
+) -> Trained:
+    """Train ``detector`` in place; every process of a distributed run calls it.
+
+    Args:
+        detector: with a head for the classes of the data set; when a run is resumed, it gets its weights back.
+        dataset: what to learn from.
+        settings: how.
+        folder: where everything is written; ``run_folder.claimed`` opens it.
+        preprocessing: of pictures when predicting; stored with the model.
+        validation: what to measure and show samples of.
+        evaluate: gives "ap", by which the best model is chosen, and any other measures; called by every process,
+            and the answer of the first counts.
+        flat: what else the config.json of the model says.
+        device: where; several processes have one each.
+        command: how the run was started, for its folder.
+        say: hears of everything that happens.
+
+    Raises:
+        CondetrError: something about the data, the settings or the device does not fit, or training failed.
+    """
+    check_fit(detector, dataset)
+    preprocessing = resized(preprocessing, settings.image_size, settings.max_size)
+    if settings.overfit:
+        dataset = validation = some_to_learn_by_heart(dataset, settings.overfit)
+    processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
+    if not processes.is_first:
+        say = nobody_listens
+    processes.agree("settings and data", fingerprint_of(settings.to_dict(), dataset))
+    if not folder.resumes:
+        for text in (*folder.notes, *warnings_at_the_start(detector, dataset, settings)):
+            say(Warned(text))
+
+    learner = build_learner(detector, settings, processes)
+    stored = stored_state(folder, processes, say)
+    largest = largest_size(preprocessing, dataset)
+    batch = batch_size(settings, stored, learner, largest, processes, say)
+    now = Circumstances(settings, dataset.fingerprint(), batch, processes.count)
+    progress = Progress() if stored is None else resume(stored, learner, now, say)
+    sampling = Sampling(len(dataset), settings.seed, batch, settings.accumulate, processes.count, processes.rank)
+
+    keeper = journal_file = showcase = None
+    if processes.is_first:
+        report, labels = dataset.report.to_dict(), dataset.classes.to_dict()
+        folder.describe(settings.to_dict(), command, str(processes.device), report, labels)
+        keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
+        journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
+        showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation)
+    loop = Loop(
+        settings,
+        Schedule(settings.schedule, settings.decay_begins, settings.warmup),
+        sampling,
+        learner,
+        processes,
+        Watch(settings.non_finite, settings.unreadable, say),
+        Journal(
+            processes,
+            journal_file,
+            showcase,
+            partial(why_nothing_is_learned, dataset=dataset, settings=settings),
+            say,
+            pictures=len(dataset),
+            step_size=sampling.step_size,
+        ),
+        keeper,
+        None if evaluate is None or validation is None else partial(_measured, evaluate, validation),
+        say,
+    )
+    feed = _feed(dataset, settings, preprocessing, sampling, progress, pin=processes.device.type == "cuda")
+    steps = sampling.steps_from(progress.position, settings.epochs)
+    say(Started(folder.path, settings.epochs, steps, progress.step, sampling.step_size, str(processes.device)))
+    processes.start_trackers(settings.to_dict())
+    try:
+        loop.run(feed if showcase is None else showcase.showing_first(feed), progress)
+    finally:
+        feed.close()
+        processes.end_trackers()
+        learner.supervised.release()
+    return Trained(folder.path, folder.best if progress.best is not None else folder.last, progress.metrics, progress)
+
+
+def _measured(evaluate: Evaluate, validation: Dataset, detector: ConditionalDetr) -> Mapping[str, float]:
+    return evaluate(detector, validation)
+
+
+def _feed(
+    dataset: Dataset,
+    settings: TrainingSettings,
+    preprocessing: Preprocessing,
+    sampling: Sampling,
+    progress: Progress,
+    *,
+    pin: bool,
+) -> Generator[list[TrainingBatch]]:
+    preset = "none" if settings.overfit else settings.augment
+    size = preprocessing.size if preprocessing.do_resize else None
+    augmentation = augmentation_of(preset, size, flip=settings.flip)
+    pictures = Pictures(dataset, augmentation, preprocessing, seed=settings.seed)
+    return batches_of_steps(pictures, sampling, progress.position, settings.epochs, workers=settings.workers, pin=pin)

@@ -1,0 +1,96 @@
+import copy
+
+import pytest
+import torch
+
+from condetr.core.records import Target
+from condetr.losses.set_loss import LossWeights, set_loss
+from condetr.matching.costs import MatchingCosts
+from condetr.training.precision import Precision
+from condetr.training.supervised import SupervisedDetector
+from tests.scramble import scramble
+from tests.unit.training.networks import tiny_detector
+
+FP32 = Precision(torch.float32, "cpu")
+PARTS = MatchingCosts(), LossWeights(), FP32
+TARGETS = [
+    Target(torch.tensor([0, 1]), torch.tensor([[0.3, 0.3, 0.2, 0.2], [0.7, 0.6, 0.3, 0.2]])),
+    Target(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.4, 0.9]])),
+    Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4)),
+]
+
+
+def batch():
+    mask = torch.ones(3, 32, 48, dtype=torch.bool)
+    mask[1, :, 32:] = False
+    return torch.randn(3, 3, 32, 48), mask
+
+
+def test_losses_and_gradients_are_those_of_every_layer():
+    detector = scramble(tiny_detector(dropout=0.0))
+    plain = copy.deepcopy(detector)
+    pixels, mask = batch()
+    losses = SupervisedDetector(detector, *PARTS)(pixels, mask, TARGETS)
+    expected = set_loss(plain.supervise(pixels, mask), TARGETS, MatchingCosts(), LossWeights())
+    # the heads see all layers at once, which changes the order of sums
+    torch.testing.assert_close(losses.total, expected.total, rtol=1e-5, atol=1e-5)
+    losses.total.backward()
+    expected.total.backward()
+    for (name, ours), theirs in zip(detector.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-4, msg=lambda said, n=name: f"{n} {said}")
+
+
+def test_three_groups_give_the_mean_of_their_losses():
+    """Each group alone is a detector with other queries."""
+    detector = scramble(tiny_detector(dropout=0.0))
+    grouped = SupervisedDetector(detector, *PARTS, query_groups=3)
+    pixels, mask = batch()
+    losses = grouped(pixels, mask, TARGETS, 3.0)
+    alone = []
+    for queries in (detector.decoder.object_queries, *grouped.groups.extra.split(6)):
+        single = copy.deepcopy(detector)
+        single.decoder.object_queries.data = queries.detach().clone()
+        alone.append(SupervisedDetector(single, *PARTS)(pixels, mask, TARGETS, 3.0))
+    assert len({round(one.total.item(), 3) for one in alone}) == 3
+    mean = torch.stack([one.total for one in alone]).mean()
+    torch.testing.assert_close(losses.total, mean, rtol=1e-5, atol=1e-5)
+    losses.total.backward()
+    assert grouped.groups.extra.grad.abs().sum() > 0
+    assert detector.decoder.object_queries.grad.abs().sum() > 0
+
+
+def test_groups_leave_the_prediction_and_the_stored_weights_alone():
+    detector = scramble(tiny_detector()).eval()
+    names = list(detector.state_dict())
+    pixels, mask = batch()
+    before = detector(pixels, mask)
+    grouped = SupervisedDetector(detector, *PARTS, query_groups=4)
+    torch.testing.assert_close(detector(pixels, mask), before, rtol=0, atol=0)
+    assert list(detector.state_dict()) == names
+    grouped.release()
+    assert not any(layer.self_attention._forward_hooks for layer in detector.decoder.layers)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_recomputing_changes_no_gradient(groups):
+    detector = scramble(tiny_detector(dropout=0.1)).train()
+    other = copy.deepcopy(detector)
+    pixels, mask = batch()
+    for network, recomputed in ((detector, False), (other, True)):
+        torch.manual_seed(1)
+        supervised = SupervisedDetector(network, *PARTS, query_groups=groups, recomputed=recomputed)
+        supervised(pixels, mask, TARGETS).total.backward()
+        supervised.release()
+    for ours, theirs in zip(detector.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=0)
+
+
+def test_half_precision_keeps_losses_and_heads_in_fp32():
+    supervised = SupervisedDetector(tiny_detector(), MatchingCosts(), LossWeights(), Precision(torch.bfloat16, "cpu"))
+    pixels, mask = batch()
+    predictions = supervised.predictions(pixels, mask)
+    assert {tensor.dtype for prediction in predictions for tensor in prediction} == {torch.float32}
+    losses = supervised(pixels, mask, TARGETS)
+    assert losses.total.dtype == torch.float32
+    losses.total.backward()
+    assert {parameter.grad.dtype for parameter in supervised.parameters()} == {torch.float32}
