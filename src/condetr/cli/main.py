@@ -32,10 +32,11 @@ for _app, _run in _COMMANDS:
 app.add_typer(_hub)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
+def _print_version(wanted: bool) -> bool:  # noqa: FBT001  typer's callback
     if wanted:
         typer.echo(f"condetr {condetr.__version__}")
         raise typer.Exit
+    return wanted
 
 
 _Version = Annotated[bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)]

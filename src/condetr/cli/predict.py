@@ -50,6 +50,8 @@ class PredictSettings(CommonSettings):
 
     def __post_init__(self) -> None:
         check_at_least(1, top_k=self.top_k, batch=self.batch)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
         if not 0 <= self.threshold <= 1:
             raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
         if self.overwrite and self.resume:
@@ -113,7 +115,7 @@ def _pictures_of(sources: list[str], output: Path | None, reporter: Reporter) ->
         repeated += picture.name in pictures
         pictures.setdefault(picture.name, picture)
     if repeated:
-        reporter.note(f"condetr: {repeated} pictures were given more than once; each is looked at once")
+        reporter.note(f"condetr: {repeated} of the pictures were given before; each is looked at once")
     return list(pictures.values())
 
 

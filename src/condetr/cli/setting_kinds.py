@@ -12,7 +12,7 @@ class _Unfit(Exception):  # noqa: N818  never leaves this file
     """The value is not of this kind; another one may be allowed."""
 
 
-def read_value(kind: Any, value: Any, *, source: str, item: str) -> Any:
+def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
     """``value`` as the field's annotation ``kind`` wants it.
 
     Raises:

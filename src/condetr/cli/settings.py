@@ -19,7 +19,8 @@ Settings = TypeVar("Settings")
 
 class _Given(NamedTuple):
     value: Any
-    source: str  # the file, --set or flag that gave it
+    source: str | None  # the file or --set that gave it
+    item: str  # its path there, or the flag
 
 
 def flag_of(name: str) -> str:
@@ -53,7 +54,7 @@ def read_settings(
         given |= _leaves_of(schema, tree, source)
     for name, value in (flags or {}).items():
         if value is not None:
-            given[name] = _Given(value, flag_of(name))
+            given[name] = _Given(value, None, flag_of(name))
     return _build(schema, given)
 
 
@@ -82,7 +83,7 @@ def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str 
             hint = f"the nearest is {nearest}; known here: {', '.join(known)}"
             raise SettingsError("no such setting", source=source, item=path, hint=hint)
         if not is_dataclass(kinds[name]):
-            leaves[path] = _Given(value, source)
+            leaves[path] = _Given(value, source, path)
         elif isinstance(value, Mapping):
             leaves |= _leaves_of(kinds[name], value, source, f"{path}.")
         else:
@@ -106,12 +107,12 @@ def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "
         if is_dataclass(kind) and isinstance(kind, type):
             values[spec.name] = _build(kind, given, f"{path}.")
         elif path in given:
-            values[spec.name] = read_value(kind, given[path].value, source=given[path].source, item=path)
+            values[spec.name] = read_value(kind, *given[path])
         elif spec.default is MISSING and spec.default_factory is MISSING:
             raise SettingsError("is required", item=path, hint=f"give {flag_of(path)}, or set it in --config FILE")
     try:
         return schema(**values)
     except SettingsError as error:
         path = f"{parents}{error.item}"
-        source = given[path].source if path in given else None
-        raise SettingsError(error.reason, source=source, item=path, hint=error.hint) from error
+        blamed = given.get(path, _Given(None, None, path))
+        raise SettingsError(error.reason, source=blamed.source, item=blamed.item, hint=error.hint) from error

@@ -47,21 +47,23 @@ class Journal:
 
 
 def entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects in a journal, one at a time.
+    """The results in a journal, one at a time; a last line that is not whole was never finished.
 
     Raises:
-        StorageError: a line is none.
+        StorageError: a line is no result of a picture.
     """
     if not path.exists():
         return
-    with path.open(encoding="ascii") as lines:
+    with path.open(encoding="ascii", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
+            if not line.endswith("\n"):
+                return
             try:
                 entry = json.loads(line)
             except ValueError:
                 entry = None
-            if not isinstance(entry, dict):
-                raise StorageError("is no JSON object", source=path, item=f"line {number}", hint="start a new --output")
+            if not (isinstance(entry, dict) and all(type(entry.get(key)) is str for key in ("source", "output"))):
+                raise StorageError("is no result", source=path, item=f"line {number}", hint="give another --output")
             yield entry
 
 

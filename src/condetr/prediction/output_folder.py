@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
@@ -18,8 +19,8 @@ PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt"
 
 def next_free(base: Path) -> Path:
     """``base``, or with the first number that makes it new."""
-    numbered = (base.with_name(f"{base.name}-{number}") for number in range(2, 1_000_000))
-    return next(folder for folder in (base, *numbered) if not folder.exists()) if base.exists() else base
+    numbered = (base.with_name(f"{base.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([base], numbered) if not folder.exists())
 
 
 def check_apart(folder: Path, inputs: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CondetrError, StorageError
@@ -65,8 +65,8 @@ class ResultWriter:
         write_json(folder, RUN, self._run | {"state": "running"})
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
+        self._done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}
         self._journal = Journal(folder / PREDICTIONS)
-        self._done = {entry["source"]: entry["output"] for entry in entries_of(self._journal.path)}
         self._names = OutputNames(self._done)
         self.counts = Counter(ok=0, failed=0, before=len(self._done))
 
@@ -96,7 +96,7 @@ class ResultWriter:
         self.counts["failed" if isinstance(result, Failure) else "ok"] += 1
         return result
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ResultWriter":
         return self
 
     def __exit__(

@@ -1,0 +1,248 @@
+import csv
+import json
+from pathlib import Path, PurePath
+
+import pytest
+import torch
+from PIL import Image
+
+from condetr.core.errors import ImageError, StorageError, UsageError
+from condetr.images.detections import Detections
+from condetr.prediction.output_folder import check_apart, claim, next_free
+from condetr.prediction.predictor import Failure
+from condetr.prediction.sources import PictureSource
+from condetr.prediction.writing import ResultWriter
+
+RUN = {"model": "tiny", "threshold": 0.5}
+EVERY = ("images", "json", "jsonl", "coco", "yolo", "csv")
+
+
+def writer(folder, formats=EVERY, *, run=RUN, afresh=False, **options):
+    return ResultWriter(folder, formats, run=run, about={}, afresh=afresh, labels={0: "cat", 1: "big dog"}, **options)
+
+
+def found_in(path, labels=(0, 1)):
+    count = len(labels)
+    result = Detections(
+        boxes=torch.tensor([[1.0, 2.0, 11.0, 22.0]]).repeat(count, 1),
+        scores=torch.full((count,), 0.75),
+        labels=torch.tensor(labels, dtype=torch.int64),
+        names=tuple(("cat", "big dog")[label] for label in labels),
+        size=(30, 40),
+        source=str(path),
+    )
+    return PictureSource(str(path), PurePath(Path(path).name), str(path)), result
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / "in" / name for name in ("000000000007.png", "42.png", "9.png")]
+    paths[0].parent.mkdir()
+    for path in paths:
+        Image.new("RGB", (40, 30)).save(path)
+    return paths
+
+
+@pytest.fixture
+def out(tmp_path):
+    claim(tmp_path / "out", "refuse")
+    return tmp_path / "out"
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def size_of(file):
+    with Image.open(file) as picture:
+        return picture.size
+
+
+def lines_of(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_every_format(pictures, out):
+    with writer(out, source_ids=(17, 18)) as results:
+        for path in pictures[:2]:
+            results.add(*found_in(path))
+    assert files_in(out) == [
+        "classes.txt", "coco_images.json", "coco_results.json",
+        "images/000000000007.jpg", "images/42.jpg",
+        "json/000000000007.json", "json/42.json",
+        "labels/000000000007.txt", "labels/42.txt",
+        "predictions.csv", "predictions.jsonl", "run.json",
+    ]  # fmt: skip
+    assert size_of(out / "images/42.jpg") == (40, 30)
+    assert Detections.from_dict(lines_of(out / "json/42.json")[0]).names == ("cat", "big dog")
+    assert [line["output"] for line in lines_of(out / "predictions.jsonl")] == ["000000000007", "42"]
+    assert (out / "labels/42.txt").read_text().splitlines()[0] == "0 0.150000 0.400000 0.250000 0.666667 0.750000"
+    assert (out / "classes.txt").read_text() == "cat\nbig dog\n"
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    assert [(row["name"], row["x2"]) for row in rows] == [("cat", "11.0"), ("big dog", "11.0")] * 2
+    coco = json.loads((out / "coco_results.json").read_text())
+    assert coco[1] == {"image_id": 7, "category_id": 18, "bbox": [1.0, 2.0, 10.0, 20.0], "score": 0.75}
+    assert [row["id"] for row in json.loads((out / "coco_images.json").read_text())] == [7, 42]
+    assert json.loads((out / "run.json").read_text()) == RUN | {
+        "state": "complete",
+        "counts": {"ok": 2, "failed": 0, "before": 0},
+    }
+
+
+def test_image_ids_are_counted_where_names_do_not_tell(pictures, out, tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "in/cat.png")
+    with writer(out, ("coco",)) as results:
+        for path in (pictures[2], tmp_path / "in/cat.png"):
+            results.add(*found_in(path))
+    assert [row["id"] for row in json.loads((out / "coco_images.json").read_text())] == [1, 2]
+
+
+def test_nothing_found_is_a_result(pictures, out):
+    with writer(out) as results:
+        results.add(*found_in(pictures[0], labels=()))
+    assert json.loads((out / "coco_results.json").read_text()) == []
+    assert (out / "labels/000000000007.txt").read_text() == ""
+    assert lines_of(out / "predictions.jsonl")[0]["detections"] == []
+
+
+def test_failures_are_listed_apart(pictures, out):
+    source, _ = found_in(pictures[0])
+    with writer(out) as results:
+        results.add(source, Failure(source.name, ImageError("is damaged", source=source.name)))
+        results.add(*found_in(pictures[1]))
+    (error,) = lines_of(out / "errors.jsonl")
+    assert error == {"code": "image", "source": source.name, "item": None, "reason": "is damaged", "hint": None}
+    assert len(lines_of(out / "predictions.jsonl")) == 1
+    assert results.counts == {"ok": 1, "failed": 1, "before": 0}
+
+
+def test_a_picture_that_went_away_before_it_was_drawn_on_failed(pictures, out):
+    source, result = found_in(pictures[0])
+    pictures[0].unlink()
+    with writer(out) as results:
+        assert isinstance(results.add(source, result), Failure)
+    assert results.counts["failed"] == 1
+    assert lines_of(out / "errors.jsonl")[0]["source"] == source.name
+    assert lines_of(out / "predictions.jsonl") == []
+
+
+def test_a_run_that_was_cut_off_is_whole_and_goes_on(pictures, out):
+    with pytest.raises(KeyboardInterrupt), writer(out) as results:  # noqa: PT012  the last statement raises
+        results.add(*found_in(pictures[0]))
+        source, _ = found_in(pictures[1])
+        results.add(source, Failure(source.name, ImageError("is damaged")))
+        raise KeyboardInterrupt
+    assert json.loads((out / "run.json").read_text())["state"] == "interrupted"
+    assert len(json.loads((out / "coco_results.json").read_text())) == 2
+    with (out / "predictions.jsonl").open("a") as file:
+        file.write('{"source": "half')  # as a killed process leaves it
+    claim(out, "resume")
+    with writer(out) as results:
+        done = [results.is_done(found_in(path)[0]) for path in pictures]
+        assert done == [True, False, False]
+        for path in pictures[1:]:
+            results.add(*found_in(path))
+    assert results.counts == {"ok": 2, "failed": 0, "before": 1}
+    assert [Path(line["source"]).name for line in lines_of(out / "predictions.jsonl")] == [p.name for p in pictures]
+    assert not (out / "errors.jsonl").exists(), "what failed was tried again"
+    assert len(json.loads((out / "coco_results.json").read_text())) == 6
+
+
+def test_a_run_goes_on_only_as_it_was_begun(pictures, out):
+    with writer(out):
+        pass
+    with pytest.raises(UsageError, match=r"threshold: is 0\.6, but this folder was begun with 0\.5"):
+        writer(out, run=RUN | {"threshold": 0.6})
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "\xff"])
+def test_a_broken_run_file_is_refused(out, text):
+    (out / "run.json").write_text(text, encoding="latin-1")
+    claim(out, "resume")
+    with pytest.raises(UsageError, match=r"run\.json"):
+        writer(out)
+
+
+@pytest.mark.parametrize("line", ["nonsense", "\xff", "[]", "{}", '{"source": 3, "output": "a"}'])
+def test_a_broken_journal_is_named(out, line):
+    (out / "predictions.jsonl").write_text(f'{{"source": "a", "output": "a"}}\n{line}\n', encoding="latin-1")
+    with pytest.raises(StorageError, match=r"predictions\.jsonl: line 2: is no result"):
+        writer(out)
+
+
+def test_overwriting_removes_what_condetr_wrote_and_nothing_else(pictures, out, tmp_path):
+    with writer(out) as results:
+        for path in pictures:
+            results.add(*found_in(path))
+    (out / "images/mine.jpg").write_text("mine")
+    (out / "notes.txt").write_text("mine")
+    (tmp_path / "outside.txt").write_text("mine")
+    with (out / "predictions.jsonl").open("a") as journal:
+        journal.write('{"source": "x", "output": "../../outside"}\n{"source": "y", "output": "/etc/passwd"}\n')
+    claim(out, "overwrite")
+    with writer(out, ("json",), afresh=True, run={"model": "other"}) as results:
+        results.add(*found_in(pictures[0]))
+    assert files_in(out) == ["images/mine.jpg", "json/000000000007.json", "notes.txt", "predictions.jsonl", "run.json"]
+    assert (tmp_path / "outside.txt").exists()
+
+
+def test_a_full_disk_is_an_error_of_storage(pictures, out, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StorageError, match="No space left"), writer(out, ("yolo",)) as results:  # noqa: PT012  the last
+        results.add(*found_in(pictures[0]))
+        monkeypatch.setattr(Path, "write_bytes", full)
+        results.add(*found_in(pictures[1]))
+    assert len(lines_of(out / "predictions.jsonl")) == 1
+
+
+def test_very_long_pictures_are_painted_as_png(out, tmp_path):
+    Image.new("RGB", (66_000, 2)).save(tmp_path / "long.png")
+    path = tmp_path / "long.png"
+    result = Detections(
+        torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (2, 66_000), str(path)
+    )
+    with writer(out, ("images",)) as results:
+        results.add(PictureSource(str(path), PurePath("long.png"), str(path)), result)
+    assert size_of(out / "images/long.png") == (66_000, 2)
+
+
+def test_a_used_folder_is_refused(out):
+    (out / "mine.txt").write_text("mine")
+    for if_used, says in [
+        ("refuse", "exists and is not empty"),
+        ("overwrite", "was not written by condetr predict"),
+        ("resume", "was not written by condetr predict"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            claim(out, if_used)
+    assert files_in(out) == ["mine.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written: Not a directory"):
+        claim(tmp_path / "file" / "out", "refuse")
+    with pytest.raises(UsageError, match="cannot be written: Not a directory"):
+        claim(tmp_path / "file", "refuse")
+
+
+def test_the_output_never_holds_the_input(tmp_path, monkeypatch):
+    (tmp_path / "in/sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "in")
+    for output in (tmp_path / "in", tmp_path, Path(), Path("../in/sub/..")):
+        with pytest.raises(UsageError, match="is the folder of the input, or holds it"):
+            check_apart(output, ["sub"])
+    (tmp_path / "alias").symlink_to("in")
+    with pytest.raises(UsageError):
+        check_apart(tmp_path / "alias", [str(tmp_path / "in/sub")])
+    check_apart(Path("sub/out"), ["sub", "."])
+
+
+def test_the_next_free_folder(tmp_path):
+    base = tmp_path / "runs/predict"
+    assert next_free(base) == base
+    base.mkdir(parents=True)
+    (tmp_path / "runs/predict-2").mkdir()
+    assert next_free(base) == tmp_path / "runs/predict-3"
