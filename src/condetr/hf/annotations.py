@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from condetr.core.errors import AnnotationError
 from condetr.hf.processor_settings import AnnotationFormat
 from condetr.images.annotations import Labels, detection_labels
@@ -11,6 +14,7 @@ from condetr.images.panoptic import panoptic_labels
 from condetr.images.sizes import HeightWidth
 
 _SAYS_ITS_FORM = {AnnotationFormat.COCO_DETECTION: "annotations", AnnotationFormat.COCO_PANOPTIC: "segments_info"}
+_WHOLE = ("id", "image_id", "category_id", "iscrowd")
 
 
 def labels_of_each(
@@ -25,7 +29,7 @@ def labels_of_each(
     Raises:
         AnnotationError: names the picture by its place and the object by its id.
     """
-    each = [annotations] if isinstance(annotations, Mapping) else annotations
+    each = _plain([annotations] if isinstance(annotations, Mapping) else annotations)
     if not isinstance(each, Sequence) or isinstance(each, str):
         raise AnnotationError(
             f"is {type(each).__name__}, expected a dict, or a list of one a picture", item="annotations"
@@ -62,3 +66,16 @@ def labels_of(
             f"is {masks_path!r}, expected the folder of the panoptic PNGs as text or Path", item="masks_path"
         )
     return panoptic_labels(annotation, size, masks_path, masks=masks is None or masks)
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """Numbers and arrays of numpy and torch, which augmentation leaves behind, as JSON would have them."""
+    if isinstance(value, np.ndarray | np.generic | Tensor):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner, key) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if name in _WHOLE and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

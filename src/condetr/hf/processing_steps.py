@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condetr.hf.annotations import labels_of
+from condetr.hf.annotations import labels_of_each
 from condetr.hf.batch_feature import BatchFeature
 from condetr.hf.processor_settings import AnnotationFormat, read_size, setting_of
 from condetr.images.batch import Scale, padded
@@ -38,7 +38,7 @@ class ProcessingSteps:
         """COCO's annotation of a picture as labels, with boxes (x1, y1, x2, y2) in its pixels."""
         [picture] = pictures_of(image, input_data_format=input_data_format, rescaled=False)
         form = self.format if format is None else setting_of("format", format)
-        labels = labels_of(target, size_of_picture(picture), form, return_segmentation_masks, masks_path)
+        [labels] = labels_of_each(target, [size_of_picture(picture)], form, return_segmentation_masks, masks_path)
         return {name: _like(image, value) for name, value in labels.items()}
 
     def resize(self, image: Any, size: Any, resample: Any = None) -> Any:

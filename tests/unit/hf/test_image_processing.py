@@ -205,6 +205,26 @@ def test_a_box_is_the_same_alone_and_in_a_batch():
     assert torch.allclose(alone.boxes, torch.tensor([[7 / 32, 9 / 24, 10 / 32, 12 / 24]]))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"bbox": np.array([2, 3, 10, 12])},
+        {"bbox": [np.float32(2), 3, 10, torch.tensor(12.0)]},
+        {"category_id": np.int64(4)},
+        {"category_id": 4.0},
+        {"area": np.float32(120), "iscrowd": np.int64(0)},
+    ],
+    ids=str,
+)
+def test_annotations_may_have_numbers_of_numpy_and_torch(changed):
+    ours, plain = ConditionalDetrImageProcessor(size=SMALL), annotation()
+    given = annotation(**changed) | {"image_id": torch.tensor(9)}
+    labels, expected = (ours(picture(), one, return_tensors="np").labels[0] for one in (given, plain))
+    assert {name: value.tolist() for name, value in labels.items()} == {
+        name: value.tolist() for name, value in expected.items()
+    }
+
+
 class TestWhatCannotBeUsed:
     def test_annotations_are_named_by_picture_and_object(self):
         ours = ConditionalDetrImageProcessor(size=SMALL)
