@@ -73,5 +73,5 @@ def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) 
 
 
 def dtype_of(pictures: Sequence[Planes], scale: Scale) -> torch.dtype:
-    kept = scale == Scale() and all(planes.dtype == torch.uint8 for planes in pictures)
-    return torch.uint8 if kept else torch.float32
+    untouched = scale.factor is None and scale.shift is None and scale.divisor is None
+    return torch.uint8 if untouched and all(planes.dtype == torch.uint8 for planes in pictures) else torch.float32

@@ -53,8 +53,9 @@ def pixels_in_place(picture: Image.Image) -> UInt8[Tensor, "height width 4"] | N
     if array.n_children != 1:
         return None
     values, size = array.children[0].contents, picture.width * picture.height * 4
-    if values.length != size or values.n_buffers != 2 or array.offset or values.offset:
+    address = values.buffers[1] if values.n_buffers == 2 else None
+    if address is None or values.length != size or array.offset or values.offset:
         return None
-    memory = (ctypes.c_uint8 * size).from_address(values.buffers[1] or 0)
+    memory = (ctypes.c_uint8 * size).from_address(address)
     memory.owner = capsule  # type: ignore[attr-defined]  # a name of our own: the memory lives as long as its reader
     return torch.frombuffer(memory, dtype=torch.uint8).view(picture.height, picture.width, 4)

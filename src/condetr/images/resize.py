@@ -82,8 +82,8 @@ def _resize_bands(picture: Image.Image, size: HeightWidth, mode: InterpolationMo
 
 def _rounds_between_passes(mode: InterpolationMode) -> bool:
     """Whether torch keeps bytes between the two passes, so that they may be done one after the other."""
-    bilinear = mode == InterpolationMode.BILINEAR and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
-    return bilinear or mode == InterpolationMode.BICUBIC
+    separable = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
+    return separable and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def _resize_pil(picture: Picture, size: HeightWidth, resample: Image.Resampling) -> Planes:

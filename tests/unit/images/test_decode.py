@@ -112,13 +112,13 @@ def blank_png(width, height):
 
 
 @pytest.mark.parametrize("side", [10_001, 13_000, 20_000])
-def test_a_bomb_is_refused_from_its_header_and_no_warning_leaks(side):
-    limit = Image.MAX_IMAGE_PIXELS
+def test_a_bomb_is_refused_from_its_header_and_no_warning_leaks(side, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12_345)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ImageError, match=f"{side}x{side} .* over the limit"):
             decode(blank_png(side, side))
-    assert limit == Image.MAX_IMAGE_PIXELS
+    assert Image.MAX_IMAGE_PIXELS == 12_345  # as it was
 
 
 def test_the_pixel_limit_is_the_callers():
@@ -147,6 +147,12 @@ def test_what_is_no_supported_picture_is_named(data, says):
     with pytest.raises(ImageError, match=says) as caught:
         decode(data)
     assert "JPEG, PNG" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX", "AVIF", "PDF"])
+def test_formats_outside_of_the_list_are_never_opened_though_pillow_could(kind):
+    with pytest.raises(ImageError, match=r"unsupported format|cannot identify"):
+        decode(encoded(quarters(), kind))
 
 
 def test_as_stored_keeps_mode_and_orientation():

@@ -69,8 +69,8 @@ def test_a_transparent_palette_entry_is_white():
 
 
 def test_16_bits_are_scaled_not_clipped():
-    assert gray_of(np.array([[0, 257, 32896, 65535]], np.uint16)) == [[0, 1, 128, 255]]
-    assert gray_of(np.array([[0, 257, 32896, 65535]], np.int32)) == [[0, 1, 128, 255]]
+    assert gray_of(np.array([[0, 257, 500, 32896, 65535]], np.uint16)) == [[0, 1, 2, 128, 255]]
+    assert gray_of(np.array([[0, 257, 500, 32896, 65535]], np.int32)) == [[0, 1, 2, 128, 255]]
 
 
 def test_8_bits_in_a_wider_box_stay():

@@ -20,6 +20,14 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     assert "named pipe" in refused(tmp_path / "pipe.jpg")
 
 
+def test_a_file_that_becomes_a_pipe_before_it_is_opened_is_refused(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "file.jpg").touch()
+    regular = (tmp_path / "file.jpg").stat()
+    monkeypatch.setattr(os, "stat", lambda path: regular)
+    assert "named pipe" in refused(tmp_path / "pipe.jpg")
+
+
 def test_a_symlink_loop_is_refused(tmp_path):
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
     assert "symbolic links" in refused(tmp_path / "loop.jpg")
