@@ -71,6 +71,9 @@ def _lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
         if not isinstance(content.get(key), list):
             reason = f"is {type(content[key]).__name__}, expected a list" if key in content else f"has no {key}"
             raise AnnotationError(reason, source=source, item=key, hint="COCO needs images, annotations, categories")
+    for key in ("images", "categories"):
+        if not content[key]:
+            raise AnnotationError("is empty, so there is nothing to learn", source=source, item=key)
     return content
 
 

@@ -31,7 +31,7 @@ def layout_of(path: str | Path) -> Layout:
     if path.is_dir():
         return _folder_layout(path)
     if not path.is_file():
-        raise DataError("does not exist", source=path)
+        raise DataError("is neither a file nor a folder" if path.exists() else "does not exist", source=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         content = yaml_of(path)
         if is_yolo_yaml(content):
@@ -88,6 +88,8 @@ def read_splits(path: str | Path, *, masks: bool = False) -> dict[str, Dataset]:
 def usable(dataset: Dataset, path: str | Path) -> Dataset:
     """The data set itself, unless its report says that it must be refused, or nothing is left of it."""
     dataset.report.refuse()
+    if not len(dataset.classes):
+        raise DataError("has no labelled object, so no classes", source=path)
     if not len(dataset):
         first = next(iter(dataset.report), None)
         said = f"; the first reason is: {first}" if first else ""

@@ -4,7 +4,7 @@ from io import BufferedIOBase
 
 from PIL import Image
 
-from condetr.images.decode import _ORIENTATION, _UPRIGHT, PIXEL_LIMIT, _opened
+from condetr.images.decode import _ORIENTATION, _UPRIGHT, PIXEL_LIMIT, _opened, decode
 from condetr.images.sizes import HeightWidth
 from condetr.images.sources import Path, name_of, open_source
 
@@ -23,7 +23,10 @@ def upright_size(path: Path) -> HeightWidth:
     """
     with open_source(path) as stream:
         picture = _opened(stream, name_of(path), PIXEL_LIMIT)
-        turn = _UPRIGHT.get(_orientation(picture, stream), None)
+        if picture.format == "TIFF":  # Pillow turns it itself, while loading
+            width, height = decode(path).size
+            return height, width
+        turn = _UPRIGHT.get(_orientation(picture, stream))
         return (picture.width, picture.height) if turn in _SIDEWAYS else (picture.height, picture.width)
 
 

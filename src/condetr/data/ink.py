@@ -15,7 +15,7 @@ _VISIBLE = 0.2  # of full ink; what is fainter is not part of a digit's box
 _INKS = ((28, 36, 92), (28, 28, 32), (126, 26, 36), (20, 72, 50), (64, 36, 96))
 _PENCIL = (150, 150, 156)
 
-Ink: TypeAlias = Float32[np.ndarray, "height width"]  # 0 none, 1 opaque
+Ink: TypeAlias = Float32[np.ndarray, "rows columns"]  # 0 none, 1 opaque
 
 
 def handwritten(rng: np.random.Generator, glyph: UInt8[np.ndarray, "8 8"]) -> Ink:

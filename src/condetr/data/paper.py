@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from PIL import Image, ImageDraw
 
-Colour: TypeAlias = tuple[float, float, float]
+Colour: TypeAlias = tuple[int, int, int]
 T = TypeVar("T")
 Pixels: TypeAlias = Float32[np.ndarray, "height width 3"]  # levels, 0 to 255
 _SHEETS = ((250, 246, 235), (243, 240, 230), (238, 243, 248), (249, 238, 236), (240, 246, 236), (232, 222, 200))

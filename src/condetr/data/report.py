@@ -13,12 +13,14 @@ SHOWN = 20  # findings of one kind that are kept in full
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 120
 _short.maxlist = 8
+_LONGEST = 300
 
 
 def shown(value: object) -> str:
     """``value`` as a message can hold it: never long, control characters escaped."""
     try:
-        return _short.repr(value)
+        text = _short.repr(value)
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     except ValueError:  # an integer of more digits than Python will print
         return f"a {type(value).__name__} that is too long to print"
 
@@ -33,7 +35,9 @@ class Finding:
     said: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.source, self.item, self.said) if part)
+        """One line, whatever characters the names in it have."""
+        text = ": ".join(part for part in (self.source, self.item, self.said) if part)
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Fault(Exception):  # noqa: N818  it never leaves the room: who reads the next object catches it

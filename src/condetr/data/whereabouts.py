@@ -1,6 +1,7 @@
 """Where a picture that a label file names lies on this disk: inside its folder, or nowhere."""
 
 import os
+import unicodedata
 from pathlib import Path, PureWindowsPath
 
 from condetr.core.errors import ImageError
@@ -24,9 +25,8 @@ def find_picture(root: Path, name: object, place: Place) -> tuple[Path, HeightWi
         raise Fault(Reason.BAD_FIELD, f"file_name is {shown(name)}, expected a file name")
     if "://" in name or name.startswith("data:"):
         raise Fault(Reason.URL_PICTURE, f"file_name is {shown(name)}; pictures are read from disk")
-    local = name
-    if "\\" in name and not _exists(root / name):
-        local = PureWindowsPath(name).as_posix()
+    local = _spelled_here(root, name)
+    if local != name:
         place.add(Reason.CONVERTED_NAME, f"file_name {shown(name)} is read as {shown(local)}")
     return measure_picture(path_inside(root, local), root, place)
 
@@ -36,8 +36,9 @@ def measure_picture(path: Path, root: Path, place: Place) -> tuple[Path, HeightW
     if not _exists(path):
         near = _same_but_case(path)
         raise Fault(Reason.MISSING_PICTURE, f"{path} does not exist" + (f"; there is {near}" if near else ""))
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        place.add(Reason.LINKED_PICTURE, f"{path} is a link to {os.path.realpath(path)}")
+    real = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if real != path and not real.is_relative_to(root.resolve()):
+        place.add(Reason.LINKED_PICTURE, f"{path} is a link to {real}")
     try:
         return path, upright_size(path)
     except ImageError as error:
@@ -83,6 +84,15 @@ def pictures_in(folder: Path) -> list[Path]:
     """All picture files below a folder, by name; links to folders are not followed."""
     found = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
     return sorted(path for path in found if is_picture(path))
+
+
+def _spelled_here(root: Path, name: str) -> str:
+    """The name as this system writes it: Windows has other slashes, a Mac takes accents apart."""
+    if _exists(root / name):
+        return name
+    slashed = PureWindowsPath(name).as_posix() if "\\" in name else name
+    composed = (unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))
+    return next((other for other in composed if other != slashed and _exists(root / other)), slashed)
 
 
 def _exists(path: Path) -> bool:

@@ -1,0 +1,154 @@
+import json
+import shutil
+
+import pytest
+
+from condetr.core.errors import DataError
+from condetr.data.check import check
+from condetr.data.reasons import Reason
+from tests.unit.data.conftest import SIZES, good_content, picture
+
+
+@pytest.fixture
+def pair(coco):
+    """Training and validation with the same classes and other pictures, and how to change them."""
+
+    def write(change_train=lambda content: None, change_val=lambda content: None):
+        for split, change in (("train", change_train), ("val", change_val)):
+            content = good_content()
+            for image in content["images"]:
+                image["file_name"] = f"{split}-{image['file_name']}"
+            change(content)
+            path = coco(content, name=f"{split}.json")
+            for seed, (name, size) in enumerate(SIZES.items()):
+                picture(path.parent.parent / f"images/{split}-{name}", size, seed + (100 if split == "val" else 0))
+        return path.parent.parent
+
+    return write
+
+
+def use_all_classes(content):
+    content["annotations"][0]["category_id"] = 17
+    content["annotations"][1]["category_id"] = 4
+
+
+def counts_of(*arguments, **options):
+    return dict(check(*arguments, tiny=1.0, **options)[1].counts)
+
+
+def test_a_good_data_set_has_no_problem(pair):
+    assert counts_of(pair(use_all_classes)) == {}
+
+
+def test_everything_is_told_in_one_pass(pair):
+    def spoil(content):
+        use_all_classes(content)
+        content["annotations"][2]["bbox"] = [0, 0, 0, 5]
+        content["annotations"][3]["category_id"] = 99
+        content["images"].append({"id": 9, "file_name": "gone.jpg"})
+
+    def break_off(content):
+        content["annotations"] = {}
+
+    root = pair(spoil, break_off)
+    assert counts_of(root) == {
+        Reason.BAD_FILE: 1,
+        Reason.UNKNOWN_CATEGORY: 1,
+        Reason.EMPTY_BOX: 1,
+        Reason.MISSING_PICTURE: 1,
+        Reason.UNUSED_CLASS: 1,  # the cats were all spoilt
+    }
+
+
+def test_pictures_that_are_damaged_behind_their_header(pair):
+    root = pair(use_all_classes)
+    path = root / "images/train-b.png"
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert counts_of(root) == {Reason.UNREADABLE_PICTURE: 1}
+
+
+def test_the_same_picture_in_two_splits_or_twice(pair):
+    root = pair(use_all_classes)
+    shutil.copy(root / "images/train-b.png", root / "images/val-b.png")
+    assert counts_of(root) == {Reason.LEAKAGE: 1}
+    shutil.copy(root / "images/train-a.jpg", root / "images/train-c.jpg")
+    _, report = check(root, tiny=1.0)
+    assert report.counts == {Reason.LEAKAGE: 1, Reason.SAME_CONTENT: 1, Reason.WRONG_SIZE: 1}
+
+
+def test_two_entries_for_one_file(pair):
+    def repeat(content):
+        use_all_classes(content)
+        content["images"].append(dict(content["images"][0], id=77))
+
+    assert counts_of(pair(repeat)) == {Reason.SAME_CONTENT: 1}
+
+
+def test_objects_that_are_tiny_many_or_repeated(pair):
+    def crowd_together(content):
+        use_all_classes(content)
+        content["annotations"] += [dict(content["annotations"][0], id=10 + i) for i in range(3)]
+
+    root = pair(crowd_together)
+    assert counts_of(root, queries=4) == {Reason.REPEATED_OBJECT: 1, Reason.TOO_MANY_OBJECTS: 1}
+    _, report = check(root, tiny=4.0)
+    assert report.counts[Reason.TINY_OBJECT] == 2
+    assert "3.25 x 4.75" in str(report)
+
+
+def test_classes_that_are_never_learned_or_never_there(pair):
+    def only_cats(content):
+        for one in content["annotations"]:
+            one["category_id"] = 9
+
+    root = pair(only_cats, use_all_classes)
+    assert counts_of(root) == {Reason.NOT_IN_TRAINING: 2}
+    root = pair(only_cats, only_cats)
+    assert counts_of(root) == {Reason.UNUSED_CLASS: 2}
+
+
+def test_names_that_differ_in_case_only(pair):
+    def shout(content):
+        use_all_classes(content)
+        content["images"].append({"id": 50, "file_name": "TRAIN-A.jpg"})
+
+    root = pair(shout)
+    if (root / "images/TRAIN-A.jpg").exists():
+        pytest.skip("this disk does not tell them apart")
+    picture(root / "images/TRAIN-A.jpg", seed=1234)
+    assert counts_of(root) == {Reason.SAME_NAME_BUT_CASE: 1}
+
+
+def test_classes_of_splits_must_agree(pair):
+    def rename(content):
+        content["categories"][0]["name"] = "lynx"
+
+    assert Reason.DIFFERENT_CLASSES in counts_of(pair(use_all_classes, rename))
+
+
+def test_progress_counts_pictures(pair):
+    steps = []
+    check(pair(), progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(i, 6) for i in range(1, 7)]
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError):
+        check(tmp_path / "nowhere")
+
+
+def test_the_report_is_json(pair):
+    def scatter(content):
+        for i in range(30):
+            content["annotations"].append(dict(content["annotations"][0], id=100 + i, bbox=[i, 0, 0, 0]))
+
+    report = check(pair(scatter))[1]
+    stored = json.loads(json.dumps(report.to_dict()))["empty_box"]
+    assert (stored["outcome"], stored["count"], len(stored["first"])) == ("left out", 30, 20)
+    assert "... and 10 more" in str(report)
+
+
+def test_bccd_trainval_is_no_leak(shared):
+    splits, report = check(shared / "data/bccd")
+    assert list(splits) == ["train", "val", "test"]
+    assert report.counts == {Reason.EMPTY_BOX: 2}

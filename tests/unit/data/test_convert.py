@@ -1,0 +1,109 @@
+import json
+
+import pytest
+import yaml
+
+from condetr.core.errors import UsageError
+from condetr.data.convert import convert
+from condetr.data.detect import read_dataset, read_splits
+from condetr.data.reasons import Reason
+from tests.unit.data.conftest import good_content, picture
+
+
+def boxes_of(dataset):
+    return [[(dataset.classes.names[one.label], one.box) for one in example.objects] for example in dataset]
+
+
+def close(one, other):
+    return [[(name, pytest.approx(box, abs=1e-9)) for name, box in boxes] for boxes in one] == other
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
+def test_there_and_back(coco, tmp_path, to):
+    given = read_dataset(coco())
+    convert({"train": given}, tmp_path / f"to-{to}", to)
+    back = read_dataset(tmp_path / f"to-{to}")
+    assert back.split == "train"
+    assert close(boxes_of(back), boxes_of(given))
+    assert [one.size for one in back] == [one.size for one in given]
+    assert not back.report
+    for one, other in zip(given, back, strict=True):
+        assert one.path.read_bytes() == other.path.read_bytes()
+
+
+def test_coco_keeps_ids_crowds_areas_and_outlines(coco, tmp_path):
+    content = good_content()
+    for one in content["annotations"]:
+        one["segmentation"] = [[5, 5, 25, 5, 25, 25]]
+        one["area"] = 123.5
+    given = read_dataset(coco(content), masks=True)
+    assert not convert({"train": given}, tmp_path / "out", "coco")
+    back = read_dataset(tmp_path / "out", masks=True)
+    assert back.classes == given.classes
+    assert back.fingerprint() == given.fingerprint()
+    assert [one.crowds for one in back] == [one.crowds for one in given]
+    assert back[0].objects[0].segmentation == [[5, 5, 25, 5, 25, 25]]
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_what_a_format_cannot_hold_is_told(coco, tmp_path, to):
+    content = good_content()
+    for one in content["annotations"]:
+        one["segmentation"] = [[5, 5, 25, 5, 25, 25]]
+    report = convert({"train": read_dataset(coco(content), masks=True)}, tmp_path / "out", to)
+    assert report.counts == {Reason.CROWD_LOST: 1, Reason.SEGMENTATION_LOST: 4}
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_names_that_would_collide_are_changed_and_told(coco, tmp_path, to):
+    content = good_content()
+    content["images"][0]["file_name"] = "deep/x y.jpg"
+    content["images"][1]["file_name"] = "deep_x_y.png"
+    path = coco(content)
+    picture(path.parent.parent / "images/deep/x y.jpg")
+    picture(path.parent.parent / "images/deep_x_y.png", (64, 96))
+    given = read_dataset(path)
+    report = convert({"train": given}, tmp_path / "out", to)
+    assert report.counts[Reason.NAME_CHANGED] == 2
+    assert sorted(map(len, boxes_of(read_dataset(tmp_path / "out")))) == [0, 2, 2]
+
+
+def test_text_ids_become_numbers_in_coco(tmp_path, coco):
+    content = good_content()
+    for one in content["images"]:
+        one["id"] = f"p{one['id']}"
+    for one in content["annotations"]:
+        one["image_id"] = f"p{one['image_id']}"
+    convert({"val": read_dataset(coco(content))}, tmp_path / "out", "coco")
+    written = json.loads((tmp_path / "out/annotations/instances_val.json").read_text())
+    assert [one["id"] for one in written["images"]] == [1, 2, 3]
+
+
+def test_other_tools_read_the_yaml_and_json(coco, tmp_path):
+    given = read_dataset(coco())
+    convert({"train": given, "val": given}, tmp_path / "yolo", "yolo")
+    content = yaml.safe_load((tmp_path / "yolo/data.yaml").read_text(encoding="utf-8"))
+    assert content["names"] == {0: "dog", 1: "cat", 2: "ант"}
+    coco_api = pytest.importorskip("pycocotools.coco")
+    convert({"train": given}, tmp_path / "to-coco", "coco")
+    theirs = coco_api.COCO(tmp_path / "to-coco/annotations/instances_train.json")
+    assert (len(theirs.getImgIds()), len(theirs.getAnnIds()), theirs.getCatIds()) == (3, 5, [4, 9, 17])
+
+
+def test_an_output_folder_must_be_new(coco, tmp_path):
+    given = read_dataset(coco())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/precious.txt").write_text("keep")
+    with pytest.raises(UsageError, match="not an empty folder"):
+        convert({"train": given}, tmp_path / "out", "voc")
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
+def test_bccd_there_and_back(shared, tmp_path, to):
+    given = read_splits(shared / "data/bccd")
+    few = {split: given[split][:8] for split in ("train", "val", "test")}
+    convert(few, tmp_path / "out", to)
+    back = read_splits(tmp_path / "out")
+    assert list(back) == list(few)
+    for split, dataset in few.items():
+        assert close(boxes_of(back[split]), boxes_of(dataset))

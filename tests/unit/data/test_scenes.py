@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from condetr.core.errors import UsageError
+from condetr.data.detect import read_splits
+from condetr.data.glyphs import glyphs_of
+from condetr.data.scene_folder import write_scenes
+from condetr.data.scenes import DIGITS, scene
+
+
+def pixels_of(one):
+    return np.asarray(one.picture)
+
+
+def test_a_scene_depends_on_seed_split_and_number_alone():
+    before = scene(7, split="val", seed=5)
+    for other in range(3):
+        scene(other)
+    again = scene(7, split="val", seed=5)
+    assert (pixels_of(before) == pixels_of(again)).all()
+    assert (before.boxes, before.labels) == (again.boxes, again.labels)
+    for different in (scene(8, split="val", seed=5), scene(7, split="test", seed=5), scene(7, split="val", seed=6)):
+        assert (pixels_of(different) != pixels_of(before)).any()
+
+
+def test_no_split_has_the_handwriting_of_another():
+    parts = {split: glyphs_of(split)[0] for split in ("train", "val", "test")}
+    assert {split: len(part) for split, part in parts.items()} == {"train": 1297, "val": 250, "test": 250}
+    written = [glyph.tobytes() for part in parts.values() for glyph in part]
+    assert len(set(written)) == len(written) == 1797
+
+
+def test_digits_are_where_their_boxes_are_and_of_the_promised_sizes():
+    sizes, counts, labels = [], [], set()
+    for i in range(150):
+        made = scene(i)
+        assert made.picture.size == (96, 96)
+        assert made.picture.mode == "RGB"
+        counts.append(len(made.boxes))
+        labels.update(made.labels)
+        gray = pixels_of(made).mean(axis=2)
+        for x1, y1, x2, y2 in made.boxes:
+            assert 0 <= x1 < x2 <= 96
+            assert 0 <= y1 < y2 <= 96
+            sizes.append(y2 - y1)
+            inside = gray[int(y1) : int(y2), int(x1) : int(x2)]
+            assert inside.min() < np.median(gray) - 40, "ink is darker than paper"
+            for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
+                assert edge.min() < inside.max() - 15, "the box is tight"
+    assert labels == set(range(10))
+    assert set(counts) == {1, 2, 3, 4, 5, 6}
+    assert min(sizes) >= 11
+    assert max(sizes) <= 44
+    assert np.percentile(sizes, 10) < 17
+    assert np.percentile(sizes, 90) > 33
+
+
+def test_digits_hardly_overlap():
+    for i in range(100):
+        boxes = scene(i).boxes
+        for a, one in enumerate(boxes):
+            for other in boxes[:a]:
+                across = min(one[2], other[2]) - max(one[0], other[0])
+                down = min(one[3], other[3]) - max(one[1], other[1])
+                smaller = min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other))
+                assert max(0, across) * max(0, down) < 0.1 * smaller
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_other_sizes(side):
+    assert scene(0, side=side).picture.size == (side, side)
+
+
+def test_a_folder_of_scenes_is_a_coco_data_set(tmp_path):
+    written = write_scenes(tmp_path / "digits", train=6, val=3)
+    read = read_splits(tmp_path / "digits")
+    assert list(read) == ["train", "val"]
+    for split, dataset in read.items():
+        assert not dataset.report
+        assert dataset.classes.names == DIGITS.names
+        assert [one.path for one in dataset] == [one.path for one in written[split]]
+        for i, example in enumerate(dataset):
+            made = scene(i, split=split)
+            assert tuple(one.box for one in example.objects) == made.boxes
+            assert tuple(one.label for one in example.objects) == made.labels
+    with pytest.raises(UsageError):
+        write_scenes(tmp_path / "digits")
