@@ -95,3 +95,18 @@ def test_networks_of_transformers(goldens, tmp_path, case, dialect):
         prediction = detector(pixels, mask.bool())
     torch.testing.assert_close(prediction.logits, expected["logits"], **TOLERANCE)
     torch.testing.assert_close(prediction.boxes, expected["pred_boxes"], **TOLERANCE)
+
+
+@pytest.mark.parametrize("dialect", ["orig", "hf434", "hf523"])
+def test_the_detector_of_a_segmenter(goldens, tmp_path, dialect):
+    case = "orig_r50_seg"
+    expected, _ = goldens.expected(case)
+    config = {"model_type": "conditional_detr", "backbone": "resnet50", "num_queries": 25, "num_labels": 250}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(goldens.state_dict(case, dialect), tmp_path / "model.safetensors")
+    detector = load(tmp_path, detector_only=True).detector
+    pixels, mask = goldens.inputs(case)
+    with torch.inference_mode():
+        prediction = detector(pixels, mask.bool())
+    torch.testing.assert_close(prediction.logits, expected["pred_logits"], **TOLERANCE)
+    torch.testing.assert_close(prediction.boxes, expected["pred_boxes_offset"], **TOLERANCE)

@@ -1,14 +1,16 @@
 """config.json, split once into what the network is, what its classes are called, and the rest, to be carried along."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from condetr.checkpoints.backbone_json import read_backbone
 from condetr.checkpoints.backbone_words import backbone_fields
+from condetr.checkpoints.config_limits import check_bounds, check_numbers
+from condetr.checkpoints.labels_json import FIELDS as LABELS
+from condetr.checkpoints.labels_json import read_labels, read_source_ids
 from condetr.core.errors import CheckpointError, SettingsError
-from condetr.model.config import DetectorConfig, ResNetDescription
+from condetr.model.config import DetectorConfig
 
 MODEL_TYPE = "conditional_detr"
 ALIASES = {
@@ -17,13 +19,6 @@ ALIASES = {
     "num_hidden_layers": "encoder_layers",
 }
 OWN = "condetr"  # the field with what only condetr says; where transformers wrote last, it is stale
-DEFAULT_LABELS = 2  # of every transformers config that names none
-MOST = 1_000_000  # of anything: a damaged number must not become an allocation
-MOST_LAYERS = 500
-NUMBERS = (  # of the losses and the matching, for other rooms
-    "class_cost", "bbox_cost", "giou_cost", "mask_loss_coefficient", "dice_loss_coefficient", "cls_loss_coefficient",
-    "bbox_loss_coefficient", "giou_loss_coefficient", "focal_alpha", "init_std", "init_xavier_std",
-)  # fmt: skip
 _NETWORK = tuple(
     spec.name for spec in fields(DetectorConfig) if spec.name not in ("backbone", "num_labels", "carry_norm")
 )
@@ -33,7 +28,6 @@ _BACKBONE = (
 )  # fmt: skip
 _RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines")
 _WRITTEN_AFRESH = ("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", OWN)
-_LABELS = ("id2label", "label2id", "num_labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +63,33 @@ def split_config(
         CheckpointError: names the file and the field.
     """
     notes: list[str] = []
+    overrides = overrides or {}
     try:
         _check_model_type(raw)
         carry_norm = _carries_norm(raw, notes)
-        raw = _overridden(_without_aliases(raw, notes), _without_aliases(overrides or {}, notes))
-        labels = _labels(raw)
+        raw = _overridden(_without_aliases(raw, notes), _without_aliases(overrides, notes))
+        labels = read_labels(raw)
         config = DetectorConfig(
             backbone=read_backbone(raw, notes),
             num_labels=len(labels),
-            carry_norm=raw.get("carry_norm", carry_norm),
+            carry_norm=overrides.get("carry_norm", carry_norm),
             **{name: raw[name] for name in _NETWORK if name in raw},
         )
-        _check_bounds(config)
-        _check_numbers(raw)
-        # What transformers wrote after us it may have changed: our own field is stale then.
-        own = {} if "transformers_version" in raw else _own(raw)
-        source_ids = _source_ids(own, labels)
+        check_bounds(config)
+        check_numbers(raw)
+        own = _own(raw)
+        if "transformers_version" in raw and own:
+            own = {}
+            notes.append("config.json: transformers wrote it after condetr, whose own field is ignored")
+        source_ids = None if any(name in overrides for name in LABELS) else read_source_ids(own, labels)
     except SettingsError as error:
         raise CheckpointError(error.reason, source=source, item=error.item, hint=error.hint) from None
     notes += [
         f"config.json: ignored {name}; condetr runs no code of a checkpoint" for name in _RUNS_CODE if name in raw
     ]
-    consumed = {*_NETWORK, *_BACKBONE, *_LABELS, *_WRITTEN_AFRESH, *_RUNS_CODE, "carry_norm"}
+    consumed = {*_NETWORK, *_BACKBONE, *LABELS, *_WRITTEN_AFRESH, *_RUNS_CODE, "carry_norm"}
     flat = {name: value for name, value in raw.items() if name not in consumed}
-    flat |= {name: own[name] for name in ("auxiliary_loss",) if name in own and name not in (overrides or {})}
+    flat |= {name: own[name] for name in ("auxiliary_loss",) if name in own and name not in overrides}
     if (raw.get("backbone_config") or {}).get("model_type") == "resnet":
         flat["use_timm_backbone"] = False
     return SplitConfig(config, labels, source_ids, flat, notes)
@@ -118,10 +115,6 @@ def join_config(split: SplitConfig) -> dict[str, Any]:
         "label2id": {name: number for number, name in split.labels.items()},
         OWN: own,
     }
-
-
-def default_labels(count: int) -> dict[int, str]:
-    return {number: f"LABEL_{number}" for number in range(count)}
 
 
 def _check_model_type(raw: Mapping[str, Any]) -> None:
@@ -166,58 +159,8 @@ def _without_aliases(raw: Mapping[str, Any], notes: list[str]) -> dict[str, Any]
 
 def _overridden(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A field that is replaced takes with it the fields that say the same in other words."""
-    same = (_LABELS, ("backbone", "backbone_config", "backbone_kwargs", "use_timm_backbone"))
+    same = (LABELS, ("backbone", "backbone_config", "backbone_kwargs", "use_timm_backbone"))
     for group in same:
         if any(name in overrides for name in group):
             raw = {name: value for name, value in raw.items() if name not in group}
     return raw | dict(overrides)
-
-
-def _labels(raw: Mapping[str, Any]) -> dict[int, str]:
-    table = raw.get("id2label")
-    if table is None:
-        count = raw.get("num_labels", DEFAULT_LABELS)
-        if type(count) is not int or not 1 <= count <= MOST:
-            raise SettingsError(f"is {count!r}, expected a whole number from 1 to {MOST}", item="num_labels")
-        return default_labels(count)
-    if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
-        raise SettingsError("is no table from class ids to names", item="id2label")
-    try:
-        names = {int(number): name for number, name in table.items() if name.encode()}
-    except (TypeError, ValueError):
-        names = {}
-    if sorted(names) != list(range(len(table))):
-        raise SettingsError(f"its ids are not 0 to {len(table) - 1}, each once", item="id2label")
-    return dict(sorted(names.items()))
-
-
-def _source_ids(own: Mapping[str, Any], labels: Mapping[int, str]) -> tuple[int, ...] | None:
-    ids = own.get("source_ids")
-    if ids is None:
-        return None
-    if not isinstance(ids, list) or len(ids) != len(labels) or any(type(number) is not int for number in ids):
-        raise SettingsError(f"is no list of {len(labels)} whole numbers", item=f"{OWN}.source_ids")
-    return tuple(ids)
-
-
-def _check_bounds(config: DetectorConfig) -> None:
-    for spec in fields(config):
-        value, most = getattr(config, spec.name), MOST_LAYERS if spec.name.endswith("_layers") else MOST
-        if type(value) is int and value > most:
-            raise SettingsError(f"is {value}, expected at most {most}", item=spec.name)
-    if isinstance(config.backbone, ResNetDescription):
-        backbone = config.backbone
-        if sum(backbone.depths) > MOST_LAYERS:
-            raise SettingsError(
-                f"{backbone.depths} blocks, expected at most {MOST_LAYERS}", item="backbone_config.depths"
-            )
-        widest = max(*backbone.widths, *backbone.stem_widths, *(backbone.inner_widths or ()), backbone.colours)
-        if widest > MOST:
-            raise SettingsError(f"{widest} channels, expected at most {MOST}", item="backbone_config")
-
-
-def _check_numbers(raw: Mapping[str, Any]) -> None:
-    for name in NUMBERS:
-        value = raw.get(name, 0)
-        if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-            raise SettingsError(f"is {value!r}, expected a number of at least 0", item=name)

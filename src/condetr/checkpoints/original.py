@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count, takewhile
 from typing import Any
-
-from torch import Tensor
 
 from condetr.checkpoints.backbone_words import backbone_fields
 from condetr.checkpoints.coco_names import COCO_NAMES
 from condetr.checkpoints.config_json import MODEL_TYPE
 from condetr.checkpoints.files import StoredWeights
-from condetr.checkpoints.keys import DIALECTS, Dialect, Layout, foreign_keys
+from condetr.checkpoints.stored_shapes import StoredShapes
 from condetr.checkpoints.unwrap import unwrapped
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription
@@ -42,12 +39,6 @@ SHARED_FIELDS = {
     "dropout": DROPOUTS,
 }
 POSITIONS = {"v2": "sine", "v3": "learned"}
-FORMS: tuple[tuple[ResNetDescription, Layout], ...] = (  # what decides the names inside a ResNet
-    # "average" comes first, for its names contain the other's
-    *((ResNetDescription(shortcut="average", stem_widths=stem), "timm") for stem in ((64,), (32, 32, 64))),
-    *((ResNetDescription(shortcut="convolution", stem_widths=stem), "timm") for stem in ((64,), (32, 32, 64))),
-    (ResNetDescription(), "resnet"),
-)
 
 
 def infer_config(weights: StoredWeights) -> tuple[dict[str, Any], list[str]]:
@@ -57,7 +48,7 @@ def infer_config(weights: StoredWeights) -> tuple[dict[str, Any], list[str]]:
         CheckpointError: the weights are no Conditional DETR with a ResNet.
     """
     stored, _ = unwrapped(weights.tensors)
-    seen = _Seen(stored, weights.file)
+    seen = StoredShapes(stored, weights.file)
     inferred = _from_shapes(seen)
     arguments = weights.arguments or {}
     if not arguments:
@@ -67,46 +58,7 @@ def infer_config(weights: StoredWeights) -> tuple[dict[str, Any], list[str]]:
     return _from_arguments(arguments, inferred, weights.file), ["the network was described by args and shapes"]
 
 
-class _Seen:
-    """Shapes of stored tensors by our names, in whatever dialect and layout they are stored."""
-
-    def __init__(self, stored: Mapping[str, Tensor], source: object) -> None:
-        self._stored = stored
-        plain = ResNetDescription()
-        content = "decoder.layers.0.self_attention.content_query.weight"
-        dialect = next((dialect for dialect in DIALECTS if self._key(content, plain, dialect) in stored), None)
-        if dialect is None:
-            raise CheckpointError("holds no Conditional DETR in any dialect that condetr knows", source=source)
-        self.dialect = dialect
-        form = next((form for form in FORMS if self._fits(*form)), None)
-        if form is None:
-            raise CheckpointError(
-                "its backbone is no ResNet: what it is cannot be told from its weights",
-                source=source,
-                hint="put the config.json of the model beside the file",
-            )
-        self.form, self.layout = form
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._stored[self._key(name, self.form, self.dialect, self.layout)].shape)
-
-    def has(self, name: str) -> bool:
-        return self._key(name, self.form, self.dialect, self.layout) in self._stored
-
-    def number(self, pattern: str) -> int:
-        """How many of ``pattern`` with 0, 1, ... there are."""
-        return sum(1 for _ in takewhile(lambda n: self.has(pattern.format(n)), count()))
-
-    def _fits(self, form: ResNetDescription, layout: Layout) -> bool:
-        telling = (f"stem.{len(form.stem_widths) - 1}.conv.weight", "stages.1.0.shortcut.norm.weight")
-        return all(self._key(f"backbone.{name}", form, self.dialect, layout) in self._stored for name in telling)
-
-    @staticmethod
-    def _key(name: str, form: ResNetDescription, dialect: Dialect, layout: Layout = "timm") -> str:
-        return foreign_keys([name], form, dialect, layout)[name].key
-
-
-def _from_shapes(seen: _Seen) -> dict[str, Any]:
+def _from_shapes(seen: StoredShapes) -> dict[str, Any]:
     queries, channels = seen.shape("decoder.object_queries")
     (classes,) = seen.shape("head.classes.bias")
     labels = COCO_NAMES if classes == len(COCO_NAMES) else {}
@@ -128,11 +80,11 @@ def _from_shapes(seen: _Seen) -> dict[str, Any]:
     }
 
 
-def _width(seen: _Seen, name: str) -> int:
+def _width(seen: StoredShapes, name: str) -> int:
     return seen.shape(name)[0] if seen.has(name) else 1
 
 
-def _backbone(seen: _Seen) -> ResNetDescription:
+def _backbone(seen: StoredShapes) -> ResNetDescription:
     stages = seen.number("backbone.stages.{}.0.convs.0.conv.weight")
     last = seen.number("backbone.stages.0.0.convs.{}.conv.weight") - 1
     squeeze = 4 if last == 2 else 1

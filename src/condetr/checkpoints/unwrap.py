@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from condetr.checkpoints import keys
-from condetr.checkpoints.tensors import listed
+from condetr.checkpoints.tensors import fault_of, listed
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription, TimmDescription
 
@@ -35,11 +35,11 @@ def without_masks(stored: dict[str, Tensor], source: object, notes: list[str], *
             hint="ask for its detector with detector_only=True",
         )
     notes.append(f"left out the mask head: {len(masks)} tensors")
-    plain = {}
+    plain: dict[str, Tensor] = {}
     for key, tensor in stored.items():
-        prefix = next((prefix for prefix in keys.SEGMENTER_PREFIXES if key.startswith(prefix)), "")
         if key not in masks:
-            plain[key.removeprefix(prefix)] = tensor
+            prefix = next((prefix for prefix in keys.SEGMENTER_PREFIXES if key.startswith(prefix)), "")
+            _place(plain, key.removeprefix(prefix), tensor, source)
     return plain
 
 
@@ -51,10 +51,14 @@ def under_expected_names(stored: dict[str, Tensor], expected: set[str], source: 
         for twin, other in keys.TWINS.items():
             if name in (twin, other) and name not in expected:
                 name = other if name == twin else twin
-        if name in renamed and not torch.equal(renamed[name], tensor):
-            raise CheckpointError("two tensors for one place, and they differ", source=source, item=key)
-        renamed[name] = tensor
+        _place(renamed, name, tensor, source)
     return renamed
+
+
+def _place(tensors: dict[str, Tensor], name: str, tensor: Tensor, source: object) -> None:
+    other = tensors.setdefault(name, tensor)
+    if other is not tensor and (fault_of(other) or fault_of(tensor) or not torch.equal(other, tensor)):
+        raise CheckpointError("two tensors are stored for this one, and they differ", source=source, item=name)
 
 
 def without_unused_stages(

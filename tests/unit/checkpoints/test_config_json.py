@@ -77,7 +77,12 @@ def test_everything_else_is_carried_and_written_back():
 
 def test_ids_of_the_data_set_come_back():
     split = SplitConfig(DetectorConfig(num_labels=2), {0: "a", 1: "b"}, (7, 19), {})
-    assert split_config(join_config(split)).source_ids == (7, 19)
+    written = join_config(split)
+    assert split_config(written).source_ids == (7, 19)
+    assert split_config(written, overrides={"num_labels": 3}).source_ids is None
+    stale = split_config(written | {"transformers_version": "5.23.0"})
+    assert stale.source_ids is None
+    assert "transformers wrote it after condetr" in stale.notes[0]
 
 
 class TestCarryNorm:

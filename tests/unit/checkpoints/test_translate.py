@@ -126,3 +126,11 @@ def test_tensors_that_are_no_plain_numbers_are_refused(detector, hub, bad, said)
 def test_large_finite_values_are_finite(detector, hub):
     hub["class_labels_classifier.weight"] = torch.full((3, 16), 3e38)  # their sum is not
     assert read(hub, detector).fresh == ()
+
+
+def test_two_tensors_for_one_place_must_agree(detector, hub):
+    twice = hub | {"input_projection.bias": hub["model.input_projection.bias"].clone()}
+    assert_whole(read(twice, detector), detector)
+    for other in (torch.zeros(16), torch.zeros(16).to_sparse(), torch.zeros(16, device="meta")):
+        with pytest.raises(CheckpointError, match=r"model\.input_projection\.bias: two tensors"):
+            read(twice | {"input_projection.bias": other}, detector)
