@@ -7,13 +7,13 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.images.draw import colour_of
 from condetr.training.metrics_log import Row
 
 Line: TypeAlias = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 40, 36
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
+COLOURS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 160), (0, 125, 135)  # dark on white
 FINER = 2  # drawn larger and shrunk: smooth lines
 PANELS = {
     "loss": ("loss",),
@@ -28,7 +28,7 @@ def curves_of(rows: Sequence[Row]) -> Image.Image:
     evaluated = {name for row in rows if "loss" not in row for name in row} - {"step", "epoch", "seconds"}
     shown = {name: row[name] for row in rows for name in sorted(evaluated) if name in row}
     shares = tuple(name for name, value in shown.items() if isinstance(value, int | float) and 0 <= value <= 1)
-    panels = ({"evaluation": shares[:6]} if shares else {}) | PANELS
+    panels = ({"evaluation": shares[: len(COLOURS)]} if shares else {}) | PANELS
     charts = [_chart(title, _lines(rows, names)) for title, names in panels.items()]
     sheet = Image.new("RGB", (2 * WIDTH, -(-len(charts) // 2) * HEIGHT), PAPER)
     for place, chart in enumerate(charts):
@@ -37,7 +37,7 @@ def curves_of(rows: Sequence[Row]) -> Image.Image:
 
 
 def _lines(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Line]:
-    points = {name: [(float(row["step"]), row[name]) for row in rows if name in row] for name in names}
+    points = {name: [(float(row["step"]), float(row[name])) for row in rows if name in row] for name in names}
     return {name: [(x, y) for x, y in line if y is not None and math.isfinite(y)] for name, line in points.items()}
 
 
@@ -49,14 +49,14 @@ def _chart(title: str, lines: Mapping[str, Line]) -> Image.Image:
     points = [point for line in lines.values() for point in line]
     if points:
         xs, ys = zip(*points, strict=True)
-        across, up = _ticks(0, max(xs)), _ticks(min(0, *ys) if min(ys) < 0 else 0, max(ys))
+        across, up = _ticks(0.0, max(xs)), _ticks(min(0.0, *ys), max(ys))
         at = _Scale(across, up)
         _draw_frame(pen, font, across, up, at)
         left = WIDTH - RIGHT
         for number, (name, line) in reversed(list(enumerate(lines.items()))):
-            _draw_line(pen, [at(*point) for point in line], colour_of(number))
+            _draw_line(pen, [at(*point) for point in line], COLOURS[number])
             left -= round(font.getlength(name) / FINER) + 14
-            pen.text((left * FINER, 12 * FINER), name, fill=colour_of(number), font=font)
+            pen.text((left * FINER, 12 * FINER), name, fill=COLOURS[number], font=font)
     return chart.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 
 

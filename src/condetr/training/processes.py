@@ -4,6 +4,7 @@ The only file that knows accelerate. Started by ``accelerate launch`` or ``torch
 code and the same collectives in the same order.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -142,7 +143,10 @@ class Processes:
             timer.cancel()
 
 
-def _launched_as_many() -> bool:
-    import os
+def is_first_process() -> bool:
+    """As the launcher says, before the processes have met."""
+    return os.environ.get("RANK", "0") == "0"
 
+
+def _launched_as_many() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -20,6 +20,7 @@ from condetr.model.detector import ConditionalDetr
 from condetr.training.run_folder import RunFolder
 
 SIDE = 400  # pixels of the longer edge of a picture on a sheet
+GAP = 8
 COLUMNS = 4
 SHOWN = 8  # pictures
 THRESHOLD = 0.3
@@ -130,7 +131,8 @@ def _times(box: Box, scale: float) -> Box:
 
 def _sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     columns = min(COLUMNS, len(pictures))
-    sheet = Image.new("RGB", (columns * SIDE, -(-len(pictures) // columns) * SIDE), (90, 90, 90))
+    pitch = SIDE + GAP
+    sheet = Image.new("RGB", (columns * pitch - GAP, -(-len(pictures) // columns) * pitch - GAP), "white")
     for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place % columns * SIDE, place // columns * SIDE))
+        sheet.paste(picture, (place % columns * pitch, place // columns * pitch))
     return sheet

@@ -83,6 +83,6 @@ class TrainingSettings:
         return json.loads(json.dumps(asdict(self)))
 
 
-def _at_least(name: str, value: float, least: int) -> None:
+def _at_least(name: str, value: float | int, least: int) -> None:
     if not (math.isfinite(value) and value >= least):
         raise SettingsError(f"is {value}, expected a number of at least {least}", item=name)

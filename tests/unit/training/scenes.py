@@ -24,7 +24,9 @@ def write_scenes(folder: Path, count: int, *, side: int = 64, seed: int = 0) -> 
             y = random.integers(0, side - height + 1)
             label = int(random.integers(2))
             pixels[y : y + height, x : x + width] = COLOURS[label]
-            objects.append(Object(label, (float(x), float(y), float(x + width), float(y + height)), float(width * height)))
+            objects.append(
+                Object(label, (float(x), float(y), float(x + width), float(y + height)), float(width * height))
+            )
         path = folder / f"{number:03}.png"
         Image.fromarray(pixels).save(path)
         examples.append(Example(path, (side, side), number, tuple(objects)))

@@ -1,0 +1,90 @@
+"""A whole training in a second or two, here or in a process of its own.
+
+python -m tests.unit.training.runs FOLDER SCENES [--resume] [--set JSON]
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from condetr.core.errors import CondetrError
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges
+from condetr.training.events import nobody_listens
+from condetr.training.processes import is_first_process
+from condetr.training.run_folder import claimed
+from condetr.training.settings import TrainingSettings
+from condetr.training.train import Trained, train
+from tests.unit.training.networks import tiny_detector
+from tests.unit.training.scenes import write_scenes
+
+# Everything that has a state or random numbers: dropout, augmentation, average, groups, accumulation, warm-up.
+FULL = {
+    "epochs": 3,
+    "batch": 2,
+    "accumulate": 2,
+    "lr": 1e-3,
+    "lr_backbone": 1e-3,
+    "schedule": "cosine",
+    "warmup": 3,
+    "ema": 0.9,
+    "query_groups": 2,
+    "augment": "strong",
+    "freeze": (),
+    "workers": 0,
+}
+PICTURES = 10
+
+
+def small_run(folder, scenes, *, resume=False, say=nobody_listens, evaluate=None, detector=None, **settings) -> Trained:
+    """``scenes`` is a data set, or a folder to write one into."""
+    dataset = write_scenes(scenes, PICTURES) if isinstance(scenes, Path) else scenes
+    torch.manual_seed(0)
+    with claimed(folder, resume=resume, is_first=is_first_process()) as run:
+        return train(
+            tiny_detector() if detector is None else detector,
+            dataset,
+            TrainingSettings(**(FULL | settings)),
+            run,
+            preprocessing=Preprocessing(size=Edges(64, 64)),
+            validation=dataset,
+            evaluate=evaluate,
+            device="cpu",
+            say=say,
+        )
+
+
+def state_of(folder: Path) -> str:
+    """Changes with every bit of the newest checkpoint: weights, moments, average."""
+    newest = max((folder / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+    files = sorted(newest.glob("*.safetensors"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--set", type=json.loads, default={})
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        small_run(
+            given.folder,
+            given.scenes,
+            resume=given.resume,
+            say=lambda event: print(event, flush=True),  # noqa: T201, **given.set
+        )
+    except CondetrError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
