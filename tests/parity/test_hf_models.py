@@ -115,7 +115,9 @@ def test_memory_of_an_earlier_look():
     pixels, mask = pictures((64, 64), (40, 50))
     asked = {"output_attentions": True, "output_hidden_states": True}
     for earlier in (ours(pixels, mask, **asked), theirs(pixels, mask, **asked)):
-        memory = (earlier.encoder_last_hidden_state, earlier.encoder_hidden_states, earlier.encoder_attentions)
+        memory = transformers.modeling_outputs.BaseModelOutput(
+            earlier.encoder_last_hidden_state, earlier.encoder_hidden_states, earlier.encoder_attentions
+        )
         agree(
             ours(pixels, mask, encoder_outputs=memory, **asked), theirs(pixels, mask, encoder_outputs=memory, **asked)
         )

@@ -124,10 +124,8 @@ class ConditionalDetrConfig(StoredConfig):
         if self.source_ids is not None:
             self.source_ids = tuple(self.source_ids)
         if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
-            raw = self.to_dict() | stored
-            if "carry_norm" not in named:
-                del raw["carry_norm"]
-            split = split_config(raw)
+            told = {"carry_norm": self.carry_norm} if "carry_norm" in named else {}
+            split = split_config(self.to_dict() | stored, overrides=told)
             self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
             self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
 
@@ -139,9 +137,11 @@ class ConditionalDetrConfig(StoredConfig):
         """
         raw = {name: value for name, value in self.to_dict().items() if value != EVERY_MODEL.get(name, MISSING)}
         raw.pop("name_or_path", None)  # where it came from is no setting
-        ids = raw.pop("source_ids")
+        ids, own = raw.pop("source_ids"), {"carry_norm": raw.pop("carry_norm")}
+        if ids is not None:
+            own["source_ids"] = ids
         try:
-            return split_config(raw if ids is None else raw | {OWN: {"source_ids": list(ids)}})
+            return split_config(raw | {OWN: own})
         except CheckpointError as error:
             raise SettingsError(error.reason, source=type(self).__name__, item=error.item, hint=error.hint) from None
 
@@ -152,9 +152,10 @@ class ConditionalDetrConfig(StoredConfig):
 
     @classmethod
     def from_split(cls, split: SplitConfig) -> "ConditionalDetrConfig":
+        """The config of a network; the inverse of `split`."""
         return cls(**join_config(split))
 
-    def save_pretrained(self, save_directory: str | Path, **_: Any) -> None:
+    def save_pretrained(self, save_directory: str | Path) -> None:
         """Write config.json, which transformers 4 and 5 read as the same network."""
         path = Path(save_directory) / "config.json"
         write_files(path.parent, {path.name: self._write})

@@ -21,11 +21,13 @@ log = logging.getLogger(__name__)
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """config.json at, in or beside ``path``; a weights file without one is asked itself."""
+    """config.json at, in or beside ``path``; weights without one are asked themselves, and the log says so."""
     file = path if path.suffix == ".json" else (path if path.is_dir() else path.parent) / "config.json"
-    if path.is_dir() or file.is_file():
+    if path == file or file.is_file():
         return read_json_object(file)
-    raw, _notes = infer_config(read_weights(path))
+    raw, notes = infer_config(read_weights(path))
+    for note in notes:
+        log.warning("%s: %s", path, note)
     return raw
 
 

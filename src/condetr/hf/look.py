@@ -1,5 +1,6 @@
 """One look at a batch, watched from outside as far as somebody wants to see."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from condetr.model.body import Body, Trace
 from condetr.model.recompute import kept
 
 Seen = tuple[Tensor, ...]
+EncoderOutputs = Mapping[str, Any] | tuple[Any, ...] | Memory  # `BaseModelOutput`, its parts, or only its first
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def look(
     pixel_values: Tensor,
     pixel_mask: Tensor | None,
     decoder_attention_mask: Tensor | None,
-    encoder_outputs: BaseModelOutput | tuple[Any, ...] | None,
+    encoder_outputs: EncoderOutputs | None,
     inputs_embeds: Tensor | None,
     decoder_inputs_embeds: Tensor | None,
     *,
@@ -78,11 +80,9 @@ def look(
     return Sight(trace, watched)
 
 
-def _encoded(encoder_outputs: BaseModelOutput | tuple[Memory | Any, ...] | None) -> BaseModelOutput:
+def _encoded(encoder_outputs: EncoderOutputs | None) -> BaseModelOutput:
     """The parts of an earlier look at the same picture; tuples have them in order."""
-    if encoder_outputs is None or isinstance(encoder_outputs, BaseModelOutput):
-        return encoder_outputs or BaseModelOutput()
-    if isinstance(encoder_outputs, dict):
+    if encoder_outputs is None or isinstance(encoder_outputs, Mapping | Tensor):
         return BaseModelOutput(encoder_outputs)
     parts = ("last_hidden_state", "hidden_states", "attentions")
     return BaseModelOutput(zip(parts, encoder_outputs, strict=False))

@@ -11,8 +11,8 @@ from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Points, Queries
 from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.look import Sight, look
-from condetr.hf.outputs import BaseModelOutput, ConditionalDetrModelOutput, ConditionalDetrObjectDetectionOutput
+from condetr.hf.look import EncoderOutputs, Sight, look
+from condetr.hf.outputs import ConditionalDetrModelOutput, ConditionalDetrObjectDetectionOutput
 from condetr.hf.parts import BodyOf, Whole
 from condetr.hf.pretrained import PretrainedModel
 from condetr.hf.state_names import speak_hub
@@ -81,7 +81,7 @@ class ConditionalDetrModel(PretrainedModel):
         pixel_values: Tensor,
         pixel_mask: Tensor | None = None,
         decoder_attention_mask: Tensor | None = None,
-        encoder_outputs: BaseModelOutput | tuple[Any, ...] | None = None,
+        encoder_outputs: EncoderOutputs | None = None,
         inputs_embeds: Tensor | None = None,
         decoder_inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,  # noqa: FBT001  transformers' signature, here and below
@@ -162,7 +162,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
         pixel_values: Tensor,
         pixel_mask: Tensor | None = None,
         decoder_attention_mask: Tensor | None = None,
-        encoder_outputs: BaseModelOutput | tuple[Any, ...] | None = None,
+        encoder_outputs: EncoderOutputs | None = None,
         inputs_embeds: Tensor | None = None,
         decoder_inputs_embeds: Tensor | None = None,
         labels: Sequence[Any] | None = None,

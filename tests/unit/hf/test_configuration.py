@@ -61,6 +61,9 @@ class Foreign:
     def to_dict(self):
         return RESNET | {"dtype": torch.float16}
 
+    def __repr__(self):
+        return "Foreign()"
+
 
 @pytest.mark.parametrize(
     ("said", "expected"),
@@ -202,6 +205,14 @@ def test_ids_of_the_data_set_stay_with_the_model(tmp_path):
     config(source_ids=(17, 18, 75)).save_pretrained(tmp_path)
     assert ConditionalDetrConfig.from_pretrained(tmp_path).source_ids == (17, 18, 75)
     assert ConditionalDetrConfig.from_pretrained(tmp_path, num_labels=2).source_ids is None
+
+
+def test_to_the_network_and_back():
+    split = config(carry_norm=True, class_cost=3, source_ids=(1, 2, 5)).split()
+    assert split.config.d_model == 16
+    again = ConditionalDetrConfig.from_split(split).split()
+    assert (again.config, again.labels, again.source_ids) == (split.config, split.labels, split.source_ids)
+    assert again.flat["class_cost"] == 3
 
 
 def test_where_it_came_from_is_not_stored(tmp_path):

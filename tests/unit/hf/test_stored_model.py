@@ -138,9 +138,10 @@ def test_a_subfolder(stored):
     equal(ConditionalDetrForObjectDetection.from_pretrained(folder.parent, subfolder=folder.name), model)
 
 
-def test_a_weights_file_without_settings(weights_file):
+def test_a_weights_file_without_settings(weights_file, caplog):
     loaded = ConditionalDetrForObjectDetection.from_pretrained(weights_file)
     assert loaded.config.num_queries == 6
+    assert "8 attention heads" in caplog.text or "heads" in caplog.text
 
 
 @pytest.fixture
