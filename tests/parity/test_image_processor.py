@@ -159,6 +159,16 @@ def test_floats_up_to_255(kind):
     torch.testing.assert_close(ours.pixel_values, theirs["pixel_values"], atol=gray_level, rtol=0)
 
 
+@BOTH
+def test_floats_that_are_not_to_be_rescaled(kind):
+    options = {"size": {"height": 33, "width": 50}, "do_rescale": False, "return_tensors": "pt"}
+    given = [np.asarray(one).astype(np.float32) / 255 for one in pictures(1)]
+    ours, theirs = kind(**options)(given), PEERS[kind]()(given, **options)
+    # theirs with PIL makes them bytes to resize them
+    gray_level = 0.0176 if kind is PIL else 1e-4
+    torch.testing.assert_close(ours.pixel_values, theirs["pixel_values"], atol=gray_level, rtol=0)
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @BOTH
 @pytest.mark.parametrize("masks", [False, True])

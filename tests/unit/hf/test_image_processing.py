@@ -187,6 +187,15 @@ class TestAnswer:
         )
 
 
+@BOTH
+def test_without_rescaling_values_may_be_of_any_range(kind):
+    values = np.random.default_rng(0).normal(0, 9, (3, 24, 32)).astype(np.float32)
+    as_it_is = {"do_resize": False, "do_normalize": False, "return_tensors": "np"}
+    assert np.array_equal(kind(**as_it_is, do_rescale=False)(values).pixel_values[0], values)
+    with pytest.raises(ImageError, match=r"expected 0\.\.255 or floats in 0\.\.1"):
+        kind(**as_it_is)(values)
+
+
 def test_unasked_the_torchvision_kind_gives_a_tensor_and_the_pil_kind_arrays():
     features = ConditionalDetrImageProcessor(size=SMALL)([picture()] * 2, [annotation()] * 2)
     assert features.pixel_values.shape == (2, 3, 20, 26)

@@ -89,6 +89,7 @@ def test_boxes_are_of_the_upright_picture(detect):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
     assert detect(encoded(lying, exif=exif)) == detect(one)
+    assert detect(Image.open(io.BytesIO(encoded(lying, exif=exif)))) == detect(one)
 
 
 def test_is_put_together_from_parts(folder, detect):
