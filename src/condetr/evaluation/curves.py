@@ -1,0 +1,58 @@
+"""Precision over recall, at an IoU of 0.5."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condetr.evaluation.coco_ap import IOUS, RECALLS, Counted
+
+IOU = 0.5
+
+
+@dataclass(frozen=True)
+class Curve:
+    """At COCO's 101 recalls.
+
+    Attributes:
+        precision: the best that there is at this recall or a higher one; 0 where it is never reached.
+        scores: of the detection that reaches the recall; 0 where none does.
+    """
+
+    precision: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    def best_point(self) -> tuple[float, float, float]:
+        """Precision, recall and score threshold where their harmonic mean (F1) is highest."""
+        precision, recall = np.array(self.precision), np.array(RECALLS)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+        best = int(f1.argmax())
+        return self.precision[best], RECALLS[best], self.scores[best]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One for every class that has objects, by name."""
+
+    by_class: dict[str, Curve]
+
+    def mean_precision(self) -> tuple[float, ...]:
+        """Over the classes, at each recall."""
+        return tuple(np.mean([curve.precision for curve in self.by_class.values()], axis=0).tolist())
+
+    def to_dict(self) -> dict[str, Any]:
+        precision = {name: list(curve.precision) for name, curve in self.by_class.items()}
+        scores = {name: list(curve.scores) for name, curve in self.by_class.items()}
+        return {"iou": IOU, "recall": list(RECALLS), "precision": precision, "score": scores}
+
+
+def curves_of(counted: Counted, names: tuple[str, ...]) -> Curves:
+    at = IOUS.index(IOU)
+    precision, scores = (values[at, :, :, 0, -1] for values in (counted.precision, counted.scores))
+    known = [label for label in range(len(names)) if precision[0, label] > -1]
+    return Curves(
+        {
+            names[label]: Curve(tuple(precision[:, label].round(9).tolist()), tuple(scores[:, label].tolist()))
+            for label in known
+        }
+    )

@@ -1,0 +1,134 @@
+"""The little that charts need: axes from 0 to 1 with lines, tables of counts as colours, bars. Painted with PIL."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from PIL import Image, ImageDraw, ImageFont
+
+from condetr.images.draw import Colour, ink_on
+
+INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
+_DEEPEST = (20, 60, 120)  # of a table of counts
+_FINER = 2  # lines are drawn larger and shrunk, so that they are smooth
+_MARGIN = 16
+_LONGEST = 24  # characters of a name
+
+
+def lines_chart(
+    title: str,
+    across: str,
+    up: str,
+    lines: Sequence[tuple[str, Sequence[tuple[float, float]], Colour, int]],
+    *,
+    side: int = 520,
+) -> Image.Image:
+    """Lines of (name, points, colour, width) over axes from 0 to 1, their names at the right."""
+    font = _font(13 * _FINER)
+    legend = max((font.getlength(_short(name)) / _FINER for name, *_ in lines), default=0) + 44
+    left, top, bottom = 64, 68, 52
+    rows = len(lines) * 20
+    height = max(side, rows + 8)
+    chart = Image.new("RGB", (round((left + side + legend) * _FINER), (top + height + bottom) * _FINER), PAPER)
+    pen = ImageDraw.Draw(chart)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return (left + x * side) * _FINER, (top + (1 - y) * side) * _FINER
+
+    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        for one, other in ((at(0, tick), at(1, tick)), (at(tick, 0), at(tick, 1))):
+            pen.line((one, other), fill=FAINT, width=_FINER)
+        pen.text((at(0, tick)[0] - 8 * _FINER, at(0, tick)[1]), f"{tick:g}", fill=INK, font=font, anchor="rm")
+        pen.text((at(tick, 0)[0], at(tick, 0)[1] + 8 * _FINER), f"{tick:g}", fill=INK, font=font, anchor="mt")
+    pen.text((left * _FINER, 14 * _FINER), title, fill=INK, font=_font(16 * _FINER))
+    pen.text((at(0.5, 0)[0], at(0, 0)[1] + 28 * _FINER), across, fill=INK, font=font, anchor="mt")
+    pen.text((at(0, 1)[0], at(0, 1)[1] - 10 * _FINER), up, fill=INK, font=font, anchor="lb")
+    for row, (name, points, colour, width) in reversed(list(enumerate(lines))):
+        for one, other in pairwise(points):
+            pen.line((at(*one), at(*other)), fill=colour, width=width * _FINER)
+        y = (top + 10 + 20 * row) * _FINER
+        x = (left + side + 14) * _FINER
+        pen.line(((x, y), (x + 18 * _FINER, y)), fill=colour, width=max(width, 2) * _FINER)
+        pen.text((x + 24 * _FINER, y), _short(name), fill=INK, font=font, anchor="lm")
+    return chart.resize((chart.width // _FINER, chart.height // _FINER), Image.Resampling.LANCZOS)
+
+
+def counts_table(
+    title: str, down: str, across: str, names: Sequence[str], counts: Sequence[Sequence[int]]
+) -> Image.Image:
+    """Counts as colours, a row for each name: the larger the count in its row, the darker."""
+    cell = 44 if len(names) <= 16 else 28 if len(names) <= 40 else 18
+    font, small = _font(13 if cell > 18 else 11), _font(12 if cell > 28 else 9)
+    margin = round(max(font.getlength(_short(name)) for name in names)) + _MARGIN + 8
+    top = margin + 56
+    extent = len(names) * cell
+    width = max(margin + extent + _MARGIN, round(_font(16).getlength(title)) + 2 * _MARGIN)
+    chart = Image.new("RGB", (width, top + extent + _MARGIN), PAPER)
+    pen = ImageDraw.Draw(chart)
+    pen.text((_MARGIN, 14), title, fill=INK, font=_font(16))
+    pen.text((_MARGIN, 38), f"{down} in rows, {across} in columns", fill=INK, font=font)
+    for place, name in enumerate(names):
+        middle = place * cell + cell / 2
+        pen.text((margin - 8, top + middle), _short(name), fill=INK, font=font, anchor="rm")
+        _upright_text(chart, _short(name), font, (margin + middle, top - 6))
+    for row, line in enumerate(counts):
+        most = max(*line, 1)
+        for column, number in enumerate(line):
+            x, y = margin + column * cell, top + row * cell
+            colour = _between(PAPER, _DEEPEST, number / most)
+            pen.rectangle((x, y, x + cell - 1, y + cell - 1), fill=colour, outline=FAINT)
+            if number and small.getlength(str(number)) < cell - 2:
+                pen.text((x + cell / 2, y + cell / 2), str(number), fill=ink_on(colour), font=small, anchor="mm")
+    return chart
+
+
+def bars_chart(title: str, bars: Sequence[tuple[str, float, str, Colour]], *, width: int = 420) -> Image.Image:
+    """Bars of (name, value, what to write at its end, colour) to the right; the longest fills the width."""
+    font, step = _font(14), 34
+    left = round(max(font.getlength(name) for name, *_ in bars)) + 2 * _MARGIN
+    written = round(max(font.getlength(text) for _, _, text, _ in bars)) + 2 * _MARGIN
+    size = max(left + width + written, round(_font(16).getlength(title)) + 2 * _MARGIN)
+    chart = Image.new("RGB", (size, 48 + step * len(bars) + 8), PAPER)
+    pen = ImageDraw.Draw(chart)
+    pen.text((_MARGIN, 14), title, fill=INK, font=_font(16))
+    longest = max((value for _, value, _, _ in bars), default=0.0) or 1.0
+    for row, (name, value, text, colour) in enumerate(bars):
+        middle = 48 + step * row + step / 2
+        end = left + round(max(value, 0.0) / longest * width)
+        pen.text((left - 8, middle), name, fill=INK, font=font, anchor="rm")
+        pen.rectangle((left, middle - 10, max(end, left + 1), middle + 10), fill=colour)
+        pen.text((end + 8, middle), text, fill=INK, font=font, anchor="lm")
+    return chart
+
+
+def stacked(charts: Sequence[Image.Image]) -> Image.Image:
+    """One above the other."""
+    sheet = Image.new("RGB", (max(chart.width for chart in charts), sum(chart.height for chart in charts)), PAPER)
+    top = 0
+    for chart in charts:
+        sheet.paste(chart, (0, top))
+        top += chart.height
+    return sheet
+
+
+def _upright_text(chart: Image.Image, text: str, font: ImageFont.FreeTypeFont, foot: tuple[float, float]) -> None:
+    """Text that is read from below, its start at ``foot``."""
+    label = Image.new("RGB", (round(font.getlength(text)) + 2, sum(font.getmetrics())), PAPER)
+    ImageDraw.Draw(label).text((0, 0), text, fill=INK, font=font)
+    turned = label.transpose(Image.Transpose.ROTATE_90)
+    chart.paste(turned, (round(foot[0] - turned.width / 2), round(foot[1] - turned.height)))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
+    return font
+
+
+def _short(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def _between(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue

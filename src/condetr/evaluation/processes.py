@@ -1,0 +1,92 @@
+"""Several processes, each looking at its share of the pictures; all get the whole result."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed
+
+from condetr.core.errors import ModelError, UsageError
+
+_Result = TypeVar("_Result")
+_TIMEOUT = timedelta(hours=2)  # the slowest share may be that much later than the fastest
+
+
+def _alone(value: Any) -> list[Any]:
+    return [value]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which pictures are this process's: every ``count``-th, from ``rank`` on.
+
+    Attributes:
+        gathered: gives what every process gave, in order of rank; all must call it.
+    """
+
+    rank: int = 0
+    count: int = 1
+    gathered: Callable[[Any], list[Any]] = _alone
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def positions(self, pictures: int) -> range:
+        return range(self.rank, pictures, self.count)
+
+
+ALONE = Share()
+
+
+def merged(parts: Sequence[Mapping[int, _Result]], pictures: int) -> list[_Result]:
+    """The results of all pictures in order, whoever looked at them.
+
+    Raises:
+        UsageError: a picture was looked at twice, or by nobody.
+    """
+    counts = [sum(position in part for part in parts) for position in range(pictures)]
+    wrong = next((position for position, count in enumerate(counts) if count != 1), None)
+    if wrong is not None:
+        reason = f"picture {wrong} was looked at {counts[wrong]} times; every one must be in one share"
+        raise UsageError(reason, item="share")
+    return [next(part[position] for part in parts if position in part) for position in range(pictures)]
+
+
+@contextmanager
+def launched() -> Iterator[Share]:
+    """The share of this process among those that torchrun or accelerate started; all of it where it is alone.
+
+    Raises:
+        UsageError: the others cannot be reached.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    try:
+        # Results lie in main memory, wherever they were computed.
+        distributed.init_process_group("gloo", timeout=_TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"the processes cannot meet: {str(error).splitlines()[0]}") from error
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    try:
+        yield Share(distributed.get_rank(), count, _gathered)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _gathered(value: Any) -> list[Any]:
+    answers = [None] * distributed.get_world_size()
+    try:
+        distributed.all_gather_object(answers, value)
+    except RuntimeError as error:
+        reason = f"another process ended before this one was done: {str(error).splitlines()[0]}"
+        raise ModelError(reason, hint="its own message says why") from error
+    return answers

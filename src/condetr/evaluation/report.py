@@ -1,0 +1,98 @@
+"""Everything that was measured about one detector on one data set."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from condetr.core.errors import GateError
+from condetr.data.records import Dataset
+from condetr.evaluation.coco_ap import Averages
+from condetr.evaluation.confusion import Confusion
+from condetr.evaluation.curves import Curves
+from condetr.evaluation.errors import Errors
+from condetr.evaluation.per_class import ClassResult
+from condetr.evaluation.speed import Speed
+from condetr.images.detections import Detections
+from condetr.prediction.predictor import Failure
+
+Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "speed"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+USUAL: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric != "speed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Averages):
+    """COCO's averages, and of the other parts those that were asked for.
+
+    Attributes:
+        per_class: by name.
+        curves: precision over recall.
+        confusion: which class is taken for which.
+        errors: how often it errs in which way, and what that costs.
+        speed: milliseconds of each step.
+        dataset: what it was measured on; pictures that could not be read are not in it.
+        found: one record for each picture of ``dataset``, with its labels.
+        failures: pictures that could not be read, and why.
+        notes: what somebody should know about the numbers.
+    """
+
+    per_class: dict[str, ClassResult] | None = None
+    curves: Curves | None = None
+    confusion: Confusion | None = None
+    errors: Errors | None = None
+    speed: Speed | None = None
+    dataset: Dataset = field(repr=False, compare=False)
+    found: tuple[Detections, ...] = field(repr=False, compare=False)
+    failures: tuple[Failure, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ar(self) -> float:
+        """Average recall with 100 detections a picture."""
+        return self.ar100
+
+    def averages(self) -> dict[str, float | None]:
+        return {one.name: getattr(self, one.name) for one in fields(Averages)}
+
+    def require(self, min_ap: float) -> None:
+        """Raises GateError if AP is lower."""
+        if self.ap < min_ap:
+            raise GateError(f"AP is {self.ap:.4f}, expected at least {min_ap:g}", item="min_ap")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the detections, as JSON values."""
+        parts = {"curves": self.curves, "confusion": self.confusion, "errors": self.errors, "speed": self.speed}
+        by_class = {name: result.to_dict() for name, result in (self.per_class or {}).items()}
+        return {
+            **self.averages(),
+            **({"per_class": by_class} if by_class else {}),
+            **{name: part.to_dict() for name, part in parts.items() if part is not None},
+            "data": _about(self.dataset),
+            "failures": [failure.to_dict() for failure in self.failures],
+            "notes": list(self.notes),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write JSON, tables, charts and the worst pictures to a new folder.
+
+        Raises:
+            UsageError: the folder is not new.
+            StorageError: it cannot be written.
+        """
+        from condetr.evaluation.report_folder import write_report  # which knows what a Report is
+
+        return write_report(self, folder)
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "path": str(dataset.root),
+        "split": dataset.split,
+        "pictures": len(dataset),
+        "without_objects": sum(not example.objects for example in dataset),
+        "objects": sum(len(example.objects) for example in dataset),
+        "crowds": sum(len(example.crowds) for example in dataset),
+        "classes": list(dataset.classes.names),
+        "fingerprint": dataset.fingerprint(),
+        "report": dataset.report.to_dict(),
+    }
