@@ -72,6 +72,4 @@ def pipeline(
 
 
 def _place_of(device: int | str | torch.device | None) -> torch.device:
-    if device is None:
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    return device_of("cpu" if device == -1 else device)
+    return device_of("auto" if device is None else "cpu" if device == -1 else device)
