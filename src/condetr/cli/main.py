@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import condetr
-from condetr.cli import convert, doctor, hub, info, predict
+from condetr.cli import convert, data, doctor, evaluate, hub, info, predict
 from condetr.cli.command import Run, as_command
 from condetr.cli.outcome import exit_status_of
 
@@ -19,16 +19,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _hub = typer.Typer(name="hub", help="Models to and from the Hugging Face hub.", no_args_is_help=True)
+_data = typer.Typer(
+    name="data", help="Labelled pictures: check, count, convert, show, split, make.", no_args_is_help=True
+)
 _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
+    (app, evaluate.evaluate),
     (app, convert.convert),
     (app, info.info),
     (app, doctor.doctor),
+    (_data, data.check),
+    (_data, data.stats),
+    (_data, data.convert),
+    (_data, data.show),
+    (_data, data.split),
+    (_data, data.demo),
     (_hub, hub.pull),
     (_hub, hub.push),
 )
 for _app, _run in _COMMANDS:
     _app.command(_run.__name__)(as_command(_run))
+app.add_typer(_data)
 app.add_typer(_hub)
 
 

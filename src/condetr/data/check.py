@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from condetr.core.errors import CondetrError
-from condetr.data.content import Progress, check_content, check_names
+from condetr.data.content import Step, check_content, check_names
 from condetr.data.detect import layout_of
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example
@@ -16,19 +16,27 @@ QUERIES = 300  # of the paper's models: the most objects that one picture can ha
 TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
 
 
-def check(
-    path: str | Path, *, queries: int = QUERIES, tiny: float = TINY, progress: Progress | None = None
-) -> tuple[dict[str, Dataset], Report]:
+def check(path: str | Path, *, queries: int = QUERIES, tiny: float = TINY) -> tuple[dict[str, Dataset], Report]:
     """Read every split as far as it goes, look at every picture, and tell all problems.
 
     Args:
         path: a data set in any format.
         queries: of the model that is to be trained.
         tiny: a side in pixels below which an object is told.
-        progress: is called with (done, all) pictures.
 
     Returns:
         What can be read, and the report; problems that need refusing are in it, not raised.
+
+    Raises:
+        DataError: there is no data set.
+    """
+    splits, report = read_leniently(path)
+    look_at(splits, report, queries=queries, tiny=tiny)
+    return splits, report
+
+
+def read_leniently(path: str | Path) -> tuple[dict[str, Dataset], Report]:
+    """Every split as far as it can be read, and what could not.
 
     Raises:
         DataError: there is no data set.
@@ -41,13 +49,24 @@ def check(
             report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
         else:
             report.merge(splits[split].report)
+    return splits, report
+
+
+def look_at(
+    splits: Mapping[str, Dataset],
+    report: Report,
+    *,
+    queries: int = QUERIES,
+    tiny: float = TINY,
+    step: Step | None = None,
+) -> None:
+    """Add to the report what only the whole shows; ``step`` is called after each picture."""
     check_classes(splits, report)
     for dataset in splits.values():
         for example in dataset:
             check_objects(example, dataset, report, queries=queries, tiny=tiny)
     check_names(splits, report)
-    check_content(splits, report, progress)
-    return splits, report
+    check_content(splits, report, step)
 
 
 def check_objects(example: Example, dataset: Dataset, report: Report, *, queries: int, tiny: float) -> None:

@@ -13,16 +13,15 @@ from condetr.data.records import Dataset
 from condetr.data.report import Report
 from condetr.images.decode import decode
 
-Progress: TypeAlias = Callable[[int, int], None]
+Step: TypeAlias = Callable[[], None]
 
 
-def check_content(splits: Mapping[str, Dataset], report: Report, progress: Progress | None = None) -> None:
+def check_content(splits: Mapping[str, Dataset], report: Report, step: Step | None = None) -> None:
     """Decode every picture once; report those that are damaged, twice in a split, or in two splits."""
     first: dict[str, tuple[str, Path]] = {}
-    total = sum(map(len, splits.values()))
-    for done, (split, path, content) in enumerate(_contents_of(splits), start=1):
-        if progress is not None:
-            progress(done, total)
+    for split, path, content in _contents_of(splits):
+        if step is not None:
+            step()
         if isinstance(content, ImageError):
             report.add(Reason.UNREADABLE_PICTURE, content.reason, source=path)
             continue

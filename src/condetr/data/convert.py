@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 from condetr.data.records import Dataset
 from condetr.data.report import Report
-from condetr.data.split_names import without_unions
 from condetr.data.write_coco import write_coco
 from condetr.data.write_voc import write_voc
 from condetr.data.write_yolo import write_yolo
@@ -18,10 +17,8 @@ _WRITERS = {"coco": write_coco, "yolo": write_yolo, "voc": write_voc}
 def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Report:
     """Write all splits into a new folder; the report says what was lost or renamed on the way.
 
-    Splits that are made of others (`trainval` beside `train` and `val`) are left to whoever reads them.
-
     Raises:
         UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
-    return _WRITERS[to]({split: splits[split] for split in without_unions(splits)}, folder)
+    return _WRITERS[to](splits, folder)

@@ -8,6 +8,7 @@ from condetr.data.records import Box
 from condetr.data.report import Fault, Place, shown
 from condetr.images.sizes import HeightWidth
 
+_DECIMALS = 0.02  # pixels that a box sticks out by when its numbers are written with two decimals
 _ROUNDING = 1.0  # pixels that a box may stick out by without anybody having meant it
 _LEAST_INSIDE = 0.01  # of a box's area; with less in the picture, it is of another picture or a mistake
 
@@ -31,6 +32,8 @@ def box_inside(corners: Sequence[float], size: HeightWidth, place: Place, *, giv
     if across <= 0 or down <= 0 or across / (x2 - x1) * (down / (y2 - y1)) < _LEAST_INSIDE:
         raise Fault(Reason.OUTSIDE_BOX, f"bbox {shown(given)} lies outside of the picture of {width}x{height}")
     out = max(abs(now - then) for now, then in zip(clipped, corners, strict=True))
+    if out < _DECIMALS:
+        return clipped
     reason = Reason.ROUNDED_BOX if out < _ROUNDING else Reason.CLIPPED_BOX
     place.add(reason, f"bbox {shown(given)} sticks out of the picture of {width}x{height} by {out:.4g} pixels")
     return clipped

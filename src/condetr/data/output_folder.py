@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from condetr.core.errors import StorageError, UsageError
 
 
@@ -35,6 +37,13 @@ class OutputFolder:
         path = self.place(name)
         with _storage(path):
             path.write_text(text, encoding="utf-8")
+
+    def save(self, name: str, picture: Image.Image, *, quality: int) -> Path:
+        """Write a picture, and say where it is."""
+        path = self.place(name).absolute()
+        with _storage(path):
+            picture.save(path, quality=quality)
+        return path
 
     def copy(self, source: Path, name: str) -> None:
         path = self.place(name)

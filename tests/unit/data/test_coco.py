@@ -62,7 +62,7 @@ LEFT_OUT = [  # place, value, reason, objects left
     ((*FOURTH, "area"), -1, Reason.AREA_OF_BOX, 4),
     ((*FOURTH, "area"), DELETED, Reason.AREA_OF_BOX, 4),
     ((*FOURTH, "bbox"), [60, 90, 20, 20], Reason.CLIPPED_BOX, 4),
-    ((*FOURTH, "bbox"), [60, 90, 4.01, 6.02], Reason.ROUNDED_BOX, 4),
+    ((*FOURTH, "bbox"), [60, 90, 4.5, 6.02], Reason.ROUNDED_BOX, 4),
     (("categories", 2, "name"), "dog", Reason.DUPLICATE_NAME, 4),
 ]
 

@@ -1,0 +1,223 @@
+"""``condetr data``: look at labelled pictures, check, convert and divide them, make some to try."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from condetr.cli.choices import check_at_least
+from condetr.cli.command import CommonSettings
+from condetr.cli.outcome import ALL_FAILED
+from condetr.cli.progress import progress
+from condetr.cli.reporting import Reporter, one_line
+from condetr.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from condetr.data.records import Dataset
+    from condetr.data.report import Report
+    from condetr.data.statistics import Statistics
+
+_Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
+_Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
+_Format = Literal["coco", "yolo", "voc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings(CommonSettings):
+    queries: Annotated[int, "of the model to be trained; more objects in a picture are told"] = 300
+    tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatsSettings(CommonSettings):
+    output: Annotated[Path | None, "a picture file for charts"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings(CommonSettings):
+    to: Annotated[_Format, "format to write"] = "coco"
+    masks: Annotated[bool, "keep segmentations; objects without one are left out"] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSettings(CommonSettings):
+    split: Annotated[str | None, "which one, where there are several"] = None
+    count: Annotated[int, "of pictures, spread over the split"] = 16
+    columns: Annotated[int, "pictures in a row"] = 4
+    output: Annotated[Path, "picture file to write"] = Path("grid.jpg")
+
+    def __post_init__(self) -> None:
+        check_at_least(1, count=self.count, columns=self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings(CommonSettings):
+    split: Annotated[str | None, "which one to divide, where there are several"] = None
+    shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
+    to: Annotated[_Format, "format to write"] = "coco"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(CommonSettings):
+    train: Annotated[int, "scenes to learn from"] = 3000
+    val: Annotated[int, "scenes in other handwriting, to measure"] = 500
+    test: Annotated[int, "scenes in a third handwriting"] = 0
+    side: Annotated[int, "pixels"] = 96
+
+    def __post_init__(self) -> None:
+        check_at_least(0, train=self.train, val=self.val, test=self.test)
+        check_at_least(48, side=self.side)
+
+
+def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
+    """Find every problem of a data set in one pass.
+
+    Exit status: 0 usable, however much was left out; 3 something must be mended first.
+    """
+    from condetr.data.check import look_at, read_leniently
+    from condetr.data.reasons import Outcome
+
+    splits, report = read_leniently(data)
+    with progress("pictures", sum(map(len, splits.values())), reporter) as step:
+        look_at(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
+    refused = report.count_of(Outcome.REFUSED)
+    verdict = f"{refused} problems must be mended before training" if refused else "usable"
+    found = {"splits": _sizes(splits), "usable": not refused, "problems": report.to_dict()}
+    reporter.result("\n".join(filter(None, (_size_text(splits), str(report), verdict))), found)
+    return ALL_FAILED if refused else 0
+
+
+def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
+    """Count and measure pictures and objects; with --output, draw charts."""
+    from condetr.data.charts import charts_of
+    from condetr.data.detect import read_splits
+    from condetr.data.statistics import statistics_of
+
+    splits = read_splits(data)
+    _tell(_reports(splits), reporter)
+    numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
+    if settings.output is not None:
+        _save(charts_of(splits), settings.output)
+    text = "\n\n".join(f"{split}\n{_table(one)}" for split, one in numbers.items())
+    reporter.result(text, {split: one.to_dict() for split, one in numbers.items()})
+
+
+def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: Reporter) -> None:
+    """Write a data set in another format."""
+    from condetr.data.convert import convert as write
+    from condetr.data.detect import read_splits
+    from condetr.data.split_names import without_unions
+
+    splits = read_splits(data, masks=settings.masks)
+    written = without_unions(splits)
+    for union in sorted(splits.keys() - set(written)):
+        reporter.note(f"{union} is made of the other splits and is not written")
+    _write({name: splits[name] for name in written}, output, settings.to, reporter, write)
+
+
+def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
+    """Draw pictures with their boxes side by side."""
+    from condetr.data.detect import read_dataset
+    from condetr.data.grid import evenly_spread, grid
+
+    dataset = read_dataset(data, settings.split)
+    _tell([dataset.report], reporter)
+    positions = evenly_spread(len(dataset), settings.count)
+    _save(grid(dataset, positions, columns=settings.columns), settings.output)
+    names = [dataset.name_of(dataset.examples[position]) for position in positions]
+    reporter.result(str(settings.output), {"output": str(settings.output), "pictures": names})
+
+
+def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
+    """Divide a data set into parts with the same mixture of classes."""
+    from condetr.data.convert import convert as write
+    from condetr.data.detect import read_dataset
+    from condetr.data.split import divide
+
+    parts = divide(read_dataset(data, settings.split), _shares(settings.shares), seed=settings.seed or 0)
+    _write(parts, output, settings.to, reporter, write)
+
+
+def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
+    """Make pictures of handwritten digits, labelled, to try everything with."""
+    from condetr.data.scene_folder import write_scenes
+
+    with progress("scenes", settings.train + settings.val + settings.test, reporter) as step:
+        splits = write_scenes(
+            output,
+            train=settings.train,
+            val=settings.val,
+            test=settings.test,
+            seed=settings.seed or 0,
+            side=settings.side,
+            step=step,
+        )
+    reporter.result(f"{output}\n{_size_text(splits)}", {"output": str(output), "splits": _sizes(splits)})
+
+
+def _write(
+    splits: "Mapping[str, Dataset]",
+    output: Path,
+    to: _Format,
+    reporter: Reporter,
+    write: "Callable[[Mapping[str, Dataset], Path, _Format], Report]",
+) -> None:
+    report = write(splits, output, to)
+    _tell([*_reports(splits), report], reporter)
+    found = {"output": str(output), "format": to, "splits": _sizes(splits), "problems": report.to_dict()}
+    reporter.result(f"{output}\n{_size_text(splits)}", found)
+
+
+def _shares(words: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {name: float(share) for name, share in (word.split("=") for word in words)}
+    except ValueError:
+        reason = f"is {','.join(words)!r}, expected names and shares such as train=0.8,val=0.2"
+        raise SettingsError(reason, item="shares") from None
+
+
+def _reports(splits: "Mapping[str, Dataset]") -> "list[Report]":
+    return [dataset.report for dataset in splits.values()]
+
+
+def _tell(reports: "Iterable[Report]", reporter: Reporter) -> None:
+    """What was left out or changed, on the way to the result."""
+    for report in reports:
+        for line in (str(report) if reporter.verbosity > 0 else report.summary()).splitlines():
+            reporter.warn(line)
+
+
+def _sizes(splits: "Mapping[str, Dataset]") -> dict[str, dict[str, int]]:
+    return {
+        name: {"pictures": len(dataset), "objects": sum(len(example.objects) for example in dataset)}
+        for name, dataset in splits.items()
+    }
+
+
+def _size_text(splits: "Mapping[str, Dataset]") -> str:
+    sizes = _sizes(splits).items()
+    return "\n".join(f"{name:8} {one['pictures']:7} pictures {one['objects']:8} objects" for name, one in sizes)
+
+
+def _table(numbers: "Statistics") -> str:
+    counts, percentiles = [], [f"  {'percentiles':20}" + "".join(f"{one:>9}" for one in (0, 10, 50, 90, 100))]
+    for name, value in numbers.to_dict().items():
+        said = name.replace("_", " ")
+        if isinstance(value, dict):
+            counts += [f"  {said}", *(f"    {one_line(key):18}{count:9}" for key, count in value.items())]
+        elif isinstance(value, tuple):
+            percentiles.append(f"  {said:20}" + "".join(f"{number:9.4g}" for number in value))
+        else:
+            counts.append(f"  {said:20}{value:9}")
+    return "\n".join(counts + percentiles)
+
+
+def _save(picture: "Image.Image", path: Path) -> None:
+    from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as
+
+    save_as(path, {ending: partial(picture_bytes, picture, ending) for ending in PICTURE_FORMATS})

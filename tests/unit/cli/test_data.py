@@ -1,0 +1,102 @@
+import json
+
+import pytest
+from PIL import Image
+
+from condetr.data.detect import read_splits
+
+
+@pytest.fixture
+def digits(condetr, tmp_path):
+    assert condetr("data", "demo", "digits", "--train", "8", "--val", "4", "--seed", "3")[0] == 0
+    return tmp_path / "digits"
+
+
+def test_demo_says_what_it_made(condetr_json, tmp_path):
+    status, said, _ = condetr_json("data", "demo", "digits", "--train", "5", "--val", "2", "--side", "64")
+    assert status == 0
+    assert {name: one["pictures"] for name, one in said["splits"].items()} == {"train": 5, "val": 2}
+    assert read_splits(tmp_path / "digits")["train"][0].size == (64, 64)
+
+
+def test_a_good_data_set_is_usable(condetr, digits):
+    status, out, _ = condetr("data", "check", digits, "--tiny", "1")
+    assert status == 0
+    assert "train          8 pictures" in out
+    assert out.endswith("usable\n")
+
+
+def test_every_problem_is_told_and_decides_the_exit_status(condetr, condetr_json, digits):
+    (digits / "val/000000.jpg").write_bytes(b"<html>")
+    status, said, _ = condetr_json("data", "check", digits)
+    assert (status, said["usable"]) == (0, True)
+    assert said["problems"]["unreadable_picture"]["count"] == 1
+    path = digits / "annotations/instances_train.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["category_id"] = 99
+    path.write_text(json.dumps(content))
+    status, out, _ = condetr("data", "check", digits)
+    assert status == 3
+    assert "category_id 99 is not in categories" in out
+    assert "1 problems must be mended" in out
+
+
+def test_stats_count_and_draw(condetr, condetr_json, digits, tmp_path):
+    _, said, _ = condetr_json("data", "stats", digits)
+    assert said["train"]["pictures"] == 8
+    status, out, _ = condetr("data", "stats", digits, "--output", "charts.png")
+    assert status == 0
+    assert "percentiles" in out
+    with Image.open(tmp_path / "charts.png") as charts:
+        colours = charts.getcolors(1 << 16)
+    assert {(30, 80, 200), (200, 110, 0)} <= {colour for _, colour in colours}
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
+def test_convert(condetr, digits, tmp_path, to):
+    status, out, _ = condetr("data", "convert", digits, "out", "--to", to)
+    assert status == 0
+    assert out.startswith("out\n")
+    given, back = read_splits(digits), read_splits(tmp_path / "out")
+    assert {name: len(one) for name, one in back.items()} == {"train": 8, "val": 4}
+    assert [len(one.objects) for one in back["train"]] == [len(one.objects) for one in given["train"]]
+
+
+def test_convert_leaves_unions_out_and_tells_losses(condetr, shared, tmp_path):
+    status, out, err = condetr("data", "convert", shared / "data/bccd", "out", "--to", "voc")
+    assert status == 0
+    assert "trainval is made of the other splits" in err
+    assert "1 x a box without area (left out)" in err
+    assert "trainval" not in out
+
+
+def test_an_output_that_is_there_is_left_alone(condetr, digits):
+    status, _, err = condetr("data", "convert", digits, digits)
+    assert status == 2
+    assert "not an empty folder" in err
+
+
+def test_show_draws_a_grid(condetr_json, digits, tmp_path):
+    status, said, _ = condetr_json(
+        "data", "show", digits, "--split", "val", "--count", "3", "--columns", "2", "--output", "grid.png"
+    )
+    assert status == 0
+    assert said["pictures"] == ["000000.jpg", "000002.jpg", "000003.jpg"]
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.width == 2 * 320 + 3 * 6
+
+
+def test_split_divides_by_shares(condetr, digits, tmp_path):
+    words = ("--split", "train", "--shares", "train=3,val=1", "--to", "voc")
+    status, _, _ = condetr("data", "split", digits, "parts", *words)
+    assert status == 0
+    assert {name: len(one) for name, one in read_splits(tmp_path / "parts").items()} == {"train": 6, "val": 2}
+    status, _, err = condetr("data", "split", digits, "more", "--split", "train", "--shares", "half")
+    assert status == 2
+    assert "train=0.8,val=0.2" in err
+
+
+def test_nothing_there_is_unusable_data(condetr):
+    status, _, err = condetr("data", "check", "nowhere")
+    assert status == 3
+    assert "nowhere: does not exist" in err
