@@ -47,6 +47,13 @@ def test_labels_and_boxes_stay_inside_whatever_the_size(size, box):
     assert painted(*size, thing(box, name="a very long name of a class " * 9))[1].any()
 
 
+def test_a_label_at_the_edge_is_moved_to_where_it_can_be_read():
+    for box in ((380, 100, 399, 250), (380, -50, 399, 250), (-30, 100, 10, 250), (150, 290, 199, 350)):
+        edge, _ = painted(400, 300, thing(box))
+        rows = (edge == colour_of(17)).all(2).sum(1)
+        assert rows.max() > 40  # the width of the label less its letters
+
+
 def test_labels_grow_with_the_picture():
     heights = []
     for scale in (1, 4):

@@ -69,6 +69,13 @@ def test_a_large_picture_comes_out_as_if_resized_at_once(resample, size):
     assert torch.equal(resize.resize(picture, size, resample, "torchvision"), expected)
 
 
+def test_where_torch_does_not_keep_bytes_between_the_passes_it_is_done_at_once(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    picture = noise(*LARGE)
+    expected = torchvision_resize(planar(picture), [80, 90])
+    assert torch.equal(resize.resize(picture, (80, 90), Resampling.BILINEAR, "torchvision"), expected)
+
+
 @pytest.mark.parametrize("size", [(8, 9), (40, 9), (8, 50), (40, 50)])
 @pytest.mark.parametrize("resample", FILTERS)
 def test_a_small_picture_comes_out_as_torchvision_does_it(resample, size):
