@@ -2,6 +2,7 @@ import logging
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from condetr.checkpoints.loading import load
 from condetr.core.errors import CheckpointError, UsageError
@@ -105,6 +106,20 @@ def test_the_body_of_a_detector(stored, caplog):
     assert caplog.text == ""
 
 
+def test_a_model_stored_without_a_head(stored, caplog):
+    folder, model = stored
+    body = {name: tensor for name, tensor in load_file(folder / "model.safetensors").items() if "model." in name}
+    save_file({name.removeprefix("model."): tensor for name, tensor in body.items()}, folder / "model.safetensors")
+    base, info = ConditionalDetrModel.from_pretrained(folder, output_loading_info=True)
+    equal(base, model.model)
+    assert not any(info.values())
+    assert caplog.text == ""
+    loaded, info = ConditionalDetrForObjectDetection.from_pretrained(folder, output_loading_info=True)
+    equal(loaded.model, model.model)
+    assert len(info["missing_keys"]) == 8
+    assert "bbox_predictor.layers.0.weight" in caplog.text
+
+
 def test_nothing_is_said_when_all_was_loaded(stored, caplog):
     caplog.set_level(logging.WARNING)
     ConditionalDetrForObjectDetection.from_pretrained(stored[0])
@@ -141,7 +156,7 @@ def test_a_subfolder(stored):
 def test_a_weights_file_without_settings(weights_file, caplog):
     loaded = ConditionalDetrForObjectDetection.from_pretrained(weights_file)
     assert loaded.config.num_queries == 6
-    assert "8 attention heads" in caplog.text or "heads" in caplog.text
+    assert "heads" in caplog.text  # which shapes cannot tell
 
 
 @pytest.fixture
