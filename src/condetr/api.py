@@ -3,7 +3,7 @@
 import functools
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -14,6 +14,11 @@ from condetr.checkpoints.loading import Checkpoint
 from condetr.checkpoints.loading import load as load_checkpoint
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
+from condetr.data.records import Dataset
+from condetr.evaluation.classes import ClassMap
+from condetr.evaluation.evaluate import evaluate_detector, held_out
+from condetr.evaluation.processes import ALONE, Share
+from condetr.evaluation.report import USUAL, Metric, Report
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
@@ -164,6 +169,53 @@ class Detector:
     ) -> Iterator[Detections | Failure]:
         """The same, one result after the other, in bounded memory however many pictures there are."""
         return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
+
+    @_in_our_words
+    def evaluate(
+        self,
+        data: str | Path | Dataset,
+        *,
+        split: str | None = None,
+        batch: int = 1,
+        top_k: int = 100,
+        metrics: Iterable[Metric] = USUAL,
+        threshold: float = 0.5,
+        class_map: ClassMap | None = None,
+        share: Share = ALONE,
+        on_picture: Callable[[], None] = lambda: None,
+    ) -> Report:
+        """Measure the model on labelled pictures.
+
+        Args:
+            data: a folder or file in any format, or a data set that was read.
+            split: which part; val unless named, or the only one.
+            batch: the most pictures that the network sees at once; it does not change the results.
+            top_k: the most detections of a picture; COCO counts 100.
+            metrics: what to measure: ap, per-class, pr, confusion, errors, speed.
+            threshold: score above which detections count in the confusion matrix and among the errors.
+            class_map: what the model calls the data set's classes, where their names differ.
+            share: of the pictures, where several processes evaluate together.
+            on_picture: called after each picture.
+
+        Raises:
+            UsageError: the model does not know the data set's classes, or an option is out of its range.
+            DataError: there is no such data, nothing to find in it, or no picture can be read.
+        """
+        dataset = data if isinstance(data, Dataset) else held_out(data, split)
+        return evaluate_detector(
+            self.network,
+            dataset,
+            self.preprocessing,
+            self.checkpoint.labels,
+            batch=batch,
+            device=self.device,
+            top_k=top_k,
+            metrics=metrics,
+            threshold=threshold,
+            class_map=class_map,
+            share=share,
+            on_picture=on_picture,
+        )
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:
         """What this model is, as plain values.

@@ -22,12 +22,12 @@ class Curve:
     precision: tuple[float, ...]
     scores: tuple[float, ...]
 
-    def best_point(self) -> tuple[float, float, float]:
-        """Precision, recall and score threshold where their harmonic mean (F1) is highest."""
+    def best_point(self) -> tuple[float, float, float] | None:
+        """Precision, recall and score where the harmonic mean of the first two (F1) is highest; None without a hit."""
         precision, recall = np.array(self.precision), np.array(RECALLS)
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
         best = int(f1.argmax())
-        return self.precision[best], RECALLS[best], self.scores[best]
+        return (self.precision[best], RECALLS[best], self.scores[best]) if f1[best] else None
 
 
 @dataclass(frozen=True)

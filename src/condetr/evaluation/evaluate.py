@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from condetr.core.errors import DataError
+from condetr.data.detect import layout_of, read_dataset
 from condetr.data.grid import evenly_spread
 from condetr.data.records import Dataset
 from condetr.evaluation.classes import ClassMap, ClassMatch, match_classes
@@ -22,6 +23,16 @@ from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import PictureSource
 
 _TIMED = 20  # pictures
+
+
+def held_out(data: str | Path, split: str | None = None) -> Dataset:
+    """The split of a data set to measure on: the one that is named, else val, else the only one.
+
+    Raises:
+        DataError: there is no such data set or split.
+    """
+    names = layout_of(data).names
+    return read_dataset(data, split or ("val" if "val" in names else None))
 
 
 def evaluate_detector(

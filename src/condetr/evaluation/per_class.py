@@ -12,14 +12,14 @@ from condetr.evaluation.curves import curves_of
 
 @dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """Of one class; what needs an object to be known is None without one.
+    """Of one class; what needs an object, or a hit, is None without one.
 
     Attributes:
         objects: to be found.
         detections: at any score.
         ap: COCO's average precision; ap50 and ap75 at one IoU; by size of the objects.
         ar: average recall with 100 detections a picture.
-        threshold: the score above which precision and recall, at an IoU of 0.5, have the highest harmonic mean (F1).
+        threshold: lowest score to keep for the highest harmonic mean (F1) of precision and recall at an IoU of 0.5.
         precision: there; likewise the recall.
     """
 
@@ -46,7 +46,7 @@ def per_class(counted: Counted, truth: Truth, found: Found, names: tuple[str, ..
     curves = curves_of(counted, names).by_class
     results = {}
     for label, name in enumerate(names):
-        best = curves[name].best_point() if name in curves else (None, None, None)
+        best = curves[name].best_point() if name in curves else None
         results[name] = ClassResult(
             objects=objects[label],
             detections=detections[label],
@@ -57,6 +57,6 @@ def per_class(counted: Counted, truth: Truth, found: Found, names: tuple[str, ..
             ap_medium=counted.ap(label=label, size="medium"),
             ap_large=counted.ap(label=label, size="large"),
             ar=counted.ar(label),
-            **dict(zip(("precision", "recall", "threshold"), best, strict=True)),
+            **dict(zip(("precision", "recall", "threshold"), best or (None, None, None), strict=True)),
         )
     return results

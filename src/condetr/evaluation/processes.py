@@ -58,9 +58,16 @@ def merged(parts: Sequence[Mapping[int, _Result]], pictures: int) -> list[_Resul
     return [next(part[position] for part in parts if position in part) for position in range(pictures)]
 
 
+def here() -> Share:
+    """The share of this process among those that torch.distributed has brought together; all where it has none."""
+    if not distributed.is_initialized():
+        return ALONE
+    return Share(distributed.get_rank(), distributed.get_world_size(), _gathered)
+
+
 @contextmanager
 def launched() -> Iterator[Share]:
-    """The share of this process among those that torchrun or accelerate started; all of it where it is alone.
+    """Bring together the processes that torchrun started, if it did.
 
     Raises:
         UsageError: the others cannot be reached.
@@ -77,7 +84,7 @@ def launched() -> Iterator[Share]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
-        yield Share(distributed.get_rank(), count, _gathered)
+        yield here()
     finally:
         distributed.destroy_process_group()
 

@@ -51,8 +51,10 @@ class Report(Averages):
         """Average recall with 100 detections a picture."""
         return self.ar100
 
-    def averages(self) -> dict[str, float | None]:
-        return {one.name: getattr(self, one.name) for one in fields(Averages)}
+    def averages(self) -> dict[str, float]:
+        """COCO's twelve numbers by name, without those that need objects of a size that is not there."""
+        numbers = {one.name: getattr(self, one.name) for one in fields(Averages)}
+        return {name: number for name, number in numbers.items() if number is not None}
 
     def require(self, min_ap: float) -> None:
         """Raises GateError if AP is lower."""
@@ -64,7 +66,7 @@ class Report(Averages):
         parts = {"curves": self.curves, "confusion": self.confusion, "errors": self.errors, "speed": self.speed}
         by_class = {name: result.to_dict() for name, result in (self.per_class or {}).items()}
         return {
-            **self.averages(),
+            **{one.name: getattr(self, one.name) for one in fields(Averages)},
             **({"per_class": by_class} if by_class else {}),
             **{name: part.to_dict() for name, part in parts.items() if part is not None},
             "data": _about(self.dataset),

@@ -27,7 +27,6 @@ class Speed:
         prepare: to the size and values that the network wants, on its device.
         forward: through the network.
         score: from its answer to boxes in pixels.
-        total: of all four.
         pictures: that were timed.
         device: where the network ran.
     """
@@ -36,12 +35,15 @@ class Speed:
     prepare: float
     forward: float
     score: float
-    total: float
     pictures: int
     device: str
 
+    @property
+    def total(self) -> float:
+        return round(self.decode + self.prepare + self.forward + self.score, 3)
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "total": self.total}
 
 
 @torch.inference_mode()
@@ -60,12 +62,10 @@ def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[P
         stamps.append(_now(device))
         detections_of(logits, boxes, batch.original_sizes)
         stamps.append(_now(device))
-        rows.append([*np.diff(stamps), stamps[-1] - stamps[0]])
-    medians = np.median(rows[_WARM_UP:], axis=0) * 1000
-    steps = ("decode", "prepare", "forward", "score", "total")
-    return Speed(
-        **dict(zip(steps, medians.round(3).tolist(), strict=True)), pictures=len(paths), device=_name_of(device)
-    )
+        rows.append(np.diff(stamps))
+    medians = (np.median(rows[_WARM_UP:], axis=0) * 1000).round(3).tolist()
+    steps = dict(zip(("decode", "prepare", "forward", "score"), medians, strict=True))
+    return Speed(**steps, pictures=len(paths), device=_name_of(device))
 
 
 def _now(device: torch.device) -> float:

@@ -1,0 +1,187 @@
+"""``condetr evaluate``: how good a model is, or a file of predictions."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+import condetr
+from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.command import CommonSettings
+from condetr.cli.evaluate_answer import text_of
+from condetr.cli.outcome import PARTIAL
+from condetr.cli.progress import progress
+from condetr.cli.reporting import Reporter, jsonable, say
+from condetr.cli.setting_kinds import shown
+from condetr.cli.yaml_text import plain_yaml
+from condetr.core.errors import SettingsError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from condetr.data.records import Dataset
+    from condetr.evaluation.processes import Share
+    from condetr.evaluation.report import Report
+
+_DEFAULT_OUTPUT = Path("runs/evaluate")
+_METRICS = "what to measure: ap, per-class, pr, confusion, errors, speed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(CommonSettings):
+    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
+    split: Annotated[str | None, "part of the data; else val, or the only one"] = None
+    metrics: Annotated[tuple[Literal["ap", "per-class", "pr", "confusion", "errors", "speed"], ...], _METRICS] = (
+        "ap",
+        "per-class",
+        "pr",
+        "confusion",
+        "errors",
+    )
+    min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
+    threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
+    map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
+    top_k: Annotated[int, "the most detections of a picture; COCO counts 100"] = 100
+    batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    output: Annotated[Path | None, "new folder for the report; else runs/evaluate, or with --json none"] = None
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k, batch=self.batch)
+        for name in ("min_ap", "threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
+        if self.predictions is not None:
+            for name in ("model", "revision", "map", "image_size"):
+                if getattr(self, name) is not None:
+                    raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
+            if "speed" in self.metrics:
+                raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
+
+
+_Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
+
+
+def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int:
+    """Measure a model, or a file of predictions, on labelled pictures.
+
+    The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
+    Exit status: 0 all done, 3 nothing to measure, 4 some pictures could not be read, 8 AP is below --min-ap.
+    """
+    if settings.predictions is None:
+        required_model(settings.model)
+    class_map = None if settings.map is None else _class_map_of(settings.map)
+
+    from condetr.evaluation.evaluate import held_out
+    from condetr.evaluation.processes import launched
+
+    with launched() as share:
+        if not share.is_first:
+            reporter.verbosity = -1
+        dataset = held_out(data, settings.split)
+        for line in dataset.report.summary().splitlines():
+            reporter.note(f"condetr: {line}")
+        wanted = share.is_first and (settings.output is not None or not reporter.as_json)
+        with _claimed(settings, wanted=wanted) as output:
+            report, about = _measured(dataset, settings, class_map, share, reporter)
+            return _told(report, about, output, settings, reporter) if share.is_first else 0
+
+
+def _told(
+    report: "Report", about: dict[str, Any], output: Path | None, settings: EvaluateSettings, reporter: Reporter
+) -> int:
+    for note in report.notes:
+        reporter.note(f"condetr: {note}")
+    for failure in report.failures:
+        say(f"condetr: failed: {failure.error}")
+    if output is not None:
+        report.save(output)
+    where = None if output is None else str(output)
+    text = text_of(report) + ("" if where is None else f"\n\nreport in {where}")
+    reporter.result(text, jsonable(about | report.to_dict() | {"output": where}))
+    if settings.min_ap is not None:
+        report.require(settings.min_ap)
+    return PARTIAL if report.failures else 0
+
+
+def _measured(
+    dataset: "Dataset",
+    settings: EvaluateSettings,
+    class_map: Mapping[str, str | list[str]] | None,
+    share: "Share",
+    reporter: Reporter,
+) -> "tuple[Report, dict[str, Any]]":
+    """The report, and what it is about."""
+    if settings.predictions is not None:
+        from condetr.evaluation.evaluate import evaluate_predictions
+
+        report = evaluate_predictions(
+            settings.predictions, dataset, metrics=settings.metrics, threshold=settings.threshold
+        )
+        return report, {"predictions": settings.predictions}
+    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
+    reference = required_model(settings.model)
+    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
+    where = model.checkpoint.provenance
+    for note in where.notes:
+        reporter.detail(f"condetr: {note}")
+    with progress("pictures", len(share.positions(len(dataset))), reporter) as step:
+        report = model.evaluate(
+            dataset,
+            batch=settings.batch,
+            top_k=settings.top_k,
+            metrics=settings.metrics,
+            threshold=settings.threshold,
+            class_map=class_map,
+            share=share,
+            on_picture=step,
+        )
+    return report, {"model": {"path": str(where.path), "revision": where.revision}}
+
+
+@contextmanager
+def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | None]:
+    """The folder for the report, ready before anything costly begins; gone again if nothing comes to be written.
+
+    Raises:
+        UsageError: it is not new, or cannot be written.
+    """
+    if not wanted:
+        yield None
+        return
+    from condetr.data.output_folder import OutputFolder
+    from condetr.prediction.output_folder import next_free
+
+    folder = settings.output or next_free(_DEFAULT_OUTPUT)
+    try:
+        output = OutputFolder(folder)
+        output.write("report.json", "")
+        output.place("report.json").unlink()
+    except StorageError as error:
+        raise UsageError(error.reason, source=folder, hint="give another --output") from error
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _class_map_of(file: Path) -> Mapping[str, str | list[str]]:
+    try:
+        given = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"cannot be read: {reason}", source=file) from error
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"holds {shown(given)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
+    for name, others in given.items():
+        listed = others if isinstance(others, list) else [others]
+        if not all(isinstance(other, str) for other in listed):
+            raise SettingsError(f"is {shown(others)}, expected a name or a list of names", source=file, item=name)
+    return given
