@@ -25,13 +25,13 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.hf.auto import AutoConfig as AutoConfig
     from condetr.hf.auto import AutoModel as AutoModel
     from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
+    from condetr.hf.base_model import ConditionalDetrModel as ConditionalDetrModel
     from condetr.hf.configuration import ConditionalDetrConfig as ConditionalDetrConfig
     from condetr.hf.feature_extraction import ConditionalDetrFeatureExtractor as ConditionalDetrFeatureExtractor
     from condetr.hf.image_auto import AutoImageProcessor as AutoImageProcessor
     from condetr.hf.image_processing import ConditionalDetrImageProcessor as ConditionalDetrImageProcessor
     from condetr.hf.image_processing import ConditionalDetrImageProcessorPil as ConditionalDetrImageProcessorPil
     from condetr.hf.models import ConditionalDetrForObjectDetection as ConditionalDetrForObjectDetection
-    from condetr.hf.models import ConditionalDetrModel as ConditionalDetrModel
     from condetr.hf.pipeline import pipeline as pipeline
     from condetr.images.detections import Detections as Detections
     from condetr.prediction.predictor import Failure as Failure
@@ -44,11 +44,12 @@ _NAMES = {
         "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError",
     ],
     "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForObjectDetection"],
+    "condetr.hf.base_model": ["ConditionalDetrModel"],
     "condetr.hf.configuration": ["ConditionalDetrConfig"],
     "condetr.hf.feature_extraction": ["ConditionalDetrFeatureExtractor"],
     "condetr.hf.image_auto": ["AutoImageProcessor"],
     "condetr.hf.image_processing": ["ConditionalDetrImageProcessor", "ConditionalDetrImageProcessorPil"],
-    "condetr.hf.models": ["ConditionalDetrForObjectDetection", "ConditionalDetrModel"],
+    "condetr.hf.models": ["ConditionalDetrForObjectDetection"],
     "condetr.hf.pipeline": ["pipeline"],
     "condetr.images.detections": ["Detections"],
     "condetr.prediction.predictor": ["Failure", "Predictor"],

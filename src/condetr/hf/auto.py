@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+from condetr.hf.base_model import ConditionalDetrModel
 from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection, ConditionalDetrModel
+from condetr.hf.models import ConditionalDetrForObjectDetection
 from condetr.hf.pretrained import PretrainedModel
 
 

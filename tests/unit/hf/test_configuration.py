@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from condetr.core.errors import CheckpointError, CondetrError, SettingsError
+from condetr.hf.base_model import ConditionalDetrModel
 from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrModel
 from condetr.model.config import ResNetDescription, TimmDescription
 from tests.unit.hf.networks import RESNET, config
 

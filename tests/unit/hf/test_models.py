@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from condetr.core.errors import AnnotationError, ModelError, UsageError
-from condetr.hf.models import ConditionalDetrForObjectDetection, ConditionalDetrModel
+from condetr.hf.base_model import ConditionalDetrModel
+from condetr.hf.models import ConditionalDetrForObjectDetection
 from condetr.hf.outputs import BaseModelOutput
 from condetr.model.recompute import is_recomputed
 from tests.unit.hf.networks import STRIDE, config, detector, labels, pixels

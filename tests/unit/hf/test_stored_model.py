@@ -8,8 +8,9 @@ from condetr.checkpoints.loading import load
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.hf import stored_model
 from condetr.hf.auto import AutoConfig, AutoModel, AutoModelForObjectDetection
+from condetr.hf.base_model import ConditionalDetrModel
 from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection, ConditionalDetrModel
+from condetr.hf.models import ConditionalDetrForObjectDetection
 from tests.scramble import scramble
 from tests.unit.hf.networks import config, detector, pixels
 
