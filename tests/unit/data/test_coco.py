@@ -230,7 +230,6 @@ HOSTILE = {
     "cut": json.dumps(good_content())[:-40],
     "list": "[]",
     "number": "3",
-    "twice": '{"images": [], "images": [], "annotations": [], "categories": []}',
     "deep": '{"images": ' + "[" * 100_000 + "]" * 100_000 + "}",
     "digits": '{"images": [{"id": ' + "9" * 5000 + "}]}",
     "two": "{}{}",
@@ -242,6 +241,12 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_json_of_coco_is_refused_by_name(coco, text):
     with pytest.raises(DataError, match=r"instances_train\.json"):
+        read_dataset(coco(text))
+
+
+def test_a_key_that_stands_twice_is_refused(coco):
+    text = json.dumps(good_content()).replace('"area": 400', '"area": 400, "bbox": [1, 2, 3, 4]')
+    with pytest.raises(AnnotationError, match="'bbox': it stands twice"):
         read_dataset(coco(text))
 
 
