@@ -26,6 +26,10 @@ _MODES = {
     Image.Resampling.BICUBIC: InterpolationMode.BICUBIC,
     Image.Resampling.LANCZOS: InterpolationMode.LANCZOS,
 }
+_NARROW = {  # what torchvision ends up calling; called directly it writes where it is told to
+    InterpolationMode.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
+    InterpolationMode.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
+}
 _BAND = 256  # rows read at once from a large picture: few calls, and they stay in the processor's cache
 
 
@@ -75,15 +79,15 @@ def _resize_bands(picture: Image.Image, size: HeightWidth, mode: InterpolationMo
         band = pixels_of(picture.crop((0, top, picture.width, bottom))).permute(2, 0, 1)
         if narrowed is None:
             narrowed = torch.empty((picture.height, width, len(band)), dtype=torch.uint8).permute(2, 0, 1)
-        narrowed[:, top:bottom] = torchvision_resize(band, [bottom - top, width], mode)
+        target = narrowed[None, :, top:bottom]
+        _NARROW[mode](band[None], [bottom - top, width], align_corners=False, out=target)
     assert narrowed is not None
     return torchvision_resize(narrowed, [height, width], mode)[:3]
 
 
 def _rounds_between_passes(mode: InterpolationMode) -> bool:
     """Whether torch keeps bytes between the two passes, so that they may be done one after the other."""
-    separable = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
-    return separable and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+    return mode in _NARROW and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def _resize_pil(picture: Picture, size: HeightWidth, resample: Image.Resampling) -> Planes:
