@@ -8,7 +8,7 @@ import torch
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
 from condetr.data.check import check
-from condetr.data.detect import read_dataset
+from condetr.data.detect import read_dataset, usable
 from condetr.data.records import Dataset
 from condetr.images.decode import decode
 from condetr.losses.set_loss import LossWeights, set_loss
@@ -28,7 +28,7 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     """
     splits, report = check(path)
     report.refuse()
-    (dataset,) = splits.values()
+    (dataset,) = (usable(one, path) for one in splits.values())
     if "masks" in case["use"]:
         dataset = read_dataset(path, masks=True)
     observed = {
