@@ -4,6 +4,7 @@ The only file that knows accelerate. Started by ``accelerate launch`` or ``torch
 code and the same collectives in the same order.
 """
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -56,6 +57,8 @@ class Processes:
         self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
         self.device = self._accelerator.device if self.count > 1 else device_of(device)
         self._say = say
+        if self.count > 1:
+            atexit.register(_leave)
 
     @property
     def is_first(self) -> bool:
@@ -141,6 +144,12 @@ class Processes:
             yield
         finally:
             timer.cancel()
+
+
+def _leave() -> None:
+    """A process that ends as a member takes the others, or itself, down with it."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def is_first_process() -> bool:

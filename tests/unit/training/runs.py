@@ -37,16 +37,17 @@ FULL = {
     "freeze": (),
     "workers": 0,
 }
-PICTURES = 10
 
 
-def small_run(folder, scenes, *, resume=False, say=nobody_listens, evaluate=None, detector=None, **settings) -> Trained:
-    """``scenes`` is a data set, or a folder to write one into."""
-    dataset = write_scenes(scenes, PICTURES) if isinstance(scenes, Path) else scenes
+def small_run(
+    folder, scenes, *, resume=False, say=nobody_listens, evaluate=None, detector=None, dropout=0.1, **settings
+) -> Trained:
+    """``scenes`` is a data set, or a folder to write one into: seven pictures, three without objects."""
+    dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
     torch.manual_seed(0)
     with claimed(folder, resume=resume, is_first=is_first_process()) as run:
         return train(
-            tiny_detector() if detector is None else detector,
+            tiny_detector(dropout=dropout) if detector is None else detector,
             dataset,
             TrainingSettings(**(FULL | settings)),
             run,
@@ -78,7 +79,8 @@ def main() -> int:
             given.folder,
             given.scenes,
             resume=given.resume,
-            say=lambda event: print(event, flush=True),  # noqa: T201, **given.set
+            say=lambda event: print(event, flush=True),  # noqa: T201
+            **given.set,
         )
     except CondetrError as error:
         print(error, file=sys.stderr)  # noqa: T201

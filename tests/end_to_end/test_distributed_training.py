@@ -1,0 +1,116 @@
+"""Two processes on this machine, as a launcher would start them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from condetr.training.events import Noted, Stepped
+from tests.unit.training.runs import small_run
+from tests.unit.training.scenes import write_scenes
+
+ROOT = Path(__file__).parents[2]
+PLAIN = {"dropout": 0.0, "augment": "none", "epochs": 3, "batch": 1, "query_groups": 1}
+
+
+@pytest.fixture
+def launched():
+    """Starts processes, and leaves none behind."""
+    processes = []
+
+    def start(*given, **settings):
+        processes.extend(begun := launch(*given, **settings))
+        return begun
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def launch(folder, *, ranks=(0, 1), port, **settings):
+    """They find each other through the environment."""
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    given = [str(folder), str(folder.parent / "scenes"), "--set", json.dumps(PLAIN | settings)]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.training.runs", *given],
+            cwd=ROOT,
+            env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ranks
+    ]
+
+
+def wait_for_step(process, step):
+    for line in process.stdout:
+        if line.startswith(f"Stepped(step={step},"):
+            return
+    pytest.fail(f"ended before step {step}: {process.stderr.read()}")
+
+
+def ends(processes, within):
+    deadline = time.monotonic() + within
+    return [process.communicate(timeout=max(0.1, deadline - time.monotonic())) for process in processes]
+
+
+def measured(folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(row["step"], row["epoch"]) for row in rows], [
+        value for row in rows for value in (row["loss"], row["gradient"])
+    ]
+
+
+def test_two_processes_learn_what_one_does_and_one_can_go_on(tmp_path, launched):
+    """Pictures without objects, and an odd number: a process has nothing to do at the end of each epoch."""
+    scenes = write_scenes(tmp_path / "scenes", 7, empty=range(3))
+    small_run(tmp_path / "one", scenes, **(PLAIN | {"batch": 2}))
+    two = launched(tmp_path / "two", port=free_port())
+    wait_for_step(two[0], 2)
+    two[1].send_signal(signal.SIGTERM)  # only one of them hears it
+    ends(two, within=60)
+    assert [process.returncode for process in two] == [-signal.SIGTERM] * 2
+
+    said = []
+    small_run(tmp_path / "two", scenes, resume=True, say=said.append, **(PLAIN | {"batch": 2}))
+    assert any("1 processes instead of 2" in event.text for event in said if isinstance(event, Noted))
+    assert [event.step for event in said if isinstance(event, Stepped)][-1] == 6
+    (ours, numbers), (theirs, expected) = measured(tmp_path / "two"), measured(tmp_path / "one")
+    assert ours == theirs == [(1, 0.571), (2, 1.0), (3, 1.571), (4, 2.0), (5, 2.571), (6, 3.0)]
+    # sums in another order; Adam makes more of it with each step
+    assert numbers == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_killed_process_ends_the_others_in_words(tmp_path, launched):
+    write_scenes(tmp_path / "scenes", 7)
+    two = launched(tmp_path / "run", port=free_port(), epochs=1000)
+    wait_for_step(two[0], 2)
+    two[1].kill()
+    (_, said), _ = ends(two, within=60)
+    assert two[0].returncode == 5
+    assert "another process of this training is gone or cut off" in said
+
+
+def test_processes_with_different_settings_refuse_to_start(tmp_path, launched):
+    write_scenes(tmp_path / "scenes", 7)
+    port = free_port()
+    one, other = (launched(tmp_path / "run", ranks=[rank], port=port, lr=0.1 * (rank + 1)) for rank in range(2))
+    two = one + other
+    answers = ends(two, within=60)
+    assert [process.returncode for process in two] == [2, 2], answers
+    assert "settings and data: differ" in answers[0][1]
