@@ -14,7 +14,7 @@ from condetr.data.report import Fault, Place, Report, shown
 from condetr.data.split_names import split_named
 from condetr.data.text_files import text_of, yaml_of
 from condetr.data.whereabouts import path_inside, pictures_in
-from condetr.data.yolo import read_yolo
+from condetr.data.yolo import label_file_of, read_yolo
 
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
 _NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt")
@@ -76,6 +76,8 @@ def _read(places: Sequence[Path], classes: Classes, root: Path, *, split: str, m
     """Reading begins only here: a split that nobody asks for is not looked at."""
     report = Report()
     found = list(_unique((one for place in places for one in _pictures_of(place, root, report)), report))
+    if all(place.is_dir() for place in places):  # a list may leave out what it likes
+        _tell_orphans(found, report)
     dataset = read_yolo(found, classes, root, split=split, masks=masks)
     dataset.report.merge(report)
     return dataset
@@ -95,6 +97,14 @@ def _pictures_of(place: Path, root: Path, report: Report) -> Iterable[Path]:
                 yield beside if beside.exists() else path_inside(root, line.strip())
         except Fault as fault:
             at.add_fault(fault)
+
+
+def _tell_orphans(pictures: Sequence[Path], report: Report) -> None:
+    used = {labels for path in pictures if (labels := label_file_of(path)) is not None}
+    for folder in sorted({labels.parent for labels in used}):
+        for path in sorted(set(folder.glob("*.txt")) - used):
+            if path.name not in _NAME_FILES:
+                report.add(Reason.ORPHAN_LABELS, "has no picture", source=path)
 
 
 def _unique(paths: Iterable[Path], report: Report) -> Iterable[Path]:

@@ -48,6 +48,14 @@ def test_a_picture_without_labels_has_no_objects_and_is_told(yolo):
     assert dataset.report.counts == {Reason.NO_LABELS: 1}
 
 
+def test_labels_without_a_picture_are_told(yolo):
+    root = yolo(LINE)
+    (root / "labels/train/gone.txt").write_text(LINE)
+    (root / "labels/train/classes.txt").write_text("cat")
+    dataset = read_dataset(root, "train")
+    assert dataset.report.counts == {Reason.ORPHAN_LABELS: 1}
+
+
 def test_outlines_give_boxes_and_masks(yolo):
     root = yolo("0 0.25 0.25 0.75 0.25 0.75 0.5 0.25 0.5\n")
     dataset = read_dataset(root, "train")
