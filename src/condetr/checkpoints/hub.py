@@ -30,8 +30,11 @@ def find(
     token: str | bool | None = None,
     force_download: bool = False,
     local_files_only: bool = False,
+    settings_only: bool = False,
 ) -> Place:
     """Resolve what a person calls a model. What exists locally never touches the network.
+
+    ``settings_only`` leaves the weights on the hub.
 
     Raises:
         CheckpointError: there is no such thing, or the hub cannot be reached or refuses.
@@ -54,8 +57,8 @@ def find(
         "force_download": force_download,
         "local_files_only": local_files_only,
     }
-    folder = _download(name, SETTINGS + SAFETENSORS, options)
-    if not any((folder / weights).is_file() for weights in WEIGHTS):
+    folder = _download(name, SETTINGS if settings_only else SETTINGS + SAFETENSORS, options)
+    if not settings_only and not any((folder / weights).is_file() for weights in WEIGHTS):
         folder = _download(name, SETTINGS + BINARIES, options)
     return Place(folder, revision=folder.name)
 

@@ -17,14 +17,14 @@ from condetr.checkpoints.storage import write_files
 from condetr.checkpoints.tensors import is_finite, listed
 from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
+from condetr.model.body import Body
 from condetr.model.config import DetectorConfig, TimmDescription
-from condetr.model.detector import ConditionalDetr
 from condetr.model.timm_backbone import FrozenBatchNormAct
 
 
 def save(
     folder: str | Path,
-    detector: ConditionalDetr,
+    detector: Body,
     labels: Mapping[int, str],
     *,
     source_ids: tuple[int, ...] | None = None,
@@ -37,7 +37,7 @@ def save(
 
     Args:
         folder: made if needed; files of these names are replaced.
-        detector: on any device.
+        detector: on any device; with or without a head.
         labels: name of every class id.
         source_ids: the id of every class in the data set.
         flat: what else config.json is to say, as `Checkpoint.flat` has it.
@@ -69,7 +69,7 @@ def save(
     write_files(Path(folder), writers)
 
 
-def _as_built(detector: ConditionalDetr) -> DetectorConfig:
+def _as_built(detector: Body) -> DetectorConfig:
     """The config, where a network of timm without activating norms need not say that it would keep them."""
     config, backbone = detector.config, detector.config.backbone
     if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:

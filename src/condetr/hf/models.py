@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
@@ -19,6 +18,7 @@ from condetr.hf.supervision import losses_of
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
 from condetr.model.detector import ConditionalDetr
+from condetr.model.heads import anchored
 
 
 class ConditionalDetrForObjectDetection(PretrainedModel):
@@ -102,8 +102,8 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
         return self._returned(output, return_dict)
 
     def _predict(self, embeddings: Queries, reference_logits: Points) -> Prediction:
-        boxes = self.bbox_predictor(embeddings) + pad(reference_logits, (0, 2))
-        return Prediction(self.class_labels_classifier(embeddings), boxes.sigmoid())
+        boxes = anchored(self.bbox_predictor(embeddings), reference_logits)
+        return Prediction(self.class_labels_classifier(embeddings), boxes)
 
     @property
     def _costs(self) -> MatchingCosts:

@@ -161,7 +161,7 @@ class StoredConfig:
             CheckpointError: there is none, or it is broken.
         """
         where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
-        config = cls.stored_at(find(pretrained_model_name_or_path, **where).path / subfolder)
+        config = cls.stored_at(find(pretrained_model_name_or_path, settings_only=True, **where).path / subfolder)
         config.name_or_path = str(pretrained_model_name_or_path)
         return config.from_dict(config.to_dict(), **kwargs)
 

@@ -81,7 +81,9 @@ class StoredModel(nn.Module):
         where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
         path = find(pretrained_model_name_or_path, **where).path / subfolder
         if not isinstance(config, ConditionalDetrConfig):
-            config = cls.config_class.stored_at(path if config is None else find(config, **where).path)
+            config = cls.config_class.stored_at(
+                path if config is None else find(config, settings_only=True, **where).path
+            )
         config, unknown = config.changed(kwargs)
         _refuse_unknown("from_pretrained", unknown)
         config.name_or_path = str(pretrained_model_name_or_path)

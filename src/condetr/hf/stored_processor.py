@@ -109,7 +109,7 @@ class StoredProcessor(ProcessorAttributes):
 
 def settings_file(reference: str | Path, subfolder: str = "", **where: Any) -> Path | None:
     """The ``preprocessor_config.json`` of a model, or None where it has none, which the log says."""
-    path = find(reference, **where).path
+    path = find(reference, settings_only=True, **where).path
     if path.suffix == ".json":
         return path
     file = (path if path.is_dir() else path.parent) / subfolder / FILE

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from condetr.core.records import Prediction
-from condetr.core.shapes import Points, Queries
+from condetr.core.shapes import Boxes, Points, Queries
 from condetr.model.blocks import Perceptron
 from condetr.model.config import DetectorConfig
 
@@ -28,5 +28,9 @@ class DetectionHead(nn.Module):
         nn.init.zeros_(self.boxes.last.bias)
 
     def forward(self, embeddings: Queries, reference_logits: Points) -> Prediction:
-        offsets = self.boxes(embeddings) + pad(reference_logits, (0, 2))  # size has no reference
-        return Prediction(self.classes(embeddings), offsets.sigmoid())
+        return Prediction(self.classes(embeddings), anchored(self.boxes(embeddings), reference_logits))
+
+
+def anchored(offsets: Boxes, reference_logits: Points) -> Boxes:
+    """Boxes from what the head says: centres move from the reference point, sizes have none (section 3.1)."""
+    return (offsets + pad(reference_logits, (0, 2))).sigmoid()

@@ -50,6 +50,13 @@ def test_pickles_are_fetched_only_where_there_is_nothing_else(hub, tmp_path):
     assert [any("bin" in pattern for pattern in options["allow_patterns"]) for _, options in hub.asked] == [False, True]
 
 
+def test_settings_are_fetched_without_the_weights(hub, tmp_path):
+    hub.answer = tmp_path
+    find("org/name", settings_only=True)
+    ((_, options),) = hub.asked
+    assert options["allow_patterns"] == ["config.json", "preprocessor_config.json"]
+
+
 def test_local_paths_never_ask_the_hub(hub, folder, monkeypatch):
     monkeypatch.chdir(folder.parent.parent)
     hub.answer = AssertionError("asked")

@@ -107,6 +107,12 @@ def test_the_body_of_a_detector(stored, caplog):
     assert caplog.text == ""
 
 
+def test_a_body_can_be_stored_alone(stored, tmp_path):
+    _, model = stored
+    model.model.save_pretrained(tmp_path / "body")
+    equal(ConditionalDetrModel.from_pretrained(tmp_path / "body"), model.model)
+
+
 def test_a_model_stored_without_a_head(stored, caplog):
     folder, model = stored
     body = {name: tensor for name, tensor in load_file(folder / "model.safetensors").items() if "model." in name}
