@@ -30,7 +30,7 @@ _NARROW = {  # what torchvision ends up calling; called directly it writes where
     InterpolationMode.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
     InterpolationMode.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
 }
-_BAND = 256  # rows read at once from a large picture: few calls, and they stay in the processor's cache
+_BAND = 128  # rows read at once from a large picture: few calls, and they stay in the processor's cache
 
 
 def size_of_picture(picture: Picture) -> HeightWidth:
