@@ -1,0 +1,102 @@
+"""The main job: pictures in, boxes out, as transformers' pipeline gives them for the same files."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.end_to_end.lively import enliven
+
+CLOSE = 0.01  # pixels: two ways through the same float32 arithmetic
+TOP_K = 100  # of both
+SURE = 0.001  # of a score; the head of the lively weights magnifies the last digits
+
+
+def noise(folder, count, size=(96, 128)):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (size[0] // 8, size[1] // 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC).save(folder / f"{number:04d}.png")
+    return folder
+
+
+def lines_of(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def assert_as_the_pipeline(results, folder, threshold):
+    """Every box is one of the pipeline's, which drops the digits after the point."""
+    import transformers
+
+    pipe = transformers.pipeline("object-detection", model=str(folder), device="cpu")
+    for result in results:
+        with Image.open(result["source"]) as picture:
+            theirs = pipe(picture.convert("RGB"), threshold=threshold)
+        least = max(threshold, theirs[-1]["score"]) if len(theirs) == TOP_K else threshold
+        ours, theirs = (
+            [one for one in found if abs(one["score"] - least) > SURE] for found in (result["detections"], theirs)
+        )
+        assert len(ours) == len(theirs) > 0, result["source"]
+        for mine in ours:
+            alike = [one for one in theirs if one["label"] == mine["name"] and abs(one["score"] - mine["score"]) < SURE]
+            assert any(_same(mine["box"], one["box"]) for one in alike), (mine, alike)
+
+
+def _same(box, whole):
+    corners = (whole["xmin"], whole["ymin"], whole["xmax"], whole["ymax"])
+    return all(math.trunc(x - CLOSE) <= n <= math.trunc(x + CLOSE) for x, n in zip(box, corners, strict=True))
+
+
+def test_a_tiny_model_finds_what_the_pipeline_finds(command, tiny, tmp_path):
+    photos = noise(tmp_path / "photos", 2)
+    noise(tmp_path / "more", 1, (90, 60))
+    run = command("predict", photos, tmp_path / "more", "--model", tiny, "--threshold", "0.6", "--batch", "4", "--json")
+    assert run.returncode == 0, run.stderr
+    assert_as_the_pipeline(json.loads(run.stdout)["results"], tiny, 0.6)
+
+
+@pytest.fixture(scope="session")
+def coco_pictures(shared):
+    return sorted(path for path in (shared / "data/coco-sample").iterdir() if path.suffix in (".jpg", ".png"))
+
+
+@pytest.fixture(scope="module")
+def resnet50(coco_pictures, tmp_path_factory):
+    transformers = pytest.importorskip("transformers")
+    names = {number: f"class {number}" for number in range(91)}
+    config = transformers.ConditionalDetrConfig(
+        backbone="resnet50", use_timm_backbone=True, id2label=names, label2id={name: n for n, name in names.items()}
+    )
+    model, processor = (
+        transformers.ConditionalDetrForObjectDetection(config),
+        transformers.ConditionalDetrImageProcessor(),
+    )
+    pictures = []
+    for path in coco_pictures:
+        with Image.open(path) as picture:
+            pictures.append(processor(picture.convert("RGB"), return_tensors="pt")["pixel_values"])
+    folder = tmp_path_factory.mktemp("resnet50")
+    enliven(model, pictures).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_resnet50_on_real_pictures_finds_what_the_pipeline_finds(command, resnet50, coco_pictures, tmp_path):
+    assert len(coco_pictures) == 3
+    formats = "images,json,jsonl,coco,yolo,csv"
+    words = ("--model", resnet50, "--threshold", "0.5", "--output", tmp_path / "out", "--save", formats)
+    run = command("predict", *coco_pictures, *words)
+    assert run.returncode == 0, run.stderr
+    assert "3 ok, 0 failed" in run.stdout
+    results = lines_of(tmp_path / "out/predictions.jsonl")
+    found = [one for result in results for one in result["detections"]]
+    assert len(found) > 100
+    assert len({one["name"] for one in found}) > 10
+    assert_as_the_pipeline(results, resnet50, 0.5)
+    for picture in coco_pictures:
+        with Image.open(picture) as given, Image.open(tmp_path / f"out/images/{picture.stem}.jpg") as painted:
+            assert painted.size == given.size
+            assert np.abs(np.asarray(painted, int) - np.asarray(given.convert("RGB"), int)).mean() > 1
