@@ -1,6 +1,6 @@
 """``condetr evaluate``: how good a model is, or a file of predictions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,12 @@ import typer
 
 import condetr
 from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
 from condetr.cli.outcome import PARTIAL
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable, say
-from condetr.cli.setting_kinds import shown
-from condetr.cli.yaml_text import plain_yaml
 from condetr.core.errors import SettingsError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
     """
     if settings.predictions is None:
         required_model(settings.model)
-    class_map = None if settings.map is None else _class_map_of(settings.map)
+    class_map = None if settings.map is None else class_map_of(settings.map)
 
     from condetr.evaluation.evaluate import held_out
     from condetr.evaluation.processes import launched
@@ -113,7 +112,7 @@ def _told(
 def _measured(
     dataset: "Dataset",
     settings: EvaluateSettings,
-    class_map: Mapping[str, str | list[str]] | None,
+    class_map: ClassMap | None,
     share: "Share",
     reporter: Reporter,
 ) -> "tuple[Report, dict[str, Any]]":
@@ -170,18 +169,3 @@ def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | Non
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _class_map_of(file: Path) -> Mapping[str, str | list[str]]:
-    try:
-        given = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"cannot be read: {reason}", source=file) from error
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"holds {shown(given)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
-    for name, others in given.items():
-        listed = others if isinstance(others, list) else [others]
-        if not all(isinstance(other, str) for other in listed):
-            raise SettingsError(f"is {shown(others)}, expected a name or a list of names", source=file, item=name)
-    return given

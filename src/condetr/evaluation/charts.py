@@ -6,7 +6,7 @@ from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import IOU, Curves
 from condetr.evaluation.errors import Errors
-from condetr.evaluation.plot import INK, bars_chart, counts_table, lines_chart, stacked
+from condetr.evaluation.plot import INK, Line, bars_chart, counts_table, lines_chart, stacked
 from condetr.images.draw import Colour, colour_of
 
 MOST_LINES = 20  # that can be told apart
@@ -25,10 +25,10 @@ def curves_chart(curves: Curves) -> Image.Image:
     area = {name: sum(curve.precision) for name, curve in curves.by_class.items()}
     shown = sorted(sorted(area, key=lambda name: area[name])[:MOST_LINES], key=lambda name: -area[name])
     left_out = f", {MOST_LINES} worst classes of {len(area)}" if len(area) > MOST_LINES else ""
-    lines = [("all classes", list(zip(RECALLS, curves.mean_precision(), strict=True)), INK, 3)]
+    lines = [Line("all classes", list(zip(RECALLS, curves.mean_precision(), strict=True)), INK, 3)]
     for number, name in enumerate(shown):
         points = list(zip(RECALLS, curves.by_class[name].precision, strict=True))
-        lines.append((name, points, colour_of(number), 1))
+        lines.append(Line(name, points, colour_of(number), 1))
     return lines_chart(f"Precision and recall at an IoU of {IOU:g}{left_out}", "recall", "precision", lines)
 
 

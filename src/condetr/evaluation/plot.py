@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,44 +13,52 @@ _DEEPEST = (20, 60, 120)  # of a table of counts
 _FINER = 2  # lines are drawn larger and shrunk, so that they are smooth
 _MARGIN = 16
 _LONGEST = 24  # characters of a name
+_LEFT, _TOP, _BOTTOM, _SIDE = 64, 68, 52, 520  # of axes, in pixels
 
 
-def lines_chart(
-    title: str,
-    across: str,
-    up: str,
-    lines: Sequence[tuple[str, Sequence[tuple[float, float]], Colour, int]],
-    *,
-    side: int = 520,
-) -> Image.Image:
-    """Lines of (name, points, colour, width) over axes from 0 to 1, their names at the right."""
+class Line(NamedTuple):
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: Colour
+    width: int
+
+
+def lines_chart(title: str, across: str, up: str, lines: Sequence[Line]) -> Image.Image:
+    """Lines over axes from 0 to 1, their names at the right."""
     font = _font(13 * _FINER)
-    legend = max((font.getlength(_short(name)) / _FINER for name, *_ in lines), default=0) + 44
-    left, top, bottom = 64, 68, 52
-    rows = len(lines) * 20
-    height = max(side, rows + 8)
-    chart = Image.new("RGB", (round((left + side + legend) * _FINER), (top + height + bottom) * _FINER), PAPER)
+    names = max(font.getlength(_short(line.name)) for line in lines) / _FINER
+    width = _LEFT + _SIDE + 44 + names
+    height = _TOP + max(_SIDE, 20 * len(lines)) + _BOTTOM
+    chart = Image.new("RGB", (round(width * _FINER), height * _FINER), PAPER)
     pen = ImageDraw.Draw(chart)
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return (left + x * side) * _FINER, (top + (1 - y) * side) * _FINER
-
-    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        for one, other in ((at(0, tick), at(1, tick)), (at(tick, 0), at(tick, 1))):
-            pen.line((one, other), fill=FAINT, width=_FINER)
-        pen.text((at(0, tick)[0] - 8 * _FINER, at(0, tick)[1]), f"{tick:g}", fill=INK, font=font, anchor="rm")
-        pen.text((at(tick, 0)[0], at(tick, 0)[1] + 8 * _FINER), f"{tick:g}", fill=INK, font=font, anchor="mt")
-    pen.text((left * _FINER, 14 * _FINER), title, fill=INK, font=_font(16 * _FINER))
-    pen.text((at(0.5, 0)[0], at(0, 0)[1] + 28 * _FINER), across, fill=INK, font=font, anchor="mt")
-    pen.text((at(0, 1)[0], at(0, 1)[1] - 10 * _FINER), up, fill=INK, font=font, anchor="lb")
-    for row, (name, points, colour, width) in reversed(list(enumerate(lines))):
-        for one, other in pairwise(points):
-            pen.line((at(*one), at(*other)), fill=colour, width=width * _FINER)
-        y = (top + 10 + 20 * row) * _FINER
-        x = (left + side + 14) * _FINER
-        pen.line(((x, y), (x + 18 * _FINER, y)), fill=colour, width=max(width, 2) * _FINER)
-        pen.text((x + 24 * _FINER, y), _short(name), fill=INK, font=font, anchor="lm")
+    pen.text((_LEFT * _FINER, 14 * _FINER), title, fill=INK, font=_font(16 * _FINER))
+    _draw_axes(pen, font, across, up)
+    for row, line in reversed(list(enumerate(lines))):  # the first on top
+        for one, other in pairwise(line.points):
+            pen.line((_at(*one), _at(*other)), fill=line.colour, width=line.width * _FINER)
+        x, y = _at(1.0, 1.0)
+        x, y = x + 14 * _FINER, y + (10 + 20 * row) * _FINER
+        pen.line(((x, y), (x + 18 * _FINER, y)), fill=line.colour, width=max(line.width, 2) * _FINER)
+        pen.text((x + 24 * _FINER, y), _short(line.name), fill=INK, font=font, anchor="lm")
     return chart.resize((chart.width // _FINER, chart.height // _FINER), Image.Resampling.LANCZOS)
+
+
+def _draw_axes(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, across: str, up: str) -> None:
+    gap = 8 * _FINER
+    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        pen.line((_at(0.0, tick), _at(1.0, tick)), fill=FAINT, width=_FINER)
+        pen.line((_at(tick, 0.0), _at(tick, 1.0)), fill=FAINT, width=_FINER)
+        (left, y), (x, bottom) = _at(0.0, tick), _at(tick, 0.0)
+        pen.text((left - gap, y), f"{tick:g}", fill=INK, font=font, anchor="rm")
+        pen.text((x, bottom + gap), f"{tick:g}", fill=INK, font=font, anchor="mt")
+    (left, top), (middle, bottom) = _at(0.0, 1.0), _at(0.5, 0.0)
+    pen.text((middle, bottom + 28 * _FINER), across, fill=INK, font=font, anchor="mt")
+    pen.text((left, top - gap), up, fill=INK, font=font, anchor="lb")
+
+
+def _at(x: float, y: float) -> tuple[float, float]:
+    """The pixel of a point on axes from 0 to 1."""
+    return (_LEFT + x * _SIDE) * _FINER, (_TOP + (1 - y) * _SIDE) * _FINER
 
 
 def counts_table(
@@ -69,7 +78,7 @@ def counts_table(
     for place, name in enumerate(names):
         middle = place * cell + cell / 2
         pen.text((margin - 8, top + middle), _short(name), fill=INK, font=font, anchor="rm")
-        _upright_text(chart, _short(name), font, (margin + middle, top - 6))
+        _upright_text(chart, _short(name), font, round(margin + middle), top - 6)
     for row, line in enumerate(counts):
         most = max(*line, 1)
         for column, number in enumerate(line):
@@ -110,12 +119,12 @@ def stacked(charts: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _upright_text(chart: Image.Image, text: str, font: ImageFont.FreeTypeFont, foot: tuple[float, float]) -> None:
-    """Text that is read from below, its start at ``foot``."""
+def _upright_text(chart: Image.Image, text: str, font: ImageFont.FreeTypeFont, middle: int, foot: int) -> None:
+    """Text that is read from the right, from ``foot`` upwards."""
     label = Image.new("RGB", (round(font.getlength(text)) + 2, sum(font.getmetrics())), PAPER)
     ImageDraw.Draw(label).text((0, 0), text, fill=INK, font=font)
     turned = label.transpose(Image.Transpose.ROTATE_90)
-    chart.paste(turned, (round(foot[0] - turned.width / 2), round(foot[1] - turned.height)))
+    chart.paste(turned, (middle - turned.width // 2, foot - turned.height))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

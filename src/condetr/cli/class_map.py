@@ -1,0 +1,31 @@
+"""A file that tells what a model calls the classes of a data set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from condetr.cli.setting_kinds import shown
+from condetr.cli.yaml_text import plain_yaml
+from condetr.core.errors import SettingsError
+
+ClassMap: TypeAlias = Mapping[str, str | list[str]]
+
+
+def class_map_of(file: Path) -> ClassMap:
+    """The table in a YAML file.
+
+    Raises:
+        SettingsError: it cannot be read, or holds something else.
+    """
+    try:
+        given = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"cannot be read: {reason}", source=file) from error
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"holds {shown(given)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
+    for name, others in given.items():
+        listed = others if isinstance(others, list) else [others]
+        if not all(isinstance(other, str) for other in listed):
+            raise SettingsError(f"is {shown(others)}, expected a name or a list of names", source=file, item=name)
+    return given

@@ -1,0 +1,46 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from condetr.checkpoints.saving import save
+from condetr.data.scene_folder import write_scenes
+from tests.tiny import PREPROCESSING, tiny_detector
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate")
+    write_scenes(folder / "scenes", train=0, val=7)
+    save(folder / "model", tiny_detector(), dict(enumerate("012")), preprocessing=PREPROCESSING.to_dict())
+    (folder / "map.yaml").write_text("".join(f'"{digit}": []\n' for digit in "3456789"))
+    return folder
+
+
+def test_two_processes_count_every_picture_once(command, scenes):
+    """Seven pictures, two processes: the report of one, written once."""
+    words = ["evaluate", "scenes", "--model", "model", "--map", "map.yaml", "--device", "cpu", "--json"]
+    alone = command(*words, "--output", "alone", cwd=scenes)
+    assert alone.returncode == 0, alone.stderr
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "condetr"]
+    both = subprocess.run(
+        [*launcher, *words, "--output", "both"], cwd=scenes, capture_output=True, text=True, check=False
+    )
+    assert both.returncode == 0, both.stderr
+    said = [json.loads(one.stdout) | {"output": None} for one in (alone, both)]
+    assert said[0] == said[1]
+    assert said[0]["data"]["pictures"] == 7
+    assert (scenes / "alone/predictions.json").read_text() == (scenes / "both/predictions.json").read_text()
+
+
+def test_a_folder_in_voc_form(command, shared, tmp_path):
+    """Real labels, some of them dirty; the model calls the classes otherwise."""
+    names = {"RBC": "red", "WBC": "white", "Platelets": "plates"}
+    save(tmp_path / "model", tiny_detector(), dict(enumerate(names.values())), preprocessing=PREPROCESSING.to_dict())
+    (tmp_path / "map.yaml").write_text(json.dumps(names))
+    words = ["--split", "test", "--model", "model", "--map", "map.yaml", "--metrics", "ap,per-class", "--batch", "8"]
+    done = command("evaluate", shared / "data/bccd", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("72 pictures of test\n")
+    assert (tmp_path / "runs/evaluate/per_class.csv").is_file()

@@ -1,0 +1,110 @@
+"""COCO's numbers are those of pycocotools."""
+
+import contextlib
+import io
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from condetr.data.output_folder import OutputFolder
+from condetr.data.write_coco import write_coco_labels
+from condetr.evaluation.coco_ap import Averages, averages_of, count
+from condetr.evaluation.columns import truth_of, xywh_of
+from condetr.evaluation.measure import measure
+from condetr.evaluation.predictions_file import write_predictions
+from tests.unit.evaluation.conftest import labelled, scenes  # noqa: F401  fixtures
+from tests.unit.evaluation.scored import columns, distorted
+
+pytest.importorskip("pycocotools")
+TOLERANCE = 1e-6  # we round at the ninth digit
+NAMES = [one.name for one in fields(Averages)]  # in the order of the summary of pycocotools
+
+
+def evaluated(labels, results):
+    """What pycocotools makes of a COCO dictionary and rows of results."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        objects, found = COCO(), COCO()
+        objects.dataset = labels
+        objects.createIndex()
+        if results:
+            found = objects.loadRes(results)
+        else:  # which loadRes cannot do
+            found.dataset = labels | {"annotations": []}
+            found.createIndex()
+        result = COCOeval(objects, found, "bbox")
+        result.evaluate()
+        result.accumulate()
+        result.summarize()
+    return result
+
+
+def of_columns(truth, found, pictures, classes):
+    rows = zip(truth.pictures, truth.labels, xywh_of(truth.boxes), truth.areas, truth.crowd, strict=True)
+    labels = {
+        "images": [{"id": number + 1} for number in range(pictures)],
+        "categories": [{"id": number + 1} for number in range(classes)],
+        "annotations": [
+            {"id": number, "image_id": int(picture) + 1, "category_id": int(label) + 1, "bbox": box.tolist()}
+            | {"area": float(area), "iscrowd": int(crowd)}
+            for number, (picture, label, box, area, crowd) in enumerate(rows, start=1)
+        ],
+    }
+    rows = zip(found.pictures, found.labels, xywh_of(found.boxes), found.scores, strict=True)
+    results = [
+        {"image_id": int(picture) + 1, "category_id": int(label) + 1, "bbox": box.tolist(), "score": float(score)}
+        for picture, label, box, score in rows
+    ]
+    return evaluated(labels, results)
+
+
+def assert_same(averages, theirs):
+    ours = [-1 if value is None else value for value in (getattr(averages, name) for name in NAMES)]
+    np.testing.assert_allclose(ours, theirs.stats, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_random_boxes(seed, ties):
+    truth, found = columns(seed, ties=ties)
+    ours, theirs = count(truth, found, pictures=12, classes=4), of_columns(truth, found, 12, 4)
+    for name in ("precision", "recall", "scores"):
+        np.testing.assert_array_equal(getattr(ours, name), theirs.eval[name])
+    if not truth.crowd.all():
+        assert_same(averages_of(ours), theirs)
+
+
+def test_more_detections_than_count():
+    truth, found = columns(1, pictures=2, times=40)
+    assert np.bincount(found.pictures).max() > 100
+    assert_same(averages_of(count(truth, found, pictures=2, classes=4)), of_columns(truth, found, 2, 4))
+
+
+def test_nothing_found():
+    truth, found = columns(2)
+    found = found.where(np.zeros(len(found), dtype=bool))
+    ours = averages_of(count(truth, found, pictures=12, classes=4))
+    assert (ours.ap, ours.ar100) == (0, 0)
+    assert_same(ours, of_columns(truth, found, 12, 4))
+
+
+def test_nothing_there(labelled):  # noqa: F811
+    _, found = columns(3)
+    truth = truth_of(labelled(*[[]] * 12))
+    theirs = of_columns(truth, found, 12, 4)
+    np.testing.assert_array_equal(count(truth, found, pictures=12, classes=4).precision, theirs.eval["precision"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_files_that_anybody_can_score(scenes, tmp_path, seed):  # noqa: F811
+    found = distorted(scenes, seed)
+    report = measure(scenes, found, metrics=["ap"])
+    assert 0.2 < report.ap < 0.9
+    write_coco_labels(scenes, OutputFolder(tmp_path / "labels"), "val")
+    write_predictions(tmp_path / "predictions.json", scenes, found)
+    labels = json.loads((tmp_path / "labels/annotations/instances_val.json").read_text())
+    assert_same(report, evaluated(labels, json.loads((tmp_path / "predictions.json").read_text())))

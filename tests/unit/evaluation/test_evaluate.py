@@ -1,0 +1,181 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import condetr
+from condetr.checkpoints.saving import save
+from condetr.core.errors import DataError, UsageError
+from condetr.core.records import Prediction
+from condetr.data.classes import Classes
+from condetr.data.records import Dataset, Example, Object
+from condetr.data.scene_folder import write_scenes
+from condetr.evaluation.evaluate import evaluate_detector, held_out
+from condetr.evaluation.processes import Share
+from condetr.evaluation.report import METRICS
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+
+NAMES = {0: "red", 1: "green", 2: "blue"}
+SIZES = ((40, 60), (60, 40), (50, 50), (40, 60), (48, 80), (60, 40), (40, 60))  # height, width
+PLAIN = Preprocessing(size=Edges(96, 160), do_normalize=False)
+
+
+class SeesColours(nn.Module):
+    """A query a colour: the box around all that is of this colour."""
+
+    def forward(self, pixels, mask):
+        bright = pixels > 0.5
+        logits = torch.full((len(pixels), 3, 3), -6.0)
+        boxes = torch.full((len(pixels), 3, 4), 0.5)
+        for picture, colour in bright.flatten(2).any(2).nonzero().tolist():
+            rows, columns = (bright[picture, colour].any(axis).nonzero() for axis in (1, 0))
+            (top, bottom), (left, right) = ((at.min(), at.max() + 1) for at in (rows, columns))
+            height, width = bright.shape[-2:]
+            boxes[picture, colour] = torch.tensor(
+                [
+                    (left + right) / 2 / width,
+                    (top + bottom) / 2 / height,
+                    (right - left) / width,
+                    (bottom - top) / height,
+                ]
+            )
+            logits[picture, colour, colour] = 2.0
+        return Prediction(logits, boxes)
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """Black pictures of several shapes, each with rectangles of up to three colours."""
+    rng = np.random.default_rng(0)
+    examples = []
+    for number, (height, width) in enumerate(SIZES):
+        pixels, objects = np.zeros((height, width, 3), dtype=np.uint8), []
+        for colour in range(number % 4):
+            (x, y), side = rng.integers(0, (width - 20, height - 20)), rng.integers(8, 20)
+            pixels[y : y + side, x : x + side, colour] = 255
+            objects.append(Object(colour, (float(x), float(y), float(x + side), float(y + side)), float(side**2)))
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        examples.append(Example(path, (height, width), number, tuple(objects)))
+    return Dataset(tuple(examples), Classes.named(NAMES.values()), tmp_path, "val")
+
+
+def boxes_of(report):
+    return torch.cat([torch.cat((one.scores[:, None], one.boxes), 1) for one in report.found])
+
+
+def test_a_detector_that_sees(coloured):
+    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES)
+    assert (report.ap50, report.notes) == (1, ())
+    assert report.ap > 0.8
+    assert len(report.found) == len(coloured)
+
+
+@pytest.mark.parametrize("batch", [2, 3, 100])
+def test_the_same_at_any_batch_size(coloured, batch):
+    """Pictures are grouped by shape; what is left is the rounding of a sum in another order."""
+    labels, detector = dict(enumerate(("red", "green", "blue"))), tiny_detector()
+    alone = evaluate_detector(detector, coloured, PREPROCESSING, labels, batch=1)
+    together = evaluate_detector(detector, coloured, PREPROCESSING, labels, batch=batch)
+    torch.testing.assert_close(boxes_of(together), boxes_of(alone), atol=1e-4, rtol=1e-5)
+    assert together.averages() == pytest.approx(alone.averages(), abs=1e-6)
+    seen = [evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, batch=batch) for batch in (1, batch)]
+    assert seen[0] == seen[1]
+
+
+class _Kept(Exception):  # noqa: N818
+    pass
+
+
+def test_the_same_on_two_processes(coloured):
+    """Seven pictures do not divide by two; each counts once."""
+    kept = []
+
+    def keep(mine):
+        kept.append(mine)
+        raise _Kept
+
+    evaluate = partial(evaluate_detector, SeesColours(), coloured, PLAIN, NAMES)
+    steps = []
+    with pytest.raises(_Kept):
+        evaluate(share=Share(1, 2, keep), on_picture=partial(steps.append, 1))
+    both = evaluate(share=Share(0, 2, lambda mine: [mine, *kept]))
+    assert sorted(kept[0]) == [1, 3, 5]
+    assert len(steps) == 3
+    assert both == evaluate()
+    assert torch.equal(boxes_of(both), boxes_of(evaluate()))
+
+
+def test_training_goes_on_as_it_was(coloured):
+    """``partial`` makes what training calls: a network in, measures out."""
+    detector = tiny_detector().train()
+    evaluate = partial(evaluate_detector, dataset=coloured, preprocessing=PREPROCESSING, labels=NAMES, metrics=["ap"])
+    report = evaluate(detector)
+    assert detector.training
+    assert all(module.training for module in detector.modules())
+    assert {"ap", "ap50"} <= report.averages().keys()
+    assert not evaluate(detector.eval()).per_class
+    assert not detector.training
+
+
+def test_other_classes(coloured):
+    names = {0: "rouge", 1: "green", 2: "blue"}
+    with pytest.raises(UsageError, match="does not know red"):
+        evaluate_detector(SeesColours(), coloured, PLAIN, names)
+    assert evaluate_detector(SeesColours(), coloured, PLAIN, names, class_map={"red": "rouge"}).ap50 == 1
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_and_told(coloured):
+    coloured[3].path.write_bytes(coloured[3].path.read_bytes()[:60])
+    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=METRICS)
+    assert [failure.source for failure in report.failures] == [str(coloured[3].path)]
+    assert (len(report.dataset), report.ap50, report.speed.pictures) == (6, 1, 6)
+
+
+def test_no_picture_can_be_read(coloured):
+    for example in coloured:
+        example.path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"0\.png: no picture can be looked at; the first: is empty"):
+        evaluate_detector(SeesColours(), coloured, PLAIN, NAMES)
+
+
+def test_speed_is_measured_on_request(coloured):
+    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=["speed"])
+    speed = report.speed
+    assert (speed.pictures, speed.device) == (7, "cpu")
+    assert min(speed.decode, speed.prepare, speed.forward, speed.score) > 0
+    assert speed.total == pytest.approx(speed.decode + speed.prepare + speed.forward + speed.score)
+    assert evaluate_detector(SeesColours(), coloured, PLAIN, NAMES).speed is None
+
+
+def test_nothing_is_computed_where_there_is_nothing_to_find(coloured):
+    with pytest.raises(DataError, match="no object"):
+        evaluate_detector(nn.Identity(), coloured[:1], PLAIN, NAMES)
+
+
+def test_a_loaded_model_measures_itself(coloured, tmp_path):
+    save(tmp_path / "model", tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    model = condetr.load(tmp_path / "model", device="cpu")
+    names = dict(zip(("red", "green", "blue"), LABELS.values(), strict=True))
+    report = model.evaluate(coloured, batch=2, class_map=names, metrics=["ap", "per-class"])
+    assert list(report.per_class) == ["red", "green", "blue"]
+    with pytest.raises(TypeError, match="batch_size=; condetr calls it batch"):
+        model.evaluate(coloured, batch_size=2)
+
+
+def test_the_split_to_measure_on(tmp_path):
+    write_scenes(tmp_path / "both", train=1, val=2)
+    write_scenes(tmp_path / "one", train=0, val=0, test=3)
+    write_scenes(tmp_path / "two", train=1, val=0, test=3)
+    assert (held_out(tmp_path / "both").split, len(held_out(tmp_path / "both"))) == ("val", 2)
+    assert held_out(tmp_path / "both", "train").split == "train"
+    assert held_out(tmp_path / "one").split == "test"
+    with pytest.raises(DataError, match=r"which split is meant\? there are train, test"):
+        held_out(tmp_path / "two")
+    with pytest.raises(DataError, match="has no split 'val'"):
+        held_out(tmp_path / "two", "val")

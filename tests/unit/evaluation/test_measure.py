@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from condetr.core.errors import DataError, GateError, ImageError
+from condetr.evaluation.measure import measure
+from condetr.evaluation.report import USUAL
+from condetr.prediction.predictor import Failure
+from tests.unit.evaluation.scored import detections, distorted, perfect
+
+CAT, DOG = (0, 10, 10, 30, 30), (1, 60, 60, 80, 80)
+
+
+def test_perfect(scenes):
+    report = measure(scenes, perfect(scenes))
+    assert (report.ap, report.ap50, report.ap75, report.ap_small, report.ap_medium, report.ar) == (1,) * 6
+    assert (report.ap_large, report.ar_large) == (None, None)
+    assert {result.ap for result in report.per_class.values()} == {1}
+    assert set(report.curves.mean_precision()) == {1}
+    assert sum(report.errors.counts.values()) == sum(report.errors.costs.values()) == 0
+    objects = sum(len(example.objects) for example in scenes)
+    assert sum(row[label] for label, row in enumerate(report.confusion.matrix)) == objects == report.errors.hits
+
+
+def test_nothing_found(scenes):
+    report = measure(scenes, [detections(scenes, [], number) for number in range(len(scenes))])
+    assert (report.ap, report.ap50, report.ar) == (0, 0, 0)
+    assert report.errors.counts["missed"] == report.errors.objects
+    assert {result.threshold for result in report.per_class.values()} == {None}
+
+
+def test_by_size(labelled):
+    dataset = labelled([(0, 0, 0, 20, 20), (0, 30, 30, 80, 80)])
+    report = measure(dataset, [detections(dataset, [(0, 0.9, 30, 30, 80, 80)])])
+    assert (report.ap_small, report.ap_medium, report.ap_large) == (0, 1, None)
+    assert (report.ar_small, report.ar_medium, report.ar) == (0, 1, 0.5)
+
+
+def test_a_class_without_objects_does_not_count(labelled):
+    dataset = labelled([CAT])
+    report = measure(dataset, [detections(dataset, [(0, 0.9, *CAT[1:]), (2, 0.8, *DOG[1:])])])
+    assert report.ap == 1
+    bird = report.per_class["bird"]
+    assert (bird.objects, bird.detections, bird.ap, bird.ar, bird.precision) == (0, 1, None, None, None)
+    assert list(report.curves.by_class) == ["cat"]
+
+
+def test_the_best_threshold(labelled):
+    """One of two cats is found at 0.8, a third is imagined at 0.7, the second found at 0.6: all are worth keeping."""
+    dataset = labelled([CAT, (0, 60, 60, 80, 80)])
+    rows = (0, 0.8, *CAT[1:]), (0, 0.7, 40, 0, 50, 10), (0, 0.6, *DOG[1:]), (0, 0.5, 0, 40, 5, 50)
+    cat = measure(dataset, [detections(dataset, rows)]).per_class["cat"]
+    assert (cat.threshold, cat.recall, cat.precision) == (0.6, 1, pytest.approx(2 / 3))
+    assert cat.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
+
+
+def test_a_picture_that_failed_does_not_count(labelled):
+    dataset = labelled([CAT], [CAT, DOG])
+    failure = Failure("1.png", ImageError("is empty", source="1.png"))
+    report = measure(dataset, [detections(dataset, [(0, 0.9, *CAT[1:])]), failure])
+    assert (report.ap, len(report.dataset), report.failures) == (1, 1, (failure,))
+    assert report.to_dict()["failures"][0]["reason"] == "is empty"
+    assert report.to_dict()["data"]["objects"] == 1
+
+
+@pytest.mark.parametrize("rows", [[], [(0, 50, 50, 90, 90, "crowd")]])
+def test_nothing_to_find(labelled, rows):
+    dataset = labelled(rows, [])
+    with pytest.raises(DataError, match="val has no object in 2 pictures, so there is no AP"):
+        measure(dataset, perfect(dataset))
+
+
+def test_two_classes_of_one_name(labelled):
+    with pytest.raises(DataError, match="two classes are called 'cat'"):
+        measure(labelled([CAT], names=("cat", "cat")), [])
+
+
+def test_the_gate(scenes):
+    report = measure(scenes, perfect(scenes), metrics=["ap"])
+    report.require(1.0)
+    with pytest.raises(GateError, match=r"AP is 0\.\d{4}, expected at least 0\.95") as caught:
+        measure(scenes, distorted(scenes), metrics=["ap"]).require(0.95)
+    assert caught.value.exit_status == 8
+
+
+@pytest.mark.parametrize("metric", USUAL)
+def test_only_what_is_asked_for(scenes, metric):
+    report = measure(scenes, distorted(scenes), metrics=[metric])
+    parts = {"per-class": "per_class", "pr": "curves", "confusion": "confusion", "errors": "errors"}
+    measured = [key for key, name in parts.items() if getattr(report, name) is not None]
+    assert measured == [key for key in parts if key == metric]
+    assert [name for name in report.to_dict() if name in parts.values()] == [parts[key] for key in measured]
+
+
+def test_json_has_no_infinities_and_training_no_missing_numbers(scenes):
+    report = measure(scenes, distorted(scenes))
+    said = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert (said["ap"], said["ap_large"]) == (report.ap, None)
+    assert said["per_class"]["7"]["ap"] == report.per_class["7"].ap
+    assert "ap_large" not in report.averages()
+    assert all(type(value) is float for value in report.averages().values())

@@ -1,0 +1,70 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from condetr.core.errors import StorageError, UsageError
+from condetr.evaluation.coco_ap import RECALLS
+from condetr.evaluation.measure import measure
+from tests.unit.evaluation.scored import distorted, perfect
+
+
+@pytest.fixture(scope="module")
+def folder(scenes, tmp_path_factory):
+    return measure(scenes, distorted(scenes)).save(tmp_path_factory.mktemp("report") / "new")
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_everything_is_there(folder):
+    pictures = ["confusion.png", "errors.png", "pr.png", "worst.jpg"]
+    assert files_in(folder) == sorted([*pictures, "confusion.csv", "per_class.csv", "predictions.json", "report.json"])
+    for name in pictures:
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 200
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+def test_tables_say_what_the_json_says(folder):
+    said = json.loads((folder / "report.json").read_text())
+    header, *rows = rows_of(folder / "per_class.csv")
+    assert header[:4] == ["class", "objects", "detections", "ap"]
+    assert [float(row[3]) for row in rows] == [said["per_class"][row[0]]["ap"] for row in rows]
+    header, *rows = rows_of(folder / "confusion.csv")
+    assert header[1:] == [*said["confusion"]["names"], "background"] == [row[0] for row in rows]
+    assert [[int(value) for value in row[1:]] for row in rows] == said["confusion"]["matrix"]
+    assert said["curves"]["recall"] == list(RECALLS)
+
+
+def test_only_what_was_measured_is_written(scenes, tmp_path):
+    measure(scenes, distorted(scenes), metrics=["ap"]).save(tmp_path / "ap")
+    assert files_in(tmp_path / "ap") == ["predictions.json", "report.json"]
+
+
+def test_without_an_error_there_are_no_worst_pictures(scenes, tmp_path):
+    measure(scenes, perfect(scenes), metrics=["errors"]).save(tmp_path / "perfect")
+    assert "worst.jpg" not in files_in(tmp_path / "perfect")
+
+
+def test_nothing_is_overwritten(scenes, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match="exists and is not an empty folder"):
+        measure(scenes, perfect(scenes)).save(tmp_path)
+
+
+def test_a_full_disk_is_named(scenes, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(StorageError, match=r"pr\.png: cannot be written: No space left on device"):
+        measure(scenes, perfect(scenes)).save(tmp_path / "new")
