@@ -1,43 +1,71 @@
-"""Ctrl-C and SIGTERM during long work: finish what is in hand, then stop."""
+"""Ctrl-C and SIGTERM: stop at once, or in long work finish what is in hand first."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from condetr.cli.outcome import interrupted_by
 from condetr.cli.reporting import say
 
 
+class Stopped(BaseException):
+    """A signal came that ends the program; no handler of ordinary errors may catch it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_status = 128 + number
+
+
 class Interruption:
-    """``signal`` is the one that came, or None."""
+    """Which signal came, if one did."""
 
     def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
+        self.number: int | None = None
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.number is not None
 
     def end(self) -> None:
         """Go the way the signal asked for, now that everything is tidy."""
-        if self.signal is not None:
-            interrupted_by(self.signal)
+        if self.number is not None:
+            raise Stopped(self.number)
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """While this lasts a signal raises ``Stopped``."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of a handler
+        raise Stopped(number)
+
+    with _handled_by(stop):
+        yield
 
 
 @contextmanager
 def finishing_first() -> Iterator[Interruption]:
-    """While this lasts the first signal only notes that it came; the second one stops at once."""
+    """While this lasts the first signal is only noted; the second one stops at once."""
     interruption = Interruption()
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of a handler
         if interruption:
-            interrupted_by(signal.Signals(number))
-        interruption.signal = signal.Signals(number)
+            raise Stopped(number)
+        interruption.number = number
         say("condetr: stopping after the picture in hand; once more to stop at once")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled_by(note):
         yield interruption
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is told of signals
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handled in before.items():
+            signal.signal(number, handled)

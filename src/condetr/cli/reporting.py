@@ -5,9 +5,14 @@ import logging
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from condetr.core.errors import StorageError
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our stdout has had enough, as ``head`` does; that is no failure of ours."""
 
 
 class Reporter:
@@ -29,7 +34,7 @@ class Reporter:
         """Put a part of the result on stdout.
 
         Raises:
-            BrokenPipeError: the reader went away.
+            ReaderGoneError: nobody reads any more.
             StorageError: it cannot be written.
         """
         if sys.stdout is None:
@@ -38,7 +43,7 @@ class Reporter:
             sys.stdout.write(text)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise
+            raise ReaderGoneError from None
         except OSError as error:
             raise StorageError(f"cannot be written: {error.strerror}", source="stdout") from error
 
@@ -83,8 +88,10 @@ class _SayingHandler(logging.Handler):
 
 
 def say(text: str) -> None:
+    """One line on stderr; when nobody can read that, the exit status still tells."""
     if sys.stderr is not None:
-        print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the one place that prints
+        with suppress(OSError):
+            print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the one place that prints
 
 
 def one_line(text: str) -> str:
