@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_detector_that_sees(coloured):
     report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES)
     assert (report.ap50, report.notes) == (1, ())
     assert report.ap > 0.8
-    assert len(report.found) == len(coloured)
+    assert [len(one) for one in report.found] == [9] * len(coloured)  # every score counts, however low
 
 
 @pytest.mark.parametrize("batch", [2, 3, 100])
@@ -128,6 +129,15 @@ def test_other_classes(coloured):
     with pytest.raises(UsageError, match="does not know red"):
         evaluate_detector(SeesColours(), coloured, PLAIN, names)
     assert evaluate_detector(SeesColours(), coloured, PLAIN, names, class_map={"red": "rouge"}).ap50 == 1
+
+
+def test_the_data_numbers_its_classes_as_it_likes(coloured):
+    order = Classes(("blue", "red", "green"), (10, 20, 30))
+    objects = [[replace(one, label=(one.label + 1) % 3) for one in example.objects] for example in coloured]
+    examples = (replace(one, objects=tuple(its)) for one, its in zip(coloured, objects, strict=True))
+    report = evaluate_detector(SeesColours(), replace(coloured, examples=tuple(examples), classes=order), PLAIN, NAMES)
+    assert report.ap50 == 1
+    assert report.found[1].names[0] == "red"
 
 
 def test_a_picture_that_cannot_be_read_is_left_out_and_told(coloured):

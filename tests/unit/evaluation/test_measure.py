@@ -45,6 +45,13 @@ def test_a_class_without_objects_does_not_count(labelled):
     assert list(report.curves.by_class) == ["cat"]
 
 
+def test_crowds_are_no_objects(labelled):
+    dataset = labelled([CAT, (0, 50, 50, 90, 90, "crowd")])
+    report = measure(dataset, perfect(dataset))
+    assert (report.ap, report.ar, report.per_class["cat"].objects, report.errors.objects) == (1, 1, 1, 1)
+    assert report.to_dict()["data"]["crowds"] == 1
+
+
 def test_the_best_threshold(labelled):
     """One of two cats is found at 0.8, a third is imagined at 0.7, the second found at 0.6: all are worth keeping."""
     dataset = labelled([CAT, (0, 60, 60, 80, 80)])

@@ -6,7 +6,7 @@ from condetr.core.errors import DataError, StorageError
 from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.measure import measure
 from condetr.evaluation.predictions_file import read_predictions, write_predictions
-from tests.unit.evaluation.scored import distorted
+from tests.unit.evaluation.scored import distorted, perfect
 
 ROW = {"image_id": 7, "category_id": 3, "bbox": [10, 10, 20, 20], "score": 0.9}
 
@@ -33,6 +33,14 @@ def test_ids_are_those_of_the_source(labelled, written):
     first, second = read_predictions(written(rows), dataset)
     assert (first.names, first.boxes.tolist(), first.size) == (("cat",), [[10, 10, 30, 30]], (100, 100))
     assert (second.names, second.boxes.tolist()) == (("bird",), [[0, 0.5, 50, 40.5]])
+
+
+def test_ids_of_the_source_are_written(labelled, tmp_path):
+    dataset = labelled([(0, 10, 10, 30, 30)], [(2, 0, 0, 50, 40)])
+    write_predictions(tmp_path / "predictions.json", dataset, perfect(dataset))
+    rows = json.loads((tmp_path / "predictions.json").read_text())
+    assert [(row["image_id"], row["category_id"]) for row in rows] == [(7, 3), (17, 5)]
+    assert evaluate_predictions(tmp_path / "predictions.json", dataset).ap == 1
 
 
 def test_pictures_may_have_nothing(labelled, written):
