@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 import transformers
-from interleave import interleave, machine
+
+from benchmarks.interleave import interleave, machine
 
 
 def arguments(description: str) -> argparse.Namespace:

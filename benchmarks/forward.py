@@ -1,20 +1,16 @@
 """The network as it is, without any of the speed room, against the newest transformers.
 
-python benchmarks/forward.py [--rounds 15] [--threads 1] [--json FILE]
+python -m benchmarks.forward [--rounds 15] [--threads 1] [--json FILE]
 """
 
-import sys
 import tempfile
-from pathlib import Path
 
 import torch
 import transformers
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-from against_peer import arguments, measure, write
-
-from condetr import ConditionalDetrForObjectDetection
 from tests.scramble import scramble
+
+from benchmarks.against_peer import arguments, measure, write
+from condetr import ConditionalDetrForObjectDetection
 
 GOAL = 1.0
 SIZES = {"480x640": (480, 640), "800x1066": (800, 1066)}

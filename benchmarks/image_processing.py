@@ -1,18 +1,13 @@
 """The image processor, from a PIL picture to the padded tensor, against the newest transformers.
 
-python benchmarks/image_processing.py [--rounds 15] [--threads 1] [--json FILE]
+python -m benchmarks.image_processing [--rounds 15] [--threads 1] [--json FILE]
 """
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import transformers
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-from against_peer import arguments, measure, write
-
+from benchmarks.against_peer import arguments, measure, write
 from condetr.hf.image_processing import ConditionalDetrImageProcessor
 
 GOALS = {(3000, 4000): 8.0, (1080, 1920): 1.4, (480, 640): 1.4}

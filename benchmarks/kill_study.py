@@ -1,6 +1,6 @@
 """Kill -9 at random times and inside saves: does every run go on, and to the same weights?
 
-python benchmarks/kill_study.py [--random 20] [--inside 20] [--seed 0] [--workers 0] [--json FILE]
+python -m benchmarks.kill_study [--random 20] [--inside 20] [--seed 0] [--workers 0] [--json FILE]
 
 Each trial is a small training in a process of its own that is killed once, then resumed to its end. The bytes of its
 last checkpoint are compared with those of a run that nobody disturbed. Inside a save, the n-th call that touches the
@@ -20,8 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
 

@@ -1,19 +1,14 @@
 """Matching and set loss of all decoder layers, forward and backward, against transformers' loss.
 
-python benchmarks/loss.py [--rounds 15] [--threads 1] [--json FILE]
+python -m benchmarks.loss [--rounds 15] [--threads 1] [--json FILE]
 """
-
-import sys
-from pathlib import Path
 
 import torch
 import transformers
 from torch import Tensor
 from transformers.loss.loss_utils import LOSS_MAPPING
 
-sys.path.insert(0, str(Path(__file__).parent))
-from against_peer import arguments, measure, write
-
+from benchmarks.against_peer import arguments, measure, write
 from condetr.core.records import Prediction, Target
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts

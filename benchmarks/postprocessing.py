@@ -1,18 +1,14 @@
 """From logits and boxes to scored boxes, against the newest transformers.
 
-python benchmarks/postprocessing.py [--rounds 15] [--threads 1] [--json FILE]
+python -m benchmarks.postprocessing [--rounds 15] [--threads 1] [--json FILE]
 """
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 import transformers
 
-sys.path.insert(0, str(Path(__file__).parent))
-from against_peer import arguments, measure, write
-
+from benchmarks.against_peer import arguments, measure, write
 from condetr.images.scoring import detections_of
 
 GOAL = 1.3
