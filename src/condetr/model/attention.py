@@ -9,7 +9,7 @@ matches position (Meng et al. 2021, section 3.2).
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from condetr.core.shapes import CellMask, Memory, Queries, QueryMask, Weights
 from condetr.model.blocks import projection
@@ -43,7 +43,9 @@ class ScaledDotProduct(nn.Module):
     ) -> Float[Tensor, "batch heads queries value_width"]:
         allowed = None if mask is None else mask[:, None, None, :]
         dropped = self.dropout.p * self.dropout.training
-        return scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropped)
+        width = value.shape[-1]
+        value = pad(value, (0, key.shape[-1] - width))  # zeros change nothing, and the fused kernels want one width
+        return scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropped)[..., :width]
 
 
 def attention_weights(

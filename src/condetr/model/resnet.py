@@ -73,7 +73,7 @@ class Block(nn.Module):
         passed_on = x if self.shortcut is None else self.shortcut(x)
         *inner, last = self.convs
         for conv in inner:
-            x = relu(conv(x))  # whatever the activation between blocks is: so does transformers' ResNet
+            x = relu(conv(x), inplace=True)  # whatever the activation between blocks is: so does transformers' ResNet
         return self.activation(last(x) + passed_on)
 
 
