@@ -8,7 +8,6 @@ from torch import nn
 from torchvision.transforms import v2
 from torchvision.tv_tensors import Image
 
-from condetr.core.errors import SettingsError
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
 Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
@@ -56,14 +55,9 @@ def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = N
         preset: what happens.
         size: how large pictures are when predicting; None: as they are.
         flip: replaces the preset's chance of mirroring.
-
-    Raises:
-        SettingsError: there is no such preset.
     """
-    if preset not in PRESETS:
-        raise SettingsError(f"is {preset!r}, expected one of {', '.join(PRESETS)}", item="augment")
     variation = PRESETS[preset] if flip is None else replace(PRESETS[preset], flip=flip)
-    return v2.Compose(_steps_of(variation, size))
+    return nn.Sequential(*_steps_of(variation, size))
 
 
 def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
@@ -73,8 +67,8 @@ def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
     if variation.shrink:
         steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
     if variation.crop and size is not None:
-        cropping = v2.Compose([Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), v2.SanitizeBoundingBoxes()])
-        steps.append(v2.RandomApply([cropping], p=variation.crop))
+        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), v2.SanitizeBoundingBoxes()]
+        steps.append(v2.RandomApply(cropping, p=variation.crop))
     return steps if size is None else [*steps, Resize(size, variation.scales)]
 
 

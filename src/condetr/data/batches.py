@@ -66,7 +66,9 @@ def collate(
     batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
     mask = None if batch.mask.all() else batch.mask
     height, width = batch.pixels.shape[-2:]
-    return TrainingBatch(batch.pixels, mask, tuple(_framed(target, height, width) for target in targets), tuple(names))
+    return TrainingBatch(
+        batch.pixels, mask, tuple(_framed(target, height, width) for target in targets), tuple(names), tuple(unreadable)
+    )
 
 
 def _framed(target: Target, height: int, width: int) -> Target:

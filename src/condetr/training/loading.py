@@ -1,7 +1,10 @@
 """Pictures read ahead by worker processes, in the order of the sampling."""
 
+import multiprocessing
 import signal
+import threading
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -30,18 +33,36 @@ def batches_of_steps(
         pin_memory=pin,
         worker_init_fn=_leave_signals_to_the_parent,
     )
-    feed = iter(loader)
+    others = set(multiprocessing.active_children())
+    with _deaths_noticed_when_waited_for():
+        feed = iter(loader)
+    readers = set(multiprocessing.active_children()) - others
     for step in sampling.steps(start, epochs):
-        yield [next(feed) for _ in step]
+        try:
+            yield [next(feed) for _ in step]
+        except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
+            dead = ", ".join(str(reader.pid) for reader in readers if not reader.is_alive())
+            if not dead:
+                raise
+            raise _death_of(dead) from error
 
 
-def death_of_worker(error: RuntimeError) -> ModelError | None:
-    """What to say when ``error`` is how a loader tells that one of its workers is gone; it may come at any time."""
-    said = str(error)
-    if "DataLoader worker" not in said:
-        return None
+def _death_of(reader: str) -> ModelError:
     hint = "too little shared memory (/dev/shm) or memory is the usual cause; try fewer workers or a smaller batch"
-    return ModelError(f"a process that reads pictures died: {said.splitlines()[0]}", item="workers", hint=hint)
+    return ModelError(f"a process that reads pictures (pid {reader}) died", item="workers", hint=hint)
+
+
+@contextmanager
+def _deaths_noticed_when_waited_for() -> Iterator[None]:
+    """A loader's own signal handler would raise wherever the program is, in the middle of a step for example."""
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 class _Draws:

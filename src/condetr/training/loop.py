@@ -15,7 +15,6 @@ from condetr.training.interruption import Interruption
 from condetr.training.journal import Journal
 from condetr.training.keeping import Keeper
 from condetr.training.learner import Learner
-from condetr.training.loading import death_of_worker
 from condetr.training.optimiser import set_rates
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
@@ -56,7 +55,7 @@ class Loop:
             self._save(progress)
             raise
         except RuntimeError as error:
-            said = death_of_worker(error) or lost_contact(error, progress.step)
+            said = lost_contact(error, progress.step)
             if said is None:
                 raise
             raise said from error

@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from condetr.core.errors import SettingsError
 from condetr.data.augmentation import Preset
@@ -17,6 +17,15 @@ _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
     **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "seed", "clip"), 0),
     **dict.fromkeys(("lr", "lr_backbone", "weight_decay"), 0),
+}
+
+
+_ONE_OF = {
+    "schedule": get_args(Shape),
+    "precision": get_args(PrecisionName),
+    "augment": get_args(Preset),
+    "non_finite": ("skip", "stop"),
+    "unreadable": ("skip", "stop"),
 }
 
 
@@ -58,6 +67,10 @@ class TrainingSettings:
     weights: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
+        for name, known in _ONE_OF.items():
+            _one_of(name, getattr(self, name), known)
+        for part in self.freeze:
+            _one_of("freeze", part, get_args(Part))
         for name, least in _AT_LEAST.items():
             _at_least(name, getattr(self, name), least)
         if self.batch != "auto":
@@ -83,6 +96,11 @@ class TrainingSettings:
         return json.loads(json.dumps(asdict(self)))
 
 
-def _at_least(name: str, value: float | int, least: int) -> None:
-    if not (math.isfinite(value) and value >= least):
-        raise SettingsError(f"is {value}, expected a number of at least {least}", item=name)
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SettingsError(f"is {value!r}, expected one of {', '.join(known)}", item=name)
+
+
+def _at_least(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int | float) or not (math.isfinite(value) and value >= least):
+        raise SettingsError(f"is {value!r}, expected a number of at least {least}", item=name)

@@ -1,0 +1,70 @@
+import csv
+import json
+
+from condetr.training.curves import HEIGHT, WIDTH, curves_of
+from condetr.training.events import Warned
+from condetr.training.metrics_log import MetricsLog, rows_before
+from condetr.training.progress import Position, Progress
+
+
+def training(step):
+    return {"step": step, "epoch": step / 4, "loss": 1 / (step + 1), "lr": 0.1, "pictures_per_second": 3.0}
+
+
+def evaluation(step):
+    return {"step": step, "epoch": step / 4, "ap": 0.5}
+
+
+def table_of(folder):
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_lines_and_table_say_the_same(tmp_path):
+    log = MetricsLog(tmp_path, [].append, [])
+    for row in (training(1), training(2), evaluation(2), training(3)):
+        log.add(row)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == log.rows == [training(1), training(2), evaluation(2), training(3)]
+    assert [(row["step"], row["loss"], row["ap"]) for row in table_of(tmp_path)] == [
+        ("1", "0.5", ""),
+        ("2", str(1 / 3), ""),
+        ("2", "", "0.5"),
+        ("3", "0.25", ""),
+    ]
+
+
+def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path):
+    log = MetricsLog(tmp_path, [].append, [])
+    for row in (training(4), evaluation(4), training(8), evaluation(8), training(9)):
+        log.add(row)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 10, "ep')  # killed in the middle of a line
+    before = Progress(step=8, position=Position(2, 0), evaluated=1)
+    assert rows_before(tmp_path, before) == [training(4), evaluation(4), training(8)]
+    after = Progress(step=8, position=Position(2, 0), evaluated=2)
+    MetricsLog(tmp_path, [].append, rows_before(tmp_path, after))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
+    assert rows_before(tmp_path, Progress()) == []
+
+
+def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path):
+    said = []
+    log = MetricsLog(tmp_path, said.append, [])
+    for name in ("metrics.jsonl", "metrics.csv"):
+        (tmp_path / name).unlink()
+        (tmp_path / name).mkdir()
+    for step in range(4):
+        log.add(training(step))
+    assert len(log.rows) == 4
+    assert len(said) == 1
+    assert isinstance(said[0], Warned)
+    assert "training goes on without" in said[0].text
+
+
+def test_curves_have_a_panel_more_once_something_was_measured():
+    rows = [training(step) for step in range(1, 9)]
+    assert curves_of(rows).size == (2 * WIDTH, 2 * HEIGHT)
+    assert curves_of([*rows, evaluation(8)]).size == (2 * WIDTH, 3 * HEIGHT)
+    assert curves_of([]).size == (2 * WIDTH, 2 * HEIGHT)
+    assert curves_of([training(1) | {"loss": float("nan"), "gradient": 0.0}]).getbbox() is not None

@@ -1,0 +1,78 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from condetr.core.errors import UsageError
+from condetr.training.run_folder import claimed
+from condetr.training.settings import TrainingSettings
+
+HOLD = """
+import sys
+from pathlib import Path
+from condetr.training.run_folder import claimed
+with claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path):
+    given = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(UsageError, match=f"process {holder.pid} on .* is training in this folder"),
+            claimed(tmp_path),
+        ):
+            pass
+        holder.kill()
+        holder.wait()
+        with claimed(tmp_path) as folder:
+            assert folder.notes == ()
+
+
+def test_it_can_be_claimed_again_when_it_was_let_go(tmp_path):
+    for _ in range(2):
+        with claimed(tmp_path / "run") as folder:
+            assert folder.checkpoints.is_dir()
+
+
+def test_an_unwritable_place_is_refused_before_anything_else(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written") as caught, claimed(tmp_path / "file"):
+        pass
+    assert (caught.value.exit_status, caught.value.item) == (2, "output")
+    if os.geteuid():  # root may write anywhere
+        (tmp_path / "locked").mkdir(mode=0o555)
+        with pytest.raises(UsageError, match="Permission denied"), claimed(tmp_path / "locked" / "run"):
+            pass
+
+
+def test_what_is_there_is_neither_overwritten_nor_invented(tmp_path):
+    with pytest.raises(UsageError, match="there is no run to resume here"), claimed(tmp_path / "new", resume=True):
+        pass
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "checkpoints/step-3").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds a run already"), claimed(tmp_path):
+        pass
+    (tmp_path / "checkpoints/.staged-step-4").mkdir()
+    with claimed(tmp_path, resume=True) as folder:
+        assert folder.resumes
+        assert [path.name for path in folder.checkpoints.iterdir()] == ["step-3"]
+
+
+def test_it_says_what_the_run_is(tmp_path):
+    settings = TrainingSettings(epochs=3)
+    with claimed(tmp_path) as folder:
+        folder.describe(settings.to_dict(), "condetr train data", "cpu", {}, {"names": ["a"], "source_ids": [7]})
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == settings.to_dict()
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written >= {"command.txt", "environment.json", "data_report.json", "labels.json"}
+
+
+def test_the_other_processes_of_a_run_do_not_claim_it(tmp_path):
+    with claimed(tmp_path) as first, claimed(tmp_path, is_first=False) as other:
+        assert first.path == other.path

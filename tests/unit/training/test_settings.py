@@ -1,0 +1,53 @@
+import pytest
+
+from condetr.cli.settings import read_settings
+from condetr.core.errors import SettingsError
+from condetr.training.settings import TrainingSettings
+
+
+def test_the_defaults_are_the_recipe_of_the_paper():
+    paper = TrainingSettings()
+    assert (paper.epochs, paper.batch, paper.clip) == (50, 2, 0.1)
+    assert (paper.lr, paper.lr_backbone, paper.weight_decay) == (1e-4, 1e-5, 1e-4)
+    assert (paper.schedule, paper.decay_begins * paper.epochs) == ("step", 40)
+    assert (paper.augment, paper.freeze, paper.query_groups, paper.ema) == ("detr", ("early",), 1, 0.0)
+
+
+def test_the_command_line_can_say_everything():
+    given = ["lr=1e-3", "freeze=[]", "batch=auto", "costs.giou=1.5", "schedule=linear", "log=[tensorboard]"]
+    settings = read_settings(TrainingSettings, overrides=given, flags={"ema": 0.99})
+    assert (settings.lr, settings.freeze, settings.batch, settings.ema) == (1e-3, (), "auto", 0.99)
+    assert (settings.costs.giou, settings.decay_begins, settings.log) == (1.5, 0.0, ("tensorboard",))
+    assert read_settings(TrainingSettings, overrides=["batch=4"]).batch == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "epochs=0",
+        "batch=0",
+        "lr=-1.0",
+        "lr=.nan",
+        "ema=1.0",
+        "decay_at=1.0",
+        "flip=1.5",
+        "clip=-0.1",
+        "patience=-1",
+        "image_size=0",
+        "augment=wild",
+        "schedule=random",
+        "precision=int8",
+        "freeze=[neck]",
+        "non_finite=ignore",
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(wrong):
+    with pytest.raises(SettingsError) as caught:
+        read_settings(TrainingSettings, overrides=[wrong])
+    assert caught.value.item.startswith(wrong.split("=")[0])
+
+
+def test_they_come_back_from_json_as_they_went():
+    stored = TrainingSettings(freeze=("early", "head")).to_dict()
+    assert stored["freeze"] == ["early", "head"]
+    assert stored["costs"] == {"classes": 2.0, "boxes": 5.0, "giou": 2.0}

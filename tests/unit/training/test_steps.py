@@ -1,0 +1,182 @@
+import copy
+import math
+
+import pytest
+import torch
+
+from condetr.core.errors import DataError, ModelError
+from condetr.core.records import Target
+from condetr.data.batches import TrainingBatch
+from condetr.losses.set_loss import LossWeights
+from condetr.matching.costs import MatchingCosts
+from condetr.training.events import Warned
+from condetr.training.faults import IN_A_ROW, SHOWN, Watch, is_out_of_memory
+from condetr.training.learner import Learner
+from condetr.training.optimiser import build_optimiser
+from condetr.training.precision import Precision
+from condetr.training.processes import Processes
+from condetr.training.progress import Progress
+from condetr.training.steps import Step, take_step
+from condetr.training.supervised import SupervisedDetector
+from tests.unit.training.networks import tiny_detector
+
+ONE = Target(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.4, 0.3]]))
+TWO = Target(torch.tensor([0, 1]), torch.tensor([[0.2, 0.3, 0.2, 0.2], [0.7, 0.6, 0.3, 0.2]]))
+NONE = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    return Processes("cpu")
+
+
+def learner_of(detector, dtype=torch.float32, lr=1e-3):
+    supervised = SupervisedDetector(detector, MatchingCosts(), LossWeights(), precision := Precision(dtype, "cpu"))
+    optimiser = build_optimiser(supervised, lr=lr, lr_backbone=lr, weight_decay=0.0, decay_norms=True)
+    return Learner(supervised, supervised, optimiser, precision.scaler(), None)
+
+
+def batch_of(*targets, seed=0):
+    pixels = torch.randn(len(targets), 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+    return TrainingBatch(pixels, None, targets, tuple(f"{seed}-{number}.jpg" for number in range(len(targets))))
+
+
+def gradients(learner):
+    return {name: weight.grad for name, weight in learner.supervised.named_parameters()}
+
+
+def weights_of(learner):
+    return {name: tensor.clone() for name, tensor in learner.supervised.state_dict().items()}
+
+
+def test_accumulated_batches_are_one_large_batch(processes):
+    """Divided by the objects of all of them: uneven batches count as they should."""
+    detector = tiny_detector(dropout=0.0)
+    together, apart = learner_of(detector, lr=0.0), learner_of(copy.deepcopy(detector), lr=0.0)
+    one, other = batch_of(TWO, NONE, seed=1), batch_of(ONE, TWO, seed=2)
+    whole = TrainingBatch(torch.cat((one.pixels, other.pixels)), None, (TWO, NONE, ONE, TWO), ("",) * 4)
+    first, second = take_step(together, [whole], processes, 0.0), take_step(apart, [one, other], processes, 0.0)
+    assert second.measured[:4] == pytest.approx(first.measured[:4], rel=1e-5)
+    assert second.measured[4] == pytest.approx(first.measured[4])  # a mean over pictures
+    for name, gradient in gradients(together).items():
+        torch.testing.assert_close(gradients(apart)[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_are_clipped_to_the_length_that_was_asked_for(processes):
+    learner = learner_of(tiny_detector(dropout=0.0))
+    step = take_step(learner, [batch_of(ONE, TWO)], processes, 0.1)
+    clipped = torch.stack([gradient.norm() for gradient in gradients(learner).values() if gradient is not None]).norm()
+    assert step.gradient > 0.1
+    assert clipped.item() == pytest.approx(0.1, rel=1e-4)
+
+
+def test_pictures_without_objects_teach_the_classes_only(processes):
+    learner = learner_of(tiny_detector(dropout=0.0))
+    step = take_step(learner, [batch_of(NONE, NONE)], processes, 0.1)
+    assert step.left_out is None
+    assert math.isfinite(step.measured[0])
+    assert step.measured[2:4] == (0, 0)
+    assert gradients(learner)["detector.head.classes.weight"].abs().sum() > 0
+    assert not gradients(learner)["detector.head.boxes.layers.2.weight"].any()
+
+
+def test_a_filler_teaches_nothing(processes):
+    learner = learner_of(tiny_detector(dropout=0.0))
+    filler = TrainingBatch(torch.zeros(1, 3, 64, 64), None, (NONE,), ("nothing",), is_filler=True)
+    take_step(learner, [filler], processes, 0.1)
+    assert not any(gradient.any() for gradient in gradients(learner).values() if gradient is not None)
+
+
+def test_more_objects_than_queries_are_counted(processes):
+    crowded = Target(torch.zeros(9, dtype=torch.int64), torch.rand(9, 4) * 0.4 + 0.3)
+    step = take_step(learner_of(tiny_detector()), [batch_of(crowded, ONE)], processes, 0.1)
+    assert (step.unmatched, step.left_out) == (3, None)
+
+
+@pytest.mark.parametrize("where", ["input", "weight"])
+def test_a_loss_that_is_not_finite_is_named_and_touches_no_weight(where, processes):
+    learner = learner_of(tiny_detector(dropout=0.0))
+    take_step(learner, [batch_of(ONE)], processes, 0.1)  # moments exist
+    batch = batch_of(ONE, TWO, seed=7)
+    if where == "input":
+        batch.pixels[1, 0, 3, 3] = math.nan
+    else:
+        learner.supervised.detector.head.classes.bias.data[0] = math.inf
+    before, moments = weights_of(learner), copy.deepcopy(learner.optimiser.state_dict()["state"])
+    step = take_step(learner, [batch_of(TWO), batch], processes, 0.1)
+    torch.testing.assert_close(weights_of(learner), before, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(learner.optimiser.state_dict()["state"], moments, rtol=0, atol=0)
+    assert "not finite" in step.left_out
+    assert "decoder layer 0" in step.left_out
+    if where == "input":
+        assert "7-0.jpg, 7-1.jpg" in step.left_out
+        assert "0-0.jpg" not in step.left_out
+
+
+def test_a_gradient_that_is_not_finite_is_named_and_touches_no_weight(processes):
+    learner = learner_of(tiny_detector(dropout=0.0))
+    spoiled = learner.supervised.detector.decoder.norm.weight
+    spoiled.register_hook(lambda gradient: gradient * math.inf)
+    before = weights_of(learner)
+    step = take_step(learner, [batch_of(ONE)], processes, 0.1)
+    assert step.left_out == "the gradient is not finite: detector.decoder.norm.weight"
+    torch.testing.assert_close(weights_of(learner), before, rtol=0, atol=0)
+
+
+def test_fp16_finds_its_gradient_scale_and_goes_on(processes):
+    learner = learner_of(tiny_detector(dropout=0.0), torch.float16)
+    learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**60})
+    before, steps = weights_of(learner), []
+    for number in range(60):
+        steps.append(take_step(learner, [batch_of(ONE, TWO)], processes, 0.1))
+        if steps[-1].left_out is None:
+            break
+        assert steps[-1].overflow
+        torch.testing.assert_close(weights_of(learner), before, rtol=0, atol=0)
+        assert learner.scaler.get_scale() == 2.0 ** (59 - number)
+    assert 10 < len(steps) < 60
+    assert all(math.isfinite(step.measured[0]) for step in steps)
+
+
+def test_a_step_that_is_left_out_is_counted_and_too_many_end_the_run():
+    said, progress = [], Progress(step=12)
+    watch = Watch("skip", "skip", said.append)
+    lost = Step((math.nan,) * 6, math.nan, 0, left_out="the loss is not finite")
+    watch.judge(lost, progress)
+    watch.judge(Step((1.0,) * 6, 1.0, 0), progress)
+    assert (progress.skipped, said) == (1, [Warned("left out, step 12: the loss is not finite")])
+    for _ in range(IN_A_ROW - 1):
+        watch.judge(lost, progress)
+    with pytest.raises(ModelError, match=f"{IN_A_ROW} steps in a row"):
+        watch.judge(lost, progress)
+    with pytest.raises(ModelError, match="step 12: the loss is not finite"):
+        Watch("stop", "skip", said.append).judge(lost, progress)
+
+
+def test_an_overflow_is_no_reason_to_stop():
+    overflow = Step((1.0,) * 6, math.inf, 0, left_out="the gradient is not finite", overflow=True)
+    watch, progress = Watch("stop", "skip", lambda event: None), Progress()
+    for _ in range(50):
+        watch.judge(overflow, progress)
+    assert progress.skipped == 50
+
+
+def test_unreadable_pictures_are_named_a_few_times():
+    batch = TrainingBatch(torch.zeros(1, 3, 8, 8), None, (NONE,), ("a",), ("b.jpg: gone",))
+    said = []
+    watch = Watch("skip", "skip", said.append)
+    for _ in range(3 * SHOWN):
+        watch.look_at([batch])
+    assert len(said) == SHOWN
+    assert said[0] == Warned("left out: b.jpg: gone")
+    with pytest.raises(DataError, match=r"b\.jpg: gone"):
+        Watch("skip", "stop", said.append).look_at([batch])
+
+
+def test_out_of_memory_is_recognised():
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert is_out_of_memory(MemoryError())
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes differ"))
