@@ -129,7 +129,7 @@ class Detector:
         self,
         source: object,
         *,
-        threshold: float = 0.5,
+        threshold: float | int = 0.5,
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
@@ -161,7 +161,7 @@ class Detector:
         self,
         source: object,
         *,
-        threshold: float = 0.5,
+        threshold: float | int = 0.5,
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
@@ -179,7 +179,7 @@ class Detector:
         batch: int = 1,
         top_k: int = 100,
         metrics: Iterable[Metric] = USUAL,
-        threshold: float = 0.5,
+        threshold: float | int = 0.5,
         class_map: ClassMap | None = None,
         share: Share = ALONE,
         on_picture: Callable[[], None] = lambda: None,
@@ -263,7 +263,9 @@ class Detector:
             self.save_pretrained(folder)
             return push(folder, repository, private=private, token=token)
 
-    def _predictor(self, threshold: float, top_k: int, batch: int, classes: Sequence[str | int] | None) -> Predictor:
+    def _predictor(
+        self, threshold: float | int, top_k: int, batch: int, classes: Sequence[str | int] | None
+    ) -> Predictor:
         return Predictor(
             self.network,
             self.preprocessing,

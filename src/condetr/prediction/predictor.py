@@ -47,7 +47,7 @@ class Predictor:
         preprocessing: Preprocessing,
         labels: Mapping[int, str],
         *,
-        threshold: float = 0.5,
+        threshold: float | int = 0.5,
         top_k: int = 100,
         batch: int = 1,
         device: str | torch.device = "auto",

@@ -1,0 +1,98 @@
+"""What people may type: every command, its options and their explanations."""
+
+import re
+from dataclasses import fields
+from typing import get_args, get_type_hints
+
+import pytest
+
+from condetr.cli import convert, doctor, hub, info, predict
+from condetr.cli.main import run
+
+SETTINGS = {
+    ("predict",): predict.PredictSettings,
+    ("convert",): convert.ConvertSettings,
+    ("info",): info.InfoSettings,
+    ("doctor",): doctor.DoctorSettings,
+    ("hub", "pull"): hub.PullSettings,
+    ("hub", "push"): hub.PushSettings,
+}
+EVERYWHERE = (
+    "--config",
+    "--set",
+    "--device",
+    "--seed",
+    "--json",
+    "--quiet",
+    "-q",
+    "--verbose",
+    "-v",
+    "--debug",
+    "--help",
+)
+PROMISED = {
+    ("predict",): "--model --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size",
+    ("convert",): "--classes --backbone",
+    ("info",): "--image-size --revision",
+}
+
+
+@pytest.fixture
+def help_of(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+
+    def read(*words):
+        assert run([*words, "--help"]) == 0
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+    return read
+
+
+def flags_in(text):
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+def test_the_commands(help_of):
+    text = help_of()
+    for command in SETTINGS:
+        assert re.search(rf"\b{command[0]}\b", text)
+
+
+@pytest.mark.parametrize("command", SETTINGS, ids=" ".join)
+def test_every_setting_is_an_option_that_is_explained(help_of, command):
+    text = " ".join(help_of(*command).split())
+    schema = SETTINGS[command]
+    hints = get_type_hints(schema, include_extras=True)
+    for field in fields(schema):
+        _, explanation = get_args(hints[field.name])
+        assert f"--{field.name.replace('_', '-')}" in flags_in(text)
+        assert explanation[:20] in text, "it may be wrapped later"
+        assert explanation[0].islower() or explanation[0] == "H"
+        assert not explanation.endswith(".")
+
+
+@pytest.mark.parametrize("command", SETTINGS, ids=" ".join)
+def test_every_command_has_the_options_of_all(help_of, command):
+    assert set(EVERYWHERE) <= flags_in(help_of(*command))
+
+
+@pytest.mark.parametrize("command", PROMISED, ids=" ".join)
+def test_what_was_promised_stays(help_of, command):
+    assert set(PROMISED[command].split()) <= flags_in(help_of(*command))
+
+
+def test_the_version(capsys):
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"condetr \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "words", [["detect"], ["predict"], ["predict", "a.jpg", "--modle", "x"], ["hub", "pusch"], ["info"]]
+)
+def test_a_slip_of_the_fingers_is_told_in_one_line(capsys, words):
+    assert run(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("condetr: error: ")
+    assert captured.err.count("\n") == 1

@@ -1,0 +1,248 @@
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+
+import pytest
+import torch
+
+from condetr.cli import doctor
+from condetr.cli.interruption import Stopped, finishing_first
+from condetr.cli.outcome import exit_status_of
+from condetr.cli.progress import progress
+from condetr.cli.reporting import Reporter, one_line, say
+from condetr.core.errors import MissingExtraError, StorageError
+
+
+def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, model, tmp_path):
+    (tmp_path / "names.txt").write_text("katze\nhund\n\nvogel \n", encoding="utf-8")
+    status, out, _ = condetr("convert", model / "model.safetensors", "there/out", "--classes", "names.txt")
+    assert status == 0
+    assert out.startswith("there/out: a detector of 3 classes")
+    _, said, _ = condetr_json("info", "there/out", "--image-size", "64x96")
+    assert list(said["classes"].values()) == ["katze", "hund", "vogel"]
+    assert sorted(path.name for path in (tmp_path / "there/out").iterdir()) == [
+        "README.md", "config.json", "model.safetensors", "preprocessor_config.json",
+    ]  # fmt: skip
+
+
+def test_convert_overwrites_nothing(condetr, model, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert condetr("convert", model, "out")[0] == 0
+    for used in ("out", model / "config.json"):
+        status, _, err = condetr("convert", model, used)
+        assert status == 2
+        assert "exists and is not empty (give a new folder; nothing is overwritten)" in err
+
+
+def test_convert_refuses_another_architecture_naming_keys(condetr, model, tmp_path):
+    status, _, err = condetr("convert", model, "out", "--backbone", "resnet50")
+    assert status == 5
+    assert "keys do not match" in err
+    assert err.count("encoder.stages") == 10
+    assert " more " in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a\nb\n", "holds 2 names, but the checkpoint has 3"), ("\n", "holds no names")]
+)
+def test_convert_wants_a_name_for_every_class(condetr, model, tmp_path, text, says):
+    (tmp_path / "names.txt").write_text(text)
+    status, _, err = condetr("convert", model, "out", "--classes", "names.txt")
+    assert status == 2
+    assert says in err
+
+
+def test_info_says_what_a_model_is(condetr, condetr_json, model):
+    status, out, _ = condetr("info", model)
+    assert status == 0
+    assert "classes       3: cat, dog, bird" in out
+    assert "GFLOP for a picture of 800x1066" in out
+    _, said, _ = condetr_json("info", model, "--image-size", "64x96")
+    assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
+    assert said["flops_image_size"] == [64, 96]
+    assert condetr("info", model, "--image-size", "800")[0] == 2
+
+
+def _network(model):
+    import condetr
+
+    return condetr.load(model).network
+
+
+def test_doctor_says_what_is_there_and_what_is_wrong(condetr, condetr_json, monkeypatch):
+    status, out, _ = condetr("doctor")
+    assert status == 0
+    assert f"torch {torch.__version__.partition('+')[0]}" in out
+    _, said, _ = condetr_json("doctor")
+    assert "cpu" in said["devices"]
+    assert said["extras"]["timm"] in (True, False)
+    assert not set(said["extras"]) & {"test", "lint", "dev"}
+    monkeypatch.setattr(doctor, "_version_of", lambda name: None if name == "scipy" else "1")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    _, said, _ = condetr_json("doctor")
+    assert "scipy is not installed" in said["problems"]
+    assert any("is not writable" in problem for problem in said["problems"])
+
+
+def test_hub_pull_names_the_cache_when_there_is_no_network(condetr):
+    status, _, err = condetr("hub", "pull", "org/name")
+    assert status == 5
+    assert "org/name" in err
+    assert "cache" in err
+
+
+def test_hub_pull_of_a_folder_is_that_folder(condetr_json, model):
+    assert condetr_json("hub", "pull", model)[1] == {"path": str(model), "revision": None}
+
+
+def test_hub_push_looks_before_it_uploads(condetr, condetr_json, model, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        "condetr.checkpoints.pushing.push", lambda *given, **more: sent.append((given, more)) or "https://x"
+    )
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/config.json").write_text("{")
+    assert condetr("hub", "push", "broken", "org/name")[0] == 5
+    assert sent == []
+    assert condetr_json("hub", "push", model, "org/name", "--private")[1] == {"address": "https://x"}
+    assert sent[0][0][1] == "org/name"
+    assert sent[0][1]["private"]
+
+
+def test_a_seed_makes_random_numbers_repeat(condetr, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("condetr.cli.doctor._problems", lambda found: drawn.append(torch.rand(1).item()) or [])
+    condetr("doctor", "--seed", "3")
+    condetr("doctor", "--seed", "3")
+    assert drawn[0] == drawn[1]
+
+
+def failing_with(error):
+    def run():
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (StorageError("disk full", source="out"), 6, "condetr: error: out: disk full\n"),
+        (MissingExtraError("timm", "timm", "this backbone"), 7, 'needs timm (pip install "condetr[timm]")\n'),
+        (MemoryError(), 5, "out of memory"),
+        (Stopped(signal.SIGTERM), 143, "stopped by SIGTERM"),
+        (KeyError("x"), 1, "this is a bug in condetr, please report it: KeyError: 'x' [test_commands.py:"),
+    ],
+)
+def test_every_end_has_its_status_and_one_line(capsys, error, status, says):
+    assert exit_status_of(failing_with(error), debug=False) == status
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert exit_status_of(failing_with(error), debug=True) == status
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_bug_tells_how_to_see_more(capsys):
+    exit_status_of(failing_with(ZeroDivisionError("oh")), debug=False)
+    assert "(--debug shows the traceback)" in capsys.readouterr().err
+
+
+def test_ctrl_c_at_any_time_is_130(capsys):
+    assert exit_status_of(lambda: os.kill(os.getpid(), signal.SIGINT), debug=False) == 130
+    assert "stopped by SIGINT" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_second_signal_stops_at_once(capsys):
+    with finishing_first() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.number == signal.SIGINT
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped) as caught:
+            interruption.end()
+    assert caught.value.exit_status == 130
+    assert "once more to stop at once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\nb\x1b[1m\udcff\r", "a\\nb\\x1b[1m\\udcff\\r"), ("Grüße 😀", "Grüße 😀")]
+)
+def test_one_line_stays_one_line(text, line):
+    assert one_line(text) == line
+
+
+def test_nobody_reads_stderr(monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    say("lost")
+    monkeypatch.setattr(sys, "stderr", None)
+    say("lost")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "heard"), [(-1, "e"), (0, "ewin"), (1, "ewin"), (2, "ewin")], ids=["quiet", "plain", "verbose", "all"]
+)
+def test_warnings_and_logs_are_said_like_our_own(capsys, monkeypatch, verbosity, heard):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    logger = logging.getLogger("condetr")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
+    level = logger.level
+    reporter = Reporter(verbosity=verbosity)
+    reporter.take_over_warnings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning(UserWarning("w"), UserWarning, "file.py", 3)
+    logger.error("e")
+    logger.info("i")
+    reporter.note("n")
+    logger.setLevel(level)
+    err = capsys.readouterr().err
+    lines = {"w": "condetr: warning: w", "e": "condetr: error: e", "i": "condetr: i", "n": "\nn\n"}
+    assert {key for key, line in lines.items() if line in err} == set(heard)
+
+
+def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+    now = iter([0.0, 5.0, 11.0, 12.0])
+    monkeypatch.setattr("condetr.cli.progress.time.monotonic", lambda: next(now))
+    with progress("pictures", 100, Reporter()) as step:
+        for _ in range(3):
+            step()
+    assert capsys.readouterr().err == "2/100 pictures, 0.18 per second, 8 min 59 s left\n"
+
+
+def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with progress("pictures", 2, Reporter()) as step:
+        step()
+        step()
+    assert "2/2" in terminal.getvalue()
+    terminal.truncate(0)
+    with progress("pictures", 2, Reporter(verbosity=-1)) as step:
+        step()
+    assert "2" not in terminal.getvalue()
+
+
+def test_json_is_the_same_with_and_without_a_terminal(capsys):
+    Reporter(as_json=True).result("text", {"name": "\udcff é"})
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == {"name": "\udcff é"}

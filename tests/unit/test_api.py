@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import condetr
+from condetr.checkpoints.saving import save
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    save(folder, tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict(), source_ids=(17, 18, 16))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return condetr.load(folder, device="cpu")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_one_in_one_out_and_many_in_many_out(model, picture):
+    array = np.array(Image.open(picture).copy())
+    one = model.predict(picture, threshold=0.3)
+    assert isinstance(one, condetr.Detections)
+    same = [str(picture), Image.fromarray(array), array, torch.from_numpy(array).permute(2, 0, 1)]
+    for given in same:
+        assert model.predict(given, threshold=0.3).boxes.tolist() == one.boxes.tolist()
+    many = model.predict([*same, picture.parent], threshold=0.3, batch=8)
+    assert len(many) == 5
+    for found in many:
+        torch.testing.assert_close(found.boxes, one.boxes, atol=1e-4, rtol=0)
+    assert [found.source for found in many] == [str(picture), "picture 1", "picture 2", "picture 3", str(picture)]
+    assert [len(found) for found in model.predict(picture.parent, threshold=0.3)] == [len(one)]
+    assert [len(found) for found in model.predict([picture], threshold=0.3)] == [len(one)]
+
+
+def test_what_was_found_can_be_drawn_whatever_it_was_found_in(model, picture):
+    array = np.array(Image.open(picture).copy())
+    for given in (picture, array):
+        assert model.predict(given, threshold=0.3).draw().size == (40, 30)
+
+
+def test_a_stream_comes_one_by_one(model, picture):
+    stream = model.stream([picture, "gone.png", picture], on_error="collect", batch=2)
+    assert next(stream).source == str(picture)
+    assert isinstance(next(stream), condetr.Failure)
+    assert len(list(stream)) == 1
+
+
+def test_options_of_predict(model, picture):
+    assert set(model.predict(picture, threshold=0, classes=["dog"]).names) == {"dog"}
+    assert len(model.predict(picture, threshold=0, top_k=3)) == 3
+    with pytest.raises(condetr.UsageError, match=r"gone\.png"):
+        model.predict("gone.png")
+    assert isinstance(model.predict("gone.png", on_error="collect"), condetr.Failure)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "ours"), [("conf", "threshold"), ("imgsz", "image_size"), ("batch_size", "batch"), ("max_det", "top_k")]
+)
+def test_the_words_of_others_are_refused_with_ours(folder, model, picture, foreign, ours):
+    for call in (lambda **option: model.predict(picture, **option), lambda **option: model.stream(picture, **option)):
+        with pytest.raises(TypeError, match=rf"has no option {foreign}=; condetr calls it {ours}"):
+            call(**{foreign: 1})
+    with pytest.raises(TypeError, match=rf"load\(\) has no option {foreign}="):
+        condetr.load(folder, **{foreign: 1})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        model.predict(picture, colour=1)
+    with pytest.raises(TypeError, match="dataset_dir=; condetr calls it data"):
+        model.predict(picture, dataset_dir="x")
+
+
+def test_options_are_keywords_only(folder, model, picture):
+    with pytest.raises(TypeError, match="positional"):
+        model.predict(picture, 0.5)
+    with pytest.raises(TypeError, match="positional"):
+        condetr.load(folder, ["cat"])
+
+
+def test_new_classes_keep_what_is_known(folder, model):
+    other = condetr.load(folder, classes=["bird", "unicorn", "cat"], device="cpu")
+    assert other.names == {0: "bird", 1: "unicorn", 2: "cat"}
+    rows = other.network.head.classes.weight
+    assert torch.equal(rows[[0, 2]], model.network.head.classes.weight[[2, 0]])
+
+
+def test_what_is_saved_loads_the_same(model, picture, tmp_path):
+    model.save_pretrained(tmp_path / "saved")
+    again = condetr.load(tmp_path / "saved", device="cpu")
+    assert again.names == model.names
+    assert again.checkpoint.source_ids == (17, 18, 16)
+    assert again.preprocessing == model.preprocessing
+    one, other = (loaded.predict(picture, threshold=0.3) for loaded in (model, again))
+    assert one.boxes.tolist() == other.boxes.tolist()
+
+
+def test_what_is_pushed_is_a_model_folder(model, monkeypatch):
+    def look(folder, repository, **options):
+        from pathlib import Path
+
+        names = sorted(path.name for path in Path(folder).iterdir())
+        assert names == ["README.md", "config.json", "model.safetensors", "preprocessor_config.json"]
+        return f"https://{repository}/{options['private']}"
+
+    monkeypatch.setattr("condetr.api.push", look)
+    assert model.push_to_hub("org/name", private=True) == "https://org/name/True"
+
+
+def test_info_is_plain_values(model):
+    said = model.info()
+    assert said["classes"] == {"0": "cat", "1": "dog", "2": "bird"}
+    assert said["flops_image_size"] == [48, 64]
+    assert said["flops"] > 0
+    assert said["architecture"]["num_queries"] == 20
+
+
+def test_the_image_size_can_be_another(folder, picture):
+    sizes = {48: (48, 64), (32, 32): (32, 32)}
+    for image_size, prepared in sizes.items():
+        assert condetr.load(folder, image_size=image_size, device="cpu").preprocessing.fit((30, 40)) == prepared
+    with pytest.raises(condetr.SettingsError, match="image_size"):
+        condetr.load(folder, image_size="big")
+
+
+def test_the_pil_processor_stays_pil(folder, tmp_path):
+    import json
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "pil")
+    file = tmp_path / "pil/preprocessor_config.json"
+    said = json.loads(file.read_text()) | {"image_processor_type": "ConditionalDetrImageProcessorPil"}
+    file.write_text(json.dumps(said))
+    assert condetr.load(tmp_path / "pil", device="cpu").preprocessing.numerics == "pil"
+    file.write_text(json.dumps(said | {"image_mean": [0.5]}))
+    with pytest.raises(condetr.SettingsError, match=r"preprocessor_config\.json: image_mean"):
+        condetr.load(tmp_path / "pil", device="cpu")
+
+
+def test_what_comes_later_is_absent():
+    assert not hasattr(condetr.Detector, "explain")
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        condetr.nonsense  # noqa: B018
+    assert {"load", "Detections", "Detector", "CondetrError"} <= set(dir(condetr))
