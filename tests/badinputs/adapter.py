@@ -16,9 +16,9 @@ import torch
 
 import condetr
 from condetr.cli.main import run as command_line
+from tests.badinputs.annotations import is_annotation_case, observe
 
 _USES = ("predict", "processor(array)", "load", "load+predict", "convert", "load_processor", "config")
-_GROUPS = ("image", "array", "path", "checkpoint")
 _corpus: Path
 _model: Any
 
@@ -37,13 +37,15 @@ def setup(corpus_root: Path) -> None:
 
 
 def N_A(case: dict[str, Any]) -> bool:  # noqa: N802  the judge's name
-    """Annotations and training are not part of what this adapter knows; root can read every file."""
+    """There is no command that resumes a training yet; root can read every file."""
     if case["slug"] == "unreadable" and os.geteuid() == 0:
         return True
-    return case["group"] not in _GROUPS or case["use"] not in _USES
+    return not is_annotation_case(case) and case["use"] not in _USES
 
 
 def run(case: dict[str, Any], path: Path, list_root: Path) -> dict[str, Any]:  # noqa: PLR0911  one per way in
+    if is_annotation_case(case):
+        return observe(case, path)
     match case["group"], case["use"]:
         case "image", "predict":
             return _picture(path)

@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("group", ["IMG", "ARR", "PTH", "CKP"])
+@pytest.mark.parametrize("group", ["IMG", "ARR", "PTH", "CKP", "ANN"])
 def test_every_case_is_clean(shared, tmp_path, group):
     judge = shared / "badinputs/run_corpus.py"
     words = ["--adapter", "tests.badinputs.adapter", "--only", f"^{group}-", "--out", str(tmp_path / "verdicts.json")]

@@ -5,9 +5,9 @@ import unicodedata
 from pathlib import Path, PureWindowsPath
 
 from condetr.core.errors import ImageError
-from condetr.data.headers import upright_size
 from condetr.data.reasons import Reason
 from condetr.data.report import Fault, Place, shown
+from condetr.images.headers import upright_size
 from condetr.images.sizes import HeightWidth
 
 PICTURE_ENDINGS = frozenset(

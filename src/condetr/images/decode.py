@@ -8,21 +8,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from condetr.core.errors import ImageError
 from condetr.images.modes import rgb_of
+from condetr.images.orientation import upright
 from condetr.images.signatures import kind_of
 from condetr.images.sources import Source, Stream, name_of, open_source
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
 PIXEL_LIMIT = 100_000_000
-_ORIENTATION = 0x0112  # EXIF 2.32, table 4
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _pillow_settings = threading.RLock()
 
 
@@ -45,23 +36,15 @@ def decode_as_stored(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -
         _check_size(source, name, pixel_limit)
         return _loaded(source, name)
     with open_source(source) as stream, _strict_truncation():
-        picture = _opened(stream, name, pixel_limit)
+        picture = opened(stream, name, pixel_limit)
         if picture.format == "PNG":
             _check_checksums(picture, name)
-            picture = _opened(stream, name, pixel_limit)
+            picture = opened(stream, name, pixel_limit)
         return _loaded(picture, name)
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """Turn a picture the way its EXIF orientation says; the same object when there is nothing to turn."""
-    try:
-        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises anything on garbage, and garbage says nothing
-        return picture
-    return picture if turn is None else picture.transpose(turn)
-
-
-def _opened(stream: Stream, name: str, pixel_limit: int | None) -> Image.Image:
+def opened(stream: Stream, name: str, pixel_limit: int | None) -> Image.Image:
+    """The picture behind its header; its pixels are not read yet."""
     stream.seek(0)
     try:
         with _own_pixel_limit():

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from condetr.core.errors import ImageError
-from condetr.images.decode import decode, decode_as_stored, upright
+from condetr.images.decode import decode, decode_as_stored
+from condetr.images.orientation import upright
 from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "BMP": {}, "PPM": {}}

@@ -4,8 +4,8 @@ import zlib
 import pytest
 
 from condetr.core.errors import ImageError
-from condetr.data.headers import upright_size
 from condetr.images.decode import decode
+from condetr.images.headers import upright_size
 from tests.unit.data.conftest import picture, sideways
 
 

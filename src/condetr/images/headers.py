@@ -4,7 +4,8 @@ from io import BufferedIOBase
 
 from PIL import Image
 
-from condetr.images.decode import _ORIENTATION, _UPRIGHT, PIXEL_LIMIT, _opened, decode
+from condetr.images.decode import PIXEL_LIMIT, decode, opened
+from condetr.images.orientation import ORIENTATION, TURNS
 from condetr.images.sizes import HeightWidth
 from condetr.images.sources import Path, name_of, open_source
 
@@ -22,19 +23,19 @@ def upright_size(path: Path) -> HeightWidth:
         ImageError: the file cannot be opened as a picture. Its pixels may still turn out to be damaged.
     """
     with open_source(path) as stream:
-        picture = _opened(stream, name_of(path), PIXEL_LIMIT)
+        picture = opened(stream, name_of(path), PIXEL_LIMIT)
         if picture.format == "TIFF":  # Pillow turns it itself, while loading
             width, height = decode(path).size
             return height, width
-        turn = _UPRIGHT.get(_orientation(picture, stream))
+        turn = TURNS.get(_orientation(picture, stream))
         return (picture.width, picture.height) if turn in _SIDEWAYS else (picture.height, picture.width)
 
 
 def _orientation(picture: Image.Image, stream: BufferedIOBase) -> int:
     try:
         if picture.format == "PNG" and not _has_late_exif(stream):
-            return Image.Image.getexif(picture).get(_ORIENTATION, 1)  # PNG's own would decode the pixels first
-        return picture.getexif().get(_ORIENTATION, 1)
+            return Image.Image.getexif(picture).get(ORIENTATION, 1)  # PNG's own would decode the pixels first
+        return picture.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow raises anything on garbage, and garbage says nothing
         return 1
 
