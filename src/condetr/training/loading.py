@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -41,10 +42,15 @@ def batches_of_steps(
         try:
             yield [next(feed) for _ in step]
         except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
-            dead = ", ".join(str(reader.pid) for reader in readers if not reader.is_alive())
+            dead = ", ".join(str(reader.pid) for reader in readers if _is_dead(reader))
             if not dead:
                 raise
             raise _death_of(dead) from error
+
+
+def _is_dead(reader: BaseProcess) -> bool:
+    reader.join(timeout=1)  # it may be dying still
+    return not reader.is_alive()
 
 
 def _death_of(reader: str) -> ModelError:
