@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from condetr.prediction.writing import ResultWriter
 
 _DEFAULT_OUTPUT = Path("runs/predict")
-_FORMATS = "what to write: images, json, jsonl, coco, yolo, csv"
+_FORMATS = "what to write, of images, json, jsonl, coco, yolo, csv; else images,jsonl"
+
+Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "yolo", "csv"]
+_DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +43,10 @@ class PredictSettings(CommonSettings):
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
-    save: Annotated[tuple[Literal["images", "json", "jsonl", "coco", "yolo", "csv"], ...], _FORMATS] = (
-        "images",
-        "jsonl",
+    save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
+    output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
+        None
     )
-    output: Annotated[Path | None, "folder for the results; else runs/predict, or with --json none"] = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
 
@@ -71,7 +73,7 @@ _Sources = Annotated[
 def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
     """Detect objects in pictures.
 
-    Results are written to a folder, or with --json to stdout.
+    Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
     reference = required_model(settings.model)
@@ -98,7 +100,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
 def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
     from condetr.prediction.output_folder import next_free
 
-    if settings.output is None and reporter.as_json:
+    if settings.output is None and settings.save is None and reporter.as_json:
         return None
     return settings.output or next_free(_DEFAULT_OUTPUT)
 
@@ -149,7 +151,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
-        settings.save,
+        settings.save or _DEFAULT_FORMATS,
         run=jsonable({name: getattr(settings, name) for name in depends} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         afresh=settings.overwrite,

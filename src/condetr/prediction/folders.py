@@ -11,14 +11,16 @@ from condetr.core.errors import DataError
 
 _PICTURES = re.compile(r"\.(jpe?g|jpe|jfif|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m)", re.IGNORECASE)
 _ARCHIVES = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar)", re.IGNORECASE)
-_VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|m?ts|m2ts|3gp|ogv)", re.IGNORECASE)
+_VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|mts|m2ts|3gp|ogv)", re.IGNORECASE)
+_RESULTS = ("run.json", "predictions.jsonl")  # what every output folder of condetr predict holds
 _logger = logging.getLogger(__name__)
 
 
 def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str | DataError]:
     """Paths of picture files, and an error for every folder that cannot be opened. Hidden ones are left out.
 
-    Links to folders are followed, but no folder is entered twice, nor one that holds ``folder`` itself.
+    Links to folders are followed, but no folder is entered twice, nor one that holds ``folder`` itself, nor the
+    results of an earlier run.
     """
     entered = {_identity(above) for above in (Path(folder).resolve(), *Path(folder).resolve().parents)}
     if apart_from is not None and apart_from.exists():
@@ -39,7 +41,11 @@ def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[s
                 if identity in entered:
                     continue
                 entered.add(identity)
-            waiting += reversed(_entries(path))
+            entries = _entries(path)
+            if path != folder and {os.path.join(path, name) for name in _RESULTS} <= {entry for entry, _ in entries}:  # noqa: PTH118
+                _logger.info("%s: holds results of an earlier run; skipped", path)
+                continue
+            waiting += reversed(entries)
         except OSError as error:
             yield DataError(f"cannot be read: {error.strerror}", source=path)
     _report(folder, others)

@@ -47,6 +47,18 @@ def test_json_with_an_output_gives_both(condetr_json, model, photos, tmp_path):
     assert files_in(tmp_path / "out") == ["json/a.json", "predictions.jsonl", "run.json"]
 
 
+def test_json_with_formats_gives_both(condetr_json, model, photos, tmp_path):
+    _, said, _ = condetr_json("predict", photos / "a.png", "--model", model, "--save", "csv")
+    assert said["output"] == "runs/predict"
+    assert (tmp_path / "runs/predict/predictions.csv").exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_read(condetr, photos):
+    status, _, err = condetr("predict", photos, "--model", "nowhere", "--output", photos / "a.png/out")
+    assert status == 2
+    assert "a.png/out: cannot be written: Not a directory (give another --output)" in err
+
+
 def test_all_good_all_bad_none(condetr, condetr_json, model, photos):
     assert condetr("predict", photos / "a.png", "--model", model)[:2] == (
         0,

@@ -65,6 +65,17 @@ def test_the_output_folder_is_not_walked_into(folder):
     assert names(folder, apart_from=folder / "sub") == [str(folder / "a.png"), str(folder / "b.JPG")]
 
 
+def test_results_of_an_earlier_run_are_no_pictures_to_look_at(folder, caplog):
+    caplog.set_level("INFO", "condetr")
+    picture(folder / "runs/predict/images/a.png")
+    for name in ("run.json", "predictions.jsonl"):
+        assert "runs/predict/images/a.png" in places(folder), "a single file of these names says nothing"
+        (folder / "runs/predict" / name).touch()
+    assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
+    assert "predict: holds results of an earlier run; skipped" in caplog.text
+    assert places(folder / "runs/predict") == ["images/a.png"], "unless that is what was asked for"
+
+
 def test_archives_and_videos_in_a_folder_are_named(folder, caplog):
     (folder / "more.tar.gz").write_bytes(b"")
     (folder / "clip.MP4").write_bytes(b"")
