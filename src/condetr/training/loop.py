@@ -1,12 +1,13 @@
 """The loop: steps, and at the end of each epoch what is measured and kept."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 
-from condetr.core.errors import ModelError
+from condetr.core.errors import CheckpointError, ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
@@ -52,7 +53,8 @@ class Loop:
         try:
             self._run(feed, progress)
         except ModelError:
-            self._save(progress)
+            with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
+                self._save(progress)
             raise
         except RuntimeError as error:
             said = lost_contact(error, progress.step)
@@ -149,9 +151,8 @@ class Loop:
         if self.keeper is None or progress.saved == progress.step:
             return
         progress.saved = progress.step
-        path = self.keeper.checkpoint(progress)
-        self.keeper.model(self.keeper.folder.last)
-        self.say(Saved(path))
+        self.keeper.model(self.keeper.folder.last)  # refuses weights that are not finite
+        self.say(Saved(self.keeper.checkpoint(progress)))
 
     @property
     def _rates(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from condetr.core.boxes import cxcywh_to_xyxy
+from condetr.core.errors import ImageError
 from condetr.core.records import Target
 from condetr.core.shapes import PixelMask
 from condetr.data.batches import TrainingBatch
@@ -84,7 +85,10 @@ def sheet_of_predictions(
     detector.eval()
     shown = []
     for example in dataset:
-        picture = decode(example.path)
+        try:
+            picture = decode(example.path)
+        except ImageError:  # said where it is learned from or measured
+            continue
         batch = preprocessing.prepare([picture])
         prediction = detector(batch.pixels.to(device))
         sizes = batch.original_sizes
@@ -130,9 +134,10 @@ def _times(box: Box, scale: float) -> Box:
 
 
 def _sheet(pictures: Sequence[Image.Image]) -> Image.Image:
-    columns = min(COLUMNS, len(pictures))
+    columns = max(1, min(COLUMNS, len(pictures)))
     pitch = SIDE + GAP
-    sheet = Image.new("RGB", (columns * pitch - GAP, -(-len(pictures) // columns) * pitch - GAP), "white")
+    rows = max(1, -(-len(pictures) // columns))
+    sheet = Image.new("RGB", (columns * pitch - GAP, rows * pitch - GAP), "white")
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % columns * pitch, place // columns * pitch))
     return sheet

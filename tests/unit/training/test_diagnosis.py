@@ -1,0 +1,67 @@
+import pytest
+
+from condetr.model.convolution import FrozenBatchNorm
+from condetr.training.diagnosis import ENOUGH, is_untrained, warnings_at_the_start, why_nothing_is_learned
+from condetr.training.settings import TrainingSettings
+from tests.scramble import scramble
+from tests.unit.training.networks import tiny_detector
+from tests.unit.training.scenes import write_scenes
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    return write_scenes(tmp_path, 4, empty=range(3))
+
+
+def rows(*losses, every=20, **more):
+    return [
+        {"step": number * every, "loss": loss, "pictures_per_second": 1.0, **more}
+        for number, loss in enumerate(losses, 1)
+    ]
+
+
+def test_all_is_well_while_the_loss_falls_or_it_is_early(scenes):
+    settings = TrainingSettings()
+    falling = rows(*(10 - 0.3 * step for step in range(20)))
+    assert why_nothing_is_learned(falling, scenes, settings) is None
+    assert why_nothing_is_learned(rows(*[10.0] * 9), scenes, settings) is None
+    assert why_nothing_is_learned([], scenes, settings) is None
+    assert why_nothing_is_learned([{"step": ENOUGH, "ap": 0.1}], scenes, settings) is None
+
+
+def test_a_loss_that_stays_is_told_with_likely_causes(scenes):
+    settings = TrainingSettings(lr=0.01, freeze=("decoder",))
+    said = why_nothing_is_learned(rows(*[10.0] * 20, skipped=1), scenes, settings)
+    assert "the loss has not fallen, 10 then 10" in said
+    assert "20 steps were left out" in said
+    assert "3 of 4 pictures have no objects" in said
+    assert "a learning rate of 0.01 is too high" in said
+    assert "is frozen (decoder)" in said
+    assert "--overfit 8" in said
+
+
+def test_a_loss_that_rises_is_told(scenes):
+    said = why_nothing_is_learned(rows(*[10.0] * 10, *[50.0] * 10), scenes, TrainingSettings(lr=1e-6))
+    assert "the loss rose, 10 then 50" in said
+    assert "is too low" in said
+
+
+def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
+    detector = tiny_detector()
+    assert is_untrained(detector)
+    (said,) = warnings_at_the_start(detector, scenes, TrainingSettings())
+    assert "the backbone was never trained" in said
+    assert warnings_at_the_start(detector, scenes, TrainingSettings(freeze=())) == []
+    trained = scramble(tiny_detector())
+    assert any(isinstance(module, FrozenBatchNorm) for module in trained.backbone.modules())
+    assert not is_untrained(trained)
+    assert warnings_at_the_start(trained, scenes, TrainingSettings()) == []
+
+
+def test_more_objects_than_queries_are_told_with_the_fullest_picture(scenes):
+    detector = scramble(tiny_detector(num_queries=1))
+    crowded = write_scenes(scenes.root / "more", 12)
+    (said,) = warnings_at_the_start(detector, crowded, TrainingSettings())
+    fullest = next(one for one in crowded if len(one.objects) == 2)
+    assert "more objects than the 1 queries" in said
+    assert f"image {fullest.image_id} ({crowded.name_of(fullest)}) has 2" in said

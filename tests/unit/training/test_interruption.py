@@ -1,0 +1,69 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from condetr.training.events import Noted
+from condetr.training.interruption import Interruption
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _handled():
+    """What stands for the command line's own handlers."""
+
+    def stop(number, frame):
+        raise StoppedError(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_it_is_handed_on(number):
+    said = []
+    with Interruption(said.append) as interruption:
+        assert not interruption.requested
+        os.kill(os.getpid(), number)
+        assert interruption.requested
+        assert isinstance(said[0], Noted)
+        assert number.name in said[0].text
+    with pytest.raises(StoppedError, match=str(int(number))):
+        interruption.hand_on([interruption.number])
+
+
+def test_the_second_one_acts_at_once():
+    with Interruption([].append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(StoppedError):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_signal_of_another_process_ends_this_one_too():
+    with Interruption([].append) as interruption:
+        pass
+    with pytest.raises(StoppedError, match=str(int(signal.SIGTERM))):
+        interruption.hand_on([None, signal.SIGTERM])
+
+
+def test_handlers_are_as_before_afterwards_and_threads_have_none():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption([].append):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+    seen = []
+
+    def enter():
+        with Interruption([].append):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [before]

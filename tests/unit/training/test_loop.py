@@ -1,0 +1,182 @@
+"""What happens around the steps: measuring, keeping, ending early, failing."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from condetr.checkpoints.loading import load
+from condetr.core.errors import DataError, ModelError, SettingsError, UsageError
+from condetr.data.records import Dataset
+from condetr.training import loop
+from condetr.training.events import Evaluated, Noted, Saved, Started, Stepped, Warned
+from tests.unit.training.networks import tiny_detector
+from tests.unit.training.runs import small_run, state_of
+from tests.unit.training.scenes import write_scenes
+
+QUICK = {"query_groups": 1, "ema": 0.0, "augment": "none", "accumulate": 1, "batch": 2}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    return write_scenes(tmp_path_factory.mktemp("scenes"), 4)
+
+
+def scores(*values):
+    """An evaluation with these answers, one after the other."""
+    remaining = list(values)
+    return lambda detector, dataset: {"ap": remaining.pop(0), "ap50": 0.5}
+
+
+def texts(said, kind):
+    return [event.text for event in said if isinstance(event, kind)]
+
+
+def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes):
+    said = []
+    evaluate = scores(0.1, 0.3, 0.2, 0.3, 0.1)
+    result = small_run(tmp_path, scenes, evaluate=evaluate, say=said.append, epochs=9, patience=2, **QUICK)
+    assert [(event.epoch, event.is_best) for event in said if isinstance(event, Evaluated)] == [
+        (1, True),
+        (2, True),
+        (3, False),
+        (4, False),
+    ]
+    assert texts(said, Noted) == ["no better result for 2 evaluations: the best was after epoch 2"]
+    assert (result.model, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
+    assert {"best", "last"} <= {path.name for path in tmp_path.iterdir()}
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["ap"] for row in rows if "ap" in row] == [0.1, 0.3, 0.2, 0.3]
+
+
+def test_the_average_is_what_is_measured_and_kept(tmp_path, scenes):
+    measured = []
+
+    def evaluate(detector, dataset):
+        assert not detector.training
+        assert dataset is scenes
+        measured.append({name: tensor.clone() for name, tensor in detector.state_dict().items()})
+        return {"ap": 0.5}
+
+    detector = tiny_detector()
+    settings = QUICK | {"ema": 0.9, "epochs": 1}
+    small_run(tmp_path, scenes, detector=detector, evaluate=evaluate, **settings)
+    kept = load(tmp_path / "best").detector.state_dict()
+    torch.testing.assert_close(kept, measured[0], rtol=0, atol=0)
+    assert not torch.equal(kept["head.classes.weight"], detector.head.classes.weight)
+
+
+def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes):
+    said = []
+    result = small_run(tmp_path, scenes, say=said.append, epochs=2, **QUICK)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert written >= {
+        *("config.yaml", "command.txt", "environment.json", "data_report.json", "labels.json", "curves.png"),
+        *("metrics.jsonl", "metrics.csv", "samples/training.jpg", "samples/predictions.jpg"),
+        *("last/config.json", "last/model.safetensors", "last/preprocessor_config.json", "last/README.md"),
+        *("checkpoints/step-4/manifest.json", "checkpoints/step-4/state.json"),
+    }
+    assert result.model == tmp_path / "last"
+    for sheet in ("samples/training.jpg", "samples/predictions.jpg"):
+        with Image.open(tmp_path / sheet) as picture:
+            assert min(picture.size) >= 400
+    (started,) = (event for event in said if isinstance(event, Started))
+    assert (started.steps, started.pictures, started.done) == (4, 2, 0)
+    assert [event.step for event in said if isinstance(event, Stepped)] == [1, 2, 3, 4]
+    assert sum(isinstance(event, Saved) for event in said) == 2  # before the first step and after the last
+    assert load(tmp_path).labels == {0: "red", 1: "blue"}
+
+
+def test_out_of_memory_says_what_to_lower_and_loses_no_step(tmp_path, scenes, monkeypatch):
+    small_run(tmp_path / "whole", scenes, epochs=3, **QUICK)
+    take, calls = loop.take_step, []
+
+    def failing(*given):
+        calls.append(1)
+        if len(calls) == 4:
+            torch.rand(7)  # a step that failed may have drawn random numbers
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return take(*given)
+
+    monkeypatch.setattr(loop, "take_step", failing)
+    with pytest.raises(ModelError, match=r"out of memory in step 3, with batches of 2x3x64x64.*--batch") as caught:
+        small_run(tmp_path / "run", scenes, epochs=3, **QUICK)
+    assert caught.value.exit_status == 5
+    assert (tmp_path / "run/checkpoints/step-3").is_dir()
+    small_run(tmp_path / "run", scenes, resume=True, epochs=3, **QUICK)
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+
+
+def test_an_evaluation_that_fails_is_repeated_and_nothing_else(tmp_path, scenes):
+    def evaluate(detector, dataset):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(ModelError, match="out of memory in the evaluation after epoch 1"):
+        small_run(tmp_path, scenes, evaluate=evaluate, epochs=1, **QUICK)
+    said = []
+    small_run(tmp_path, scenes, evaluate=scores(0.7), resume=True, say=said.append, epochs=1, **QUICK)
+    assert not any(isinstance(event, Stepped) for event in said)
+    assert [event.metrics["ap"] for event in said if isinstance(event, Evaluated)] == [0.7]
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row.get("ap") for row in rows] == [None, None, 0.7]
+
+
+def test_numbers_that_are_not_finite_stop_a_run_that_wants_it(tmp_path, scenes):
+    def spoil(event):
+        if isinstance(event, Stepped) and event.step == 1:
+            detector.head.classes.register_forward_hook(lambda module, given, logits: logits * torch.nan)
+
+    detector = tiny_detector()
+    with pytest.raises(ModelError, match=r"step 1: .*not finite.* in the pictures 00\d\.png, 00\d\.png"):
+        small_run(tmp_path, scenes, detector=detector, say=spoil, epochs=3, non_finite="stop", **QUICK)
+    assert (tmp_path / "checkpoints/step-1").is_dir()
+    assert all(tensor.isfinite().all() for tensor in load(tmp_path).detector.state_dict().values())
+
+
+def test_a_deleted_picture_is_said_and_the_run_goes_on(tmp_path):
+    scenes = write_scenes(tmp_path / "scenes", 4)
+    scenes[2].path.write_bytes(b"no picture any more")
+    said = []
+    detector = tiny_detector()
+    small_run(tmp_path / "run", scenes, detector=detector, say=said.append, epochs=1, **QUICK)
+    assert len(texts(said, Warned)) == 1
+    assert "left out: " in texts(said, Warned)[0]
+    assert "002.png" in texts(said, Warned)[0]
+    with pytest.raises(DataError, match=r"002\.png"):
+        small_run(tmp_path / "strict", scenes, epochs=1, unreadable="stop", **QUICK)
+
+
+def test_changed_data_are_refused_on_resume(tmp_path, scenes):
+    small_run(tmp_path, scenes, epochs=1, **QUICK)
+    fewer = scenes[:3]
+    with pytest.raises(SettingsError, match="the data set changed"):
+        small_run(tmp_path, fewer, resume=True, epochs=2, **QUICK)
+    said = []
+    small_run(tmp_path, fewer, resume=True, say=said.append, epochs=2, allow_changed_data=True, **QUICK)
+    assert any("the data set changed" in text for text in texts(said, Warned))
+    assert "epochs is 2 from here on; it was 1" in texts(said, Noted)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path, scenes):
+    (tmp_path / "checkpoints").mkdir()
+    said = []
+    small_run(tmp_path, scenes, resume=True, say=said.append, epochs=1, **QUICK)
+    assert "the run was stopped before its first checkpoint; it begins anew" in texts(said, Noted)
+
+
+def test_a_model_for_other_classes_and_empty_data_are_refused(tmp_path, scenes):
+    with pytest.raises(UsageError, match="tells 5 classes apart, the data set has 2"):
+        small_run(tmp_path, scenes, detector=tiny_detector(num_labels=5), **QUICK)
+    with pytest.raises(DataError, match="no pictures to learn from"):
+        small_run(tmp_path, Dataset((), scenes.classes, scenes.root), **QUICK)
+
+
+def test_a_batch_size_is_found_and_kept_on_resume(tmp_path, scenes):
+    said = []
+    settings = QUICK | {"batch": "auto", "epochs": 1}
+    small_run(tmp_path, scenes, say=said.append, **settings)
+    assert any(text.startswith("batch: 16 pictures of 64x64 at once") for text in texts(said, Noted))
+    state = json.loads((tmp_path / "checkpoints/step-1/state.json").read_text())
+    assert state["batch"] == 16
+    small_run(tmp_path, scenes, resume=True, **(settings | {"epochs": 2}))
