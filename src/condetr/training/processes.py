@@ -54,6 +54,7 @@ class Processes:
         except RuntimeError as error:  # torch.distributed: port taken, no answer
             reason = f"the processes cannot meet: {str(error).splitlines()[0]}"
             raise UsageError(reason, hint="is another training using this port? give --main_process_port") from error
+        _check_trackers(trackers, [str(tracker) for tracker in self._accelerator.log_with])
         self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
         self.device = self._accelerator.device if self.count > 1 else device_of(device)
         self._say = say
@@ -144,6 +145,14 @@ class Processes:
             yield
         finally:
             timer.cancel()
+
+
+def _check_trackers(wanted: Sequence[str], present: Sequence[str]) -> None:
+    """Accelerate leaves out what is not installed."""
+    for missing in (tracker for tracker in wanted if tracker not in present):
+        if missing == "tensorboard":
+            raise MissingExtraError(missing, "train", f"--log {missing}")
+        raise UsageError(f"{missing} is not installed", item="log", hint=f"pip install {missing}")
 
 
 def _leave() -> None:
