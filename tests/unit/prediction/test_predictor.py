@@ -60,12 +60,20 @@ def test_pictures_of_one_prepared_shape_share_a_batch(detector, pictures):
     assert seen == [(4, None), (1, None), (2, None), (1, None), (1, None)]
 
 
-def test_a_fixed_frame_is_masked_and_changes_nothing_of_the_order(detector, pictures):
+def test_a_fixed_frame_is_masked_and_a_result_still_does_not_depend_on_the_batch(detector, pictures):
     framed = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 96))
-    alone = [Predictor(detector, framed, LABELS, device="cpu").predict([p])[0] for p in pictures]
-    together = Predictor(detector, framed, LABELS, device="cpu", batch=5).predict(pictures)
-    for one, other in zip(alone, together, strict=True):
-        assert_equal(one, other)
+    masks = []
+
+    def look(pixels, mask):
+        masks.append(mask)
+        return detector(pixels, mask)
+
+    together = Predictor(_Calling(look), framed, LABELS, device="cpu", batch=5).predict(pictures)
+    assert [len(mask) for mask in masks] == [5, 4]
+    assert masks[0].flatten(1).sum(1).tolist() == [48 * 72, 72 * 48, 48 * 72, 38 * 80, 48 * 72]
+    for picture, other in zip(pictures, together, strict=True):
+        (alone,) = Predictor(detector, framed, LABELS, device="cpu").predict([picture])
+        assert_equal(alone, other)
 
 
 def test_scores_sizes_and_names_agree_with_the_network(detector):
