@@ -76,7 +76,7 @@ def test_eight_pictures_are_learned_by_heart(tmp_path):
     detector = tiny_detector(backbone=backbone, dropout=0.0, **wider)
     rates = {"lr": 2e-3, "lr_backbone": 2e-3, "schedule": "linear", "decay_at": 0.6, "warmup": 10}
     plain = {"accumulate": 1, "ema": 0.0, "query_groups": 1}
-    small_run(tmp_path / "run", scenes, detector=detector, overfit=8, epochs=160, batch=8, **rates, **plain)
+    small_run(tmp_path / "run", scenes, detector=detector, overfit=8, epochs=240, batch=8, **rates, **plain)
 
     learned = load(tmp_path / "run").detector
     stored = json.loads((tmp_path / "run/last/preprocessor_config.json").read_text())
