@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import condetr
-from condetr.cli import convert, data, doctor, evaluate, hub, info, predict
+from condetr.cli import convert, data, doctor, evaluate, hub, info, predict, train
 from condetr.cli.command import Run, as_command
 from condetr.cli.outcome import exit_status_of
 
@@ -24,6 +24,7 @@ _data = typer.Typer(
 )
 _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
+    (app, train.train),
     (app, evaluate.evaluate),
     (app, convert.convert),
     (app, info.info),
