@@ -1,7 +1,6 @@
 """How a run of the command line ends: its exit status and the one line that explains it."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from condetr.cli.reporting import ReaderGoneError, say
 from condetr.core.errors import CondetrError
 
 BUG, USAGE, ALL_FAILED, PARTIAL, MODEL = 1, 2, 3, 4, 5
-_READER_GONE = 128 + signal.SIGPIPE  # what the shell shows for other programs whose reader went away
+_READER_GONE = 141  # 128 + SIGPIPE, as the shell shows it for other programs; Windows has no such signal
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
 
 

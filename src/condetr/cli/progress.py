@@ -55,7 +55,8 @@ def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
         Rate(),
         rich.TimeRemainingColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # rich would send our stdout to its own console, also where that is a file or a pipe.
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 

@@ -1,7 +1,6 @@
 """The memory of a run: one JSON line per finished picture, so that nothing finished is ever lost."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-            os.ftruncate(file.fileno(), whole)
+            file.truncate(whole)
 
 
 def entries_of(path: Path) -> Iterator[dict[str, Any]]:

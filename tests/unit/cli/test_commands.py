@@ -231,10 +231,14 @@ def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
+    stdout = sys.stdout
     with progress("pictures", 2, Reporter()) as step:
+        assert sys.stdout is stdout, "results go where they went before"
         step()
+        say("failed: a.jpg")
         step()
     assert "2/2" in terminal.getvalue()
+    assert "failed: a.jpg\n" in terminal.getvalue()
     terminal.truncate(0)
     with progress("pictures", 2, Reporter(verbosity=-1)) as step:
         step()
