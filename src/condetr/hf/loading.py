@@ -44,7 +44,7 @@ def load_detector(
     Raises:
         CheckpointError: the weights are broken, unsafe or do not fit the settings.
     """
-    weights, skeleton = read_weights(path), skeleton_of(split.config)
+    weights, skeleton = read_weights(path), skeleton_of(split.config, ConditionalDetr)
     translation = to_condetr(
         weights.tensors,
         shapes_of(skeleton),

@@ -128,7 +128,7 @@ class StoredModel(nn.Module):
             return
         split, detector = self.config.split(), self.network
         if state_dict is not None:
-            skeleton = skeleton_of(split.config)
+            skeleton = skeleton_of(split.config, ConditionalDetr)
             found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
             detector = assembled(skeleton, found.tensors, self.dtype)
         written = cast("ConditionalDetr", detector)

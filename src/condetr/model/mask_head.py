@@ -1,132 +1,61 @@
-"""From attention maps to masks: convolutions that meet ever finer features of the picture (DETR, section 4.4)."""
+"""Which pixels an object covers: DETR's mask head (Carion et al. 2020, section 4.4)."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, relu
+from torch import nn
 
-from condetr.core.errors import SettingsError
-from condetr.core.shapes import FeatureMap, MaskLogits
+from condetr.core.errors import UsageError
+from condetr.core.shapes import Embeddings, MaskLogits
+from condetr.model.body import Trace
+from condetr.model.config import DetectorConfig
+from condetr.model.mask_attention import MaskAttention
+from condetr.model.mask_pyramid import MaskPyramid
 
-FINER = 3  # stages of the backbone that the masks meet, coarsest of them first
-NORM_GROUPS = 8
-
-
-class Clues(NamedTuple):
-    """What all objects of a picture have in common, computed once.
-
-    Attributes:
-        coarse: what the projected features add to the first convolution.
-        finer: the adapted feature maps of the backbone, coarsest first.
-    """
-
-    coarse: FeatureMap
-    finer: tuple[FeatureMap, ...]
-
-    def of_image(self, image: int) -> "Clues":
-        return Clues(self.coarse[image, None], tuple(adapted[image, None] for adapted in self.finer))
-
-
-class Refinement(nn.Module):
-    """Convolution, group norm, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = _convolution(inputs, outputs, kernel=3)
-        self.norm = nn.GroupNorm(min(NORM_GROUPS, outputs), outputs)
-
-    def forward(self, x: FeatureMap) -> FeatureMap:
-        return self.finish(self.conv(x))
-
-    def finish(self, convolved: FeatureMap) -> FeatureMap:
-        return relu(self.norm(convolved))
-
-
-class Fusion(nn.Module):
-    """Enlarge what is known of each object, and add what the picture shows at that size."""
-
-    def __init__(self, feature_width: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.adapter = _convolution(feature_width, inputs, kernel=1)
-        self.refinement = Refinement(inputs, outputs)
-
-    def forward(self, x: FeatureMap, adapted: FeatureMap) -> FeatureMap:
-        return self.refinement(adapted + interpolate(x, size=adapted.shape[-2:], mode="nearest"))
+NUMBERS_AT_ONCE = 1 << 24  # of the largest map that is held for several objects: they are segmented in blocks
 
 
 class MaskHead(nn.Module):
-    """``clues`` looks at the pictures, ``forward`` at some objects of one of them.
+    """Attention maps of an embedding over the memory, refined by the features of the backbone.
 
     Args:
-        channels: of the transformer.
-        heads: maps of each object.
+        config: of the detector; there are as many maps as encoder attention heads.
         feature_widths: of the backbone's stages, finest first.
-    """
-
-    def __init__(self, channels: int, heads: int, feature_widths: tuple[int, ...]) -> None:
-        super().__init__()
-        widths = _widths(channels, heads)
-        if len(feature_widths) < FINER:
-            raise SettingsError(
-                f"has {len(feature_widths)} stages, expected at least {FINER}: masks are refined by them",
-                item="backbone",
-            )
-        self.channels = channels
-        self.joining = Refinement(widths[0], widths[0])
-        self.narrowing = Refinement(widths[0], widths[1])
-        finer = reversed(feature_widths[:FINER])
-        self.fusions = nn.ModuleList(map(Fusion, finer, widths[1:-1], widths[2:]))
-        self.output = _convolution(widths[-1], 1, kernel=3)
-
-    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> Clues:
-        """What the pictures say about every object in them.
-
-        The first convolution sees the projected features and the maps of an object side by side. It is linear, so
-        the features' share, nearly all of it, is computed once per picture instead of once per object.
-        """
-        first = self.joining.conv
-        coarse = conv2d(projected, first.weight[:, : self.channels], first.bias, padding=1)
-        finer = reversed(features[:FINER])
-        adapters = [fusion.get_submodule("adapter") for fusion in self.fusions]
-        return Clues(coarse, tuple(adapter(stage) for adapter, stage in zip(adapters, finer, strict=True)))
-
-    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: Clues) -> MaskLogits:
-        """Masks of some objects of one picture, at the size of its finest feature map."""
-        own = conv2d(maps, self.joining.conv.weight[:, self.channels :], padding=1)
-        x = self.narrowing(self.joining.finish(clues.coarse + own))
-        for fusion, adapted in zip(self.fusions, clues.finer, strict=True):
-            x = fusion(x, adapted)
-        return self.output(x)[:, 0]
-
-
-def _widths(channels: int, heads: int) -> tuple[int, ...]:
-    """Channels between the convolutions: each stage has half of those before it.
 
     Raises:
-        SettingsError: group norm cannot divide them.
+        SettingsError: the network has other widths, or fewer stages, than masks can be made from.
     """
-    widths = (channels + heads, channels // 2, channels // 4, channels // 8, channels // 16)
-    if (channels + heads) % NORM_GROUPS:
-        raise SettingsError(
-            f"is {channels}, and {heads} encoder attention heads make {channels + heads}; the mask head needs a"
-            f" multiple of {NORM_GROUPS}",
-            item="d_model",
-        )
-    for divisor, width in zip((2, 4, 8, 16), widths[1:], strict=True):
-        if width < 1 or width % min(NORM_GROUPS, width):
-            raise SettingsError(
-                f"is {channels}, whose 1/{divisor} is {width}; the mask head needs 1 to {NORM_GROUPS} channels there,"
-                f" or a multiple of {NORM_GROUPS}",
-                item="d_model",
-            )
-    return widths
 
+    def __init__(self, config: DetectorConfig, feature_widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.channels = config.d_model
+        self.pyramid = MaskPyramid(config.d_model, config.encoder_attention_heads, feature_widths)
+        self.attention = MaskAttention(config.d_model, config.encoder_attention_heads)
 
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    nn.init.kaiming_uniform_(convolution.weight, a=1)
-    assert convolution.bias is not None
-    nn.init.zeros_(convolution.bias)
-    return convolution
+    def forward(self, trace: Trace, embeddings: Sequence[Embeddings]) -> list[MaskLogits]:
+        """Masks of some embeddings of each image, in their order.
+
+        They cover the whole input, padding included. Memory grows with these embeddings only.
+
+        Raises:
+            UsageError: the trace is of a look without the backbone, whose features the masks need.
+        """
+        if not trace.features or trace.flattened is None:
+            raise UsageError("a look without the backbone gives no masks", item="features")
+        rows, columns = trace.cells.shape[1:]
+        projected = trace.flattened.transpose(1, 2).unflatten(2, (rows, columns))
+        clues, keys = self.pyramid.clues(projected, trace.features), self.attention.keys(trace.memory)
+        block = self._objects_at_once(trace)
+        masks = []
+        for image, of_image in enumerate(embeddings):
+            common, cells = clues.of_image(image), trace.cells[image].flatten()
+            blocks = []
+            for some in of_image.split(block):
+                maps = self.attention(some, keys[image], cells).unflatten(2, (rows, columns))
+                blocks.append(self.pyramid(maps, common))
+            masks.append(torch.cat(blocks))
+        return masks
+
+    def _objects_at_once(self, trace: Trace) -> int:
+        finest, cells = trace.features[0][0, 0].numel(), trace.cells[0].numel()
+        return max(1, NUMBERS_AT_ONCE // max(finest * self.channels // 8, cells * self.channels))
