@@ -157,6 +157,11 @@ MASK_PREFIXES = ("bbox_attention.", "mask_head.")  # the segmenter's own
 BODY = "model."  # what the hub's models without a head leave away
 
 
+def in_segmenter(key: str) -> str:
+    """What the hub's segmenters call a tensor of their own, or one of the detector inside them."""
+    return key if key.startswith(MASK_PREFIXES) else SEGMENTER_PREFIXES[0] + key
+
+
 def backbone_rows(backbone: ResNetDescription | TimmDescription, layout: Layout) -> dict[str, str]:
     if isinstance(backbone, TimmDescription):
         return {}

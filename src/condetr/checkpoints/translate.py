@@ -118,8 +118,7 @@ def to_hub(tensors: Mapping[str, Tensor], backbone: Backbone, layout: Layout) ->
     named = foreign_keys(tensors, backbone, "hub", layout)
     hub = {named[name].key: tensor for name, tensor in tensors.items()}
     hub |= {twin: hub[key].clone() for twin, key in keys.TWINS.items() if key in hub}
-    masks = set(masks_in(hub))
-    return {key if key in masks or not masks else keys.SEGMENTER_PREFIXES[0] + key: hub[key] for key in hub}
+    return {keys.in_segmenter(key): tensor for key, tensor in hub.items()} if masks_in(hub) else hub
 
 
 def _closest_dialect(

@@ -9,6 +9,9 @@ from torch.nn.functional import conv2d, interpolate, relu
 from condetr.core.errors import SettingsError
 from condetr.core.shapes import FeatureMap, MaskLogits
 
+ObjectMaps = Float[Tensor, "chosen _ _ _"]  # channels, rows, columns: each convolution has its own
+SharedMap = Float[Tensor, "1 _ _ _"]  # the same for all objects of a picture
+
 FINER = 3  # stages of the backbone that the masks meet, coarsest of them first
 NORM_GROUPS = 8
 
@@ -36,10 +39,10 @@ class Refinement(nn.Module):
         self.conv = _convolution(inputs, outputs, kernel=3)
         self.norm = nn.GroupNorm(min(NORM_GROUPS, outputs), outputs)
 
-    def forward(self, x: FeatureMap) -> FeatureMap:
+    def forward(self, x: ObjectMaps) -> ObjectMaps:
         return self.finish(self.conv(x))
 
-    def finish(self, convolved: FeatureMap) -> FeatureMap:
+    def finish(self, convolved: ObjectMaps) -> ObjectMaps:
         return relu(self.norm(convolved))
 
 
@@ -51,7 +54,7 @@ class Fusion(nn.Module):
         self.adapter = _convolution(feature_width, inputs, kernel=1)
         self.refinement = Refinement(inputs, outputs)
 
-    def forward(self, x: FeatureMap, adapted: FeatureMap) -> FeatureMap:
+    def forward(self, x: ObjectMaps, adapted: SharedMap) -> ObjectMaps:
         return self.refinement(adapted + interpolate(x, size=adapted.shape[-2:], mode="nearest"))
 
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from condetr.core.shapes import MaskLogits
 from condetr.model.body import Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
-from condetr.model.mask_head import MaskHead
+from condetr.model.mask_head import MaskHead, MasksOfOne
 
 
 class ConditionalDetrSegmenter(ConditionalDetr):
@@ -26,7 +25,7 @@ class ConditionalDetrSegmenter(ConditionalDetr):
         super().__init__(config)
         self.mask_head = MaskHead(config, self.backbone.widths)
 
-    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "chosen"]]) -> list[MaskLogits]:
+    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
         """Masks of chosen queries of each image, as the last decoder layer has them; see `MaskHead`."""
         chosen = zip(trace.embeddings[-1], queries, strict=True)
         return self.mask_head(trace, [of_image[numbers] for of_image, numbers in chosen])
