@@ -34,7 +34,7 @@ class ConditionalDetrSegmenter(ConditionalDetr):
 class _Extended(ConditionalDetrSegmenter):
     def __init__(self, detector: ConditionalDetr, mask_head: MaskHead) -> None:
         nn.Module.__init__(self)
-        self.config, self.training = detector.config, detector.training
+        self.config = detector.config
         for name, part in (*detector.named_children(), ("mask_head", mask_head)):
             self.add_module(name, part)
 
@@ -47,5 +47,4 @@ def with_masks(detector: ConditionalDetr, mask_head: MaskHead | None = None) -> 
     """
     if mask_head is None:
         mask_head = MaskHead(detector.config, detector.backbone.widths).to(detector.head.classes.weight)
-        mask_head.train(detector.training)
     return _Extended(detector, mask_head)

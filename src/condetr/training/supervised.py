@@ -21,7 +21,8 @@ from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.precision import Precision
 from condetr.training.query_groups import QueryGroups
 
-OfQueries = Float[Tensor, "images queries channels"]
+OfQueries = Float[Tensor, "batch queries channels"]
+OfGroups = Float[Tensor, "groups_of_batch queries_of_group channels"]
 
 
 class SupervisedDetector(nn.Module):
@@ -93,7 +94,7 @@ class SupervisedDetector(nn.Module):
         with self._precision.autocast():
             return torch.cat(mask_head(trace, embeddings[images, queries].split(counts)))
 
-    def _apart(self, of_queries: OfQueries) -> OfQueries:
+    def _apart(self, of_queries: OfQueries) -> OfGroups:
         return of_queries if self.groups is None else self.groups.apart(of_queries)
 
     def release(self) -> None:
