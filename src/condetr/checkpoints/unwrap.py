@@ -22,7 +22,8 @@ def unwrapped(stored: Mapping[str, Tensor], source: object) -> tuple[dict[str, T
     if counts:
         notes.append(f"ignored {len(counts)} batch counts of batch norms, which are frozen here")
     stored = {key: tensor for key, tensor in stored.items() if key not in set(counts)}
-    return _without_prefix(stored, source) if masks_in(stored) else stored, notes
+    inside = bool(masks_in(stored)) or all(key.startswith(keys.SEGMENTER_PREFIXES) for key in stored)
+    return _without_prefix(stored, source) if inside else stored, notes
 
 
 def masks_in(stored: Iterable[str]) -> list[str]:
