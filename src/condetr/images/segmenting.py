@@ -90,7 +90,7 @@ def segments_of(
     check_finite(masks, "masks")
     shares = [(1.0, 1.0)] * len(masks) if real is None else real
     return [
-        segmented(*picture, thresholds=thresholds, fused=fused)
+        segmented(*picture, thresholds=thresholds, fused=frozenset(fused))
         for picture in zip(logits, masks, sizes, shares, strict=True)
     ]
 
@@ -142,7 +142,7 @@ def segmented(
     return Segmented(ids[places], segments, count)
 
 
-def _groups(labels: Int64[Tensor, "queries"], fused: frozenset[int]) -> Int64[Tensor, "queries"]:
+def _groups(labels: Int64[Tensor, "queries"], fused: Collection[int]) -> Int64[Tensor, "queries"]:
     """The first query of each fused class stands for all of it; every other query for itself."""
     first: dict[int, int] = {}
     said = enumerate(labels.tolist())
