@@ -99,7 +99,7 @@ def test_their_ids_come_twice():
 
 
 def test_their_queries_of_one_fused_class_push_each_other_out():
-    logits, masks = torch.stack((one_hot(0), one_hot(0))), torch.stack((half("left"), half("left")))
+    logits, masks = torch.stack((one_hot(0), one_hot(0))), torch.full((2, 8, 16), 6.0)
     masks[0, :4] += 1
     masks[1, 4:] += 1
     outputs = SimpleNamespace(logits=logits[None], pred_masks=masks[None])

@@ -1,12 +1,15 @@
 """How training pictures are varied: mirrored, cropped, resized, recoloured, their boxes and masks with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.transforms import v2
-from torchvision.tv_tensors import Image
+from torchvision.tv_tensors import Image, Mask, wrap
 
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
@@ -67,9 +70,9 @@ def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
     if variation.shrink:
         steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
     if variation.crop and size is not None:
-        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), v2.SanitizeBoundingBoxes()]
+        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), DropUnseen(1.0)]
         steps.append(v2.RandomApply(cropping, p=variation.crop))
-    return steps if size is None else [*steps, Resize(size, variation.scales)]
+    return steps if size is None else [*steps, Resize(size, variation.scales), DropUnseen(0.0)]
 
 
 class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
@@ -84,6 +87,8 @@ class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
         return {"size": list(size.fit(_size_of(flat_inputs), "torchvision"))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        if isinstance(inpt, Mask):
+            return Mask(_resized_bits(inpt.as_subclass(Tensor), params["size"]))
         return v2.functional.resize(inpt, params["size"], antialias=True)
 
 
@@ -102,6 +107,30 @@ class RandomCrop(v2.Transform):  # type: ignore[misc]
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return v2.functional.crop(inpt, **params)
+
+
+class DropUnseen(nn.Module):
+    """Leave out objects whose box is narrower than that, and, where there are masks, those without a pixel."""
+
+    def __init__(self, narrowest: float) -> None:
+        super().__init__()
+        self.narrowest = narrowest
+
+    def forward(self, sample: Sample) -> Sample:
+        boxes = sample["boxes"]
+        seen = (boxes[:, 2:] - boxes[:, :2] >= self.narrowest).all(dim=1)
+        if "masks" in sample:
+            seen &= sample["masks"].flatten(1).any(dim=1)
+        return {name: value if name == "image" else wrap(value[seen], like=value) for name, value in sample.items()}
+
+
+def _resized_bits(
+    masks: Bool[Tensor, "objects height width"], size: Sequence[int]
+) -> Bool[Tensor, "objects new_height new_width"]:
+    """Each pixel as the one that its centre falls into, so that masks stay where boxes scale to."""
+    if not len(masks):
+        return masks.new_zeros((0, *size))
+    return interpolate(masks[None].to(torch.uint8), size=tuple(size), mode="nearest-exact")[0].bool()
 
 
 def scaled(size: Size, share: float) -> Size:
