@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_Format = Literal["coco", "yolo", "voc"]
+_Format = Literal["coco", "coco-panoptic", "yolo", "voc"]
+_Task = Literal["detect", "instance", "panoptic"]
+_TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's PNGs)"
 
 
 @dataclass(frozen=True, kw_only=True)
