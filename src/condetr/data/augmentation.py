@@ -1,16 +1,14 @@
 """How training pictures are varied: mirrored, cropped, resized, recoloured, their boxes and masks with them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
-from jaxtyping import Bool
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 from torchvision.transforms import v2
 from torchvision.tv_tensors import Image, Mask, wrap
 
+from condetr.images.labels import resized_bits
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
 Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
@@ -88,7 +86,8 @@ class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if isinstance(inpt, Mask):
-            return Mask(_resized_bits(inpt.as_subclass(Tensor), params["size"]))
+            height, width = params["size"]
+            return Mask(resized_bits(inpt.as_subclass(Tensor), (height, width)))
         return v2.functional.resize(inpt, params["size"], antialias=True)
 
 
@@ -122,15 +121,6 @@ class DropUnseen(nn.Module):
         if "masks" in sample:
             seen &= sample["masks"].flatten(1).any(dim=1)
         return {name: value if name == "image" else wrap(value[seen], like=value) for name, value in sample.items()}
-
-
-def _resized_bits(
-    masks: Bool[Tensor, "objects height width"], size: Sequence[int]
-) -> Bool[Tensor, "objects new_height new_width"]:
-    """Each pixel as the one that its centre falls into, so that masks stay where boxes scale to."""
-    if not len(masks):
-        return masks.new_zeros((0, *size))
-    return interpolate(masks[None].to(torch.uint8), size=tuple(size), mode="nearest-exact")[0].bool()
 
 
 def scaled(size: Size, share: float) -> Size:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
-from condetr.images.draw import draw
+from condetr.images.draw import draw, draw_segments
 from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, yolo_text
 from condetr.images.pictures import Given, picture_of, pil_of
 from condetr.images.rle import mask_of_rle, rle_of_mask
@@ -176,7 +176,7 @@ class Detections:
         )
 
     def draw(self, picture: Given | None = None) -> Image.Image:
-        """The picture with boxes, masks and labels painted on, upright.
+        """The picture with boxes, masks and labels painted on, upright; with segments, those and a legend below.
 
         Raises:
             UsageError: there is no picture to paint on.
@@ -190,6 +190,8 @@ class Detections:
         if (canvas.height, canvas.width) != self.size:
             reason = f"the picture is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
+        if self.segments is not None:
+            return draw_segments(canvas, list(self), self.segments)
         return draw(canvas, list(self), self.masks)
 
     def save(self, path: str | Path) -> Path:

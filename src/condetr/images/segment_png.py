@@ -3,7 +3,6 @@
 The number of a segment is red + 256 green + 65536 blue.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import AnnotationError
+from condetr.images.colours import shades_of
 from condetr.images.decode import decode_as_stored
-from condetr.images.draw import colour_of
 
 LARGEST = 2**24 - 1  # three bytes
-_SHADES = 6  # of one class that can be told apart by eye
 
 
 def segment_numbers(path: Path) -> Int64[Tensor, "height width"]:
@@ -43,13 +41,9 @@ def picture_of_numbers(numbers: Int[Tensor, "height width"]) -> Image.Image:
 
 def numbers_of(labels: Iterable[int]) -> list[int]:
     """A number for each segment, all different; their colours are shades of the colour of their class."""
-    counts: Counter[int] = Counter()
     taken = {0}
     numbers = []
-    for label in labels:
-        shade = 1 - 0.13 * (counts[label] % _SHADES)
-        counts[label] += 1
-        red, green, blue = (round(shade * part) for part in colour_of(label))
+    for red, green, blue in shades_of(labels):
         number = red + 256 * green + 65536 * blue
         while number in taken:
             number = number % LARGEST + 1
