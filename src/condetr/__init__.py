@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.core.errors import UsageError as UsageError
     from condetr.hf.auto import AutoConfig as AutoConfig
     from condetr.hf.auto import AutoModel as AutoModel
+    from condetr.hf.auto import AutoModelForImageSegmentation as AutoModelForImageSegmentation
     from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
     from condetr.hf.base_model import ConditionalDetrModel as ConditionalDetrModel
     from condetr.hf.configuration import ConditionalDetrConfig as ConditionalDetrConfig
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.hf.image_processing import ConditionalDetrImageProcessorPil as ConditionalDetrImageProcessorPil
     from condetr.hf.models import ConditionalDetrForObjectDetection as ConditionalDetrForObjectDetection
     from condetr.hf.pipeline import pipeline as pipeline
+    from condetr.hf.segmentation import ConditionalDetrForSegmentation as ConditionalDetrForSegmentation
     from condetr.images.detections import Detections as Detections
     from condetr.prediction.predictor import Failure as Failure
     from condetr.prediction.predictor import Predictor as Predictor
@@ -43,7 +45,7 @@ _NAMES = {
         "AnnotationError", "CheckpointError", "CondetrError", "DataError", "GateError", "ImageError",
         "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError",
     ],
-    "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForObjectDetection"],
+    "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForImageSegmentation", "AutoModelForObjectDetection"],
     "condetr.hf.base_model": ["ConditionalDetrModel"],
     "condetr.hf.configuration": ["ConditionalDetrConfig"],
     "condetr.hf.feature_extraction": ["ConditionalDetrFeatureExtractor"],
@@ -51,6 +53,7 @@ _NAMES = {
     "condetr.hf.image_processing": ["ConditionalDetrImageProcessor", "ConditionalDetrImageProcessorPil"],
     "condetr.hf.models": ["ConditionalDetrForObjectDetection"],
     "condetr.hf.pipeline": ["pipeline"],
+    "condetr.hf.segmentation": ["ConditionalDetrForSegmentation"],
     "condetr.images.detections": ["Detections"],
     "condetr.prediction.predictor": ["Failure", "Predictor"],
 }  # fmt: skip

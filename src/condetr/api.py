@@ -68,6 +68,7 @@ def load(
     device: str | torch.device = "auto",
     image_size: Any = None,
     ignore_mismatched_sizes: bool = False,
+    fresh_mask_head: bool = False,
     detector_only: bool = False,
     revision: str | None = None,
     cache_dir: str | Path | None = None,
@@ -83,7 +84,8 @@ def load(
         image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest
             edge, a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
         ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
-        detector_only: accept a segmenter, and leave its mask head out.
+        fresh_mask_head: make a segmenter also of a model that was stored without a mask head; it needs training.
+        detector_only: of a segmenter, leave the mask head out.
         revision: branch, tag or commit on the hub.
         cache_dir: where downloads are kept.
         token: for private models of the hub.
@@ -96,6 +98,7 @@ def load(
         reference,
         classes=classes,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
+        fresh_mask_head=fresh_mask_head,
         detector_only=detector_only,
         revision=revision,
         cache_dir=cache_dir,

@@ -1,16 +1,19 @@
-"""A detector around given tensors, without drawing random values that are replaced anyway."""
+"""A network around given tensors, without drawing random values that are replaced anyway."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from condetr.checkpoints.translate import Shapes
 from condetr.model.config import DetectorConfig, TimmDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import DetectionHead
+from condetr.model.mask_head import MaskHead
+
+Network = TypeVar("Network", bound=ConditionalDetr)
 
 
 class _Undrawn(TorchFunctionMode):
@@ -22,32 +25,35 @@ class _Undrawn(TorchFunctionMode):
         return (torch.empty if func in (torch.randn, torch.rand) else func)(*args, **(kwargs or {}))
 
 
-def skeleton_of(config: DetectorConfig) -> ConditionalDetr:
-    """A detector without values, but for a network of timm, which may keep constants outside its state dict."""
+def skeleton_of(config: DetectorConfig, kind: type[Network]) -> Network:
+    """A network without values, but for a backbone of timm, which may keep constants outside its state dict."""
     if isinstance(config.backbone, TimmDescription):
-        return ConditionalDetr(config)
+        return kind(config)
     with torch.device("meta"), _Undrawn():
-        return ConditionalDetr(config)
+        return kind(config)
 
 
-def shapes_of(detector: ConditionalDetr) -> Shapes:
-    return {name: tensor.shape for name, tensor in detector.state_dict().items()}
+def shapes_of(network: ConditionalDetr) -> Shapes:
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
-def assembled(skeleton: ConditionalDetr, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> ConditionalDetr:
+def assembled(skeleton: Network, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Network:
     """Fill the skeleton, with fresh values where no tensor is given; in evaluation mode."""
-    state = {**tensors, **fresh_tensors(skeleton.config, skeleton.state_dict().keys() - tensors.keys())}
+    state = {**tensors, **fresh_tensors(skeleton, skeleton.state_dict().keys() - tensors.keys())}
     skeleton.load_state_dict({name: tensor.to(dtype).contiguous() for name, tensor in state.items()}, assign=True)
     return skeleton.to(dtype).eval()
 
 
-def fresh_tensors(config: DetectorConfig, names: Iterable[str]) -> dict[str, Tensor]:
+def fresh_tensors(network: ConditionalDetr, names: Iterable[str]) -> dict[str, Tensor]:
     """What these tensors are at the start of training."""
-    names = set(names)
-    if not names:
-        return {}
-    if all(name.startswith("head.") for name in names):
-        state = {f"head.{name}": tensor for name, tensor in DetectionHead(config).state_dict().items()}
+    names, config = set(names), network.config
+    heads: dict[str, Callable[[], nn.Module]] = {
+        "head": lambda: DetectionHead(config),
+        "mask_head": lambda: MaskHead(config, network.backbone.widths),
+    }
+    wanted = {name.partition(".")[0] for name in names}
+    if wanted <= heads.keys():
+        state = {f"{part}.{name}": t for part in wanted for name, t in heads[part]().state_dict().items()}
     else:
-        state = ConditionalDetr(config).state_dict()
+        state = type(network)(config).state_dict()
     return {name: state[name] for name in names}

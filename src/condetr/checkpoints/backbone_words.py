@@ -101,7 +101,9 @@ def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
         "hidden_act": backbone.activation,
         "downsample_in_first_stage": backbone.first_stage_stride == 2,
         "downsample_in_bottleneck": backbone.stride_in == "1x1",
-        "out_features": [f"stage{len(backbone.depths)}"],
+        "out_features": [
+            f"stage{number}" for number in range(1, len(backbone.depths) + 1)
+        ],  # masks need the finer ones
     }
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from condetr.checkpoints.assemble import fresh_tensors
 from condetr.checkpoints.tensors import listed
 from condetr.core.errors import CheckpointError
 from condetr.model.config import DetectorConfig
+from condetr.model.heads import DetectionHead
 
 ROWS = ("head.classes.weight", "head.classes.bias")
 
@@ -30,7 +30,8 @@ def with_classes(
     config = replace(config, num_labels=len(classes))
     numbers = {name: number for number, name in labels.items()}
     known = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
-    rows = {name: tensor.clone() for name, tensor in fresh_tensors(config, ROWS).items()}
+    fresh = {f"head.{name}": tensor for name, tensor in DetectionHead(config).state_dict().items()}
+    rows = {name: fresh[name] for name in ROWS}
     for name in ROWS:
         if name in tensors:
             rows[name][list(known)] = tensors[name][list(known.values())].to(rows[name].dtype)

@@ -18,6 +18,7 @@ ALIASES = {
     "num_attention_heads": "encoder_attention_heads",
     "num_hidden_layers": "encoder_layers",
 }
+DETECTOR, SEGMENTER = "ConditionalDetrForObjectDetection", "ConditionalDetrForSegmentation"
 OWN = "condetr"  # the field with what only condetr says; where transformers wrote last, it is stale
 _NETWORK = tuple(
     spec.name for spec in fields(DetectorConfig) if spec.name not in ("backbone", "num_labels", "carry_norm")
@@ -40,6 +41,7 @@ class SplitConfig:
         source_ids: the id of every class in the data set it was trained on, where known.
         flat: everything else, to be written back as it was.
         notes: what was converted or ignored.
+        segments: whether it says that there is a mask head; the weights tell whether there is.
     """
 
     config: DetectorConfig
@@ -47,6 +49,7 @@ class SplitConfig:
     source_ids: tuple[int, ...] | None
     flat: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    segments: bool = False
 
 
 def split_config(
@@ -92,7 +95,8 @@ def split_config(
     flat |= {name: own[name] for name in ("auxiliary_loss",) if name in own and name not in overrides}
     if (raw.get("backbone_config") or {}).get("model_type") == "resnet":
         flat["use_timm_backbone"] = False
-    return SplitConfig(config, labels, source_ids, flat, notes)
+    named = raw.get("architectures")
+    return SplitConfig(config, labels, source_ids, flat, notes, isinstance(named, list) and SEGMENTER in named)
 
 
 def join_config(split: SplitConfig) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def join_config(split: SplitConfig) -> dict[str, Any]:
     return {
         **flat,
         "model_type": MODEL_TYPE,
-        "architectures": ["ConditionalDetrForObjectDetection"],
+        "architectures": [SEGMENTER if split.segments else DETECTOR],
         **network,
         **backbone_fields(config.backbone, as_resnet=as_resnet),
         # There it alters predictions, so it says what this network computes, not how it was supervised.

@@ -83,6 +83,20 @@ TABLE: tuple[Row, ...] = (
     Row("decoder.norm",                        "model.decoder.layernorm",         "model.decoder.layernorm",            "transformer.decoder.norm"),
     Row("head.classes",                        "class_labels_classifier",         "class_labels_classifier",            "class_embed"),
     Row("head.boxes.layers.{n}",               "bbox_predictor.layers.{n}",       "bbox_predictor.layers.{n}",          "bbox_embed.layers.{n}"),
+    Row("mask_head.attention.query",           "bbox_attention.q_linear",         "bbox_attention.q_proj",              "bbox_attention.q_linear"),
+    Row("mask_head.attention.key",             "bbox_attention.k_linear",         "bbox_attention.k_proj",              "bbox_attention.k_linear"),
+    Row("mask_head.pyramid.joining.conv",      "mask_head.lay1",                  "mask_head.conv1.conv",               "mask_head.lay1"),
+    Row("mask_head.pyramid.joining.norm",      "mask_head.gn1",                   "mask_head.conv1.norm",               "mask_head.gn1"),
+    Row("mask_head.pyramid.narrowing.conv",    "mask_head.lay2",                  "mask_head.conv2.conv",               "mask_head.lay2"),
+    Row("mask_head.pyramid.narrowing.norm",    "mask_head.gn2",                   "mask_head.conv2.norm",               "mask_head.gn2"),
+    Row("mask_head.pyramid.fusions.{n}.adapter", "mask_head.adapter{N}",            "mask_head.fpn_stages.{n}.fpn_adapter", "mask_head.adapter{N}"),
+    Row("mask_head.pyramid.fusions.0.refinement.conv", "mask_head.lay3",                  "mask_head.fpn_stages.0.refine.conv", "mask_head.lay3"),
+    Row("mask_head.pyramid.fusions.0.refinement.norm", "mask_head.gn3",                   "mask_head.fpn_stages.0.refine.norm", "mask_head.gn3"),
+    Row("mask_head.pyramid.fusions.1.refinement.conv", "mask_head.lay4",                  "mask_head.fpn_stages.1.refine.conv", "mask_head.lay4"),
+    Row("mask_head.pyramid.fusions.1.refinement.norm", "mask_head.gn4",                   "mask_head.fpn_stages.1.refine.norm", "mask_head.gn4"),
+    Row("mask_head.pyramid.fusions.2.refinement.conv", "mask_head.lay5",                  "mask_head.fpn_stages.2.refine.conv", "mask_head.lay5"),
+    Row("mask_head.pyramid.fusions.2.refinement.norm", "mask_head.gn5",                   "mask_head.fpn_stages.2.refine.norm", "mask_head.gn5"),
+    Row("mask_head.pyramid.output",            "mask_head.out_lay",               "mask_head.output_conv",              "mask_head.out_lay"),
 )
 
 BACKBONE: dict[Dialect, str] = {
@@ -141,6 +155,11 @@ COUNTS = "num_batches_tracked"  # of plain batch norms; means nothing where they
 SEGMENTER_PREFIXES = ("conditional_detr.", "detr.")  # before the detector's names; hub and original
 MASK_PREFIXES = ("bbox_attention.", "mask_head.")  # the segmenter's own
 BODY = "model."  # what the hub's models without a head leave away
+
+
+def in_segmenter(key: str) -> str:
+    """What the hub's segmenters call a tensor of their own, or one of the detector inside them."""
+    return key if key.startswith(MASK_PREFIXES) else SEGMENTER_PREFIXES[0] + key
 
 
 def backbone_rows(backbone: ResNetDescription | TimmDescription, layout: Layout) -> dict[str, str]:

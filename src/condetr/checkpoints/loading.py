@@ -1,4 +1,4 @@
-"""A reference in, a detector out, with all that was stored beside it and all that was done on the way."""
+"""A reference in, a network out, with all that was stored beside it and all that was done on the way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,11 @@ from condetr.checkpoints.json_file import read_json_object
 from condetr.checkpoints.keys import Dialect
 from condetr.checkpoints.original import infer_config
 from condetr.checkpoints.translate import to_condetr
-from condetr.core.errors import CheckpointError, SettingsError
+from condetr.checkpoints.unwrap import holds_masks
+from condetr.core.errors import CheckpointError, SettingsError, UsageError
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Checkpoint:
     """A detector, ready to predict, and what was stored with it.
 
     Attributes:
-        detector: in evaluation mode.
+        detector: in evaluation mode; a `ConditionalDetrSegmenter` where a mask head was stored or asked for.
         labels: name of every class id.
         source_ids: the id of every class in the data set it was trained on, where known.
         flat: what config.json says beyond the network: costs, coefficients, anything unknown.
@@ -69,19 +71,21 @@ def load(
     classes: Sequence[str] | None = None,
     ignore_mismatched_sizes: bool = False,
     fresh_head: bool = False,
+    fresh_mask_head: bool = False,
     detector_only: bool = False,
     overrides: Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
     **where: Any,
 ) -> Checkpoint:
-    """Load a detector from a folder, a run folder, a weights file or a hub id.
+    """Load a detector, or a segmenter if that is what is stored, from a folder, a run folder, a file or a hub id.
 
     Args:
         reference: what to load.
         classes: names for a new class head; rows of names that the model knows are copied.
         ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
         fresh_head: accept a model that was stored without a head, and give it a new one.
-        detector_only: accept a segmenter, and leave its mask head out.
+        fresh_mask_head: make a segmenter also of a model that was stored without a mask head.
+        detector_only: of a segmenter, leave the mask head out.
         overrides: settings that replace those of config.json, in its words.
         dtype: what the weights are converted to.
         where: ``revision``, ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
@@ -91,13 +95,15 @@ def load(
     """
     place = find(reference, **where)
     split, weights = _settings_and_weights(place, overrides)
-    skeleton = _skeleton(split.config, place)
+    kind = _kind(split, weights, fresh=fresh_mask_head, detector_only=detector_only)
+    skeleton = _skeleton(split.config, kind, place)
     translation = to_condetr(
         weights.tensors,
         shapes_of(skeleton),
         split.config.backbone,
         weights.file,
         without_head=fresh_head or classes is not None,
+        without_mask_head=fresh_mask_head,
         detector_only=detector_only,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
@@ -105,7 +111,7 @@ def load(
     labels, source_ids, tensors = split.labels, split.source_ids, translation.tensors
     if classes is not None:
         config, tensors = with_classes(split.config, tensors, labels, classes, notes)
-        labels, source_ids, skeleton = dict(enumerate(classes)), None, skeleton_of(config)
+        labels, source_ids, skeleton = dict(enumerate(classes)), None, skeleton_of(config, kind)
     detector = assembled(skeleton, tensors, dtype)
     return Checkpoint(
         detector,
@@ -129,10 +135,26 @@ def _settings_and_weights(place: Place, overrides: Mapping[str, Any] | None) -> 
     return split, weights
 
 
-def _skeleton(config: DetectorConfig, place: Place) -> ConditionalDetr:
+def _kind(split: SplitConfig, weights: StoredWeights, *, fresh: bool, detector_only: bool) -> type[ConditionalDetr]:
+    """A segmenter where there is a mask head, or is to be one."""
+    if fresh and detector_only:
+        raise UsageError("excludes fresh_mask_head", item="detector_only", hint="ask for one of them")
+    if fresh or detector_only:
+        return ConditionalDetrSegmenter if fresh else ConditionalDetr
+    stored = holds_masks(weights.tensors, weights.file)
+    if split.segments and not stored:
+        raise CheckpointError(
+            "holds no mask head, but config.json says that this is a segmenter",
+            source=weights.file,
+            hint="fresh_mask_head=True makes a new one, detector_only=True does without",
+        )
+    return ConditionalDetrSegmenter if stored else ConditionalDetr
+
+
+def _skeleton(config: DetectorConfig, kind: type[ConditionalDetr], place: Place) -> ConditionalDetr:
     try:
-        return skeleton_of(config)
-    except SettingsError as error:  # only timm knows what it can build
+        return skeleton_of(config, kind)
+    except SettingsError as error:  # only timm knows what it can build, and only a mask head needs certain widths
         raise CheckpointError(error.reason, source=place.path, item=error.item, hint=error.hint) from error
 
 

@@ -6,14 +6,14 @@ from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescript
 
 _CARD = """---
 library_name: condetr
-pipeline_tag: object-detection
+pipeline_tag: {task}
 tags:
-- object-detection
+- {task}
 - conditional-detr
 ---
 # Conditional DETR
 
-An object detector after Meng et al., "Conditional DETR for Fast Training Convergence" (ICCV 2021), stored by condetr.
+{what} after Meng et al., "Conditional DETR for Fast Training Convergence" (ICCV 2021), stored by condetr.
 
 | | |
 | --- | --- |
@@ -30,16 +30,28 @@ model = condetr.load("path or hub id of this model")
 model.predict("picture.jpg").draw()
 ```
 
-transformers reads the same files: `AutoModelForObjectDetection.from_pretrained(...)`.
+transformers reads the same files: `{model_class}.from_pretrained(...)`.
 
 ## Classes
 {classes}
 """
 
+_DETECTOR = {
+    "task": "object-detection",
+    "what": "An object detector",
+    "model_class": "AutoModelForObjectDetection",
+}
+_SEGMENTER = {
+    "task": "image-segmentation",
+    "what": "A segmenter, which finds objects and their pixels,",
+    "model_class": "ConditionalDetrForSegmentation",
+}
 
-def model_card_of(config: DetectorConfig, labels: Mapping[int, str]) -> str:
+
+def model_card_of(config: DetectorConfig, labels: Mapping[int, str], *, segments: bool) -> str:
     classes = ", ".join(name for name in labels.values() if name != "N/A")
-    return _CARD.format(config=config, backbone=_words_for(config.backbone), classes=classes)
+    said = _SEGMENTER if segments else _DETECTOR
+    return _CARD.format(config=config, backbone=_words_for(config.backbone), classes=classes, **said)
 
 
 def _words_for(backbone: ResNetDescription | TimmDescription) -> str:

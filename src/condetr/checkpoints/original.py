@@ -13,7 +13,7 @@ from condetr.checkpoints.unwrap import unwrapped
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription
 
-HEADS = 8  # of every published model; shapes cannot tell
+HEADS = 8  # of every published model; only the shapes of a mask head tell
 DROPOUT = 0.1
 FIELDS = {  # of the authors' args, in the words of config.json
     "backbone": "backbone",
@@ -47,12 +47,13 @@ def infer_config(weights: StoredWeights) -> tuple[dict[str, Any], list[str]]:
     Raises:
         CheckpointError: the weights are no Conditional DETR with a ResNet.
     """
-    stored, _ = unwrapped(weights.tensors)
+    stored, _ = unwrapped(weights.tensors, weights.file)
     seen = StoredShapes(stored, weights.file)
     inferred = _from_shapes(seen)
     arguments = weights.arguments or {}
     if not arguments:
-        return inferred, [f"no config.json and no args: the network was inferred from shapes, with {HEADS} heads"]
+        heads = inferred["encoder_attention_heads"]
+        return inferred, [f"no config.json and no args: the network was inferred from shapes, with {heads} heads"]
     if seen.dialect != "original":
         return inferred, ["ignored args: they are the authors', the names of the weights are not"]
     return _from_arguments(arguments, inferred, weights.file), ["the network was described by args and shapes"]
@@ -73,11 +74,16 @@ def _from_shapes(seen: StoredShapes) -> dict[str, Any]:
         "decoder_layers": seen.number("decoder.layers.{}.feedforward.expand.weight"),
         "encoder_ffn_dim": _width(seen, "encoder.layers.0.feedforward.expand.weight"),
         "decoder_ffn_dim": _width(seen, "decoder.layers.0.feedforward.expand.weight"),
-        "encoder_attention_heads": HEADS,
-        "decoder_attention_heads": HEADS,
+        **dict.fromkeys(SHARED_FIELDS["nheads"], _heads(seen, channels)),
         "position_embedding_type": "learned" if seen.has("position.rows") else "sine",
         **dict.fromkeys(DROPOUTS, DROPOUT),
     }
+
+
+def _heads(seen: StoredShapes, channels: int) -> int:
+    """The first convolution of a mask head sees the channels of the transformer, and a map of every head."""
+    name = "mask_head.pyramid.joining.conv.weight"
+    return seen.shape(name)[0] - channels if seen.has(name) else HEADS
 
 
 def _width(seen: StoredShapes, name: str) -> int:

@@ -29,7 +29,7 @@ def load_backbone(detector: Body, file: str | Path) -> tuple[str, ...]:
         CheckpointError: the file is unsafe, or no weights of this backbone.
     """
     weights = read_weights(Path(file))
-    stored, notes = unwrapped(weights.tensors)
+    stored, notes = unwrapped(weights.tensors, weights.file)
     backbone: nn.Module = detector.backbone
     ours = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
     root = keys.BACKBONE["original"] + "."

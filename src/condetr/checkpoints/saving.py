@@ -19,6 +19,7 @@ from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
 from condetr.model.body import Body
 from condetr.model.config import DetectorConfig, TimmDescription
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.timm_backbone import FrozenBatchNormAct
 
 
@@ -37,7 +38,7 @@ def save(
 
     Args:
         folder: made if needed; files of these names are replaced.
-        detector: on any device; with or without a head.
+        detector: on any device; with or without a head, or with a mask head too.
         labels: name of every class id.
         source_ids: the id of every class in the data set.
         flat: what else config.json is to say, as `Checkpoint.flat` has it.
@@ -52,13 +53,16 @@ def save(
     config = _as_built(detector)
     if sorted(labels) != list(range(config.num_labels)):
         raise CheckpointError(f"{len(labels)} labels for a head of {config.num_labels} classes", item="labels")
-    raw = join_config(SplitConfig(config, dict(sorted(labels.items())), source_ids, dict(flat or {})))
+    segments = isinstance(detector, ConditionalDetrSegmenter)
+    raw = join_config(
+        SplitConfig(config, dict(sorted(labels.items())), source_ids, dict(flat or {}), segments=segments)
+    )
     raw["torch_dtype"] = str(dtype).removeprefix("torch.")
     tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in detector.state_dict().items()}
     broken = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if broken:
         raise CheckpointError(f"will not store weights that are not finite: {listed(broken)}", source=folder)
-    card = model_card or model_card_of(config, labels)
+    card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
         "model.safetensors": partial(_write_tensors, to_hub(tensors, config.backbone, layout_of(raw))),
         "config.json": partial(_write_json, raw),

@@ -9,7 +9,7 @@ from torch import Tensor
 from condetr.checkpoints import keys
 from condetr.checkpoints.keys import Dialect, ForeignKey, Layout, foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
-from condetr.checkpoints.unwrap import under_expected_names, unwrapped, without_masks, without_unused_stages
+from condetr.checkpoints.unwrap import masks_in, under_expected_names, unwrapped, without_masks, without_unused_stages
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription, TimmDescription
 
@@ -42,6 +42,7 @@ def to_condetr(
     *,
     without_head: bool = False,
     detector_only: bool = False,
+    without_mask_head: bool = False,
     ignore_mismatched_sizes: bool = False,
 ) -> Translation:
     """Find every tensor that ``shapes`` asks for in ``stored``, whichever dialect that speaks.
@@ -52,29 +53,39 @@ def to_condetr(
         backbone: what the network's backbone is.
         source: the file, for errors.
         without_head: a file that holds no head at all is welcome; the head is then in ``fresh``.
-        detector_only: the mask head of a segmenter may be left out.
+        detector_only: the mask head of a segmenter may be left out, where ``shapes`` ask for none.
+        without_mask_head: a file that holds no mask head at all is welcome; the mask head is then in ``fresh``.
         ignore_mismatched_sizes: tensors of another shape are left out; they are then in ``fresh``.
 
     Raises:
         CheckpointError: names the tensors that are missing, unknown, mis-shaped, not finite or of a wrong kind.
     """
-    stored, notes = unwrapped(stored)
-    stored = without_masks(stored, source, notes, allowed=detector_only)
+    stored, notes = unwrapped(stored, source)
+    masks = set(masks_in(shapes))
+    if not masks:
+        stored = without_masks(stored, source, notes, allowed=detector_only)
     dialect, expected = _closest_dialect(stored, shapes, backbone)
     stored = under_expected_names(stored, {foreign.key for foreign in expected.values()}, source)
     stored = without_unused_stages(stored, backbone, notes)
 
     head = {name for name in shapes if name.startswith("head.")}
     absent = {name for name, foreign in expected.items() if foreign.key not in stored}
-    headless = head <= absent
-    if absent == head and not without_head:
+    headless, maskless = head <= absent, masks <= absent
+    if masks and maskless and not without_mask_head:
+        raise CheckpointError(
+            "holds no mask head, only a detector",
+            source=source,
+            hint="ask for a new mask head, fresh_mask_head=True, to train it",
+        )
+    if absent - masks == head and not without_head:
         raise CheckpointError(
             f"holds no head, only the body: missing {listed(expected[name].key for name in head)}",
             source=source,
             hint="ask for a new head, e.g. classes=[...], to train it",
         )
+    allowed = (head if headless and without_head else set()) | (masks if maskless else set())
     _check_keys(
-        missing={expected[name].key for name in absent - (head if headless and without_head else set())},
+        missing={expected[name].key for name in absent - allowed},
         unclaimed=stored.keys() - {foreign.key for foreign in expected.values()},
         dialect=dialect,
         source=source,
@@ -94,16 +105,20 @@ def to_condetr(
         if name not in absent and name not in wrong
     }
     fresh = tuple(name for name in shapes if name not in tensors)
-    if fresh:
-        notes.append(f"freshly initialised: {listed(fresh)}")
+    if masks and maskless:
+        notes.append("new mask head, freshly initialised: train it before use; everything else is the detector's")
+    others = [name for name in fresh if not (maskless and name in masks)]
+    if others:
+        notes.append(f"freshly initialised: {listed(others)}")
     return Translation(tensors, fresh, dialect, tuple(notes))
 
 
 def to_hub(tensors: Mapping[str, Tensor], backbone: Backbone, layout: Layout) -> dict[str, Tensor]:
-    """Our state dict as transformers 4 and 5 both read it."""
+    """Our state dict, with a mask head or without, as transformers 4 and 5 both read it."""
     named = foreign_keys(tensors, backbone, "hub", layout)
     hub = {named[name].key: tensor for name, tensor in tensors.items()}
-    return hub | {twin: hub[key].clone() for twin, key in keys.TWINS.items() if key in hub}
+    hub |= {twin: hub[key].clone() for twin, key in keys.TWINS.items() if key in hub}
+    return {keys.in_segmenter(key): tensor for key, tensor in hub.items()} if masks_in(hub) else hub
 
 
 def _closest_dialect(

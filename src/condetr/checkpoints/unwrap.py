@@ -1,7 +1,7 @@
 """What surrounds a detector's own tensors: prefixes, counts, other heads, second names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription, TimmDescription
 
 
-def unwrapped(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Take off what surrounds the detector's own names."""
+def unwrapped(stored: Mapping[str, Tensor], source: object) -> tuple[dict[str, Tensor], list[str]]:
+    """Take off what surrounds the detector's own names, those of a segmenter's detector too."""
     notes = []
     while stored and (wrapper := next((w for w in keys.WRAPPERS if all(key.startswith(w) for key in stored)), None)):
         stored = {key.removeprefix(wrapper): tensor for key, tensor in stored.items()}
@@ -21,11 +21,22 @@ def unwrapped(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str
     counts = [key for key in stored if key.rpartition(".")[2] == keys.COUNTS]
     if counts:
         notes.append(f"ignored {len(counts)} batch counts of batch norms, which are frozen here")
-    return {key: tensor for key, tensor in stored.items() if key not in set(counts)}, notes
+    stored = {key: tensor for key, tensor in stored.items() if key not in set(counts)}
+    return _without_prefix(stored, source) if masks_in(stored) else stored, notes
+
+
+def masks_in(stored: Iterable[str]) -> list[str]:
+    """Which of the unwrapped keys are of a mask head."""
+    return [key for key in stored if key.startswith(keys.MASK_PREFIXES)]
+
+
+def holds_masks(stored: Mapping[str, Tensor], source: object) -> bool:
+    """Whether a file, as stored, holds a segmenter."""
+    return bool(masks_in(unwrapped(stored, source)[0]))
 
 
 def without_masks(stored: dict[str, Tensor], source: object, notes: list[str], *, allowed: bool) -> dict[str, Tensor]:
-    masks = [key for key in stored if key.startswith(keys.MASK_PREFIXES)]
+    masks = masks_in(stored)
     if not masks:
         return stored
     if not allowed:
@@ -35,11 +46,14 @@ def without_masks(stored: dict[str, Tensor], source: object, notes: list[str], *
             hint="ask for its detector with detector_only=True",
         )
     notes.append(f"left out the mask head: {len(masks)} tensors")
+    return {key: tensor for key, tensor in stored.items() if key not in masks}
+
+
+def _without_prefix(stored: dict[str, Tensor], source: object) -> dict[str, Tensor]:
     plain: dict[str, Tensor] = {}
     for key, tensor in stored.items():
-        if key not in masks:
-            prefix = next((prefix for prefix in keys.SEGMENTER_PREFIXES if key.startswith(prefix)), "")
-            _place(plain, key.removeprefix(prefix), tensor, source)
+        prefix = next((prefix for prefix in keys.SEGMENTER_PREFIXES if key.startswith(prefix)), "")
+        _place(plain, key.removeprefix(prefix), tensor, source)
     return plain
 
 

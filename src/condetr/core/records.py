@@ -23,7 +23,7 @@ class Target:
     Attributes:
         labels: contiguous class ids.
         boxes: (cx, cy, w, h) relative to the picture, in [0, 1].
-        masks: one bit map per object, at the size of the (padded) network input.
+        masks: one bit map per object, in pixels of the network's input; where that is larger, the rest is padding.
     """
 
     labels: ObjectLabels

@@ -4,6 +4,7 @@ batch     images          channels  width of the transformer (d_model)
 queries   object slots    cells     places of the last feature map, row-major (rows * columns)
 heads     attention heads classes   foreground categories; focal loss has no "no object" class
 objects   labelled things of one image
+chosen    queries of one image that somebody wants the masks of
 """
 
 from typing import TypeAlias
@@ -23,5 +24,7 @@ Points: TypeAlias = Float[Tensor, "batch queries 2"]  # (x, y)
 Boxes: TypeAlias = Float[Tensor, "batch queries 4"]  # (cx, cy, w, h) in [0, 1]
 Logits: TypeAlias = Float[Tensor, "batch queries classes"]
 Weights: TypeAlias = Float[Tensor, "batch heads from_tokens to_tokens"]  # attention, rows sum to one
+Embeddings: TypeAlias = Float[Tensor, "chosen channels"]  # of chosen queries of one image
+MaskLogits: TypeAlias = Float[Tensor, "chosen _ _"]  # rows, columns of the finest feature map; before the sigmoid
 ObjectLabels: TypeAlias = Int64[Tensor, "objects"]
 ObjectBoxes: TypeAlias = Float[Tensor, "objects 4"]  # (cx, cy, w, h) in [0, 1]

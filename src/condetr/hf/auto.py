@@ -7,6 +7,7 @@ from condetr.hf.base_model import ConditionalDetrModel
 from condetr.hf.configuration import ConditionalDetrConfig
 from condetr.hf.models import ConditionalDetrForObjectDetection
 from condetr.hf.pretrained import PretrainedModel
+from condetr.hf.segmentation import ConditionalDetrForSegmentation
 
 
 class AutoConfig:
@@ -46,3 +47,7 @@ class AutoModel(_AutoModel):
 
 class AutoModelForObjectDetection(_AutoModel):
     _model = ConditionalDetrForObjectDetection
+
+
+class AutoModelForImageSegmentation(_AutoModel):
+    _model = ConditionalDetrForSegmentation

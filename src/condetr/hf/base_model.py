@@ -22,7 +22,6 @@ class ConditionalDetrModel(PretrainedModel):
     ``position_embedding`` and ``query_position_embeddings`` are its parts.
     """
 
-    base_model_prefix: ClassVar[str] = "model"
     headless: ClassVar[bool] = True
     _parts: ClassVar[dict[str, str]] = {
         "backbone": "backbone",
@@ -36,7 +35,7 @@ class ConditionalDetrModel(PretrainedModel):
         super().__init__(config)
         self.network = BodyOf(ConditionalDetr(config.split().config) if detector is None else detector)
         self._leave_early_layers()
-        speak_hub(self)
+        speak_hub(self, part="network")
 
     def __getattr__(self, name: str) -> Any:
         if name in self._parts:
@@ -62,11 +61,12 @@ class ConditionalDetrModel(PretrainedModel):
         *inputs: Any,
         output_attentions: bool | None,
         output_hidden_states: bool | None,
+        features: bool = False,
     ) -> Sight:
-        """One look at a batch, as `forward` is asked for it."""
+        """One look at a batch, as `forward` is asked for it; ``features`` asks for the backbone's in any case."""
         asked = self.config.output_attentions if output_attentions is None else output_attentions
         states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        return look(self.network, *inputs, attentions=asked, hidden_states=states)
+        return look(self.network, *inputs, attentions=asked, hidden_states=states, features=features)
 
     def forward(
         self,

@@ -10,12 +10,14 @@ from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.config_json import SplitConfig
 from condetr.checkpoints.files import StoredWeights, read_weights
 from condetr.checkpoints.json_file import read_json_object
-from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys
+from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys, in_segmenter
 from condetr.checkpoints.original import infer_config
 from condetr.checkpoints.tensors import listed
 from condetr.checkpoints.translate import to_condetr
+from condetr.checkpoints.unwrap import unwrapped
 from condetr.hf.placement import dtype_of
 from condetr.model.detector import ConditionalDetr
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +40,29 @@ def load_detector(
     *,
     ignore_mismatched_sizes: bool,
     headless: bool,
+    kind: type[ConditionalDetr],
 ) -> tuple[ConditionalDetr, dict[str, Any]]:
-    """The detector, and what transformers calls its loading info; ``headless`` leaves the head out of that.
+    """The detector, and what transformers calls its loading info.
+
+    Args:
+        path: of a folder or weights file.
+        split: the settings.
+        dtype: of the weights.
+        ignore_mismatched_sizes: start tensors of other shapes afresh.
+        headless: leave the head out of the info.
+        kind: a detector, which leaves the mask head of a segmenter out, or a segmenter, also made of a detector.
 
     Raises:
         CheckpointError: the weights are broken, unsafe or do not fit the settings.
     """
-    weights, skeleton = read_weights(path), skeleton_of(split.config)
+    weights, skeleton = read_weights(path), skeleton_of(split.config, kind)
     translation = to_condetr(
         weights.tensors,
         shapes_of(skeleton),
         split.config.backbone,
         weights.file,
         without_head=True,
+        without_mask_head=True,
         detector_only=True,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
@@ -69,12 +81,14 @@ def load_detector(
 def _info(fresh: list[str], weights: StoredWeights, dialect: Dialect, skeleton: ConditionalDetr) -> dict[str, Any]:
     hub = foreign_keys(fresh, skeleton.config.backbone, "hub", LAYOUTS[0])
     theirs = foreign_keys(fresh, skeleton.config.backbone, dialect, LAYOUTS[0])
-    stored = {name: weights.tensors[key] for name, (key, _) in theirs.items() if key in weights.tensors}
+    tensors, _ = unwrapped(weights.tensors, weights.file)
+    stored = {name: tensors[key] for name, (key, _) in theirs.items() if key in tensors}
+    said = in_segmenter if isinstance(skeleton, ConditionalDetrSegmenter) else str
     return {
-        "missing_keys": [hub[name].key for name in fresh if name not in stored],
+        "missing_keys": [said(hub[name].key) for name in fresh if name not in stored],
         "unexpected_keys": [],
         "mismatched_keys": [
-            (hub[name].key, tensor.shape, skeleton.state_dict()[name].shape) for name, tensor in stored.items()
+            (said(hub[name].key), tensor.shape, skeleton.state_dict()[name].shape) for name, tensor in stored.items()
         ],
         "error_msgs": [],
     }

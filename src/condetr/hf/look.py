@@ -37,8 +37,13 @@ def look(
     *,
     attentions: bool,
     hidden_states: bool,
+    features: bool,
 ) -> Sight:
-    """Raises `UsageError` for an argument that does not fit the network or the others."""
+    """``features`` asks for those of the backbone, also where it could be left out.
+
+    Raises:
+        UsageError: an argument does not fit the network or the others.
+    """
     check_pixels(pixel_values, body)
     batch, width = len(pixel_values), body.config.d_model
     rows, columns = cells_of(pixel_values, body)
@@ -67,6 +72,7 @@ def look(
         trace = body.trace(
             pixel_values,
             padding_of(pixel_mask, pixel_values, body),
+            features=body.backbone(pixel_values) if features else None,
             flattened=inputs_embeds,
             memory=encoded.last_hidden_state,
             embeddings=decoder_inputs_embeds,

@@ -17,6 +17,7 @@ from condetr.hf.pretrained import PretrainedModel
 from condetr.hf.supervision import losses_of
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
+from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import anchored
 
@@ -27,7 +28,6 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
     ``class_labels_classifier`` may be exchanged for another layer.
     """
 
-    base_model_prefix: ClassVar[str] = "model"
     headless: ClassVar[bool] = False
 
     def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
@@ -86,8 +86,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
             output_hidden_states=output_hidden_states,
         )
         trace = sight.trace
-        supervised = trace.embeddings if self.config.auxiliary_loss and labels is not None else trace.embeddings[-1:]
-        predictions = [self._predict(embeddings, trace.reference_logits) for embeddings in supervised]
+        predictions = self.conclude(trace, supervised=labels is not None)
         output = ConditionalDetrObjectDetectionOutput(
             logits=predictions[-1].logits,
             pred_boxes=predictions[-1].boxes,
@@ -96,23 +95,29 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
             **sight.watched,
         )
         if labels is not None:
-            output.loss, output.loss_dict = losses_of(predictions, labels, self._costs, self._weights)
+            output.loss, output.loss_dict = losses_of(predictions, labels, self.costs, self.weights)
             if self.config.auxiliary_loss:
                 output.auxiliary_outputs = [{"logits": one.logits, "pred_boxes": one.boxes} for one in predictions[:-1]]
         return self._returned(output, return_dict)
+
+    def conclude(self, trace: Trace, *, supervised: bool) -> list[Prediction]:
+        """Of the last decoder layer; of all, last layer last, where the losses need them."""
+        heard = trace.embeddings if self.config.auxiliary_loss and supervised else trace.embeddings[-1:]
+        return [self._predict(embeddings, trace.reference_logits) for embeddings in heard]
 
     def _predict(self, embeddings: Queries, reference_logits: Points) -> Prediction:
         boxes = anchored(self.bbox_predictor(embeddings), reference_logits)
         return Prediction(self.class_labels_classifier(embeddings), boxes)
 
     @property
-    def _costs(self) -> MatchingCosts:
+    def costs(self) -> MatchingCosts:
         return MatchingCosts(*self._numbers("class_cost", "bbox_cost", "giou_cost"))
 
     @property
-    def _weights(self) -> LossWeights:
-        coefficients = ("cls_loss_coefficient", "bbox_loss_coefficient", "giou_loss_coefficient")
-        return LossWeights(*self._numbers(*coefficients, "focal_alpha"))
+    def weights(self) -> LossWeights:
+        of_boxes = ("cls_loss_coefficient", "bbox_loss_coefficient", "giou_loss_coefficient")
+        of_masks = ("mask_loss_coefficient", "dice_loss_coefficient")
+        return LossWeights(*self._numbers(*of_boxes, "focal_alpha", *of_masks))
 
     def _numbers(self, *settings: str) -> list[float]:
         return [float(getattr(self.config, setting)) for setting in settings]

@@ -101,3 +101,21 @@ class ConditionalDetrObjectDetectionOutput(ModelOutput):
     encoder_last_hidden_state: Tensor | None
     encoder_hidden_states: tuple[Tensor, ...] | None
     encoder_attentions: tuple[Tensor, ...] | None
+
+
+class ConditionalDetrSegmentationOutput(ModelOutput):
+    """The same as of a detector, and masks before the sigmoid of every query: (batch, queries, height/4, width/4)."""
+
+    loss: Tensor | None
+    loss_dict: dict[str, Tensor] | None
+    logits: Tensor
+    pred_boxes: Tensor
+    pred_masks: Tensor
+    auxiliary_outputs: list[dict[str, Tensor]] | None
+    last_hidden_state: Tensor | None
+    decoder_hidden_states: tuple[Tensor, ...] | None
+    decoder_attentions: tuple[Tensor, ...] | None
+    cross_attentions: tuple[Tensor, ...] | None
+    encoder_last_hidden_state: Tensor | None
+    encoder_hidden_states: tuple[Tensor, ...] | None
+    encoder_attentions: tuple[Tensor, ...] | None

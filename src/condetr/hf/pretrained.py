@@ -22,7 +22,7 @@ class PretrainedModel(StoredModel):
     """The base of models with a head and without; ``base_model`` is the one without."""
 
     main_input_name: ClassVar[str] = "pixel_values"
-    base_model_prefix: ClassVar[str]
+    base_model_prefix: ClassVar[str] = "model"
     supports_gradient_checkpointing: ClassVar[bool] = True
 
     @property

@@ -33,6 +33,7 @@ class StoredModel(nn.Module):
 
     config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
     headless: ClassVar[bool]
+    kind: ClassVar[type[ConditionalDetr]] = ConditionalDetr
 
     def __init__(self, config: ConditionalDetrConfig, _: ConditionalDetr | None = None) -> None:
         super().__init__()
@@ -94,6 +95,7 @@ class StoredModel(nn.Module):
             dtype or torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
             headless=cls.headless,
+            kind=cls.kind,
         )
         model = cls(config, detector).eval().to(device_of(device_map))
         return (model, info) if output_loading_info else model
@@ -128,7 +130,7 @@ class StoredModel(nn.Module):
             return
         split, detector = self.config.split(), self.network
         if state_dict is not None:
-            skeleton = skeleton_of(split.config)
+            skeleton = skeleton_of(split.config, self.kind)
             found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
             detector = assembled(skeleton, found.tensors, self.dtype)
         written = cast("ConditionalDetr", detector)

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from condetr.core.errors import AnnotationError
 from condetr.core.records import Prediction, Target
+from condetr.losses.masks import MaskSupervision
 from condetr.losses.set_loss import Losses, LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
 
 
 def targets_of(labels: Sequence[Any], batch: int) -> list[Target]:
-    """One dict per image: ``class_labels`` and ``boxes`` (cx, cy, w, h) in [0, 1]; what else it has is not looked at.
+    """One dict per image: ``class_labels``, ``boxes`` (cx, cy, w, h) in [0, 1], and ``masks`` where there are any.
 
     Raises:
         AnnotationError: names the image.
@@ -41,14 +42,26 @@ def _target(label: Any, image: int) -> Target:
             f"boxes is {list(boxes.shape)}, expected [{len(classes)}, 4], one per class label",
             item=f"labels, image {image}",
         )
-    return Target(labels=classes.long(), boxes=boxes.float().reshape(-1, 4))
+    masks = label.get("masks")
+    if masks is not None and (not isinstance(masks, Tensor) or masks.ndim != 3 or len(masks) != len(classes)):
+        said = list(masks.shape) if isinstance(masks, Tensor) else f"a {type(masks).__name__}"
+        raise AnnotationError(
+            f"masks is {said}, expected [{len(classes)}, height, width], one per class label",
+            item=f"labels, image {image}",
+        )
+    return Target(classes.long(), boxes.float().reshape(-1, 4), None if masks is None else masks.bool())
 
 
 def losses_of(
-    predictions: Sequence[Prediction], labels: Sequence[Any], costs: MatchingCosts, weights: LossWeights
+    predictions: Sequence[Prediction],
+    labels: Sequence[Any],
+    costs: MatchingCosts,
+    weights: LossWeights,
+    supervision: MaskSupervision | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted total, and each term: of the last layer plain, of the others numbered from 0."""
-    losses = set_loss(predictions, targets_of(labels, len(predictions[-1].logits)), costs, weights)
+    targets = targets_of(labels, len(predictions[-1].logits))
+    losses = set_loss(predictions, targets, costs, weights, supervision=supervision)
     return losses.total, _named(losses)
 
 
@@ -60,6 +73,8 @@ def _named(losses: Losses) -> dict[str, Tensor]:
         "cardinality_error": losses.cardinality_error,
     }
     named = {name: term[-1] for name, term in terms.items()}
+    if losses.masks is not None and losses.dice is not None:
+        named |= {"loss_mask": losses.masks, "loss_dice": losses.dice}
     for layer in range(len(losses.classes) - 1):
         named |= {f"{name}_{layer}": term[layer] for name, term in terms.items()}
     return named

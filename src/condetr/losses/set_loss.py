@@ -12,6 +12,7 @@ from condetr.core.errors import SettingsError, UsageError
 from condetr.core.records import Prediction, Target
 from condetr.losses.boxes import giou_losses, l1_losses
 from condetr.losses.focal import focal_losses
+from condetr.losses.masks import MaskSupervision, mask_losses
 from condetr.losses.object_count import objects_in
 from condetr.losses.progress import cardinality_errors, class_error
 from condetr.matching.assignment import Assignment, assign
@@ -21,12 +22,14 @@ from condetr.matching.objects import gather_objects
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """How much each term counts in the total, and the alpha of the focal loss; as in the paper."""
+    """How much each term counts in the total, and the alpha of the focal loss of the classes; as in the paper."""
 
     classes: float = 2.0
     boxes: float = 5.0
     giou: float = 2.0
     alpha: float = 0.25
+    masks: float = 1.0
+    dice: float = 1.0
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(weight) and weight >= 0 for weight in astuple(self)) or self.alpha > 1:
@@ -48,6 +51,8 @@ class Losses:
             where nothing is matched, as the authors log it.
         assignment: which query answered for which object.
         unmatched: objects left out for want of queries.
+        masks: focal loss of the last layer's masks, where they are supervised.
+        dice: 1 - dice of the same.
     """
 
     total: Float[Tensor, ""]
@@ -58,6 +63,8 @@ class Losses:
     class_error: Float[Tensor, ""]
     assignment: Assignment
     unmatched: int
+    masks: Float[Tensor, ""] | None = None
+    dice: Float[Tensor, ""] | None = None
 
 
 def set_loss(
@@ -66,6 +73,7 @@ def set_loss(
     costs: MatchingCosts,
     weights: LossWeights,
     objects: float | None = None,
+    supervision: MaskSupervision | None = None,
 ) -> Losses:
     """Equation 2 of DETR with the focal loss of Conditional DETR, computed at least in fp32.
 
@@ -75,6 +83,7 @@ def set_loss(
         costs: of the matching.
         weights: of the loss.
         objects: what the terms are divided by; `objects_in(targets)` unless given, say for several batches a step.
+        supervision: of masks, which only the last layer has.
 
     Raises:
         UsageError: the predictions and the targets are not of the same images.
@@ -96,8 +105,14 @@ def set_loss(
     pairs = boxes[answering], labelled.boxes[answered]
     classes = focal_losses(logits, (*answering, labels), weights.alpha) / count
     l1, giou = l1_losses(*pairs) / count, giou_losses(*pairs) / count
+    total = (weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum()
+    masks = dice = None
+    if supervision is not None:
+        of_masks = mask_losses(supervision, assignment, targets)
+        masks, dice = of_masks.focal / count, of_masks.dice / count
+        total = total + weights.masks * masks + weights.dice * dice
     return Losses(
-        total=(weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum(),
+        total=total,
         classes=classes,
         boxes=l1,
         giou=giou,
@@ -105,6 +120,8 @@ def set_loss(
         class_error=class_error(logits[answering][-1], labels[-1]),
         assignment=assignment,
         unmatched=sum(labelled.counts) - len(assignment.images),
+        masks=masks,
+        dice=dice,
     )
 
 

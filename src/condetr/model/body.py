@@ -17,11 +17,18 @@ from condetr.model.position import LearnedGrid, SineGrid, check_grid_fits
 class Trace(NamedTuple):
     """All that one look at a batch leaves behind; heads and observers read from it.
 
-    ``features`` is empty when the caller brought the memory; ``embeddings`` are the normalised ones of every
-    decoder layer, last layer last.
+    Attributes:
+        features: of the backbone, finest first; empty where the caller brought what comes after them.
+        flattened: what enters the encoder; None where the caller brought only the memory.
+        cells: True on cells that hold real pixels.
+        memory: what leaves the encoder.
+        embeddings: the normalised ones of every decoder layer, last layer last.
+        reference_logits: the points that all decoder layers share.
     """
 
     features: tuple[FeatureMap, ...]
+    flattened: Memory | None
+    cells: GridMask
     memory: Memory
     embeddings: tuple[Queries, ...]
     reference_logits: Points
@@ -45,6 +52,7 @@ class Body(nn.Module):
         pixels: Pixels,
         mask: PixelMask | None = None,
         *,
+        features: tuple[FeatureMap, ...] | None = None,
         flattened: Memory | None = None,
         memory: Memory | None = None,
         embeddings: Queries | None = None,
@@ -55,6 +63,7 @@ class Body(nn.Module):
         Args:
             pixels: normalised pictures.
             mask: True on real pixels; None when nothing is padded.
+            features: what the backbone gave earlier; it is not run again.
             flattened: enters the encoder instead of the projected features of the backbone.
             memory: what the encoder gave earlier; it is not run again.
             embeddings: what the queries start from instead of zeros.
@@ -65,17 +74,18 @@ class Body(nn.Module):
         """
         rows, columns = (-(-side // self.backbone.stride) for side in pixels.shape[-2:])
         check_grid_fits(self.position, rows, columns, self.backbone.stride)
-        features: tuple[FeatureMap, ...] = ()
-        if memory is None and flattened is None:
-            features = self.backbone(pixels)
+        if features is None:
+            features = self.backbone(pixels) if memory is None and flattened is None else ()
+        if features:
             rows, columns = features[-1].shape[-2:]
+        if features and flattened is None:
             flattened = self.input_projection(features[-1]).flatten(2).transpose(1, 2)
         cells = grid_mask(pixels, mask, rows, columns)
         grid = self.position(cells).to(pixels.dtype)
         allowed = None if mask is None else cells.flatten(1)
         memory = self.encoder(flattened, grid, allowed) if memory is None else memory
         decoded = self.decoder(memory, grid, allowed, embeddings, query_mask)
-        return Trace(features, memory, decoded.embeddings, decoded.reference_logits)
+        return Trace(features, flattened, cells, memory, decoded.embeddings, decoded.reference_logits)
 
 
 def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> GridMask:

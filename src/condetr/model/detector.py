@@ -2,7 +2,7 @@
 
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.model.body import Body
+from condetr.model.body import Body, Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.heads import DetectionHead
 
@@ -18,7 +18,10 @@ class ConditionalDetr(Body):
         self.head = DetectionHead(config)
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
-        trace = self.trace(pixels, mask)
+        return self.conclude(self.trace(pixels, mask))
+
+    def conclude(self, trace: Trace) -> Prediction:
+        """What the last layer says after a look at a batch."""
         return self.head(trace.embeddings[-1], trace.reference_logits)
 
     def supervise(self, pixels: Pixels, mask: PixelMask | None = None) -> tuple[Prediction, ...]:

@@ -1,26 +1,35 @@
 """The network and what it is told: from pictures and targets to the losses of all decoder layers."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from condetr.core.records import Prediction, Target
 from condetr.core.shapes import PixelMask, Pixels
+from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
 from condetr.losses.set_loss import Losses, LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
+from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
+from condetr.model.mask_head import MaskHead
 from condetr.model.recompute import keep, recompute
 from condetr.model.resnet import ResNet
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.precision import Precision
 from condetr.training.query_groups import QueryGroups
+
+OfQueries = Float[Tensor, "batch queries channels"]
+OfGroups = Float[Tensor, "groups_of_batch queries_of_group channels"]
 
 
 class SupervisedDetector(nn.Module):
     """Wraps a detector for training; `release` gives it back as it was, but for its weights.
 
     Attributes:
-        detector: what is trained.
+        detector: what is trained; a segmenter also learns masks.
         groups: the queries of other groups, if there are any.
     """
 
@@ -45,28 +54,48 @@ class SupervisedDetector(nn.Module):
         self, pixels: Pixels, mask: PixelMask | None, targets: Sequence[Target], objects: float | None = None
     ) -> Losses:
         """Losses divided by ``objects``, the targets' unless given; averaged over query groups."""
-        predictions = self.predictions(pixels, mask)
+        trace = self._look(pixels, mask)
+        predictions = self._conclude(trace)
         groups = len(predictions[-1].logits) // len(targets)
         counted = None if objects is None else objects * groups
         repeated = [target for target in targets for _ in range(groups)]
-        return set_loss(predictions, repeated, self._costs, self._weights, counted)
+        supervision = None
+        if isinstance(self.detector, ConditionalDetrSegmenter):
+            real = None if mask is None else mask.repeat_interleave(groups, 0)
+            predict = partial(self._masks, self.detector.mask_head, trace)
+            supervision = MaskSupervision(predict, (pixels.shape[2], pixels.shape[3]), real)
+        return set_loss(predictions, repeated, self._costs, self._weights, counted, supervision)
 
     def predictions(self, pixels: Pixels, mask: PixelMask | None) -> list[Prediction]:
-        """Of every decoder layer, last layer last; each query group as an image of its own.
+        """Of every decoder layer, last layer last; each query group as an image of its own."""
+        return self._conclude(self._look(pixels, mask))
 
-        The heads keep fp32: half a pixel of a large picture is beyond the digits of bf16.
-        """
+    def _look(self, pixels: Pixels, mask: PixelMask | None) -> Trace:
         with self._precision.autocast():
             if self.groups is None:
-                trace = self.detector.trace(pixels, mask)
-                embeddings, points = list(trace.embeddings), trace.reference_logits
-            else:
-                trace = self.groups.trace(self.detector, pixels, mask)
-                embeddings = [self.groups.apart(of_layer) for of_layer in trace.embeddings]
-                points = self.groups.apart(trace.reference_logits)
+                return self.detector.trace(pixels, mask)
+            return self.groups.trace(self.detector, pixels, mask)
+
+    def _conclude(self, trace: Trace) -> list[Prediction]:
+        """The heads keep fp32: half a pixel of a large picture is beyond the digits of bf16."""
+        embeddings, points = (
+            [self._apart(of_layer) for of_layer in trace.embeddings],
+            self._apart(trace.reference_logits),
+        )
         layers = len(embeddings)
         together = self.detector.head(torch.cat(embeddings).float(), points.float().repeat(layers, 1, 1))
         return [Prediction(*of_layer) for of_layer in zip(*(part.chunk(layers) for part in together), strict=True)]
+
+    def _masks(self, mask_head: MaskHead, trace: Trace, images: Matches, queries: Matches) -> MaskMaps:
+        """Of matched queries: the groups of an image, which count as images of their own, share what it shows."""
+        embeddings = self._apart(trace.embeddings[-1])
+        groups = len(embeddings) // len(trace.memory)
+        counts = (images // groups).bincount(minlength=len(trace.memory)).tolist()
+        with self._precision.autocast():
+            return torch.cat(mask_head(trace, embeddings[images, queries].split(counts)))
+
+    def _apart(self, of_queries: OfQueries) -> OfGroups:
+        return of_queries if self.groups is None else self.groups.apart(of_queries)
 
     def release(self) -> None:
         keep(_layers_of(self.detector))

@@ -1,0 +1,35 @@
+"""Where the embedding of an object would look in the memory: the first guess of its mask (DETR, section 4.4)."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from condetr.core.shapes import Embeddings, Memory
+from condetr.model.attention import split_heads
+from condetr.model.blocks import projection
+
+Keys = Float[Tensor, "batch heads cells width"]
+
+
+class MaskAttention(nn.Module):
+    """Attention without values: one map per head. All maps of an object together sum to one."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = projection(channels, channels)
+        self.key = projection(channels, channels)
+        for linear in (self.query, self.key):
+            nn.init.zeros_(linear.bias)
+
+    def keys(self, memory: Memory) -> Keys:
+        """What embeddings are compared with: the same for all of them."""
+        return split_heads(self.key(memory), self.heads)
+
+    def forward(
+        self, embeddings: Embeddings, keys: Float[Tensor, "heads cells width"], cells: Bool[Tensor, "cells"]
+    ) -> Float[Tensor, "chosen heads cells"]:
+        """The maps of chosen embeddings of one image; padding is not looked at."""
+        query = self.query(embeddings).unflatten(-1, (self.heads, -1)) * keys.shape[-1] ** -0.5
+        scores = torch.einsum("nhw,hcw->nhc", query, keys).masked_fill(~cells, float("-inf"))
+        return scores.flatten(1).softmax(-1).view_as(scores)

@@ -1,0 +1,73 @@
+"""Which pixels an object covers: DETR's mask head (Carion et al. 2020, section 4.4)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from condetr.core.errors import UsageError
+from condetr.core.shapes import Embeddings, MaskLogits
+from condetr.model.body import Trace
+from condetr.model.config import DetectorConfig
+from condetr.model.mask_attention import MaskAttention
+from condetr.model.mask_pyramid import Clues, MaskPyramid
+
+NUMBERS_AT_ONCE = 1 << 24  # of the largest map that is held for several objects: they are segmented in blocks
+
+# One of these for every image, and each has its own number of chosen queries.
+EmbeddingsOfOne = Float[Tensor, "_ channels"]
+MasksOfOne = Float[Tensor, "_ _ _"]
+
+
+class Scene(NamedTuple):
+    """What the masks of one image have in common, computed once."""
+
+    clues: Clues
+    keys: Float[Tensor, "heads cells width"]
+    cells: Bool[Tensor, "rows columns"]  # True on real ones
+
+
+class MaskHead(nn.Module):
+    """Attention maps of an embedding over the memory, refined by the features of the backbone.
+
+    Args:
+        config: of the detector; there are as many maps as encoder attention heads.
+        feature_widths: of the backbone's stages, finest first.
+
+    Raises:
+        SettingsError: the network has other widths, or fewer stages, than masks can be made from.
+    """
+
+    def __init__(self, config: DetectorConfig, feature_widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.pyramid = MaskPyramid(config.d_model, config.encoder_attention_heads, feature_widths)
+        self.attention = MaskAttention(config.d_model, config.encoder_attention_heads)
+
+    def forward(self, trace: Trace, embeddings: Sequence[EmbeddingsOfOne]) -> list[MasksOfOne]:
+        """Masks of some embeddings of each image, in their order; see `masks`."""
+        return [self.masks(scene, of_image) for scene, of_image in zip(self.scenes(trace), embeddings, strict=True)]
+
+    def scenes(self, trace: Trace) -> list[Scene]:
+        """What the masks of each image have in common.
+
+        Raises:
+            UsageError: the trace is of a look without the backbone, whose features the masks need.
+        """
+        if not trace.features or trace.flattened is None:
+            raise UsageError("a look without the backbone gives no masks", item="features")
+        projected = trace.flattened.transpose(1, 2).unflatten(2, trace.cells.shape[1:])
+        clues, keys = self.pyramid.clues(projected, trace.features), self.attention.keys(trace.memory)
+        return [Scene(clues.of_image(image), keys[image], cells) for image, cells in enumerate(trace.cells)]
+
+    def masks(self, scene: Scene, embeddings: Embeddings) -> MaskLogits:
+        """They cover the whole input, padding included. Memory grows with these embeddings only."""
+        numbers = max(
+            adapted.shape[1] * adapted.shape[2:].numel() for adapted in (scene.clues.coarse, *scene.clues.finer)
+        )
+        blocks = []
+        for some in embeddings.split(max(1, NUMBERS_AT_ONCE // numbers)):
+            maps = self.attention(some, scene.keys, scene.cells.flatten()).unflatten(2, scene.cells.shape)
+            blocks.append(self.pyramid(maps, scene.clues))
+        return torch.cat(blocks)

@@ -1,0 +1,193 @@
+import copy
+
+import pytest
+import torch
+from torch.nn.functional import conv2d, interpolate
+
+from condetr.core.errors import SettingsError, UsageError
+from condetr.model import mask_head
+from condetr.model.config import DetectorConfig, ResNetDescription
+from condetr.model.detector import ConditionalDetr
+from condetr.model.mask_attention import MaskAttention
+from condetr.model.mask_pyramid import MaskPyramid
+from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
+from tests.scramble import scramble
+from tests.unit.model.test_detector import BACKBONE, tiny
+
+ALL = torch.arange(7)
+
+
+def segmenter_of(**changes) -> ConditionalDetrSegmenter:
+    return scramble(ConditionalDetrSegmenter(tiny(encoder_attention_heads=8, **changes))).eval()
+
+
+def batch(*sizes):
+    height, width = (max(sides) for sides in zip(*sizes, strict=True))
+    pixels, mask = torch.zeros(len(sizes), 3, height, width), torch.zeros(len(sizes), height, width, dtype=torch.bool)
+    for image, (h, w) in enumerate(sizes):
+        pixels[image, :, :h, :w] = torch.randn(3, h, w)
+        mask[image, :h, :w] = True
+    return pixels, mask
+
+
+@torch.no_grad()
+def test_scores_and_boxes_are_the_detectors():
+    segmenter = segmenter_of()
+    detector = ConditionalDetr(segmenter.config).eval()
+    detector.load_state_dict({n: t for n, t in segmenter.state_dict().items() if not n.startswith("mask_head.")})
+    pixels, mask = batch((70, 90), (64, 33), (50, 96))
+    for found in (segmenter(pixels, mask), segmenter.conclude(segmenter.trace(pixels, mask))):
+        assert torch.equal(found.logits, detector(pixels, mask).logits)
+        assert torch.equal(found.boxes, detector(pixels, mask).boxes)
+
+
+@pytest.mark.parametrize("size", [(70, 90), (1, 1), (64, 64), (97, 2)], ids=str)
+@torch.no_grad()
+def test_masks_are_those_of_the_chosen_in_their_order(size):
+    segmenter = segmenter_of()
+    trace = segmenter.trace(*batch(size, (33, 20), (5, 61)))
+    every = segmenter.segment(trace, [ALL] * 3)
+    assert [len(of_image) for of_image in every] == [7] * 3
+    assert every[0].shape[1:] == trace.features[0].shape[2:]
+    chosen = [torch.tensor([4]), torch.tensor([], dtype=torch.int64), torch.tensor([6, 0, 3])]
+    some = segmenter.segment(trace, chosen)
+    assert [len(of_image) for of_image in some] == [1, 0, 3]
+    for of_image, all_of_image, numbers in zip(some, every, chosen, strict=True):
+        torch.testing.assert_close(of_image, all_of_image[numbers], atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_images_do_not_see_each_other():
+    segmenter = segmenter_of()
+    pixels, mask = batch((70, 90), (64, 33))
+    together = segmenter.segment(segmenter.trace(pixels, mask), [ALL, ALL])
+    for image in range(2):
+        [alone] = segmenter.segment(segmenter.trace(pixels[image, None], mask[image, None]), [ALL])
+        torch.testing.assert_close(alone, together[image], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_blocks_change_nothing(monkeypatch):
+    segmenter = segmenter_of()
+    trace = segmenter.trace(*batch((70, 90)))
+    blocks = []
+    segmenter.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
+    [whole] = segmenter.segment(trace, [ALL])
+    monkeypatch.setattr(mask_head, "NUMBERS_AT_ONCE", 2 * 40 * 9)
+    assert blocks == [7]
+    [pieces] = segmenter.segment(trace, [ALL])
+    assert len(blocks) > 2
+    torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_picture_is_looked_at_once():
+    segmenter = segmenter_of()
+    looked = []
+    for name in ("backbone", "input_projection", "encoder", "decoder", "mask_head.attention.key"):
+        segmenter.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: looked.append(name))
+    trace = segmenter.trace(*batch((70, 90), (64, 33)))
+    segmenter.segment(trace, [ALL, ALL])
+    assert sorted(looked) == sorted({*looked})
+    assert len(looked) == 5
+
+
+@torch.no_grad()
+def test_the_pyramid_is_detrs():
+    """Side by side: features and maps; what the features add is only computed once for all objects."""
+    pyramid = scramble(MaskPyramid(16, 8, (6, 5, 4)))
+    projected, maps = torch.randn(1, 16, 3, 4), torch.rand(2, 8, 3, 4)
+    features = tuple(torch.randn(1, c, *size) for c, size in ((6, (9, 16)), (5, (6, 8)), (4, (3, 4)), (99, (3, 4))))
+    x = torch.cat((projected.expand(2, -1, -1, -1), maps), 1)
+    for refinement in (pyramid.joining, pyramid.narrowing):
+        x = refinement.norm(refinement.conv(x)).relu()
+    for fusion, stage in zip(pyramid.fusions, features[2::-1], strict=True):
+        adapted = conv2d(stage, fusion.adapter.weight, fusion.adapter.bias)
+        x = adapted + interpolate(x, size=stage.shape[2:], mode="nearest")
+        x = fusion.refinement.norm(fusion.refinement.conv(x)).relu()
+    expected = pyramid.output(x)[:, 0]
+    torch.testing.assert_close(pyramid(maps, pyramid.clues(projected, features)), expected, atol=1e-5, rtol=1e-5)
+    assert expected.std() > 0.01
+
+
+@torch.no_grad()
+def test_maps_share_one_sum_and_leave_padding_out():
+    attention = scramble(MaskAttention(16, 4))
+    embeddings, memory = torch.randn(3, 16), torch.randn(1, 12, 16)
+    cells = torch.arange(12) % 4 < 3
+    maps = attention(embeddings, attention.keys(memory)[0], cells)
+    torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3))
+    assert (maps[..., ~cells] == 0).all()
+    other = memory + 100 * (~cells)[None, :, None]
+    torch.testing.assert_close(attention(embeddings, attention.keys(other)[0], cells), maps)
+
+
+def test_a_look_without_the_backbone_gives_no_masks():
+    segmenter = segmenter_of()
+    pixels, mask = batch((64, 64))
+    trace = segmenter.trace(pixels, mask, memory=torch.randn(1, 4, 32))
+    with pytest.raises(UsageError, match="backbone"):
+        segmenter.segment(trace, [ALL])
+
+
+@torch.no_grad()
+def test_features_of_an_earlier_look():
+    segmenter = segmenter_of()
+    pixels, mask = batch((64, 70), (33, 60))
+    trace = segmenter.trace(pixels, mask)
+    again = segmenter.trace(pixels, mask, features=trace.features, memory=trace.memory)
+    for one, other in zip(segmenter.segment(again, [ALL] * 2), segmenter.segment(trace, [ALL] * 2), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_segmenter_around_a_detector(training):
+    detector = scramble(ConditionalDetr(tiny(encoder_attention_heads=8))).train(training).double()
+    segmenter = with_masks(detector)
+    shared = dict(segmenter.named_parameters())
+    assert all(shared[name] is parameter for name, parameter in detector.named_parameters())
+    assert {p.dtype for p in segmenter.parameters()} == {torch.float64}
+    assert detector.state_dict().keys() == {n for n in segmenter.state_dict() if not n.startswith("mask_head.")}
+    copied = copy.deepcopy(segmenter).eval()
+    pixels, mask = batch((64, 70))
+    trace = copied.trace(pixels.double(), mask)
+    assert torch.equal(copied.conclude(trace).boxes, detector.eval()(pixels.double(), mask).boxes)
+    assert copied.segment(trace, [ALL])[0].shape == (7, 16, 18)
+
+
+def test_it_begins_as_the_authors_begin():
+    head = ConditionalDetrSegmenter(tiny(encoder_attention_heads=8)).mask_head
+    for name, parameter in head.named_parameters():
+        if name.endswith("bias"):
+            assert (parameter == 0).all(), name
+        elif parameter.ndim == 1:
+            assert (parameter == 1).all(), name
+        else:  # uniform, as far as Xavier (linear) or Kaiming with slope 1 (convolution) say
+            fan = sum(parameter.shape) / 2 if parameter.ndim == 2 else parameter[0].numel()
+            assert 0.8 * (3 / fan) ** 0.5 < parameter.abs().max() <= (3 / fan) ** 0.5, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "item", "said"),
+    [
+        ({"d_model": 36, "encoder_attention_heads": 6}, "d_model", "36, and 6 encoder attention heads make 42"),
+        ({"d_model": 24, "encoder_attention_heads": 8}, "d_model", "24, whose 1/2 is 12"),
+        ({"d_model": 48, "encoder_attention_heads": 8}, "d_model", "48, whose 1/4 is 12"),
+        ({"d_model": 8, "encoder_attention_heads": 8}, "d_model", "8, whose 1/16 is 0"),
+        ({"backbone": "two stages", "encoder_attention_heads": 8}, "backbone", "2 stages, expected at least 3"),
+    ],
+)
+def test_widths_that_no_mask_head_can_have(changes, item, said):
+    if changes.get("backbone"):
+        changes = changes | {"backbone": ResNetDescription(depths=(1, 1), widths=(8, 16), stem_widths=(8,))}
+    config = DetectorConfig(**({"backbone": BACKBONE, "decoder_attention_heads": 4} | changes))
+    with pytest.raises(SettingsError) as caught:
+        ConditionalDetrSegmenter(config)
+    assert caught.value.item == item
+    assert said in caught.value.reason
+
+
+@pytest.mark.parametrize("width", [16, 32, 64, 128, 384])
+def test_widths_that_it_can_have(width):
+    heads = 8
+    MaskPyramid(width, heads, (4, 4, 4))
