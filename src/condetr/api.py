@@ -22,7 +22,9 @@ from condetr.evaluation.report import USUAL, Metric, Report
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.prediction.device import device_of
+from condetr.prediction.finding import Task
 from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one
@@ -127,6 +129,13 @@ class Detector:
         """The name of every class id."""
         return dict(self.checkpoint.labels)
 
+    @property
+    def task(self) -> Task:
+        """What it was made for: to detect boxes, instances with masks, or segments of things and stuff."""
+        if not isinstance(self.network, ConditionalDetrSegmenter):
+            return "detect"
+        return "panoptic" if self.checkpoint.stuff else "instance"
+
     @_in_our_words
     def predict(
         self,
@@ -136,6 +145,8 @@ class Detector:
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
+        task: Task | None = None,
+        mask_threshold: float | int = 0.5,
         on_error: str = "raise",
     ) -> Any:
         """Find the objects of one picture, or of many.
@@ -147,6 +158,9 @@ class Detector:
             top_k: the most detections of a picture.
             batch: the most pictures that the network sees at once; it does not change the results.
             classes: names or ids of the classes to look for.
+            task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
+                By default what the model was made for.
+            mask_threshold: probability that a pixel must reach to be covered by a mask.
             on_error: "raise" what is wrong with a picture, or "collect" it as a Failure in the place of its result.
 
         Returns:
@@ -155,7 +169,7 @@ class Detector:
         Raises:
             CondetrError: a picture cannot be used, or the model gives no numbers.
         """
-        predictor = self._predictor(threshold, top_k, batch, classes)
+        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
         results = predictor.predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
 
@@ -168,10 +182,12 @@ class Detector:
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
+        task: Task | None = None,
+        mask_threshold: float | int = 0.5,
         on_error: str = "raise",
     ) -> Iterator[Detections | Failure]:
         """The same, one result after the other, in bounded memory however many pictures there are."""
-        return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
+        return self._predictor(threshold, top_k, batch, classes, task, mask_threshold).stream(source, on_error=on_error)
 
     @_in_our_words
     def evaluate(
@@ -267,7 +283,13 @@ class Detector:
             return push(folder, repository, private=private, token=token)
 
     def _predictor(
-        self, threshold: float | int, top_k: int, batch: int, classes: Sequence[str | int] | None
+        self,
+        threshold: float | int,
+        top_k: int,
+        batch: int,
+        classes: Sequence[str | int] | None,
+        task: Task | None,
+        mask_threshold: float | int,
     ) -> Predictor:
         return Predictor(
             self.network,
@@ -278,4 +300,7 @@ class Detector:
             batch=batch,
             device=self.device,
             classes=classes,
+            task=task or self.task,
+            mask_threshold=mask_threshold,
+            stuff=self.checkpoint.stuff,
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from condetr.checkpoints.labels_json import STUFF
 from condetr.checkpoints.loading import load
 from condetr.data.records import Dataset
 from condetr.evaluation.evaluate import evaluate_detector
@@ -78,8 +79,14 @@ def train_and_measure(
         preprocessing=beginning.preprocessing,
         validation=validation,
         evaluate=averages,
-        flat=beginning.flat,
+        flat=_with_stuff(beginning.flat, dataset.classes.stuff),
         device=device,
         command=command,
         say=say,
     )
+
+
+def _with_stuff(flat: Mapping[str, Any], stuff: Sequence[int]) -> dict[str, Any]:
+    """What the config.json says, and which classes the data set does not count."""
+    others = {name: value for name, value in flat.items() if name != STUFF}
+    return others | {STUFF: list(stuff)} if stuff else others
