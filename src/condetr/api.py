@@ -18,7 +18,7 @@ from condetr.data.records import Dataset
 from condetr.evaluation.classes import ClassMap
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.processes import ALONE, Share
-from condetr.evaluation.report import USUAL, Metric, Report
+from condetr.evaluation.report import Metric, Report
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
@@ -197,9 +197,10 @@ class Detector:
         split: str | None = None,
         batch: int = 1,
         top_k: int = 100,
-        metrics: Iterable[Metric] = USUAL,
+        metrics: Iterable[Metric] | None = None,
         threshold: float | int = 0.5,
         class_map: ClassMap | None = None,
+        task: Task | None = None,
         share: Share = ALONE,
         on_picture: Callable[[], None] = lambda: None,
     ) -> Report:
@@ -210,9 +211,12 @@ class Detector:
             split: which part; val unless named, or the only one.
             batch: the most pictures that the network sees at once; it does not change the results.
             top_k: the most detections of a picture; COCO counts 100.
-            metrics: what to measure: ap, per-class, pr, confusion, errors, speed.
-            threshold: score above which detections count in the confusion matrix and among the errors.
+            metrics: what to measure: ap, per-class, pr, confusion, errors, speed; of segments also pq, miou. By default
+                all but speed.
+            threshold: score above which detections count in the confusion matrix and among the errors, and segments.
             class_map: what the model calls the data set's classes, where their names differ.
+            task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model
+                was made for. The data needs masks, or panoptic annotations.
             share: of the pictures, where several processes evaluate together.
             on_picture: called after each picture.
 
@@ -220,7 +224,8 @@ class Detector:
             UsageError: the model does not know the data set's classes, or an option is out of its range.
             DataError: there is no such data, nothing to find in it, or no picture can be read.
         """
-        dataset = data if isinstance(data, Dataset) else held_out(data, split)
+        task = task or self.task
+        dataset = data if isinstance(data, Dataset) else held_out(data, split, task=task)
         return evaluate_detector(
             self.network,
             dataset,
@@ -232,6 +237,8 @@ class Detector:
             metrics=metrics,
             threshold=threshold,
             class_map=class_map,
+            task=task,
+            stuff=self.checkpoint.stuff or None,
             share=share,
             on_picture=on_picture,
         )

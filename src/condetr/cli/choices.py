@@ -1,8 +1,12 @@
 """Settings that several commands share."""
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from condetr.core.errors import SettingsError, UsageError
+
+Task: TypeAlias = Literal["detect", "instance", "panoptic"]
+TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
 
 
 def check_at_least(least: int, **settings: int) -> None:

@@ -83,16 +83,17 @@ class Detections:
     def __getitem__(self, index: int | slice) -> "Detection | Detections":
         """One detection, or with a slice some of them as Detections again."""
         if isinstance(index, slice):
-            return self._chosen(torch.arange(len(self))[index])
+            return self.chosen(torch.arange(len(self))[index])
         if not -len(self) <= index < len(self):
             raise IndexError(f"detection {index} of {len(self)}")
-        return next(iter(self._chosen(torch.tensor([index % len(self)]))))
+        return next(iter(self.chosen(torch.tensor([index % len(self)]))))
 
     def above(self, threshold: float | int) -> "Detections":
         """Those that score higher."""
-        return self._chosen((self.scores > threshold).nonzero()[:, 0].cpu())
+        return self.chosen((self.scores > threshold).nonzero()[:, 0].cpu())
 
-    def _chosen(self, positions: Int64[Tensor, "chosen"]) -> "Detections":
+    def chosen(self, positions: Int64[Tensor, "chosen"]) -> "Detections":
+        """Those at these positions; segments of the others are nobody's."""
         segments = self.segments
         if segments is not None:
             renumbered = torch.zeros(len(self) + 1, dtype=segments.dtype)
