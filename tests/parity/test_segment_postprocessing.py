@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from condetr import ConditionalDetrImageProcessor
+from condetr.hf.segmentation_pipeline import ImageSegmentationPipeline
 from tests.unit.images.test_segmenting import half, one_hot
 
 transformers = pytest.importorskip("transformers")
@@ -118,3 +119,27 @@ def test_their_mask_threshold_is_of_a_product():
     outputs.logits = torch.tensor([0.2, 0.0, -20.0])[None, None]  # softmax of 0.55
     (their,) = THEIRS.post_process_instance_segmentation(outputs, mask_threshold=0.6)
     assert their["segments_info"] == []
+
+
+@pytest.mark.parametrize("subtask", [None, "instance", "semantic"])
+def test_the_pipeline_answers_in_their_form(subtask):
+    """Classes that both can find, masks that share all pixels: the same rows, mask by mask."""
+    outputs, names = sure_of_itself(0), dict(enumerate("abcdefg"))
+    outputs.logits[..., 6] = -20.0
+    outputs.logits[0, outputs.logits[0].amax(1) < 0, 3] = 20.0
+    both = SimpleNamespace(logits=outputs.logits[:1], pred_masks=outputs.pred_masks[:1])
+    model = SimpleNamespace(config=SimpleNamespace(id2label=names))
+    peer = SimpleNamespace(image_processor=THEIRS, model=model)
+    size = tuple(both.pred_masks.shape[2:])
+    given = transformers.utils.ModelOutput(**vars(both), target_size=[size])
+    their = transformers.ImageSegmentationPipeline.postprocess(peer, given, subtask=subtask)
+    pipeline = ImageSegmentationPipeline.__new__(ImageSegmentationPipeline)
+    pipeline.model, pipeline.image_processor = model, OURS
+    options = {"threshold": 0.9, "mask_threshold": 0.5, "overlap_mask_area_threshold": 0.5}
+    if subtask == "semantic":
+        (mine,) = pipeline._classes(both, [size])
+    else:
+        (mine,) = pipeline._segments(both, [size], kind=subtask or "panoptic", **options)
+    assert [(one["score"], one["label"]) for one in mine] == [(one["score"], one["label"]) for one in their]
+    assert [one["mask"].tobytes() for one in mine] == [one["mask"].tobytes() for one in their]
+    assert {one["mask"].mode for one in mine} == {one["mask"].mode for one in their}
