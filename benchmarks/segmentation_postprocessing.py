@@ -1,16 +1,18 @@
 """From logits and masks to panoptic segments, against the newest transformers; and the memory of large pictures.
 
-python -m benchmarks.segment_postprocessing [--rounds 15] [--threads 1] [--json FILE]
+python -m benchmarks.segmentation_postprocessing [--rounds 15] [--threads 1] [--json FILE]
 """
 
 import resource
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import transformers
 from torch.nn.functional import interpolate
 
 from benchmarks.against_peer import arguments, measure, write
+from condetr import ConditionalDetrImageProcessor
 from condetr.images.segmenting import Thresholds, segments_of
 
 GOAL = 1.5
@@ -30,14 +32,16 @@ class Case:
         hills = 4 * torch.randn(1, queries, 10, 12, generator=generator)
         masks = interpolate(hills, size=stride_size, mode="bilinear")
         self.outputs, self.sizes = SimpleNamespace(logits=logits, pred_masks=masks), [size]
-        self.peer = transformers.ConditionalDetrImageProcessor()
+        self.mine, self.peer = ConditionalDetrImageProcessor(), transformers.ConditionalDetrImageProcessor()
 
     def ours(self) -> None:
-        limits = Thresholds(overlap=OVERLAP)
-        (self.found,) = segments_of(self.outputs.logits, self.outputs.pred_masks, self.sizes, thresholds=limits)
+        self._segments_of(self.mine)
 
     def theirs(self) -> None:
-        (self.expected,) = self.peer.post_process_panoptic_segmentation(
+        self._segments_of(self.peer)
+
+    def _segments_of(self, processor: Any) -> None:
+        processor.post_process_panoptic_segmentation(
             self.outputs, overlap_mask_area_threshold=OVERLAP, label_ids_to_fuse=set(), target_sizes=self.sizes
         )
 
