@@ -1,4 +1,4 @@
-"""``condetr predict``: pictures in; boxes, pictures and tables out."""
+"""``condetr predict``: pictures in; boxes, masks, pictures and tables out."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.choices import TASK, Task, check_at_least, required_model, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from condetr.prediction.writing import ResultWriter
 
 _DEFAULT_OUTPUT = Path("runs/predict")
-_FORMATS = "what to write, of images, json, jsonl, coco, yolo, csv; else images,jsonl"
+_FORMATS = "what to write, of images, json, jsonl, coco, coco-panoptic, yolo, csv; else images,jsonl"
 
-Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "yolo", "csv"]
+Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 
 
@@ -36,7 +36,9 @@ _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 class PredictSettings(CommonSettings):
     model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    task: Annotated[Task | None, TASK] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
+    mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
     top_k: Annotated[int, "the most detections of a picture"] = 100
     batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
@@ -54,8 +56,10 @@ class PredictSettings(CommonSettings):
         check_at_least(1, top_k=self.top_k, batch=self.batch)
         if self.image_size is not None:
             size_of_text(self.image_size, "image_size")
-        if not 0 <= self.threshold <= 1:
-            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        for name in ("threshold", "mask_threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
@@ -137,6 +141,9 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "D
         reporter.note(f"condetr: {reference} is at commit {where.revision}")
     for note in where.notes:
         reporter.detail(f"condetr: {note}")
+    task = settings.task or model.task
+    if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
+        raise UsageError(f"coco-panoptic is of segments, and the task is {task}", item="save", hint="--task panoptic")
     return model
 
 
@@ -147,7 +154,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
         return
     from condetr.prediction.writing import ResultWriter
 
-    depends = ("model", "threshold", "classes", "top_k", "image_size", "save")
+    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "save")
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
@@ -157,6 +164,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
         afresh=settings.overwrite,
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
+        stuff=model.checkpoint.stuff,
     ) as writer:
         yield writer
 
@@ -170,5 +178,7 @@ def _results(
         top_k=settings.top_k,
         batch=settings.batch,
         classes=settings.classes,
+        task=settings.task,
+        mask_threshold=settings.mask_threshold,
         on_error="collect",
     )

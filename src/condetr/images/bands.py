@@ -23,6 +23,8 @@ def bands(
 ) -> Iterator[tuple[slice, Float[Tensor, "queries band width"]]]:
     """Bilinear, as ``interpolate(..., align_corners=False)`` has it: which rows of the picture, and their values.
 
+    Without queries there is no band.
+
     Args:
         planes: what the network says, at its stride.
         size: (height, width) of the picture.
@@ -30,6 +32,8 @@ def bands(
     """
     height, width = size
     queries, rows, columns = planes.shape
+    if not queries:
+        return
     same = tuple(planes.shape[1:]) == size and real == (1.0, 1.0)
     band = max(1, _VALUES // max(1, queries * width))
     for start in range(0, height, band):

@@ -15,11 +15,11 @@ from torch import Tensor
 from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
 from condetr.images.draw import draw, draw_segments
-from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, yolo_text
+from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
 from condetr.images.pictures import Given, picture_of, pil_of
 from condetr.images.rle import mask_of_rle, rle_of_mask
 from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
-from condetr.images.segment_png import numbers_of, picture_of_numbers
+from condetr.images.segment_png import picture_of_numbers
 from condetr.images.sizes import HeightWidth
 
 
@@ -164,10 +164,9 @@ class Detections:
         """
         if self.segments is None:
             raise UsageError("there are no segments", source=self.source, hint='predict with task="panoptic"')
-        numbers = numbers_of(self.labels.tolist())
-        picture = picture_of_numbers(torch.tensor([0, *numbers])[self.segments.cpu().long()])
-        rows = zip(numbers, self.labels.tolist(), self.scores.tolist(), strict=True)
-        infos = [{"id": number, "category_id": label, "score": score} for number, label, score in rows]
+        infos = segment_rows(self.labels.tolist(), self.scores.tolist())
+        numbers = torch.tensor([0, *(info["id"] for info in infos)])
+        picture = picture_of_numbers(numbers[self.segments.cpu().long()])
         return picture, {"image_id": image_id, "file_name": file_name, "segments_info": infos}
 
     def _each_mask(self) -> Iterator[Bool[Tensor, "_height _width"]]:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from condetr.checkpoints.saving import save
 from condetr.core.errors import StorageError
+from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 
 
 def files_in(folder):
@@ -267,3 +269,49 @@ def test_verbose_says_what_was_found(condetr, model, photos):
     err = condetr("predict", photos / "a.png", "--model", model, "-v", "--threshold", "0.3")[2]
     assert "a.png: " in err
     assert " cat" in err
+
+
+@pytest.fixture
+def segmenter(tmp_path):
+    flat = {"label_ids_to_fuse": [2]}
+    save(tmp_path / "segmenter", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict(), flat=flat)
+    return tmp_path / "segmenter"
+
+
+def test_masks_and_segments(condetr, condetr_json, segmenter, photos, tmp_path):
+    words = ("predict", photos / "a.png", photos / "b.png", "--model", segmenter, "--threshold", "0.3")
+    status, said, _ = condetr_json(*words, "--save", "images,coco,coco-panoptic", "--output", "segments")
+    assert status == 0
+    assert all(one["panoptic"] for one in said["results"])
+    assert {"coco_panoptic.json", "coco_panoptic/a.png", "coco_results.json", "images/a.jpg"} <= set(
+        files_in(tmp_path / "segments")
+    )
+    _, said, _ = condetr_json(*words, "--task", "instance")
+    masks = [row["mask"] for one in said["results"] for row in one["detections"]]
+    assert masks
+    assert all(mask["size"] == [30, 40] for mask in masks)
+    _, wider, _ = condetr_json(*words, "--task", "instance", "--mask-threshold", "0")
+    assert "panoptic" not in wider["results"][0]
+    assert [row["mask"] for one in wider["results"] for row in one["detections"]] != masks
+    _, said, _ = condetr_json(*words, "--task", "detect")
+    assert all("mask" not in row for one in said["results"] for row in one["detections"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--task", "instance", "--save", "coco-panoptic"), "coco-panoptic is of segments, and the task is instance"),
+        (("--mask-threshold", "2"), "--mask-threshold: is 2.0, expected a number from 0 to 1"),
+        (("--task", "semantic"), "semantic"),
+    ],
+)
+def test_segments_that_are_not_there(condetr, segmenter, photos, words, says):
+    status, _, err = condetr("predict", photos / "a.png", "--model", segmenter, *words)
+    assert status == 2
+    assert says in err
+
+
+def test_a_detector_has_no_masks(condetr, model, photos):
+    status, _, err = condetr("predict", photos / "a.png", "--model", model, "--task", "instance")
+    assert status == 2
+    assert "the model has no mask head" in err
