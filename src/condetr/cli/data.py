@@ -63,6 +63,7 @@ class ShowSettings(CommonSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
     split: Annotated[str | None, "which one to divide, where there are several"] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
     to: Annotated[_Format, "format to write"] = "coco"
@@ -149,7 +150,8 @@ def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Repor
     from condetr.data.detect import read_dataset
     from condetr.data.split import divide
 
-    parts = divide(read_dataset(data, settings.split), _shares(settings.shares), seed=settings.seed or 0)
+    dataset = read_dataset(data, settings.split, **_wanted(settings.task))
+    parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
     _write(parts, output, settings.to, reporter, write)
 
 

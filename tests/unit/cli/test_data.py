@@ -116,6 +116,10 @@ def test_masks_and_segments(condetr, condetr_json, tmp_path, task):
         given = read_splits(tmp_path / "scenes", masks=True, panoptic=task == "panoptic")
         assert [one.label for one in back["train"][0].objects] == [one.label for one in given["train"][0].objects]
         assert back["val"].classes == given["val"].classes
+    words = ("--split", "train", "--shares", "train=3,val=1", "--task", task, "--to", "coco-panoptic")
+    assert condetr("data", "split", "scenes", "parts", *words)[0] == 0
+    parts = read_splits(tmp_path / "parts", masks=True, panoptic=True)
+    assert {name: len(one) for name, one in parts.items()} == {"train": 3, "val": 1}
     status, said, _ = condetr_json("data", "stats", "scenes", "--task", task)
     assert ("paper" in said["train"]["objects"]) == (task == "panoptic")
 
