@@ -193,11 +193,12 @@ class Detections:
             supervision = importlib.import_module("supervision")
         except ImportError:
             raise MissingExtraError("supervision", "video", "to_supervision()") from None
+        has_masks = len(self) and (self.masks is not None or self.segments is not None)
         return supervision.Detections(
             xyxy=self.boxes.cpu().numpy(),
             confidence=self.scores.cpu().numpy(),
             class_id=self.labels.cpu().numpy(),
-            mask=None if self.masks is None else self.masks.cpu().numpy(),
+            mask=torch.stack(list(self._each_mask())).cpu().numpy() if has_masks else None,
             data={"class_name": list(self.names)},
         )
 

@@ -124,6 +124,9 @@ def test_supervision_gets_arrays(monkeypatch):
     assert theirs.class_id.tolist() == [17, 3]
     assert theirs.mask.shape == (2, *SIZE)
     assert theirs.data == {"class_name": list(FIELDS["names"])}
+    segments = with_segments().to_supervision().mask
+    assert segments.sum(axis=(1, 2)).tolist() == with_segments().segments.flatten().bincount()[1:].tolist()
+    assert with_segments()[:0].to_supervision().mask is found().to_supervision().mask is None
 
 
 def test_supervision_is_an_extra(monkeypatch):
