@@ -109,6 +109,7 @@ class TrainSettings(CommonSettings):
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read pictures; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
+    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
     overfit: Annotated[int, "learn this many pictures by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about a picture that cannot be read"] = "skip"
@@ -124,6 +125,9 @@ class TrainSettings(CommonSettings):
             raise SettingsError("needs the folder to go on with", item="resume", hint="give --output")
         if self.model is not None and self.network != NetworkSettings():
             raise SettingsError("is for a model that begins afresh; it cannot be combined with model", item="network")
+        if self.model is not None and self.naming:
+            reason = "is for a backbone that knows nothing; it cannot be combined with model"
+            raise SettingsError(reason, item="naming")
         if self.batch != "auto" and not str(self.batch).isdecimal():
             raise SettingsError(f"is {self.batch!r}, expected a whole number or auto", item="batch")
 

@@ -19,6 +19,17 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """After every step of naming: cells with objects, and how many of them were named right."""
+
+    step: int
+    steps: int
+    loss: float
+    right: int
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stepped:
     """After every step: how many there were, times that all pictures were seen, the loss, and seconds a step lately."""
 
@@ -55,7 +66,7 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = Started | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Event: TypeAlias = Started | Named | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
 Say: TypeAlias = Callable[[Event], None]
 
 

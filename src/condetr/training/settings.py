@@ -15,7 +15,7 @@ from condetr.training.schedule import Shape
 
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
-    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "seed", "clip"), 0),
+    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "naming", "seed", "clip"), 0),
     **dict.fromkeys(("lr", "lr_backbone", "weight_decay"), 0),
 }
 
@@ -58,6 +58,7 @@ class TrainingSettings:
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read pictures; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
+    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
     overfit: Annotated[int, "learn this many pictures by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about a picture that cannot be read"] = "skip"
