@@ -5,7 +5,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,9 @@ import yaml
 
 from condetr.core.errors import StorageError, UsageError
 from condetr.training.checkpointing import remove_leftovers
-from condetr.training.lock import Lock
+from condetr.training.lock import LOCK, Lock
+
+FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # how other trainers store their state
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class RunFolder:
 def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Iterator[RunFolder]:
     """A run folder that no other run writes to until the end of the context; to be opened before anything expensive.
 
+    What was made for it is removed again if nothing comes to be written.
+
     Args:
         path: made if needed.
         resume: go on with the run that is there.
@@ -82,11 +86,12 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         yield RunFolder(path, resumes=resume)
         return
     if resume and not (path / "checkpoints").is_dir():
-        raise UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
+        raise _nothing_to_resume(path)
     if not resume and any(path.glob("checkpoints/step-*")):
         raise UsageError(
             "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
         )
+    made = [folder for folder in (path / "checkpoints", path, *path.parents) if not folder.exists()]
     _check_writable(path)
     lock = Lock(path)
     try:
@@ -94,7 +99,21 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         remove_leftovers(path / "checkpoints")
         yield RunFolder(path, resume, (lock.missing,) if lock.missing else ())
     finally:
+        if path in made and {entry.name for entry in path.glob("*")} <= {"checkpoints", LOCK}:
+            with suppress(OSError):  # Windows removes no file that is open
+                (path / LOCK).unlink()
         lock.release()
+        for folder in made:
+            with suppress(OSError):  # it is not empty: the run began
+                folder.rmdir()
+
+
+def _nothing_to_resume(path: Path) -> UsageError:
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name.endswith(FOREIGN)) if path.is_dir() else []
+    if not foreign:
+        return UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
+    reason = f"there is no run of condetr here; {', '.join(foreign)} of another trainer can run code and is never read"
+    return UsageError(reason, source=path, hint=f"--model {path} begins a new run with its weights")
 
 
 def environment(device: str) -> dict[str, Any]:
