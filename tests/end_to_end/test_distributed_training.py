@@ -113,4 +113,4 @@ def test_processes_with_different_settings_refuse_to_start(tmp_path, launched):
     two = one + other
     answers = ends(two, within=60)
     assert [process.returncode for process in two] == [2, 2], answers
-    assert "settings and data: differ" in answers[0][1]
+    assert "settings, network or data: differ" in answers[0][1]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from condetr.data.records import Dataset
-from condetr.model.body import Body
 from condetr.model.convolution import FrozenBatchNorm
+from condetr.model.detector import ConditionalDetr
 from condetr.training.metrics_log import Row
 from condetr.training.settings import TrainingSettings
 
@@ -14,13 +14,18 @@ FALLEN = 0.95  # of the first loss: above it nothing worth the name was learned
 DIVERGED = 2.0
 
 
-def is_untrained(detector: Body) -> bool:
-    """Whether the norms of the backbone have statistics of nothing: no pictures were ever seen."""
+def is_untrained(detector: ConditionalDetr) -> bool:
+    """Whether no pictures were ever seen: the norms have statistics of nothing, and boxes lie at their queries' points.
+
+    Networks that began without pretrained norms never have statistics; their box head tells that they learned.
+    """
+    if detector.head.boxes.last.weight.any():
+        return False
     norms = [module for module in detector.backbone.modules() if isinstance(module, FrozenBatchNorm)]
     return bool(norms) and all(bool((norm.running_var == 1).all() and (norm.running_mean == 0).all()) for norm in norms)
 
 
-def warnings_at_the_start(detector: Body, dataset: Dataset, settings: TrainingSettings) -> list[str]:
+def warnings_at_the_start(detector: ConditionalDetr, dataset: Dataset, settings: TrainingSettings) -> list[str]:
     said = []
     if is_untrained(detector) and any(part in settings.freeze for part in ("early", "backbone")):
         said.append(

@@ -19,6 +19,7 @@ from condetr.core.errors import StorageError, UsageError
 from condetr.training.checkpointing import remove_leftovers
 from condetr.training.lock import LOCK, Lock
 
+CONFIG = "config.yaml"
 FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # how other trainers store their state
 
 
@@ -47,15 +48,23 @@ class RunFolder:
     def best(self) -> Path:
         return self.path / "best"
 
+    def config(self) -> dict[str, Any]:
+        """What `describe` wrote; nothing where that is gone or cannot be read."""
+        try:
+            said = yaml.safe_load((self.path / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
     def describe(
         self, settings: Mapping[str, Any], command: str, device: str, data_report: Mapping[str, Any], labels: Any
     ) -> None:
-        """Write what the run is, for people and for `--config`.
+        """Write what the run is, for people and for `--config`, which reads all that ``settings`` says.
 
         Raises:
             StorageError: it cannot be written.
         """
-        self.write("config.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
+        self.write(CONFIG, yaml.safe_dump(dict(settings), sort_keys=False))
         self.write("command.txt", f"{command}\n")
         self.write("environment.json", _json(environment(device)))
         self.write("data_report.json", _json(data_report))
@@ -91,6 +100,7 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         raise UsageError(
             "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
         )
+    there = set(path.glob("*"))
     made = [folder for folder in (path / "checkpoints", path, *path.parents) if not folder.exists()]
     _check_writable(path)
     lock = Lock(path)
@@ -99,12 +109,13 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         remove_leftovers(path / "checkpoints")
         yield RunFolder(path, resume, (lock.missing,) if lock.missing else ())
     finally:
-        if path in made and {entry.name for entry in path.glob("*")} <= {"checkpoints", LOCK}:
+        wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
+        if wrote_nothing and path / LOCK not in there:
             with suppress(OSError):  # Windows removes no file that is open
                 (path / LOCK).unlink()
         lock.release()
-        for folder in made:
-            with suppress(OSError):  # it is not empty: the run began
+        with suppress(OSError):  # somebody else has put something there
+            for folder in made if wrote_nothing else ():
                 folder.rmdir()
 
 

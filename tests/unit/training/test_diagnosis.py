@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from condetr.model.convolution import FrozenBatchNorm
 from condetr.training.diagnosis import ENOUGH, is_untrained, warnings_at_the_start, why_nothing_is_learned
@@ -56,6 +57,8 @@ def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
     assert any(isinstance(module, FrozenBatchNorm) for module in trained.backbone.modules())
     assert not is_untrained(trained)
     assert warnings_at_the_start(trained, scenes, TrainingSettings()) == []
+    torch.nn.init.normal_(detector.head.boxes.last.weight)
+    assert not is_untrained(detector), "it learned without ever having had pretrained norms"
 
 
 def test_more_objects_than_queries_are_told_with_the_fullest_picture(scenes):

@@ -44,7 +44,7 @@ def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes
         (4, False),
     ]
     assert texts(said, Noted) == ["no better result for 2 evaluations: the best was after epoch 2"]
-    assert (result.model, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
+    assert (result.best, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
     assert {"best", "last"} <= {path.name for path in tmp_path.iterdir()}
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["ap"] for row in rows if "ap" in row] == [0.1, 0.3, 0.2, 0.3]
@@ -77,7 +77,7 @@ def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes)
         *("last/config.json", "last/model.safetensors", "last/preprocessor_config.json", "last/README.md"),
         *("checkpoints/step-4/manifest.json", "checkpoints/step-4/state.json"),
     }
-    assert result.model == tmp_path / "last"
+    assert result.best == tmp_path / "last"
     for sheet in ("samples/training.jpg", "samples/predictions.jpg"):
         with Image.open(tmp_path / sheet) as picture:
             assert min(picture.size) >= 400
