@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
 
@@ -27,6 +27,10 @@ from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one
 
+if TYPE_CHECKING:
+    from condetr.training.events import Say
+    from condetr.training.train import Trained
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 _OUR_WORDS = {
@@ -44,6 +48,16 @@ _OUR_WORDS = {
     "save_dir": "output",
     "output_dir": "output",
     "project": "output",
+    "learning_rate": "lr",
+    "lr0": "lr",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch",
+    "gradient_accumulation_steps": "accumulate",
+    "warmup_steps": "warmup",
+    "num_workers": "workers",
+    "resume_from_checkpoint": "resume",
+    "amp": "precision",
 }
 
 
@@ -215,6 +229,53 @@ class Detector:
             class_map=class_map,
             share=share,
             on_picture=on_picture,
+        )
+
+    @_in_our_words
+    def train(
+        self,
+        data: str | Path,
+        *,
+        output: str | Path | None = None,
+        split: str | None = None,
+        validation: str | None = None,
+        resume: bool = False,
+        say: "Say | None" = None,
+        **settings: Any,
+    ) -> "Trained":
+        """Train a copy of the model on labelled pictures, with a head for their classes; the model stays as it is.
+
+        Args:
+            data: a folder or file in any format; all of it is checked first.
+            output: folder of the run; ``runs/train``, or with a number, unless given.
+            split: part of the data to learn from; train unless named, or what stands for it.
+            validation: part to measure on, or "none"; val unless named, or a tenth of the pictures that is kept aside.
+            resume: go on with the run in ``output``, with its own weights and settings; give what is to be different.
+            say: hears of everything that happens (`condetr.training.events`); unless given, lines on stderr tell it.
+            settings: any of `TrainingSettings`: ``epochs=50``, ``batch=2``, ``lr=1e-4``, ``precision="bf16"``, ...
+
+        Returns:
+            ``best``, the folder of the best model, for `load`; ``metrics`` of the last evaluation; ``folder``.
+
+        Raises:
+            CondetrError: something about the data, the settings or the device does not fit, or training failed.
+        """
+        from condetr.beginning import Beginning  # what trains is not waited for by what predicts
+        from condetr.measured_training import run, settings_of
+        from condetr.training.telling import Lines
+
+        output = None if output is None else Path(output)
+        return run(
+            data,
+            settings_of(settings, output if resume else None),
+            lambda classes: Beginning.loaded(self.checkpoint, self.preprocessing, classes=classes),
+            output=output,
+            split=split,
+            validation=validation,
+            resume=resume,
+            device=str(self.device),
+            command=f"condetr.Detector.train({str(data)!r}, **{settings})",
+            say=say or Lines(),
         )
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Training that is measured on the way: where the rooms for training and for evaluation meet."""
 
+import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ def run(
             command=command,
             say=say,
         )
+
+
+def settings_of(given: Mapping[str, Any], begun: Path | None = None) -> TrainingSettings:
+    """What is given, over what the run in the folder ``begun`` began with.
+
+    Raises:
+        TypeError: there is no such option.
+        SettingsError: a value is not possible.
+    """
+    known = [spec.name for spec in fields(TrainingSettings)]
+    for name in given.keys() - set(known):
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise TypeError(f"train() has no option {name}=; the nearest is {nearest}=")
+    return TrainingSettings.from_dict({**({} if begun is None else RunFolder(begun).config()), **given})
 
 
 def train_and_measure(

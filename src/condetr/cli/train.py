@@ -67,8 +67,10 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "Beginning":
 
 
 def _tell(trained: "Trained", reporter: Reporter) -> None:
+    from condetr.training.telling import numbers_of
+
     left = [trained.best, *(trained.folder / name for name in _LEFT if (trained.folder / name).exists())]
-    numbers = ", ".join(f"{name} {trained.metrics[name]:.3f}" for name in ("ap", "ap50") if name in trained.metrics)
+    numbers = numbers_of(trained.metrics)
     steps = f"{trained.progress.step} steps" + (f", {numbers}" if numbers else "")
     text = "\n".join([f"trained: {steps}", *(f"{place.name} in {place}" for place in left)])
     said = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
