@@ -1,12 +1,10 @@
 """The friendly object behind ``condetr.load``: it ties rooms together and does nothing else."""
 
-import functools
-import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,6 +20,7 @@ from condetr.evaluation.report import USUAL, Metric, Report
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
+from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
 from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
@@ -31,50 +30,8 @@ if TYPE_CHECKING:
     from condetr.training.events import Say
     from condetr.training.train import Trained
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-_OUR_WORDS = {
-    "conf": "threshold",
-    "confidence": "threshold",
-    "score_threshold": "threshold",
-    "max_det": "top_k",
-    "batch_size": "batch",
-    "imgsz": "image_size",
-    "img_size": "image_size",
-    "class_names": "classes",
-    "labels": "classes",
-    "dataset_dir": "data",
-    "data_dir": "data",
-    "save_dir": "output",
-    "output_dir": "output",
-    "project": "output",
-    "learning_rate": "lr",
-    "lr0": "lr",
-    "num_epochs": "epochs",
-    "num_train_epochs": "epochs",
-    "per_device_train_batch_size": "batch",
-    "gradient_accumulation_steps": "accumulate",
-    "warmup_steps": "warmup",
-    "num_workers": "workers",
-    "resume_from_checkpoint": "resume",
-    "amp": "precision",
-}
 
-
-def _in_our_words(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Refuse the option names of other libraries by telling ours."""
-    known = inspect.signature(function).parameters
-
-    @functools.wraps(function)
-    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        for foreign in kwargs.keys() & _OUR_WORDS.keys() - known.keys():
-            raise TypeError(f"{function.__name__}() has no option {foreign}=; condetr calls it {_OUR_WORDS[foreign]}")
-        return function(*args, **kwargs)
-
-    return call
-
-
-@_in_our_words
+@in_our_words
 def load(
     reference: str | Path,
     *,
@@ -138,7 +95,7 @@ class Detector:
         """The name of every class id."""
         return dict(self.checkpoint.labels)
 
-    @_in_our_words
+    @in_our_words
     def predict(
         self,
         source: object,
@@ -170,7 +127,7 @@ class Detector:
         results = predictor.predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
 
-    @_in_our_words
+    @in_our_words
     def stream(
         self,
         source: object,
@@ -184,7 +141,7 @@ class Detector:
         """The same, one result after the other, in bounded memory however many pictures there are."""
         return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
 
-    @_in_our_words
+    @in_our_words
     def evaluate(
         self,
         data: str | Path | Dataset,
@@ -202,7 +159,7 @@ class Detector:
 
         Args:
             data: a folder or file in any format, or a data set that was read.
-            split: which part; val unless named, or the only one.
+            split: which part; val unless named, else test, or the only one.
             batch: the most pictures that the network sees at once; it does not change the results.
             top_k: the most detections of a picture; COCO counts 100.
             metrics: what to measure: ap, per-class, pr, confusion, errors, speed.
@@ -231,7 +188,7 @@ class Detector:
             on_picture=on_picture,
         )
 
-    @_in_our_words
+    @in_our_words
     def train(
         self,
         data: str | Path,

@@ -19,7 +19,7 @@ from condetr.model.detector import ConditionalDetr
 from condetr.prediction.output_folder import next_free
 from condetr.training.events import Noted, Say, nobody_listens
 from condetr.training.preparation import resized
-from condetr.training.processes import is_first_process
+from condetr.training.processes import check_installed, is_first_process
 from condetr.training.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
@@ -60,6 +60,7 @@ def run(
     """
     if output is None and (resume or int(os.environ.get("WORLD_SIZE", "1")) > 1):
         raise SettingsError("must be given to resume, and where several processes train together", item="output")
+    check_installed(settings.log)
     if not is_first_process():
         say = nobody_listens
     with claimed(output or next_free(OUTPUT), resume=resume, is_first=is_first_process()) as folder:

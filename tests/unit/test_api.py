@@ -190,7 +190,7 @@ def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):
         model.train(scenes, epochs=0)
     with pytest.raises(condetr.SettingsError, match="output: must be given"):
         model.train(scenes, resume=True)
-    with pytest.raises(condetr.DataError, match="nowhere"):
+    with pytest.raises(condetr.UsageError, match="nowhere"):
         model.train("nowhere", output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

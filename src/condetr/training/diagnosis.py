@@ -12,6 +12,7 @@ from condetr.training.settings import TrainingSettings
 ENOUGH = 200  # steps after which a network that learns has come down from where it began
 FALLEN = 0.95  # of the first loss: above it nothing worth the name was learned
 DIVERGED = 2.0
+KNOWN = 0.1  # AP of a model that knows something, whose loss need not fall any more
 
 
 def is_untrained(detector: ConditionalDetr) -> bool:
@@ -45,11 +46,12 @@ def warnings_at_the_start(detector: ConditionalDetr, dataset: Dataset, settings:
 
 def why_nothing_is_learned(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -> str | None:
     """What to tell about the training rows of a log so far; None while all is well or it is too early to say."""
+    knows = any(row.get("ap", 0) >= KNOWN for row in rows)
     rows = [row for row in rows if "loss" in row]
-    if not rows or rows[-1]["step"] < ENOUGH:
+    if knows or not rows or rows[-1]["step"] < ENOUGH:
         return None
-    quarter = max(1, len(rows) // 10)
-    first, recent = (fmean(row["loss"] for row in part) for part in (rows[:quarter], rows[-quarter:]))
+    few = max(1, len(rows) // 10)
+    first, recent = (fmean(row["loss"] for row in part) for part in (rows[:few], rows[-few:]))
     if recent <= FALLEN * first:
         return None
     direction = "rose" if recent > DIVERGED * first else "has not fallen"

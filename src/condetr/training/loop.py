@@ -11,7 +11,7 @@ from condetr.core.errors import CheckpointError, ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
-from condetr.training.faults import Watch, is_out_of_memory, lost_contact, out_of_memory
+from condetr.training.faults import Watch, is_lost_contact, is_out_of_memory, lost_contact, out_of_memory
 from condetr.training.interruption import Interruption
 from condetr.training.journal import Journal
 from condetr.training.keeping import Keeper
@@ -57,10 +57,9 @@ class Loop:
                 self._save(progress)
             raise
         except RuntimeError as error:
-            said = lost_contact(error, progress.step)
-            if said is None:
-                raise
-            raise said from error
+            if is_lost_contact(error):
+                raise lost_contact(error, progress.step, self.processes.gone()) from error
+            raise
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         with Interruption(self.say) as interruption:

@@ -61,8 +61,9 @@ def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int 
 
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
-    """Of the pictures, as the network sees them."""
-    return max((preprocessing.fit(example.size) for example in dataset), key=lambda size: size[0] * size[1])
+    """What pictures, as the network sees them, are padded to in the worst batch: an upright one beside a wide one."""
+    heights, widths = zip(*{preprocessing.fit(size) for size in {example.size for example in dataset}}, strict=True)
+    return max(heights), max(widths)
 
 
 def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset, network: DetectorConfig) -> str:

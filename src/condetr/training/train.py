@@ -105,6 +105,8 @@ def train(
     if not folder.resumes:
         for text in (*folder.notes, *warnings_at_the_start(detector, dataset, settings)):
             say(Warned(text))
+        if settings.patience and (evaluate is None or validation is None):
+            say(Warned("patience ends nothing, for nothing is measured"))
 
     learner = build_learner(detector, settings, processes)
     stored = stored_state(folder, processes, say)

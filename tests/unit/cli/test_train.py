@@ -144,10 +144,16 @@ def test_what_cannot_be(condetr, data, words, says):
     assert says in err
 
 
-def test_data_or_a_model_that_cannot_be_used_leave_no_folder(condetr, data, small, tmp_path):
-    assert condetr("train", "nowhere", "--config", small)[0] == 3
+def test_data_or_a_model_that_cannot_be_used_leave_no_folder(condetr, data, small, tmp_path, monkeypatch):
+    assert condetr("train", "nowhere", "--config", small)[0] == 2
     (tmp_path / "empty").mkdir()
     assert condetr("train", "empty", "--config", small)[0] == 3
     assert condetr("train", data, "--model", "empty")[0] == 5
+    status, _, err = condetr("train", data, "--model", "empty", "--output", "small.yaml")
+    assert (status, "small.yaml: output: cannot be written" in err) == (2, True), "before the model is looked at"
+    with monkeypatch.context() as patched:
+        patched.setattr("accelerate.tracking.get_available_trackers", list)
+        status, _, err = condetr("train", "nowhere", "--log", "tensorboard")
+        assert (status, 'pip install "condetr[train]"' in err) == (7, True), "before anything else"
     assert condetr("train", data, "--config", small, "--precision", "bf16")[0] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "small.yaml"]

@@ -41,6 +41,12 @@ def test_a_loss_that_stays_is_told_with_likely_causes(scenes):
     assert "--overfit 8" in said
 
 
+def test_a_model_that_knows_something_need_not_learn_much(scenes):
+    settled = [*rows(*[10.0] * 20), {"step": 400, "ap": 0.4}]
+    assert why_nothing_is_learned(settled, scenes, TrainingSettings()) is None
+    assert why_nothing_is_learned([*settled[:-1], {"step": 400, "ap": 0.01}], scenes, TrainingSettings()) is not None
+
+
 def test_a_loss_that_rises_is_told(scenes):
     said = why_nothing_is_learned(rows(*[10.0] * 10, *[50.0] * 10), scenes, TrainingSettings(lr=1e-6))
     assert "the loss rose, 10 then 50" in said
