@@ -1,12 +1,10 @@
 """The friendly object behind ``condetr.load``: it ties rooms together and does nothing else."""
 
-import functools
-import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,45 +20,18 @@ from condetr.evaluation.report import USUAL, Metric, Report
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
+from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
 from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-_OUR_WORDS = {
-    "conf": "threshold",
-    "confidence": "threshold",
-    "score_threshold": "threshold",
-    "max_det": "top_k",
-    "batch_size": "batch",
-    "imgsz": "image_size",
-    "img_size": "image_size",
-    "class_names": "classes",
-    "labels": "classes",
-    "dataset_dir": "data",
-    "data_dir": "data",
-    "save_dir": "output",
-    "output_dir": "output",
-    "project": "output",
-}
+if TYPE_CHECKING:
+    from condetr.training.events import Say
+    from condetr.training.train import Trained
 
 
-def _in_our_words(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Refuse the option names of other libraries by telling ours."""
-    known = inspect.signature(function).parameters
-
-    @functools.wraps(function)
-    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        for foreign in kwargs.keys() & _OUR_WORDS.keys() - known.keys():
-            raise TypeError(f"{function.__name__}() has no option {foreign}=; condetr calls it {_OUR_WORDS[foreign]}")
-        return function(*args, **kwargs)
-
-    return call
-
-
-@_in_our_words
+@in_our_words
 def load(
     reference: str | Path,
     *,
@@ -124,7 +95,7 @@ class Detector:
         """The name of every class id."""
         return dict(self.checkpoint.labels)
 
-    @_in_our_words
+    @in_our_words
     def predict(
         self,
         source: object,
@@ -156,7 +127,7 @@ class Detector:
         results = predictor.predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
 
-    @_in_our_words
+    @in_our_words
     def stream(
         self,
         source: object,
@@ -170,7 +141,7 @@ class Detector:
         """The same, one result after the other, in bounded memory however many pictures there are."""
         return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
 
-    @_in_our_words
+    @in_our_words
     def evaluate(
         self,
         data: str | Path | Dataset,
@@ -188,7 +159,7 @@ class Detector:
 
         Args:
             data: a folder or file in any format, or a data set that was read.
-            split: which part; val unless named, or the only one.
+            split: which part; val unless named, else test, or the only one.
             batch: the most pictures that the network sees at once; it does not change the results.
             top_k: the most detections of a picture; COCO counts 100.
             metrics: what to measure: ap, per-class, pr, confusion, errors, speed.
@@ -215,6 +186,53 @@ class Detector:
             class_map=class_map,
             share=share,
             on_picture=on_picture,
+        )
+
+    @in_our_words
+    def train(
+        self,
+        data: str | Path,
+        *,
+        output: str | Path | None = None,
+        split: str | None = None,
+        validation: str | None = None,
+        resume: bool = False,
+        say: "Say | None" = None,
+        **settings: Any,
+    ) -> "Trained":
+        """Train a copy of the model on labelled pictures, with a head for their classes; the model stays as it is.
+
+        Args:
+            data: a folder or file in any format; all of it is checked first.
+            output: folder of the run; ``runs/train``, or with a number, unless given.
+            split: part of the data to learn from; train unless named, or what stands for it.
+            validation: part to measure on, or "none"; val unless named, or a tenth of the pictures that is kept aside.
+            resume: go on with the run in ``output``, with its own weights and settings; give what is to be different.
+            say: hears of everything that happens (`condetr.training.events`); unless given, lines on stderr tell it.
+            settings: any of `TrainingSettings`: ``epochs=50``, ``batch=2``, ``lr=1e-4``, ``precision="bf16"``, ...
+
+        Returns:
+            ``best``, the folder of the best model, for `load`; ``metrics`` of the last evaluation; ``folder``.
+
+        Raises:
+            CondetrError: something about the data, the settings or the device does not fit, or training failed.
+        """
+        from condetr.beginning import Beginning  # what trains is not waited for by what predicts
+        from condetr.measured_training import run, settings_of
+        from condetr.training.telling import Lines
+
+        output = None if output is None else Path(output)
+        return run(
+            data,
+            settings_of(settings, output if resume else None),
+            lambda classes: Beginning.loaded(self.checkpoint, self.preprocessing, classes=classes),
+            output=output,
+            split=split,
+            validation=validation,
+            resume=resume,
+            device=str(self.device),
+            command=f"condetr.Detector.train({str(data)!r}, **{settings})",
+            say=say or Lines(),
         )
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class EvaluateSettings(CommonSettings):
     model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
-    split: Annotated[str | None, "part of the data; else val, or the only one"] = None
+    split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     metrics: Annotated[tuple[Literal["ap", "per-class", "pr", "confusion", "errors", "speed"], ...], _METRICS] = (
         "ap",
         "per-class",
@@ -86,6 +86,9 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
         dataset = held_out(data, settings.split)
         for line in dataset.report.summary().splitlines():
             reporter.note(f"condetr: {line}")
+        if settings.split is None and dataset.split != "val":
+            learned = "" if dataset.split == "test" else ", which the model may have learned from"
+            reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
         wanted = share.is_first and (settings.output is not None or not reporter.as_json)
         with _claimed(settings, wanted=wanted) as output:
             report, about = _measured(dataset, settings, class_map, share, reporter)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from condetr.core.errors import DataError
+from condetr.core.errors import DataError, UsageError
 from condetr.data.coco_layout import coco_file, coco_in
 from condetr.data.description import described, is_description
 from condetr.data.layout import Layout
@@ -25,13 +25,16 @@ def layout_of(path: str | Path) -> Layout:
     """What kind of data set this folder or file is, and its splits.
 
     Raises:
-        DataError: none that is known, or nothing there.
+        UsageError: there is nothing.
+        DataError: it is none that is known.
     """
     path = Path(path)
+    if not path.exists():
+        raise UsageError("does not exist", source=path)
     if path.is_dir():
         return _folder_layout(path)
     if not path.is_file():
-        raise DataError("is neither a file nor a folder" if path.exists() else "does not exist", source=path)
+        raise DataError("is neither a file nor a folder", source=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         content = yaml_of(path)
         if is_yolo_yaml(content):

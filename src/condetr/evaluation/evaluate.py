@@ -26,13 +26,13 @@ _TIMED = 20  # pictures
 
 
 def held_out(data: str | Path, split: str | None = None) -> Dataset:
-    """The split of a data set to measure on: the one that is named, else val, else the only one.
+    """The split of a data set to measure on: the one that is named, else val, else test, else the only one.
 
     Raises:
         DataError: there is no such data set or split.
     """
     names = layout_of(data).names
-    return read_dataset(data, split or ("val" if "val" in names else None))
+    return read_dataset(data, split or next((name for name in ("val", "test") if name in names), None))
 
 
 def evaluate_detector(

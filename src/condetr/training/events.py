@@ -20,13 +20,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """After every step of naming: cells with objects, and how many of them were named right."""
+    """After every step of naming, of which there are ``steps``."""
 
     step: int
     steps: int
     loss: float
-    right: int
-    cells: int
 
 
 @dataclass(frozen=True, slots=True)

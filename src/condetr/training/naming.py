@@ -5,6 +5,7 @@ features without meaning take many epochs to learn anything (docs/training.md).
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
@@ -19,7 +20,7 @@ from condetr.core.records import Target
 from condetr.core.shapes import GridMask
 from condetr.data.batches import TrainingBatch
 from condetr.model.body import Body, grid_mask
-from condetr.training.events import Named, Say
+from condetr.training.events import Named, Noted, Say
 from condetr.training.live_norms import live_norms
 
 RATE = 2e-3
@@ -27,6 +28,7 @@ WARM_UP = 0.05  # share of the steps in which the rate rises; it falls along hal
 DECAY = 1e-2
 CLIP = 1.0
 CORE = 0.5  # of an object's sides: cells inside it are the object's, those around it are not judged
+LATELY = 100  # steps over which it is told how well that went
 UNSURE = -100  # what cross_entropy leaves out
 
 Names = Int64[Tensor, "batch rows columns"]
@@ -42,7 +44,9 @@ def learn_to_name(
     Raises:
         ModelError: the loss is not finite.
     """
+    say(Noted("first the backbone learns to name what lies on its cells"))
     backbone, classes = detector.backbone.to(device), detector.config.num_labels
+    lately: deque[tuple[int, int]] = deque(maxlen=LATELY)
     classifier = nn.Conv2d(backbone.widths[-1], classes + 1, kernel_size=1).to(device)
     with live_norms(backbone):
         weights = [*backbone.parameters(), *classifier.parameters()]
@@ -61,7 +65,10 @@ def learn_to_name(
             loss.backward()
             nn.utils.clip_grad_norm_(weights, CLIP)
             optimiser.step()
-            say(Named(step + 1, steps, loss.item(), *_counts(logits, names, classes)))
+            lately.append(_counts(logits, names, classes))
+            say(Named(step + 1, steps, loss.item()))
+    right, objects = (sum(counts) for counts in zip(*lately, strict=True))
+    say(Noted(f"{right / max(1, objects):.0%} of the cells with objects are named right"))
 
 
 def names_of(targets: Sequence[Target], cells: GridMask, nothing: int) -> Names:

@@ -10,6 +10,7 @@ from condetr.core.errors import CheckpointError, DataError, SettingsError, Usage
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
+from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.training.batch_size import batch_that_fits
 from condetr.training.events import Noted, Say, Warned
@@ -60,13 +61,15 @@ def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int 
 
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
-    """Of the pictures, as the network sees them."""
-    return max((preprocessing.fit(example.size) for example in dataset), key=lambda size: size[0] * size[1])
+    """What pictures, as the network sees them, are padded to in the worst batch: an upright one beside a wide one."""
+    heights, widths = zip(*{preprocessing.fit(size) for size in {example.size for example in dataset}}, strict=True)
+    return max(heights), max(widths)
 
 
-def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset) -> str:
+def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset, network: DetectorConfig) -> str:
     """What every process must have been started with."""
-    return hashlib.sha256((json.dumps(settings) + dataset.fingerprint()).encode()).hexdigest()[:16]
+    said = json.dumps(settings) + dataset.fingerprint() + repr(network)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | None:

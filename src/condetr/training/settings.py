@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args
 
 from condetr.core.errors import SettingsError
@@ -95,6 +96,21 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """As plain values, the way they come back from JSON or YAML."""
         return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "TrainingSettings":
+        """From what `to_dict` gave; what else is said is not looked at.
+
+        Raises:
+            SettingsError: a value is not possible.
+        """
+        known: dict[str, Any] = {spec.name: said[spec.name] for spec in fields(cls) if spec.name in said}
+        for name, value in known.items():
+            if isinstance(value, list):
+                known[name] = tuple(value)
+            elif isinstance(value, Mapping):
+                known[name] = MatchingCosts(**value) if name == "costs" else LossWeights(**value)
+        return cls(**known)
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:

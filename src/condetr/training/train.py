@@ -50,13 +50,13 @@ class Trained:
 
     Attributes:
         folder: the run's.
-        model: the folder of the best model, or of the last one where nothing was measured.
+        best: the folder of the best model, or of the last one where nothing was measured; ``condetr.load`` reads it.
         metrics: of the last evaluation.
         progress: steps, epochs, what was skipped, the best result.
     """
 
     folder: Path
-    model: Path
+    best: Path
     metrics: Mapping[str, float]
     progress: Progress
 
@@ -71,6 +71,7 @@ def train(
     validation: Dataset | None = None,
     evaluate: Evaluate | None = None,
     flat: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
     device: str = "auto",
     command: str = "",
     say: Say = nobody_listens,
@@ -87,6 +88,7 @@ def train(
         evaluate: gives "ap", by which the best model is chosen, and any other measures; called by every process,
             and the answer of the first counts.
         flat: what else the config.json of the model says.
+        origin: what config.yaml says beside the settings: where the model and the data come from.
         device: where; several processes have one each.
         command: how the run was started, for its folder.
         say: hears of everything that happens.
@@ -101,10 +103,12 @@ def train(
     processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
     if not processes.is_first:
         say = nobody_listens
-    processes.agree("settings and data", fingerprint_of(settings.to_dict(), dataset))
+    processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     if not folder.resumes:
         for text in (*folder.notes, *warnings_at_the_start(detector, dataset, settings)):
             say(Warned(text))
+        if settings.patience and (evaluate is None or validation is None):
+            say(Warned("patience ends nothing, for nothing is measured"))
 
     stored = stored_state(folder, processes, say)
     if settings.naming and stored is None:
@@ -119,7 +123,7 @@ def train(
     keeper = journal_file = showcase = None
     if processes.is_first:
         report, labels = dataset.report.to_dict(), dataset.classes.to_dict()
-        folder.describe(settings.to_dict(), command, str(processes.device), report, labels)
+        folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
         keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
         journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
         showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation)
