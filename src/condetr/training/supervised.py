@@ -12,6 +12,7 @@ from condetr.matching.costs import MatchingCosts
 from condetr.model.detector import ConditionalDetr
 from condetr.model.recompute import keep, recompute
 from condetr.model.resnet import ResNet
+from condetr.training.lean_backbone import make_lean, undo_lean
 from condetr.training.precision import Precision
 from condetr.training.query_groups import QueryGroups
 
@@ -38,6 +39,7 @@ class SupervisedDetector(nn.Module):
         self.detector = detector
         self.groups = QueryGroups(detector, query_groups) if query_groups > 1 else None
         self._costs, self._weights, self._precision = costs, weights, precision
+        make_lean(detector.backbone)
         if recomputed:
             recompute(_layers_of(detector))
 
@@ -56,6 +58,7 @@ class SupervisedDetector(nn.Module):
 
         The heads keep fp32: half a pixel of a large picture is beyond the digits of bf16.
         """
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # as convolutions like their maps
         with self._precision.autocast():
             if self.groups is None:
                 trace = self.detector.trace(pixels, mask)
@@ -70,6 +73,7 @@ class SupervisedDetector(nn.Module):
 
     def release(self) -> None:
         keep(_layers_of(self.detector))
+        undo_lean(self.detector.backbone)
         if self.groups is not None:
             self.groups.release()
 
