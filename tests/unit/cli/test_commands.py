@@ -63,7 +63,7 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     status, out, _ = condetr("info", model)
     assert status == 0
     assert "classes       3: cat, dog, bird" in out
-    assert "GFLOP for a picture of 800x1066" in out
+    assert "GFLOP for a picture of 480x640" in out
     _, said, _ = condetr_json("info", model, "--image-size", "64x96")
     assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
     assert said["flops_image_size"] == [64, 96]
