@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, required_model, size_of_text
+from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -19,8 +19,8 @@ from condetr.cli.reporting import Reporter, jsonable, say
 from condetr.core.errors import SettingsError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
     from condetr.data.records import Dataset
+    from condetr.detector import Detector
     from condetr.evaluation.processes import Share
     from condetr.evaluation.report import Report
 
@@ -31,10 +31,12 @@ _METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, spe
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
-    split: Annotated[str | None, "part of the data; else val, or the only one"] = None
+    split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
     metrics: Annotated[tuple[_Metric, ...] | None, _METRICS] = None
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
@@ -85,6 +87,9 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
         dataset = held_out(data, settings.split, task=task)
         for line in dataset.report.summary().splitlines():
             reporter.note(f"condetr: {line}")
+        if settings.split is None and dataset.split != "val":
+            learned = "" if dataset.split == "test" else ", which the model may have learned from"
+            reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
         wanted = share.is_first and (settings.output is not None or not reporter.as_json)
         with _claimed(settings, wanted=wanted) as output:
             if model is None:
@@ -119,7 +124,7 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
     if settings.predictions is not None:
         return None
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    reference = required_model(settings.model)
+    reference = model_or_bundled(settings.model, reporter)
     model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
     for note in model.checkpoint.provenance.notes:
         reporter.detail(f"condetr: {note}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, required_model, size_of_text
+from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -19,7 +19,7 @@ from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import PictureSource
@@ -34,7 +34,9 @@ _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
@@ -80,7 +82,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
-    reference = required_model(settings.model)
+    reference = model_or_bundled(settings.model, reporter)
     output = _output_of(settings, reporter)
     pictures = _pictures_of(sources, output, reporter)
     if output is not None:

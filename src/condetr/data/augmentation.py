@@ -19,6 +19,7 @@ Sample: TypeAlias = dict[str, Any]  # "image", "boxes", "labels" and perhaps "ma
 SCALES = tuple(round(0.6 + 0.04 * step, 2) for step in range(11))
 CROP_SCALES = (0.5, 0.625, 0.75)
 CROP_SIDES = (0.48, 0.75)
+COLOURS = {"brightness": 0.125, "contrast": 0.5, "saturation": 0.5, "hue": 0.05}  # SSD's, channels stay in their order
 GRAY = (124, 116, 104)  # the mean colour of ImageNet, which normalises to zero
 
 
@@ -63,14 +64,16 @@ def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = N
 
 def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
     steps: list[nn.Module] = [v2.RandomHorizontalFlip(variation.flip)] if variation.flip else []
-    if variation.colour:
-        steps.append(v2.RandomApply([v2.RandomPhotometricDistort()], p=variation.colour))
     if variation.shrink:
         steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
     if variation.crop and size is not None:
         cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), DropUnseen(1.0)]
         steps.append(v2.RandomApply(cropping, p=variation.crop))
-    return steps if size is None else [*steps, Resize(size, variation.scales), DropUnseen(0.0)]
+    if size is not None:
+        steps += [Resize(size, variation.scales), DropUnseen(0.0)]
+    if variation.colour:  # last, for there are fewer pixels then
+        steps.append(v2.RandomApply([v2.ColorJitter(**COLOURS)], p=variation.colour))
+    return steps
 
 
 class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types

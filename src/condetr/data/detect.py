@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from condetr.core.errors import DataError
+from condetr.core.errors import DataError, UsageError
 from condetr.data.coco_kind import holds_segments
 from condetr.data.coco_layout import coco_file, coco_in
 from condetr.data.description import FORMAT as DESCRIBED
@@ -33,7 +33,8 @@ def layout_of(path: str | Path, *, panoptic: bool = False) -> Layout:
         panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
 
     Raises:
-        DataError: none that is known, or nothing there; or none that is panoptic.
+        UsageError: there is nothing.
+        DataError: none that is known; or none that is panoptic.
     """
     layout = _layout_of(Path(path), panoptic=panoptic)
     if panoptic and layout.format not in (PANOPTIC, DESCRIBED):
@@ -42,10 +43,12 @@ def layout_of(path: str | Path, *, panoptic: bool = False) -> Layout:
 
 
 def _layout_of(path: Path, *, panoptic: bool) -> Layout:
+    if not path.exists():
+        raise UsageError("does not exist", source=path)
     if path.is_dir():
         return _folder_layout(path, panoptic=panoptic)
     if not path.is_file():
-        raise DataError("is neither a file nor a folder" if path.exists() else "does not exist", source=path)
+        raise DataError("is neither a file nor a folder", source=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         content = yaml_of(path)
         if is_yolo_yaml(content):

@@ -28,14 +28,14 @@ _TIMED = 20  # pictures
 
 
 def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect") -> Dataset:
-    """The split of a data set to measure on: the one that is named, else val, else the only one.
+    """The split of a data set to measure on: the one that is named, else val, else test, else the only one.
 
     Raises:
         DataError: there is no such data set or split, or it is not for this task.
     """
     panoptic = task == "panoptic"
     names = layout_of(data, panoptic=panoptic).names
-    chosen = split or ("val" if "val" in names else None)
+    chosen = split or next((name for name in ("val", "test") if name in names), None)
     return read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic)
 
 

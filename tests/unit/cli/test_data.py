@@ -96,9 +96,9 @@ def test_split_divides_by_shares(condetr, digits, tmp_path):
     assert "train=0.8,val=0.2" in err
 
 
-def test_nothing_there_is_unusable_data(condetr):
+def test_a_path_to_nothing_is_a_slip(condetr):
     status, _, err = condetr("data", "check", "nowhere")
-    assert status == 3
+    assert status == 2
     assert "nowhere: does not exist" in err
 
 

@@ -152,7 +152,7 @@ def test_predictions_of_something_else_are_named(condetr, data, truth):
     status, _, err = condetr("evaluate", data, "--predictions", truth)
     assert status == 3
     assert "category_id 0 of type int is no category of the data set" in err
-    assert condetr("evaluate", "nowhere", "--predictions", truth)[0] == 3
+    assert condetr("evaluate", "nowhere", "--predictions", truth)[0] == 2
 
 
 def test_a_model_or_predictions_are_needed(condetr, data):

@@ -182,10 +182,10 @@ def test_the_split_to_measure_on(tmp_path):
     write_scenes(tmp_path / "both", train=1, val=2)
     write_scenes(tmp_path / "one", train=0, val=0, test=3)
     write_scenes(tmp_path / "two", train=1, val=0, test=3)
+    write_scenes(tmp_path / "none", train=1, val=0, test=0)
     assert (held_out(tmp_path / "both").split, len(held_out(tmp_path / "both"))) == ("val", 2)
     assert held_out(tmp_path / "both", "train").split == "train"
     assert held_out(tmp_path / "one").split == "test"
-    with pytest.raises(DataError, match=r"which split is meant\? there are train, test"):
-        held_out(tmp_path / "two")
+    assert (held_out(tmp_path / "two").split, held_out(tmp_path / "none").split) == ("test", "train")
     with pytest.raises(DataError, match="has no split 'val'"):
         held_out(tmp_path / "two", "val")
