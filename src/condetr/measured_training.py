@@ -1,53 +1,102 @@
 """Training that is measured on the way: where the rooms for training and for evaluation meet."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from condetr.checkpoints.loading import load
+from condetr.beginning import Beginning
+from condetr.checkpoints.labels_json import STUFF
+from condetr.core.errors import SettingsError
+from condetr.data.parts import parts_of
 from condetr.data.records import Dataset
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.processes import here
-from condetr.images.preprocessing import Preprocessing
-from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
-from condetr.training.events import Say, nobody_listens
+from condetr.prediction.output_folder import next_free
+from condetr.training.events import Noted, Say, nobody_listens
 from condetr.training.preparation import resized
-from condetr.training.run_folder import RunFolder
+from condetr.training.processes import check_installed, is_first_process
+from condetr.training.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
 
+OUTPUT = Path("runs/train")
+ORIGIN = ("model", "revision", "network")  # what config.yaml says about where the model comes from
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a run starts from.
 
-    Attributes:
-        preprocessing: of pictures when predicting.
-        flat: what else the config.json of the model says.
-        notes: what was done to get it.
+def run(
+    data: str | Path,
+    settings: TrainingSettings,
+    begin: Callable[[Sequence[str]], Beginning],
+    *,
+    output: Path | None = None,
+    split: str | None = None,
+    validation: str | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    command: str = "",
+    say: Say = nobody_listens,
+) -> Trained:
+    """A whole run: from a path to labelled pictures to a folder with a measured model.
+
+    Args:
+        data: a folder or file in any format; all of it is checked first.
+        settings: how to train.
+        begin: gives what the run starts from, when it is told the classes.
+        output: where everything is written; ``runs/train``, or with a number, unless given.
+        split: part of the data to learn from, see `parts_of`.
+        validation: part of the data to measure on.
+        resume: go on with the run in ``output``.
+        device: where; several processes have one each.
+        command: how the run was started, for its folder.
+        say: hears of everything that happens.
+
+    Raises:
+        CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
+    if output is None and (resume or int(os.environ.get("WORLD_SIZE", "1")) > 1):
+        raise SettingsError("must be given to resume, and where several processes train together", item="output")
+    check_installed(settings.log)
+    if not is_first_process():
+        say = nobody_listens
+    with claimed(output or next_free(OUTPUT), resume=resume, is_first=is_first_process()) as folder:
+        parts = parts_of(data, split=split, validation=validation, keep_aside=not settings.overfit)
+        classes = parts.learned_from.classes.names
+        torch.manual_seed(settings.seed)
+        beginning = _going_on(folder, classes) or begin(classes)
+        chosen = {name: value for name, value in (("split", split), ("validation", validation)) if value is not None}
+        for text in (*parts.report.summary().splitlines(), *parts.notes, *beginning.notes):
+            say(Noted(text))
+        return train_and_measure(
+            beginning,
+            parts.learned_from,
+            settings,
+            folder,
+            validation=parts.measured_on,
+            origin={**beginning.origin, **chosen},
+            device=device,
+            command=command,
+            say=say,
+        )
 
-    detector: ConditionalDetr
-    preprocessing: Preprocessing
-    flat: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
-    @classmethod
-    def afresh(cls, config: DetectorConfig, *, seed: int) -> "Beginning":
-        """A network with the authors' initial weights; every process draws the same."""
-        torch.manual_seed(seed)
-        return cls(ConditionalDetr(config), Preprocessing())
+def settings_of(given: Mapping[str, Any], begun: Path | None = None) -> TrainingSettings:
+    """What is given, over what the run in the folder ``begun`` began with.
 
-    @classmethod
-    def stored(cls, reference: str, *, classes: Sequence[str], revision: str | None = None) -> "Beginning":
-        """A model that was trained before, with a head for these classes."""
-        checkpoint = load(reference, classes=classes, revision=revision)
-        source = checkpoint.provenance.path / "preprocessor_config.json"
-        preprocessing = Preprocessing.from_dict(checkpoint.preprocessing or {}, source=source)
-        return cls(checkpoint.detector, preprocessing, checkpoint.flat, checkpoint.provenance.notes)
+    Raises:
+        TypeError: there is no such option.
+        SettingsError: a value is not possible.
+    """
+    known = [spec.name for spec in fields(TrainingSettings)]
+    for name in given.keys() - set(known):
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise TypeError(f"train() has no option {name}=; the nearest is {nearest}=")
+    return TrainingSettings.from_dict({**({} if begun is None else RunFolder(begun).config()), **given})
 
 
 def train_and_measure(
@@ -57,6 +106,7 @@ def train_and_measure(
     folder: RunFolder,
     *,
     validation: Dataset | None = None,
+    origin: Mapping[str, Any] | None = None,
     device: str = "auto",
     command: str = "",
     say: Say = nobody_listens,
@@ -78,8 +128,25 @@ def train_and_measure(
         preprocessing=beginning.preprocessing,
         validation=validation,
         evaluate=averages,
-        flat=beginning.flat,
+        flat=_with_stuff(beginning.flat, dataset.classes.stuff),
+        origin=origin,
         device=device,
         command=command,
         say=say,
     )
+
+
+def _with_stuff(flat: Mapping[str, Any], stuff: Sequence[int]) -> dict[str, Any]:
+    """What the config.json says, and which classes the data set does not count."""
+    others = {name: value for name, value in flat.items() if name != STUFF}
+    return others | {STUFF: list(stuff)} if stuff else others
+
+
+def _going_on(folder: RunFolder, classes: Sequence[str]) -> Beginning | None:
+    """What a resumed run left, said to come from where it came from."""
+    if not folder.resumes or not any(folder.checkpoints.glob("step-*")):
+        return None
+    found = Beginning.going_on(folder.last, classes=classes)
+    stored = folder.config()
+    origin = {name: stored[name] for name in ORIGIN if name in stored}
+    return None if found is None else replace(found, origin=origin)

@@ -7,6 +7,7 @@ The corpus and its judge lie outside this project; they call ``setup``, ``N_A`` 
 import contextlib
 import io
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import torch
 
 import condetr
 from condetr.cli.main import run as command_line
+from condetr.data.scene_folder import write_scenes
 from tests.badinputs.annotations import is_annotation_case, observe
 
-_USES = ("predict", "processor(array)", "load", "load+predict", "convert", "load_processor", "config")
+_USES = ("predict", "processor(array)", "load", "load+predict", "convert", "load_processor", "config", "resume")
 _corpus: Path
 _model: Any
 
@@ -37,7 +39,7 @@ def setup(corpus_root: Path) -> None:
 
 
 def N_A(case: dict[str, Any]) -> bool:  # noqa: N802  the judge's name
-    """There is no command that resumes a training yet; root can read every file."""
+    """Root can read every file."""
     if case["slug"] == "unreadable" and os.geteuid() == 0:
         return True
     return not is_annotation_case(case) and case["use"] not in _USES
@@ -63,6 +65,8 @@ def run(case: dict[str, Any], path: Path, list_root: Path) -> dict[str, Any]:  #
             return _array(_array_file(list_root), list_root, condetr.AutoImageProcessor.from_pretrained(path))
         case _, "config":
             return _settings(path)
+        case _, "resume":
+            return _resumed(path)
     raise NotImplementedError(case["use"])
 
 
@@ -135,6 +139,18 @@ def _converted(path: Path) -> dict[str, Any]:
 def _settings(path: Path) -> dict[str, Any]:
     file = path if path.is_file() else next(path.glob("*.y*ml"))
     return {"report": _said_by("predict", _some_picture(), "--model", _good(), "--config", file, "--json")}
+
+
+def _resumed(path: Path) -> dict[str, Any]:
+    """As the folder of a run that is to go on, and as the newest checkpoint of one."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, run = Path(folder) / "data", Path(folder) / "run"
+        write_scenes(data, train=2, val=1)
+        shutil.copytree(path, run / "checkpoints/step-1")
+        words = ("train", data, "--model", _good(), "--device", "cpu", "--epochs", 1, "--workers", 0, "--resume")
+        inside = _said_by(*words, "--output", run)
+        assert "step-1 is passed over" in inside, inside
+        return {"report": _said_by(*words, "--output", path)}
 
 
 def _said_by(*words: object) -> str:

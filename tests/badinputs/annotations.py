@@ -9,6 +9,7 @@ from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
 from condetr.data.check import check
 from condetr.data.detect import read_dataset, usable
+from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
 from condetr.images.decode import decode
 from condetr.losses.set_loss import LossWeights, set_loss
@@ -31,6 +32,9 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     (dataset,) = (usable(one, path) for one in splits.values())
     if "masks" in case["use"]:
         dataset = read_dataset(path, masks=True)
+        for example in dataset:  # every outline that is kept can be painted
+            masks = object_masks(example, example.objects)
+            assert masks.flatten(1).any(dim=1).all(), f"{example.path}: an object without a pixel"
     observed = {
         "images": len(dataset),
         "boxes": sum(len(example.objects) for example in dataset),

@@ -8,9 +8,11 @@ import pytest
 from condetr.cli.main import run
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure, Predictor
-from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 RESULT = {"source": str, "size": [int], "detections": [{"box": [float], "score": float, "label": int, "name": str}]}
+MASK = {"size": [int], "counts": str}
+INSTANCES = RESULT | {"detections": [RESULT["detections"][0] | {"mask": MASK}]}
 FAILURE = {"code": str, "source": str, "item": (str, None), "reason": str, "hint": (str, None)}
 COUNTS = {"ok": int, "failed": int, "before": int}
 PREDICT = {
@@ -77,6 +79,34 @@ def test_a_result_and_a_failure(photo):
     assert isinstance(failed, Failure)
     assert_fits(json.loads(found.to_json()), RESULT)
     assert_fits(json.loads(json.dumps(failed.to_dict())), FAILURE)
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_a_result_with_masks(photo, task):
+    predictor = Predictor(
+        tiny_segmenter(), PREPROCESSING, LABELS, threshold=0.1, overlap=0.0, task=task, stuff=[2], device="cpu"
+    )
+    (found,) = predictor.predict([photo])
+    assert_fits(json.loads(found.to_json()), INSTANCES | ({"panoptic": bool} if task == "panoptic" else {}))
+
+
+def test_the_files_of_segments(capsys, photo, tmp_path):
+    from condetr.checkpoints.saving import save
+
+    flat = {"label_ids_to_fuse": [2]}
+    save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict(), flat=flat)
+    words = ("predict", photo, "--model", tmp_path / "model", "--threshold", "0.1", "--output", tmp_path / "out")
+    said_by(capsys, *words, "--save", "coco,coco-panoptic")
+    content = json.loads((tmp_path / "out/coco_panoptic.json").read_text())
+    segment = {"id": int, "category_id": int, "score": float}
+    panoptic = {
+        "images": [{"id": int, "file_name": str, "height": int, "width": int}],
+        "annotations": [{"image_id": int, "file_name": str, "segments_info": [segment]}],
+        "categories": [{"id": int, "name": str, "isthing": int}],
+    }
+    assert_fits(content, panoptic)
+    coco = {"image_id": int, "category_id": int, "bbox": [float], "score": float, "segmentation": MASK}
+    assert_fits(json.loads((tmp_path / "out/coco_results.json").read_text()), [coco])
 
 
 def test_predict(capsys, model, photo):

@@ -40,10 +40,10 @@ def free_port():
         return free.getsockname()[1]
 
 
-def launch(folder, *, ranks=(0, 1), port, **settings):
+def launch(folder, *options, ranks=(0, 1), of=2, port, **settings):
     """They find each other through the environment."""
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    given = [str(folder), str(folder.parent / "scenes"), "--set", json.dumps(PLAIN | settings)]
+    common = {"WORLD_SIZE": str(of), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    given = [str(folder), str(folder.parent / "scenes"), "--set", json.dumps(PLAIN | settings), *options]
     return [
         subprocess.Popen(
             [sys.executable, "-m", "tests.unit.training.runs", *given],
@@ -103,7 +103,38 @@ def test_a_killed_process_ends_the_others_in_words(tmp_path, launched):
     two[1].kill()
     (_, said), _ = ends(two, within=60)
     assert two[0].returncode == 5
-    assert "another process of this training is gone or cut off" in said
+    assert f"process 1 (pid {two[1].pid} on {socket.gethostname()}) is gone or cut off" in said
+
+
+def test_the_first_one_killed_inside_a_save_and_four_going_on(tmp_path, launched):
+    scenes = write_scenes(tmp_path / "scenes", 7)
+    two = launched(tmp_path / "run", "--die-in-save", "3", port=free_port(), save_every=1)
+    _, (_, said) = ends(two, within=60)
+    assert (two[0].returncode, two[1].returncode) == (-signal.SIGKILL, 5)
+    assert f"process 0 (pid {two[0].pid} on " in said
+    assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} >= {"step-2", ".staged-step-3"}
+
+    four = launched(tmp_path / "run", "--resume", ranks=range(4), of=4, port=free_port())
+    said = ends(four, within=120)
+    assert [process.returncode for process in four] == [0] * 4, said
+    assert "going on from step-2" in said[0][0]
+    assert "4 processes instead of 2: the order of the pictures stays, none is seen twice or left out" in said[0][0]
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    seen = [round(row["epoch"] * len(scenes)) for row in rows]
+    assert seen == [2, 4, 7, 11, 14, 18, 21], "two at once, then four; every epoch ends where it did"
+
+
+def test_a_port_that_is_taken_is_a_slip(tmp_path, launched):
+    write_scenes(tmp_path / "scenes", 7)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        (first,) = launched(tmp_path / "run", ranks=[0], port=taken.getsockname()[1])
+        ((_, said),) = ends([first], within=60)
+    assert first.returncode == 2, said
+    assert "the processes cannot meet" in said
+    assert "is another training using this port?" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_processes_with_different_settings_refuse_to_start(tmp_path, launched):
@@ -113,4 +144,4 @@ def test_processes_with_different_settings_refuse_to_start(tmp_path, launched):
     two = one + other
     answers = ends(two, within=60)
     assert [process.returncode for process in two] == [2, 2], answers
-    assert "settings and data: differ" in answers[0][1]
+    assert "settings, network or data: differ" in answers[0][1]

@@ -3,6 +3,8 @@
 import json
 import signal
 
+import pytest
+
 from condetr.data.scene_folder import write_scenes
 from tests.unit.cli.test_train import SMALL
 
@@ -22,7 +24,7 @@ def test_three_commands_and_a_stop_on_the_way(command, tmp_path):
 
     stopped = max(int(path.name.split("-")[1]) for path in (tmp_path / "run/checkpoints").glob("step-*"))
     epochs = stopped // 2 + 2
-    resumed = command(*words, "--epochs", epochs, "--resume", "--json", cwd=tmp_path)
+    resumed = command("train", "data", "--output", "run", "--resume", "--epochs", epochs, "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["progress"]["step"] == 2 * epochs
     assert "going on from step-" in resumed.stderr
@@ -31,3 +33,21 @@ def test_three_commands_and_a_stop_on_the_way(command, tmp_path):
     assert measured.returncode == 0, measured.stderr
     assert "ap50" in json.loads(measured.stdout)
     assert command("predict", "data/val", "--model", "run", "--threshold", "0.1", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_while_it_is_measured(command, tmp_path, number, status):
+    write_scenes(tmp_path / "data", train=4, val=100)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    running = command.start("train", "data", "--config", "small.yaml", "--output", "run", "-v", cwd=tmp_path)
+    for line in running.stderr:
+        if "epoch 1: measuring" in line:
+            running.send_signal(number)
+            break
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, f"{number.name}: saved; --resume repeats the evaluation" in err) == (status, True), err
+    resumed = command("train", "data", "--output", "run", "--resume", "--json", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    said = json.loads(resumed.stdout)
+    assert (said["progress"]["step"], said["progress"]["evaluated"]) == (1, 1)
+    assert "0 steps of 4 pictures" in resumed.stderr

@@ -16,7 +16,7 @@ from condetr.core.boxes import cxcywh_to_xyxy, generalized_iou
 from condetr.images.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import ResNetDescription
-from condetr.training.events import Stepped, Warned
+from condetr.training.events import Evaluated, Noted, Saved, Stepped, Warned
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
@@ -107,6 +107,41 @@ def test_a_run_stopped_at_any_step_goes_on_bit_by_bit(seed, tmp_path, scenes, un
     ours = torch.cat([weight.flatten() for weight in load(tmp_path).detector.parameters()])
     theirs = torch.cat([weight.flatten() for weight in load(uninterrupted).detector.parameters()])
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_is_measured_loses_nothing(sent, tmp_path, scenes, uninterrupted):
+    measured = []
+
+    def evaluate(detector, dataset):
+        measured.append(1)
+        if len(measured) == 2:
+            os.kill(os.getpid(), sent)
+        return {"ap": 0.1 * len(measured)}
+
+    said, again = [], []
+    with signals_raise(), pytest.raises(StoppedError, match=str(int(sent))):
+        small_run(tmp_path, scenes, evaluate=evaluate, say=said.append)
+    assert said[-1] == Noted(f"{sent.name}: saved; --resume repeats the evaluation")
+    assert (tmp_path / "checkpoints/step-6").is_dir()
+    small_run(tmp_path, scenes, evaluate=evaluate, resume=True, say=again.append)
+    told = [type(event) for event in again if isinstance(event, Stepped | Evaluated)]
+    assert told == [Evaluated, Stepped, Stepped, Stepped, Evaluated], "the evaluation is repeated, and no step"
+    assert state_of(tmp_path) == state_of(uninterrupted)
+    assert [row["ap"] for row in rows_of(tmp_path) if "ap" in row] == [0.1, 0.1 * 3, 0.1 * 4]
+
+
+def test_a_signal_just_before_it_is_measured_is_saved_first(tmp_path, scenes):
+    def interrupted_save(event):
+        if isinstance(event, Saved) and event.path.name == "step-3":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def evaluate(detector, dataset):
+        pytest.fail("it was to be stopped before")
+
+    with signals_raise(), pytest.raises(StoppedError):
+        small_run(tmp_path, scenes, evaluate=evaluate, say=interrupted_save)
+    assert (tmp_path / "checkpoints/step-3/manifest.json").is_file()
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning")  # more than cores

@@ -3,17 +3,20 @@
 import contextlib
 import io
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 
 from condetr.data.output_folder import OutputFolder
 from condetr.data.write_coco import write_coco_labels
 from condetr.evaluation.coco_ap import Averages, averages_of, count
 from condetr.evaluation.columns import truth_of, xywh_of
+from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.measure import measure
 from condetr.evaluation.predictions_file import write_predictions
+from condetr.images.rle import rle_of_mask
 from tests.unit.evaluation.conftest import labelled, scenes  # noqa: F401  fixtures
 from tests.unit.evaluation.scored import columns, distorted
 
@@ -22,7 +25,7 @@ TOLERANCE = 1e-6  # we round at the ninth digit
 NAMES = [one.name for one in fields(Averages)]  # in the order of the summary of pycocotools
 
 
-def evaluated(labels, results):
+def evaluated(labels, results, kind="bbox"):
     """What pycocotools makes of a COCO dictionary and rows of results."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -36,7 +39,7 @@ def evaluated(labels, results):
         else:  # which loadRes cannot do
             found.dataset = labels | {"annotations": []}
             found.createIndex()
-        result = COCOeval(objects, found, "bbox")
+        result = COCOeval(objects, found, kind)
         result.evaluate()
         result.accumulate()
         result.summarize()
@@ -108,3 +111,43 @@ def test_files_that_anybody_can_score(scenes, tmp_path, seed):  # noqa: F811
     write_predictions(tmp_path / "predictions.json", scenes, found)
     labels = json.loads((tmp_path / "labels/annotations/instances_val.json").read_text())
     assert_same(report, evaluated(labels, json.loads((tmp_path / "predictions.json").read_text())))
+
+
+def outlined(dataset):
+    """The same with a mask an object: the ellipse in its box."""
+    return replace(dataset, examples=tuple(replace(one, objects=_with_ellipses(one)) for one in dataset))
+
+
+def _with_ellipses(example):
+    return tuple(replace(one, segmentation=rle_of_mask(ellipse(one.box, example.size))) for one in example.objects)
+
+
+def ellipse(box, size):
+    x1, y1, x2, y2 = box
+    rows, columns = torch.meshgrid(torch.arange(size[0]) + 0.5, torch.arange(size[1]) + 0.5, indexing="ij")
+    away = ((columns - (x1 + x2) / 2) * 2 / max(x2 - x1, 1)) ** 2 + ((rows - (y1 + y2) / 2) * 2 / max(y2 - y1, 1)) ** 2
+    return away <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_masks(scenes, tmp_path, seed):  # noqa: F811
+    dataset, found = outlined(scenes), distorted(scenes, seed)
+    masks = [[rle_of_mask(ellipse(box, one.size)) for box in one.boxes.tolist()] for one in found]
+    report = measure(dataset, found, metrics=["ap"], masks=masks)
+    assert 0.2 < report.masks.ap < 0.9
+    assert report.masks.ap != report.ap
+    write_coco_labels(dataset, OutputFolder(tmp_path / "labels"), "val")
+    write_predictions(tmp_path / "predictions.json", dataset, found, masks)
+    labels = json.loads((tmp_path / "labels/annotations/instances_val.json").read_text())
+    results = [
+        {name: value for name, value in row.items() if name != "bbox"}  # so that a detection is as large as its mask
+        for row in json.loads((tmp_path / "predictions.json").read_text())
+    ]
+    assert_same(report.masks, evaluated(labels, results, "segm"))
+    assert evaluate_predictions(tmp_path / "predictions.json", dataset, metrics=["ap"], masks=True) == report
+
+
+def test_no_mask_is_found(scenes):  # noqa: F811
+    dataset, nothing = outlined(scenes), [one[:0] for one in distorted(scenes)]
+    report = measure(dataset, nothing, metrics=["ap"], masks=[[] for _ in nothing])
+    assert (report.masks.ap, report.masks.ar100) == (0, 0)

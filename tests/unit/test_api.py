@@ -5,6 +5,7 @@ from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
+from condetr.data.scene_folder import write_scenes
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
 
 
@@ -111,7 +112,7 @@ def test_what_is_pushed_is_a_model_folder(model, monkeypatch):
         assert names == ["README.md", "config.json", "model.safetensors", "preprocessor_config.json"]
         return f"https://{repository}/{options['private']}"
 
-    monkeypatch.setattr("condetr.api.push", look)
+    monkeypatch.setattr("condetr.detector.push", look)
     assert model.push_to_hub("org/name", private=True) == "https://org/name/True"
 
 
@@ -143,6 +144,55 @@ def test_the_pil_processor_stays_pil(folder, tmp_path):
     file.write_text(json.dumps(said | {"image_mean": [0.5]}))
     with pytest.raises(condetr.SettingsError, match=r"preprocessor_config\.json: image_mean"):
         condetr.load(tmp_path / "pil", device="cpu")
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    write_scenes(tmp_path / "scenes", train=8, val=4)
+    return tmp_path / "scenes"
+
+
+def test_a_copy_of_the_model_is_trained(folder, picture, scenes, tmp_path, capsys):
+    model = condetr.load(folder, device="cpu", image_size=48)
+    before = model.predict(picture, threshold=0.1)
+    options = {"output": tmp_path / "run", "batch": 4, "workers": 0, "seed": 3}
+    run = model.train(scenes, epochs=1, **options)
+    assert (run.folder, run.best) == (tmp_path / "run", tmp_path / "run/best")
+    assert 0 <= run.metrics["ap50"] <= 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "condetr: 2 steps of 4 pictures on cpu" in said.err
+    assert "condetr: epoch 1: loss " in said.err
+
+    trained = condetr.load(run.folder, device="cpu")
+    assert list(trained.names.values()) == [str(digit) for digit in range(10)]
+    assert trained.preprocessing.fit((48, 48)) == (48, 48)
+    assert trained.predict(picture, threshold=0).size == before.size
+    assert model.names == {0: "cat", 1: "dog", 2: "bird"}
+    assert model.predict(picture, threshold=0.1).boxes.tolist() == before.boxes.tolist()
+
+    events = []
+    more = model.train(scenes, output=run.folder, resume=True, epochs=2, say=events.append)
+    assert more.progress.step == 4
+    assert "epochs is 2 from here on; it was 1" in [getattr(event, "text", None) for event in events]
+    assert not [event for event in events if "seed" in getattr(event, "text", "")]
+    assert capsys.readouterr().err == ""
+
+
+def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):
+    with pytest.raises(TypeError, match="num_train_epochs=; condetr calls it epochs"):
+        model.train(scenes, num_train_epochs=3)
+    with pytest.raises(TypeError, match="has no option epoch=; the nearest is epochs="):
+        model.train(scenes, epoch=3)
+    with pytest.raises(TypeError, match="positional"):
+        model.train(scenes, 3)
+    with pytest.raises(condetr.SettingsError, match="epochs: is 0"):
+        model.train(scenes, epochs=0)
+    with pytest.raises(condetr.SettingsError, match="output: must be given"):
+        model.train(scenes, resume=True)
+    with pytest.raises(condetr.UsageError, match="nowhere"):
+        model.train("nowhere", output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_comes_later_is_absent():

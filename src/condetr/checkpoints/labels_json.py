@@ -5,6 +5,7 @@ from typing import Any
 
 from condetr.core.errors import SettingsError
 
+STUFF = "label_ids_to_fuse"  # as post-processing has it
 FIELDS = ("id2label", "label2id", "num_labels")
 MOST = 1_000_000
 DEFAULT_COUNT = 2  # of every transformers config that names none
@@ -34,4 +35,12 @@ def read_source_ids(own: Mapping[str, Any], labels: Mapping[int, str]) -> tuple[
         return None
     if not isinstance(ids, list) or len(ids) != len(labels) or any(type(number) is not int for number in ids):
         raise SettingsError(f"is no list of {len(labels)} whole numbers", item="condetr.source_ids")
+    return tuple(ids)
+
+
+def read_stuff(flat: Mapping[str, Any], labels: Mapping[int, str]) -> tuple[int, ...]:
+    """Class ids of which a picture has one segment at most; written by training on panoptic data."""
+    ids = flat.get(STUFF, ())
+    if not isinstance(ids, list | tuple) or not all(type(number) is int and number in labels for number in ids):
+        raise SettingsError(f"is {ids!r}, expected a list of class ids", item=STUFF)
     return tuple(ids)

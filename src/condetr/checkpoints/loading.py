@@ -14,6 +14,7 @@ from condetr.checkpoints.files import StoredWeights, read_weights
 from condetr.checkpoints.hub import Place, find
 from condetr.checkpoints.json_file import read_json_object
 from condetr.checkpoints.keys import Dialect
+from condetr.checkpoints.labels_json import STUFF, read_stuff
 from condetr.checkpoints.original import infer_config
 from condetr.checkpoints.translate import to_condetr
 from condetr.checkpoints.unwrap import holds_masks
@@ -64,6 +65,11 @@ class Checkpoint:
     def config(self) -> DetectorConfig:
         return self.detector.config
 
+    @property
+    def stuff(self) -> tuple[int, ...]:
+        """Class ids of which a picture has one segment at most, such as sky."""
+        return read_stuff(self.flat, self.labels)
+
 
 def load(
     reference: str | Path,
@@ -109,15 +115,17 @@ def load(
     )
     notes = [*split.notes, *translation.notes]
     labels, source_ids, tensors = split.labels, split.source_ids, translation.tensors
+    flat = split.flat
     if classes is not None:
         config, tensors = with_classes(split.config, tensors, labels, classes, notes)
         labels, source_ids, skeleton = dict(enumerate(classes)), None, skeleton_of(config, kind)
+        flat = {name: value for name, value in flat.items() if name != STUFF}
     detector = assembled(skeleton, tensors, dtype)
     return Checkpoint(
         detector,
         labels,
         source_ids,
-        split.flat,
+        flat,
         _preprocessing(place, notes),
         Provenance(place.path, place.revision, translation.dialect, tuple(notes)),
     )

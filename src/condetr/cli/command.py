@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -21,6 +22,10 @@ class CommonSettings:
 
     device: Annotated[str, "cpu, cuda, cuda:1, mps or auto"] = "auto"
     seed: Annotated[int | None, "start of every random number"] = None
+
+    def beneath(self) -> Path | None:
+        """A file with settings that lie beneath all that were given, if there is one."""
+        return None
 
 
 _EVERYWHERE = "On every command"
@@ -48,7 +53,8 @@ _TALK_DEFAULTS = {"as_json": False, "quiet": False, "verbose": 0, "debug": False
 def as_command(run: Run) -> Callable[..., int]:
     """A function for typer with the arguments of ``run`` and one flag per field of its settings.
 
-    ``run(settings, reporter, **arguments)`` gets its settings read and checked: defaults < --config < --set < flags.
+    ``run(settings, reporter, **arguments)`` gets its settings read and checked: defaults < what they themselves say
+    lies beneath < --config < --set < flags.
     """
     kinds = get_type_hints(run, include_extras=True)
     schema = kinds["settings"]
@@ -58,12 +64,16 @@ def as_command(run: Run) -> Callable[..., int]:
     def command(**given: Any) -> int:
         reporter = Reporter(as_json=given["as_json"], verbosity=-1 if given["quiet"] else given["verbose"])
         reporter.take_over_warnings()
-        settings = read_settings(
+        read = partial(
+            read_settings,
             schema,
             file=given["config"],
             overrides=given["overrides"] or (),
             flags={name: given[name] for name in flags},
         )
+        settings = read()
+        if (beneath := settings.beneath()) is not None:
+            settings = read(beneath=beneath)
         if settings.seed is not None:
             _seed(settings.seed)
         return run(settings=settings, reporter=reporter, **{name: given[name] for name in arguments}) or 0

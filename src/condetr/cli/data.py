@@ -24,28 +24,34 @@ if TYPE_CHECKING:
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_Format = Literal["coco", "yolo", "voc"]
+_Format = Literal["coco", "coco-panoptic", "yolo", "voc"]
+_Task = Literal["detect", "instance", "panoptic"]
+_TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's PNGs)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
     queries: Annotated[int, "of the model to be trained; more objects in a picture are told"] = 300
     tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
     output: Annotated[Path | None, "a picture file for charts"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertSettings(CommonSettings):
     to: Annotated[_Format, "format to write"] = "coco"
+    task: Annotated[_Task, _TASK] = "detect"
     masks: Annotated[bool, "keep segmentations; objects without one are left out"] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
     split: Annotated[str | None, "which one, where there are several"] = None
     count: Annotated[int, "of pictures, spread over the split"] = 16
     columns: Annotated[int, "pictures in a row"] = 4
@@ -57,6 +63,7 @@ class ShowSettings(CommonSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
     split: Annotated[str | None, "which one to divide, where there are several"] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
     to: Annotated[_Format, "format to write"] = "coco"
@@ -68,6 +75,7 @@ class DemoSettings(CommonSettings):
     val: Annotated[int, "scenes in other handwriting, to measure"] = 500
     test: Annotated[int, "scenes in a third handwriting"] = 0
     side: Annotated[int, "pixels"] = 96
+    task: Annotated[_Task, "what to label: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
 
     def __post_init__(self) -> None:
         check_at_least(0, train=self.train, val=self.val, test=self.test)
@@ -82,7 +90,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
     from condetr.data.check import look_at, read_leniently
     from condetr.data.reasons import Outcome
 
-    splits, report = read_leniently(data)
+    splits, report = read_leniently(data, **_wanted(settings.task))
     with progress("pictures", sum(map(len, splits.values())), reporter) as step:
         look_at(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
     refused = report.count_of(Outcome.REFUSED)
@@ -98,7 +106,7 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
     from condetr.data.detect import read_splits
     from condetr.data.statistics import statistics_of
 
-    splits = read_splits(data)
+    splits = read_splits(data, **_wanted(settings.task))
     _tell(_reports(splits), reporter)
     numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
     if settings.output is not None:
@@ -113,7 +121,9 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
     from condetr.data.detect import read_splits
     from condetr.data.split_names import without_unions
 
-    splits = read_splits(data, masks=settings.masks)
+    wanted = _wanted(settings.task)
+    wanted["masks"] |= settings.masks or settings.to == "coco-panoptic"
+    splits = read_splits(data, **wanted)
     written = without_unions(splits)
     for union in sorted(splits.keys() - set(written)):
         reporter.note(f"{union} is made of the other splits and is not written")
@@ -121,14 +131,15 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
-    """Draw pictures with their boxes side by side."""
+    """Draw pictures with their boxes, and for other tasks masks, side by side."""
     from condetr.data.detect import read_dataset
     from condetr.data.grid import evenly_spread, grid
 
-    dataset = read_dataset(data, settings.split)
+    wanted = _wanted(settings.task)
+    dataset = read_dataset(data, settings.split, **wanted)
     _tell([dataset.report], reporter)
     positions = evenly_spread(len(dataset), settings.count)
-    _save(grid(dataset, positions, columns=settings.columns), settings.output)
+    _save(grid(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
     names = [dataset.name_of(dataset.examples[position]) for position in positions]
     reporter.result(str(settings.output), {"output": str(settings.output), "pictures": names})
 
@@ -139,7 +150,8 @@ def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Repor
     from condetr.data.detect import read_dataset
     from condetr.data.split import divide
 
-    parts = divide(read_dataset(data, settings.split), _shares(settings.shares), seed=settings.seed or 0)
+    dataset = read_dataset(data, settings.split, **_wanted(settings.task))
+    parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
     _write(parts, output, settings.to, reporter, write)
 
 
@@ -155,6 +167,7 @@ def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
             test=settings.test,
             seed=settings.seed or 0,
             side=settings.side,
+            task=settings.task,
             step=step,
         )
     reporter.result(f"{output}\n{_size_text(splits)}", {"output": str(output), "splits": _sizes(splits)})
@@ -171,6 +184,11 @@ def _write(
     _tell([*_reports(splits), report], reporter)
     found = {"output": str(output), "format": to, "splits": _sizes(splits), "problems": report.to_dict()}
     reporter.result(f"{output}\n{_size_text(splits)}", found)
+
+
+def _wanted(task: _Task) -> dict[str, bool]:
+    """What a task needs of a data set."""
+    return {"masks": task != "detect", "panoptic": task == "panoptic"}
 
 
 def _shares(words: tuple[str, ...]) -> dict[str, float]:

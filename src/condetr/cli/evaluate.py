@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 import condetr
-from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -20,26 +20,25 @@ from condetr.core.errors import SettingsError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from condetr.data.records import Dataset
+    from condetr.detector import Detector
     from condetr.evaluation.processes import Share
     from condetr.evaluation.report import Report
 
 _DEFAULT_OUTPUT = Path("runs/evaluate")
-_METRICS = "what to measure: ap, per-class, pr, confusion, errors, speed"
+_Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
+_METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, speed; else all but speed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
-    split: Annotated[str | None, "part of the data; else val, or the only one"] = None
-    metrics: Annotated[tuple[Literal["ap", "per-class", "pr", "confusion", "errors", "speed"], ...], _METRICS] = (
-        "ap",
-        "per-class",
-        "pr",
-        "confusion",
-        "errors",
-    )
+    split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
+    task: Annotated[Task | None, TASK] = None
+    metrics: Annotated[tuple[_Metric, ...] | None, _METRICS] = None
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
     threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
     map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
@@ -60,8 +59,10 @@ class EvaluateSettings(CommonSettings):
             for name in ("model", "revision", "map", "image_size"):
                 if getattr(self, name) is not None:
                     raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
-            if "speed" in self.metrics:
+            if "speed" in (self.metrics or ()):
                 raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
+            if self.task == "panoptic":
+                raise SettingsError("a file of predictions holds boxes (detect) or masks (instance)", item="task")
 
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
@@ -73,8 +74,6 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
     The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
     Exit status: 0 all done, 3 nothing to measure, 4 some pictures could not be read, 8 AP is below --min-ap.
     """
-    if settings.predictions is None:
-        required_model(settings.model)
     class_map = None if settings.map is None else class_map_of(settings.map)
 
     from condetr.evaluation.evaluate import held_out
@@ -83,12 +82,23 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
     with launched() as share:
         if not share.is_first:
             reporter.verbosity = -1
-        dataset = held_out(data, settings.split)
+        model = _loaded(settings, reporter)
+        task = settings.task or ("detect" if model is None else model.task)
+        dataset = held_out(data, settings.split, task=task)
         for line in dataset.report.summary().splitlines():
             reporter.note(f"condetr: {line}")
+        if settings.split is None and dataset.split != "val":
+            learned = "" if dataset.split == "test" else ", which the model may have learned from"
+            reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
         wanted = share.is_first and (settings.output is not None or not reporter.as_json)
         with _claimed(settings, wanted=wanted) as output:
-            report, about = _measured(dataset, settings, class_map, share, reporter)
+            if model is None:
+                about: dict[str, Any] = {"predictions": settings.predictions}
+                report = _scored(dataset, settings)
+            else:
+                report = _measured(model, dataset, settings, class_map, share, reporter)
+                where = model.checkpoint.provenance
+                about = {"model": {"path": str(where.path), "revision": where.revision}}
             return _told(report, about, output, settings, reporter) if share.is_first else 0
 
 
@@ -109,39 +119,52 @@ def _told(
     return PARTIAL if report.failures else 0
 
 
+def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None":
+    """What is to be measured, unless it is a file of predictions."""
+    if settings.predictions is not None:
+        return None
+    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
+    reference = model_or_bundled(settings.model, reporter)
+    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
+    for note in model.checkpoint.provenance.notes:
+        reporter.detail(f"condetr: {note}")
+    return model
+
+
+def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":
+    from condetr.evaluation.evaluate import evaluate_predictions
+    from condetr.evaluation.report import USUAL
+
+    assert settings.predictions is not None
+    return evaluate_predictions(
+        settings.predictions,
+        dataset,
+        metrics=settings.metrics or USUAL,
+        threshold=settings.threshold,
+        masks=settings.task == "instance",
+    )
+
+
 def _measured(
+    model: "Detector",
     dataset: "Dataset",
     settings: EvaluateSettings,
     class_map: ClassMap | None,
     share: "Share",
     reporter: Reporter,
-) -> "tuple[Report, dict[str, Any]]":
-    """The report, and what it is about."""
-    if settings.predictions is not None:
-        from condetr.evaluation.evaluate import evaluate_predictions
-
-        report = evaluate_predictions(
-            settings.predictions, dataset, metrics=settings.metrics, threshold=settings.threshold
-        )
-        return report, {"predictions": settings.predictions}
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    reference = required_model(settings.model)
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
-    where = model.checkpoint.provenance
-    for note in where.notes:
-        reporter.detail(f"condetr: {note}")
+) -> "Report":
     with progress("pictures", len(share.positions(len(dataset))), reporter) as step:
-        report = model.evaluate(
+        return model.evaluate(
             dataset,
             batch=settings.batch,
             top_k=settings.top_k,
             metrics=settings.metrics,
             threshold=settings.threshold,
             class_map=class_map,
+            task=settings.task,
             share=share,
             on_picture=step,
         )
-    return report, {"model": {"path": str(where.path), "revision": where.revision}}
 
 
 @contextmanager

@@ -8,12 +8,15 @@ from condetr.cli.reporting import one_line
 
 if TYPE_CHECKING:
     from condetr.evaluation.errors import Errors
+    from condetr.evaluation.panoptic_quality import Panoptic
     from condetr.evaluation.per_class import ClassResult
     from condetr.evaluation.report import Report
 
 
 def text_of(report: "Report") -> str:
     parts = [_averages(report)]
+    if report.panoptic is not None:
+        parts.append(_panoptic(report.panoptic))
     if report.per_class is not None:
         parts.append(_per_class(report.per_class))
     if report.errors is not None:
@@ -27,14 +30,23 @@ def text_of(report: "Report") -> str:
 
 def _averages(report: "Report") -> str:
     sizes = ("small", "medium", "large")
-    rows = (
+    rows = [
         (("AP", report.ap), ("AP50", report.ap50), ("AP75", report.ap75)),
         tuple((f"AP {size}", getattr(report, f"ap_{size}")) for size in sizes),
         (("AR1", report.ar1), ("AR10", report.ar10), ("AR100", report.ar100)),
         tuple((f"AR {size}", getattr(report, f"ar_{size}")) for size in sizes),
-    )
+    ]
+    if report.masks is not None:
+        of_masks = report.masks
+        rows.append((("mask AP", of_masks.ap), ("mask AP50", of_masks.ap50), ("mask AP75", of_masks.ap75)))
     lines = ["   ".join(f"{name:<9} {_number(value):>6}" for name, value in row) for row in rows]
     return "\n".join([f"{len(report.dataset)} pictures of {report.dataset.split}", *lines])
+
+
+def _panoptic(panoptic: "Panoptic") -> str:
+    kinds = {"all": panoptic, "things": panoptic.things, "stuff": panoptic.stuff}
+    rows = [(name, *map(_number, (one.pq, one.sq, one.rq))) for name, one in kinds.items() if one is not None]
+    return f"{_table(('segments', 'PQ', 'SQ', 'RQ'), rows)}\nmean IoU of classes {_number(panoptic.miou)}"
 
 
 def _per_class(per_class: "dict[str, ClassResult]") -> str:

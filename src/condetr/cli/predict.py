@@ -1,4 +1,4 @@
-"""``condetr predict``: pictures in; boxes, pictures and tables out."""
+"""``condetr predict``: pictures in; boxes, masks, pictures and tables out."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -19,24 +19,28 @@ from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import PictureSource
     from condetr.prediction.writing import ResultWriter
 
 _DEFAULT_OUTPUT = Path("runs/predict")
-_FORMATS = "what to write, of images, json, jsonl, coco, yolo, csv; else images,jsonl"
+_FORMATS = "what to write, of images, json, jsonl, coco, coco-panoptic, yolo, csv; else images,jsonl"
 
-Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "yolo", "csv"]
+Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    task: Annotated[Task | None, TASK] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
+    mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
     top_k: Annotated[int, "the most detections of a picture"] = 100
     batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
@@ -54,8 +58,10 @@ class PredictSettings(CommonSettings):
         check_at_least(1, top_k=self.top_k, batch=self.batch)
         if self.image_size is not None:
             size_of_text(self.image_size, "image_size")
-        if not 0 <= self.threshold <= 1:
-            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        for name in ("threshold", "mask_threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
@@ -76,7 +82,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
-    reference = required_model(settings.model)
+    reference = model_or_bundled(settings.model, reporter)
     output = _output_of(settings, reporter)
     pictures = _pictures_of(sources, output, reporter)
     if output is not None:
@@ -137,6 +143,9 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "D
         reporter.note(f"condetr: {reference} is at commit {where.revision}")
     for note in where.notes:
         reporter.detail(f"condetr: {note}")
+    task = settings.task or model.task
+    if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
+        raise UsageError(f"coco-panoptic is of segments, and the task is {task}", item="save", hint="--task panoptic")
     return model
 
 
@@ -147,7 +156,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
         return
     from condetr.prediction.writing import ResultWriter
 
-    depends = ("model", "threshold", "classes", "top_k", "image_size", "save")
+    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "save")
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
@@ -157,6 +166,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
         afresh=settings.overwrite,
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
+        stuff=model.checkpoint.stuff,
     ) as writer:
         yield writer
 
@@ -170,5 +180,7 @@ def _results(
         top_k=settings.top_k,
         batch=settings.batch,
         classes=settings.classes,
+        task=settings.task,
+        mask_threshold=settings.mask_threshold,
         on_error="collect",
     )

@@ -30,19 +30,20 @@ def flag_of(name: str) -> str:
 def read_settings(
     schema: type[Settings],
     *,
+    beneath: Path | None = None,
     file: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Defaults < ``file`` < ``overrides`` < ``flags`` that are not None.
+    """Defaults < ``beneath`` < ``file`` < ``overrides`` < ``flags`` that are not None.
 
     Raises:
         SettingsError: a setting is unknown, missing, contradictory or of the wrong kind; it is named by its path
             and by where it was given.
     """
     given: dict[str, _Given] = {}
-    if file is not None:
-        given |= _leaves_of(schema, _tree_of(file), str(file))
+    for one in filter(None, (beneath, file)):
+        given |= _leaves_of(schema, _tree_of(one), str(one))
     for override in overrides:
         path, equals, text = override.partition("=")
         source = f"--set {override}"

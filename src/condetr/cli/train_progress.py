@@ -26,27 +26,28 @@ class _Listener:
 
     def __call__(self, event: "Event") -> None:
         from condetr.training import events
+        from condetr.training.telling import text_of
 
         match event:
-            case events.Started():
-                where = f"{event.steps} steps of {event.pictures} pictures on {event.device}"
-                self._reporter.note(f"condetr: {where}, in {event.folder}")
-                self._step = self._stack.enter_context(progress("steps", event.steps, self._reporter))
+            case events.Named():
+                if event.step == 1:
+                    self._begin("naming", event.steps)
+                self._step()
             case events.Stepped():
                 self._loss = event.loss
                 self._step()
-            case events.Evaluated():
-                numbers = ", ".join(
-                    f"{name} {event.metrics[name]:.3f}" for name in ("ap", "ap50") if name in event.metrics
-                )
-                loss = "" if self._loss is None else f"loss {self._loss:.3f}, "
-                best = ", the best so far" if event.is_best else ""
-                self._reporter.note(f"condetr: epoch {event.epoch}: {loss}{numbers}{best}")
             case events.Evaluating():
                 self._reporter.detail(f"condetr: epoch {event.epoch}: measuring")
             case events.Saved():
                 self._reporter.detail(f"condetr: saved {event.path}")
-            case events.Noted():
-                self._reporter.note(f"condetr: {event.text}")
             case events.Warned():
                 self._reporter.warn(event.text)
+            case _ if (text := text_of(event, self._loss)) is not None:
+                self._reporter.note(f"condetr: {text}")
+        if isinstance(event, events.Started):
+            self._begin("steps", event.steps)
+
+    def _begin(self, what: str, steps: int) -> None:
+        """Show how far this is, instead of what was shown before."""
+        self._stack.close()
+        self._step = self._stack.enter_context(progress(what, steps, self._reporter))

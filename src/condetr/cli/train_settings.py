@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from condetr.cli.command import CommonSettings
+from condetr.cli.settings import read_settings
 from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.model.config import DetectorConfig
     from condetr.training.settings import TrainingSettings
+
+PRETRAINED = 1e-5  # learning rate of the paper's backbone, which was trained on ImageNet
+_LEAVE_OUT = "leave it out, or begin a new run with another --output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ class CostSettings:
 @dataclass(frozen=True, kw_only=True)
 class WeightSettings(CostSettings):
     alpha: float = 0.25
+    masks: float = 1.0
+    dice: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +86,14 @@ class TrainSettings(CommonSettings):
     model: Annotated[str | None, "begin with this hub id, folder or weights file; else afresh, as in network"] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     split: Annotated[str | None, "part of the data to learn from; else train, or the only one"] = None
-    validation: Annotated[str | None, "part of the data to measure on; else val, where there is one"] = None
+    validation: Annotated[str | None, "part to measure on, or none; else val, or a tenth that is kept aside"] = None
     epochs: Annotated[int, "times that every picture is seen"] = 50
     batch: Annotated[str | int, "pictures of a process at once; auto: as many as fit, at most 16"] = 2
     accumulate: Annotated[int, "batches to add up before each step"] = 1
     lr: Annotated[float, "learning rate"] = 1e-4
-    lr_backbone: Annotated[float, "learning rate of the backbone; 0 freezes it"] = 1e-5
+    lr_backbone: Annotated[
+        float | None, "learning rate of the backbone, 0 freezes it; else 1e-5 with a model, lr without"
+    ] = None
     weight_decay: Annotated[float, "pull of the weights towards 0"] = 1e-4
     decay_norms: Annotated[bool, "whether norms and biases are pulled, too"] = True
     schedule: Annotated[Literal["step", "cosine", "linear", "constant"], "how the learning rate falls"] = "step"
@@ -109,6 +117,7 @@ class TrainSettings(CommonSettings):
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read pictures; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
+    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
     overfit: Annotated[int, "learn this many pictures by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about a picture that cannot be read"] = "skip"
@@ -123,9 +132,40 @@ class TrainSettings(CommonSettings):
         if self.resume and self.output is None:
             raise SettingsError("needs the folder to go on with", item="resume", hint="give --output")
         if self.model is not None and self.network != NetworkSettings():
-            raise SettingsError("is for a model that begins afresh; it cannot be combined with model", item="network")
+            hint = "leave out what the run did not begin with" if self.resume else None
+            reason = "is for a model that begins afresh; it cannot be combined with model"
+            raise SettingsError(reason, item="network", hint=hint)
         if self.batch != "auto" and not str(self.batch).isdecimal():
             raise SettingsError(f"is {self.batch!r}, expected a whole number or auto", item="batch")
+
+    def beneath(self) -> Path | None:
+        """A run that goes on is told again only what is to be different."""
+        stored = None if self.output is None else self.output / "config.yaml"
+        return stored if self.resume and stored is not None and stored.is_file() else None
+
+    def check_resumed(self) -> None:
+        """Raises SettingsError where a run is to go on from something else than it began with."""
+        if (stored := self.beneath()) is None:
+            return
+        begun = read_settings(TrainSettings, file=stored)
+        for name in ("model", "revision", "split"):
+            if getattr(self, name) != getattr(begun, name):
+                reason = f"is {getattr(self, name)}, but the run began with {getattr(begun, name)}"
+                raise SettingsError(reason, source=stored, item=name, hint=_LEAVE_OUT)
+        ours, theirs = asdict(self.network), asdict(begun.network)
+        differing = [f"{name} {ours[name]} for {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        if differing:
+            reason = f"is not what the run began with: {'; '.join(differing)}"
+            raise SettingsError(reason, source=stored, item="network", hint=_LEAVE_OUT)
+
+    def notes(self) -> list[str]:
+        """What was decided about things that were left open."""
+        if self.model is not None or self.resume:
+            return []
+        said = ["begins with a new network that knows nothing (--model begins with a trained one)"]
+        if self.lr_backbone is None:
+            said.append(f"its backbone learns as fast as the rest, at {self.lr:g}; 1e-5 is for one that was trained")
+        return said
 
     def training(self) -> "TrainingSettings":
         """What the training itself is told."""
@@ -140,4 +180,6 @@ class TrainSettings(CommonSettings):
         given["costs"], given["weights"] = MatchingCosts(**asdict(self.costs)), LossWeights(**asdict(self.weights))
         if self.freeze is None:
             given["freeze"] = () if self.model is None else ("early",)
+        if self.lr_backbone is None:
+            given["lr_backbone"] = self.lr if self.model is None else PRETRAINED
         return TrainingSettings(**given)

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.transforms import v2
-from torchvision.tv_tensors import Image
+from torchvision.tv_tensors import Image, Mask, wrap
 
+from condetr.images.labels import resized_bits
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
 Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
@@ -18,6 +19,7 @@ Sample: TypeAlias = dict[str, Any]  # "image", "boxes", "labels" and perhaps "ma
 SCALES = tuple(round(0.6 + 0.04 * step, 2) for step in range(11))
 CROP_SCALES = (0.5, 0.625, 0.75)
 CROP_SIDES = (0.48, 0.75)
+COLOURS = {"brightness": 0.125, "contrast": 0.5, "saturation": 0.5, "hue": 0.05}  # SSD's, channels stay in their order
 GRAY = (124, 116, 104)  # the mean colour of ImageNet, which normalises to zero
 
 
@@ -62,14 +64,16 @@ def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = N
 
 def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
     steps: list[nn.Module] = [v2.RandomHorizontalFlip(variation.flip)] if variation.flip else []
-    if variation.colour:
-        steps.append(v2.RandomApply([v2.RandomPhotometricDistort()], p=variation.colour))
     if variation.shrink:
         steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
     if variation.crop and size is not None:
-        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), v2.SanitizeBoundingBoxes()]
+        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), DropUnseen(1.0)]
         steps.append(v2.RandomApply(cropping, p=variation.crop))
-    return steps if size is None else [*steps, Resize(size, variation.scales)]
+    if size is not None:
+        steps += [Resize(size, variation.scales), DropUnseen(0.0)]
+    if variation.colour:  # last, for there are fewer pixels then
+        steps.append(v2.RandomApply([v2.ColorJitter(**COLOURS)], p=variation.colour))
+    return steps
 
 
 class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
@@ -84,6 +88,9 @@ class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
         return {"size": list(size.fit(_size_of(flat_inputs), "torchvision"))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        if isinstance(inpt, Mask):
+            height, width = params["size"]
+            return Mask(resized_bits(inpt.as_subclass(Tensor), (height, width)))
         return v2.functional.resize(inpt, params["size"], antialias=True)
 
 
@@ -102,6 +109,21 @@ class RandomCrop(v2.Transform):  # type: ignore[misc]
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return v2.functional.crop(inpt, **params)
+
+
+class DropUnseen(nn.Module):
+    """Leave out objects whose box is narrower than that, and, where there are masks, those without a pixel."""
+
+    def __init__(self, narrowest: float) -> None:
+        super().__init__()
+        self.narrowest = narrowest
+
+    def forward(self, sample: Sample) -> Sample:
+        boxes = sample["boxes"]
+        seen = (boxes[:, 2:] - boxes[:, :2] >= self.narrowest).all(dim=1)
+        if "masks" in sample:
+            seen &= sample["masks"].flatten(1).any(dim=1)
+        return {name: value if name == "image" else wrap(value[seen], like=value) for name, value in sample.items()}
 
 
 def scaled(size: Size, share: float) -> Size:

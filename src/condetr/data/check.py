@@ -7,6 +7,7 @@ from pathlib import Path
 from condetr.core.errors import CondetrError
 from condetr.data.content import Step, check_content, check_names
 from condetr.data.detect import layout_of
+from condetr.data.panoptic_layout import FORMAT as PANOPTIC
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example
 from condetr.data.report import Place, Report
@@ -16,11 +17,15 @@ QUERIES = 300  # of the paper's models: the most objects that one picture can ha
 TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
 
 
-def check(path: str | Path, *, queries: int = QUERIES, tiny: float = TINY) -> tuple[dict[str, Dataset], Report]:
+def check(
+    path: str | Path, *, masks: bool = False, panoptic: bool = False, queries: int = QUERIES, tiny: float = TINY
+) -> tuple[dict[str, Dataset], Report]:
     """Read every split as far as it goes, look at every picture, and tell all problems.
 
     Args:
         path: a data set in any format.
+        masks: whether objects need a segmentation; those of panoptic annotations are always looked at.
+        panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
         queries: of the model that is to be trained.
         tiny: a side in pixels below which an object is told.
 
@@ -30,21 +35,23 @@ def check(path: str | Path, *, queries: int = QUERIES, tiny: float = TINY) -> tu
     Raises:
         DataError: there is no data set.
     """
-    splits, report = read_leniently(path)
+    splits, report = read_leniently(path, masks=masks, panoptic=panoptic)
     look_at(splits, report, queries=queries, tiny=tiny)
     return splits, report
 
 
-def read_leniently(path: str | Path) -> tuple[dict[str, Dataset], Report]:
+def read_leniently(
+    path: str | Path, *, masks: bool = False, panoptic: bool = False
+) -> tuple[dict[str, Dataset], Report]:
     """Every split as far as it can be read, and what could not.
 
     Raises:
         DataError: there is no data set.
     """
-    layout, report, splits = layout_of(path), Report(), {}
+    layout, report, splits = layout_of(path, panoptic=panoptic), Report(), {}
     for split in without_unions(layout.names):
         try:
-            splits[split] = layout.read(split)
+            splits[split] = layout.read(split, masks=masks or layout.format == PANOPTIC)
         except CondetrError as error:
             report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
         else:

@@ -1,7 +1,7 @@
 """Which class is which: contiguous labels inside, names and the source's own ids outside."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,10 +17,12 @@ class Classes:
     Attributes:
         names: one a class; two may be equal where the source says so.
         source_ids: what each is called in the file it came from, perhaps with gaps.
+        stuff: labels of what is not counted, such as sky: a picture has one segment of each at most.
     """
 
     names: tuple[str, ...]
     source_ids: tuple[Id, ...]
+    stuff: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.source_ids) or len(set(self.source_ids)) != len(self.source_ids):
@@ -41,8 +43,9 @@ class Classes:
 
     def to_dict(self) -> dict[str, Any]:
         """The form that is stored with a model."""
-        return {"names": list(self.names), "source_ids": list(self.source_ids)}
+        table = {"names": list(self.names), "source_ids": list(self.source_ids)}
+        return table | {"stuff": list(self.stuff)} if self.stuff else table
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Classes":
-        return cls(tuple(stored["names"]), tuple(stored["source_ids"]))
+        return cls(tuple(stored["names"]), tuple(stored["source_ids"]), tuple(stored.get("stuff", ())))

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from condetr.data.coco import read_coco
+from condetr.data.coco_kind import holds_segments
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.split_names import split_named
 
@@ -18,6 +19,7 @@ def coco_in(folder: Path) -> Layout | None:
     """The COCO data set in a folder, if it is one."""
     places = [folder, folder / "annotations", *sorted(path for path in folder.glob("*/") if split_named(path.name))]
     files = [path for place in places for path in sorted(place.glob("*.json")) if looks_like_coco(path)]
+    files = [path for path in files if not holds_segments(path)]
     files = [path for path in files if path.name.startswith("instances")] or files
     splits: dict[str, ReadSplit] = {}
     for path in files:
@@ -28,7 +30,7 @@ def coco_in(folder: Path) -> Layout | None:
 
 def coco_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
     """How to read one JSON file, its pictures in one of ``folders`` or where they usually are."""
-    return partial(read_coco, annotations, folders or _usual_folders(annotations))
+    return partial(read_coco, annotations, folders or usual_folders(annotations))
 
 
 def looks_like_coco(path: Path) -> bool:
@@ -41,10 +43,11 @@ def looks_like_coco(path: Path) -> bool:
     return bool(_KEYS.search(head)) or (head.lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith(b'{"info"'))
 
 
-def _usual_folders(annotations: Path) -> tuple[Path, ...]:
+def usual_folders(annotations: Path) -> tuple[Path, ...]:
+    """Where the pictures of a JSON file may be, the likeliest first."""
     beside = annotations.absolute().parent
     tops = (beside, beside.parent) if beside.name == "annotations" else (beside,)
-    name = annotations.stem.removeprefix("instances_")
+    name = annotations.stem.removeprefix("instances_").removeprefix("panoptic_")
     split = split_named(name)
     below = [name, *([split] if split else [])]
     return tuple(

@@ -1,7 +1,7 @@
 """A file that names the parts of a data set where no layout does: YAML or JSON with `splits:`.
 
     splits:
-      train: {annotations: train.json, images: pictures}            # COCO
+      train: {annotations: train.json, images: pictures}            # COCO, also panoptic with PNGs beside the JSON
       val:   {annotations: Annotations, images: JPEGImages, list: val.txt}   # Pascal VOC
       test:  {images: test/images}                                  # YOLO, with `names:` beside `splits:`
     names: [cat, dog]
@@ -15,13 +15,16 @@ from typing import Any
 
 from condetr.core.errors import AnnotationError
 from condetr.data.classes import Classes
+from condetr.data.coco_kind import holds_segments
 from condetr.data.coco_layout import coco_file
 from condetr.data.layout import Layout, ReadSplit
+from condetr.data.panoptic_layout import panoptic_file
 from condetr.data.report import shown
 from condetr.data.split_names import split_named
 from condetr.data.voc_layout import classes_in, voc_files
 from condetr.data.yolo_layout import yolo_pictures
 
+FORMAT = "described"
 _KEYS = {"annotations", "images", "list"}
 
 
@@ -44,7 +47,7 @@ def described(path: Path, content: Mapping[str, Any]) -> Layout:
     splits: dict[str, ReadSplit] = {}
     for name, part in table.items():
         splits[split_named(name) or name] = part.reader(voc_classes, names)
-    return Layout("described", path, splits)
+    return Layout(FORMAT, path, splits)
 
 
 class _Part:
@@ -69,7 +72,7 @@ class _Part:
             return yolo_pictures([self._paths.get("list", images)], Classes.named(names), images)
         if labels.is_dir():
             return voc_files(labels, images, self._paths.get("list"), voc_classes)
-        return coco_file(labels, (images,))
+        return (panoptic_file if holds_segments(labels) else coco_file)(labels, (images,))
 
     def _path(self, given: object) -> Path:
         path = self._source.absolute().parent / str(given)

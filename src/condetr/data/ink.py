@@ -1,6 +1,6 @@
 """What a pen leaves on paper: digits, and marks that are none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from condetr.data.paper import Pixels, painted, pick, smooth_noise
 
 _SMALLEST, _LARGEST = 13, 40  # pixels, the height of a digit before it is turned
 _FINER = 3  # drawn at three times the resolution, so that edges are smooth
-_VISIBLE = 0.2  # of full ink; what is fainter is not part of a digit's box
+VISIBLE = 0.2  # of full ink; what is fainter is not part of a digit
 _INKS = ((28, 36, 92), (28, 28, 32), (126, 26, 36), (20, 72, 50), (64, 36, 96))
 _PENCIL = (150, 150, 156)
 
@@ -23,7 +23,7 @@ def handwritten(rng: np.random.Generator, glyph: UInt8[np.ndarray, "8 8"]) -> In
     height = _SMALLEST + (_LARGEST - _SMALLEST) * rng.random()
     width = height * 0.75 * rng.uniform(0.8, 1.25)
     ink = _traced(glyph, height, width, rng.uniform(-9, 9))
-    rows, columns = np.flatnonzero(ink.max(axis=1) > _VISIBLE), np.flatnonzero(ink.max(axis=0) > _VISIBLE)
+    rows, columns = np.flatnonzero(ink.max(axis=1) > VISIBLE), np.flatnonzero(ink.max(axis=0) > VISIBLE)
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
@@ -39,12 +39,17 @@ def written(rng: np.random.Generator, pixels: Pixels, ink: Ink, left: int, top: 
     return result
 
 
-def scribbled(rng: np.random.Generator, pixels: Pixels, glyphs: UInt8[np.ndarray, "glyphs 8 8"]) -> Pixels:
-    """``pixels`` with a few marks that are no digits: pencil lines, arcs, blots, and pieces of digits."""
+def scribbled(
+    rng: np.random.Generator, pixels: Pixels, glyphs: UInt8[np.ndarray, "glyphs 8 8"]
+) -> Iterator[tuple[Pixels, bool]]:
+    """``pixels`` with more and more marks that are no digits, and whether the last one is of ink.
+
+    Blots and pieces of digits are, pencil lines and arcs are not; there may be no mark at all.
+    """
     for _ in range(int(rng.integers(0, 5))):
         draw = (_pencil_line, _arc, _blot, _piece)[int(rng.integers(4))]
         pixels = draw(rng, pixels, glyphs)
-    return pixels
+        yield pixels, draw in (_blot, _piece)
 
 
 def _traced(glyph: UInt8[np.ndarray, "8 8"], height: float, width: float, angle: float) -> Ink:

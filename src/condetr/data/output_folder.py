@@ -38,6 +38,11 @@ class OutputFolder:
         with _storage(path):
             path.write_text(text, encoding="utf-8")
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        path = self.place(name)
+        with _storage(path):
+            path.write_bytes(content)
+
     def save(self, name: str, picture: Image.Image, *, quality: int) -> Path:
         """Write a picture, and say where it is."""
         path = self.place(name).absolute()

@@ -54,6 +54,7 @@ class Reason(Enum):
     BOX_OF_OUTLINE = Outcome.CHANGED, "no box but an outline, whose box is taken"
     AREA_OF_BOX = Outcome.CHANGED, "no usable area, so that of the box is taken"
     BAD_SEGMENTATION = Outcome.LEFT_OUT, "an unusable segmentation, left out with its object"
+    UNLISTED_SEGMENT = Outcome.NOTED, "pixels of a segment that is not listed, taken as unlabelled"
     # what only a look at the whole shows
     SAME_CONTENT = Outcome.NOTED, "the same picture twice"
     LEAKAGE = Outcome.NOTED, "the same picture in two splits"
@@ -66,6 +67,8 @@ class Reason(Enum):
     # what a format cannot say
     CROWD_LOST = Outcome.LEFT_OUT, "a crowd, which the format cannot hold"
     SEGMENTATION_LOST = Outcome.LEFT_OUT, "a segmentation, which the format cannot hold"
+    COVERED = Outcome.LEFT_OUT, "an object that others cover, where a pixel can belong to one only"
+    OVERLAP = Outcome.CHANGED, "objects that share pixels, which go to the smallest"
     NAME_CHANGED = Outcome.CHANGED, "a file name taken twice, or not possible there"
 
     def __init__(self, outcome: Outcome, meaning: str) -> None:

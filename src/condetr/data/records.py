@@ -42,6 +42,7 @@ class Example:
         image_id: the source's, or the position in the data set.
         objects: what a model should find.
         crowds: groups that were not labelled one by one: nothing to find, and no error to find something there.
+        segments: a PNG that says by colour which object or crowd every pixel belongs to; their ids are the colours.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Example:
     image_id: Id
     objects: tuple[Object, ...] = ()
     crowds: tuple[Object, ...] = ()
+    segments: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,7 @@ class Dataset(Sequence[Example]):
     def fingerprint(self) -> str:
         """Changes when a name, size, class or object does; pixels are not looked at."""
         content = hashlib.sha256(repr(self.classes).encode())
+        content.update(repr(self.classes.stuff).encode() if self.classes.stuff else b"")
         for one in self:
             content.update(repr((self.name_of(one), one.size, one.image_id, one.objects, one.crowds)).encode())
         return content.hexdigest()

@@ -10,7 +10,7 @@ from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
 from condetr.data.augmentation import Sample
-from condetr.data.outlines import mask_of_outline
+from condetr.data.object_masks import object_masks
 from condetr.data.records import Example, Object
 from condetr.images.decode import decode
 from condetr.images.sizes import HeightWidth
@@ -21,11 +21,12 @@ def read_sample(example: Example, *, masks: bool = False) -> Sample:
 
     Raises:
         ImageError: the picture cannot be read any more.
+        AnnotationError: the masks cannot be read, any more or because the data set was read without them.
     """
     image = Image(pil_to_tensor(decode(example.path)))
     size = (image.shape[-2], image.shape[-1])
     sample = {"image": image, **_labels_of(example.objects, size)}
-    return sample | {"masks": _masks_of(example.objects, size)} if masks else sample
+    return sample | {"masks": Mask(object_masks(example, example.objects))} if masks else sample
 
 
 def target_of(sample: Sample) -> tuple[Tensor, Target]:
@@ -43,8 +44,3 @@ def _labels_of(objects: Sequence[Object], size: HeightWidth) -> Sample:
         "boxes": BoundingBoxes(boxes, format=BoundingBoxFormat.XYXY, canvas_size=size),
         "labels": torch.tensor([one.label for one in objects], dtype=torch.int64),
     }
-
-
-def _masks_of(objects: Sequence[Object], size: HeightWidth) -> Mask:
-    each = [mask_of_outline(one.segmentation, size) for one in objects]
-    return Mask(torch.stack(each) if each else torch.zeros((0, *size), dtype=torch.bool))

@@ -1,15 +1,25 @@
-"""Demo scenes as a COCO data set on disk."""
+"""Demo scenes as a COCO data set on disk: boxes, instances, or every pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal, TypeAlias
 
+import numpy as np
+import torch
+
+from condetr.data.detect import read_splits
 from condetr.data.glyphs import DemoSplit
 from condetr.data.output_folder import OutputFolder
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.scenes import DIGITS, SIDE, scene
+from condetr.data.report import Report
+from condetr.data.scenes import DIGITS, SIDE, STUFF, Scene, scene
 from condetr.data.write_coco import write_coco_labels
+from condetr.data.write_panoptic import write_panoptic_labels
+from condetr.images.rle import rle_of_mask
 
+Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 _QUALITY = 92  # of JPEG: a fifth of the bytes of PNG, and nothing to see
+_FEWEST_PIXELS = 20  # of stuff; less of it is nobody's
 
 
 def write_scenes(
@@ -20,9 +30,13 @@ def write_scenes(
     test: int = 0,
     seed: int = 0,
     side: int = SIDE,
+    task: Task = "detect",
     step: Callable[[], None] = lambda: None,
 ) -> dict[str, Dataset]:
     """Write that many scenes of each split, and give back what reading the folder would; ``step`` is called after each.
+
+    The pictures are the same for every task. Instances are the digits; panoptic scenes also tell which pixels show
+    paper, ink that is no digit, or other clutter.
 
     Raises:
         UsageError: the folder is not new.
@@ -35,16 +49,43 @@ def write_scenes(
         if count:
             examples = []
             for index in range(count):
-                examples.append(_example_of(output, split, index, seed, side))
+                examples.append(_example_of(output, split, index, seed, side, task))
                 step()
-            splits[split] = Dataset(tuple(examples), DIGITS, (output.path / split).absolute(), split)
-            write_coco_labels(splits[split], output, split)
-    return splits
+            classes = STUFF if task == "panoptic" else DIGITS
+            splits[split] = Dataset(tuple(examples), classes, (output.path / split).absolute(), split)
+            if task == "panoptic":
+                write_panoptic_labels(splits[split], output, split, Report())
+            else:
+                write_coco_labels(splits[split], output, split)
+    return read_splits(output.path, masks=True, panoptic=True) if task == "panoptic" and splits else splits
 
 
-def _example_of(output: OutputFolder, split: DemoSplit, index: int, seed: int, side: int) -> Example:
+def _example_of(output: OutputFolder, split: DemoSplit, index: int, seed: int, side: int, task: Task) -> Example:
     made = scene(index, split=split, seed=seed, side=side)
     path = output.save(f"{split}/{index:06}.jpg", made.picture, quality=_QUALITY)
-    labelled = zip(made.labels, made.boxes, strict=True)
-    objects = tuple(Object(label, box, (box[2] - box[0]) * (box[3] - box[1])) for label, box in labelled)
-    return Example(path, (side, side), index + 1, objects)
+    objects = _boxes(made) if task == "detect" else _digits(made)
+    stuff = _stuff(made) if task == "panoptic" else ()
+    return Example(path, (side, side), index + 1, (*objects, *stuff))
+
+
+def _boxes(made: Scene) -> Iterator[Object]:
+    for label, box in zip(made.labels, made.boxes, strict=True):
+        yield Object(label, box, (box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _digits(made: Scene) -> Iterator[Object]:
+    for number, label in enumerate(made.labels):
+        yield _outlined(label, made.owners == number)
+
+
+def _stuff(made: Scene) -> Iterator[Object]:
+    for label in STUFF.stuff:
+        inside = (made.stuff == label) & (made.owners < 0)
+        if inside.sum() >= _FEWEST_PIXELS:
+            yield _outlined(label, inside)
+
+
+def _outlined(label: int, inside: np.ndarray) -> Object:
+    rows, columns = np.nonzero(inside)
+    box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
+    return Object(label, box, float(len(rows)), segmentation=rle_of_mask(torch.from_numpy(inside)))

@@ -1,13 +1,16 @@
 """A data set as COCO: `annotations/instances_SPLIT.json`, pictures in a folder per split."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from condetr.data.classes import Id
+from condetr.data.object_masks import object_masks
 from condetr.data.output_folder import OutputFolder
-from condetr.data.records import Dataset, Object
+from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Report
+from condetr.images.rle import rle_of_mask
 
 
 def write_coco(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
@@ -30,32 +33,50 @@ def write_coco_labels(dataset: Dataset, output: OutputFolder, split: str) -> Non
     output.write(f"annotations/instances_{split}.json", json.dumps(_content_of(dataset), allow_nan=False))
 
 
+def images_of(dataset: Dataset) -> list[dict[str, Any]]:
+    ids = numbered([example.image_id for example in dataset])
+    return [
+        {"id": image_id, "file_name": dataset.name_of(example), "width": example.size[1], "height": example.size[0]}
+        for image_id, example in zip(ids, dataset, strict=True)
+    ]
+
+
+def categories_of(dataset: Dataset) -> list[dict[str, Any]]:
+    """With ``isthing``, where some are none."""
+    classes = dataset.classes
+    named = zip(numbered(classes.source_ids), classes.names, strict=True)
+    table = [{"id": number, "name": name} for number, name in named]
+    if not classes.stuff:
+        return table
+    return [one | {"isthing": int(label not in classes.stuff)} for label, one in enumerate(table)]
+
+
+def numbered(ids: Sequence[Id]) -> list[int]:
+    """The ids themselves where all are numbers, as many readers want; else 1, 2, 3."""
+    numbers = [one for one in ids if isinstance(one, int)]
+    return numbers if len(numbers) == len(ids) else list(range(1, len(ids) + 1))
+
+
 def _content_of(dataset: Dataset) -> dict[str, Any]:
-    categories = _numbers(dataset.classes.source_ids)
-    image_ids = _numbers([example.image_id for example in dataset])
-    images: list[dict[str, Any]] = []
+    numbers = numbered(dataset.classes.source_ids)
+    images = images_of(dataset)
     annotations: list[dict[str, Any]] = []
-    for image_id, example in zip(image_ids, dataset, strict=True):
-        height, width = example.size
-        images.append({"id": image_id, "file_name": dataset.name_of(example), "width": width, "height": height})
+    for image, example in zip(images, dataset, strict=True):
         for crowd, objects in enumerate((example.objects, example.crowds)):
-            for one in objects:
-                written = _annotation_of(one, categories[one.label], crowd)
-                annotations.append({"id": len(annotations) + 1, "image_id": image_id, **written})
-    names = zip(categories, dataset.classes.names, strict=True)
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": number, "name": name} for number, name in names],
-    }
+            for one, outline in zip(objects, _outlines(example, objects), strict=True):
+                written = _annotation_of(one, outline, numbers[one.label], crowd)
+                annotations.append({"id": len(annotations) + 1, "image_id": image["id"], **written})
+    return {"images": images, "annotations": annotations, "categories": categories_of(dataset)}
 
 
-def _annotation_of(one: Object, category: int, crowd: int) -> dict[str, Any]:
+def _outlines(example: Example, objects: Sequence[Object]) -> list[Any]:
+    """As the source has them; of segments, run lengths."""
+    if example.segments is None:
+        return [one.segmentation for one in objects]
+    return [rle_of_mask(mask) for mask in object_masks(example, objects)]
+
+
+def _annotation_of(one: Object, outline: Any, category: int, crowd: int) -> dict[str, Any]:
     x1, y1, x2, y2 = one.box
     written = {"category_id": category, "bbox": [x1, y1, x2 - x1, y2 - y1], "area": one.area, "iscrowd": crowd}
-    return written if one.segmentation is None else {**written, "segmentation": one.segmentation}
-
-
-def _numbers(ids: Any) -> list[int]:
-    """The ids themselves where all are numbers, as many readers want; else 1, 2, 3."""
-    return list(ids) if all(isinstance(one, int) for one in ids) else list(range(1, len(ids) + 1))
+    return written if outline is None else {**written, "segmentation": outline}

@@ -56,5 +56,5 @@ def _say_what_is_lost(example: Example, report: Report) -> None:
     for _ in example.crowds:
         report.add(Reason.CROWD_LOST, "is left out", source=example.path)
     for one in example.objects:
-        if one.segmentation is not None:
+        if one.segmentation is not None or example.segments is not None:
             report.add(Reason.SEGMENTATION_LOST, "its box is written", source=example.path, item=str(one.id))

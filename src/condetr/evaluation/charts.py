@@ -7,7 +7,7 @@ from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import IOU, Curves
 from condetr.evaluation.errors import Errors
 from condetr.evaluation.plot import INK, Line, bars_chart, counts_table, lines_chart, stacked
-from condetr.images.draw import Colour, colour_of
+from condetr.images.colours import Colour, colour_of
 
 MOST_LINES = 20  # that can be told apart
 KIND_COLOURS: dict[str, Colour] = {

@@ -1,7 +1,7 @@
 """Which class of the model is which class of the data set: by name, or as a person says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
@@ -28,15 +28,10 @@ class ClassMatch:
     def translated(self, found: Detections) -> Detections:
         """The detections of classes that the data set has, under its labels and names."""
         positions = [position for position, label in enumerate(found.labels.tolist()) if label in self.label_of]
-        labels = [self.label_of[found.labels[position].item()] for position in positions]  # type: ignore[index]
-        return Detections(
-            boxes=found.boxes[positions],
-            scores=found.scores[positions],
-            labels=torch.tensor(labels, dtype=torch.int64),
-            names=tuple(self.names[label] for label in labels),
-            size=found.size,
-            source=found.source,
-        )
+        kept = found.chosen(torch.tensor(positions, dtype=torch.int64))
+        labels = [self.label_of[label] for label in kept.labels.tolist()]
+        names = tuple(self.names[label] for label in labels)
+        return replace(kept, labels=torch.tensor(labels, dtype=torch.int64), names=names, picture=None)
 
 
 def match_classes(classes: Classes, known: Mapping[int, str], given: ClassMap | None = None) -> ClassMatch:

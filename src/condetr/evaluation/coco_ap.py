@@ -6,6 +6,7 @@ have objects. Crowds are neither to be found nor wrong to be found. At most 100 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import hotcoco
 import numpy as np
@@ -85,7 +86,11 @@ def count(truth: Truth, found: Found, *, pictures: int, classes: int) -> Counted
         iscrowd=truth.crowd.astype(np.int64),
     )
     rows = np.column_stack((found.pictures + 1, xywh_of(found.boxes), found.scores, found.labels + 1))
-    matched = hotcoco.COCOeval(objects, objects.load_res(rows), "bbox")
+    return counted_of(objects, objects.load_res(rows), "bbox")
+
+
+def counted_of(objects: hotcoco.COCO, found: hotcoco.COCO, kind: Literal["bbox", "segm"]) -> Counted:
+    matched = hotcoco.COCOeval(objects, found, kind)
     matched.evaluate()
     matched.accumulate()
     counted = matched.eval or {}

@@ -1,38 +1,47 @@
 """Look at every picture of a data set and measure what was found."""
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePath
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from condetr.core.errors import DataError
+from condetr.core.errors import DataError, UsageError
 from condetr.data.detect import layout_of, read_dataset
 from condetr.data.grid import evenly_spread
 from condetr.data.records import Dataset
-from condetr.evaluation.classes import ClassMap, ClassMatch, match_classes
+from condetr.evaluation.classes import ClassMap, match_classes
+from condetr.evaluation.looking import Looking
 from condetr.evaluation.measure import check_measurable, measure
 from condetr.evaluation.predictions_file import read_predictions
 from condetr.evaluation.processes import ALONE, Share, merged
-from condetr.evaluation.report import USUAL, Metric, Report
+from condetr.evaluation.report import PANOPTIC, USUAL, Metric, Report
 from condetr.evaluation.speed import speed_of
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.prediction.device import device_of
+from condetr.prediction.finding import Task
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import PictureSource
 
 _TIMED = 20  # pictures
 
 
-def held_out(data: str | Path, split: str | None = None) -> Dataset:
-    """The split of a data set to measure on: the one that is named, else val, else the only one.
+def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect") -> Dataset:
+    """The split of a data set to measure on: the one that is named, else val, else test, else the only one.
 
     Raises:
-        DataError: there is no such data set or split.
+        DataError: there is no such data set or split, or it is not for this task.
     """
-    names = layout_of(data).names
-    return read_dataset(data, split or ("val" if "val" in names else None))
+    panoptic = task == "panoptic"
+    names = layout_of(data, panoptic=panoptic).names
+    chosen = split or next((name for name in ("val", "test") if name in names), None)
+    return read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic)
+
+
+def usual_metrics(task: Task) -> tuple[Metric, ...]:
+    """What is measured where nobody says what."""
+    return (*USUAL, *PANOPTIC) if task == "panoptic" else USUAL
 
 
 def evaluate_detector(
@@ -44,9 +53,11 @@ def evaluate_detector(
     batch: int = 1,
     device: str | torch.device = "auto",
     top_k: int = 100,
-    metrics: Iterable[Metric] = USUAL,
+    metrics: Iterable[Metric] | None = None,
     threshold: float = 0.5,
     class_map: ClassMap | None = None,
+    task: Task = "detect",
+    stuff: Collection[int] | None = None,
     share: Share = ALONE,
     on_picture: Callable[[], None] = lambda: None,
 ) -> Report:
@@ -62,8 +73,10 @@ def evaluate_detector(
             so that the numbers are the same at any.
         device: where it runs; "auto" is the fastest there is.
         top_k: the most detections of a picture; COCO counts 100.
-        metrics: what to measure besides AP.
-        threshold: score above which detections count in the confusion matrix and among the errors.
+        metrics: what to measure besides AP; by default all but speed, and PQ and mIoU of panoptic data.
+        threshold: score above which detections count in the confusion matrix and among the errors, and of segments.
+        task: "instance" also measures masks, "panoptic" also segments; the data set was read for it.
+        stuff: class ids of the network of which a picture has one segment at most; by default the data set's.
         class_map: what the network calls the data set's classes, where their names differ.
         share: of the pictures, where several processes evaluate together; every one of them gets the report.
         on_picture: called after each picture of the share.
@@ -75,50 +88,59 @@ def evaluate_detector(
     """
     check_measurable(dataset)
     matched = match_classes(dataset.classes, labels, class_map)
-    metrics, was_training, device = set(metrics), network.training, device_of(device)
+    metrics = set(usual_metrics(task) if metrics is None else metrics)
+    was_training, device = network.training, device_of(device)
+    if metrics & set(PANOPTIC) and task != "panoptic":
+        raise UsageError("pq and miou are of segments", item="metrics", hint='measure with task="panoptic"')
+    if stuff is None:
+        stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
+    options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}
     try:
-        predictor = Predictor(network, preprocessing, labels, threshold=0.0, top_k=top_k, batch=batch, device=device)
-        looked = _looked_at(predictor, dataset, matched, share.positions(len(dataset)), on_picture)
+        boxes = Predictor(
+            network, preprocessing, labels, threshold=0.0, task="detect" if task == "detect" else "instance", **options
+        )
+        segments = None
+        if metrics & set(PANOPTIC):
+            segments = Predictor(
+                network, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
+            )
+        looked = Looking(dataset, matched, boxes, segments).at(share.positions(len(dataset)), on_picture)
         results = merged(share.gathered(looked), len(dataset))
-        readable = _readable(dataset, results)
+        readable = _readable(dataset, [one.found for one in results])
         paths = [readable[place] for place in evenly_spread(len(readable), _TIMED)]
         speed = speed_of(network, preprocessing, paths, device=device) if "speed" in metrics else None
     finally:
         network.train(was_training)
-    return measure(dataset, results, metrics=metrics, threshold=threshold, speed=speed, notes=matched.notes)
+    usable = [one for one in results if isinstance(one.found, Detections)]
+    return measure(
+        dataset,
+        [one.found for one in results],
+        metrics=metrics,
+        threshold=threshold,
+        masks=None if task == "detect" else [one.masks for one in usable],
+        segments=None if segments is None else [one.segments for one in usable if one.segments is not None],
+        speed=speed,
+        notes=matched.notes,
+    )
 
 
 def evaluate_predictions(
-    path: str | Path, dataset: Dataset, *, metrics: Iterable[Metric] = USUAL, threshold: float = 0.5
+    path: str | Path,
+    dataset: Dataset,
+    *,
+    metrics: Iterable[Metric] = USUAL,
+    threshold: float = 0.5,
+    masks: bool = False,
 ) -> Report:
-    """Measure a file of COCO results, whoever wrote it.
+    """Measure a file of COCO results, whoever wrote it; with ``masks`` also those, which every row must have.
 
     Raises:
         DataError: the file does not fit the data set, or there is nothing to find.
         StorageError: the file cannot be read.
     """
     check_measurable(dataset)
-    return measure(dataset, read_predictions(path, dataset), metrics=metrics, threshold=threshold)
-
-
-def _looked_at(
-    predictor: Predictor,
-    dataset: Dataset,
-    matched: ClassMatch,
-    positions: Iterable[int],
-    on_picture: Callable[[], None],
-) -> dict[int, Detections | Failure]:
-    positions = list(positions)
-    sources = (_source_of(dataset.examples[position].path) for position in positions)
-    results: dict[int, Detections | Failure] = {}
-    for position, one in zip(positions, predictor.stream(sources, on_error="collect"), strict=True):
-        results[position] = matched.translated(one) if isinstance(one, Detections) else one
-        on_picture()
-    return results
-
-
-def _source_of(path: Path) -> PictureSource:
-    return PictureSource(str(path), PurePath(path.name), path)
+    read = read_predictions(path, dataset, masks=masks)
+    return measure(dataset, read.found, metrics=metrics, threshold=threshold, masks=read.masks)
 
 
 def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path]:

@@ -11,6 +11,8 @@ from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
 from condetr.evaluation.errors import Errors, costs_of, counts_of
 from condetr.evaluation.judgement import judge
+from condetr.evaluation.mask_ap import Runs, count_masks
+from condetr.evaluation.panoptic_quality import PanopticCounts, panoptic_of
 from condetr.evaluation.per_class import per_class
 from condetr.evaluation.report import USUAL, Metric, Report
 from condetr.evaluation.speed import Speed
@@ -24,6 +26,8 @@ def measure(
     *,
     metrics: Iterable[Metric] = USUAL,
     threshold: float = 0.5,
+    masks: Sequence[Sequence[Runs]] | None = None,
+    segments: Sequence[PanopticCounts] | None = None,
     speed: Speed | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
@@ -34,6 +38,8 @@ def measure(
         results: one for every picture in order, with labels of the data set. A picture that failed does not count.
         metrics: what to measure besides AP.
         threshold: score above which detections count in the confusion matrix and among the errors.
+        masks: of each picture that did not fail, one a detection.
+        segments: of each picture that did not fail, how they compare.
         speed: what was timed.
         notes: what somebody should know about the numbers.
 
@@ -48,6 +54,7 @@ def measure(
     truth, found = truth_of(dataset), found_of(detections)
     extent = {"pictures": len(dataset), "classes": len(names)}
     counted = count(truth, found, **extent)
+    of_masks = None if masks is None else averages_of(count_masks(dataset, truth, detections, masks))
     above = found.where(found.scores > threshold)
     judged = judge(truth, above)
     errors = None
@@ -56,6 +63,9 @@ def measure(
         errors = Errors(counts_of(judged), costs, int((~truth.crowd).sum()), int(judged.hit.sum()), threshold)
     return Report(
         **vars(averages_of(counted)),
+        masks=of_masks,
+        panoptic=None if segments is None else panoptic_of(segments, names, dataset.classes.stuff),
+        runs=None if masks is None else tuple(tuple(of_picture) for of_picture in masks),
         per_class=per_class(counted, truth, found, names) if "per-class" in metrics else None,
         curves=curves_of(counted, names) if "pr" in metrics else None,
         confusion=confusion_of(truth, above, judged, names, threshold=threshold) if "confusion" in metrics else None,

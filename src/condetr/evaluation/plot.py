@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.images.draw import Colour, ink_on
+from condetr.images.colours import Colour, ink_on
 
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
 _DEEPEST = (20, 60, 120)  # of a table of counts

@@ -4,29 +4,53 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from condetr.core.errors import DataError, StorageError
 from condetr.data.classes import Id
+from condetr.data.outlines import mask_of_outline
 from condetr.data.records import Dataset
-from condetr.data.report import shown
+from condetr.data.report import Fault, shown
 from condetr.data.strict_json import read_json
+from condetr.evaluation.mask_ap import Runs
 from condetr.images.detections import Detections
+from condetr.images.rle import rle_of_mask
+from condetr.images.sizes import HeightWidth
 
 
 class _Unusable(Exception):  # noqa: N818  never leaves this file
     """The row has this fault."""
 
 
-def read_predictions(path: str | Path, dataset: Dataset) -> tuple[Detections, ...]:
+class Predictions(NamedTuple):
+    """Attributes: one record for each picture of a data set; one mask for each detection, where masks were read."""
+
+    found: tuple[Detections, ...]
+    masks: tuple[tuple[Runs, ...], ...] | None = None
+
+
+class _Row(NamedTuple):
+    label: int
+    box: list[float]
+    score: float
+    mask: Runs | None
+
+
+def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False) -> Predictions:
     """What the file says about each picture of the data set, in its order; perhaps nothing.
 
     Image and category ids are those of the data set's source, boxes x, y, width, height in pixels.
 
+    Args:
+        path: a list of rows.
+        dataset: what the rows are about.
+        masks: whether every row needs a segmentation; else they are not looked at.
+
     Raises:
-        DataError: a row is of no picture or class of the data set, or its box or score is unusable; the first is named.
+        DataError: a row is of no picture or class of the data set, or its box, score or mask is unusable; the first is
+            named.
         StorageError: the file cannot be read.
     """
     rows = read_json(Path(path))
@@ -35,15 +59,16 @@ def read_predictions(path: str | Path, dataset: Dataset) -> tuple[Detections, ..
         raise DataError(reason, source=path)
     positions = _Ids("picture", {example.image_id: position for position, example in enumerate(dataset)})
     labels = _Ids("category", dataset.classes.label_of_source)
-    by_picture: list[list[tuple[int, list[float], float]]] = [[] for _ in dataset.examples]
+    by_picture: list[list[_Row]] = [[] for _ in dataset.examples]
     faults: list[tuple[int, str]] = []
     for number, row in enumerate(rows):
         try:
             if not isinstance(row, dict):
                 raise _Unusable(f"is {shown(row)}, expected an object")  # noqa: TRY301  told like the other faults
             position, label = positions.find(row, "image_id"), labels.find(row, "category_id")
-            by_picture[position].append((label, _box_of(row), _score_of(row)))
-        except _Unusable as fault:
+            mask = _mask_of(row, dataset[position].size) if masks else None
+            by_picture[position].append(_Row(label, _box_of(row), _score_of(row), mask))
+        except (_Unusable, Fault) as fault:
             faults.append((number, str(fault)))
     if faults:
         number, said = faults[0]
@@ -51,14 +76,18 @@ def read_predictions(path: str | Path, dataset: Dataset) -> tuple[Detections, ..
         hint = "the file must be about the same split of the same data set"
         raise DataError(said + more, source=path, item=f"[{number}]", hint=hint)
     names = dataset.classes.names
-    return tuple(
-        _detections_of(found, names, example.size, str(example.path))
-        for example, found in zip(dataset, by_picture, strict=True)
+    found = tuple(
+        _detections_of(of_picture, names, example.size, str(example.path))
+        for example, of_picture in zip(dataset, by_picture, strict=True)
     )
+    of_rows = tuple(tuple(row.mask for row in of_picture if row.mask is not None) for of_picture in by_picture)
+    return Predictions(found, of_rows if masks else None)
 
 
-def write_predictions(path: Path, dataset: Dataset, found: Sequence[Detections]) -> None:
-    """The file that ``read_predictions`` reads.
+def write_predictions(
+    path: Path, dataset: Dataset, found: Sequence[Detections], masks: Sequence[Sequence[Runs]] | None = None
+) -> None:
+    """The file that ``read_predictions`` reads; ``masks`` has one for each detection.
 
     Raises:
         StorageError: it cannot be written.
@@ -68,6 +97,9 @@ def write_predictions(path: Path, dataset: Dataset, found: Sequence[Detections])
         for example, one in zip(dataset, found, strict=True)
         for row in one.to_coco(0)
     ]
+    if masks is not None:
+        each = (runs for of_picture in masks for runs in of_picture)
+        rows = [row | {"segmentation": runs} for row, runs in zip(rows, each, strict=True)]
     text = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
     try:
         path.write_text(f"[{text}]\n", encoding="ascii")
@@ -112,6 +144,11 @@ def _score_of(row: Mapping[str, Any]) -> float:
     return float(row["score"])
 
 
+def _mask_of(row: Mapping[str, Any], size: HeightWidth) -> Runs:
+    """Checked here, and packed, before any other library sees it."""
+    return rle_of_mask(mask_of_outline(row.get("segmentation"), size))
+
+
 def _is_number(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
@@ -121,10 +158,8 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _detections_of(
-    found: list[tuple[int, list[float], float]], names: tuple[str, ...], size: tuple[int, int], source: str
-) -> Detections:
-    labels, boxes, scores = zip(*found, strict=True) if found else ((), (), ())
+def _detections_of(found: list[_Row], names: tuple[str, ...], size: HeightWidth, source: str) -> Detections:
+    labels, boxes, scores, _ = zip(*found, strict=True) if found else ((), (), (), ())
     return Detections(
         boxes=torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4),
         scores=torch.tensor(scores, dtype=torch.float64),

@@ -1,6 +1,6 @@
 """Everything that was measured about one detector on one data set."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -10,32 +10,40 @@ from condetr.evaluation.coco_ap import Averages
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
 from condetr.evaluation.errors import Errors
+from condetr.evaluation.mask_ap import Runs
+from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.per_class import ClassResult
 from condetr.evaluation.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
-Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "speed"]
+Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-USUAL: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric != "speed")
+PANOPTIC: tuple[Metric, ...] = ("pq", "miou")  # of segments
+USUAL: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric not in ("speed", *PANOPTIC))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Averages):
-    """COCO's averages, and of the other parts those that were asked for.
+    """COCO's averages of boxes, and of the other parts those that were asked for.
 
     Attributes:
+        masks: COCO's averages of masks.
+        panoptic: quality of segments, of all classes, things, stuff, and each.
         per_class: by name.
         curves: precision over recall.
         confusion: which class is taken for which.
         errors: how often it errs in which way, and what that costs.
         speed: milliseconds of each step.
         dataset: what it was measured on; pictures that could not be read are not in it.
-        found: one record for each picture of ``dataset``, with its labels.
+        found: one record for each picture of ``dataset``, with its labels; masks are in ``runs``.
+        runs: one mask a detection of each picture, as COCO's packed run lengths.
         failures: pictures that could not be read, and why.
         notes: what somebody should know about the numbers.
     """
 
+    masks: Averages | None = None
+    panoptic: Panoptic | None = None
     per_class: dict[str, ClassResult] | None = None
     curves: Curves | None = None
     confusion: Confusion | None = None
@@ -43,6 +51,7 @@ class Report(Averages):
     speed: Speed | None = None
     dataset: Dataset = field(repr=False, compare=False)
     found: tuple[Detections, ...] = field(repr=False, compare=False)
+    runs: tuple[tuple[Runs, ...], ...] | None = field(default=None, repr=False, compare=False)
     failures: tuple[Failure, ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = ()
 
@@ -51,9 +60,23 @@ class Report(Averages):
         """Average recall with 100 detections a picture."""
         return self.ar100
 
+    @property
+    def pq(self) -> float | None:
+        """Panoptic quality, where it was measured."""
+        return None if self.panoptic is None else self.panoptic.pq
+
+    @property
+    def miou(self) -> float | None:
+        """Mean IoU of the pixels of each class, where it was measured."""
+        return None if self.panoptic is None else self.panoptic.miou
+
     def averages(self) -> dict[str, float]:
-        """COCO's twelve numbers by name, without those that need objects of a size that is not there."""
+        """Every average that was measured, by name: COCO's twelve of boxes, of masks as mask_ap, ..., PQ and mIoU."""
         numbers = {one.name: getattr(self, one.name) for one in fields(Averages)}
+        if self.masks is not None:
+            numbers |= {f"mask_{one.name}": getattr(self.masks, one.name) for one in fields(Averages)}
+        if self.panoptic is not None:
+            numbers |= {name: getattr(self.panoptic, name) for name in ("pq", "sq", "rq", "miou")}
         return {name: number for name, number in numbers.items() if number is not None}
 
     def require(self, min_ap: float) -> None:
@@ -67,6 +90,8 @@ class Report(Averages):
         by_class = {name: result.to_dict() for name, result in (self.per_class or {}).items()}
         return {
             **{one.name: getattr(self, one.name) for one in fields(Averages)},
+            **({} if self.masks is None else {"masks": asdict(self.masks)}),
+            **({} if self.panoptic is None else {"panoptic": self.panoptic.to_dict()}),
             **({"per_class": by_class} if by_class else {}),
             **{name: part.to_dict() for name, part in parts.items() if part is not None},
             "data": _about(self.dataset),

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from condetr.core.errors import StorageError
 from condetr.data.output_folder import OutputFolder
 from condetr.evaluation.charts import confusion_chart, curves_chart, errors_chart
+from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
 from condetr.evaluation.worst import worst_pictures
@@ -26,9 +30,11 @@ def write_report(report: Report, folder: str | Path) -> Path:
     """
     output = OutputFolder(folder)
     output.write(REPORT, json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n")
-    write_predictions(output.place(PREDICTIONS), report.dataset, report.found)
+    write_predictions(output.place(PREDICTIONS), report.dataset, report.found, report.runs)
     if report.per_class is not None:
         output.write("per_class.csv", _per_class_csv(report))
+    if report.panoptic is not None:
+        output.write("panoptic.csv", _panoptic_csv(report.panoptic))
     if report.curves is not None:
         _save(curves_chart(report.curves), output.place("pr.png"))
     if report.confusion is not None:
@@ -43,7 +49,14 @@ def write_report(report: Report, folder: str | Path) -> Path:
 
 
 def _per_class_csv(report: Report) -> str:
-    rows = [{"class": name, **result.to_dict()} for name, result in (report.per_class or {}).items()]
+    return _table([{"class": name, **result.to_dict()} for name, result in (report.per_class or {}).items()])
+
+
+def _panoptic_csv(panoptic: Panoptic) -> str:
+    return _table([{"class": name, **asdict(one)} for name, one in panoptic.per_class.items()])
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

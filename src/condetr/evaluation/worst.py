@@ -11,9 +11,9 @@ from condetr.evaluation.charts import KIND_COLOURS
 from condetr.evaluation.columns import Found, Truth, found_of, truth_of
 from condetr.evaluation.judgement import ERRORS, Judgement, Kind, judge
 from condetr.evaluation.plot import INK, PAPER
+from condetr.images.colours import Colour, ink_on
 from condetr.images.decode import decode
 from condetr.images.detections import Detections
-from condetr.images.draw import Colour, ink_on
 
 _GAP, _HEAD = 8, 34
 _LARGEST_SCALE = 3.0  # a small picture is enlarged until its boxes can be told apart

@@ -1,4 +1,4 @@
-"""``pipeline("object-detection")``: a model and its processor, found and put together."""
+"""``pipeline("object-detection")`` or ``("image-segmentation")``: a model and its processor, put together."""
 
 import inspect
 from pathlib import Path
@@ -7,12 +7,19 @@ from typing import Any
 import torch
 
 from condetr.core.errors import UsageError
-from condetr.hf.auto import AutoModelForObjectDetection
-from condetr.hf.detection_pipeline import TASK, ObjectDetectionPipeline
+from condetr.hf import detection_pipeline, segmentation_pipeline
+from condetr.hf.auto import AutoModelForImageSegmentation, AutoModelForObjectDetection
+from condetr.hf.detection_pipeline import ObjectDetectionPipeline
 from condetr.hf.image_auto import AutoImageProcessor
 from condetr.hf.placement import device_of, dtype_of
 from condetr.hf.processor_settings import check_names
+from condetr.hf.segmentation_pipeline import ImageSegmentationPipeline
 from condetr.hf.stored_config import WHERE
+
+_MODELS: dict[str, Any] = {
+    detection_pipeline.TASK: AutoModelForObjectDetection,
+    segmentation_pipeline.TASK: AutoModelForImageSegmentation,
+}
 
 
 def pipeline(
@@ -25,14 +32,17 @@ def pipeline(
     dtype: torch.dtype | str | None = None,
     torch_dtype: torch.dtype | str | None = None,
     use_fast: bool | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     batch_size: int = 1,
+    subtask: str | None = None,
+    mask_threshold: float | None = None,
+    overlap_mask_area_threshold: float | None = None,
     **where: Any,
-) -> ObjectDetectionPipeline:
-    """A detector that takes pictures and gives names and boxes.
+) -> ObjectDetectionPipeline | ImageSegmentationPipeline:
+    """A model that takes pictures and gives names and boxes, or names and masks.
 
     Args:
-        task: "object-detection", the only one.
+        task: "object-detection" or "image-segmentation"; by default what a model that is given can do, else the first.
         model: a model, or where one is stored: a folder, a weights file or a hub id.
         image_processor: a processor, or where one is stored; by default beside the model.
         feature_extractor: the old name of ``image_processor``.
@@ -41,22 +51,34 @@ def pipeline(
         dtype: of a stored model's weights, fp32 by default.
         torch_dtype: the old name of ``dtype``.
         use_fast: False processes pictures with PIL.
-        threshold: what a score must be above, unless a call says otherwise.
+        threshold: what a score must be above, unless a call says otherwise; by default 0.5, or 0.9 for masks.
         batch_size: how many pictures are read together, unless a call says otherwise.
+        subtask: of segmentation; this and the next two as `ImageSegmentationPipeline` has them.
+        mask_threshold: of segmentation.
+        overlap_mask_area_threshold: of segmentation.
         where: ``revision``, ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
 
     Raises:
         UsageError: another task, no model, or a model without a processor.
     """
-    if task not in (None, TASK):
-        raise UsageError(f"is {task!r}, expected {TASK!r}: Conditional DETR does no other", item="task")
+    task = task or (segmentation_pipeline.TASK if hasattr(model, "mask_head") else detection_pipeline.TASK)
+    if task not in _MODELS:
+        raise UsageError(f"is {task!r}, expected {' or '.join(_MODELS)}: Conditional DETR does no other", item="task")
+    of_masks = {
+        "subtask": subtask,
+        "mask_threshold": mask_threshold,
+        "overlap_mask_area_threshold": overlap_mask_area_threshold,
+    }
+    foreign = [name for name, value in of_masks.items() if value is not None]
+    if foreign and task == detection_pipeline.TASK:
+        raise UsageError(f"is of {segmentation_pipeline.TASK}, not of {task}", item=foreign[0])
     if model is None:
         raise UsageError("expected a model, or a folder, weights file or hub id of one", item="model")
     check_names(where, (*WHERE, *inspect.signature(pipeline).parameters), "pipeline")
     home, processor = model, image_processor or feature_extractor
     if isinstance(model, str | Path):
         place = _place_of(device)
-        model = AutoModelForObjectDetection.from_pretrained(model, dtype=dtype or torch_dtype, **where)
+        model = _MODELS[task].from_pretrained(model, dtype=dtype or torch_dtype, **where)
     else:
         place = _place_of(model.device if device is None else device)
         home = model.config.name_or_path
@@ -68,7 +90,10 @@ def pipeline(
         )
     if processor is None or isinstance(processor, str | Path):
         processor = AutoImageProcessor.from_pretrained(processor or home, use_fast=use_fast, **where)
-    return ObjectDetectionPipeline(model, processor, place, threshold=threshold, batch_size=batch_size)
+    if task == detection_pipeline.TASK:
+        limit = detection_pipeline.THRESHOLD if threshold is None else threshold
+        return ObjectDetectionPipeline(model, processor, place, threshold=limit, batch_size=batch_size)
+    return ImageSegmentationPipeline(model, processor, place, threshold=threshold, batch_size=batch_size, **of_masks)
 
 
 def _place_of(device: int | str | torch.device | None) -> torch.device:

@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
+from condetr.hf.segment_post_processing import SegmentPostProcessing
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import HeightWidth
 
 _QUERIES = 300  # pairs that post_process looks at: as many as the published models have queries
 
 
-class PostProcessing:
+class PostProcessing(SegmentPostProcessing):
     def post_process_object_detection(
         self,
         outputs: Any,

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -14,11 +14,12 @@ from torch import Tensor
 
 from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
-from condetr.images.draw import draw
-from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, yolo_text
+from condetr.images.draw import draw, draw_segments
+from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
 from condetr.images.pictures import Given, picture_of, pil_of
 from condetr.images.rle import mask_of_rle, rle_of_mask
 from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
+from condetr.images.segment_png import picture_of_numbers
 from condetr.images.sizes import HeightWidth
 
 
@@ -82,16 +83,17 @@ class Detections:
     def __getitem__(self, index: int | slice) -> "Detection | Detections":
         """One detection, or with a slice some of them as Detections again."""
         if isinstance(index, slice):
-            return self._chosen(torch.arange(len(self))[index])
+            return self.chosen(torch.arange(len(self))[index])
         if not -len(self) <= index < len(self):
             raise IndexError(f"detection {index} of {len(self)}")
-        return next(iter(self._chosen(torch.tensor([index % len(self)]))))
+        return next(iter(self.chosen(torch.tensor([index % len(self)]))))
 
     def above(self, threshold: float | int) -> "Detections":
         """Those that score higher."""
-        return self._chosen((self.scores > threshold).nonzero()[:, 0].cpu())
+        return self.chosen((self.scores > threshold).nonzero()[:, 0].cpu())
 
-    def _chosen(self, positions: Int64[Tensor, "chosen"]) -> "Detections":
+    def chosen(self, positions: Int64[Tensor, "chosen"]) -> "Detections":
+        """Those at these positions; segments of the others are nobody's."""
         segments = self.segments
         if segments is not None:
             renumbered = torch.zeros(len(self) + 1, dtype=segments.dtype)
@@ -110,11 +112,12 @@ class Detections:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values; masks as COCO's run-length encoding."""
+        """Everything as JSON values; masks as COCO's run-length encoding, segments as masks that share no pixel."""
         rows = json_rows(self)
-        if self.masks is not None:
-            rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, self.masks, strict=True)]
-        return {"source": self.source, "size": list(self.size), "detections": rows}
+        if self.masks is not None or self.segments is not None:
+            rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
+        said = {"source": self.source, "size": list(self.size), "detections": rows}
+        return said if self.segments is None else said | {"panoptic": True}
 
     def to_json(self) -> str:
         """One line of ASCII, so that file names that are no text survive: ``os.fsencode`` gives their bytes back."""
@@ -130,6 +133,7 @@ class Detections:
         try:
             rows, size = said["detections"], (int(said["size"][0]), int(said["size"][1]))
             masks = [mask_of_rle(row["mask"], size) for row in rows if "mask" in row]
+            is_panoptic = bool(said.get("panoptic", False))
             return cls(
                 boxes=torch.tensor([row["box"] for row in rows], dtype=torch.float32).reshape(-1, 4),
                 scores=torch.tensor([row["score"] for row in rows], dtype=torch.float32),
@@ -137,7 +141,8 @@ class Detections:
                 names=tuple(row["name"] for row in rows),
                 size=size,
                 source=said["source"],
-                masks=torch.stack(masks) if masks else None,
+                masks=torch.stack(masks) if masks and not is_panoptic else None,
+                segments=_numbered(masks, size) if is_panoptic else None,
             )
         except (KeyError, TypeError, RuntimeError) as error:
             raise DataError(f"are no detections: {error}") from None
@@ -145,9 +150,30 @@ class Detections:
     def to_coco(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results: boxes as (x, y, width, height). Category ids are the model's label ids."""
         rows = coco_rows(self, image_id)
-        if self.masks is None:
+        if self.masks is None and self.segments is None:
             return rows
-        return [row | {"segmentation": rle_of_mask(mask)} for row, mask in zip(rows, self.masks, strict=True)]
+        return [row | {"segmentation": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
+
+    def to_coco_panoptic(self, image_id: int, file_name: str) -> tuple[Image.Image, dict[str, Any]]:
+        """COCO panoptic results: a picture to be stored as PNG under that name, and what to say about it.
+
+        Category ids are the model's label ids.
+
+        Raises:
+            UsageError: there are no segments.
+        """
+        if self.segments is None:
+            raise UsageError("there are no segments", source=self.source, hint='predict with task="panoptic"')
+        infos = segment_rows(self.labels.tolist(), self.scores.tolist())
+        numbers = torch.tensor([0, *(info["id"] for info in infos)])
+        picture = picture_of_numbers(numbers[self.segments.cpu().long()])
+        return picture, {"image_id": image_id, "file_name": file_name, "segments_info": infos}
+
+    def _each_mask(self) -> Iterator[Bool[Tensor, "_height _width"]]:
+        if self.masks is not None:
+            return iter(self.masks)
+        assert self.segments is not None
+        return (self.segments == number for number in range(1, len(self) + 1))
 
     def to_yolo(self) -> str:
         """One line a detection: label, centre, width and height relative to the picture, score."""
@@ -167,16 +193,17 @@ class Detections:
             supervision = importlib.import_module("supervision")
         except ImportError:
             raise MissingExtraError("supervision", "video", "to_supervision()") from None
+        has_masks = len(self) and (self.masks is not None or self.segments is not None)
         return supervision.Detections(
             xyxy=self.boxes.cpu().numpy(),
             confidence=self.scores.cpu().numpy(),
             class_id=self.labels.cpu().numpy(),
-            mask=None if self.masks is None else self.masks.cpu().numpy(),
+            mask=torch.stack(list(self._each_mask())).cpu().numpy() if has_masks else None,
             data={"class_name": list(self.names)},
         )
 
     def draw(self, picture: Given | None = None) -> Image.Image:
-        """The picture with boxes, masks and labels painted on, upright.
+        """The picture with boxes, masks and labels painted on, upright; with segments, those and a legend below.
 
         Raises:
             UsageError: there is no picture to paint on.
@@ -190,6 +217,8 @@ class Detections:
         if (canvas.height, canvas.width) != self.size:
             reason = f"the picture is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
+        if self.segments is not None:
+            return draw_segments(canvas, list(self), self.segments)
         return draw(canvas, list(self), self.masks)
 
     def save(self, path: str | Path) -> Path:
@@ -205,3 +234,10 @@ class Detections:
         as_json = dict.fromkeys((".json", ".jsonl"), lambda: text_bytes(self.to_json() + "\n"))
         tables = {".csv": lambda: text_bytes(csv_text(self.to_csv_rows())), ".txt": lambda: text_bytes(self.to_yolo())}
         return save_as(path, painted | as_json | tables)
+
+
+def _numbered(masks: Sequence[Bool[Tensor, "_height _width"]], size: HeightWidth) -> Int[Tensor, "_height _width"]:
+    segments = torch.zeros(size, dtype=torch.int32)
+    for number, mask in enumerate(masks, start=1):
+        segments[mask] = number
+    return segments

@@ -3,20 +3,20 @@
 Every class keeps its colour from picture to picture. The best detections are painted last, on top.
 """
 
-import colorsys
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from condetr.images.colours import colour_of, ink_on, shades_of
 from condetr.images.detection import Detection
+from condetr.images.legend import with_legend
+from condetr.images.tint import coloured, tinted
 
-Colour: TypeAlias = tuple[int, int, int]
-_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
-_TINT = 0.45  # of a mask over the picture
 _LONGEST_NAME = 60
 
 
@@ -35,9 +35,9 @@ def draw(
     picture: Image.Image, found: Sequence[Detection], masks: Bool[Tensor, "detections height width"] | None = None
 ) -> Image.Image:
     """A painted copy of an upright RGB picture; ``masks`` are of its size."""
-    painted = picture.copy() if masks is None else _tinted(picture, found, masks)
+    line = max(2, round(min(picture.size) / 200))
+    painted = picture.copy() if masks is None else _with_masks(picture, found, masks, line)
     canvas = ImageDraw.Draw(painted)
-    line = max(2, round(min(painted.size) / 200))
     font = ImageFont.load_default(max(11, round(min(painted.size) / 32)))
     assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
     placed: list[_Place] = []
@@ -53,30 +53,25 @@ def draw(
     return painted
 
 
-def colour_of(label: int) -> Colour:
-    """Neighbouring labels are far apart on the colour circle, and the circle is walked at three brightnesses."""
-    hue = label * 0.618033988749895 % 1  # the golden ratio never comes back to where it was
-    lightness = (0.5, 0.68, 0.36)[label // 7 % 3]
-    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.95)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
-def ink_on(colour: Colour) -> Colour:
-    """Black or white, whichever has the higher contrast (WCAG 2.2, relative luminance)."""
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour))
-    red, green, blue = linear
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return _BLACK if (luminance + 0.05) ** 2 > 0.05 * 1.05 else _WHITE
-
-
-def _tinted(
-    picture: Image.Image, found: Sequence[Detection], masks: Bool[Tensor, "detections height width"]
+def draw_segments(
+    picture: Image.Image, found: Sequence[Detection], segments: Int[Tensor, "height width"]
 ) -> Image.Image:
-    pixels = np.array(picture)
-    for i in sorted(range(len(found)), key=lambda i: found[i].score):
-        inside = masks[i].cpu().numpy()
-        pixels[inside] = (1 - _TINT) * pixels[inside] + _TINT * np.array(colour_of(found[i].label))
-    return Image.fromarray(pixels)
+    """A copy whose regions have the colours of their classes, with a legend below; several of a class have shades."""
+    counts = Counter(one.label for one in found)
+    colours = np.array([(0, 0, 0), *shades_of(one.label for one in found)], dtype=np.uint8)
+    names = {one.label: one.name for one in found}
+    entries = [
+        (f"{names[label]} ({count})" if count > 1 else names[label], colour_of(label))
+        for label, count in counts.most_common()
+    ]
+    return with_legend(coloured(picture, segments.cpu().numpy(), colours), entries)
+
+
+def _with_masks(
+    picture: Image.Image, found: Sequence[Detection], masks: Bool[Tensor, "detections height width"], line: int
+) -> Image.Image:
+    order = sorted(range(len(found)), key=lambda i: found[i].score)
+    return tinted(picture, ((masks[i].cpu().numpy(), colour_of(found[i].label)) for i in order), line=line // 2)
 
 
 def _draw_box(canvas: ImageDraw.ImageDraw, one: Detection, line: int) -> None:

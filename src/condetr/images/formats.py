@@ -1,4 +1,4 @@
-"""Detections as the world writes them: JSON values, COCO results, YOLO text, CSV rows."""
+"""Detections as the world writes them: JSON values, COCO and COCO panoptic results, YOLO text, CSV rows."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from condetr.images.detection import Detection
+from condetr.images.segment_png import numbers_of
 from condetr.images.sizes import HeightWidth
 
 CSV_HEADER = ("source", "label", "name", "score", "x1", "y1", "x2", "y2")
@@ -23,6 +24,12 @@ def coco_rows(found: Iterable[Detection], image_id: int) -> list[dict[str, Any]]
         box = [x1, y1, x2 - x1, y2 - y1]
         rows.append({"image_id": image_id, "category_id": one.label, "bbox": box, "score": one.score})
     return rows
+
+
+def segment_rows(labels: Sequence[int], scores: Sequence[float]) -> list[dict[str, Any]]:
+    """COCO panoptic results: what to say about each segment; ids are the numbers of their colours in the PNG."""
+    rows = zip(numbers_of(labels), labels, scores, strict=True)
+    return [{"id": number, "category_id": label, "score": score} for number, label, score in rows]
 
 
 def yolo_text(found: Iterable[Detection], size: HeightWidth) -> str:

@@ -1,6 +1,7 @@
 """What happens to the labels of a picture while the picture is resized and padded."""
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -18,7 +19,7 @@ def resize_labels(labels: Labels, old: HeightWidth, new: HeightWidth) -> Labels:
     if "area" in labels:
         changed["area"] = labels["area"] * (down * across)
     if "masks" in labels:
-        changed["masks"] = _nearest(labels["masks"], new)
+        changed["masks"] = resized_bits(labels["masks"], new)
     return labels | changed
 
 
@@ -39,7 +40,10 @@ def pad_labels(labels: Labels, frame: HeightWidth) -> Labels:
     return labels | changed
 
 
-def _nearest(masks: Tensor, size: HeightWidth) -> Tensor:
+def resized_bits(
+    masks: Bool[Tensor, "objects _height _width"], size: HeightWidth
+) -> Bool[Tensor, "objects _new_height _new_width"]:
+    """Each pixel as the one that its centre falls into, so that masks stay where boxes scale to."""
     if not len(masks):
         return masks.new_zeros((0, *size))
     return interpolate(masks[None].to(torch.uint8), size=size, mode="nearest-exact")[0].bool()

@@ -1,14 +1,10 @@
-"""COCO panoptic annotations of one picture: which segment each pixel of a PNG belongs to.
-
-The number of a segment is red + 256 green + 65536 blue.
-"""
+"""COCO panoptic annotations of one picture as labels, one object a segment of its PNG."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -23,7 +19,7 @@ from condetr.images.annotations import (
     number_of,
     required,
 )
-from condetr.images.decode import decode_as_stored
+from condetr.images.segment_png import segment_numbers
 from condetr.images.sizes import HeightWidth
 
 
@@ -47,7 +43,7 @@ def panoptic_labels(
     whole = "the annotation of a picture"
     image_id = id_of(annotation, "image_id" if "image_id" in annotation else "id", whole)
     path = path_inside(Path(masks_path), required(annotation, "file_name", whole))
-    segments = _segment_map(path)
+    segments = segment_numbers(path)
     if segments.shape != size:
         reason = f"is {tuple(segments.shape)} (height, width), expected the picture's {size}"
         raise AnnotationError(reason, source=path, item="file_name")
@@ -103,11 +99,3 @@ def _ends(occupied: Bool[Tensor, "objects places"]) -> tuple[Int64[Tensor, "obje
         return integers([]), integers([])
     places = occupied.shape[1]
     return occupied.int().argmax(1), places - 1 - occupied.flip(1).int().argmax(1)
-
-
-def _segment_map(path: Path) -> Int64[Tensor, "height width"]:
-    picture = decode_as_stored(path)
-    if picture.mode != "RGB":
-        raise AnnotationError(f"is a picture of mode {picture.mode}, expected RGB", source=path, item="file_name")
-    red, green, blue = np.asarray(picture).astype(np.int64).transpose(2, 0, 1)
-    return torch.from_numpy(red + 256 * green + 65536 * blue)

@@ -51,8 +51,8 @@ def detections_of(
         raise UsageError(f"{len(pixels)} sizes for {batch} pictures", item="target_sizes")
     if top_k < 1:
         raise UsageError(f"is {top_k}, expected at least 1", item="top_k")
-    _check_finite(logits, "logits")
-    _check_finite(boxes, "boxes")
+    check_finite(logits, "logits")
+    check_finite(boxes, "boxes")
     best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
     scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
     chosen, labels = pairs // classes, pairs % classes
@@ -75,7 +75,8 @@ def _precise(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
     return values.float() if values.itemsize < 4 else values
 
 
-def _check_finite(values: Tensor, name: str) -> None:
+def check_finite(values: Tensor, name: str) -> None:
+    """Raises ModelError where a value is not finite: the network's answer means nothing then."""
     if math.isfinite(values.sum(dtype=torch.float32).item()):  # a single one that is not makes the sum so
         return
     broken = int((~values.isfinite()).sum())

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
 
 from condetr.core.shapes import FeatureMap, Pixels
-from condetr.model.activation import ACTIVATIONS
+from condetr.model.activation import overwriting
 from condetr.model.config import ResNetDescription
 from condetr.model.convolution import ConvNorm
 
@@ -67,14 +67,14 @@ class Block(nn.Module):
                 if average
                 else ConvNorm(inputs, outputs, 1, stride=stride)
             )
-        self.activation = ACTIVATIONS[description.activation]
+        self.activation = overwriting(description.activation)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         passed_on = x if self.shortcut is None else self.shortcut(x)
         *inner, last = self.convs
         for conv in inner:
             x = relu(conv(x), inplace=True)  # whatever the activation between blocks is: so does transformers' ResNet
-        return self.activation(last(x) + passed_on)
+        return self.activation(last(x).add_(passed_on))  # adding in place spares a map
 
 
 class ResNet(nn.Module):
@@ -84,7 +84,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.stride = description.stride
         self.widths = description.widths
-        self.activation = ACTIVATIONS[description.activation]
+        self.activation = overwriting(description.activation)
         self.stem = _stem(description)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in _stages(description))
 

@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias
 from condetr.checkpoints.storage import write_files
 from condetr.core.errors import UsageError
 from condetr.prediction.journal import entries_of
-from condetr.prediction.tables import COCO_IMAGES, COCO_RESULTS, CSV
+from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, CSV
 
 If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
-PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",)}
+PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # where COCO's tools look for them
+PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
 def next_free(base: Path) -> Path:
@@ -101,7 +102,7 @@ def clear(folder: Path) -> None:
         for kind, endings in PER_PICTURE.items():
             for ending in endings:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
-    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, RUN):
+    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC, RUN):
         (folder / file).unlink(missing_ok=True)
     for kind in PER_PICTURE:
         for below in sorted((folder / kind).rglob("*"), reverse=True):

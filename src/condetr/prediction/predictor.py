@@ -1,7 +1,7 @@
 """Any pictures in, their detections out: in order, each as if it had been alone."""
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,13 +11,12 @@ import torch
 from torch import nn
 
 from condetr.core.errors import CondetrError, ModelError, UsageError
-from condetr.core.records import Prediction
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.scoring import Scored, detections_of
 from condetr.prediction.classes import class_ids
 from condetr.prediction.device import device_of
+from condetr.prediction.finding import Asked, Findings, Frame, Task, finder_of
 from condetr.prediction.sources import PictureSource, pictures_in
 
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
@@ -52,6 +51,10 @@ class Predictor:
         batch: int = 1,
         device: str | torch.device = "auto",
         classes: Sequence[str | int] | None = None,
+        task: Task = "detect",
+        mask_threshold: float | int = 0.5,
+        overlap: float | int = 0.8,
+        stuff: Collection[int] = (),
     ) -> None:
         """Get ready.
 
@@ -64,12 +67,17 @@ class Predictor:
             batch: the most pictures that the network sees at once.
             device: where it runs; "auto" is the fastest there is.
             classes: names or ids of the classes to look for; the others are left out.
+            task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
+            mask_threshold: probability that a pixel must reach to be covered by a mask.
+            overlap: panoptic: segments that better ones leave this share of their area, or less, are left out.
+            stuff: panoptic: ids of classes of which a picture has one segment at most.
 
         Raises:
-            UsageError: an option is out of its range.
+            UsageError: an option is out of its range, or a task needs a mask head and there is none.
         """
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"is {threshold}, expected a number from 0 to 1", item="threshold")
+        for name, share in (("threshold", threshold), ("mask_threshold", mask_threshold), ("overlap", overlap)):
+            if not 0 <= share <= 1:
+                raise UsageError(f"is {share}, expected a number from 0 to 1", item=name)
         for name, value in (("top_k", top_k), ("batch", batch)):
             if value < 1:
                 raise UsageError(f"is {value}, expected a whole number of at least 1", item=name)
@@ -78,8 +86,18 @@ class Predictor:
         self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
         self._preprocessing = preprocessing
         self._labels = dict(labels)
-        self._threshold, self._top_k, self._batch = threshold, top_k, batch
-        self._wanted = None if classes is None else torch.tensor(class_ids(classes, labels), device=self.device)
+        self._batch = batch
+        wanted = None if classes is None else class_ids(classes, labels)
+        asked = Asked(
+            task=task,
+            threshold=threshold,
+            top_k=top_k,
+            wanted=wanted,
+            mask_threshold=mask_threshold,
+            overlap=overlap,
+            stuff=stuff,
+        )
+        self._find = finder_of(self._detector, asked)
 
     def predict(self, given: object, *, on_error: str = "raise") -> list[Detections | Failure]:
         """The detections of every picture of ``given``; see ``stream``."""
@@ -143,39 +161,36 @@ class Predictor:
         return [results[position] for position in range(len(window))]
 
     def _look(self, pictures: Sequence["_Prepared"]) -> list[Detections] | list[Failure]:
-        sizes = [picture.batch.original_sizes[0] for picture in pictures]
         try:
-            logits, boxes = self._predicted(pictures)
-            if self._wanted is not None:
-                logits = logits[..., self._wanted]
-            scored = detections_of(logits, boxes, sizes, threshold=self._threshold, top_k=self._top_k)
+            found = self._found(pictures)
         except UsageError as error:  # they are too large for this network
             return [Failure(picture.source.name, _named(error, picture.source.name)) for picture in pictures]
         except ModelError as error:
             raise _named(error, pictures[0].source.name) from error
-        return [self._detections(picture, one) for picture, one in zip(pictures, scored, strict=True)]
+        return [self._detections(picture, one) for picture, one in zip(pictures, found, strict=True)]
 
     @torch.inference_mode()
-    def _predicted(self, pictures: Sequence["_Prepared"]) -> Prediction:
+    def _found(self, pictures: Sequence["_Prepared"]) -> list[Findings]:
         pixels = torch.cat([picture.batch.pixels for picture in pictures]).to(self.device, self._dtype)
         padded = not pictures[0].batch.mask.all()
         mask = torch.cat([picture.batch.mask for picture in pictures]).to(self.device) if padded else None
         try:
-            return self._detector(pixels, mask)
+            return self._find(pixels, mask, [picture.frame for picture in pictures])
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             reason = f"out of memory with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
             raise ModelError(reason, hint="lower batch or the image size") from error
 
-    def _detections(self, picture: "_Prepared", scored: Scored) -> Detections:
+    def _detections(self, picture: "_Prepared", found: Findings) -> Detections:
         content = picture.source.content
-        labels = scored.labels if self._wanted is None else self._wanted[scored.labels]
         return Detections(
-            boxes=scored.boxes.float().cpu(),
-            scores=scored.scores.float().cpu(),
-            labels=labels.cpu(),
-            names=tuple(self._labels[label] for label in labels.tolist()),
+            boxes=found.boxes.float().cpu(),
+            scores=found.scores.float().cpu(),
+            labels=found.labels.cpu(),
+            names=tuple(self._labels[label] for label in found.labels.tolist()),
+            masks=None if found.masks is None else found.masks.cpu(),
+            segments=None if found.segments is None else found.segments.cpu(),
             size=picture.batch.original_sizes[0],
             source=picture.source.name,
             picture=None if isinstance(content, CondetrError) else content,
@@ -191,6 +206,11 @@ class _Prepared:
     def kind(self) -> object:
         """Equal for pictures that may share a batch."""
         return tuple(self.batch.pixels.shape), bool(self.batch.mask.all())
+
+    @property
+    def frame(self) -> Frame:
+        (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
+        return Frame(self.batch.original_sizes[0], (inside[0] / height, inside[1] / width))
 
 
 def _named(error: CondetrError, source: str) -> CondetrError:

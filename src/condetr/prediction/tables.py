@@ -1,16 +1,17 @@
-"""Tables of a whole run, made from its journal: CSV rows and COCO results."""
+"""Tables of a whole run, made from its journal: CSV rows, COCO and COCO panoptic results."""
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from condetr.images.detections import Detections
-from condetr.images.formats import CSV_HEADER
+from condetr.images.formats import CSV_HEADER, segment_rows
 from condetr.prediction.journal import entries_of
 
 CSV, COCO_RESULTS, COCO_IMAGES = "predictions.csv", "coco_results.json", "coco_images.json"
+COCO_PANOPTIC = "coco_panoptic.json"
 
 
 def csv_writer(journal: Path) -> Callable[[Path], None]:
@@ -39,13 +40,37 @@ def coco_results_writer(journal: Path, category_ids: Mapping[int, int]) -> Calla
 
 def coco_images_writer(journal: Path) -> Callable[[Path], None]:
     """Writes which picture each image id is."""
+    return lambda path: _write_list(path, _images(journal))
 
-    def rows() -> Iterator[dict[str, Any]]:
+
+def coco_panoptic_writer(
+    journal: Path, names: Mapping[int, str], category_ids: Mapping[int, int], stuff: Collection[int]
+) -> Callable[[Path], None]:
+    """Writes what COCO's panoptic evaluation reads, and what is read as a data set; the PNGs are written before."""
+    categories = [
+        {"id": category_ids.get(label, label), "name": name, "isthing": int(label not in stuff)}
+        for label, name in names.items()
+    ]
+
+    def annotations() -> Iterator[dict[str, Any]]:
         for image_id, entry in _numbered(journal):
-            height, width = entry["size"]
-            yield {"id": image_id, "file_name": entry["source"], "height": height, "width": width}
+            found = entry["detections"]
+            infos = segment_rows([row["label"] for row in found], [row["score"] for row in found])
+            for info in infos:
+                info["category_id"] = category_ids.get(info["category_id"], info["category_id"])
+            yield {"image_id": image_id, "file_name": f"{entry['output']}.png", "segments_info": infos}
 
-    return lambda path: _write_list(path, rows())
+    def write(path: Path) -> None:
+        content = {"images": list(_images(journal)), "annotations": list(annotations()), "categories": categories}
+        path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="ascii")
+
+    return write
+
+
+def _images(journal: Path) -> Iterator[dict[str, Any]]:
+    for image_id, entry in _numbered(journal):
+        height, width = entry["size"]
+        yield {"id": image_id, "file_name": entry["source"], "height": height, "width": width}
 
 
 def _numbered(journal: Path) -> Iterator[tuple[int, dict[str, Any]]]:

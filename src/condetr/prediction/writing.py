@@ -1,7 +1,7 @@
 """Results into a folder as they come, in the formats that were asked for."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,20 +12,31 @@ from condetr.core.errors import CondetrError, StorageError
 from condetr.images.detections import Detections
 from condetr.images.saving import picture_bytes, text_bytes
 from condetr.prediction.journal import Journal, entries_of
-from condetr.prediction.output_folder import CLASSES, ERRORS, PREDICTIONS, RUN, check_same, clear, write_json
+from condetr.prediction.output_folder import (
+    CLASSES,
+    ERRORS,
+    PANOPTIC_PNGS,
+    PREDICTIONS,
+    RUN,
+    check_same,
+    clear,
+    write_json,
+)
 from condetr.prediction.output_names import OutputNames
 from condetr.prediction.predictor import Failure
 from condetr.prediction.sources import PictureSource
 from condetr.prediction.tables import (
     COCO_IMAGES,
+    COCO_PANOPTIC,
     COCO_RESULTS,
     CSV,
     coco_images_writer,
+    coco_panoptic_writer,
     coco_results_writer,
     csv_writer,
 )
 
-Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "yolo", "csv"]
+Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _LONGEST_JPEG_SIDE = 65_000
 
 
@@ -46,6 +57,7 @@ class ResultWriter:
         afresh: bool,
         labels: Mapping[int, str],
         source_ids: Sequence[int] | None = None,
+        stuff: Collection[int] = (),
     ) -> None:
         """Begin, or go on, in a folder that ``output_folder.claim`` made ready.
 
@@ -57,12 +69,14 @@ class ResultWriter:
             afresh: remove the results of an earlier run.
             labels: name of every class id.
             source_ids: the id of every class in the data set, where known.
+            stuff: ids of classes that are not counted.
         """
         if afresh:
             clear(folder)
         check_same(folder, run)
         self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
         write_json(folder, RUN, self._run | {"state": "running"})
+        self._stuff = frozenset(stuff)
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
         self._done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}
@@ -121,6 +135,9 @@ class ResultWriter:
             contents[self.folder / "images" / f"{name}{ending}"] = picture_bytes(result.draw(), ending)
         if "json" in self._formats:
             contents[self.folder / "json" / f"{name}.json"] = text_bytes(result.to_json() + "\n")
+        if "coco-panoptic" in self._formats:
+            plane, _ = result.to_coco_panoptic(0, name)
+            contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = picture_bytes(plane, ".png")
         if "yolo" in self._formats:
             contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
         for path, content in contents.items():
@@ -133,6 +150,8 @@ class ResultWriter:
         if "coco" in self._formats:
             tables[COCO_RESULTS] = coco_results_writer(journal, self._category_ids)
             tables[COCO_IMAGES] = coco_images_writer(journal)
+        if "coco-panoptic" in self._formats:
+            tables[COCO_PANOPTIC] = coco_panoptic_writer(journal, self._labels, self._category_ids, self._stuff)
         if "yolo" in self._formats:
             names = "".join(f"{' '.join(name.split())}\n" for name in self._labels.values())
             tables[CLASSES] = partial(_write_bytes, text_bytes(names))

@@ -4,23 +4,29 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from condetr.data.records import Dataset
-from condetr.model.body import Body
 from condetr.model.convolution import FrozenBatchNorm
+from condetr.model.detector import ConditionalDetr
 from condetr.training.metrics_log import Row
 from condetr.training.settings import TrainingSettings
 
 ENOUGH = 200  # steps after which a network that learns has come down from where it began
 FALLEN = 0.95  # of the first loss: above it nothing worth the name was learned
 DIVERGED = 2.0
+KNOWN = 0.1  # AP of a model that knows something, whose loss need not fall any more
 
 
-def is_untrained(detector: Body) -> bool:
-    """Whether the norms of the backbone have statistics of nothing: no pictures were ever seen."""
+def is_untrained(detector: ConditionalDetr) -> bool:
+    """Whether no pictures were ever seen: the norms have statistics of nothing, and boxes lie at their queries' points.
+
+    Networks that began without pretrained norms never have statistics; their box head tells that they learned.
+    """
+    if detector.head.boxes.last.weight.any():
+        return False
     norms = [module for module in detector.backbone.modules() if isinstance(module, FrozenBatchNorm)]
     return bool(norms) and all(bool((norm.running_var == 1).all() and (norm.running_mean == 0).all()) for norm in norms)
 
 
-def warnings_at_the_start(detector: Body, dataset: Dataset, settings: TrainingSettings) -> list[str]:
+def warnings_at_the_start(detector: ConditionalDetr, dataset: Dataset, settings: TrainingSettings) -> list[str]:
     said = []
     if is_untrained(detector) and any(part in settings.freeze for part in ("early", "backbone")):
         said.append(
@@ -40,11 +46,12 @@ def warnings_at_the_start(detector: Body, dataset: Dataset, settings: TrainingSe
 
 def why_nothing_is_learned(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -> str | None:
     """What to tell about the training rows of a log so far; None while all is well or it is too early to say."""
+    knows = any(row.get("ap", 0) >= KNOWN for row in rows)
     rows = [row for row in rows if "loss" in row]
-    if not rows or rows[-1]["step"] < ENOUGH:
+    if knows or not rows or rows[-1]["step"] < ENOUGH:
         return None
-    quarter = max(1, len(rows) // 10)
-    first, recent = (fmean(row["loss"] for row in part) for part in (rows[:quarter], rows[-quarter:]))
+    few = max(1, len(rows) // 10)
+    first, recent = (fmean(row["loss"] for row in part) for part in (rows[:few], rows[-few:]))
     if recent <= FALLEN * first:
         return None
     direction = "rose" if recent > DIVERGED * first else "has not fallen"

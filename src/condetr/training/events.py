@@ -19,6 +19,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """After every step of naming, of which there are ``steps``."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stepped:
     """After every step: how many there were, times that all pictures were seen, the loss, and seconds a step lately."""
 
@@ -55,7 +64,7 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = Started | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Event: TypeAlias = Started | Named | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
 Say: TypeAlias = Callable[[Event], None]
 
 

@@ -8,6 +8,7 @@ import torch
 
 from condetr.core.errors import DataError, ModelError
 from condetr.data.batches import TrainingBatch
+from condetr.training.companions import Companion
 from condetr.training.events import Say, Warned
 from condetr.training.progress import Progress
 from condetr.training.steps import Step
@@ -76,10 +77,13 @@ def out_of_memory(where: str, batches: Sequence[TrainingBatch]) -> ModelError:
     )
 
 
-def lost_contact(error: RuntimeError, step: int) -> ModelError | None:
-    """What to say when ``error`` is how another process of this training is found to be gone."""
+def is_lost_contact(error: RuntimeError) -> bool:
+    """Whether it is how another process of this training is found to be gone."""
     said = str(error)
-    if not any(word in said for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")):
-        return None
-    reason = f"another process of this training is gone or cut off, in step {step}: {said.splitlines()[0]}"
+    return any(word in said for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe"))
+
+
+def lost_contact(error: RuntimeError, step: int, gone: Sequence[Companion]) -> ModelError:
+    who = " and ".join(map(str, gone)) or "another process of this training"
+    reason = f"{who} is gone or cut off, in step {step}: {str(error).splitlines()[0]}"
     return ModelError(reason, hint="its own output, or the launcher's, says why; --resume goes on")

@@ -9,7 +9,7 @@ from typing import IO
 
 from condetr.core.errors import UsageError
 
-NAME = ".lock"
+LOCK = ".lock"
 AT = 1 << 20  # the locked byte lies behind the text: Windows keeps others from reading what is locked
 
 
@@ -23,7 +23,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         """Raises UsageError where another process holds it, which is named."""
         self.missing: str | None = None
-        self._file = (folder / NAME).open("a+b")
+        self._file = (folder / LOCK).open("a+b")
         try:
             _lock(self._file)
         except OSError as error:
@@ -42,7 +42,7 @@ class Lock:
 
 def _taken(folder: Path) -> UsageError:
     try:
-        holder = json.loads((folder / NAME).read_text())
+        holder = json.loads((folder / LOCK).read_text())
         who = f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "another process"

@@ -11,7 +11,7 @@ from condetr.core.errors import CheckpointError, ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
-from condetr.training.faults import Watch, is_out_of_memory, lost_contact, out_of_memory
+from condetr.training.faults import Watch, is_lost_contact, is_out_of_memory, lost_contact, out_of_memory
 from condetr.training.interruption import Interruption
 from condetr.training.journal import Journal
 from condetr.training.keeping import Keeper
@@ -57,26 +57,30 @@ class Loop:
                 self._save(progress)
             raise
         except RuntimeError as error:
-            said = lost_contact(error, progress.step)
-            if said is None:
-                raise
-            raise said from error
+            if is_lost_contact(error):
+                raise lost_contact(error, progress.step, self.processes.gone()) from error
+            raise
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
-        self._save(progress)  # from here on there always is something to go on from
-        if progress.position.place == 0 and progress.evaluated < progress.position.epoch:
-            self._end_epoch(progress)  # the run was killed while it was measured
-        while progress.position.epoch < self.settings.epochs and not self._is_stale(progress):
-            with Interruption(self.say) as interruption:
-                is_complete = self._run_epoch(feed, progress, interruption)
-            if not is_complete:
-                interruption.hand_on(self.processes.gathered(interruption.number))
-                return
-            self._end_epoch(progress)
-        self._save(progress)
+        with Interruption(self.say) as interruption:
+            self._save(progress)  # from here on there always is something to go on from
+            if progress.position.place == 0 and progress.evaluated < progress.position.epoch:
+                self._end_epoch(progress, interruption)  # the run was stopped before it was measured
+            while not self._is_over(progress, interruption):
+                self._run_epoch(feed, progress, interruption)
+                if progress.position.place == 0:
+                    self._end_epoch(progress, interruption)
+            self._save(progress)
+        if self.processes.any(interruption.requested):
+            interruption.hand_on(self.processes.gathered(interruption.number))
 
-    def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> bool:
-        """Whether it was not cut short."""
+    def _is_over(self, progress: Progress, interruption: Interruption) -> bool:
+        if self.processes.any(interruption.requested) or progress.position.epoch >= self.settings.epochs:
+            return True
+        return self._is_stale(progress)
+
+    def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> None:
+        """To its end, or to a signal."""
         epoch = progress.position.epoch
         self.learner.network.train()
         self.journal.restart_clock()
@@ -91,12 +95,10 @@ class Loop:
             progress.step += 1
             progress.position = self.sampling.after(progress.position)
             self.journal.tell(step, progress, {name: rate * factor for name, rate in self._rates.items()})
-            is_interrupted = self.processes.any(interruption.requested)
-            if is_interrupted or self._is_save_due(progress):
+            if self._is_save_due(progress):
                 self._save(progress)
-            if is_interrupted:
-                return False
-        return True
+            if self.processes.any(interruption.requested):
+                return
 
     def _take_step(self, batches: Sequence[TrainingBatch], progress: Progress) -> Step:
         """All its random numbers depend on its number alone, so that none need to be stored."""
@@ -108,11 +110,16 @@ class Loop:
                 raise out_of_memory(f"in step {progress.step}", batches) from error
             raise
 
-    def _end_epoch(self, progress: Progress) -> None:
+    def _end_epoch(self, progress: Progress, interruption: Interruption) -> None:
+        """Measure, and show what there is; all that was learned is saved before, whatever may happen meanwhile."""
         epoch = progress.position.epoch
         is_last = epoch == self.settings.epochs
         if self.measure is not None and (is_last or epoch % self.settings.evaluate_every == 0):
-            self._evaluate(self.measure, progress)
+            self._save(progress)
+            if self.processes.any(interruption.requested):
+                return
+            with interruption.acting_at_once("saved; --resume repeats the evaluation"):
+                self._evaluate(self.measure, progress)
         progress.evaluated = epoch
         self.journal.end_epoch(self.learner.best_knowledge, is_last=is_last)
 

@@ -10,6 +10,7 @@ from condetr.core.errors import CheckpointError, DataError, SettingsError, Usage
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
+from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.training.batch_size import batch_that_fits
 from condetr.training.events import Noted, Say, Warned
@@ -22,8 +23,8 @@ from condetr.training.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
 
 
-def check_fit(detector: ConditionalDetr, dataset: Dataset) -> None:
-    """Raises UsageError or DataError where the one cannot learn from the other."""
+def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
+    """Raises UsageError or DataError where the one cannot learn from the other, or not with what is asked for."""
     if not len(dataset):
         raise DataError("has no pictures to learn from", source=dataset.root, hint="`condetr data check` says why")
     if len(dataset.classes) != detector.config.num_labels:
@@ -32,6 +33,8 @@ def check_fit(detector: ConditionalDetr, dataset: Dataset) -> None:
             source=dataset.root,
             hint="give the model a head for them: condetr.load(..., classes=dataset.classes.names)",
         )
+    if naming and detector.head.boxes.last.weight.any():  # zero until something was learned
+        raise UsageError("is for a new network, whose backbone knows nothing", item="naming", hint="leave it out")
 
 
 def some_to_learn_by_heart(dataset: Dataset, count: int) -> Dataset:
@@ -60,13 +63,15 @@ def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int 
 
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
-    """Of the pictures, as the network sees them."""
-    return max((preprocessing.fit(example.size) for example in dataset), key=lambda size: size[0] * size[1])
+    """What pictures, as the network sees them, are padded to in the worst batch: an upright one beside a wide one."""
+    heights, widths = zip(*{preprocessing.fit(size) for size in {example.size for example in dataset}}, strict=True)
+    return max(heights), max(widths)
 
 
-def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset) -> str:
+def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset, network: DetectorConfig) -> str:
     """What every process must have been started with."""
-    return hashlib.sha256((json.dumps(settings) + dataset.fingerprint()).encode()).hexdigest()[:16]
+    said = json.dumps(settings) + dataset.fingerprint() + repr(network)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | None:

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from condetr.core.errors import MissingExtraError, SettingsError, UsageError
 from condetr.prediction.device import device_of
+from condetr.training.companions import Companion, those_gone
 from condetr.training.events import Say, Warned
 
 TIMEOUT = timedelta(minutes=30)  # of a collective: an evaluation on one process keeps the others waiting
@@ -37,10 +38,9 @@ class Processes:
             MissingExtraError: accelerate is not installed.
             UsageError: there is no such device or tracker, or the others cannot be reached.
         """
-        try:
-            from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
-        except ImportError:
-            raise MissingExtraError("accelerate", "train", "training") from None
+        check_installed(trackers)
+        from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
+
         try:
             self._accelerator = Accelerator(
                 mixed_precision="no",  # ours keeps matching, losses and heads in fp32
@@ -50,14 +50,14 @@ class Processes:
                 kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
             )
         except (ValueError, ImportError) as error:
-            raise UsageError(str(error), item="log" if trackers else "device") from error
+            raise UsageError(str(error), item="device") from error
         except RuntimeError as error:  # torch.distributed: port taken, no answer
             reason = f"the processes cannot meet: {str(error).splitlines()[0]}"
             raise UsageError(reason, hint="is another training using this port? give --main_process_port") from error
-        _check_trackers(trackers, [str(tracker) for tracker in self._accelerator.log_with])
         self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
         self.device = self._accelerator.device if self.count > 1 else device_of(device)
         self._say = say
+        self._all: list[Companion] = self.gathered(Companion.this(self.rank))
         if self.count > 1:
             atexit.register(_leave)
 
@@ -123,6 +123,10 @@ class Processes:
             reason = f"differ: process 0 has {given[0]}, process {other} has {given[other]}"
             raise SettingsError(reason, item=name, hint="start every process with the same command")
 
+    def gone(self) -> list[Companion]:
+        """Those of this machine that ended, when contact to one is lost."""
+        return those_gone([one for one in self._all if one.rank != self.rank])
+
     def start_trackers(self, settings: Mapping[str, Any]) -> None:
         if self._accelerator.log_with:
             plain = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
@@ -147,12 +151,25 @@ class Processes:
             timer.cancel()
 
 
-def _check_trackers(wanted: Sequence[str], present: Sequence[str]) -> None:
-    """Accelerate leaves out what is not installed."""
-    for missing in (tracker for tracker in wanted if tracker not in present):
-        if missing == "tensorboard":
-            raise MissingExtraError(missing, "train", f"--log {missing}")
-        raise UsageError(f"{missing} is not installed", item="log", hint=f"pip install {missing}")
+def check_installed(trackers: Sequence[str]) -> None:
+    """Whether training and these trackers are possible at all, before anything else is done.
+
+    Raises:
+        MissingExtraError: accelerate or TensorBoard are not installed.
+        UsageError: there is no such tracker, or it is not installed.
+    """
+    try:
+        from accelerate import tracking
+    except ImportError:
+        raise MissingExtraError("accelerate", "train", "training") from None
+    known, present = sorted(tracking.LOGGER_TYPE_TO_CLASS), [str(one) for one in tracking.get_available_trackers()]
+    for tracker in trackers:
+        if tracker not in known:
+            raise UsageError(f"is {tracker}, expected some of {', '.join(known)}", item="log")
+        if tracker not in present and tracker == "tensorboard":
+            raise MissingExtraError(tracker, "train", f"--log {tracker}")
+        if tracker not in present:
+            raise UsageError(f"{tracker} is not installed", item="log", hint=f"pip install {tracker}")
 
 
 def _leave() -> None:

@@ -5,7 +5,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,10 @@ import yaml
 
 from condetr.core.errors import StorageError, UsageError
 from condetr.training.checkpointing import remove_leftovers
-from condetr.training.lock import Lock
+from condetr.training.lock import LOCK, Lock
+
+CONFIG = "config.yaml"
+FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # how other trainers store their state
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,23 @@ class RunFolder:
     def best(self) -> Path:
         return self.path / "best"
 
+    def config(self) -> dict[str, Any]:
+        """What `describe` wrote; nothing where that is gone or cannot be read."""
+        try:
+            said = yaml.safe_load((self.path / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
     def describe(
         self, settings: Mapping[str, Any], command: str, device: str, data_report: Mapping[str, Any], labels: Any
     ) -> None:
-        """Write what the run is, for people and for `--config`.
+        """Write what the run is, for people and for `--config`, which reads all that ``settings`` says.
 
         Raises:
             StorageError: it cannot be written.
         """
-        self.write("config.yaml", yaml.safe_dump(dict(settings), sort_keys=False))
+        self.write(CONFIG, yaml.safe_dump(dict(settings), sort_keys=False))
         self.write("command.txt", f"{command}\n")
         self.write("environment.json", _json(environment(device)))
         self.write("data_report.json", _json(data_report))
@@ -70,6 +81,8 @@ class RunFolder:
 def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Iterator[RunFolder]:
     """A run folder that no other run writes to until the end of the context; to be opened before anything expensive.
 
+    What was made for it is removed again if nothing comes to be written.
+
     Args:
         path: made if needed.
         resume: go on with the run that is there.
@@ -82,11 +95,13 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         yield RunFolder(path, resumes=resume)
         return
     if resume and not (path / "checkpoints").is_dir():
-        raise UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
+        raise _nothing_to_resume(path)
     if not resume and any(path.glob("checkpoints/step-*")):
         raise UsageError(
             "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
         )
+    there = set(path.glob("*"))
+    made = [folder for folder in (path / "checkpoints", path, *path.parents) if not folder.exists()]
     _check_writable(path)
     lock = Lock(path)
     try:
@@ -94,7 +109,22 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         remove_leftovers(path / "checkpoints")
         yield RunFolder(path, resume, (lock.missing,) if lock.missing else ())
     finally:
+        wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
+        if wrote_nothing and path / LOCK not in there:
+            with suppress(OSError):  # Windows removes no file that is open
+                (path / LOCK).unlink()
         lock.release()
+        with suppress(OSError):  # somebody else has put something there
+            for folder in made if wrote_nothing else ():
+                folder.rmdir()
+
+
+def _nothing_to_resume(path: Path) -> UsageError:
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name.endswith(FOREIGN)) if path.is_dir() else []
+    if not foreign:
+        return UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
+    reason = f"there is no run of condetr here; {', '.join(foreign)} of another trainer can run code and is never read"
+    return UsageError(reason, source=path, hint=f"--model {path} begins a new run with its weights")
 
 
 def environment(device: str) -> dict[str, Any]:

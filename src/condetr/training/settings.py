@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args
 
 from condetr.core.errors import SettingsError
@@ -15,7 +16,7 @@ from condetr.training.schedule import Shape
 
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
-    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "seed", "clip"), 0),
+    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "naming", "seed", "clip"), 0),
     **dict.fromkeys(("lr", "lr_backbone", "weight_decay"), 0),
 }
 
@@ -58,6 +59,7 @@ class TrainingSettings:
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read pictures; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
+    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
     overfit: Annotated[int, "learn this many pictures by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about a picture that cannot be read"] = "skip"
@@ -94,6 +96,21 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """As plain values, the way they come back from JSON or YAML."""
         return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "TrainingSettings":
+        """From what `to_dict` gave; what else is said is not looked at.
+
+        Raises:
+            SettingsError: a value is not possible.
+        """
+        known: dict[str, Any] = {spec.name: said[spec.name] for spec in fields(cls) if spec.name in said}
+        for name, value in known.items():
+            if isinstance(value, list):
+                known[name] = tuple(value)
+            elif isinstance(value, Mapping):
+                known[name] = MatchingCosts(**value) if name == "costs" else LossWeights(**value)
+        return cls(**known)
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:

@@ -57,7 +57,7 @@ def take_step(learner: Learner, batches: Sequence[TrainingBatch], processes: Pro
         if not batch.is_filler:
             measured += _measured(losses)
             unmatched += losses.unmatched
-    measured[-2:] /= len(batches)  # two that are means already
+    measured[-2:] /= max(1, sum(not batch.is_filler for batch in batches))  # two that are means already
     return _applied(learner, tuple(measured.tolist()), unmatched, clip)
 
 

@@ -18,6 +18,7 @@ from condetr.model.mask_head import MaskHead
 from condetr.model.recompute import keep, recompute
 from condetr.model.resnet import ResNet
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.training.lean_backbone import make_lean, undo_lean
 from condetr.training.precision import Precision
 from condetr.training.query_groups import QueryGroups
 
@@ -47,6 +48,7 @@ class SupervisedDetector(nn.Module):
         self.detector = detector
         self.groups = QueryGroups(detector, query_groups) if query_groups > 1 else None
         self._costs, self._weights, self._precision = costs, weights, precision
+        make_lean(detector.backbone)
         if recomputed:
             recompute(_layers_of(detector))
 
@@ -71,6 +73,7 @@ class SupervisedDetector(nn.Module):
         return self._conclude(self._look(pixels, mask))
 
     def _look(self, pixels: Pixels, mask: PixelMask | None) -> Trace:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # as convolutions like their maps
         with self._precision.autocast():
             if self.groups is None:
                 return self.detector.trace(pixels, mask)
@@ -99,6 +102,7 @@ class SupervisedDetector(nn.Module):
 
     def release(self) -> None:
         keep(_layers_of(self.detector))
+        undo_lean(self.detector.backbone)
         if self.groups is not None:
             self.groups.release()
 

@@ -1,13 +1,14 @@
 """From a detector, a data set and settings to a run: the parts are made, put together, and let go."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+
 from condetr.data.augmentation import augmentation_of
-from condetr.data.batches import TrainingBatch
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
@@ -20,6 +21,7 @@ from condetr.training.learner import build_learner
 from condetr.training.loading import batches_of_steps
 from condetr.training.loop import Loop
 from condetr.training.metrics_log import MetricsLog, rows_before
+from condetr.training.naming import learn_to_name
 from condetr.training.pictures import Pictures
 from condetr.training.preparation import (
     batch_size,
@@ -32,10 +34,10 @@ from condetr.training.preparation import (
     stored_state,
 )
 from condetr.training.processes import Processes
-from condetr.training.progress import Progress
+from condetr.training.progress import Position, Progress
 from condetr.training.run_folder import RunFolder
 from condetr.training.samples import Showcase
-from condetr.training.sampling import Sampling
+from condetr.training.sampling import Sampling, seed_from
 from condetr.training.schedule import Schedule
 from condetr.training.settings import TrainingSettings
 
@@ -48,13 +50,13 @@ class Trained:
 
     Attributes:
         folder: the run's.
-        model: the folder of the best model, or of the last one where nothing was measured.
+        best: the folder of the best model, or of the last one where nothing was measured; ``condetr.load`` reads it.
         metrics: of the last evaluation.
         progress: steps, epochs, what was skipped, the best result.
     """
 
     folder: Path
-    model: Path
+    best: Path
     metrics: Mapping[str, float]
     progress: Progress
 
@@ -69,6 +71,7 @@ def train(
     validation: Dataset | None = None,
     evaluate: Evaluate | None = None,
     flat: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
     device: str = "auto",
     command: str = "",
     say: Say = nobody_listens,
@@ -85,6 +88,7 @@ def train(
         evaluate: gives "ap", by which the best model is chosen, and any other measures; called by every process,
             and the answer of the first counts.
         flat: what else the config.json of the model says.
+        origin: what config.yaml says beside the settings: where the model and the data come from.
         device: where; several processes have one each.
         command: how the run was started, for its folder.
         say: hears of everything that happens.
@@ -92,20 +96,24 @@ def train(
     Raises:
         CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
-    check_fit(detector, dataset)
+    check_fit(detector, dataset, 0 if folder.resumes else settings.naming)
     preprocessing = resized(preprocessing, settings.image_size, settings.max_size)
     if settings.overfit:
         dataset = validation = some_to_learn_by_heart(dataset, settings.overfit)
     processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
     if not processes.is_first:
         say = nobody_listens
-    processes.agree("settings and data", fingerprint_of(settings.to_dict(), dataset))
+    processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     if not folder.resumes:
         for text in (*folder.notes, *warnings_at_the_start(detector, dataset, settings)):
             say(Warned(text))
+        if settings.patience and (evaluate is None or validation is None):
+            say(Warned("patience ends nothing, for nothing is measured"))
 
-    learner = build_learner(detector, settings, processes)
     stored = stored_state(folder, processes, say)
+    if settings.naming and stored is None:
+        _name_first(detector, dataset, settings, preprocessing, processes.device, say)
+    learner = build_learner(detector, settings, processes)
     largest = largest_size(preprocessing, dataset)
     batch = batch_size(settings, stored, learner, largest, processes, say)
     now = Circumstances(settings, dataset.fingerprint(), batch, processes.count)
@@ -115,7 +123,7 @@ def train(
     keeper = journal_file = showcase = None
     if processes.is_first:
         report, labels = dataset.report.to_dict(), dataset.classes.to_dict()
-        folder.describe(settings.to_dict(), command, str(processes.device), report, labels)
+        folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
         keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
         journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
         showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation)
@@ -139,7 +147,9 @@ def train(
         None if evaluate is None or validation is None else partial(_measured, evaluate, validation),
         say,
     )
-    feed = _feed(dataset, settings, preprocessing, sampling, progress, pin=processes.device.type == "cuda")
+    pictures = _pictures(dataset, settings, preprocessing)
+    pin = processes.device.type == "cuda"
+    feed = batches_of_steps(pictures, sampling, progress.position, settings.epochs, workers=settings.workers, pin=pin)
     steps = sampling.steps_from(progress.position, settings.epochs)
     say(Started(folder.path, settings.epochs, steps, progress.step, sampling.step_size, str(processes.device)))
     processes.start_trackers(settings.to_dict())
@@ -156,17 +166,29 @@ def _measured(evaluate: Evaluate, validation: Dataset, detector: ConditionalDetr
     return evaluate(detector, validation)
 
 
-def _feed(
-    dataset: Dataset,
-    settings: TrainingSettings,
-    preprocessing: Preprocessing,
-    sampling: Sampling,
-    progress: Progress,
-    *,
-    pin: bool,
-) -> Generator[list[TrainingBatch]]:
+def _pictures(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> Pictures:
     preset = "none" if settings.overfit else settings.augment
     size = preprocessing.size if preprocessing.do_resize else None
     augmentation = augmentation_of(preset, size, flip=settings.flip)
-    pictures = Pictures(dataset, augmentation, preprocessing, seed=settings.seed)
-    return batches_of_steps(pictures, sampling, progress.position, settings.epochs, workers=settings.workers, pin=pin)
+    return Pictures(dataset, augmentation, preprocessing, seed=settings.seed)
+
+
+def _name_first(
+    detector: ConditionalDetr,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    say: Say,
+) -> None:
+    """All processes do the same, so that nothing needs to be exchanged."""
+    torch.manual_seed(seed_from("naming", settings.seed))
+    batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
+    sampling = Sampling(len(dataset), seed_from("naming", settings.seed), batch)
+    epochs = -(-settings.naming // sampling.steps_per_epoch)
+    pictures = _pictures(dataset, settings, preprocessing)
+    feed = batches_of_steps(pictures, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
+    try:
+        learn_to_name(detector, feed, settings.naming, device, say)
+    finally:
+        feed.close()

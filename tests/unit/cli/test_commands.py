@@ -4,17 +4,20 @@ import logging
 import os
 import signal
 import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 
-from condetr.cli import doctor
+from condetr.cli import doctor, versions
 from condetr.cli.interruption import Stopped, finishing_first
 from condetr.cli.outcome import exit_status_of
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, one_line, say
 from condetr.core.errors import MissingExtraError, StorageError
+from condetr.images.preprocessing import Preprocessing
 
 
 def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, model, tmp_path):
@@ -61,7 +64,10 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     status, out, _ = condetr("info", model)
     assert status == 0
     assert "classes       3: cat, dog, bird" in out
-    assert "GFLOP for a picture of 800x1066" in out
+    _, said, _ = condetr_json("info", model)
+    height, width = said["flops_image_size"]
+    assert (height, width) == Preprocessing.from_dict(said["preprocessing"]).fit((480, 640))
+    assert f"GFLOP for a picture of {height}x{width}" in out
     _, said, _ = condetr_json("info", model, "--image-size", "64x96")
     assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
     assert said["flops_image_size"] == [64, 96]
@@ -147,6 +153,28 @@ def test_every_end_has_its_status_and_one_line(capsys, error, status, says):
     assert "Traceback" not in err
     assert exit_status_of(failing_with(error), debug=True) == status
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "says"),
+    [
+        ("sys.version_info", (3, 10, 4), "this is Python 3.10.4; condetr needs 3.11 or newer (install Python 3.11)"),
+        ("condetr.cli.versions.version", lambda package: "2.9.1+cpu", "this is PyTorch 2.9.1+cpu; condetr needs 2.10"),
+    ],
+)
+def test_what_is_too_old_is_said_in_one_line(condetr, monkeypatch, name, old, says):
+    with monkeypatch.context() as patched:
+        patched.setattr(name, old)
+        status, out, err = condetr("doctor")
+    assert (status, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_versions_are_those_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={'.'.join(map(str, versions.PYTHON))}"
+    assert f"torch>={'.'.join(map(str, versions.TORCH))}" in project["dependencies"]
 
 
 def test_a_bug_tells_how_to_see_more(capsys):

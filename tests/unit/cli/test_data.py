@@ -96,7 +96,35 @@ def test_split_divides_by_shares(condetr, digits, tmp_path):
     assert "train=0.8,val=0.2" in err
 
 
-def test_nothing_there_is_unusable_data(condetr):
+def test_a_path_to_nothing_is_a_slip(condetr):
     status, _, err = condetr("data", "check", "nowhere")
-    assert status == 3
+    assert status == 2
     assert "nowhere: does not exist" in err
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_masks_and_segments(condetr, condetr_json, tmp_path, task):
+    assert condetr("data", "demo", "scenes", "--train", "4", "--val", "2", "--task", task)[0] == 0
+    for command in (("check",), ("stats",), ("show", "--split", "val", "--output", "grid.png")):
+        status, _, err = condetr("data", command[0], "scenes", "--task", task, *command[1:])
+        assert (status, "") == (0, err) or command[0] == "check"
+    with Image.open(tmp_path / "grid.png") as masks:
+        assert masks.size[0] > 300
+    for to in ("coco", "coco-panoptic"):
+        assert condetr("data", "convert", "scenes", f"as-{to}", "--to", to, "--task", task)[0] == 0
+        back = read_splits(tmp_path / f"as-{to}", masks=True, panoptic=to == "coco-panoptic")
+        given = read_splits(tmp_path / "scenes", masks=True, panoptic=task == "panoptic")
+        assert [one.label for one in back["train"][0].objects] == [one.label for one in given["train"][0].objects]
+        assert back["val"].classes == given["val"].classes
+    words = ("--split", "train", "--shares", "train=3,val=1", "--task", task, "--to", "coco-panoptic")
+    assert condetr("data", "split", "scenes", "parts", *words)[0] == 0
+    parts = read_splits(tmp_path / "parts", masks=True, panoptic=True)
+    assert {name: len(one) for name, one in parts.items()} == {"train": 3, "val": 1}
+    status, said, _ = condetr_json("data", "stats", "scenes", "--task", task)
+    assert ("paper" in said["train"]["objects"]) == (task == "panoptic")
+
+
+def test_boxes_are_no_panoptic_data(condetr, digits):
+    status, _, err = condetr("data", "check", digits, "--task", "panoptic")
+    assert status == 3
+    assert "not panoptic" in err

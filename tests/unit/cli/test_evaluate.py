@@ -6,12 +6,13 @@ import pytest
 from condetr.checkpoints.saving import save
 from condetr.cli.evaluate import EvaluateSettings
 from condetr.data.classes import Classes
+from condetr.data.detect import read_splits
 from condetr.data.output_folder import OutputFolder
 from condetr.data.records import Dataset
 from condetr.data.scene_folder import write_scenes
 from condetr.data.write_coco import write_coco_labels
-from condetr.evaluation.report import METRICS, USUAL
-from tests.tiny import PREPROCESSING, tiny_detector
+from condetr.evaluation.report import METRICS
+from tests.tiny import PREPROCESSING, tiny_detector, tiny_segmenter
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_predictions_of_something_else_are_named(condetr, data, truth):
     status, _, err = condetr("evaluate", data, "--predictions", truth)
     assert status == 3
     assert "category_id 0 of type int is no category of the data set" in err
-    assert condetr("evaluate", "nowhere", "--predictions", truth)[0] == 3
+    assert condetr("evaluate", "nowhere", "--predictions", truth)[0] == 2
 
 
 def test_a_model_or_predictions_are_needed(condetr, data):
@@ -170,6 +171,51 @@ def test_what_the_reader_changed_is_told(condetr, data, truth):
 
 
 def test_the_command_knows_every_metric():
-    kind = get_args(get_type_hints(EvaluateSettings)["metrics"])[0]
-    assert get_args(kind) == METRICS
-    assert EvaluateSettings().metrics == USUAL
+    listed, _ = get_args(get_type_hints(EvaluateSettings)["metrics"])
+    assert get_args(get_args(listed)[0]) == METRICS
+
+
+@pytest.fixture
+def segments(tmp_path):
+    """Two scenes whose classes a tiny segmenter calls by number."""
+    write_scenes(tmp_path / "segments", train=0, val=2, task="panoptic")
+    names = read_splits(tmp_path / "segments", panoptic=True, masks=True)["val"].classes.names
+    labels = dict(enumerate(names))
+    network = tiny_segmenter(num_labels=len(labels))
+    flat = {"label_ids_to_fuse": [10, 11, 12]}
+    save(tmp_path / "segmenter", network, labels, preprocessing=PREPROCESSING.to_dict(), flat=flat)
+    return tmp_path / "segments"
+
+
+def test_segments(condetr, condetr_json, segments, tmp_path):
+    status, said, err = condetr_json("evaluate", segments, "--model", "segmenter")
+    assert (status, err) == (0, "")
+    assert said["panoptic"].keys() >= {"pq", "sq", "rq", "miou", "things", "stuff", "per_class"}
+    assert said["masks"].keys() >= {"ap", "ap50", "ar100"}
+    status, out, _ = condetr("evaluate", segments, "--model", "segmenter", "--metrics", "pq,miou")
+    assert status == 0
+    for words in ("mask AP50", "\nsegments ", "\nthings ", "\nstuff ", "\nmean IoU of classes "):
+        assert words in out
+    _, boxes, _ = condetr_json("evaluate", segments, "--model", "segmenter", "--task", "detect")
+    assert boxes.keys() & {"panoptic", "masks"} == set()
+    assert boxes["ap"] == said["ap"]
+
+
+def test_masks_of_predictions(condetr, condetr_json, segments):
+    _, first, _ = condetr_json(
+        "evaluate", segments, "--model", "segmenter", "--task", "instance", "--output", "found", "--metrics", "ap"
+    )
+    words = ("evaluate", segments, "--predictions", "found/predictions.json", "--metrics", "ap")
+    status, again, _ = condetr_json(*words, "--task", "instance")
+    assert (status, again["masks"]) == (0, first["masks"])
+    status, _, err = condetr(*words, "--task", "panoptic")
+    assert status == 2
+    assert "a file of predictions holds boxes" in err
+
+
+def test_boxes_have_no_masks_to_measure(condetr, model, data, segments):
+    status, _, err = condetr("evaluate", data, "--model", model, "--task", "instance")
+    assert status == 3
+    status, _, err = condetr("evaluate", data, "--model", "segmenter")
+    assert status == 3
+    assert "not panoptic" in err

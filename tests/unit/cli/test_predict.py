@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from condetr.checkpoints.saving import save
 from condetr.core.errors import StorageError
+from condetr.data.scenes import scene
+from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 
 
 def files_in(folder):
@@ -119,10 +122,15 @@ def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, photos, word
     assert err.count("\n") == 1
 
 
-def test_no_model_says_what_to_give(condetr, photos):
-    status, _, err = condetr("predict", photos)
-    assert status == 2
-    assert "no model was given, and the bundled one comes with a later release (give --model" in err
+def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
+    folder = tmp_path / "digits"  # a name that must not be taken for the model
+    folder.mkdir()
+    scene(0, split="val").picture.save(folder / "scene.png")
+    status, out, err = condetr("predict", folder, "--json")
+    assert status == 0
+    assert "no --model was given: condetr/digits finds handwritten digits" in err
+    (found,) = json.loads(out)["results"]
+    assert found
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "gone/", "no*.jpg", "x.tar", "empty"])
@@ -267,3 +275,49 @@ def test_verbose_says_what_was_found(condetr, model, photos):
     err = condetr("predict", photos / "a.png", "--model", model, "-v", "--threshold", "0.3")[2]
     assert "a.png: " in err
     assert " cat" in err
+
+
+@pytest.fixture
+def segmenter(tmp_path):
+    flat = {"label_ids_to_fuse": [2]}
+    save(tmp_path / "segmenter", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict(), flat=flat)
+    return tmp_path / "segmenter"
+
+
+def test_masks_and_segments(condetr, condetr_json, segmenter, photos, tmp_path):
+    words = ("predict", photos / "a.png", photos / "b.png", "--model", segmenter, "--threshold", "0.3")
+    status, said, _ = condetr_json(*words, "--save", "images,coco,coco-panoptic", "--output", "segments")
+    assert status == 0
+    assert all(one["panoptic"] for one in said["results"])
+    assert {"coco_panoptic.json", "coco_panoptic/a.png", "coco_results.json", "images/a.jpg"} <= set(
+        files_in(tmp_path / "segments")
+    )
+    _, said, _ = condetr_json(*words, "--task", "instance")
+    masks = [row["mask"] for one in said["results"] for row in one["detections"]]
+    assert masks
+    assert all(mask["size"] == [30, 40] for mask in masks)
+    _, wider, _ = condetr_json(*words, "--task", "instance", "--mask-threshold", "0")
+    assert "panoptic" not in wider["results"][0]
+    assert [row["mask"] for one in wider["results"] for row in one["detections"]] != masks
+    _, said, _ = condetr_json(*words, "--task", "detect")
+    assert all("mask" not in row for one in said["results"] for row in one["detections"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--task", "instance", "--save", "coco-panoptic"), "coco-panoptic is of segments, and the task is instance"),
+        (("--mask-threshold", "2"), "--mask-threshold: is 2.0, expected a number from 0 to 1"),
+        (("--task", "semantic"), "semantic"),
+    ],
+)
+def test_segments_that_are_not_there(condetr, segmenter, photos, words, says):
+    status, _, err = condetr("predict", photos / "a.png", "--model", segmenter, *words)
+    assert status == 2
+    assert says in err
+
+
+def test_a_detector_has_no_masks(condetr, model, photos):
+    status, _, err = condetr("predict", photos / "a.png", "--model", model, "--task", "instance")
+    assert status == 2
+    assert "the model has no mask head" in err

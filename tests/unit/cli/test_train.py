@@ -1,8 +1,8 @@
-import json
 from dataclasses import asdict, fields
 from typing import get_args, get_type_hints
 
 import pytest
+import yaml
 
 from condetr.cli.train_settings import NetworkSettings, TrainSettings
 from condetr.data.scene_folder import write_scenes
@@ -46,11 +46,12 @@ def test_every_setting_of_training_can_be_given():
     defaults = {spec.name: spec.default for spec in fields(TrainSettings)}
     assert theirs.keys() <= ours.keys()
     for spec in fields(TrainingSettings):
-        if spec.name not in ("freeze", "seed", "costs", "weights"):
+        if spec.name not in ("freeze", "lr_backbone", "seed", "costs", "weights"):
             assert get_args(ours[spec.name])[1] == get_args(theirs[spec.name])[1]
             assert defaults[spec.name] == spec.default
     assert TrainSettings(model="x").training() == TrainingSettings()
-    assert TrainSettings().training() == TrainingSettings(freeze=())
+    assert TrainSettings(lr=0.01).training() == TrainingSettings(freeze=(), lr=0.01, lr_backbone=0.01)
+    assert TrainSettings(lr_backbone=1e-5).training() == TrainingSettings(freeze=())
     assert TrainSettings(batch="4").training().batch == 4
     assert TrainSettings(batch="auto").training().batch == "auto"
 
@@ -61,30 +62,67 @@ def test_the_network_is_the_papers_unless_told_otherwise():
     assert left_out == {"num_labels", "carry_norm"}
 
 
-def test_a_run_and_going_on_with_it(condetr_json, condetr, data, small, tmp_path):
+def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path):
     status, said, err = condetr_json("train", data, "--config", small, "--output", "run")
     assert status == 0
     assert (said["model"], said["progress"]["step"]) == ("run/best", 2)
     assert "ap50" in said["metrics"]
     assert "begins with a new network" in err
+    assert "its backbone learns as fast as the rest, at 0.0001" in err
     assert "epoch 1: loss" in err
 
     status, _, err = condetr("train", data, "--config", small, "--output", "run")
     assert (status, "--resume goes on with it" in err) == (2, True)
-    status, said, err = condetr_json(
-        "train", data, "--config", small, "--output", "run", "--resume", "--epochs", "2", "--seed", "0"
-    )
+    again = ("train", data, "--output", "run", "--resume", "--device", "cpu")
+    status, said, err = condetr_json(*again, "--epochs", "2")
     assert (status, said["progress"]["step"]) == (0, 4)
-    assert "going on from step-" in err
+    assert "going on from step-2" in err
+    assert "epochs is 2 from here on; it was 1" in err
+    assert "begins with" not in err
+    assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["network"]["d_model"] == 16
 
-    status, out, _ = condetr(
-        "train", data, "--model", "run", "--epochs", "1", "--batch", "4", "--workers", "0", "--device", "cpu", "-q"
-    )
-    assert status == 0
-    assert "best in runs/train/best\n" in out
-    assert json.loads((tmp_path / "runs/train/best/config.json").read_text())["d_model"] == 16
-    settings = tmp_path / "runs/train/config.yaml"
-    assert condetr("train", data, "--config", settings, "--model", "run", "--device", "cpu", "-q")[0] == 0
+    status, said, err = condetr_json(*again, "--config", small, "--epochs", "3")
+    assert (status, said["progress"]["step"]) == (0, 6)
+    for words, says in {
+        ("--set", "network.d_model=32"): "network: is not what the run began with: d_model 32 for 16",
+        ("--split", "val"): "split: is val, but the run began with None",
+        ("--model", "run"): "network: is for a model that begins afresh",
+        ("--seed", "1"): "seed: is 1, but the run began with 0",
+    }.items():
+        status, _, err = condetr(*again, *words)
+        assert (status, says in err) == (2, True), err
+
+
+def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, data, small, tmp_path):
+    assert condetr("train", data, "--config", small, "--output", "first")[0] == 0
+    begun = ("train", data, "--model", "first", "--batch", "4", "--workers", "0", "--device", "cpu")
+    status, out, err = condetr(*begun, "--epochs", "1")
+    assert (status, "best in runs/train/best\n" in out) == (0, True)
+    assert "never trained" not in err
+    config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 1e-5, ["early"])
+    assert "network" not in config
+
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    again = ("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
+    status, said, err = condetr_json(*again)
+    assert (status, said["progress"]["step"]) == (0, 4), err
+    status, _, err = condetr(*again, "--model", "elsewhere")
+    assert (status, "model: is elsewhere, but the run began with first" in err) == (2, True)
+
+    (tmp_path / "elsewhere").rename(tmp_path / "first")
+    assert condetr("train", data, "--config", "runs/train/config.yaml", "--device", "cpu", "-q")[0] == 0
+    assert (tmp_path / "runs/train-2/best").is_dir()
+
+
+def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small, tmp_path):
+    words = ("train", data, "--device", "cpu", "-q")
+    assert condetr(*words, "--config", small, "--validation", "none", "--output", "one")[0] == 0
+    assert condetr(*words, "--config", "one/config.yaml", "--output", "other")[0] == 0
+    assert (tmp_path / "one/config.yaml").read_text() == (tmp_path / "other/config.yaml").read_text()
+    weights = [(tmp_path / run / "last/model.safetensors").read_bytes() for run in ("one", "other")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "one/best").exists()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +144,16 @@ def test_what_cannot_be(condetr, data, words, says):
     assert says in err
 
 
-def test_data_that_cannot_be_used(condetr, small, tmp_path):
-    assert condetr("train", "nowhere", "--config", small)[0] == 3
+def test_data_or_a_model_that_cannot_be_used_leave_no_folder(condetr, data, small, tmp_path, monkeypatch):
+    assert condetr("train", "nowhere", "--config", small)[0] == 2
     (tmp_path / "empty").mkdir()
     assert condetr("train", "empty", "--config", small)[0] == 3
+    assert condetr("train", data, "--model", "empty")[0] == 5
+    status, _, err = condetr("train", data, "--model", "empty", "--output", "small.yaml")
+    assert (status, "small.yaml: output: cannot be written" in err) == (2, True), "before the model is looked at"
+    with monkeypatch.context() as patched:
+        patched.setattr("accelerate.tracking.get_available_trackers", list)
+        status, _, err = condetr("train", "nowhere", "--log", "tensorboard")
+        assert (status, 'pip install "condetr[train]"' in err) == (7, True), "before anything else"
+    assert condetr("train", data, "--config", small, "--precision", "bf16")[0] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "small.yaml"]

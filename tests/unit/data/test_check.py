@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from condetr.core.errors import DataError
+from condetr.core.errors import UsageError
 from condetr.data.check import check, look_at, read_leniently
 from condetr.data.reasons import Reason
 from tests.unit.data.conftest import SIZES, good_content, picture
@@ -133,7 +133,7 @@ def test_progress_counts_pictures(pair):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(DataError):
+    with pytest.raises(UsageError, match="nowhere"):
         check(tmp_path / "nowhere")
 
 

@@ -49,9 +49,21 @@ def test_coco_keeps_ids_crowds_areas_and_outlines(coco, tmp_path):
 def test_what_a_format_cannot_hold_is_told(coco, tmp_path, to):
     content = good_content()
     for one in content["annotations"]:
-        one["segmentation"] = [[5, 5, 25, 5, 25, 25]]
+        one["segmentation"] = [[5, 5, 25, 5, 25, 25], [30, 30, 40, 30, 40, 40]]
     report = convert({"train": read_dataset(coco(content), masks=True)}, tmp_path / "out", to)
     assert report.counts == {Reason.CROWD_LOST: 1, Reason.SEGMENTATION_LOST: 4}
+
+
+def test_yolo_holds_outlines_of_one_polygon(coco, tmp_path):
+    content = good_content()
+    for one in content["annotations"]:
+        one["segmentation"] = [[5, 5, 25, 5, 25, 25.5]]
+    given = read_dataset(coco(content), masks=True)
+    report = convert({"train": given}, tmp_path / "out", "yolo")
+    assert report.counts == {Reason.CROWD_LOST: 1}
+    back = read_dataset(tmp_path / "out", masks=True)
+    assert [len(one.objects) for one in back] == [len(one.objects) for one in given]
+    assert back[0].objects[0].segmentation == [pytest.approx([5, 5, 25, 5, 25, 25.5])]
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])

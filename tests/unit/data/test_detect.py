@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from condetr.core.errors import AnnotationError, DataError
+from condetr.core.errors import AnnotationError, DataError, UsageError
 from condetr.data.detect import layout_of, read_dataset, read_splits
 from condetr.data.reasons import Reason
 from condetr.data.split_names import split_named
@@ -81,7 +81,7 @@ def test_a_second_format_is_told(tmp_path):
     assert dataset.report.counts == {Reason.OTHER_FORMAT: 1}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "empty", "notes.txt", "strange.yaml", "strange.json"])
+@pytest.mark.parametrize("name", ["empty", "notes.txt", "strange.yaml", "strange.json"])
 def test_what_is_no_data_set_is_refused_with_what_would_be(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("hello")
@@ -89,6 +89,8 @@ def test_what_is_no_data_set_is_refused_with_what_would_be(tmp_path, name):
     (tmp_path / "strange.json").write_text("{}")
     with pytest.raises(DataError, match=name):
         read_dataset(tmp_path / name)
+    with pytest.raises(UsageError, match="nowhere: does not exist"):
+        read_dataset(tmp_path / "nowhere")
 
 
 def test_a_pipe_is_no_data_set(tmp_path):

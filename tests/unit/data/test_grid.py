@@ -2,7 +2,7 @@ import numpy as np
 
 from condetr.data.detect import read_dataset
 from condetr.data.grid import evenly_spread, grid
-from condetr.images.draw import colour_of
+from condetr.images.colours import colour_of
 
 
 def test_shows_pictures_with_boxes_in_the_colours_of_their_classes(coco):

@@ -1,15 +1,29 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from condetr.core.errors import UsageError
 from condetr.data.detect import read_splits
 from condetr.data.glyphs import glyphs_of
+from condetr.data.object_masks import object_masks
 from condetr.data.scene_folder import write_scenes
-from condetr.data.scenes import DIGITS, scene
+from condetr.data.scenes import CLUTTER, DIGITS, INK, PAPER, STUFF, scene
 
 
 def pixels_of(one):
     return np.asarray(one.picture)
+
+
+def test_scenes_stay_what_they_are():
+    """Models are trained and measured on them: a scene that changes makes every such number another one."""
+    content = hashlib.sha256()
+    for split in ("train", "val", "test"):
+        for i in range(40):
+            made = scene(i, split=split, seed=3 * (i % 2), side=96 if i % 3 else 128)
+            content.update(pixels_of(made).tobytes())
+            content.update(repr((made.boxes, made.labels)).encode())
+    assert content.hexdigest() == "efbc1a5b75026b91c9f54b4b74d571e8a846ce4a8b9ffc4220251a42e3e8e9c3"
 
 
 def test_a_scene_depends_on_seed_split_and_number_alone():
@@ -53,6 +67,54 @@ def test_digits_are_where_their_boxes_are_and_of_the_promised_sizes():
     assert max(sizes) <= 44
     assert np.percentile(sizes, 10) < 17
     assert np.percentile(sizes, 90) > 33
+
+
+def test_every_pixel_belongs_to_a_digit_or_to_stuff():
+    seen = set()
+    for i in range(60):
+        made = scene(i)
+        gray = pixels_of(made).mean(axis=2)
+        assert set(np.unique(made.owners)) <= set(range(-1, len(made.boxes)))
+        for number, (x1, y1, x2, y2) in enumerate(made.boxes):
+            rows, columns = np.nonzero(made.owners == number)
+            assert x1 <= columns.min() < columns.max() < x2
+            assert y1 <= rows.min() < rows.max() < y2
+            assert gray[rows, columns].mean() < np.median(gray) - 20
+        seen |= set(np.unique(made.stuff))
+        paper = (made.stuff == PAPER) & (made.owners < 0)
+        for label in (INK, CLUTTER):
+            marks = (made.stuff == label) & (made.owners < 0)
+            assert marks.sum() < 20 or gray[marks].mean() < gray[paper].mean()
+    assert seen == {PAPER, INK, CLUTTER}
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_folders_with_masks(tmp_path, task):
+    written = write_scenes(tmp_path / "scenes", train=8, val=2, task=task)
+    read = read_splits(tmp_path / "scenes", masks=True, panoptic=task == "panoptic")
+    for split, dataset in read.items():
+        assert not dataset.report
+        assert dataset.classes == (STUFF if task == "panoptic" else DIGITS)
+        assert [one.path for one in dataset] == [one.path for one in written[split]]
+        for i, example in enumerate(dataset):
+            made = scene(i, split=split)
+            masks = object_masks(example, example.objects)
+            assert masks.sum(dim=0).max() == 1
+            assert [one.area for one in example.objects] == masks.flatten(1).sum(dim=1).tolist()
+            digits = [one for one in example.objects if one.label not in dataset.classes.stuff]
+            assert [one.label for one in digits] == list(made.labels)
+            for number, mask in enumerate(object_masks(example, digits)):
+                assert (mask.numpy() == (made.owners == number)).all()
+            if task == "panoptic":
+                assert masks.any(dim=0).float().mean() > 0.98, "hardly anything is nobody's"
+
+
+def test_the_pictures_are_the_same_for_every_task(tmp_path):
+    contents = []
+    for task in ("detect", "instance", "panoptic"):
+        write_scenes(tmp_path / task, train=3, val=0, task=task)
+        contents.append([path.read_bytes() for path in sorted((tmp_path / task).rglob("*.jpg"))])
+    assert contents[0] == contents[1] == contents[2]
 
 
 def test_digits_hardly_overlap():

@@ -16,7 +16,7 @@ from condetr.data.records import Dataset, Example, Object
 from condetr.data.scene_folder import write_scenes
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.processes import Share
-from condetr.evaluation.report import METRICS
+from condetr.evaluation.report import USUAL
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
@@ -142,7 +142,7 @@ def test_the_data_numbers_its_classes_as_it_likes(coloured):
 
 def test_a_picture_that_cannot_be_read_is_left_out_and_told(coloured):
     coloured[3].path.write_bytes(coloured[3].path.read_bytes()[:60])
-    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=METRICS)
+    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=[*USUAL, "speed"])
     assert [failure.source for failure in report.failures] == [str(coloured[3].path)]
     assert (len(report.dataset), report.ap50, report.speed.pictures) == (6, 1, 6)
 
@@ -182,10 +182,10 @@ def test_the_split_to_measure_on(tmp_path):
     write_scenes(tmp_path / "both", train=1, val=2)
     write_scenes(tmp_path / "one", train=0, val=0, test=3)
     write_scenes(tmp_path / "two", train=1, val=0, test=3)
+    write_scenes(tmp_path / "none", train=1, val=0, test=0)
     assert (held_out(tmp_path / "both").split, len(held_out(tmp_path / "both"))) == ("val", 2)
     assert held_out(tmp_path / "both", "train").split == "train"
     assert held_out(tmp_path / "one").split == "test"
-    with pytest.raises(DataError, match=r"which split is meant\? there are train, test"):
-        held_out(tmp_path / "two")
+    assert (held_out(tmp_path / "two").split, held_out(tmp_path / "none").split) == ("test", "train")
     with pytest.raises(DataError, match="has no split 'val'"):
         held_out(tmp_path / "two", "val")

@@ -30,7 +30,7 @@ def test_what_was_measured_can_be_measured_again(scenes, tmp_path):
 def test_ids_are_those_of_the_source(labelled, written):
     dataset = labelled([(0, 10, 10, 30, 30)], [(2, 0, 0, 50, 40)])
     rows = [ROW | {"image_id": 17, "category_id": 5, "bbox": [0, 0.5, 50, 40]}, ROW | {"segmentation": []}]
-    first, second = read_predictions(written(rows), dataset)
+    first, second = read_predictions(written(rows), dataset).found
     assert (first.names, first.boxes.tolist(), first.size) == (("cat",), [[10, 10, 30, 30]], (100, 100))
     assert (second.names, second.boxes.tolist()) == (("bird",), [[0, 0.5, 50, 40.5]])
 
@@ -44,7 +44,7 @@ def test_ids_of_the_source_are_written(labelled, tmp_path):
 
 
 def test_pictures_may_have_nothing(labelled, written):
-    assert [len(one) for one in read_predictions(written([]), labelled([], []))] == [0, 0]
+    assert [len(one) for one in read_predictions(written([]), labelled([], [])).found] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,9 @@ def test_is_put_together_from_parts(folder, detect):
 
 
 def test_what_it_cannot_do_is_refused(folder, detect):
-    with pytest.raises(ValueError, match="task: is 'depth-estimation', expected 'object-detection'"):
+    with pytest.raises(
+        ValueError, match="task: is 'depth-estimation', expected object-detection or image-segmentation"
+    ):
         pipeline("depth-estimation", model=folder)
     with pytest.raises(ValueError, match="model: expected a model"):
         pipeline("object-detection")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from condetr.core.errors import DataError, MissingExtraError, StorageError, UsageError
 from condetr.images.detections import Detections
+from condetr.images.rle import mask_of_rle
 from tests.unit.images.pictures import SIZE, quarters
 
 FIELDS = {
@@ -123,6 +124,9 @@ def test_supervision_gets_arrays(monkeypatch):
     assert theirs.class_id.tolist() == [17, 3]
     assert theirs.mask.shape == (2, *SIZE)
     assert theirs.data == {"class_name": list(FIELDS["names"])}
+    segments = with_segments().to_supervision().mask
+    assert segments.sum(axis=(1, 2)).tolist() == with_segments().segments.flatten().bincount()[1:].tolist()
+    assert with_segments()[:0].to_supervision().mask is found().to_supervision().mask is None
 
 
 def test_supervision_is_an_extra(monkeypatch):
@@ -166,3 +170,62 @@ def test_what_cannot_be_saved_is_refused(tmp_path):
         found().save(tmp_path / "a.xyz")
     with pytest.raises(StorageError, match="cannot be written"):
         found().save(tmp_path / "missing" / "a.json")
+
+
+def with_segments():
+    """Three things; the third has two parts, the corner is nobody's."""
+    plane = torch.zeros(SIZE, dtype=torch.int32)
+    plane[:20], plane[20:40, :50], plane[40:, 5:10], plane[40:, 30:] = 1, 2, 3, 3
+    return Detections(
+        boxes=torch.zeros(3, 4), scores=torch.tensor([0.9, 0.8, 0.7]), labels=torch.tensor([4, 4, 9]),
+        names=("cat", "cat", "sky"), size=SIZE, source="a.jpg", segments=plane,
+    )  # fmt: skip
+
+
+def test_segments_survive_json():
+    given = with_segments()
+    back = Detections.from_dict(json.loads(given.to_json()))
+    assert torch.equal(back.segments, given.segments)
+    assert back.masks is None
+    assert back.to_dict() == given.to_dict()
+    assert Detections.from_dict(with_masks().to_dict() | {"panoptic": False}).segments is None
+
+
+def test_masks_survive_json():
+    given = found(masks=with_masks().masks)
+    back = Detections.from_dict(json.loads(given.to_json()))
+    assert torch.equal(back.masks, given.masks)
+    assert back.segments is None
+
+
+def test_coco_panoptic_results():
+    given = with_segments()
+    picture, said = given.to_coco_panoptic(7, "7.png")
+    assert (said["image_id"], said["file_name"]) == (7, "7.png")
+    assert [one["category_id"] for one in said["segments_info"]] == [4, 4, 9]
+    pixels = torch.from_numpy(np.array(picture)).long()
+    numbers = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
+    for place, one in enumerate(said["segments_info"], start=1):
+        assert torch.equal(numbers == one["id"], given.segments == place)
+    assert len({0, *(one["id"] for one in said["segments_info"])}) == 4
+    with pytest.raises(UsageError, match="there are no segments"):
+        found().to_coco_panoptic(1, "1.png")
+
+
+def test_coco_results_have_masks():
+    rows = found(masks=with_masks().masks).to_coco(3)
+    assert [mask_of_rle(row["segmentation"], SIZE).sum() for row in rows] == [40 * 30, 0]
+    parts = with_segments().to_coco(3)
+    assert sum(mask_of_rle(row["segmentation"], SIZE).sum() for row in parts) == (with_segments().segments > 0).sum()
+
+
+def test_segments_are_painted_with_a_legend():
+    height, width = SIZE
+    plain = Image.new("RGB", (width, height), (128, 128, 128))
+    painted = with_segments().draw(plain)
+    assert painted.width == width
+    assert painted.height > height
+    pixels = np.asarray(painted)
+    assert (pixels[10, 10] != pixels[30, 10]).any(), "two of a class have shades"
+    assert (pixels[50, 7] == pixels[50, 40]).all(), "one in two parts has one colour"
+    assert (pixels[height - 1, 0] == 128).all(), "what is nobody's keeps its colour"

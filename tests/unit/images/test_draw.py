@@ -3,8 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from condetr.images.colours import colour_of, ink_on
 from condetr.images.detection import Detection
-from condetr.images.draw import colour_of, draw, ink_on
+from condetr.images.draw import draw
 
 GRAY = (90, 90, 90)
 

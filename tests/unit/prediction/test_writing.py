@@ -1,5 +1,7 @@
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import pytest
@@ -7,7 +9,10 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import ImageError, StorageError, UsageError
+from condetr.data.detect import read_dataset
+from condetr.data.object_masks import object_masks
 from condetr.images.detections import Detections
+from condetr.images.rle import mask_of_rle
 from condetr.prediction.output_folder import check_apart, claim, next_free
 from condetr.prediction.predictor import Failure
 from condetr.prediction.sources import PictureSource
@@ -246,3 +251,33 @@ def test_the_next_free_folder(tmp_path):
     base.mkdir(parents=True)
     (tmp_path / "runs/predict-2").mkdir()
     assert next_free(base) == tmp_path / "runs/predict-3"
+
+
+def test_segments_are_read_back_as_a_data_set(pictures, out):
+    """A cat on the left, two more below each other, the rest nobody's; the last picture is empty."""
+    plane = torch.zeros(30, 40, dtype=torch.int32)
+    plane[:, :10], plane[:15, 20:], plane[15:, 20:] = 1, 2, 3
+    with writer(out, ("coco-panoptic", "coco"), source_ids=(17, 90), stuff=(1,)) as results:
+        for path, labels in zip(pictures, ((1, 0, 0), (0, 0, 1), ()), strict=True):
+            source, result = found_in(path, labels)
+            results.add(source, replace(result, segments=plane if labels else plane * 0))
+    assert files_in(out / "coco_panoptic") == ["000000000007.png", "42.png", "9.png"]
+    content = json.loads((out / "coco_panoptic.json").read_text())
+    assert [Path(one["file_name"]) for one in content["images"]] == pictures
+    for one in content["images"]:  # a data set's pictures lie beside it
+        one["file_name"] = Path(one["file_name"]).name
+    (pictures[0].parent / "panoptic.json").write_text(json.dumps(content))
+    shutil.copytree(out / "coco_panoptic", pictures[0].parent / "panoptic")
+    read = read_dataset(pictures[0].parent / "panoptic.json", masks=True, panoptic=True)
+    assert (read.classes.names, read.classes.source_ids, read.classes.stuff) == (("cat", "big dog"), (17, 90), (1,))
+    assert [one.image_id for one in read] == [7, 42, 9]
+    for example, labels in zip(read, ((1, 0, 0), (0, 0, 1), ()), strict=True):
+        assert tuple(one.label for one in example.objects) == labels
+        for number, mask in enumerate(object_masks(example, example.objects), start=1):
+            assert torch.equal(mask, plane == number)
+    results = json.loads((out / "coco_results.json").read_text())
+    assert torch.equal(mask_of_rle(results[1]["segmentation"], (30, 40)), plane == 2)
+    claim(out, "overwrite")
+    with writer(out, ("jsonl",), afresh=True):
+        pass
+    assert files_in(out) == ["predictions.jsonl", "run.json"]

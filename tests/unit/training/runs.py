@@ -1,11 +1,13 @@
 """A whole training in a second or two, here or in a process of its own.
 
-python -m tests.unit.training.runs FOLDER SCENES [--resume] [--set JSON]
+python -m tests.unit.training.runs FOLDER SCENES [--resume] [--die-in-save STEP] [--set JSON]
 """
 
 import argparse
 import hashlib
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import torch
 from condetr.core.errors import CondetrError
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
+from condetr.training import checkpointing
 from condetr.training.events import nobody_listens
 from condetr.training.processes import is_first_process
 from condetr.training.run_folder import claimed
@@ -66,14 +69,29 @@ def state_of(folder: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
+def die_in_save(step: int) -> None:
+    """When the weights are written, and the manifest is not."""
+    write = checkpointing._write_json
+
+    def deadly(path: Path, content: object) -> None:
+        if path.parent.name.endswith(f"step-{step}") and path.name == checkpointing.MANIFEST:
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(path, content)
+
+    checkpointing._write_json = deadly
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("scenes", type=Path)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--die-in-save", type=int, metavar="STEP")
     parser.add_argument("--set", type=json.loads, default={})
     given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.die_in_save is not None and is_first_process():
+        die_in_save(given.die_in_save)
     try:
         small_run(
             given.folder,

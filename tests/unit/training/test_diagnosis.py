@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from condetr.model.convolution import FrozenBatchNorm
 from condetr.training.diagnosis import ENOUGH, is_untrained, warnings_at_the_start, why_nothing_is_learned
@@ -40,6 +41,12 @@ def test_a_loss_that_stays_is_told_with_likely_causes(scenes):
     assert "--overfit 8" in said
 
 
+def test_a_model_that_knows_something_need_not_learn_much(scenes):
+    settled = [*rows(*[10.0] * 20), {"step": 400, "ap": 0.4}]
+    assert why_nothing_is_learned(settled, scenes, TrainingSettings()) is None
+    assert why_nothing_is_learned([*settled[:-1], {"step": 400, "ap": 0.01}], scenes, TrainingSettings()) is not None
+
+
 def test_a_loss_that_rises_is_told(scenes):
     said = why_nothing_is_learned(rows(*[10.0] * 10, *[50.0] * 10), scenes, TrainingSettings(lr=1e-6))
     assert "the loss rose, 10 then 50" in said
@@ -56,6 +63,8 @@ def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
     assert any(isinstance(module, FrozenBatchNorm) for module in trained.backbone.modules())
     assert not is_untrained(trained)
     assert warnings_at_the_start(trained, scenes, TrainingSettings()) == []
+    torch.nn.init.normal_(detector.head.boxes.last.weight)
+    assert not is_untrained(detector), "it learned without ever having had pretrained norms"
 
 
 def test_more_objects_than_queries_are_told_with_the_fullest_picture(scenes):

@@ -45,6 +45,14 @@ def test_the_second_one_acts_at_once():
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+def test_where_everything_is_saved_the_first_one_acts_at_once():
+    said = []
+    with Interruption(said.append) as interruption:
+        with interruption.acting_at_once("saved"), pytest.raises(StoppedError):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert [event.text for event in said] == ["SIGINT: saved"]
+
+
 def test_the_signal_of_another_process_ends_this_one_too():
     with Interruption([].append) as interruption:
         pass

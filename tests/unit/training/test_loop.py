@@ -1,6 +1,7 @@
 """What happens around the steps: measuring, keeping, ending early, failing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,11 @@ from PIL import Image
 from condetr.checkpoints.loading import load
 from condetr.core.errors import DataError, ModelError, SettingsError, UsageError
 from condetr.data.records import Dataset
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges
 from condetr.training import loop
 from condetr.training.events import Evaluated, Noted, Saved, Started, Stepped, Warned
+from condetr.training.preparation import largest_size
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
@@ -44,7 +48,7 @@ def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes
         (4, False),
     ]
     assert texts(said, Noted) == ["no better result for 2 evaluations: the best was after epoch 2"]
-    assert (result.model, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
+    assert (result.best, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
     assert {"best", "last"} <= {path.name for path in tmp_path.iterdir()}
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["ap"] for row in rows if "ap" in row] == [0.1, 0.3, 0.2, 0.3]
@@ -77,7 +81,7 @@ def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes)
         *("last/config.json", "last/model.safetensors", "last/preprocessor_config.json", "last/README.md"),
         *("checkpoints/step-4/manifest.json", "checkpoints/step-4/state.json"),
     }
-    assert result.model == tmp_path / "last"
+    assert result.best == tmp_path / "last"
     for sheet in ("samples/training.jpg", "samples/predictions.jpg"):
         with Image.open(tmp_path / sheet) as picture:
             assert min(picture.size) >= 400
@@ -180,3 +184,15 @@ def test_a_batch_size_is_found_and_kept_on_resume(tmp_path, scenes):
     state = json.loads((tmp_path / "checkpoints/step-1/state.json").read_text())
     assert state["batch"] == 16
     small_run(tmp_path, scenes, resume=True, **(settings | {"epochs": 2}))
+
+
+def test_the_worst_batch_is_an_upright_picture_beside_a_wide_one(scenes):
+    sizes = (480, 640), (640, 480), (100, 100)
+    mixed = replace(scenes, examples=tuple(replace(scenes[0], size=size) for size in sizes))
+    assert largest_size(Preprocessing(size=Edges(48, 64)), mixed) == (64, 64)
+
+
+def test_patience_without_measures_is_told(tmp_path, scenes):
+    said = []
+    small_run(tmp_path, scenes, say=said.append, epochs=1, patience=3, **QUICK)
+    assert "patience ends nothing, for nothing is measured" in texts(said, Warned)

@@ -1,10 +1,16 @@
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 import torch
 from torch import nn
 
 from condetr.core.errors import MissingExtraError, UsageError
+from condetr.training import companions, processes
+from condetr.training.companions import Companion
+from condetr.training.events import Warned
 from condetr.training.processes import Processes, is_first_process
 
 
@@ -27,12 +33,11 @@ def test_a_device_that_is_not_there_is_refused():
         Processes("cuda:99")
 
 
-@pytest.mark.filterwarnings("ignore:`log_with=.* was passed but no supported trackers:UserWarning")
 def test_a_tracker_must_exist_and_be_installed(tmp_path, monkeypatch):
     from accelerate import tracking
 
     monkeypatch.setattr(tracking, "get_available_trackers", list)
-    with pytest.raises(UsageError, match="Unsupported logging capability: wild"):
+    with pytest.raises(UsageError, match="log: is wild, expected some of aim"):
         Processes("cpu", trackers=["wild"], folder=tmp_path)
     with pytest.raises(MissingExtraError, match=r"needs tensorboard \(pip install"):
         Processes("cpu", trackers=["tensorboard"], folder=tmp_path)
@@ -45,6 +50,27 @@ def test_without_accelerate_the_extra_is_named(monkeypatch):
     with pytest.raises(MissingExtraError, match=r'pip install "condetr\[train\]"') as caught:
         Processes("cpu")
     assert caught.value.exit_status == 7
+
+
+def test_who_waits_for_others_says_so_long_before_giving_up(monkeypatch):
+    assert processes.TIMEOUT.total_seconds() > 600
+    assert processes.PATIENCE == 60
+    monkeypatch.setattr(processes, "PATIENCE", 0.02)
+    said = []
+    with Processes("cpu", say=said.append)._impatiently():
+        time.sleep(0.2)
+    assert said == [Warned("process 0 has been waiting for the others for 0 s")]
+
+
+def test_a_companion_that_is_gone_is_named(monkeypatch):
+    monkeypatch.setattr(companions, "DYING", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        others = [Companion.this(0), Companion(1, socket.gethostname(), child.pid), Companion(2, "elsewhere", 1 << 30)]
+        assert companions.those_gone(others) == []
+        child.kill()
+        monkeypatch.setattr(companions, "DYING", 5.0)  # nobody has asked yet how it ended
+        assert companions.those_gone(others) == [others[1]]
+    assert str(others[2]) == f"process 2 (pid {1 << 30} on elsewhere)"
 
 
 def test_the_launcher_says_who_is_first(monkeypatch):

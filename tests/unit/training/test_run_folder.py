@@ -64,6 +64,36 @@ def test_what_is_there_is_neither_overwritten_nor_invented(tmp_path):
         assert [path.name for path in folder.checkpoints.iterdir()] == ["step-3"]
 
 
+def test_the_state_of_other_trainers_is_never_read(tmp_path):
+    for name in ("optimizer.pt", ".metadata", "config.json"):
+        (tmp_path / name).touch()
+    said = r"no run of condetr here; \.metadata, optimizer\.pt .* never read .*--model"
+    with pytest.raises(UsageError, match=said), claimed(tmp_path, resume=True):
+        pass
+
+
+def test_a_run_that_never_began_leaves_nothing(tmp_path):
+    def refused(path):
+        with pytest.raises(UsageError, match="no"), claimed(path):
+            raise UsageError("no")
+
+    refused(tmp_path / "runs/x")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/mine").touch()
+    refused(tmp_path / "runs/x")
+    refused(tmp_path / "there")
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
+        "runs",
+        "there",
+        "there/mine",
+    }
+    with claimed(tmp_path / "runs/x") as folder:
+        folder.write("config.yaml", "")
+    assert (tmp_path / "runs/x/checkpoints").is_dir()
+
+
 def test_it_says_what_the_run_is(tmp_path):
     settings = TrainingSettings(epochs=3)
     with claimed(tmp_path) as folder:

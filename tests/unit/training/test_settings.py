@@ -2,6 +2,7 @@ import pytest
 
 from condetr.cli.settings import read_settings
 from condetr.core.errors import SettingsError
+from condetr.matching.costs import MatchingCosts
 from condetr.training.settings import TrainingSettings
 
 
@@ -51,3 +52,8 @@ def test_they_come_back_from_json_as_they_went():
     stored = TrainingSettings(freeze=("early", "head")).to_dict()
     assert stored["freeze"] == ["early", "head"]
     assert stored["costs"] == {"classes": 2.0, "boxes": 5.0, "giou": 2.0}
+
+
+def test_settings_come_back_from_plain_values():
+    settings = TrainingSettings(freeze=("head",), log=("tensorboard",), costs=MatchingCosts(boxes=7.0), flip=0.0)
+    assert TrainingSettings.from_dict(settings.to_dict() | {"model": "x"}) == settings

@@ -87,6 +87,17 @@ def test_a_filler_teaches_nothing(processes):
     assert not any(gradient.any() for gradient in gradients(learner).values() if gradient is not None)
 
 
+def test_a_filler_beside_pictures_changes_no_measure(processes):
+    filler = TrainingBatch(torch.zeros(1, 3, 64, 64), None, (NONE,), ("nothing",), is_filler=True)
+    detector = tiny_detector(dropout=0.0)
+    with_it, without = learner_of(detector, lr=0.0), learner_of(copy.deepcopy(detector), lr=0.0)
+    steps = (
+        take_step(with_it, [batch_of(TWO), filler], processes, 0.1),
+        take_step(without, [batch_of(TWO)], processes, 0.1),
+    )
+    assert steps[0].measured == pytest.approx(steps[1].measured)
+
+
 def test_more_objects_than_queries_are_counted(processes):
     crowded = Target(torch.zeros(9, dtype=torch.int64), torch.rand(9, 4) * 0.4 + 0.3)
     step = take_step(learner_of(tiny_detector()), [batch_of(crowded, ONE)], processes, 0.1)

@@ -1,0 +1,64 @@
+"""What a run starts from: a new network, a model that was trained before, or the run itself when it goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from condetr.checkpoints.classes import with_new_classes
+from condetr.checkpoints.loading import Checkpoint, load
+from condetr.core.errors import CheckpointError
+from condetr.images.preprocessing import Preprocessing
+from condetr.model.config import DetectorConfig
+from condetr.model.detector import ConditionalDetr
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A detector with a head for the classes that are to be learned.
+
+    Attributes:
+        preprocessing: of pictures when predicting.
+        flat: what else the config.json of the model says.
+        notes: what was done to get it.
+        origin: where it comes from, as the run's config.yaml says it.
+    """
+
+    detector: ConditionalDetr
+    preprocessing: Preprocessing
+    flat: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def afresh(cls, config: DetectorConfig, *, origin: Mapping[str, Any]) -> "Beginning":
+        """A network with the authors' initial weights."""
+        return cls(ConditionalDetr(config), Preprocessing(), origin=origin)
+
+    @classmethod
+    def stored(cls, reference: str, *, classes: Sequence[str], revision: str | None = None) -> "Beginning":
+        """A model that was trained before; of one from the hub the commit is told."""
+        checkpoint = load(reference, classes=classes, revision=revision)
+        source = checkpoint.provenance.path / "preprocessor_config.json"
+        preprocessing = Preprocessing.from_dict(checkpoint.preprocessing or {}, source=source)
+        commit = checkpoint.provenance.revision
+        origin = {"model": reference} | ({} if commit is None else {"revision": commit})
+        return cls(checkpoint.detector, preprocessing, checkpoint.flat, checkpoint.provenance.notes, origin)
+
+    @classmethod
+    def loaded(cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str]) -> "Beginning":
+        """A copy of a model that somebody holds, who keeps it as it is."""
+        origin = {"model": str(checkpoint.provenance.path)}
+        detector, notes = with_new_classes(checkpoint.detector, checkpoint.labels, classes)
+        return cls(detector, preprocessing, checkpoint.flat, notes, origin)
+
+    @classmethod
+    def going_on(cls, last: Path, *, classes: Sequence[str]) -> "Beginning | None":
+        """The model that a run left last, so that it goes on without what it began with; None where there is none."""
+        if not (last / "config.json").is_file():
+            return None
+        try:
+            found = cls.stored(str(last), classes=classes)
+        except CheckpointError:  # its weights are not needed: the checkpoints have them
+            return None
+        return cls(found.detector, found.preprocessing, found.flat)

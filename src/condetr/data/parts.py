@@ -1,0 +1,94 @@
+"""Which pictures to learn from, and which to measure on."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from condetr.core.errors import DataError
+from condetr.data.check import check
+from condetr.data.detect import read_dataset, usable
+from condetr.data.records import Dataset
+from condetr.data.report import Report
+from condetr.data.split import divide
+
+TO_LEARN_FROM = ("train", "trainval", "all")  # unless another is named
+NONE = "none"  # what to call the part to measure on where nothing is to be measured
+ASIDE = 0.1  # of the pictures, where no part is there to measure on
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a training run takes of a data set.
+
+    Attributes:
+        learned_from: what to learn from.
+        measured_on: what to measure on, if anything.
+        report: all that was found about the whole data set.
+        notes: how the parts were chosen.
+    """
+
+    learned_from: Dataset
+    measured_on: Dataset | None
+    report: Report
+    notes: tuple[str, ...] = ()
+
+
+def parts_of(
+    data: str | Path, *, split: str | None = None, validation: str | None = None, keep_aside: bool = True
+) -> Parts:
+    """Check the whole data set, and take its parts.
+
+    Args:
+        data: a folder or file in any format.
+        split: what to learn from; else train, or what stands for it.
+        validation: what to measure on, "none" for nothing; else val. Where that is missing, or pictures of it are
+            learned from, a tenth of the pictures is kept aside for it, alike in classes and always the same.
+        keep_aside: whether that is wanted.
+
+    Raises:
+        DataError: there is no such data set or part, or it cannot be used.
+    """
+    splits, report = check(data)
+    report.refuse()
+
+    def part(name: str) -> Dataset:
+        return usable(splits[name], data) if name in splits else read_dataset(data, name)
+
+    only = next(iter(splits)) if len(splits) == 1 else "train"
+    learned_from = part(split or next((name for name in TO_LEARN_FROM if name in splits), only))
+    if validation == NONE:
+        return Parts(learned_from, None, report)
+    if validation is None and "val" in splits and not shared(learned_from, splits["val"]):
+        validation = "val"
+    if validation is None:
+        why = "the pictures of val are learned from" if "val" in splits else "there is no val to measure on"
+        return _some_kept_aside(learned_from, report, why) if keep_aside else Parts(learned_from, None, report)
+    measured_on = part(validation)
+    if measured_on.classes != learned_from.classes:
+        raise DataError(f"{validation} has other classes than {learned_from.split}", source=data)
+    if not any(example.objects for example in measured_on):
+        hint = f"--validation names another part, or {NONE}"
+        raise DataError(f"no picture of {validation} has an object: nothing to measure", source=data, hint=hint)
+    return Parts(learned_from, measured_on, report, _leak(learned_from, measured_on))
+
+
+def shared(one: Dataset, other: Dataset) -> int:
+    """How many pictures of ``one`` are in the other, too."""
+    return len({example.path for example in one} & {example.path for example in other})
+
+
+def _leak(learned_from: Dataset, measured_on: Dataset) -> tuple[str, ...]:
+    count = shared(learned_from, measured_on)
+    if not count:
+        return ()
+    said = f"{count} of the {len(measured_on)} pictures to measure on are learned from: what is measured will flatter"
+    return (said,)
+
+
+def _some_kept_aside(dataset: Dataset, report: Report, why: str) -> Parts:
+    if len(dataset) > 1:
+        learned_from, measured_on = divide(dataset, {"train": 1 - ASIDE, "val": ASIDE}).values()
+        if all(any(example.objects for example in part) for part in (learned_from, measured_on)):
+            said = f"{len(measured_on)} of the {len(dataset)} pictures of {dataset.split} are kept aside for it"
+            note = f"{why}: {said} (--validation names another part, or {NONE})"
+            return Parts(replace(learned_from, split=dataset.split), measured_on, report, (note,))
+    return Parts(dataset, None, report, (f"{why}, and too few pictures with objects to keep some aside",))

@@ -1,0 +1,189 @@
+"""Panoptic quality (Kirillov et al., CVPR 2019) and the mean IoU of classes, from counts that pictures add to.
+
+A segment of the truth and a found one of its class are a hit if their IoU exceeds 0.5; pixels that are nobody's in
+the truth do not count in it. PQ of a class is the summed IoU of its hits over hits + half of the rest, found and true.
+A found segment is no error if more than half of it lies on nobody's pixels or in a crowd of its class.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from condetr.core.errors import UsageError
+from condetr.data.object_masks import object_masks
+from condetr.data.records import Example
+from condetr.images.detections import Detections
+from condetr.images.segment_png import segment_numbers
+
+HIT = 0.5
+_DIGITS = 9  # that are told; the last of 17 are rounding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PanopticCounts:
+    """Of one picture, or of many added up; each an entry a class.
+
+    Attributes:
+        iou: summed over the hits.
+        hits: pairs of a true and a found segment.
+        wrong: found segments without a partner.
+        missed: true segments without a partner.
+        shared: pixels of the class in truth and answer.
+        true_pixels: of the class in the truth.
+        found_pixels: of the class in the answer, where the truth knows a class.
+    """
+
+    iou: Float64[np.ndarray, "classes"]
+    hits: Int64[np.ndarray, "classes"]
+    wrong: Int64[np.ndarray, "classes"]
+    missed: Int64[np.ndarray, "classes"]
+    shared: Int64[np.ndarray, "classes"]
+    true_pixels: Int64[np.ndarray, "classes"]
+    found_pixels: Int64[np.ndarray, "classes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Attributes: panoptic, segmentation (IoU of the hits) and recognition quality (F1 of segments), in [0, 1]."""
+
+    pq: float
+    sq: float
+    rq: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassQuality(Quality):
+    """Of one class. Attributes: true segments; IoU of its pixels, None where neither truth nor answer has any."""
+
+    segments: int
+    iou: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panoptic(Quality):
+    """Averages over the classes of which there is a segment, true or found.
+
+    Attributes:
+        things: of the classes that are counted; None without one.
+        stuff: of the others.
+        per_class: by name.
+        miou: mean IoU of the pixels of each class.
+    """
+
+    things: Quality | None
+    stuff: Quality | None
+    per_class: dict[str, ClassQuality]
+    miou: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def counts_of(example: Example, found: Detections, classes: int) -> PanopticCounts:
+    """Compare the segments of one picture; labels of ``found`` are those of the data set.
+
+    Raises:
+        UsageError: nothing says which segment each pixel belongs to.
+        AnnotationError: the truth cannot be read any more; likewise ImageError.
+    """
+    if found.segments is None:
+        raise UsageError("there are no segments to compare", source=found.source)
+    everything = (*example.objects, *example.crowds)
+    truth, answer = _true_segments(example), found.segments.cpu().long()
+    pairs = torch.bincount(
+        (truth * (len(found) + 1) + answer).flatten(), minlength=(len(everything) + 1) * (len(found) + 1)
+    )
+    both = pairs.reshape(len(everything) + 1, len(found) + 1).numpy()
+    true_labels = np.array([one.label for one in everything], dtype=np.int64)
+    found_labels = found.labels.cpu().numpy().astype(np.int64)
+    crowd = np.arange(len(everything)) >= len(example.objects)
+    inside, areas, nobody = both[1:, 1:], both[1:].sum(axis=1), both[0, 1:]
+    found_areas = both[:, 1:].sum(axis=0)
+    union = areas[:, None] + found_areas - inside - nobody
+    iou = inside / np.maximum(union, 1)
+    same = true_labels[:, None] == found_labels
+    hit = same & ~crowd[:, None] & (iou > HIT)
+    rows, columns = hit.nonzero()
+    excused = nobody + (inside * (same & crowd[:, None])).sum(axis=0)
+    wrong = ~hit.any(axis=0) & (excused <= HIT * found_areas)
+    missed = ~hit.any(axis=1) & ~crowd & (areas > 0)
+
+    def per_class(labels: Int64[np.ndarray, "some"], weights: Any = None) -> np.ndarray:
+        return np.bincount(labels, weights, classes)
+
+    return PanopticCounts(
+        iou=per_class(true_labels[rows], iou[rows, columns]).astype(np.float64),  # of no hits, counts of 0
+        hits=per_class(true_labels[rows]),
+        wrong=per_class(found_labels[wrong]),
+        missed=per_class(true_labels[missed]),
+        shared=per_class(true_labels, (inside * same).sum(axis=1)).astype(np.int64),
+        true_pixels=per_class(true_labels, areas).astype(np.int64),
+        found_pixels=per_class(found_labels, inside.sum(axis=0)).astype(np.int64),
+    )
+
+
+def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: Sequence[int]) -> Panoptic:
+    """Add up pictures and average over classes."""
+    each = list(counts)
+    total = {
+        one.name: np.sum([getattr(part, one.name) for part in each], axis=0) if each else np.zeros(len(names))
+        for one in fields(PanopticCounts)
+    }
+    hits, errors = total["hits"], total["wrong"] + total["missed"]
+    present = (hits + errors) > 0
+    weights = np.maximum(hits + 0.5 * errors, 0.5)
+    sq, rq = total["iou"] / np.maximum(hits, 1), hits / weights
+    pq = total["iou"] / weights
+    union = total["true_pixels"] + total["found_pixels"] - total["shared"]
+    ious = [_rounded(both / one) if one else None for both, one in zip(total["shared"], union, strict=True)]
+    is_stuff = np.isin(np.arange(len(names)), list(stuff))
+
+    def averaged(chosen: np.ndarray) -> Quality | None:
+        chosen = chosen & present
+        if not chosen.any():
+            return None
+        return Quality(pq=_rounded(pq[chosen].mean()), sq=_rounded(sq[chosen].mean()), rq=_rounded(rq[chosen].mean()))
+
+    of_all = averaged(present) or Quality(pq=0.0, sq=0.0, rq=0.0)
+    known = [iou for iou in ious if iou is not None]
+    return Panoptic(
+        **asdict(of_all),
+        things=averaged(~is_stuff),
+        stuff=averaged(is_stuff),
+        per_class={
+            name: ClassQuality(
+                pq=_rounded(pq[i]), sq=_rounded(sq[i]), rq=_rounded(rq[i]),
+                segments=int(hits[i] + total["missed"][i]), iou=ious[i],
+            )
+            for i, name in enumerate(names)
+            if present[i]
+        },
+        miou=_rounded(np.mean(known)) if known else None,
+    )  # fmt: skip
+
+
+def _true_segments(example: Example) -> Int64[Tensor, "height width"]:
+    """Which object, or crowd, each pixel belongs to, counted from 1."""
+    everything = (*example.objects, *example.crowds)
+    truth = torch.zeros(example.size, dtype=torch.int64)
+    if example.segments is None:
+        masks = object_masks(example, everything)
+        if len(masks) and masks.sum(dim=0).max() > 1:
+            hint = "panoptic quality needs panoptic data; `condetr data convert --to coco-panoptic` makes some"
+            raise UsageError("has objects that share pixels", source=example.path, hint=hint)
+        for place, mask in enumerate(masks, start=1):
+            truth[mask] = place
+        return truth
+    numbers = segment_numbers(example.segments)
+    for place, one in enumerate(everything, start=1):
+        truth[numbers == one.id] = place
+    return truth
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), _DIGITS)

@@ -1,0 +1,81 @@
+"""A convolution and the frozen norm behind it in one, with the gradients of the convolution's own weight.
+
+A frozen norm scales and shifts each channel. The weight can be scaled instead, which is smaller than the maps by far:
+they are spared a pass forward and one backward, and nothing but the input of the convolution is kept for the latter.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from condetr.core.shapes import FeatureMap
+from condetr.model.convolution import FrozenBatchNorm
+
+Weight = Float[Tensor, "outputs inputs rows columns"]
+Scale = Float[Tensor, "outputs"]
+
+
+class Pace(NamedTuple):
+    """How a convolution moves over its input."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+class ScaledConvolution:
+    """Takes the place of ``conv.forward``; what ``norm`` says is read anew at each call."""
+
+    def __init__(self, conv: nn.Conv2d, norm: FrozenBatchNorm) -> None:
+        self.conv, self.norm = conv, norm
+        self.pace = Pace(conv.stride, conv.padding, conv.dilation)  # type: ignore[arg-type]  # never "same"
+
+    def __call__(self, x: FeatureMap) -> FeatureMap:
+        device, norm = x.device.type, self.norm
+        if torch.is_autocast_enabled(device):
+            x = x.to(torch.get_autocast_dtype(device))
+        scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
+        return _Convolve.apply(x, self.conv.weight, scale, norm.bias - norm.running_mean * scale, self.pace)
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: FeatureMap, weight: Weight, scale: Scale, shift: Scale, pace: Pace) -> FeatureMap:
+        ctx.save_for_backward(x, weight, scale)
+        ctx.pace = pace
+        return torch.conv2d(x, _scaled(weight, scale).to(x), shift.to(x), *pace)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: FeatureMap) -> tuple[Tensor | None, ...]:
+        x, weight, scale = ctx.saved_tensors
+        of_input, of_weight, *_ = ctx.needs_input_grad
+        inwards = (
+            _gradients(gradient, x, _scaled(weight, scale).to(x), ctx.pace, of_input=True)[0] if of_input else None
+        )
+        if not of_weight:
+            return inwards, None, None, None, None
+        if _prefers_planes(weight):
+            gradient, x = gradient.contiguous(), x.contiguous()
+        found = _gradients(gradient, x, weight.to(x), ctx.pace, of_weight=True)[1]
+        return inwards, _scaled(found.to(weight), scale), None, None, None
+
+
+def _scaled(weight: Weight, scale: Scale) -> Weight:
+    return weight * scale[:, None, None, None]
+
+
+def _prefers_planes(weight: Weight) -> bool:
+    """Whether oneDNN finds its gradient faster with colours first: up to 2.7 times where it sees neighbours."""
+    return weight.device.type == "cpu" and weight.shape[-1] > 1
+
+
+def _gradients(
+    gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace, *, of_input: bool = False, of_weight: bool = False
+) -> Any:
+    unused = {"bias_sizes": None, "transposed": False, "output_padding": (0, 0), "groups": 1}
+    wanted = of_input, of_weight, False
+    return torch.ops.aten.convolution_backward(gradient, x, weight, **pace._asdict(), **unused, output_mask=wanted)

@@ -1,0 +1,152 @@
+"""Predictors that find masks and segments; what the network sees is known."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import condetr
+from condetr.checkpoints.saving import save
+from condetr.core.errors import ModelError, UsageError
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges, Exactly
+from condetr.prediction.predictor import Predictor
+from tests.painted import NAMES, SURE, SeesColours
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
+
+TWICE = Preprocessing(size=Edges(96, 200), do_normalize=False)
+
+
+def picture(height, width, *blocks):
+    """Black, with (colour, top, left, bottom, right) blocks."""
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    for colour, top, left, bottom, right in blocks:
+        pixels[top:bottom, left:right, colour] = 255
+    return Image.fromarray(pixels)
+
+
+BOTH = picture(48, 80, (0, 5, 10, 30, 40), (1, 20, 30, 40, 60))  # red and green share a corner
+
+
+def find(given, **options):
+    return Predictor(SeesColours(), TWICE, NAMES, **({"device": "cpu"} | options)).predict(given)
+
+
+def bits(array):
+    return torch.from_numpy(np.asarray(array) > 0)
+
+
+def test_instances_may_share_pixels():
+    [found] = find(BOTH, task="instance")
+    assert found.names == ("red", "green")
+    assert found.segments is None
+    for mask, colour in zip(found.masks, (0, 1), strict=True):
+        assert torch.equal(mask, bits(BOTH)[..., colour])
+    torch.testing.assert_close(found.boxes, torch.tensor([[10.0, 5, 40, 30], [30, 20, 60, 40]]), atol=0.6, rtol=0)
+
+
+def test_every_pixel_belongs_to_one_segment_at_most():
+    [found] = find(BOTH, task="panoptic")
+    assert found.names == ("red", "green")
+    assert found.masks is None
+    red, green = bits(BOTH)[..., 0], bits(BOTH)[..., 1]
+    for number, (mine, other) in enumerate(((red, green), (green, red)), start=1):
+        assert torch.equal((found.segments == number)[~other], mine[~other])
+    shared = found.segments[21:29, 31:39]  # at its very edge a mask is less sure
+    assert (shared == 1).all(), "the surer takes what both cover"
+    assert found.boxes.tolist() == [[10, 5, 40, 30], [30, 20, 60, 40]]
+    assert found.segments.dtype == torch.int32
+
+
+def test_what_others_leave_too_little_of_is_left_out():
+    hidden = picture(48, 80, (0, 5, 10, 40, 60), (1, 10, 20, 44, 50))
+    [found] = find(hidden, task="panoptic")
+    assert found.names == ("red",)
+    assert find(hidden, task="panoptic", overlap=0.05)[0].names == ("red", "green")
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_options(task):
+    assert find(BOTH, task=task, top_k=1)[0].names == ("red",)
+    assert find(BOTH, task=task, classes=["green"])[0].names == ("green",)
+    assert find(BOTH, task=task, threshold=1.0)[0].names == ()
+    surest = torch.tensor(SURE - 0.5).sigmoid().item()
+    assert find(BOTH, task=task, threshold=surest)[0].names == ("red",)
+    [nothing] = find(picture(30, 50), task=task)
+    assert len(nothing) == 0
+    assert (nothing.masks if task == "instance" else nothing.segments).shape[-2:] == (30, 50)
+
+
+def test_a_lower_mask_threshold_covers_more():
+    covered = [int(find(BOTH, task="instance", mask_threshold=one)[0].masks.sum()) for one in (0.999, 0.5, 1e-6)]
+    assert covered == sorted(covered)
+    assert covered[0] < covered[2]
+
+
+def test_a_query_with_several_classes_has_its_mask_for_each():
+    [found] = find(BOTH, task="instance", threshold=0.0)
+    assert len(found) == 9
+    assert [int((found.masks == one).all((1, 2)).sum()) for one in found.masks[:2]] == [3, 3]
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_padding_is_no_part_of_the_picture(task):
+    padded = Preprocessing(size=Edges(96, 200), do_normalize=False, pad_size=Exactly(160, 224))
+    [plain] = find(BOTH, task=task)
+    [found] = Predictor(SeesColours(), padded, NAMES, task=task, device="cpu").predict(BOTH)
+    assert found.names == plain.names
+    for name in ("masks", "segments"):
+        mine, other = getattr(found, name), getattr(plain, name)
+        assert other is None or (mine != other).float().mean() < 0.01
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+@pytest.mark.parametrize("batch", [2, 3])
+def test_a_result_does_not_depend_on_the_batch(task, batch):
+    """The tiny network has masks everywhere, none of them sure: pixels at the threshold may tip."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((60, 90), (90, 60), (60, 90), (33, 70))]
+    predict = {"threshold": 0.5, "task": task, "overlap": 0.1, "device": "cpu"}
+    alone, together = (
+        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, batch=count, **predict).predict(pictures)
+        for count in (1, batch)
+    )
+    assert any(len(one) for one in alone)
+    for one, other in zip(alone, together, strict=True):
+        assert one.labels.tolist() == other.labels.tolist()
+        planes = (one.masks, other.masks) if task == "instance" else (one.segments, other.segments)
+        assert (planes[0] != planes[1]).float().mean() < 1e-3
+
+
+def test_boxes_and_scores_of_instances_are_the_detectors():
+    given = np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    found = [
+        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task=task, threshold=0.4, device="cpu").predict(given)[0]
+        for task in ("detect", "instance")
+    ]
+    assert torch.equal(found[0].boxes, found[1].boxes)
+    assert torch.equal(found[0].scores, found[1].scores)
+    assert found[1].masks.shape == (len(found[0]), 60, 90)
+
+
+def test_what_cannot_be_found():
+    with pytest.raises(UsageError, match="task: is 'instance', but the model has no mask head"):
+        Predictor(tiny_detector(), PREPROCESSING, LABELS, task="instance")
+    with pytest.raises(UsageError, match="mask_threshold: is 2, expected a number from 0 to 1"):
+        find(BOTH, task="instance", mask_threshold=2)
+    broken = tiny_segmenter()
+    with torch.no_grad():
+        next(broken.mask_head.parameters()).fill_(float("nan"))
+    for task in ("instance", "panoptic"):
+        with pytest.raises(ModelError, match="masks"):
+            Predictor(broken, PREPROCESSING, LABELS, task=task, threshold=0.0, device="cpu").predict(BOTH)
+
+
+def test_a_loaded_model_does_what_it_was_made_for(tmp_path):
+    for name, flat in (("instance", {}), ("panoptic", {"label_ids_to_fuse": [2]})):
+        save(tmp_path / name, tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict(), flat=flat)
+        model = condetr.load(tmp_path / name, device="cpu")
+        assert model.task == name
+        found = model.predict(BOTH, threshold=0.3)
+        assert (found.masks is None, found.segments is None) == (name == "panoptic", name == "instance")
+        assert model.predict(BOTH, task="detect").masks is None
