@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from condetr.bundled import DIGITS
 from condetr.checkpoints.loading import Checkpoint
 from condetr.checkpoints.loading import load as load_checkpoint
 from condetr.checkpoints.pushing import push
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @in_our_words
 def load(
-    reference: str | Path,
+    reference: str | Path = DIGITS,
     *,
     classes: Sequence[str] | None = None,
     device: str | torch.device = "auto",
@@ -48,7 +49,8 @@ def load(
     """Load a detector.
 
     Args:
-        reference: a hub id, a model folder, a run folder, or a weights file such as the authors' ``.pth``.
+        reference: a hub id, a model folder, a run folder, or a weights file such as the authors' ``.pth``; unless
+            given, the detector of handwritten digits that comes with condetr.
         classes: names for a new class head; rows of names that the model knows are copied, the others need training.
         device: where it runs; "auto" is the fastest there is.
         image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest

@@ -1,9 +1,10 @@
-"""Where a model lies: a folder, a run, a file, or a repository on the Hugging Face hub."""
+"""Where a model lies: a folder, a run, a file, in condetr itself, or in a repository on the Hugging Face hub."""
 
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from condetr.bundled import DIGITS, FOLDER
 from condetr.checkpoints.files import PICKLES, WEIGHTS
 from condetr.core.errors import CheckpointError
 
@@ -48,6 +49,8 @@ def find(
             return Place(_folder_of_model(path))
     except (OSError, RuntimeError) as error:  # no permission, too long a name, no such user
         raise CheckpointError(f"cannot be looked at: {error}", source=name) from None
+    if name == DIGITS:
+        return Place(FOLDER)
     if not HUB_ID.fullmatch(name) or path.suffix in (*PICKLES, ".safetensors"):
         raise CheckpointError("is neither a folder or file here nor a hub id (organisation/name)", source=name)
     options = {

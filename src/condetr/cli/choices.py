@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from condetr.core.errors import SettingsError, UsageError
+from condetr.bundled import DIGITS
+from condetr.cli.reporting import Reporter
+from condetr.core.errors import SettingsError
 
 
 def check_at_least(least: int, **settings: int) -> None:
@@ -19,11 +21,10 @@ def size_of_text(text: str, item: str) -> int | tuple[int, int]:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
-def required_model(model: str | None) -> str:
+def model_or_bundled(model: str | None, reporter: Reporter) -> str:
     if model is None:
-        reason = "no model was given, and the bundled one comes with a later release"
-        raise UsageError(reason, hint="give --model with a hub id, a model folder or a weights file")
-    return model
+        reporter.note(f"condetr: no --model was given: {DIGITS} finds handwritten digits, and comes with condetr")
+    return model or DIGITS
 
 
 def names_in(file: Path) -> list[str]:

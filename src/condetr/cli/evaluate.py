@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import condetr
-from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -29,7 +29,9 @@ _METRICS = "what to measure: ap, per-class, pr, confusion, errors, speed"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
@@ -73,8 +75,6 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
     The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
     Exit status: 0 all done, 3 nothing to measure, 4 some pictures could not be read, 8 AP is below --min-ap.
     """
-    if settings.predictions is None:
-        required_model(settings.model)
     class_map = None if settings.map is None else class_map_of(settings.map)
 
     from condetr.evaluation.evaluate import held_out
@@ -128,7 +128,7 @@ def _measured(
         )
         return report, {"predictions": settings.predictions}
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    reference = required_model(settings.model)
+    reference = model_or_bundled(settings.model, reporter)
     model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
     where = model.checkpoint.provenance
     for note in where.notes:

@@ -14,7 +14,9 @@ from condetr.core.errors import SettingsError
 
 @dataclass(frozen=True, kw_only=True)
 class InfoSettings(CommonSettings):
-    image_size: Annotated[str, "HEIGHTxWIDTH to count operations for, after resizing"] = "800x1066"
+    image_size: Annotated[str | None, "HEIGHTxWIDTH to count operations for; else what the model makes of 480x640"] = (
+        None
+    )
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detector_only: Annotated[bool, "of a segmenter, look at the detector"] = False
 
@@ -24,7 +26,7 @@ _Reference = Annotated[str, typer.Argument(help="Hub id, model folder, run folde
 
 def info(reference: _Reference, settings: InfoSettings, reporter: Reporter) -> None:
     """Show parameters, operations, classes, architecture and origin of a model."""
-    size = size_of_text(settings.image_size, "image_size")
+    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
     if isinstance(size, int):
         raise SettingsError(f"is {settings.image_size!r}, expected HEIGHTxWIDTH such as 800x1066", item="image_size")
     model = condetr.load(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import check_at_least, required_model, size_of_text
+from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -34,7 +34,9 @@ _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(CommonSettings):
-    model: Annotated[str | None, "hub id, model folder, run folder or weights file"] = None
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
@@ -76,7 +78,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
-    reference = required_model(settings.model)
+    reference = model_or_bundled(settings.model, reporter)
     output = _output_of(settings, reporter)
     pictures = _pictures_of(sources, output, reporter)
     if output is not None:

@@ -133,9 +133,6 @@ class TrainSettings(CommonSettings):
             hint = "leave out what the run did not begin with" if self.resume else None
             reason = "is for a model that begins afresh; it cannot be combined with model"
             raise SettingsError(reason, item="network", hint=hint)
-        if self.model is not None and self.naming:
-            reason = "is for a backbone that knows nothing; it cannot be combined with model"
-            raise SettingsError(reason, item="naming")
         if self.batch != "auto" and not str(self.batch).isdecimal():
             raise SettingsError(f"is {self.batch!r}, expected a whole number or auto", item="batch")
 

@@ -11,7 +11,7 @@ from condetr.training.metrics_log import Row
 
 Line: TypeAlias = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 16, 40, 36
+LEFT, RIGHT, TOP, BOTTOM = 70, 28, 40, 36
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
 COLOURS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 160), (0, 125, 135)  # dark on white
 FINER = 2  # drawn larger and shrunk: smooth lines

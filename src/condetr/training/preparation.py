@@ -23,8 +23,8 @@ from condetr.training.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
 
 
-def check_fit(detector: ConditionalDetr, dataset: Dataset) -> None:
-    """Raises UsageError or DataError where the one cannot learn from the other."""
+def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
+    """Raises UsageError or DataError where the one cannot learn from the other, or not with what is asked for."""
     if not len(dataset):
         raise DataError("has no pictures to learn from", source=dataset.root, hint="`condetr data check` says why")
     if len(dataset.classes) != detector.config.num_labels:
@@ -33,6 +33,8 @@ def check_fit(detector: ConditionalDetr, dataset: Dataset) -> None:
             source=dataset.root,
             hint="give the model a head for them: condetr.load(..., classes=dataset.classes.names)",
         )
+    if naming and detector.head.boxes.last.weight.any():  # zero until something was learned
+        raise UsageError("is for a new network, whose backbone knows nothing", item="naming", hint="leave it out")
 
 
 def some_to_learn_by_heart(dataset: Dataset, count: int) -> Dataset:

@@ -96,7 +96,7 @@ def train(
     Raises:
         CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
-    check_fit(detector, dataset)
+    check_fit(detector, dataset, 0 if folder.resumes else settings.naming)
     preprocessing = resized(preprocessing, settings.image_size, settings.max_size)
     if settings.overfit:
         dataset = validation = some_to_learn_by_heart(dataset, settings.overfit)

@@ -17,6 +17,7 @@ from condetr.cli.outcome import exit_status_of
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, one_line, say
 from condetr.core.errors import MissingExtraError, StorageError
+from condetr.images.preprocessing import Preprocessing
 
 
 def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, model, tmp_path):
@@ -63,7 +64,10 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     status, out, _ = condetr("info", model)
     assert status == 0
     assert "classes       3: cat, dog, bird" in out
-    assert "GFLOP for a picture of 800x1066" in out
+    _, said, _ = condetr_json("info", model)
+    height, width = said["flops_image_size"]
+    assert (height, width) == Preprocessing.from_dict(said["preprocessing"]).fit((480, 640))
+    assert f"GFLOP for a picture of {height}x{width}" in out
     _, said, _ = condetr_json("info", model, "--image-size", "64x96")
     assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
     assert said["flops_image_size"] == [64, 96]

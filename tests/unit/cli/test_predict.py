@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from condetr.core.errors import StorageError
+from condetr.data.scenes import scene
 
 
 def files_in(folder):
@@ -119,10 +120,15 @@ def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, photos, word
     assert err.count("\n") == 1
 
 
-def test_no_model_says_what_to_give(condetr, photos):
-    status, _, err = condetr("predict", photos)
-    assert status == 2
-    assert "no model was given, and the bundled one comes with a later release (give --model" in err
+def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
+    folder = tmp_path / "digits"  # a name that must not be taken for the model
+    folder.mkdir()
+    scene(0, split="val").picture.save(folder / "scene.png")
+    status, out, err = condetr("predict", folder, "--json")
+    assert status == 0
+    assert "no --model was given: condetr/digits finds handwritten digits" in err
+    (found,) = json.loads(out)["results"]
+    assert found
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "gone/", "no*.jpg", "x.tar", "empty"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from condetr.core.errors import ModelError
+from condetr.core.errors import ModelError, UsageError
 from condetr.core.records import Target
 from condetr.data.augmentation import augmentation_of
 from condetr.images.preprocessing import Preprocessing
@@ -131,6 +131,13 @@ def test_it_is_the_same_again(tmp_path, scenes):
     assert state_of(tmp_path / "one") == state_of(tmp_path / "two")
     small_run(tmp_path / "other", scenes, naming=3, epochs=1, seed=1)
     assert state_of(tmp_path / "one") != state_of(tmp_path / "other")
+
+
+def test_what_was_learned_is_not_spoiled(tmp_path, scenes):
+    detector = tiny_detector()
+    detector.head.boxes.last.weight.data.fill_(0.1)
+    with pytest.raises(UsageError, match="naming: is for a new network"):
+        small_run(tmp_path / "run", scenes, detector=detector, naming=3)
 
 
 def test_steps_are_counted_from_zero():
