@@ -11,11 +11,13 @@ from condetr.core.errors import CheckpointError
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
+from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
+from condetr.prediction.finding import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """A detector with a head for the classes that are to be learned.
+    """A detector with a head for the classes that are to be learned, and masks where they are.
 
     Attributes:
         preprocessing: of pictures when predicting.
@@ -31,14 +33,16 @@ class Beginning:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def afresh(cls, config: DetectorConfig, *, origin: Mapping[str, Any]) -> "Beginning":
+    def afresh(cls, config: DetectorConfig, *, task: Task, origin: Mapping[str, Any]) -> "Beginning":
         """A network with the authors' initial weights."""
-        return cls(ConditionalDetr(config), Preprocessing(), origin=origin)
+        network = ConditionalDetr if task == "detect" else ConditionalDetrSegmenter
+        return cls(network(config), Preprocessing(), origin=origin)
 
     @classmethod
-    def stored(cls, reference: str, *, classes: Sequence[str], revision: str | None = None) -> "Beginning":
-        """A model that was trained before; of one from the hub the commit is told."""
-        checkpoint = load(reference, classes=classes, revision=revision)
+    def stored(cls, reference: str, *, classes: Sequence[str], task: Task, revision: str | None = None) -> "Beginning":
+        """A model that was trained before, perhaps for another task; of one from the hub the commit is told."""
+        masks = task != "detect"
+        checkpoint = load(reference, classes=classes, revision=revision, detector_only=not masks, fresh_mask_head=masks)
         source = checkpoint.provenance.path / "preprocessor_config.json"
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing or {}, source=source)
         commit = checkpoint.provenance.revision
@@ -46,19 +50,25 @@ class Beginning:
         return cls(checkpoint.detector, preprocessing, checkpoint.flat, checkpoint.provenance.notes, origin)
 
     @classmethod
-    def loaded(cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str]) -> "Beginning":
+    def loaded(
+        cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str], task: Task
+    ) -> "Beginning":
         """A copy of a model that somebody holds, who keeps it as it is."""
         origin = {"model": str(checkpoint.provenance.path)}
         detector, notes = with_new_classes(checkpoint.detector, checkpoint.labels, classes)
+        if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
+            detector, notes = detector.without_masks(), (*notes, "left out the mask head")
+        if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):
+            detector, notes = with_masks(detector), (*notes, "new mask head: freshly initialised")
         return cls(detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
-    def going_on(cls, last: Path, *, classes: Sequence[str]) -> "Beginning | None":
+    def going_on(cls, last: Path, *, classes: Sequence[str], task: Task) -> "Beginning | None":
         """The model that a run left last, so that it goes on without what it began with; None where there is none."""
         if not (last / "config.json").is_file():
             return None
         try:
-            found = cls.stored(str(last), classes=classes)
+            found = cls.stored(str(last), classes=classes, task=task)
         except CheckpointError:  # its weights are not needed: the checkpoints have them
             return None
         return cls(found.detector, found.preprocessing, found.flat)

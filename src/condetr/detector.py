@@ -199,10 +199,11 @@ class Detector:
         from condetr.training.telling import Lines
 
         output = None if output is None else Path(output)
+        how = settings_of({"task": self.task} | settings, output if resume else None)
         return run(
             data,
-            settings_of(settings, output if resume else None),
-            lambda classes: Beginning.loaded(self.checkpoint, self.preprocessing, classes=classes),
+            how,
+            lambda classes: Beginning.loaded(self.checkpoint, self.preprocessing, classes=classes, task=how.task),
             output=output,
             split=split,
             validation=validation,

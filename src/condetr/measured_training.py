@@ -16,7 +16,9 @@ from condetr.data.parts import parts_of
 from condetr.data.records import Dataset
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.processes import here
+from condetr.evaluation.report import PANOPTIC
 from condetr.model.detector import ConditionalDetr
+from condetr.prediction.finding import Task
 from condetr.prediction.output_folder import next_free
 from condetr.training.events import Noted, Say, nobody_listens
 from condetr.training.preparation import resized
@@ -65,10 +67,17 @@ def run(
     if not is_first_process():
         say = nobody_listens
     with claimed(output or next_free(OUTPUT), resume=resume, is_first=is_first_process()) as folder:
-        parts = parts_of(data, split=split, validation=validation, keep_aside=not settings.overfit)
+        parts = parts_of(
+            data,
+            split=split,
+            validation=validation,
+            keep_aside=not settings.overfit,
+            masks=settings.task != "detect",
+            panoptic=settings.task == "panoptic",
+        )
         classes = parts.learned_from.classes.names
         torch.manual_seed(settings.seed)
-        beginning = _going_on(folder, classes) or begin(classes)
+        beginning = _going_on(folder, classes, settings.task) or begin(classes)
         chosen = {name: value for name, value in (("split", split), ("validation", validation)) if value is not None}
         for text in (*parts.report.summary().splitlines(), *parts.notes, *beginning.notes):
             say(Noted(text))
@@ -111,13 +120,22 @@ def train_and_measure(
     command: str = "",
     say: Say = nobody_listens,
 ) -> Trained:
-    """Train, with COCO's AP of the validation data between epochs; ``train`` tells about the arguments."""
+    """Train, with the averages of the validation data between epochs; ``train`` tells about the arguments."""
     preprocessing = resized(beginning.preprocessing, settings.image_size, settings.max_size)
     labels = dict(enumerate(dataset.classes.names))
 
     def averages(network: ConditionalDetr, data: Dataset) -> Mapping[str, float]:
         where = next(network.parameters()).device
-        report = evaluate_detector(network, data, preprocessing, labels, device=where, metrics=["ap"], share=here())
+        report = evaluate_detector(
+            network,
+            data,
+            preprocessing,
+            labels,
+            device=where,
+            metrics=["ap", *(PANOPTIC if settings.task == "panoptic" else ())],
+            task=settings.task,
+            share=here(),
+        )
         return report.averages()
 
     return train(
@@ -142,11 +160,11 @@ def _with_stuff(flat: Mapping[str, Any], stuff: Sequence[int]) -> dict[str, Any]
     return others | {STUFF: list(stuff)} if stuff else others
 
 
-def _going_on(folder: RunFolder, classes: Sequence[str]) -> Beginning | None:
+def _going_on(folder: RunFolder, classes: Sequence[str], task: Task) -> Beginning | None:
     """What a resumed run left, said to come from where it came from."""
     if not folder.resumes or not any(folder.checkpoints.glob("step-*")):
         return None
-    found = Beginning.going_on(folder.last, classes=classes)
+    found = Beginning.going_on(folder.last, classes=classes, task=task)
     stored = folder.config()
     origin = {name: stored[name] for name in ORIGIN if name in stored}
     return None if found is None else replace(found, origin=origin)

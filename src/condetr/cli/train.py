@@ -62,8 +62,8 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "Beginning":
 
     if settings.model is None:
         config = settings.network.config(len(classes))
-        return Beginning.afresh(config, origin={"network": jsonable(asdict(settings.network))})
-    return Beginning.stored(settings.model, classes=classes, revision=settings.revision)
+        return Beginning.afresh(config, task=settings.task, origin={"network": jsonable(asdict(settings.network))})
+    return Beginning.stored(settings.model, classes=classes, task=settings.task, revision=settings.revision)
 
 
 def _tell(trained: "Trained", reporter: Reporter) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from condetr.cli.choices import Task
 from condetr.cli.command import CommonSettings
 from condetr.cli.settings import read_settings
 from condetr.core.errors import SettingsError
@@ -87,6 +88,7 @@ class TrainSettings(CommonSettings):
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     split: Annotated[str | None, "part of the data to learn from; else train, or the only one"] = None
     validation: Annotated[str | None, "part to measure on, or none; else val, or a tenth that is kept aside"] = None
+    task: Annotated[Task, "what to learn: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
     epochs: Annotated[int, "times that every picture is seen"] = 50
     batch: Annotated[str | int, "pictures of a process at once; auto: as many as fit, at most 16"] = 2
     accumulate: Annotated[int, "batches to add up before each step"] = 1
@@ -101,7 +103,7 @@ class TrainSettings(CommonSettings):
     warmup: Annotated[int, "steps in which it rises first"] = 0
     clip: Annotated[float, "longest gradient; 0: any"] = 0.1
     freeze: Annotated[
-        tuple[Literal["early", "backbone", "encoder", "decoder", "head"], ...] | None,
+        tuple[Literal["early", "backbone", "encoder", "decoder", "head", "detector"], ...] | None,
         "parts that stay as they are; else early with a model, none without",
     ] = None
     ema: Annotated[float, "memory of the average of the weights, 0.999 say; 0: no average"] = 0.0

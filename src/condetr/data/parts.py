@@ -33,7 +33,13 @@ class Parts:
 
 
 def parts_of(
-    data: str | Path, *, split: str | None = None, validation: str | None = None, keep_aside: bool = True
+    data: str | Path,
+    *,
+    split: str | None = None,
+    validation: str | None = None,
+    keep_aside: bool = True,
+    masks: bool = False,
+    panoptic: bool = False,
 ) -> Parts:
     """Check the whole data set, and take its parts.
 
@@ -43,15 +49,19 @@ def parts_of(
         validation: what to measure on, "none" for nothing; else val. Where that is missing, or pictures of it are
             learned from, a tenth of the pictures is kept aside for it, alike in classes and always the same.
         keep_aside: whether that is wanted.
+        masks: whether objects need a segmentation.
+        panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
 
     Raises:
         DataError: there is no such data set or part, or it cannot be used.
     """
-    splits, report = check(data)
+    splits, report = check(data, masks=masks, panoptic=panoptic)
     report.refuse()
 
     def part(name: str) -> Dataset:
-        return usable(splits[name], data) if name in splits else read_dataset(data, name)
+        return (
+            usable(splits[name], data) if name in splits else read_dataset(data, name, masks=masks, panoptic=panoptic)
+        )
 
     only = next(iter(splits)) if len(splits) == 1 else "train"
     learned_from = part(split or next((name for name in TO_LEARN_FROM if name in splits), only))

@@ -30,6 +30,19 @@ class ConditionalDetrSegmenter(ConditionalDetr):
         chosen = zip(trace.embeddings[-1], queries, strict=True)
         return self.mask_head(trace, [of_image[numbers] for of_image, numbers in chosen])
 
+    def without_masks(self) -> ConditionalDetr:
+        """The detector alone, which shares its weights."""
+        return _Bare(self)
+
+
+class _Bare(ConditionalDetr):
+    def __init__(self, segmenter: ConditionalDetrSegmenter) -> None:
+        nn.Module.__init__(self)
+        self.config = segmenter.config
+        for name, part in segmenter.named_children():
+            if name != "mask_head":
+                self.add_module(name, part)
+
 
 class _Extended(ConditionalDetrSegmenter):
     def __init__(self, detector: ConditionalDetr, mask_head: MaskHead) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from condetr.core.records import Target
 from condetr.images.sizes import HeightWidth
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.supervised import SupervisedDetector
 
 MOST = 16  # pictures of a step in the paper, over all its devices
@@ -33,7 +34,10 @@ def bytes_kept(supervised: SupervisedDetector, size: HeightWidth, device: torch.
             seen[storage.data_ptr()] = max(storage.nbytes(), seen.get(storage.data_ptr(), 0))
         return tensor
 
-    target = Target(torch.zeros(1, dtype=torch.int64), torch.full((1, 4), 0.5))
+    masks = (
+        torch.ones(1, *size, dtype=torch.bool) if isinstance(supervised.detector, ConditionalDetrSegmenter) else None
+    )
+    target = Target(torch.zeros(1, dtype=torch.int64), torch.full((1, 4), 0.5), masks)
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         supervised(torch.zeros(1, 3, *size, device=device), None, [target], 1.0)
     return sum(seen.values())

@@ -17,7 +17,7 @@ COLOURS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 
 FINER = 2  # drawn larger and shrunk: smooth lines
 PANELS = {
     "loss": ("loss",),
-    "loss of the last layer": ("loss_ce", "loss_bbox", "loss_giou"),
+    "loss of the last layer": ("loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice"),
     "learning rate": ("lr", "lr_backbone"),
     "length of the gradient": ("gradient",),
 }

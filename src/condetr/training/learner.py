@@ -8,6 +8,7 @@ from torch.amp import GradScaler
 from torch.optim import AdamW
 
 from condetr.model.detector import ConditionalDetr
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.averaging import WeightAverage
 from condetr.training.freezing import freeze
 from condetr.training.optimiser import build_optimiser
@@ -89,7 +90,8 @@ def build_learner(detector: ConditionalDetr, settings: TrainingSettings, process
         recomputed=settings.recompute,
     )
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0
-    network = processes.wrapped(supervised, unused_weights=drops or detector.config.decoder_layers == 1)
+    masks = isinstance(detector, ConditionalDetrSegmenter)  # of a batch without objects there are none
+    network = processes.wrapped(supervised, unused_weights=drops or masks or detector.config.decoder_layers == 1)
     optimiser = build_optimiser(
         supervised,
         lr=settings.lr,

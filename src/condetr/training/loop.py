@@ -10,6 +10,7 @@ import torch
 from condetr.core.errors import CheckpointError, ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
+from condetr.prediction.finding import Task
 from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
 from condetr.training.faults import Watch, is_lost_contact, is_out_of_memory, lost_contact, out_of_memory
 from condetr.training.interruption import Interruption
@@ -25,7 +26,7 @@ from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
 
 Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
-WATCHED = "ap"  # the measure that decides which model is best
+WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # decides which model is best
 APART = 100  # steps between the checkpoints of short epochs
 
 
@@ -133,7 +134,7 @@ class Loop:
                 raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
             raise
         metrics = self.processes.from_first(metrics)
-        is_best = progress.note(metrics, WATCHED)
+        is_best = progress.note(metrics, WATCHED[self.settings.task])
         if is_best and self.keeper is not None:
             self.keeper.model(self.keeper.folder.best)
         self.journal.evaluated(progress)

@@ -2,24 +2,32 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import torch
+from jaxtyping import Bool, Int32
 from PIL import Image
+from torch import Tensor
 
 from condetr.core.boxes import cxcywh_to_xyxy
-from condetr.core.errors import ImageError
 from condetr.core.records import Target
 from condetr.core.shapes import PixelMask
 from condetr.data.batches import TrainingBatch
 from condetr.data.records import Box, Dataset
 from condetr.images.decode import decode
 from condetr.images.detection import Detection
-from condetr.images.draw import draw
+from condetr.images.detections import Detections
+from condetr.images.draw import draw, draw_segments
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.scoring import detections_of
 from condetr.model.detector import ConditionalDetr
+from condetr.prediction.finding import Task
+from condetr.prediction.predictor import Predictor
 from condetr.training.run_folder import RunFolder
 
+Masks: TypeAlias = Bool[Tensor, "objects _height _width"]
+Segments: TypeAlias = Int32[Tensor, "_height _width"]
+Regions = TypeVar("Regions", Masks, Segments)
 SIDE = 400  # pixels of the longer edge of a picture on a sheet
 GAP = 8
 COLUMNS = 4
@@ -36,9 +44,11 @@ class Showcase:
         preprocessing: Preprocessing,
         labels: Mapping[int, str],
         unseen: Dataset | None,
+        task: Task = "detect",
     ) -> None:
         """``unseen`` are pictures to show predictions of."""
         self._folder, self._preprocessing, self._labels, self._unseen = folder, preprocessing, labels, unseen
+        self._task = task
 
     def showing_first(self, feed: Iterator[list[TrainingBatch]]) -> Iterator[list[TrainingBatch]]:
         """The same batches; those of the first step are shown as the network sees them."""
@@ -51,7 +61,7 @@ class Showcase:
     def show_predictions(self, detector: ConditionalDetr) -> None:
         if self._unseen:
             chosen = self._unseen[:SHOWN]
-            sheet = sheet_of_predictions(detector, chosen, self._preprocessing, self._labels)
+            sheet = sheet_of_predictions(detector, chosen, self._preprocessing, self._labels, self._task)
             self._save(sheet, "samples/predictions.jpg")
 
     def show_curves(self, sheet: Image.Image) -> None:
@@ -69,34 +79,41 @@ def sheet_of_batches(
 ) -> Image.Image:
     """The pictures as the network sees them, varied and resized, with their labels."""
     shown = [
-        _painted(picture, _truth(target, picture.size, labels))
+        _painted(picture, _truth(target, picture.size, labels), _masks_of(target, picture))
         for batch in batches
         for picture, target in zip(_pictures_of(batch, preprocessing), batch.targets, strict=True)
     ]
     return _sheet(shown[:SHOWN])
 
 
-@torch.no_grad()
 def sheet_of_predictions(
-    detector: ConditionalDetr, dataset: Dataset, preprocessing: Preprocessing, labels: Mapping[int, str]
+    detector: ConditionalDetr,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    labels: Mapping[int, str],
+    task: Task = "detect",
 ) -> Image.Image:
-    """Every picture with what is found in it."""
-    device = next(detector.parameters()).device
-    detector.eval()
-    shown = []
-    for example in dataset:
-        try:
-            picture = decode(example.path)
-        except ImageError:  # said where it is learned from or measured
-            continue
-        batch = preprocessing.prepare([picture])
-        prediction = detector(batch.pixels.to(device))
-        sizes = batch.original_sizes
-        (scored,) = detections_of(prediction.logits, prediction.boxes, sizes, threshold=THRESHOLD)
-        rows = zip(scored.boxes.tolist(), scored.scores.tolist(), scored.labels.tolist(), strict=True)
-        found = [Detection((x1, y1, x2, y2), score, label, labels[label]) for (x1, y1, x2, y2), score, label in rows]
-        shown.append(_painted(picture, found))
-    return _sheet(shown)
+    """Every picture with what is found in it; those that cannot be read are told where they are learned from."""
+    predictor = Predictor(
+        detector,
+        preprocessing,
+        labels,
+        threshold=THRESHOLD,
+        device=next(detector.parameters()).device,
+        task=task,
+        stuff=dataset.classes.stuff,
+    )
+    results = predictor.stream([example.path for example in dataset], on_error="collect")
+    return _sheet([_shown(one) for one in results if isinstance(one, Detections)])
+
+
+def _shown(found: Detections) -> Image.Image:
+    assert found.source is not None, "what is looked at is a file"
+    picture = decode(Path(found.source))
+    if found.segments is not None:
+        larger, _ = _enlarged(picture)
+        return draw_segments(larger, list(found), _resized(found.segments, larger))
+    return _painted(picture, list(found), found.masks)
 
 
 def _pictures_of(batch: TrainingBatch, preprocessing: Preprocessing) -> Iterator[Image.Image]:
@@ -116,16 +133,32 @@ def _truth(target: Target, size: tuple[int, int], labels: Mapping[int, str]) -> 
     return [Detection((x1, y1, x2, y2), 1.0, label, labels[label]) for (x1, y1, x2, y2), label in rows]
 
 
+def _masks_of(target: Target, picture: Image.Image) -> Masks | None:
+    return None if target.masks is None else target.masks[:, : picture.height, : picture.width]
+
+
 def _size_of(mask: PixelMask | None, place: int) -> tuple[int, int] | None:
     return None if mask is None else (int(mask[place, :, 0].sum()), int(mask[place, 0].sum()))
 
 
-def _painted(picture: Image.Image, objects: Sequence[Detection]) -> Image.Image:
-    """Enlarged or shrunk first, so that labels are legible on any picture."""
+def _painted(picture: Image.Image, objects: Sequence[Detection], masks: Masks | None = None) -> Image.Image:
+    larger, scale = _enlarged(picture)
+    moved = [Detection(_times(one.box, scale), one.score, one.label, one.name) for one in objects]
+    return draw(larger, moved, None if masks is None else _resized(masks, larger))
+
+
+def _enlarged(picture: Image.Image) -> tuple[Image.Image, float]:
+    """Or shrunk, so that labels are legible on any picture; and by how much."""
     scale = SIDE / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    moved = [Detection(_times(one.box, scale), one.score, one.label, one.name) for one in objects]
-    return draw(picture.resize(size, Image.Resampling.BICUBIC), moved)
+    return picture.resize(size, Image.Resampling.BICUBIC), scale
+
+
+def _resized(regions: Regions, picture: Image.Image) -> Regions:
+    """Masks or numbers of segments, at the size of a picture."""
+    rows = torch.arange(picture.height) * regions.shape[-2] // picture.height
+    columns = torch.arange(picture.width) * regions.shape[-1] // picture.width
+    return regions[..., rows[:, None], columns]
 
 
 def _times(box: Box, scale: float) -> Box:
@@ -135,9 +168,9 @@ def _times(box: Box, scale: float) -> Box:
 
 def _sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     columns = max(1, min(COLUMNS, len(pictures)))
-    pitch = SIDE + GAP
+    across, down = SIDE + GAP, max((SIDE, *(picture.height for picture in pictures))) + GAP  # a legend makes one higher
     rows = max(1, -(-len(pictures) // columns))
-    sheet = Image.new("RGB", (columns * pitch - GAP, rows * pitch - GAP), "white")
+    sheet = Image.new("RGB", (columns * across - GAP, rows * down - GAP), "white")
     for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place % columns * pitch, place // columns * pitch))
+        sheet.paste(picture, (place % columns * across, place // columns * down))
     return sheet

@@ -10,6 +10,7 @@ from condetr.core.errors import SettingsError
 from condetr.data.augmentation import Preset
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
+from condetr.prediction.finding import Task
 from condetr.training.freezing import Part
 from condetr.training.precision import Name as PrecisionName
 from condetr.training.schedule import Shape
@@ -22,6 +23,7 @@ _AT_LEAST = {
 
 
 _ONE_OF = {
+    "task": get_args(Task),
     "schedule": get_args(Shape),
     "precision": get_args(PrecisionName),
     "augment": get_args(Preset),
@@ -32,6 +34,7 @@ _ONE_OF = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
+    task: Annotated[Task, "what to learn: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
     epochs: Annotated[int, "times that every picture is seen"] = 50
     batch: Annotated[Literal["auto"] | int, "pictures of a process at once; auto: as many as fit, at most 16"] = 2
     accumulate: Annotated[int, "batches to add up before each step"] = 1

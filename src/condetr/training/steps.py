@@ -16,7 +16,7 @@ from condetr.losses.set_loss import Losses
 from condetr.training.learner import Learner
 from condetr.training.processes import Processes
 
-MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "cardinality_error", "class_error")
+MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice", "cardinality_error", "class_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Step:
     """What came of a step.
 
     Attributes:
-        measured: the total loss, and of the last decoder layer each of `MEASURED`.
+        measured: the total loss, and of the last decoder layer each of `MEASURED`; NaN what is not learned.
         gradient: its length before clipping.
         unmatched: objects without a query, for want of queries.
         left_out: why the weights did not change; None when they did.
@@ -76,11 +76,16 @@ def _losses_of(learner: Learner, batch: TrainingBatch, objects: float) -> tuple[
         for name, term in terms.items()
         for layer in (~term.isfinite()).nonzero().flatten().tolist()
     ]
+    masks = {"masks": losses.masks, "dice": losses.dice}
+    broken += [name for name, term in masks.items() if term is not None and not term.isfinite()]
     return None, f"the loss is not finite ({', '.join(broken) or 'their sum'}) {pictures}"
 
 
 def _measured(losses: Losses) -> Tensor:
-    terms = losses.total, losses.classes, losses.boxes, losses.giou, losses.cardinality_error, losses.class_error
+    unknown = torch.full_like(losses.total, math.nan)
+    masks = (unknown if term is None else term for term in (losses.masks, losses.dice))
+    means = losses.cardinality_error, losses.class_error
+    terms = losses.total, losses.classes, losses.boxes, losses.giou, *masks, *means
     return torch.stack([term if term.ndim == 0 else term[-1] for term in terms]).detach().float()
 
 

@@ -10,8 +10,10 @@ BETWEEN_LINES = 10.0  # seconds
 
 
 def numbers_of(metrics: Mapping[str, float]) -> str:
-    """The two that people compare."""
-    return ", ".join(f"{name} {metrics[name]:.3f}" for name in ("ap", "ap50") if name in metrics)
+    """Those that people compare."""
+    return ", ".join(
+        f"{name} {metrics[name]:.3f}" for name in ("ap", "ap50", "mask_ap", "mask_ap50", "pq") if name in metrics
+    )
 
 
 def text_of(event: Event, loss: float | None = None) -> str | None:

@@ -126,7 +126,7 @@ def train(
         folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
         keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
         journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
-        showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation)
+        showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation, settings.task)
     loop = Loop(
         settings,
         Schedule(settings.schedule, settings.decay_begins, settings.warmup),
@@ -170,7 +170,7 @@ def _pictures(dataset: Dataset, settings: TrainingSettings, preprocessing: Prepr
     preset = "none" if settings.overfit else settings.augment
     size = preprocessing.size if preprocessing.do_resize else None
     augmentation = augmentation_of(preset, size, flip=settings.flip)
-    return Pictures(dataset, augmentation, preprocessing, seed=settings.seed)
+    return Pictures(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
 
 
 def _name_first(

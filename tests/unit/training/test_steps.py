@@ -16,7 +16,7 @@ from condetr.training.optimiser import build_optimiser
 from condetr.training.precision import Precision
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
-from condetr.training.steps import Step, take_step
+from condetr.training.steps import MEASURED, Step, take_step
 from condetr.training.supervised import SupervisedDetector
 from tests.unit.training.networks import tiny_detector
 
@@ -57,7 +57,9 @@ def test_accumulated_batches_are_one_large_batch(processes):
     whole = TrainingBatch(torch.cat((one.pixels, other.pixels)), None, (TWO, NONE, ONE, TWO), ("",) * 4)
     first, second = take_step(together, [whole], processes, 0.0), take_step(apart, [one, other], processes, 0.0)
     assert second.measured[:4] == pytest.approx(first.measured[:4], rel=1e-5)
-    assert second.measured[4] == pytest.approx(first.measured[4])  # a mean over pictures
+    assert second.measured[-2] == pytest.approx(first.measured[-2])  # a mean over pictures
+    assert MEASURED[-2] == "cardinality_error"
+    assert math.isnan(first.measured[MEASURED.index("loss_mask")]), "a detector learns no masks"
     for name, gradient in gradients(together).items():
         torch.testing.assert_close(gradients(apart)[name], gradient, rtol=1e-3, atol=1e-5)
 
@@ -95,7 +97,7 @@ def test_a_filler_beside_pictures_changes_no_measure(processes):
         take_step(with_it, [batch_of(TWO), filler], processes, 0.1),
         take_step(without, [batch_of(TWO)], processes, 0.1),
     )
-    assert steps[0].measured == pytest.approx(steps[1].measured)
+    assert steps[0].measured == pytest.approx(steps[1].measured, nan_ok=True)
 
 
 def test_more_objects_than_queries_are_counted(processes):
@@ -152,9 +154,9 @@ def test_fp16_finds_its_gradient_scale_and_goes_on(processes):
 def test_a_step_that_is_left_out_is_counted_and_too_many_end_the_run():
     said, progress = [], Progress(step=12)
     watch = Watch("skip", "skip", said.append)
-    lost = Step((math.nan,) * 6, math.nan, 0, left_out="the loss is not finite")
+    lost = Step((math.nan,) * 8, math.nan, 0, left_out="the loss is not finite")
     watch.judge(lost, progress)
-    watch.judge(Step((1.0,) * 6, 1.0, 0), progress)
+    watch.judge(Step((1.0,) * 8, 1.0, 0), progress)
     assert (progress.skipped, said) == (1, [Warned("left out, step 12: the loss is not finite")])
     for _ in range(IN_A_ROW - 1):
         watch.judge(lost, progress)
@@ -165,7 +167,7 @@ def test_a_step_that_is_left_out_is_counted_and_too_many_end_the_run():
 
 
 def test_an_overflow_is_no_reason_to_stop():
-    overflow = Step((1.0,) * 6, math.inf, 0, left_out="the gradient is not finite", overflow=True)
+    overflow = Step((1.0,) * 8, math.inf, 0, left_out="the gradient is not finite", overflow=True)
     watch, progress = Watch("stop", "skip", lambda event: None), Progress()
     for _ in range(50):
         watch.judge(overflow, progress)
