@@ -131,6 +131,8 @@ def _measured(
     reference = model_or_bundled(settings.model, reporter)
     model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
     where = model.checkpoint.provenance
+    if where.revision is not None:
+        reporter.note(f"condetr: {reference} is at commit {where.revision}")
     for note in where.notes:
         reporter.detail(f"condetr: {note}")
     with progress("pictures", len(share.positions(len(dataset))), reporter) as step:
