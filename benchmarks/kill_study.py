@@ -103,8 +103,11 @@ def main() -> int:
         for trial in range(options.random + options.inside):
             run = folder / f"run-{trial}"
             if trial < options.random:
-                at = chance.uniform(0, seconds)
-                died = in_a_process(lambda r=run: small_run(r, scenes, **settings), kill_after=at)
+                died = 0
+                while died != -signal.SIGKILL:  # it may have ended before its time
+                    shutil.rmtree(run, ignore_errors=True)
+                    at = chance.uniform(0, seconds)
+                    died = in_a_process(lambda r=run: small_run(r, scenes, **settings), kill_after=at)
                 told = f"after {at:.2f} s"
             else:
                 number, after = chance.randint(1, calls), chance.random() < 0.5
