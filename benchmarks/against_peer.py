@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,10 +24,17 @@ def arguments(description: str) -> argparse.Namespace:
 
 
 def measure(
-    case: str, ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, deviation: float, goal: float
+    case: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    rounds: int,
+    deviation: float,
+    goal: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, str | float]:
     """Time both, print the line, return the numbers; ``deviation`` is of the outputs."""
-    row = {"case": case, **interleave(ours, theirs, rounds).summary(), "deviation": deviation, "goal": goal}
+    row = {"case": case, **interleave(ours, theirs, rounds, clock).summary(), "deviation": deviation, "goal": goal}
     print(
         f"{case:36} {row['ratio']:5.2f}x ({row['low']:.2f} to {row['high']:.2f}, goal {goal:g}), "
         f"{row['ours_ms']:.2f} ms against {row['theirs_ms']:.2f} ms, deviation {deviation:.1e}"

@@ -45,9 +45,10 @@ class Beginning:
         checkpoint = load(reference, classes=classes, revision=revision, detector_only=not masks, fresh_mask_head=masks)
         source = checkpoint.provenance.path / "preprocessor_config.json"
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing or {}, source=source)
-        commit = checkpoint.provenance.revision
-        origin = {"model": reference} | ({} if commit is None else {"revision": commit})
-        return cls(checkpoint.detector, preprocessing, checkpoint.flat, checkpoint.provenance.notes, origin)
+        origin, notes = {"model": reference}, checkpoint.provenance.notes
+        if (commit := checkpoint.provenance.revision) is not None:
+            origin["revision"], notes = commit, (f"{reference} is at commit {commit}", *notes)
+        return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
     def loaded(

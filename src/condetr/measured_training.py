@@ -11,7 +11,7 @@ import torch
 
 from condetr.beginning import Beginning
 from condetr.checkpoints.labels_json import STUFF
-from condetr.core.errors import SettingsError
+from condetr.core.errors import SettingsError, UsageError
 from condetr.data.parts import parts_of
 from condetr.data.records import Dataset
 from condetr.evaluation.evaluate import evaluate_detector
@@ -63,6 +63,8 @@ def run(
     """
     if output is None and (resume or int(os.environ.get("WORLD_SIZE", "1")) > 1):
         raise SettingsError("must be given to resume, and where several processes train together", item="output")
+    if output is not None and output.resolve() == Path(data).resolve():
+        raise UsageError("is the data set itself", source=output, item="output", hint="choose another --output")
     check_installed(settings.log)
     if not is_first_process():
         say = nobody_listens

@@ -106,15 +106,24 @@ def test_a_killed_process_ends_the_others_in_words(tmp_path, launched):
     assert f"process 1 (pid {two[1].pid} on {socket.gethostname()}) is gone or cut off" in said
 
 
+def test_a_process_killed_while_it_measures_is_named_as_well(tmp_path, launched):
+    write_scenes(tmp_path / "scenes", 7)
+    two = launched(tmp_path / "run", "--die-measuring", port=free_port())
+    (_, said), _ = ends(two, within=60)
+    assert two[0].returncode == 5, said
+    assert f"process 1 (pid {two[1].pid} on {socket.gethostname()}) is gone or cut off, in step 2" in said
+    assert (tmp_path / "run/checkpoints/step-2/manifest.json").is_file()
+
+
 def test_the_first_one_killed_inside_a_save_and_four_going_on(tmp_path, launched):
     scenes = write_scenes(tmp_path / "scenes", 7)
-    two = launched(tmp_path / "run", "--die-in-save", "3", port=free_port(), save_every=1)
+    two = launched(tmp_path / "run", "--die-in-save", "3", port=free_port(), save_every=1, accumulate=1)
     _, (_, said) = ends(two, within=60)
     assert (two[0].returncode, two[1].returncode) == (-signal.SIGKILL, 5)
     assert f"process 0 (pid {two[0].pid} on " in said
     assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} >= {"step-2", ".staged-step-3"}
 
-    four = launched(tmp_path / "run", "--resume", ranks=range(4), of=4, port=free_port())
+    four = launched(tmp_path / "run", "--resume", ranks=range(4), of=4, port=free_port(), accumulate=1)
     said = ends(four, within=120)
     assert [process.returncode for process in four] == [0] * 4, said
     assert "going on from step-2" in said[0][0]

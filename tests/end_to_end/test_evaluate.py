@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -32,6 +34,21 @@ def test_two_processes_count_every_picture_once(command, scenes):
     assert said[0] == said[1]
     assert said[0]["data"]["pictures"] == 7
     assert (scenes / "alone/predictions.json").read_text() == (scenes / "both/predictions.json").read_text()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_no_half_report(command, scenes, tmp_path, number, status):
+    write_scenes(tmp_path / "many", train=0, val=600)
+    words = ["evaluate", tmp_path / "many", "--model", "model", "--map", "map.yaml", "--device", "cpu"]
+    running = command.start(*words, "--output", tmp_path / "report", cwd=scenes)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "report").is_dir() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(number)
+    out, said = running.communicate(timeout=60)
+    assert (running.returncode, out) == (status, "")
+    assert said.endswith(f"condetr: error: stopped by {number.name}\n")
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_folder_in_voc_form(command, shared, tmp_path):

@@ -9,9 +9,9 @@ from PIL import Image
 
 from tests.end_to_end.lively import enliven
 
-CLOSE = 0.01  # pixels: two ways through the same float32 arithmetic
+CLOSE = 0.05  # pixels: two ways through the same float32 arithmetic
 TOP_K = 100  # of both
-SURE = 0.001  # of a score; the head of the lively weights magnifies the last digits
+SURE = 0.01  # of a score; the head of the lively weights magnifies the last digits, on some processors to 0.001
 
 
 def noise(folder, count, size=(96, 128)):

@@ -7,9 +7,11 @@ import sys
 import time
 
 import pytest
+import yaml
 from PIL import Image
 
 import condetr
+from condetr.data.scene_folder import write_scenes
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -69,6 +71,15 @@ def test_the_commit_of_a_hub_model_is_printed_and_stored(command, cache, odd, tm
     assert f"org/name is at commit {COMMIT}" in run.stderr
     assert json.loads((tmp_path / "out/run.json").read_text())["revision"] == COMMIT
     assert json.loads(run.stdout)["model"]["revision"] == COMMIT
+
+
+def test_the_commit_that_a_run_began_with_is_stored(command, cache, tmp_path):
+    write_scenes(tmp_path / "data", train=2, val=1)
+    words = ("data", "--model", "org/name", "--epochs", "1", "--workers", "0", "--device", "cpu", "--output", "run")
+    run = command("train", *words, env=cache, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert f"org/name is at commit {COMMIT}" in run.stderr
+    assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["revision"] == COMMIT
 
 
 def test_without_a_network_a_hub_name_fails_soon_and_names_the_cache(command, cache, odd):

@@ -24,6 +24,7 @@ def test_a_run_and_what_it_measured(command, tmp_path):
     said = json.loads(both.stdout)
     assert said["progress"]["step"] == 2
     assert both.stderr.count("epoch 1: loss") == 1
+    assert "Warning" not in both.stderr
 
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     best = max((row for row in rows if "ap" in row), key=lambda row: row["ap"])

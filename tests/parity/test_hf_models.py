@@ -30,7 +30,7 @@ TINY = {
     "num_queries": 9,
     "num_labels": 5,
 }
-CLOSE = {"atol": 1e-4, "rtol": 1e-4}  # fp32 through some hundred layers; the peers agree with each other to 1e-5
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}  # fp32 through some hundred layers, whose order of adding depends on the processor
 
 
 def pair(**settings):
@@ -59,8 +59,16 @@ def labels_of(*counts, classes=5):
 
 def agree(ours, theirs):
     assert list(ours) == list(theirs)
-    for name in theirs:
-        torch.testing.assert_close(ours[name], theirs[name], **CLOSE, msg=lambda said, name=name: f"{name}: {said}")
+    for name, expected in theirs.items():
+        assert_alike(ours[name], expected, name)
+
+
+def assert_alike(found, expected, name):
+    if not torch.is_tensor(expected):
+        torch.testing.assert_close(found, expected, **CLOSE, msg=lambda said: f"{name}: {said}")
+        return
+    close = CLOSE | {"atol": CLOSE["atol"] * max(1.0, float(expected.detach().abs().max()))}
+    torch.testing.assert_close(found, expected, **close, msg=lambda said: f"{name}: {said}")
 
 
 @pytest.mark.parametrize(

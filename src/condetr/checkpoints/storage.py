@@ -8,6 +8,8 @@ from pathlib import Path
 
 from condetr.core.errors import StorageError
 
+UNNAMED = ".unfinished"  # how a file ends that has no name yet
+
 
 def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
     """Let each writer fill a temporary file, then give all of them their names at once.
@@ -19,7 +21,7 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, write in writers.items():
-            handle, path = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            handle, path = tempfile.mkstemp(prefix=f".{name}.", suffix=UNNAMED, dir=folder)
             os.close(handle)
             temporary = Path(path)
             written[temporary] = folder / name
@@ -36,6 +38,12 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> 
         for temporary in written:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """What a process that died inside `write_files` left; not while another one may be writing."""
+    for path in folder.glob(f".*{UNNAMED}"):
+        path.unlink(missing_ok=True)
 
 
 def _reach_disk(path: Path) -> None:

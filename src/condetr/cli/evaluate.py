@@ -126,7 +126,10 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
     reference = model_or_bundled(settings.model, reporter)
     model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
-    for note in model.checkpoint.provenance.notes:
+    where = model.checkpoint.provenance
+    if where.revision is not None:
+        reporter.note(f"condetr: {reference} is at commit {where.revision}")
+    for note in where.notes:
         reporter.detail(f"condetr: {note}")
     return model
 

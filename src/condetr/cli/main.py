@@ -10,7 +10,6 @@ import condetr
 from condetr.cli import convert, data, doctor, evaluate, hub, info, predict, train
 from condetr.cli.command import Run, as_command
 from condetr.cli.outcome import exit_status_of
-from condetr.cli.versions import check_versions
 
 app = typer.Typer(
     name="condetr",
@@ -63,9 +62,4 @@ def _root(version: _Version = False) -> None:  # noqa: FBT002  typer's flag
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and answer with its exit status; see ``outcome.py``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    return exit_status_of(lambda: _answer(words), debug="--debug" in words)
-
-
-def _answer(words: list[str]) -> int | None:
-    check_versions()
-    return app(args=words, prog_name="condetr", standalone_mode=False)
+    return exit_status_of(lambda: app(args=words, prog_name="condetr", standalone_mode=False), debug="--debug" in words)

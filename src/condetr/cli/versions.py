@@ -1,25 +1,24 @@
-"""What condetr needs below itself, looked at before anything of it is imported."""
+"""What condetr needs below itself, looked at before anything else is imported: an old Python reads this file, too."""
+
+from __future__ import annotations  # or Python 3.9 stumbles over the annotations below
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from condetr.core.errors import UsageError
-
 PYTHON, TORCH = (3, 11), (2, 10)  # as pyproject.toml says
 
 
-def check_versions() -> None:
-    """Raises UsageError where Python or PyTorch is too old."""
+def what_is_too_old() -> str | None:
+    """In one line, with what to do; None where nothing is."""
     if sys.version_info[:2] < PYTHON:
-        raise _too_old("Python", ".".join(map(str, sys.version_info[:3])), PYTHON)
+        return _told("Python", ".".join(map(str, sys.version_info[:3])), PYTHON)
     try:
         torch = version("torch")
     except PackageNotFoundError:
-        raise UsageError("PyTorch is not installed", hint="pip install torch") from None
-    if tuple(int(part) for part in torch.split(".")[:2]) < TORCH:
-        raise _too_old("PyTorch", torch, TORCH)
+        return "PyTorch is not installed (pip install torch)"
+    return _told("PyTorch", torch, TORCH) if tuple(map(int, torch.split(".")[:2])) < TORCH else None
 
 
-def _too_old(what: str, found: str, least: tuple[int, ...]) -> UsageError:
+def _told(what: str, found: str, least: tuple[int, ...]) -> str:
     wanted = ".".join(map(str, least))
-    return UsageError(f"this is {what} {found}; condetr needs {wanted} or newer", hint=f"install {what} {wanted}")
+    return f"this is {what} {found}; condetr needs {wanted} or newer (install {what} {wanted})"

@@ -85,5 +85,6 @@ def is_lost_contact(error: RuntimeError) -> bool:
 
 def lost_contact(error: RuntimeError, step: int, gone: Sequence[Companion]) -> ModelError:
     who = " and ".join(map(str, gone)) or "another process of this training"
-    reason = f"{who} is gone or cut off, in step {step}: {str(error).splitlines()[0]}"
+    said = error.reason if isinstance(error, ModelError) else str(error)
+    reason = f"{who} is gone or cut off, in step {step}: {said.splitlines()[0]}"
     return ModelError(reason, hint="its own output, or the launcher's, says why; --resume goes on")

@@ -53,13 +53,12 @@ class Loop:
         """
         try:
             self._run(feed, progress)
-        except ModelError:
-            with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
-                self._save(progress)
-            raise
-        except RuntimeError as error:
+        except RuntimeError as error:  # ModelError is one
             if is_lost_contact(error):
                 raise lost_contact(error, progress.step, self.processes.gone()) from error
+            if isinstance(error, ModelError):
+                with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
+                    self._save(progress)
             raise
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:

@@ -46,7 +46,7 @@ class MetricsLog:
             with path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            self._complain(error)
+            self._complain(path, error)
 
     def _replace(self, path: Path, text: str) -> None:
         staged = path.with_name(f".{path.name}")
@@ -54,13 +54,11 @@ class MetricsLog:
             staged.write_text(text, encoding="utf-8")
             staged.replace(path)
         except OSError as error:
-            self._complain(error)
+            self._complain(path, error)
 
-    def _complain(self, error: OSError) -> None:
+    def _complain(self, path: Path, error: OSError) -> None:
         if not self.is_broken:
-            self._say(
-                Warned(f"the log cannot be written, training goes on without: {error.strerror} ({error.filename})")
-            )
+            self._say(Warned(f"{path} cannot be written, training goes on without: {error.strerror}"))
         self.is_broken = True
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from threading import Timer
 from typing import Any, cast
@@ -24,6 +25,9 @@ from condetr.training.events import Say, Warned
 
 TIMEOUT = timedelta(minutes=30)  # of a collective: an evaluation on one process keeps the others waiting
 PATIENCE = 60.0  # seconds until a person is told that somebody is waited for
+_DDP = signature(DistributedDataParallel).parameters
+_SYNC = "forward_sync_buffers" if "forward_sync_buffers" in _DDP else "broadcast_buffers"  # before PyTorch 2.15
+_NO_SYNC: Mapping[str, Any] = {_SYNC: False}  # buffers are the same on all, and stay so
 
 
 class Processes:
@@ -75,9 +79,9 @@ class Processes:
         return DistributedDataParallel(
             network,
             device_ids=devices,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
             find_unused_parameters=unused_weights,
+            **_NO_SYNC,
         )
 
     def adding_up(self, network: nn.Module) -> AbstractContextManager[None]:

@@ -15,6 +15,7 @@ import torch
 import torchvision
 import yaml
 
+from condetr.checkpoints.storage import remove_unfinished
 from condetr.core.errors import StorageError, UsageError
 from condetr.training.checkpointing import remove_leftovers
 from condetr.training.lock import LOCK, Lock
@@ -107,7 +108,10 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
     try:
         (path / "checkpoints").mkdir(exist_ok=True)
         remove_leftovers(path / "checkpoints")
-        yield RunFolder(path, resume, (lock.missing,) if lock.missing else ())
+        folder = RunFolder(path, resume, (lock.missing,) if lock.missing else ())
+        for models in (folder.last, folder.best):
+            remove_unfinished(models)
+        yield folder
     finally:
         wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
         if wrote_nothing and path / LOCK not in there:
@@ -115,8 +119,8 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
                 (path / LOCK).unlink()
         lock.release()
         with suppress(OSError):  # somebody else has put something there
-            for folder in made if wrote_nothing else ():
-                folder.rmdir()
+            for empty in made if wrote_nothing else ():
+                empty.rmdir()
 
 
 def _nothing_to_resume(path: Path) -> UsageError:

@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import tomllib
 import warnings
@@ -156,19 +157,22 @@ def test_every_end_has_its_status_and_one_line(capsys, error, status, says):
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "says"),
+    ("stub", "says"),
     [
-        ("sys.version_info", (3, 10, 4), "this is Python 3.10.4; condetr needs 3.11 or newer (install Python 3.11)"),
-        ("condetr.cli.versions.version", lambda package: "2.9.1+cpu", "this is PyTorch 2.9.1+cpu; condetr needs 2.10"),
+        ("sys.version_info = (3, 10, 4)", "this is Python 3.10.4; condetr needs 3.11 or newer (install Python 3.11)"),
+        ("metadata.version = lambda name: '2.9.1+cpu'", "this is PyTorch 2.9.1+cpu; condetr needs 2.10 or newer"),
+        ("metadata.version = missing", "PyTorch is not installed"),
     ],
 )
-def test_what_is_too_old_is_said_in_one_line(condetr, monkeypatch, name, old, says):
-    with monkeypatch.context() as patched:
-        patched.setattr(name, old)
-        status, out, err = condetr("doctor")
-    assert (status, out) == (2, "")
-    assert says in err
-    assert err.count("\n") == 1
+def test_what_is_too_old_is_said_in_one_line(stub, says):
+    """Before typer is imported, which may be too new for an old Python."""
+    missing = "def missing(name): raise metadata.PackageNotFoundError(name)"
+    code = f"import sys; from importlib import metadata\n{missing}\n{stub}\n"
+    code += "sys.modules['typer'] = None; import runpy; runpy.run_module('condetr', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"condetr: error: {says}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_versions_are_those_of_the_package():

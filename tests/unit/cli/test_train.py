@@ -144,6 +144,13 @@ def test_what_cannot_be(condetr, data, words, says):
     assert says in err
 
 
+def test_the_output_is_never_the_data(condetr, data):
+    there = sorted(data.rglob("*"))
+    status, _, err = condetr("train", data, "--output", data / "train/..")
+    assert (status, "output: is the data set itself" in err) == (2, True), err
+    assert sorted(data.rglob("*")) == there
+
+
 def test_data_or_a_model_that_cannot_be_used_leave_no_folder(condetr, data, small, tmp_path, monkeypatch):
     assert condetr("train", "nowhere", "--config", small)[0] == 2
     (tmp_path / "empty").mkdir()

@@ -1,6 +1,6 @@
 """A whole training in a second or two, here or in a process of its own.
 
-python -m tests.unit.training.runs FOLDER SCENES [--resume] [--die-in-save STEP] [--set JSON]
+python -m tests.unit.training.runs FOLDER SCENES [--resume] [--die-in-save STEP] [--die-measuring] [--set JSON]
 """
 
 import argparse
@@ -9,11 +9,13 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from condetr.core.errors import CondetrError
+from condetr.evaluation.processes import here
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training import checkpointing
@@ -81,12 +83,20 @@ def die_in_save(step: int) -> None:
     checkpointing._write_json = deadly
 
 
+def die_measuring(detector: object, dataset: object) -> Mapping[str, float]:
+    """All processes but the first, which waits for what they found."""
+    if not is_first_process():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"ap": sum(here().gathered(0.0))}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("scenes", type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--die-in-save", type=int, metavar="STEP")
+    parser.add_argument("--die-measuring", action="store_true")
     parser.add_argument("--set", type=json.loads, default={})
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -97,6 +107,7 @@ def main() -> int:
             given.folder,
             given.scenes,
             resume=given.resume,
+            evaluate=die_measuring if given.die_measuring else None,
             say=lambda event: print(event, flush=True),  # noqa: T201
             **given.set,
         )

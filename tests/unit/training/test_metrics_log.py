@@ -1,5 +1,8 @@
 import csv
 import json
+from pathlib import Path
+
+import pytest
 
 from condetr.training.curves import HEIGHT, WIDTH, curves_of
 from condetr.training.events import Warned
@@ -48,18 +51,29 @@ def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path):
     assert rows_before(tmp_path, Progress()) == []
 
 
-def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path):
+FULL = Path("/dev/full")  # a disk without space
+
+
+@pytest.mark.parametrize("stands_for_it", ["a folder", "a full disk"])
+def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, stands_for_it):
+    if stands_for_it == "a full disk" and not FULL.exists():
+        pytest.skip(f"needs {FULL}")
     said = []
     log = MetricsLog(tmp_path, said.append, [])
     for name in ("metrics.jsonl", "metrics.csv"):
         (tmp_path / name).unlink()
-        (tmp_path / name).mkdir()
+        if stands_for_it == "a folder":
+            (tmp_path / name).mkdir()
+        else:
+            (tmp_path / f".{name}").symlink_to(FULL)
+            (tmp_path / name).symlink_to(FULL)
     for step in range(4):
         log.add(training(step))
     assert len(log.rows) == 4
     assert len(said) == 1
     assert isinstance(said[0], Warned)
-    assert "training goes on without" in said[0].text
+    why = "Is a directory" if stands_for_it == "a folder" else "No space left on device"
+    assert said[0].text == f"{tmp_path}/metrics.jsonl cannot be written, training goes on without: {why}"
 
 
 def test_curves_have_a_panel_more_once_something_was_measured():

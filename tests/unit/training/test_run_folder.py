@@ -18,6 +18,15 @@ with claimed(Path(sys.argv[1])):
     sys.stdin.read()
 """
 
+DIE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from condetr.checkpoints.storage import write_files
+write = lambda path: path.write_bytes(b"half")
+die = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+write_files(Path(sys.argv[1]), {"model.safetensors": write, "config.json": die})
+"""
+
 
 def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path):
     given = [sys.executable, "-c", HOLD, str(tmp_path)]
@@ -58,10 +67,22 @@ def test_what_is_there_is_neither_overwritten_nor_invented(tmp_path):
     (tmp_path / "checkpoints/step-3").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds a run already"), claimed(tmp_path):
         pass
-    (tmp_path / "checkpoints/.staged-step-4").mkdir()
     with claimed(tmp_path, resume=True) as folder:
         assert folder.resumes
         assert [path.name for path in folder.checkpoints.iterdir()] == ["step-3"]
+
+
+@pytest.mark.parametrize("kept", ["last", "best"])
+def test_what_a_killed_run_left_unfinished_is_removed(tmp_path, kept):
+    (tmp_path / "checkpoints/.staged-step-4").mkdir(parents=True)
+    (tmp_path / kept).mkdir()
+    (tmp_path / kept / "config.json").touch()
+    with subprocess.Popen([sys.executable, "-c", DIE_WRITING, str(tmp_path / kept)]) as dying:
+        dying.wait()
+    assert len(list((tmp_path / kept).iterdir())) == 3
+    with claimed(tmp_path, resume=True) as folder:
+        assert list(folder.checkpoints.iterdir()) == []
+        assert [path.name for path in (tmp_path / kept).iterdir()] == ["config.json"]
 
 
 def test_the_state_of_other_trainers_is_never_read(tmp_path):

@@ -1,0 +1,165 @@
+"""Every fault that may meet a training, an evaluation or a command, and the tests that inject it."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+GROUPS = ("TRN", "DDP", "CLI")
+INJECTED = {
+    "TRN-02 gradients overflow under fp16": (
+        "unit/training/test_steps.py::test_fp16_finds_its_gradient_scale_and_goes_on",
+        "unit/training/test_steps.py::test_an_overflow_is_no_reason_to_stop",
+    ),
+    "TRN-03 out of memory in a step": (
+        "unit/training/test_loop.py::test_out_of_memory_says_what_to_lower_and_loses_no_step",
+        "unit/training/test_steps.py::test_out_of_memory_is_recognised",
+    ),
+    "TRN-04 out of memory in the evaluation": (
+        "unit/training/test_loop.py::test_an_evaluation_that_fails_is_repeated_and_nothing_else",
+    ),
+    "TRN-08 kill -9 at random times": (
+        "end_to_end/test_kills.py::test_whatever_a_run_is_killed_at_it_goes_on_to_the_same_weights",
+    ),
+    "TRN-09 kill -9 inside the save": (
+        "end_to_end/test_kills.py::test_whatever_a_run_is_killed_at_it_goes_on_to_the_same_weights",
+        "unit/training/test_checkpointing.py::test_what_a_dead_process_left_is_removed_with_the_next_save",
+        "unit/training/test_run_folder.py::test_what_a_killed_run_left_unfinished_is_removed",
+    ),
+    "TRN-11 full disk under the log": (
+        "unit/training/test_metrics_log.py::test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing",
+    ),
+    "TRN-12 output not writable": (
+        "unit/training/test_run_folder.py::test_an_unwritable_place_is_refused_before_anything_else",
+        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+    ),
+    "TRN-13 a read that fails once": ("unit/training/test_pictures.py::test_a_read_that_fails_once_is_tried_again",),
+    "TRN-15 a picture deleted in the epoch": (
+        "unit/training/test_pictures.py::test_a_deleted_picture_is_missing_and_named",
+        "unit/training/test_loop.py::test_a_deleted_picture_is_said_and_the_run_goes_on",
+    ),
+    "TRN-16 a worker killed": ("unit/training/test_pictures.py::test_a_killed_worker_is_told_where_it_is_waited_for",),
+    "TRN-19 a batch without boxes": (
+        "unit/training/test_steps.py::test_pictures_without_objects_teach_the_classes_only",
+    ),
+    "TRN-21 one process without boxes": (
+        "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
+        "unit/losses/test_object_count.py::test_is_never_less_than_one",
+        "unit/losses/test_object_count.py::test_processes_share_their_average",
+    ),
+    "TRN-22 more boxes than queries": (
+        "unit/training/test_diagnosis.py::test_more_objects_than_queries_are_told_with_the_fullest_picture",
+        "unit/training/test_steps.py::test_more_objects_than_queries_are_counted",
+        "unit/matching/test_assignment.py::test_with_more_objects_than_queries_every_query_is_taken",
+    ),
+    "TRN-24 0, 1, 4 workers": ("end_to_end/test_training.py::test_the_number_of_workers_changes_nothing",),
+    "TRN-25 resume inside an epoch": (
+        "end_to_end/test_training.py::test_a_run_stopped_at_any_step_goes_on_bit_by_bit",
+    ),
+    "TRN-26 data changed between stop and resume": (
+        "unit/training/test_loop.py::test_changed_data_are_refused_on_resume",
+        "unit/training/test_checkpointing.py::test_other_data_is_refused_unless_allowed",
+    ),
+    "TRN-28 checkpoint of another version": (
+        "unit/training/test_checkpointing.py::test_another_format_is_refused_with_both_versions",
+    ),
+    "TRN-29 the clock jumps back": (
+        "unit/training/test_checkpointing.py::test_the_newest_two_are_kept_by_step_and_not_by_clock",
+    ),
+    "TRN-30 two runs in one folder": (
+        "unit/training/test_run_folder.py::test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way",
+    ),
+    "DDP-02 the first process killed in the save": (
+        "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
+    ),
+    "DDP-03 a process is late": (
+        "unit/training/test_processes.py::test_who_waits_for_others_says_so_long_before_giving_up",
+    ),
+    "DDP-05 resumed with 1 and with 4 processes": (
+        "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
+        "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
+        "unit/training/test_sampling.py::test_a_run_goes_on_where_it_stopped_with_another_number_of_processes",
+    ),
+    "DDP-06 pictures that do not divide by the processes": (
+        "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
+        "end_to_end/test_evaluate.py::test_two_processes_count_every_picture_once",
+    ),
+    "DDP-07 evaluation on 2 processes": (
+        "end_to_end/test_evaluate.py::test_two_processes_count_every_picture_once",
+        "end_to_end/test_torchrun.py::test_a_run_and_what_it_measured",
+    ),
+    "DDP-09 port in use": ("end_to_end/test_distributed_training.py::test_a_port_that_is_taken_is_a_slip",),
+    "DDP-11 different settings": (
+        "end_to_end/test_distributed_training.py::test_processes_with_different_settings_refuse_to_start",
+    ),
+    "CLI-01 output in a read-only folder": (
+        "unit/cli/test_predict.py::test_an_output_that_cannot_be_written_is_refused_before_the_model_is_read",
+        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+    ),
+    "CLI-02 output exists": (
+        "unit/cli/test_predict.py::test_a_used_output_is_refused_unless_it_goes_on_or_begins_anew",
+        "unit/cli/test_train.py::test_a_run_goes_on_as_it_began",
+        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+        "unit/cli/test_data.py::test_an_output_that_is_there_is_left_alone",
+    ),
+    "CLI-03 output is the input": (
+        "unit/cli/test_predict.py::test_the_output_is_never_the_input",
+        "unit/cli/test_train.py::test_the_output_is_never_the_data",
+        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+        "unit/cli/test_data.py::test_an_output_that_is_there_is_left_alone",
+    ),
+    "CLI-07 input missing": (
+        "unit/cli/test_predict.py::test_what_is_not_there_ends_the_run_before_it_begins",
+        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+        "unit/cli/test_evaluate.py::test_predictions_of_something_else_are_named",
+        "unit/cli/test_data.py::test_a_path_to_nothing_is_a_slip",
+    ),
+    "CLI-09 some inputs bad": (
+        "unit/cli/test_predict.py::test_a_folder_with_bad_pictures_is_done_in_part",
+        "unit/cli/test_evaluate.py::test_pictures_that_cannot_be_read_are_listed",
+    ),
+    "CLI-10 Ctrl-C": (
+        "end_to_end/test_interruption.py::test_a_signal_ends_a_run_after_the_picture_in_hand",
+        "end_to_end/test_interruption.py::test_a_killed_run_loses_at_most_the_picture_in_hand",
+        "end_to_end/test_train_command.py::test_three_commands_and_a_stop_on_the_way",
+        "end_to_end/test_evaluate.py::test_a_signal_ends_it_and_leaves_no_half_report",
+    ),
+    "CLI-11 names and locales": ("end_to_end/test_surroundings.py::test_odd_names_in_the_plainest_locale",),
+    "CLI-15 converted as another architecture": (
+        "unit/cli/test_commands.py::test_convert_refuses_another_architecture_naming_keys",
+    ),
+    "CLI-16 classes of the data are not the model's": (
+        "unit/cli/test_evaluate.py::test_classes_of_other_names_need_a_map",
+    ),
+    "CLI-19 no network": (
+        "end_to_end/test_surroundings.py::test_without_a_network_a_hub_name_fails_soon_and_names_the_cache",
+    ),
+    "CLI-20 hub id without revision": (
+        "end_to_end/test_surroundings.py::test_the_commit_of_a_hub_model_is_printed_and_stored",
+        "end_to_end/test_surroundings.py::test_the_commit_that_a_run_began_with_is_stored",
+    ),
+    "CLI-21 old Python or PyTorch": ("unit/cli/test_commands.py::test_what_is_too_old_is_said_in_one_line",),
+}
+CANNOT_HAPPEN = {"CLI-18": "condetr keeps no index of a data set that could be damaged"}
+
+
+def functions_in(path):
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("fault", INJECTED)
+def test_what_injects_a_fault_is_there(fault):
+    for test in INJECTED[fault]:
+        path, name = test.split("::")
+        assert (TESTS / path).is_file(), test
+        assert name in functions_in(TESTS / path), test
+
+
+def test_no_fault_is_forgotten(shared):
+    known = {one["id"] for one in json.loads((shared / "badinputs/faults.json").read_text())}
+    answered = {fault.split()[0] for fault in INJECTED}
+    assert answered.isdisjoint(CANNOT_HAPPEN)
+    assert answered | CANNOT_HAPPEN.keys() == {fault for fault in known if fault.startswith(GROUPS)}
