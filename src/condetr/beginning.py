@@ -60,7 +60,7 @@ class Beginning:
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = detector.without_masks(), (*notes, "left out the mask head")
         if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):
-            detector, notes = with_masks(detector), (*notes, "new mask head: freshly initialised")
+            detector, notes = with_masks(detector), (*notes, "new mask head, freshly initialised")
         return cls(detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
