@@ -168,7 +168,7 @@ def _times(box: Box, scale: float) -> Box:
 
 def _sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     columns = max(1, min(COLUMNS, len(pictures)))
-    across, down = SIDE + GAP, max((SIDE, *(picture.height for picture in pictures))) + GAP  # a legend makes one higher
+    across, down = SIDE + GAP, max((picture.height for picture in pictures), default=SIDE) + GAP
     rows = max(1, -(-len(pictures) // columns))
     sheet = Image.new("RGB", (columns * across - GAP, rows * down - GAP), "white")
     for place, picture in enumerate(pictures):
