@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
-    from condetr.api import Detector as Detector
     from condetr.api import load as load
     from condetr.core.errors import AnnotationError as AnnotationError
     from condetr.core.errors import CheckpointError as CheckpointError
@@ -22,6 +21,8 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.core.errors import SettingsError as SettingsError
     from condetr.core.errors import StorageError as StorageError
     from condetr.core.errors import UsageError as UsageError
+    from condetr.detector import Detector as Detector
+    from condetr.explain.explanation import Explanation as Explanation
     from condetr.hf.auto import AutoConfig as AutoConfig
     from condetr.hf.auto import AutoModel as AutoModel
     from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
@@ -38,11 +39,13 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.prediction.predictor import Predictor as Predictor
 
 _NAMES = {
-    "condetr.api": ["Detector", "load"],
+    "condetr.api": ["load"],
+    "condetr.detector": ["Detector"],
     "condetr.core.errors": [
         "AnnotationError", "CheckpointError", "CondetrError", "DataError", "GateError", "ImageError",
         "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError",
     ],
+    "condetr.explain.explanation": ["Explanation"],
     "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForObjectDetection"],
     "condetr.hf.base_model": ["ConditionalDetrModel"],
     "condetr.hf.configuration": ["ConditionalDetrConfig"],

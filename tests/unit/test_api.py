@@ -112,7 +112,7 @@ def test_what_is_pushed_is_a_model_folder(model, monkeypatch):
         assert names == ["README.md", "config.json", "model.safetensors", "preprocessor_config.json"]
         return f"https://{repository}/{options['private']}"
 
-    monkeypatch.setattr("condetr.api.push", look)
+    monkeypatch.setattr("condetr.detector.push", look)
     assert model.push_to_hub("org/name", private=True) == "https://org/name/True"
 
 
@@ -196,7 +196,20 @@ def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):
 
 
 def test_what_comes_later_is_absent():
-    assert not hasattr(condetr.Detector, "explain")
+    assert not hasattr(condetr.Detector, "export")
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         condetr.nonsense  # noqa: B018
     assert {"load", "Detections", "Detector", "CondetrError"} <= set(dir(condetr))
+
+
+def test_explain(model, picture):
+    one = model.explain(picture, threshold=0.3)
+    assert isinstance(one, condetr.Explanation)
+    assert one.detection == model.predict(picture, threshold=0.3)[0]
+    assert model.explain(picture, threshold=0.3, detection=1, pixel=(3, 4)).pixel == (3, 4)
+    every = model.explain(picture, threshold=0.3, detection="all")
+    assert [found.number for found in every] == list(range(len(every)))
+    with pytest.raises(condetr.UsageError, match="expected a number from 0, best or all"):
+        model.explain(picture, detection="worst")
+    with pytest.raises(TypeError, match="condetr calls it threshold"):
+        model.explain(picture, conf=0.3)

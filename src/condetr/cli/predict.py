@@ -19,7 +19,7 @@ from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import PictureSource

@@ -8,7 +8,7 @@ from condetr.cli.outcome import ALL_FAILED, PARTIAL
 from condetr.cli.reporting import Reporter, json_text, say
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
 
