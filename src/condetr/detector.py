@@ -22,8 +22,9 @@ from condetr.images.sizes import Numerics, size_of
 from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
 from condetr.prediction.flops import flops_of
+from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import is_one
+from condetr.prediction.sources import is_one, refuse_videos
 
 if TYPE_CHECKING:
     from condetr.training.events import Say
@@ -78,6 +79,7 @@ class Detector:
             CondetrError: a picture cannot be used, or the model gives no numbers.
         """
         predictor = self._predictor(threshold, top_k, batch, classes)
+        refuse_videos(source)
         results = predictor.predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
 
@@ -90,10 +92,15 @@ class Detector:
         top_k: int = 100,
         batch: int = 1,
         classes: Sequence[str | int] | None = None,
+        track: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Detections | Failure]:
-        """The same, one result after the other, in bounded memory however many pictures there are."""
-        return self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
+        """The same, one result after the other, in bounded memory, also of videos and cameras (by number).
+
+        With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
+        """
+        results = self._predictor(threshold, top_k, batch, classes).stream(source, on_error=on_error)
+        return followed(results) if track else results
 
     @in_our_words
     def explain(

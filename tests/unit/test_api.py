@@ -213,3 +213,13 @@ def test_explain(model, picture):
         model.explain(picture, detection="worst")
     with pytest.raises(TypeError, match="condetr calls it threshold"):
         model.explain(picture, conf=0.3)
+
+
+def test_videos_are_streamed_and_not_held(model, tmp_path):
+    videos = pytest.importorskip("tests.videos")
+    path = videos.make_video(tmp_path / "clip.mp4", 4)
+    assert [one.moment.frame for one in model.stream(path)] == [0, 1, 2, 3]
+    assert [one.moment.frame for one in model.stream(condetr.Video(path))] == [0, 1, 2, 3]
+    for given in (path, [path], 0, condetr.Video(path)):
+        with pytest.raises(condetr.UsageError, match=r"its results may be too many to hold \(stream\(\) gives"):
+            model.predict(given)
