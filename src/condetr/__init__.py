@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.core.errors import SettingsError as SettingsError
     from condetr.core.errors import StorageError as StorageError
     from condetr.core.errors import UsageError as UsageError
+    from condetr.core.errors import VideoError as VideoError
     from condetr.detector import Detector as Detector
+    from condetr.explain.explanation import Explanation as Explanation
     from condetr.hf.auto import AutoConfig as AutoConfig
     from condetr.hf.auto import AutoModel as AutoModel
     from condetr.hf.auto import AutoModelForImageSegmentation as AutoModelForImageSegmentation
@@ -38,14 +40,16 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.images.detections import Detections as Detections
     from condetr.prediction.predictor import Failure as Failure
     from condetr.prediction.predictor import Predictor as Predictor
+    from condetr.video.reading import Video as Video
 
 _NAMES = {
     "condetr.api": ["load"],
     "condetr.detector": ["Detector"],
     "condetr.core.errors": [
         "AnnotationError", "CheckpointError", "CondetrError", "DataError", "GateError", "ImageError",
-        "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError",
+        "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError", "VideoError",
     ],
+    "condetr.explain.explanation": ["Explanation"],
     "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForImageSegmentation", "AutoModelForObjectDetection"],
     "condetr.hf.base_model": ["ConditionalDetrModel"],
     "condetr.hf.configuration": ["ConditionalDetrConfig"],
@@ -57,6 +61,7 @@ _NAMES = {
     "condetr.hf.segmentation": ["ConditionalDetrForSegmentation"],
     "condetr.images.detections": ["Detections"],
     "condetr.prediction.predictor": ["Failure", "Predictor"],
+    "condetr.video.reading": ["Video"],
 }  # fmt: skip
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 

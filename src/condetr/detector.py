@@ -24,8 +24,9 @@ from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Task
 from condetr.prediction.flops import flops_of
+from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import is_one
+from condetr.prediction.sources import is_one, refuse_videos
 
 if TYPE_CHECKING:
     from condetr.training.events import Say
@@ -91,6 +92,7 @@ class Detector:
         Raises:
             CondetrError: a picture cannot be used, or the model gives no numbers.
         """
+        refuse_videos(source)
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
         results = predictor.predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
@@ -107,9 +109,49 @@ class Detector:
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
         on_error: str = "raise",
+        track: bool = False,
     ) -> Iterator[Detections | Failure]:
-        """The same, one result after the other, in bounded memory however many pictures there are."""
-        return self._predictor(threshold, top_k, batch, classes, task, mask_threshold).stream(source, on_error=on_error)
+        """The same, one result after the other, in bounded memory, also of videos and cameras (by number).
+
+        With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
+        """
+        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+        results = predictor.stream(source, on_error=on_error)
+        return followed(results) if track else results
+
+    @in_our_words
+    def explain(
+        self,
+        source: object,
+        *,
+        detection: int | str = 0,
+        threshold: float | int = 0.5,
+        top_k: int = 100,
+        classes: Sequence[str | int] | None = None,
+        pixel: tuple[float | int, float | int] | None = None,
+    ) -> Any:
+        """Show what each attention head looked at for a detection of one picture.
+
+        Args:
+            source: the picture, as for `predict`.
+            detection: its place in what `predict` finds, "best", or "all".
+            threshold: as for `predict`.
+            top_k: as for `predict`.
+            classes: as for `predict`.
+            pixel: (x, y) that the encoder is asked about; unless given, the middle of the detection's box.
+
+        Returns:
+            An ``Explanation`` with arrays, figures and ``save``; for "all" a ``Sight`` with a figure and an explanation
+            of each.
+
+        Raises:
+            CondetrError: the picture cannot be used, nothing is found, or there is no such detection or pixel.
+        """
+        from condetr.explain.look import look, which  # what paints figures is not waited for by what predicts
+
+        wanted, seen = which(detection), (self.network, self.preprocessing, self.checkpoint.labels, source)
+        sight = look(*seen, threshold=threshold, top_k=top_k, classes=classes, pixel=pixel)
+        return sight if wanted is None else sight.explain(wanted)
 
     @in_our_words
     def evaluate(

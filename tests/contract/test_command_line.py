@@ -6,12 +6,13 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli import convert, doctor, hub, info, predict, train_settings
+from condetr.cli import convert, doctor, explain, hub, info, predict, train_settings
 from condetr.cli.main import run
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,
     ("train",): train_settings.TrainSettings,
+    ("explain",): explain.ExplainSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
     ("doctor",): doctor.DoctorSettings,
@@ -37,6 +38,7 @@ PROMISED = {
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"
     ),
+    ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("convert",): "--classes --backbone",
     ("info",): "--image-size --revision",
 }

@@ -196,7 +196,30 @@ def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):
 
 
 def test_what_comes_later_is_absent():
-    assert not hasattr(condetr.Detector, "explain")
+    assert not hasattr(condetr.Detector, "export")
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         condetr.nonsense  # noqa: B018
     assert {"load", "Detections", "Detector", "CondetrError"} <= set(dir(condetr))
+
+
+def test_explain(model, picture):
+    one = model.explain(picture, threshold=0.3)
+    assert isinstance(one, condetr.Explanation)
+    assert one.detection == model.predict(picture, threshold=0.3)[0]
+    assert model.explain(picture, threshold=0.3, detection=1, pixel=(3, 4)).pixel == (3, 4)
+    every = model.explain(picture, threshold=0.3, detection="all")
+    assert [found.number for found in every] == list(range(len(every)))
+    with pytest.raises(condetr.UsageError, match="expected a number from 0, best or all"):
+        model.explain(picture, detection="worst")
+    with pytest.raises(TypeError, match="condetr calls it threshold"):
+        model.explain(picture, conf=0.3)
+
+
+def test_videos_are_streamed_and_not_held(model, tmp_path):
+    videos = pytest.importorskip("tests.videos")
+    path = videos.make_video(tmp_path / "clip.mp4", 4)
+    assert [one.moment.frame for one in model.stream(path)] == [0, 1, 2, 3]
+    assert [one.moment.frame for one in model.stream(condetr.Video(path))] == [0, 1, 2, 3]
+    for given in (path, [path], 0, condetr.Video(path)):
+        with pytest.raises(condetr.UsageError, match=r"its results may be too many to hold \(stream\(\) gives"):
+            model.predict(given)

@@ -1,11 +1,11 @@
 """``condetr predict``: pictures in; boxes, masks, pictures and tables out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -14,22 +14,25 @@ from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, si
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
+from condetr.cli.predict_video import Videos
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from condetr.detector import Detector
-    from condetr.images.detections import Detections
-    from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import PictureSource
     from condetr.prediction.writing import ResultWriter
 
 _DEFAULT_OUTPUT = Path("runs/predict")
-_FORMATS = "what to write, of images, json, jsonl, coco, coco-panoptic, yolo, csv; else images,jsonl"
+_FORMATS = (
+    "what to write, of images, video, json, jsonl, coco, coco-panoptic, yolo, csv; "
+    "else images,jsonl, of a video video,jsonl"
+)
 
-Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
+Format: TypeAlias = Literal["images", "video", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
+_DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class PredictSettings(CommonSettings):
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
+    track: Annotated[bool, "give objects of a video numbers that they keep from frame to frame"] = False
     save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
     output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
         None
@@ -71,34 +75,46 @@ class PredictSettings(CommonSettings):
 _Sources = Annotated[
     list[str],
     typer.Argument(
-        help="Files, folders, patterns, or lists (.txt, .csv) of pictures.", metavar="SOURCE...", show_default=False
+        help="Files, folders, patterns, or lists (.txt, .csv) of pictures; videos, or numbers of cameras.",
+        metavar="SOURCE...",
+        show_default=False,
     ),
 ]
 
 
 def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
-    """Detect objects in pictures.
+    """Detect objects in pictures, videos and what cameras see.
 
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
     reference = model_or_bundled(settings.model, reporter)
     output = _output_of(settings, reporter)
-    pictures = _pictures_of(sources, output, reporter)
+    videos = _videos_of(sources, settings)
+    pictures = [] if videos else _pictures_of(sources, output, reporter)
     if output is not None:
         _claim(output, settings, sources, pictures)
     model = _loaded(reference, settings, reporter)
     answer = Answer(reporter, model, output)
-    with finishing_first() as interruption, _writer_to(output, settings, model) as writer:
+    formats = settings.save or (_DEFAULT_OF_VIDEOS if videos else _DEFAULT_FORMATS)
+    with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
         waiting = [picture for picture in pictures if writer is None or not writer.is_done(picture)]
         answer.begin(done_before=len(pictures) - len(waiting))
-        with progress("pictures", len(waiting), reporter) as step:
-            for picture, result in zip(waiting, _results(model, waiting, settings), strict=True):
+        if videos:
+            painted = output if "video" in formats else None
+            work = videos.results(model, painted, track=settings.track, **_options(settings))
+        else:
+            work = zip(waiting, model.stream(waiting, **_options(settings)), strict=True)
+        total = videos.promised if videos else len(waiting)
+        with progress("frames" if videos else "pictures", total, reporter) as step, _closed(work):
+            for picture, result in work:
                 answer.add(result if writer is None else writer.add(picture, result))
                 step()
                 if interruption:
                     break
-        answer.end(interrupted=bool(interruption))
+        if videos and writer is not None:
+            writer.note(videos=videos.counts)
+        answer.end(interrupted=bool(interruption), videos=videos.counts)
         interruption.end()
     return answer.exit_status
 
@@ -149,8 +165,31 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "D
     return model
 
 
+def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
+    videos = Videos(sources)
+    if videos and settings.resume:
+        raise SettingsError("cannot go on inside a video", item="resume", hint="--overwrite begins again")
+    if not videos and settings.track:
+        raise SettingsError("needs a video or a camera", item="track")
+    if not videos and "video" in (settings.save or ()):
+        raise SettingsError("video needs a video or a camera", item="save")
+    return videos
+
+
 @contextmanager
-def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector") -> "Iterator[ResultWriter | None]":
+def _closed(work: object) -> Iterator[None]:
+    """What is in hand is finished also where the work ends early."""
+    try:
+        yield
+    finally:
+        if isinstance(work, Generator):
+            work.close()
+
+
+@contextmanager
+def _writer_to(
+    output: Path | None, settings: PredictSettings, model: "Detector", formats: Sequence[Format]
+) -> "Iterator[ResultWriter | None]":
     if output is None:
         yield None
         return
@@ -160,7 +199,7 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
-        settings.save or _DEFAULT_FORMATS,
+        [one for one in formats if one != "video"],
         run=jsonable({name: getattr(settings, name) for name in depends} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         afresh=settings.overwrite,
@@ -171,16 +210,13 @@ def _writer_to(output: Path | None, settings: PredictSettings, model: "Detector"
         yield writer
 
 
-def _results(
-    model: "Detector", pictures: "list[PictureSource]", settings: PredictSettings
-) -> "Iterator[Detections | Failure]":
-    return model.stream(
-        pictures,
-        threshold=settings.threshold,
-        top_k=settings.top_k,
-        batch=settings.batch,
-        classes=settings.classes,
-        task=settings.task,
-        mask_threshold=settings.mask_threshold,
-        on_error="collect",
-    )
+def _options(settings: PredictSettings) -> dict[str, Any]:
+    return {
+        "threshold": settings.threshold,
+        "top_k": settings.top_k,
+        "batch": settings.batch,
+        "classes": settings.classes,
+        "task": settings.task,
+        "mask_threshold": settings.mask_threshold,
+        "on_error": "collect",
+    }

@@ -1,6 +1,7 @@
 """What ``condetr predict`` answers: a summary for people, or one JSON document that grows with the pictures."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,16 @@ class Answer:
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         self._reporter.detail(f"{result.source}: {found}")
 
-    def end(self, *, interrupted: bool) -> None:
+    def end(self, *, interrupted: bool, videos: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """``videos``: how many frames of each were read, decoded, predicted on, and failed."""
         counts = dict(self._counts)
         if self._reporter.as_json:
             tail = {"failures": self._failures, "counts": counts, "interrupted": interrupted}
+            tail |= {"videos": videos} if videos else {}
             self._reporter.write("\n], " + json_text(tail)[1:] + "\n")
             return
+        for name, frames in (videos or {}).items():
+            self._reporter.note(f"condetr: {name}: {', '.join(f'{count} {what}' for what, count in frames.items())}")
         before = f", {counts['before']} done before" if counts["before"] else ""
         cut = ", interrupted" if interrupted else ""
         saved = f"; results in {self._output}" if self._output is not None else ""

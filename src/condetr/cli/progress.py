@@ -11,8 +11,8 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(what: str, total: int, reporter: Reporter) -> Iterator[Callable[[], None]]:
-    """Gives a function to call once for each of ``total`` things done; it shows on stderr, unless quiet."""
+def progress(what: str, total: int | None, reporter: Reporter) -> Iterator[Callable[[], None]]:
+    """Gives a function to call once for each of ``total`` things done, if known; shown on stderr, unless quiet."""
     if reporter.verbosity < 0 or sys.stderr is None:
         yield lambda: None
     elif sys.stderr.isatty():
@@ -23,7 +23,7 @@ def progress(what: str, total: int, reporter: Reporter) -> Iterator[Callable[[],
 
 
 class _Lines:
-    def __init__(self, what: str, total: int, reporter: Reporter) -> None:
+    def __init__(self, what: str, total: int | None, reporter: Reporter) -> None:
         self._what, self._total, self._reporter = what, total, reporter
         self._done = 0
         self._began = self._said = time.monotonic()
@@ -35,12 +35,15 @@ class _Lines:
             return
         self._said = now
         rate = self._done / (now - self._began)
+        if self._total is None:
+            self._reporter.note(f"{self._done} {self._what}, {rate:.2f} per second")
+            return
         left = (self._total - self._done) / rate
         self._reporter.note(f"{self._done}/{self._total} {self._what}, {rate:.2f} per second, {_time(left)} left")
 
 
 @contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     from rich import progress as rich
     from rich.console import Console
 

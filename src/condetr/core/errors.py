@@ -75,6 +75,12 @@ class ImageError(DataError):
     code = "image"
 
 
+class VideoError(DataError):
+    """A video or camera that cannot be opened, or a frame of it that cannot be decoded."""
+
+    code = "video"
+
+
 class AnnotationError(DataError):
     """A label of a picture that is malformed or contradicts the picture."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 from PIL import Image
@@ -16,6 +17,7 @@ from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
 from condetr.images.draw import draw, draw_segments
 from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
+from condetr.images.moment import Moment
 from condetr.images.pictures import Given, picture_of, pil_of
 from condetr.images.rle import mask_of_rle, rle_of_mask
 from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
@@ -37,6 +39,8 @@ class Detections:
         masks: one a detection, at the size of the picture.
         segments: which detection each pixel belongs to: 0 none, 1 the first.
         picture: what ``draw`` paints on; the file of ``source`` where it is None.
+        moment: which frame of a video it was, and when.
+        tracks: numbers that objects keep from frame to frame, one a detection; None where there is none yet.
 
     Raises:
         DataError: lengths, sizes or values that contradict each other.
@@ -51,10 +55,13 @@ class Detections:
     masks: Bool[Tensor, "_detections _height _width"] | None = field(default=None, repr=False)
     segments: Int[Tensor, "_height _width"] | None = field(default=None, repr=False)
     picture: Given | None = field(default=None, repr=False)
+    moment: Moment | None = None
+    tracks: tuple[int | None, ...] | None = None
 
     def __post_init__(self) -> None:
         counts = {name: len(getattr(self, name)) for name in ("boxes", "scores", "labels", "names")}
         counts |= {} if self.masks is None else {"masks": len(self.masks)}
+        counts |= {} if self.tracks is None else {"tracks": len(self.tracks)}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} {name}" for name, count in counts.items())
             raise DataError(f"{said}; expected the same number of each", source=self.source)
@@ -109,6 +116,8 @@ class Detections:
             masks=None if self.masks is None else self.masks[positions],
             segments=segments,
             picture=self.picture,
+            moment=self.moment,
+            tracks=None if self.tracks is None else tuple(self.tracks[i] for i in positions.tolist()),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,8 +125,12 @@ class Detections:
         rows = json_rows(self)
         if self.masks is not None or self.segments is not None:
             rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
-        said = {"source": self.source, "size": list(self.size), "detections": rows}
-        return said if self.segments is None else said | {"panoptic": True}
+        if self.tracks is not None:
+            rows = [row | {"track": track} for row, track in zip(rows, self.tracks, strict=True)]
+        said: dict[str, Any] = {"source": self.source, "size": list(self.size), "detections": rows}
+        if self.segments is not None:
+            said["panoptic"] = True
+        return said if self.moment is None else said | self.moment._asdict()
 
     def to_json(self) -> str:
         """One line of ASCII, so that file names that are no text survive: ``os.fsencode`` gives their bytes back."""
@@ -143,6 +156,8 @@ class Detections:
                 source=said["source"],
                 masks=torch.stack(masks) if masks and not is_panoptic else None,
                 segments=_numbered(masks, size) if is_panoptic else None,
+                moment=Moment(said["frame"], said["seconds"]) if "frame" in said else None,
+                tracks=tuple(row["track"] for row in rows) if rows and "track" in rows[0] else None,
             )
         except (KeyError, TypeError, RuntimeError) as error:
             raise DataError(f"are no detections: {error}") from None
@@ -199,6 +214,7 @@ class Detections:
             confidence=self.scores.cpu().numpy(),
             class_id=self.labels.cpu().numpy(),
             mask=torch.stack(list(self._each_mask())).cpu().numpy() if has_masks else None,
+            tracker_id=None if self.tracks is None else _tracker_ids(self.tracks),
             data={"class_name": list(self.names)},
         )
 
@@ -218,8 +234,16 @@ class Detections:
             reason = f"the picture is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
         if self.segments is not None:
-            return draw_segments(canvas, list(self), self.segments)
-        return draw(canvas, list(self), self.masks)
+            return draw_segments(canvas, self._said_with_tracks(), self.segments)
+        return draw(canvas, self._said_with_tracks(), self.masks)
+
+    def _said_with_tracks(self) -> list[Detection]:
+        if self.tracks is None:
+            return list(self)
+        return [
+            one if track is None else one._replace(name=f"#{track}: {one.name}")
+            for one, track in zip(self, self.tracks, strict=True)
+        ]
 
     def save(self, path: str | Path) -> Path:
         """Write to ``path`` what its ending says: a painted picture, .json, .jsonl, .csv or YOLO's .txt.
@@ -241,3 +265,8 @@ def _numbered(masks: Sequence[Bool[Tensor, "_height _width"]], size: HeightWidth
     for number, mask in enumerate(masks, start=1):
         segments[mask] = number
     return segments
+
+
+def _tracker_ids(tracks: tuple[int | None, ...]) -> Int64[np.ndarray, "_detections"]:
+    """As supervision writes them: -1 for none."""
+    return np.array([-1 if track is None else track for track in tracks], dtype=np.int64)

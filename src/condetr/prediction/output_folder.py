@@ -15,6 +15,7 @@ from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, 
 If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
 PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # where COCO's tools look for them
+VIDEO = "video"
 PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
@@ -102,9 +103,11 @@ def clear(folder: Path) -> None:
         for kind, endings in PER_PICTURE.items():
             for ending in endings:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
+        if "frame" in entry:  # of a video, whose name its folder has
+            (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
     for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC, RUN):
         (folder / file).unlink(missing_ok=True)
-    for kind in PER_PICTURE:
+    for kind in (*PER_PICTURE, VIDEO):
         for below in sorted((folder / kind).rglob("*"), reverse=True):
             with suppress(OSError):  # holds something else
                 below.rmdir()

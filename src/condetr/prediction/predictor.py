@@ -194,6 +194,7 @@ class Predictor:
             size=picture.batch.original_sizes[0],
             source=picture.source.name,
             picture=None if isinstance(content, CondetrError) else content,
+            moment=picture.source.moment,
         )
 
 

@@ -14,14 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import CondetrError, UsageError
+from condetr.images.moment import Moment
 from condetr.images.pictures import Given, picture_of
 from condetr.images.resize import Picture
 from condetr.images.sources import Encoded
 from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
+from condetr.video.reading import Video
 
 _IN_MEMORY = (Image.Image, np.ndarray, Tensor, *get_args(Encoded))
 _LISTS = {".txt", ".csv"}
-_NOT_YET = ("videos and cameras are not read yet", 'they will come with the extra: pip install "condetr[video]"')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +33,13 @@ class PictureSource:
         name: what results and messages call it: its path, or its place among the pictures in memory.
         place: where it lies below what was pointed at; results are filed under it.
         content: what to decode, or why there is nothing.
+        moment: which frame of a video it is.
     """
 
     name: str
     place: PurePath
     content: Given | CondetrError
+    moment: Moment | None = None
 
     def picture(self) -> Picture:
         """The upright RGB picture.
@@ -50,6 +53,51 @@ class PictureSource:
             return picture_of(self.content)
         except CondetrError as error:
             raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
+
+
+def is_video(given: object) -> bool:
+    """Whether it is called like a video, or is the number of a camera."""
+    if isinstance(given, str | os.PathLike):
+        path = os.fsdecode(given)
+        if Path(path).is_file():
+            return is_called_video(path)
+        return path.isdecimal() and not Path(path).exists()
+    return isinstance(given, int | Video) and not isinstance(given, bool)
+
+
+def refuse_videos(given: object) -> None:
+    """Where all results are to be held at once.
+
+    Raises:
+        UsageError: one of the pictures is a video or a camera.
+    """
+    for one in given if isinstance(given, list | tuple) else [given]:
+        if is_video(one):
+            name = one.name if isinstance(one, Video) else one
+            hint = "stream() gives one result after the other"
+            raise UsageError("is a video or camera; its results may be too many to hold", source=name, hint=hint)
+
+
+def frames_of(given: str | int | Video, *, label: str | None = None) -> Iterator[PictureSource]:
+    """Every frame of a video or camera, one at a time; what cannot be opened or decoded is in the stream as its error.
+
+    Args:
+        given: a path, the number of a camera, or a video that is open; it is closed at the end.
+        label: what the results of its frames are filed under; its name, unless given.
+    """
+    try:
+        video = given if isinstance(given, Video) else Video(given)
+    except CondetrError as error:
+        name = error.source or str(given)
+        yield PictureSource(name, PurePath(PurePath(name).name), error)
+        return
+    folder = label or PurePath(video.name).stem
+    for one in video:
+        if isinstance(one, CondetrError):
+            yield PictureSource(video.name, PurePath(folder), one)
+        else:
+            name = f"{video.name}#{one.moment.frame}"
+            yield PictureSource(name, PurePath(folder) / f"{one.moment.frame:06d}.jpg", one.picture, one.moment)
 
 
 def is_one(given: object) -> bool:
@@ -67,11 +115,12 @@ def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[Pi
     out. A list file (.txt, .csv) has one path in a line, relative to the list.
 
     Args:
-        given: a path, folder, pattern, list file, PIL picture, RGB array, tensor, any iterable of those, or of what
-            this function gave.
+        given: a path, folder, pattern, list file, video, number of a camera, PIL picture, RGB array, tensor, any
+            iterable of those, or of what this function gave.
         apart_from: a folder that is not walked into: the one that results are written to.
     """
-    everything = [given] if isinstance(given, (str, os.PathLike, int, PictureSource, *_IN_MEMORY)) else given
+    alone = (str, os.PathLike, int, PictureSource, Video, *_IN_MEMORY)
+    everything = [given] if isinstance(given, alone) else given
     if not isinstance(everything, Iterable):
         raise UsageError(
             f"a {type(given).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
@@ -83,11 +132,12 @@ def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[Pi
             yield _in_memory(one, position)
         elif isinstance(one, str | os.PathLike):
             yield from _pointed_at(os.fsdecode(one), apart_from)
+        elif isinstance(one, int | Video) and not isinstance(one, bool):
+            yield from frames_of(one)
         elif isinstance(one, Iterable):
             yield from pictures_in(one, apart_from=apart_from)
         else:
-            reason = _NOT_YET if isinstance(one, int) else (f"a {type(one).__name__} is no picture",)
-            yield _nothing(str(one), *reason)
+            yield _nothing(str(one), f"a {type(one).__name__} is no picture")
 
 
 def _in_memory(content: Any, position: int) -> PictureSource:
@@ -108,7 +158,7 @@ def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
     elif is_called_archive(path):
         yield _nothing(path, "is an archive, not a picture", "unpack it and give the folder")
     elif is_called_video(path):
-        yield _nothing(path, *_NOT_YET)
+        yield from frames_of(path)
     elif not stat.S_ISREG(mode):
         yield _nothing(path, "is a pipe, socket or device, not a picture file")
     else:
@@ -117,8 +167,9 @@ def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
 
 def _not_a_file(path: str, reason: str) -> Iterator[PictureSource]:
     if "://" in path:
-        camera = path.lower().startswith(("rtsp:", "rtmp:"))
-        yield _nothing(path, *(_NOT_YET if camera else ("is a URL; pictures are read from disk", "download it first")))
+        yield _nothing(path, "is a URL; pictures and videos are read from disk", "download it first")
+    elif path.isdecimal():
+        yield from frames_of(int(path))
     elif _is_pattern(path):
         found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
         matches = (

@@ -84,6 +84,10 @@ class ResultWriter:
         self._names = OutputNames(self._done)
         self.counts = Counter(ok=0, failed=0, before=len(self._done))
 
+    def note(self, **more: Any) -> None:
+        """What is known at the end only, for the description of the run."""
+        self._run |= more
+
     def is_done(self, source: PictureSource) -> bool:
         """Whether an earlier run finished it."""
         return source.name in self._done

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
+from condetr.core.errors import CondetrError, DataError, ImageError, UsageError, VideoError
 from condetr.prediction.sources import is_one, pictures_in
 
 
@@ -132,13 +132,11 @@ def test_a_list_mixes_everything(folder):
         ("loop.png", "cannot be read: Too many levels"),
         ("pipe.png", "is a pipe, socket or device"),
         ("x.tar", "is an archive"),
-        ("x.mp4", "videos and cameras are not read yet"),
         ("empty", "has no pictures in it"),
         ("empty.txt", "lists no pictures"),
-        ("rtsp://camera/1", "videos and cameras are not read yet"),
+        ("rtsp://camera/1", "is a URL"),
         ("https://host/a.png", "is a URL"),
         ("a\0b", "cannot be read: embedded null"),
-        (7, "videos and cameras are not read yet"),
         (3.5, None),
         ([None], "a NoneType is no picture"),
     ],
@@ -158,6 +156,18 @@ def test_what_is_no_picture_is_said_without_waiting(tmp_path, monkeypatch, name,
     assert isinstance(error, UsageError)
     assert says in str(error)
     assert name == [None] or str(name) in str(error)
+
+
+def test_what_is_no_video_is_said_without_waiting(tmp_path):
+    pytest.importorskip("av")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "x.mp4").touch()
+    with pytest.raises(UsageError, match=r"pipe\.mp4: is no file"):
+        raise error_of(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match=r"x\.mp4: cannot be opened: .* \(it is no video, or a damaged one"):
+        raise error_of(tmp_path / "x.mp4")
+    with pytest.raises(UsageError, match=r"camera 63: cannot be opened|cameras are read on"):
+        raise error_of(63)
 
 
 def test_special_files_in_a_folder_fail_one_by_one(tmp_path):

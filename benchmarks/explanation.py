@@ -1,0 +1,53 @@
+"""What an explanation costs beside the forward that it needs anyway: R50 on a real picture.
+
+python -m benchmarks.explanation PICTURE [--rounds 7] [--threads 1]
+"""
+
+import argparse
+import json
+import time
+
+import torch
+from tests.scramble import scramble
+
+from benchmarks.interleave import interleave, machine
+from condetr.explain.look import look
+from condetr.images.preprocessing import Preprocessing
+from condetr.model.config import DetectorConfig
+from condetr.model.detector import ConditionalDetr
+from condetr.prediction.predictor import Predictor
+
+LABELS = {number: f"class {number}" for number in range(91)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    network = scramble(ConditionalDetr(DetectorConfig(num_labels=91))).eval()
+    preprocessing = Preprocessing()
+    predictor = Predictor(network, preprocessing, LABELS, device="cpu", threshold=0.0)
+
+    def predict() -> None:
+        predictor.predict(options.picture)
+
+    def explain() -> None:
+        look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0)
+
+    def explain_and_draw() -> None:
+        look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0).figure("bands")
+
+    clock = time.process_time
+    said = {
+        "machine": machine(),
+        "explain / predict": interleave(predict, explain, options.rounds, clock).summary(),
+        "explain with figure / predict": interleave(predict, explain_and_draw, options.rounds, clock).summary(),
+    }
+    print(json.dumps(said, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""``condetr explain``: what a detection is made of, as figures and arrays."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import condetr
+from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.command import CommonSettings
+from condetr.cli.progress import progress
+from condetr.cli.reporting import Reporter, jsonable
+from condetr.core.errors import SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from condetr.explain.explanation import Explanation
+    from condetr.explain.sight import Sight
+
+_DEFAULT_OUTPUT = Path("runs/explain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(CommonSettings):
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    detection: Annotated[str, "which one: its number from 0, best, or all"] = "best"
+    threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
+    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
+    top_k: Annotated[int, "the most detections of the picture"] = 100
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    pixel: Annotated[str | None, "place X,Y that the encoder is asked about; else the middle of the box"] = None
+    output: Annotated[Path | None, "folder for figures and arrays; else runs/explain"] = None
+    overwrite: Annotated[bool, "write over the files of an earlier explanation in the output folder"] = False
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
+        if self.pixel is not None:
+            _point_of(self.pixel)
+        if not 0 <= self.threshold <= 1:
+            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        if self.detection not in ("best", "all") and not self.detection.isdecimal():
+            raise SettingsError(f"is {self.detection!r}, expected a number from 0, best or all", item="detection")
+
+
+_Image = Annotated[str, typer.Argument(help="One picture.", metavar="IMAGE", show_default=False)]
+
+
+def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> None:
+    """Show what each attention head looked at for a detection.
+
+    Writes bands.png (content, spatial and combined attention of the last decoder layer), layers.png (all decoder
+    layers), encoder.png (where one place of the picture looked), explanation.npz (all maps) and explanation.json;
+    with --detection all, overview.png and a folder for each detection.
+    """
+    output = _ready(settings)
+    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
+    reference = model_or_bundled(settings.model, reporter)
+    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
+    for note in model.checkpoint.provenance.notes:
+        reporter.detail(f"condetr: {note}")
+    explained = model.explain(
+        image,
+        detection=settings.detection,
+        threshold=settings.threshold,
+        top_k=settings.top_k,
+        classes=settings.classes,
+        pixel=None if settings.pixel is None else _point_of(settings.pixel),
+    )
+    if settings.detection == "all":
+        _answer_all(explained, output, reporter)
+    else:
+        _write(output, explained)
+        said = {"output": str(output), "explanation": explained.to_dict(maps=False)}
+        reporter.result(f"{_line(explained)}; figures in {output}", jsonable(said))
+
+
+def _answer_all(sight: "Sight", output: Path, reporter: Reporter) -> None:
+    from condetr.checkpoints.storage import write_files
+
+    write_files(output, {"overview.png": partial(_fill, sight.overview_png)})
+    explanations, lines = [], []
+    with progress("detections", len(sight), reporter) as step:
+        for one in sight:
+            _write(output / f"detection-{one.number}", one)
+            explanations.append(one.to_dict(maps=False))
+            lines.append(_line(one))
+            step()
+    text = "\n".join([*lines, f"{len(sight)} detections; figures in {output}"])
+    reporter.result(text, jsonable({"output": str(output), "explanations": explanations}))
+
+
+def _write(folder: Path, one: "Explanation") -> None:
+    from condetr.checkpoints.storage import write_files
+
+    writers = {name: partial(_fill, content) for name, content in one.contents().items()}
+    write_files(folder, writers)
+
+
+def _fill(content: Any, path: Path) -> None:
+    path.write_bytes(content())
+
+
+def _line(one: "Explanation") -> str:
+    x, y = one.reference_point
+    heads = ", ".join(
+        f"{number + 1} {head['region']}" for number, head in enumerate(one.to_dict(maps=False)["layers"][-1]["heads"])
+    )
+    name = " ".join(one.detection.name.split())
+    return f"{one.number}: {name} {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
+
+
+def _ready(settings: ExplainSettings) -> Path:
+    """The folder to write to, before anything costly begins."""
+    from condetr.prediction.output_folder import next_free
+
+    output = settings.output or next_free(_DEFAULT_OUTPUT)
+    try:
+        if output.exists() and any(output.iterdir()) and not settings.overwrite:
+            reason, hint = "exists and is not empty", "give another --output, or --overwrite it"
+            raise UsageError(reason, source=output, hint=hint)
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"cannot be written: {error.strerror}", source=output, hint="give another --output") from error
+    return output
+
+
+def _point_of(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"is {text!r}, expected pixels X,Y such as 320,240", item="pixel") from None
+    return x, y

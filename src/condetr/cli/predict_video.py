@@ -1,0 +1,116 @@
+"""The frames of videos and cameras for ``condetr predict``: looked at, followed, painted, and accounted for."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from condetr.core.errors import CondetrError, MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from condetr.detector import Detector
+    from condetr.images.detections import Detections
+    from condetr.prediction.predictor import Failure
+    from condetr.prediction.sources import PictureSource
+    from condetr.video.reading import Video
+
+
+class Videos:
+    """The videos and cameras of one run. What cannot be opened has failed, and the others go on."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        """Open all that are meant.
+
+        Raises:
+            UsageError: there are pictures among them.
+            MissingExtraError: the extra ``video`` is not installed.
+        """
+        from condetr.prediction.sources import is_video
+
+        meant = [source for source in sources if is_video(source)]
+        others = [source for source in sources if not is_video(source)]
+        if meant and others:
+            reason = f"is no video, but {meant[0]} is"
+            raise UsageError(reason, source=others[0], hint="predict on pictures and on videos in separate runs")
+        self._opened = [(source, _opened(source)) for source in dict.fromkeys(meant)]
+        self.counts: dict[str, dict[str, int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._opened)
+
+    @property
+    def names(self) -> list[str]:
+        return [source for source, _ in self._opened]
+
+    @property
+    def promised(self) -> int | None:
+        """How many frames there will be, where all say so."""
+        promises = [0 if isinstance(one, CondetrError) else one.promised for _, one in self._opened]
+        return None if None in promises else sum(promise or 0 for promise in promises)
+
+    def results(
+        self, model: "Detector", painted: Path | None, **options: Any
+    ) -> "Iterator[tuple[PictureSource, Detections | Failure]]":
+        """Each frame and what was found in it.
+
+        Args:
+            model: what finds.
+            painted: folder of the results that gets an annotated MP4 of each video; none is made without one.
+            options: for `Detector.stream`.
+        """
+        from condetr.prediction.output_folder import VIDEO
+        from condetr.prediction.output_names import OutputNames
+        from condetr.prediction.predictor import Failure
+        from condetr.prediction.sources import PictureSource
+
+        names = OutputNames()
+        for source, opened in self._opened:
+            if isinstance(opened, CondetrError):
+                yield PictureSource(source, PurePath(source), opened), Failure(source, opened)
+                continue
+            place = PurePath(opened.name.replace(" ", "-") if opened.is_camera else PurePath(source).name)
+            label = names.name_for(PictureSource(source, place, ""))
+            target = None if painted is None else painted / VIDEO / f"{label}.mp4"
+            yield from self._results_of(opened, label, model, target, options)
+
+    def _results_of(
+        self, video: "Video", label: str, model: "Detector", target: Path | None, options: dict[str, Any]
+    ) -> "Iterator[tuple[PictureSource, Detections | Failure]]":
+        from condetr.images.detections import Detections
+        from condetr.prediction.sources import frames_of
+        from condetr.video.writing import VideoWriter
+
+        in_hand: deque[PictureSource] = deque()
+
+        def frames() -> "Iterator[PictureSource]":
+            for frame in frames_of(video, label=label):
+                in_hand.append(frame)
+                yield frame
+
+        predicted = 0
+        with ExitStack() as stack:
+            writer = None if target is None else stack.enter_context(VideoWriter(target, video.rate))
+            stack.callback(lambda: self._account(video, predicted))
+            for result in model.stream(frames(), **options):
+                if isinstance(result, Detections):
+                    predicted += 1
+                    if writer is not None and result.moment is not None:
+                        writer.add(result.draw(), result.moment.seconds)
+                yield in_hand.popleft(), result
+
+    def _account(self, video: "Video", predicted: int) -> None:
+        video.close()
+        self.counts[video.name] = {**video.counts, "predicted": predicted}
+
+
+def _opened(source: str) -> "Video | CondetrError":
+    from condetr.prediction.folders import is_called_video
+    from condetr.video.reading import Video
+
+    try:
+        return Video(source if is_called_video(source) else int(source))
+    except (MissingExtraError, UsageError):
+        raise
+    except CondetrError as error:
+        return error

@@ -1,0 +1,122 @@
+"""One detection explained: arrays for programs, figures for people."""
+
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from PIL import Image
+
+from condetr.core.errors import UsageError
+from condetr.explain import figures
+from condetr.explain.evidence import Evidence
+from condetr.explain.regions import centre_of, region_of
+from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
+
+Figure: TypeAlias = Literal["bands", "layers", "encoder"]
+FIGURES: tuple[Figure, ...] = get_args(Figure)
+ARRAYS = ("content", "spatial", "combined", "encoder", "boxes", "scores")
+_DRAWN: dict[str, Callable[[Evidence], Image.Image]] = {
+    "bands": figures.bands,
+    "layers": figures.layers,
+    "encoder": figures.encoder,
+}
+_DIGITS = 6  # of a weight in JSON, after the first that is not zero: more than bf16 and fp16 have
+
+
+class Explanation(Evidence):
+    """What a detection is made of; see `Evidence` for its fields. Heads and layers count from 0."""
+
+    __slots__ = ()
+
+    def figure(self, name: str = "bands") -> Image.Image:
+        """A figure of it.
+
+        Args:
+            name: "bands": what each head of the last decoder layer looked at; "layers": how that came about, layer by
+                layer; "encoder": where one place of the picture looked.
+
+        Raises:
+            UsageError: there is no such figure.
+        """
+        if name not in _DRAWN:
+            raise UsageError(f"is {name!r}, expected one of {', '.join(FIGURES)}", item="figure")
+        return _DRAWN[name](self)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All maps, boxes and scores, with places in pixels of the picture; what ``.npz`` holds."""
+        places = {name: np.array(getattr(self, name)) for name in ("reference_point", "pixel", "cell", "size")}
+        return {name: getattr(self, name) for name in ARRAYS} | places | {"box": np.array(self.detection.box)}
+
+    def to_dict(self, *, maps: bool = True) -> dict[str, Any]:
+        """Everything as JSON values.
+
+        Args:
+            maps: with every weight; without, only what each head of each decoder layer looks at, in words and places.
+        """
+        found = self.detection
+        said = {
+            "source": self.source,
+            "size": list(self.size),
+            "detection": self.number,
+            "box": list(found.box),
+            "score": found.score,
+            "label": found.label,
+            "name": found.name,
+            "query": self.query,
+            "reference_point": list(self.reference_point),
+            "pixel": list(self.pixel),
+            "cell": list(self.cell),
+            "layers": [self._layer(number) for number in range(len(self.combined))],
+        }
+        return said | ({name: _rounded(getattr(self, name)) for name in ARRAYS[:4]} if maps else {})
+
+    def _layer(self, number: int) -> dict[str, Any]:
+        """Of each head, the region of the detection's box, and the mean place, that the combined weights lie at."""
+        heads = [
+            {
+                "region": region_of(weights, self.detection.box, self.cell),
+                "centre": list(centre_of(weights, self.cell)),
+            }
+            for weights in self.combined[number]
+        ]
+        return {"box": self.boxes[number].tolist(), "score": float(self.scores[number]), "heads": heads}
+
+    def save(self, path: str | Path, *, figure: str = "bands") -> Path:
+        """Write to ``path`` what its ending says: a figure (.png, .jpg, .webp), arrays (.npz) or JSON.
+
+        Raises:
+            UsageError: an ending of no known meaning, or no such figure.
+            StorageError: it cannot be written.
+        """
+        path = Path(path)
+        painted = {ending: partial(_painted, self, figure, ending) for ending in PICTURE_FORMATS}
+        return save_as(path, painted | {".npz": self._npz, ".json": partial(_json, self)})
+
+    def contents(self) -> dict[str, Callable[[], bytes]]:
+        """All that there is, by file name: every figure, the arrays and the JSON without the maps."""
+        drawn = {f"{name}.png": partial(_painted, self, name, ".png") for name in FIGURES}
+        return drawn | {"explanation.npz": self._npz, "explanation.json": partial(_json, self, maps=False)}
+
+    def _npz(self) -> bytes:
+        stream = io.BytesIO()
+        arrays: dict[str, Any] = self.arrays()
+        np.savez_compressed(stream, **arrays)
+        return stream.getvalue()
+
+
+def _painted(one: Explanation, name: str, ending: str) -> bytes:
+    return picture_bytes(one.figure(name), ending)
+
+
+def _json(one: Explanation, *, maps: bool = True) -> bytes:
+    return text_bytes(json.dumps(one.to_dict(maps=maps), allow_nan=False) + "\n")
+
+
+def _rounded(values: np.ndarray) -> Any:
+    """Nested lists, with digits that nobody can use left out."""
+    flat = [float(f"{value:.{_DIGITS}g}") for value in values.reshape(-1).tolist()]
+    return np.array(flat).reshape(values.shape).tolist()

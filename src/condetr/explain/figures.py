@@ -1,0 +1,148 @@
+"""The figures of one detection: its bands, how they come about layer by layer, and where the encoder looks from it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw
+
+from condetr.explain.evidence import Box, Evidence, HeadMaps, Map
+from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point, share_inside
+from condetr.explain.regions import ordered, region_of, regions_of
+from condetr.explain.sheet import INK, PAPER, Row, beside, font_of, legend, page, table
+from condetr.explain.window import Window
+
+_BROAD = 1240  # pixels for the tiles of a row, all in all
+_LARGEST, _SMALLEST = 190, 110  # edge of a tile
+_LEAD = 320  # edge of the whole picture
+_ORANGE = (255, 170, 30)
+
+
+def bands(one: Evidence) -> Image.Image:
+    """The paper's figure 1: content, spatial and combined attention of every head of the last decoder layer."""
+    view = _View(one)
+    asked = [
+        _Asked(("content", "what it seeks:", "cells that look like", "a part of the object"), one.content[-1]),
+        _Asked(("spatial", "where it seeks:", "bands at the edges", "of the object"), one.spatial[-1]),
+        _Asked(("combined", "both together:", "what the network", "takes its answer from"), one.combined[-1]),
+    ]
+    rows = view.rows(asked, one_scale=True)
+    said = [
+        f"A column is an attention head of decoder layer {len(one.combined)}, the last. It is named by the part of the"
+        " object that it looks at."
+    ]
+    marks = legend("the most in its column", box="predicted box", point="reference point")
+    parts = [beside(_lead(one, view.window), table(view.columns, rows)), marks]
+    return page(f"What the heads looked at for {named(one)}, detection {one.number}", [*said, view.told()], parts)
+
+
+def layers(one: Evidence) -> Image.Image:
+    """Combined attention and box from the first decoder layer to the last."""
+    view, asked = _View(one), []
+    for number, (maps, score) in enumerate(zip(one.combined, one.scores, strict=True)):
+        x1, y1, x2, y2 = one.boxes[number].tolist()
+        asked.append(_Asked((f"layer {number + 1}", f"score {score:.2f}"), maps, (x1, y1, x2, y2)))
+    rows = view.rows(asked, one_scale=False)
+    said = (
+        "From the first decoder layer, above, to the last: where its heads look, and the box and score it would answer."
+    )
+    marks = legend("the most in its tile", box="box of the layer", point="reference point")
+    return page(
+        f"How {named(one)}, detection {one.number}, was found", [said, view.told()], [table(view.columns, rows), marks]
+    )
+
+
+def encoder(one: Evidence) -> Image.Image:
+    """Where the cell of one pixel looks, in every head of every encoder layer."""
+    whole, heads = Window.whole(one.size), range(one.encoder.shape[1])
+    ground, rows = dimmed(cut(one.picture, whole, _side_for(len(heads) + 1))), []
+    for number, maps in enumerate(one.encoder):
+        tiles = [
+            heated(ground, weights, one.cell, whole, most=float(weights.max())) for weights in _with_mean(maps, heads)
+        ]
+        for tile in tiles:
+            mark_point(tile, one.pixel, whole)
+        rows.append(Row((f"layer {number + 1}",), tiles))
+    x, y = one.pixel
+    said = "From the first encoder layer, above, to the last: where the marked place gathers what it knows."
+    marks = legend("the most in its tile", point=f"the place asked about: x {x:.0f}, y {y:.0f}")
+    columns = ["all heads\nmean", *(f"head {head + 1}" for head in heads)]
+    return page("Where one place of the picture looks in the encoder", [said], [table(columns, rows), marks])
+
+
+def named(one: Evidence) -> str:
+    """The class, without what would break the line, and not longer than a title takes."""
+    name = " ".join(one.detection.name.split())
+    return f"“{name if len(name) <= 40 else name[:39] + '…'}”"
+
+
+class _Asked(NamedTuple):
+    """A row to be painted."""
+
+    said: Sequence[str]
+    maps: HeadMaps
+    box: Box | None = None
+
+
+class _View:
+    """What all rows of a figure share: the window, its dimmed tile, and the order of the heads."""
+
+    def __init__(self, one: Evidence) -> None:
+        self._one = one
+        regions = regions_of(one.combined[-1], one.detection.box, one.cell)
+        self._order = ordered(regions)
+        self.columns = ["all heads\nmean", *(f"head {head + 1}\n{regions[head]}" for head in self._order)]
+        self.window = Window.around(one.detection.box, [one.reference_point], one.size)
+        self._ground = dimmed(cut(one.picture, self.window, _side_for(len(self.columns))))
+        self._zoomed = self.window != Window.whole(one.size)
+
+    def told(self) -> str:
+        said = "Below each tile: the part of the object that it looks at (spread: nowhere in particular)"
+        return f"{said}, and the share of its attention that the tile shows." if self._zoomed else f"{said}."
+
+    def rows(self, asked: Sequence[_Asked], *, one_scale: bool) -> list[Row]:
+        """With one scale, the tiles of a column can be compared; else each is as bright as can be."""
+        everything = [_with_mean(row.maps, self._order) for row in asked]
+        most = [max(float(weights.max()) for weights in column) for column in zip(*everything, strict=True)]
+        rows = []
+        for row, maps in zip(asked, everything, strict=True):
+            highest = most if one_scale else [float(weights.max()) for weights in maps]
+            box = row.box or self._one.detection.box
+            tiles = [self._tile(weights, scale, box) for weights, scale in zip(maps, highest, strict=True)]
+            rows.append(Row(row.said, tiles, [self._below(weights, box) for weights in maps]))
+        return rows
+
+    def _tile(self, weights: Map, most: float, box: Box) -> Image.Image:
+        tile = heated(self._ground, weights, self._one.cell, self.window, most=most)
+        mark_box(tile, box, self.window)
+        mark_point(tile, self._one.reference_point, self.window)
+        return tile
+
+    def _below(self, weights: Map, box: Box) -> str:
+        region = region_of(weights, box, self._one.cell)
+        return f"{region}, {share_inside(weights, self._one.cell, self.window):.0%}" if self._zoomed else region
+
+
+def _lead(one: Evidence, window: Window) -> Image.Image:
+    """The whole picture in its colours, and where the tiles are from."""
+    whole = Window.whole(one.size)
+    tile, scale = cut(one.picture, whole, _LEAD), whole.scale(_LEAD)
+    said = [f"{named(one)}, detection {one.number}", f"score {one.detection.score:.2f}, from object query {one.query}"]
+    if window != whole:
+        ImageDraw.Draw(tile).rectangle([edge * scale for edge in window], outline=_ORANGE, width=3)
+        said.append("orange: what the tiles show")
+    mark_box(tile, one.detection.box, whole, width=2)
+    mark_point(tile, one.reference_point, whole)
+    paper = Image.new("RGB", (_LEAD, tile.height + 8 + 18 * len(said)), PAPER)
+    paper.paste(tile, (0, 0))
+    pen, font = ImageDraw.Draw(paper), font_of(13)
+    for number, line in enumerate(said):
+        pen.text((0, tile.height + 6 + 18 * number), line, fill=INK, font=font)
+    return paper
+
+
+def _with_mean(maps: HeadMaps, order: Sequence[int]) -> list[Map]:
+    return [maps.mean(0), *(maps[head] for head in order)]
+
+
+def _side_for(columns: int) -> int:
+    return int(min(max(_BROAD / columns, _SMALLEST), _LARGEST))

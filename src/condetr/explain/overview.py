@@ -1,0 +1,50 @@
+"""All detections of a picture at a glance: where they are, and what each was made of."""
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from condetr.explain.evidence import Box, Evidence
+from condetr.explain.figures import named
+from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point
+from condetr.explain.sheet import Tile, beside, grid, legend, page
+from condetr.explain.window import Window
+from condetr.images.detections import Detections
+from condetr.images.draw import draw
+
+_MOST = 24  # more cannot be told apart at a glance
+_PICTURE, _TILE = 460, 170
+_COLUMNS = 4
+
+
+def overview(detections: Detections, explained: Sequence[Evidence]) -> Image.Image:
+    """The picture with its boxes, and for each detection where all heads of the last decoder layer look together."""
+    shown, count = explained[:_MOST], len(detections)
+    whole = Window.whole(detections.size)
+    scale = whole.scale(_PICTURE)
+    found = [
+        one._replace(box=_scaled(one.box, scale), name=f"{place}: {one.name}") for place, one in enumerate(detections)
+    ]
+    painted = draw(cut(explained[0].picture, whole, _PICTURE), found)  # enlarged first: letters would hide a small one
+    tiles = [_tile(one) for one in shown]
+    said = [
+        "Tiles show the surroundings of each box: the mean of all heads of the last decoder layer.",
+        *([f"The best {_MOST} of {count} are shown."] if count > _MOST else []),
+    ]
+    marks = legend("the most in its tile", box="predicted box", point="reference point")
+    title = f"{count} detection{'s' if count > 1 else ''}, and what each was made of"
+    return page(title, said, [beside(painted, grid(tiles, _COLUMNS)), marks])
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    x1, y1, x2, y2 = (edge * scale for edge in box)
+    return x1, y1, x2, y2
+
+
+def _tile(one: Evidence) -> Tile:
+    window = Window.around(one.detection.box, [one.reference_point], one.size)
+    weights = one.combined[-1].mean(0)
+    tile = heated(dimmed(cut(one.picture, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
+    mark_box(tile, one.detection.box, window)
+    mark_point(tile, one.reference_point, window)
+    return Tile(tile, f"{one.number}: {named(one)} {one.detection.score:.2f}")

@@ -1,0 +1,51 @@
+"""The part of a picture that a figure shows: around the object, so that a small one can be seen."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from condetr.explain.evidence import Box, Point
+from condetr.images.sizes import HeightWidth
+
+_AROUND = 0.6  # of the box, at each side
+_LEAST = 0.25  # of the picture's sides
+_ALMOST_ALL = 0.8  # of them: then all of the picture is shown
+
+
+class Window(NamedTuple):
+    """Edges in pixels of the picture."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def around(cls, box: Box, points: Sequence[Point], size: HeightWidth) -> "Window":
+        """The box with some of its surroundings and all of ``points``, in the proportions of the picture."""
+        height, width = size
+        x1, y1, x2, y2 = box
+        wide, high = (x2 - x1) * _AROUND, (y2 - y1) * _AROUND
+        xs, ys = [x1 - wide, x2 + wide], [y1 - high, y2 + high]
+        xs += [x for x, _ in points]
+        ys += [y for _, y in points]
+        share = max((max(xs) - min(xs)) / width, (max(ys) - min(ys)) / height, _LEAST)
+        if share > _ALMOST_ALL:
+            return cls(0, 0, width, height)
+        left = _inside((max(xs) + min(xs)) / 2 - share * width / 2, share * width, width)
+        top = _inside((max(ys) + min(ys)) / 2 - share * height / 2, share * height, height)
+        return cls(left, top, left + max(1, round(share * width)), top + max(1, round(share * height)))
+
+    @classmethod
+    def whole(cls, size: HeightWidth) -> "Window":
+        return cls(0, 0, size[1], size[0])
+
+    def scale(self, side: int) -> float:
+        """That makes its longer edge ``side`` pixels long."""
+        return side / max(self.right - self.left, self.bottom - self.top)
+
+    def at(self, point: Point, scale: float) -> Point:
+        return (point[0] - self.left) * scale, (point[1] - self.top) * scale
+
+
+def _inside(start: float, length: float, whole: int) -> int:
+    return round(min(max(start, 0), max(0, whole - length)))
