@@ -1,14 +1,11 @@
 """The friendly object: it ties rooms together and does nothing else."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from condetr.checkpoints.loading import Checkpoint
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.data.records import Dataset
@@ -16,108 +13,18 @@ from condetr.evaluation.classes import ClassMap
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.processes import ALONE, Share
 from condetr.evaluation.report import Metric, Report
-from condetr.images.detections import Detections
-from condetr.images.preprocessing import Preprocessing
-from condetr.images.sizes import Numerics, size_of
-from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.finder import Finder
 from condetr.our_words import in_our_words
-from condetr.prediction.device import device_of
 from condetr.prediction.finding import Task
 from condetr.prediction.flops import flops_of
-from condetr.prediction.following import followed
-from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import is_one, refuse_videos
 
 if TYPE_CHECKING:
     from condetr.training.events import Say
     from condetr.training.train import Trained
 
 
-class Detector:
-    """A loaded model: finds objects, tells about itself, saves and publishes itself."""
-
-    def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "auto", image_size: Any = None) -> None:
-        said = checkpoint.preprocessing or {}
-        numerics: Numerics = "pil" if str(said.get("image_processor_type", "")).endswith("Pil") else "torchvision"
-        source = checkpoint.provenance.path / "preprocessor_config.json"
-        self.preprocessing = Preprocessing.from_dict(said, numerics=numerics, source=source)
-        if image_size is not None:
-            self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
-        self.device = device_of(device)
-        self.checkpoint = checkpoint
-        self.network = checkpoint.detector.to(self.device).eval()
-
-    @property
-    def names(self) -> dict[int, str]:
-        """The name of every class id."""
-        return dict(self.checkpoint.labels)
-
-    @property
-    def task(self) -> Task:
-        """What it was made for: to detect boxes, instances with masks, or segments of things and stuff."""
-        if not isinstance(self.network, ConditionalDetrSegmenter):
-            return "detect"
-        return "panoptic" if self.checkpoint.stuff else "instance"
-
-    @in_our_words
-    def predict(
-        self,
-        source: object,
-        *,
-        threshold: float | int = 0.5,
-        top_k: int = 100,
-        batch: int = 1,
-        classes: Sequence[str | int] | None = None,
-        task: Task | None = None,
-        mask_threshold: float | int = 0.5,
-        on_error: str = "raise",
-    ) -> Any:
-        """Find the objects of one picture, or of many.
-
-        Args:
-            source: a path, PIL picture, RGB array or tensor gives one result; a folder, pattern, list file (.txt,
-                .csv) or a list of any of these gives a list, in order.
-            threshold: detections that score at or below it are left out.
-            top_k: the most detections of a picture.
-            batch: the most pictures that the network sees at once; it does not change the results.
-            classes: names or ids of the classes to look for.
-            task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
-                By default what the model was made for.
-            mask_threshold: probability that a pixel must reach to be covered by a mask.
-            on_error: "raise" what is wrong with a picture, or "collect" it as a Failure in the place of its result.
-
-        Returns:
-            ``Detections``, or a list of them.
-
-        Raises:
-            CondetrError: a picture cannot be used, or the model gives no numbers.
-        """
-        refuse_videos(source)
-        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
-        results = predictor.predict(source, on_error=on_error)
-        return results[0] if is_one(source) else results
-
-    @in_our_words
-    def stream(
-        self,
-        source: object,
-        *,
-        threshold: float | int = 0.5,
-        top_k: int = 100,
-        batch: int = 1,
-        classes: Sequence[str | int] | None = None,
-        task: Task | None = None,
-        mask_threshold: float | int = 0.5,
-        on_error: str = "raise",
-        track: bool = False,
-    ) -> Iterator[Detections | Failure]:
-        """The same, one result after the other, in bounded memory, also of videos and cameras (by number).
-
-        With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
-        """
-        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
-        results = predictor.stream(source, on_error=on_error)
-        return followed(results) if track else results
+class Detector(Finder):
+    """A loaded model: finds objects, learns, is measured, tells about itself, saves and publishes itself."""
 
     @in_our_words
     def explain(
@@ -300,26 +207,3 @@ class Detector:
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
             return push(folder, repository, private=private, token=token)
-
-    def _predictor(
-        self,
-        threshold: float | int,
-        top_k: int,
-        batch: int,
-        classes: Sequence[str | int] | None,
-        task: Task | None,
-        mask_threshold: float | int,
-    ) -> Predictor:
-        return Predictor(
-            self.network,
-            self.preprocessing,
-            self.checkpoint.labels,
-            threshold=threshold,
-            top_k=top_k,
-            batch=batch,
-            device=self.device,
-            classes=classes,
-            task=task or self.task,
-            mask_threshold=mask_threshold,
-            stuff=self.checkpoint.stuff,
-        )

@@ -33,7 +33,9 @@ EVERYWHERE = (
     "--help",
 )
 PROMISED = {
-    ("predict",): "--model --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size",
+    (
+        "predict",
+    ): "--model --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size --track",
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"

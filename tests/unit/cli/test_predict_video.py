@@ -108,7 +108,7 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
     assert len(lines_of(tmp_path / "out/predictions.jsonl")) == 5
     assert len(list(Video(tmp_path / "out/video/clip.mp4"))) == 5
     run = json.loads((tmp_path / "out/run.json").read_text())
-    assert run["state"] == "complete"
+    assert run["state"] == "interrupted"
     assert run["videos"][str(clip)]["predicted"] == 5
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from condetr.core.errors import DataError, MissingExtraError, StorageError, UsageError
 from condetr.images.detections import Detections
+from condetr.images.moment import Moment
 from condetr.images.rle import mask_of_rle
 from tests.unit.images.pictures import SIZE, quarters
 
@@ -83,6 +84,19 @@ def test_json_is_one_line_and_reversible():
         assert again.names == one.names
 
 
+def test_json_of_a_frame_says_which_and_when_and_which_objects_are_the_same():
+    frame = found(moment=Moment(12, 0.48), tracks=(3, None))
+    said = json.loads(frame.to_json())
+    assert set(said) == {"source", "size", "detections", "frame", "seconds"}
+    assert [row["track"] for row in said["detections"]] == [3, None]
+    again = Detections.from_dict(said)
+    assert (again.moment, again.tracks) == (frame.moment, frame.tracks)
+    assert frame[1:].tracks == (None,)
+    assert frame[1:].moment == frame.moment
+    with pytest.raises(DataError, match="1 tracks; expected the same number"):
+        found(tracks=(1,))
+
+
 def test_json_keeps_file_names_that_are_no_text():
     name = os.fsdecode(b"caf\xe9 \xff.jpg")
     line = found(source=name).to_json()
@@ -127,6 +141,8 @@ def test_supervision_gets_arrays(monkeypatch):
     segments = with_segments().to_supervision().mask
     assert segments.sum(axis=(1, 2)).tolist() == with_segments().segments.flatten().bincount()[1:].tolist()
     assert with_segments()[:0].to_supervision().mask is found().to_supervision().mask is None
+    assert theirs.tracker_id is None
+    assert found(tracks=(3, None)).to_supervision().tracker_id.tolist() == [3, -1]
 
 
 def test_supervision_is_an_extra(monkeypatch):
