@@ -29,12 +29,15 @@ from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one, refuse_videos
 
 if TYPE_CHECKING:
+    from condetr.measured_export import Exported
     from condetr.training.events import Say
     from condetr.training.train import Trained
 
 
 class Detector:
     """A loaded model: finds objects, tells about itself, saves and publishes itself."""
+
+    backend: str = "torch"  # or what runs an exported graph
 
     def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "auto", image_size: Any = None) -> None:
         said = checkpoint.preprocessing or {}
@@ -254,6 +257,16 @@ class Detector:
             command=f"condetr.Detector.train({str(data)!r}, **{settings})",
             say=say or Lines(),
         )
+
+    @in_our_words
+    def export(self, format: str = "onnx", *, output: str | Path | None = None, **options: Any) -> "Exported":  # noqa: A002
+        """Write a graph that predicts alone: "onnx", "openvino" or "torch-export"; see `measured_export.export`.
+
+        ``options`` are those of `measured_export.ExportOptions`: ``precision="int8"``, ``verify=False``, ...
+        """
+        from condetr.measured_export import export, options_of
+
+        return export(self.checkpoint, self.preprocessing, format, options_of(options), output=output)
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:
         """What this model is, as plain values.
