@@ -1,20 +1,16 @@
 """From a graph in Python to a program without Python, of one shape or of any."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.export import Dim, ExportedProgram
 
 from condetr.core.errors import ModelError
+from condetr.export.extras import quiet
 from condetr.export.graph import DetectionGraph
 from condetr.images.sizes import HeightWidth
 
 _ANY_SIZE: HeightWidth = (96, 128)  # an example; what is traced holds for all sizes
-_NOISY = ("torch.fx.experimental.symbolic_shapes", "torch.export", "torch.onnx", "torch.fx", "torch._dynamo")
 
 
 def traced(graph: DetectionGraph, colours: int, fixed: HeightWidth | None = None) -> ExportedProgram:
@@ -46,19 +42,3 @@ def traced(graph: DetectionGraph, colours: int, fixed: HeightWidth | None = None
 
 def _free(*axes: int) -> dict[int, Any]:
     return dict.fromkeys(axes, Dim.DYNAMIC)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """PyTorch tells its developers a lot while it exports."""
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from condetr.export.extras import needed
+from condetr.export.extras import needed, quiet
 from condetr.export.formats import GRAPH_FILES, INPUT_AXES
 from condetr.export.graph import DetectionGraph
-from condetr.export.tracing import quiet
 
 
 def write_onnx(program: ExportedProgram, graph: DetectionGraph, folder: Path) -> None:
