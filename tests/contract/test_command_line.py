@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli import convert, doctor, explain, export, hub, info, predict, train_settings
+from condetr.cli import benchmark, convert, doctor, explain, export, hub, info, predict, train_settings
 from condetr.cli.main import run
 
 SETTINGS = {
@@ -14,6 +14,7 @@ SETTINGS = {
     ("train",): train_settings.TrainSettings,
     ("explain",): explain.ExplainSettings,
     ("export",): export.ExportSettings,
+    ("benchmark",): benchmark.BenchmarkSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
     ("doctor",): doctor.DoctorSettings,
@@ -43,6 +44,7 @@ PROMISED = {
     ),
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
+    ("benchmark",): "--model --backend --batch --image-size --output",
     ("convert",): "--classes --backbone",
     ("info",): "--image-size --revision",
 }
