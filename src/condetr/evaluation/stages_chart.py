@@ -53,5 +53,5 @@ def _draw_legend(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> None
         left += 90
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float]:
+def _box(left: float | int, top: float | int, right: float | int, bottom: float | int) -> tuple[float | int, ...]:
     return left * _FINER, top * _FINER, right * _FINER, bottom * _FINER
