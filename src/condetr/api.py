@@ -8,7 +8,10 @@ import torch
 
 from condetr.bundled import DIGITS
 from condetr.checkpoints.loading import load as load_checkpoint
+from condetr.core.errors import UsageError
 from condetr.detector import Detector
+from condetr.export.stored import Backend, exported_folder
+from condetr.exported_model import ExportedModel
 from condetr.our_words import in_our_words
 
 
@@ -19,6 +22,7 @@ def load(
     classes: Sequence[str] | None = None,
     device: str | torch.device = "auto",
     image_size: Any = None,
+    backend: Backend | None = None,
     ignore_mismatched_sizes: bool = False,
     fresh_mask_head: bool = False,
     detector_only: bool = False,
@@ -30,12 +34,13 @@ def load(
     """Load a detector.
 
     Args:
-        reference: a hub id, a model folder, a run folder, or a weights file such as the authors' ``.pth``; unless
-            given, the detector of handwritten digits that comes with condetr.
+        reference: a hub id, a model folder, a run folder, an exported folder, or a weights file such as the authors'
+            ``.pth``; unless given, the detector of handwritten digits that comes with condetr.
         classes: names for a new class head; rows of names that the model knows are copied, the others need training.
         device: where it runs; "auto" is the fastest there is.
         image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest
             edge, a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
+        backend: what is to compute; unless given, PyTorch, or what runs an exported folder.
         ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
         fresh_mask_head: make a segmenter also of a model that was stored without a mask head; it needs training.
         detector_only: of a segmenter, leave the mask head out.
@@ -46,7 +51,17 @@ def load(
 
     Raises:
         CheckpointError: anything about it is missing, broken, unsafe or does not fit.
+        UsageError: an option does not fit what is loaded.
+        MissingExtraError: what runs an exported folder is not installed.
     """
+    folder = exported_folder(reference)
+    if folder is not None:
+        if classes is not None:
+            raise UsageError("an exported graph keeps its head", item="classes", hint="export a model with them")
+        return ExportedModel(folder, device=device, image_size=image_size, backend=backend)
+    if backend not in (None, "torch"):
+        hint = f"condetr export --model {reference} --format {backend} writes a folder that is one"
+        raise UsageError(f"is no graph for {backend}", source=reference, item="backend", hint=hint)
     checkpoint = load_checkpoint(
         reference,
         classes=classes,

@@ -19,6 +19,7 @@ from condetr.prediction.finding import Task
 from condetr.prediction.flops import flops_of
 
 if TYPE_CHECKING:
+    from condetr.measured_export import Exported
     from condetr.training.events import Say
     from condetr.training.train import Trained
 
@@ -161,6 +162,16 @@ class Detector(Finder):
             command=f"condetr.Detector.train({str(data)!r}, **{settings})",
             say=say or Lines(),
         )
+
+    @in_our_words
+    def export(self, format: str = "onnx", *, output: str | Path | None = None, **options: Any) -> "Exported":  # noqa: A002
+        """Write a graph that predicts alone: "onnx", "openvino" or "torch-export"; see `measured_export.export`.
+
+        ``options`` are those of `measured_export.ExportOptions`: ``precision="int8"``, ``verify=False``, ...
+        """
+        from condetr.measured_export import export, options_of
+
+        return export(self.checkpoint, self.preprocessing, format, options_of(options), output=output)
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:
         """What this model is, as plain values.

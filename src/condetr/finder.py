@@ -22,6 +22,8 @@ from condetr.prediction.sources import is_one, refuse_videos
 class Finder:
     """A loaded model, with the pictures it wants and the names it gives."""
 
+    backend: str = "torch"  # or what runs an exported graph
+
     def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "auto", image_size: Any = None) -> None:
         said = checkpoint.preprocessing or {}
         numerics: Numerics = "pil" if str(said.get("image_processor_type", "")).endswith("Pil") else "torchvision"

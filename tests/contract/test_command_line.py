@@ -6,13 +6,15 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli import convert, doctor, explain, hub, info, predict, train_settings
+from condetr.cli import benchmark, convert, doctor, explain, export, hub, info, predict, train_settings
 from condetr.cli.main import run
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,
     ("train",): train_settings.TrainSettings,
     ("explain",): explain.ExplainSettings,
+    ("export",): export.ExportSettings,
+    ("benchmark",): benchmark.BenchmarkSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
     ("doctor",): doctor.DoctorSettings,
@@ -33,14 +35,17 @@ EVERYWHERE = (
     "--help",
 )
 PROMISED = {
-    (
-        "predict",
-    ): "--model --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size --track",
+    ("predict",): (
+        "--model --backend --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size"
+        " --track"
+    ),
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"
     ),
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
+    ("export",): "--model --format --dynamic --precision --verify --output",
+    ("benchmark",): "--model --backend --batch --image-size --output",
     ("convert",): "--classes --backbone",
     ("info",): "--image-size --revision",
 }

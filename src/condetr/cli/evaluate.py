@@ -35,6 +35,10 @@ class EvaluateSettings(CommonSettings):
         str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[
+        Literal["torch", "onnx", "openvino"] | None,
+        "what is to compute; else what the model was exported for, or torch",
+    ] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
@@ -56,7 +60,7 @@ class EvaluateSettings(CommonSettings):
             if value is not None and not 0 <= value <= 1:
                 raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
         if self.predictions is not None:
-            for name in ("model", "revision", "map", "image_size"):
+            for name in ("model", "revision", "backend", "map", "image_size"):
                 if getattr(self, name) is not None:
                     raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
             if "speed" in (self.metrics or ()):
@@ -125,7 +129,9 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
         return None
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
     reference = model_or_bundled(settings.model, reporter)
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
+    model = condetr.load(
+        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+    )
     where = model.checkpoint.provenance
     if where.revision is not None:
         reporter.note(f"condetr: {reference} is at commit {where.revision}")

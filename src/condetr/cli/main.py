@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import condetr
-from condetr.cli import convert, data, doctor, evaluate, explain, hub, info, predict, train
+from condetr.cli import benchmark, convert, data, doctor, evaluate, explain, export, hub, info, predict, train
 from condetr.cli.command import Run, as_command
 from condetr.cli.outcome import exit_status_of
 
@@ -27,6 +27,8 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, train.train),
     (app, evaluate.evaluate),
     (app, explain.explain),
+    (app, export.export),
+    (app, benchmark.benchmark),
     (app, convert.convert),
     (app, info.info),
     (app, doctor.doctor),

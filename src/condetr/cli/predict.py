@@ -42,6 +42,10 @@ class PredictSettings(CommonSettings):
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
+    backend: Annotated[
+        Literal["torch", "onnx", "openvino"] | None,
+        "what is to compute; else what the model was exported for, or torch",
+    ] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
@@ -153,7 +157,9 @@ def _claim(output: Path, settings: PredictSettings, sources: list[str], pictures
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
+    model = condetr.load(
+        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+    )
     where = model.checkpoint.provenance
     if where.revision is not None:
         reporter.note(f"condetr: {reference} is at commit {where.revision}")

@@ -25,13 +25,13 @@ class Line(NamedTuple):
 
 def lines_chart(title: str, across: str, up: str, lines: Sequence[Line]) -> Image.Image:
     """Lines over axes from 0 to 1, their names at the right."""
-    font = _font(13 * _FINER)
+    font = font_of(13 * _FINER)
     names = max(font.getlength(_short(line.name)) for line in lines) / _FINER
     width = _LEFT + _SIDE + 44 + names
     height = _TOP + max(_SIDE, 20 * len(lines)) + _BOTTOM
     chart = Image.new("RGB", (round(width * _FINER), height * _FINER), PAPER)
     pen = ImageDraw.Draw(chart)
-    pen.text((_LEFT * _FINER, 14 * _FINER), title, fill=INK, font=_font(16 * _FINER))
+    pen.text((_LEFT * _FINER, 14 * _FINER), title, fill=INK, font=font_of(16 * _FINER))
     _draw_axes(pen, font, across, up)
     for row, line in reversed(list(enumerate(lines))):  # the first on top
         for one, other in pairwise(line.points):
@@ -66,14 +66,14 @@ def counts_table(
 ) -> Image.Image:
     """Counts as colours, a row for each name: the larger the count in its row, the darker."""
     cell = 44 if len(names) <= 16 else 28 if len(names) <= 40 else 18
-    font, small = _font(13 if cell > 18 else 11), _font(12 if cell > 28 else 9)
+    font, small = font_of(13 if cell > 18 else 11), font_of(12 if cell > 28 else 9)
     margin = round(max(font.getlength(_short(name)) for name in names)) + _MARGIN + 8
     top = margin + 56
     extent = len(names) * cell
-    width = max(margin + extent + _MARGIN, round(_font(16).getlength(title)) + 2 * _MARGIN)
+    width = max(margin + extent + _MARGIN, round(font_of(16).getlength(title)) + 2 * _MARGIN)
     chart = Image.new("RGB", (width, top + extent + _MARGIN), PAPER)
     pen = ImageDraw.Draw(chart)
-    pen.text((_MARGIN, 14), title, fill=INK, font=_font(16))
+    pen.text((_MARGIN, 14), title, fill=INK, font=font_of(16))
     pen.text((_MARGIN, 38), f"{down} in rows, {across} in columns", fill=INK, font=font)
     for place, name in enumerate(names):
         middle = place * cell + cell / 2
@@ -92,13 +92,13 @@ def counts_table(
 
 def bars_chart(title: str, bars: Sequence[tuple[str, float, str, Colour]], *, width: int = 420) -> Image.Image:
     """Bars of (name, value, what to write at its end, colour) to the right; the longest fills the width."""
-    font, step = _font(14), 34
+    font, step = font_of(14), 34
     left = round(max(font.getlength(name) for name, *_ in bars)) + 2 * _MARGIN
     written = round(max(font.getlength(text) for _, _, text, _ in bars)) + 2 * _MARGIN
-    size = max(left + width + written, round(_font(16).getlength(title)) + 2 * _MARGIN)
+    size = max(left + width + written, round(font_of(16).getlength(title)) + 2 * _MARGIN)
     chart = Image.new("RGB", (size, 48 + step * len(bars) + 8), PAPER)
     pen = ImageDraw.Draw(chart)
-    pen.text((_MARGIN, 14), title, fill=INK, font=_font(16))
+    pen.text((_MARGIN, 14), title, fill=INK, font=font_of(16))
     longest = max((value for _, value, _, _ in bars), default=0.0) or 1.0
     for row, (name, value, text, colour) in enumerate(bars):
         middle = 48 + step * row + step / 2
@@ -127,7 +127,7 @@ def _upright_text(chart: Image.Image, text: str, font: ImageFont.FreeTypeFont, m
     chart.paste(turned, (middle - turned.width // 2, foot - turned.height))
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
     return font

@@ -1,6 +1,5 @@
 """How long one picture takes, step by step."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from condetr.evaluation.machine import now
 from condetr.images.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
@@ -52,29 +52,20 @@ def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[P
     dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
     rows = []
     for path in [*repeat(paths[0], _WARM_UP), *paths]:
-        stamps = [_now(device)]
+        stamps = [now(device)]
         picture = decode(path)
-        stamps.append(_now(device))
+        stamps.append(now(device))
         batch = preprocessing.prepare([picture])
         pixels, mask = batch.pixels.to(device, dtype), None if batch.mask.all() else batch.mask.to(device)
-        stamps.append(_now(device))
+        stamps.append(now(device))
         logits, boxes = network(pixels, mask)
-        stamps.append(_now(device))
+        stamps.append(now(device))
         detections_of(logits, boxes, batch.original_sizes)
-        stamps.append(_now(device))
+        stamps.append(now(device))
         rows.append(np.diff(stamps))
     medians = (np.median(rows[_WARM_UP:], axis=0) * 1000).round(3).tolist()
     steps = dict(zip(("decode", "prepare", "forward", "score"), medians, strict=True))
     return Speed(**steps, pictures=len(paths), device=_name_of(device))
-
-
-def _now(device: torch.device) -> float:
-    """The time when all that the device was asked for is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-    return time.perf_counter()
 
 
 def _name_of(device: torch.device) -> str:

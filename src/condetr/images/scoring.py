@@ -45,7 +45,7 @@ def detections_of(
         ModelError: a logit or box is not finite.
         UsageError: not one size a picture, or ``top_k`` below 1.
     """
-    batch, queries, classes = logits.shape
+    batch = len(logits)
     pixels = None if sizes is None else _scale(sizes).to(boxes.device)
     if pixels is not None and len(pixels) != batch:
         raise UsageError(f"{len(pixels)} sizes for {batch} pictures", item="target_sizes")
@@ -53,15 +53,28 @@ def detections_of(
         raise UsageError(f"is {top_k}, expected at least 1", item="top_k")
     check_finite(logits, "logits")
     check_finite(boxes, "boxes")
-    best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
-    scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
-    chosen, labels = pairs // classes, pairs % classes
-    xyxy = cxcywh_to_xyxy(_precise(boxes.gather(1, chosen[..., None].expand(-1, -1, 4))))
+    scores, labels, xyxy, chosen = best_pairs(logits, boxes, top_k)
     if pixels is not None:
         xyxy = xyxy * pixels
     above = (scores > threshold).sum(1).tolist()  # scores fall, so these are the first
     rows = zip(scores, labels, xyxy, chosen, above, strict=True)
     return [Scored(score[:n], label[:n], box[:n], query[:n]) for score, label, box, query, n in rows]
+
+
+def best_pairs(
+    logits: Logits, boxes: Boxes, top_k: int
+) -> tuple[
+    Float[Tensor, "batch best"],
+    Int64[Tensor, "batch best"],
+    Float[Tensor, "batch best 4"],
+    Int64[Tensor, "batch best"],
+]:
+    """Scores, labels, boxes (x1, y1, x2, y2) relative to the picture, and queries of the best pairs, best first."""
+    queries, classes = logits.shape[1:]
+    best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
+    scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
+    chosen, labels = pairs // classes, pairs % classes
+    return scores, labels, cxcywh_to_xyxy(_precise(boxes.gather(1, chosen[..., None].expand(-1, -1, 4)))), chosen
 
 
 def _scale(sizes: Sequence[Sequence[int | float]] | Tensor) -> Float[Tensor, "pictures 1 4"]:

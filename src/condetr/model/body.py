@@ -91,5 +91,5 @@ class Body(nn.Module):
 def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> GridMask:
     """A cell is real when the pixel at its corner is."""
     if mask is None:
-        return torch.ones(len(pixels), rows, columns, dtype=torch.bool, device=pixels.device)
+        return torch.ones(pixels.shape[0], rows, columns, dtype=torch.bool, device=pixels.device)
     return interpolate(mask[None].float(), size=(rows, columns))[0].bool()

@@ -17,3 +17,9 @@ def flops_of(config: DetectorConfig, size: HeightWidth) -> int:
     with counter, torch.inference_mode():
         network(pixels, None)
     return counter.get_total_flops()
+
+
+def parameters_of(config: DetectorConfig) -> int:
+    """How many numbers the network learns, frozen ones included, without making them."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in ConditionalDetr(config).parameters())

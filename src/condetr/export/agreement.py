@@ -1,0 +1,156 @@
+"""Does an exported graph answer as the network does? On real pictures, alone, together and padded."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from condetr.core.errors import GateError
+from condetr.core.shapes import PixelMask, Pixels
+from condetr.export.formats import Precision
+from condetr.export.running import ExportedNetwork
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.resize import Picture, size_of_picture
+from condetr.images.scoring import best_pairs
+from condetr.images.sizes import Exactly, HeightWidth
+
+# fp32 differs by the order of sums. fp16 rounds to 2^-11 in every layer, so only what people see is bounded there.
+BOUNDS: dict[Precision, tuple[float, tuple[str, ...]]] = {
+    "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy")),
+    "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy")),
+}
+_SHRUNK = (0.5, 0.41, 0.3)  # three pictures to be padded together
+_ODD = 0.37
+_SMALLEST = 33  # pixels a side
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How far the graph is from the network on one batch: the largest absolute difference of each output."""
+
+    batch: int
+    size: HeightWidth
+    padded: bool
+    difference: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    cases: tuple[Case, ...]
+    tolerance: float
+    bounded: tuple[str, ...]
+
+    @property
+    def difference(self) -> float:
+        """The largest of all that are bounded."""
+        return max(case.difference[name] for case in self.cases for name in self.bounded if name in case.difference)
+
+    def require(self) -> None:
+        """Raise GateError where the difference is beyond the tolerance, or no number at all."""
+        if not self.difference <= self.tolerance:
+            worst = max(self.cases, key=lambda case: max(case.difference.values()))
+            where = f"{worst.batch} pictures of {worst.size[0]}x{worst.size[1]}{', padded' if worst.padded else ''}"
+            reason = f"the graph differs from the model by {self.difference:.2g}, more than {self.tolerance:g}"
+            raise GateError(f"{reason} ({where})", item="verify", hint="--no-verify writes it all the same")
+
+    def to_dict(self) -> dict[str, Any]:
+        cases = [
+            {"batch": case.batch, "size": list(case.size), "padded": case.padded, "difference": case.difference}
+            for case in self.cases
+        ]
+        return {
+            "tolerance": self.tolerance,
+            "bounded": list(self.bounded),
+            "difference": self.difference,
+            "cases": cases,
+        }
+
+
+@torch.inference_mode()
+def agreement_of(
+    network: nn.Module,
+    graph: ExportedNetwork,
+    batches: Iterable[tuple[Pixels, PixelMask]],
+    *,
+    precision: Precision,
+    tolerance: float | None = None,
+) -> Agreement:
+    """Run both on the same batches, at least one. The network gets a mask only where something is padded."""
+    usual, bounded = BOUNDS[precision]
+    cases = []
+    for pixels, mask in batches:
+        padded = not bool(mask.all())
+        expected = _answer(*network(pixels, mask if padded else None))
+        given = {name: torch.from_numpy(array) for name, array in graph.run(pixels, mask).items()}
+        answer = _answer(given["logits"], given["boxes"])
+        difference = {name: _apart(answer[name], expected[name]) for name in answer}
+        if "labels" in given:
+            difference |= _best_apart(given)
+        height, width = pixels.shape[-2:]
+        cases.append(Case(len(pixels), (height, width), padded, difference))
+    return Agreement(tuple(cases), usual if tolerance is None else tolerance, bounded)
+
+
+def batches_of(
+    pictures: Sequence[Picture], preprocessing: Preprocessing, *, fixed: bool
+) -> Iterable[tuple[Pixels, PixelMask]]:
+    """Pictures as they come, two of one odd size, three of different sizes padded together; of a fixed size, each."""
+    if fixed:
+        for picture in pictures[:3]:
+            alone = preprocessing.prepare([picture])
+            yield alone.pixels, alone.mask
+        return
+    alone = preprocessing.prepare(pictures[:1])
+    yield alone.pixels, alone.mask
+    turn = [pictures[number % len(pictures)] for number in range(5)]
+    odd = _scaled(preprocessing.fit(size_of_picture(turn[1])), _ODD)
+    yield _together([_at(picture, odd, preprocessing) for picture in turn[:2]])
+    shrunk = [_scaled(preprocessing.fit(size_of_picture(one)), by) for one, by in zip(turn[2:], _SHRUNK, strict=True)]
+    yield _together([_at(picture, size, preprocessing) for picture, size in zip(turn[2:], shrunk, strict=True)])
+
+
+def _answer(logits: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+    return {"logits": logits.float(), "boxes": boxes.float(), "scores": logits.float().sigmoid()}
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().max())
+
+
+def _best_apart(given: dict[str, Tensor]) -> dict[str, float]:
+    """Post-processing inside the graph against ours on the graph's own answer; equal scores come in any order."""
+    scores, labels, boxes_xyxy, _ = best_pairs(given["logits"], given["boxes"], given["scores"].shape[1])
+    other = labels != given["labels"]
+    tied = torch.zeros_like(other)
+    near = scores.diff().abs() < 1e-6
+    tied[:, 1:] |= near
+    tied[:, :-1] |= near
+    boxes = (boxes_xyxy - given["boxes_xyxy"]).abs().amax(-1)
+    return {
+        "best": _apart(scores, given["scores"]),
+        "labels": float((other & ~tied).sum()),
+        "boxes_xyxy": float((boxes * ~tied).max()),
+    }
+
+
+def _scaled(size: HeightWidth, by: float) -> HeightWidth:
+    height, width = (max(_SMALLEST, round(side * by)) for side in size)
+    return height, width
+
+
+def _at(picture: Picture, size: HeightWidth, preprocessing: Preprocessing) -> Tensor:
+    resized: list[Tensor] = replace(preprocessing, do_resize=True, size=Exactly(*size)).prepare_each([picture])
+    return resized[0]
+
+
+def _together(planes: Sequence[Tensor]) -> tuple[Pixels, PixelMask]:
+    """Each at the top left; zeros and a mask beside it."""
+    height, width = (max(one.shape[axis] for one in planes) for axis in (1, 2))
+    pixels = torch.zeros(len(planes), planes[0].shape[0], height, width)
+    mask = torch.zeros(len(planes), height, width, dtype=torch.bool)
+    for one, slot, real in zip(planes, pixels, mask, strict=True):
+        slot[:, : one.shape[1], : one.shape[2]] = one
+        real[: one.shape[1], : one.shape[2]] = True
+    return pixels, mask

@@ -1,0 +1,165 @@
+"""Exported folders: a graph, the names of its classes, what happens to pictures first, and export.json about them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+import torch
+
+from condetr.checkpoints.config_json import split_config
+from condetr.checkpoints.json_file import read_json_object
+from condetr.checkpoints.loading import Provenance
+from condetr.core.errors import CheckpointError, UsageError
+from condetr.export.formats import GRAPH_FILES, RUNNABLE, Format
+from condetr.export.running import ExportedNetwork, opened
+from condetr.images.sizes import HeightWidth
+from condetr.model.config import DetectorConfig
+
+Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
+RECORD, LAYOUT = "export.json", 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExport:
+    """What stands in the place of a checkpoint where there is a graph and no weights of PyTorch.
+
+    Attributes:
+        detector: the graph, run.
+        config: the network that it was made from.
+        labels: name of every class id.
+        source_ids: the id of every class in the data set that the network was trained on, where known.
+        flat: what config.json says beyond the network.
+        preprocessing: preprocessor_config.json.
+        provenance: where it lies, and which graph it is.
+        form: onnx or openvino.
+    """
+
+    detector: ExportedNetwork
+    config: DetectorConfig
+    labels: dict[int, str]
+    source_ids: tuple[int, ...] | None
+    flat: dict[str, Any]
+    preprocessing: dict[str, Any] | None
+    provenance: Provenance
+    form: Format
+
+    @property
+    def stuff(self) -> tuple[int, ...]:
+        """No class of a graph without masks is stuff."""
+        return ()
+
+
+def exported_folder(reference: str | Path) -> Path | None:
+    """The folder, where this names an exported graph: its folder, or a file of it.
+
+    Raises:
+        CheckpointError: there is a graph, and nothing that explains it.
+    """
+    try:
+        path = Path(reference).expanduser()
+        graphs = {names[0] for names in GRAPH_FILES.values()}
+        if path.is_file() and path.suffix in {Path(name).suffix for name in graphs}:
+            path, found = path.parent, path.name
+        elif path.is_dir():
+            found = next((name for name in sorted(graphs) if (path / name).is_file()), "")
+        else:
+            return None
+        if (path / RECORD).is_file():
+            return path
+    except (OSError, RuntimeError):  # what cannot be looked at is explained by who looks for models
+        return None
+    if found and not (path / "model.safetensors").is_file():
+        reason = f"holds {found} but no {RECORD}, so nobody knows what the graph takes and gives"
+        raise CheckpointError(reason, source=path, hint="export the model with condetr export")
+    return None
+
+
+def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
+    """Open an exported folder, which must be for the backend that is wanted, if one is.
+
+    Raises:
+        CheckpointError: something in it is missing, damaged, or does not fit.
+        UsageError: condetr does not run this format, or it is not the one that is wanted.
+        MissingExtraError: what runs it is not installed.
+    """
+    record = read_json_object(folder / RECORD)
+    form = _form(record, folder)
+    if backend not in (None, form):
+        hint = f"leave it out, or export the model with --format {backend}"
+        raise UsageError(f"is a graph for {form}, not for {backend}", source=folder, item="backend", hint=hint)
+    _check_files(record, form, folder)
+    file = folder / "config.json"
+    split = split_config(read_json_object(file), file)
+    fixed = _fixed(record, folder)
+    network = ExportedNetwork(opened(form, folder, torch.get_num_threads()), fixed=fixed)
+    _check_classes(record, len(split.labels), folder)
+    precision = record.get("precision")
+    notes = (*split.notes, f"this is a graph for {form} in {precision}, no network of PyTorch")
+    return StoredExport(
+        network,
+        split.config,
+        split.labels,
+        split.source_ids,
+        split.flat,
+        read_json_object(folder / "preprocessor_config.json"),
+        Provenance(folder, None, "condetr", notes),
+        form,
+    )
+
+
+def _form(record: Mapping[str, Any], folder: Path) -> Format:
+    if record.get("layout") != LAYOUT:
+        reason = f"is {record.get('layout')!r}, expected {LAYOUT}"
+        raise CheckpointError(reason, source=folder / RECORD, item="layout", hint="export the model again")
+    form = record.get("format")
+    if form not in GRAPH_FILES:
+        reason = f"is {form!r}, expected one of {', '.join(GRAPH_FILES)}"
+        raise CheckpointError(reason, source=folder / RECORD, item="format")
+    if form not in RUNNABLE:
+        hint = "torch.export.load reads it in your own programs; for condetr export it as onnx or openvino"
+        raise UsageError(f"condetr does not run {form}: reading it can run code", source=folder, hint=hint)
+    return cast("Format", form)
+
+
+def _check_files(record: Mapping[str, Any], form: Format, folder: Path) -> None:
+    """A file that was cut short is found before a library reads it."""
+    files = record.get("files")
+    if not isinstance(files, dict) or set(files) != set(GRAPH_FILES[form]):
+        expected = ", ".join(GRAPH_FILES[form])
+        raise CheckpointError(f"does not tell the sizes of {expected}", source=folder / RECORD, item="files")
+    for name, size in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError("is missing", source=path, hint="copy the whole exported folder")
+        if path.stat().st_size != size:
+            reason = f"has {path.stat().st_size} bytes, expected {size}"
+            raise CheckpointError(reason, source=path, hint="copy the folder again, or export the model again")
+
+
+def _fixed(record: Mapping[str, Any], folder: Path) -> HeightWidth | None:
+    shape = _shape(record, "inputs", "pixels", folder)
+    height, width = shape[-2:]
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _check_classes(record: Mapping[str, Any], classes: int, folder: Path) -> None:
+    shape = _shape(record, "outputs", "logits", folder)
+    if shape[-1] != classes:
+        reason = f"names {classes} classes, but the graph has {shape[-1]}"
+        raise CheckpointError(reason, source=folder / "config.json", item="id2label")
+
+
+def _shape(record: Mapping[str, Any], side: str, name: str, folder: Path) -> list[Any]:
+    try:
+        shape = record[side][name]["shape"]
+        if isinstance(shape, list) and len(shape) >= 3:
+            return shape
+    except (KeyError, TypeError):
+        pass
+    raise CheckpointError("has no shape", source=folder / RECORD, item=f"{side}.{name}")
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"

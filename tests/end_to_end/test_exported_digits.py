@@ -1,0 +1,41 @@
+"""The bundled detector as a graph: as good as the model, and int8 nearly so."""
+
+import pytest
+
+import condetr
+from condetr.data.scene_folder import write_scenes
+from tests.unchecked import without_shape_checks
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes") / "digits"
+    write_scenes(folder, train=40, val=30)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _unchecked():
+    with without_shape_checks():
+        yield
+
+
+def test_a_graph_has_the_ap_of_the_model(scenes, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    model = condetr.load()
+    done = model.export("onnx", output=tmp_path / "onnx", pictures=scenes / "val")
+    assert done.record["verification"]["difference"] < 1e-4
+    of_graph, of_model = (one.evaluate(scenes, batch=8) for one in (condetr.load(done.folder), model))
+    assert of_model.ap > 0.6
+    assert of_graph.ap == pytest.approx(of_model.ap, abs=1e-3)
+
+
+def test_int8_finds_what_the_model_finds(scenes, tmp_path):
+    pytest.importorskip("nncf")
+    done = condetr.load().export("openvino", precision="int8", pictures=scenes, output=tmp_path / "int8")
+    again = done.record["accuracy"]["found_again"]
+    assert again["detections"] > 30
+    assert again["share"] > 0.95
+    fp32 = condetr.load().network
+    assert sum(done.record["files"].values()) < 4 * sum(parameter.numel() for parameter in fp32.parameters())
