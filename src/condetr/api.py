@@ -26,6 +26,9 @@ from condetr.prediction.device import device_of
 from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one
+from condetr.speed.choice import choose, hasten
+from condetr.speed.fast_detector import FastDetector
+from condetr.speed.freshness import Moment, moment_of
 
 if TYPE_CHECKING:
     from condetr.training.events import Say
@@ -91,6 +94,7 @@ class Detector:
         self.device = device_of(device)
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
+        self._fast: tuple[Moment, FastDetector] | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -176,7 +180,7 @@ class Detector:
         """
         dataset = data if isinstance(data, Dataset) else held_out(data, split)
         return evaluate_detector(
-            self.network,
+            self._fast_network(),
             dataset,
             self.preprocessing,
             self.checkpoint.labels,
@@ -283,11 +287,24 @@ class Detector:
             self.save_pretrained(folder)
             return push(folder, repository, private=private, token=token)
 
+    def speed(self) -> dict[str, Any]:
+        """What is done to be fast on this device, and what is not, and why."""
+        choice = choose(self.device, next(self.network.parameters()).dtype)
+        steps = list(self._fast_network().steps)
+        return {"device": str(self.device), "done": steps, "left_out": list(choice.left_out)}
+
+    def _fast_network(self) -> FastDetector:
+        """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
+        moment = moment_of(self.network)
+        if self._fast is None or self._fast[0] != moment:
+            self._fast = moment, hasten(self.network, self.device)
+        return self._fast[1]
+
     def _predictor(
         self, threshold: float | int, top_k: int, batch: int, classes: Sequence[str | int] | None
     ) -> Predictor:
         return Predictor(
-            self.network,
+            self._fast_network(),
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
