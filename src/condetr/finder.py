@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from condetr.checkpoints.loading import Checkpoint
 from condetr.images.detections import Detections
@@ -17,6 +18,9 @@ from condetr.prediction.finding import Task
 from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one, refuse_videos
+from condetr.speed.choice import can_be_hastened, choose, hasten
+from condetr.speed.fast_detector import FastDetector
+from condetr.speed.freshness import Moment, moment_of
 
 
 class Finder:
@@ -34,6 +38,7 @@ class Finder:
         self.device = device_of(device)
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
+        self._fast: tuple[Moment, FastDetector] | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -117,7 +122,7 @@ class Finder:
         mask_threshold: float | int,
     ) -> Predictor:
         return Predictor(
-            self.network,
+            self._network_for(task or self.task),
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
@@ -129,3 +134,20 @@ class Finder:
             mask_threshold=mask_threshold,
             stuff=self.checkpoint.stuff,
         )
+
+    def speed(self) -> dict[str, Any]:
+        """What is done to be fast on this device, and what is not, and why."""
+        network = self._network_for("detect")
+        if not isinstance(network, FastDetector):
+            return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
+        choice = choose(self.device, next(self.network.parameters()).dtype)
+        return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)}
+
+    def _network_for(self, task: Task) -> nn.Module:
+        """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
+        if task != "detect" or not can_be_hastened(self.network):  # masks need the network's own parts
+            return self.network
+        moment = moment_of(self.network)
+        if self._fast is None or self._fast[0] != moment:
+            self._fast = moment, hasten(self.network, self.device)
+        return self._fast[1]

@@ -19,6 +19,7 @@ class InfoSettings(CommonSettings):
     )
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detector_only: Annotated[bool, "of a segmenter, look at the detector"] = False
+    speed: Annotated[bool, "say what makes it fast on this device, and what is left out, and why"] = False
 
 
 _Reference = Annotated[str, typer.Argument(help="Hub id, model folder, run folder or weights file.", metavar="REF")]
@@ -32,7 +33,7 @@ def info(reference: _Reference, settings: InfoSettings, reporter: Reporter) -> N
     model = condetr.load(
         reference, revision=settings.revision, detector_only=settings.detector_only, device=settings.device
     )
-    found = jsonable(model.info(size))
+    found = jsonable(model.info(size) | ({"speed": model.speed()} if settings.speed else {}))
     reporter.result("\n".join(_lines(found)), found)
 
 
@@ -52,7 +53,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"preprocessing {_pairs(found['preprocessing'])}",
         f"names         {found['dialect']}",
         *(f"note          {note}" for note in found["notes"]),
+        *_speed_lines(found.get("speed", {"done": [], "left_out": []})),
     ]
+
+
+def _speed_lines(speed: dict[str, Any]) -> list[str]:
+    done = [f"speed         {step}" for step in speed["done"]]
+    return done + [f"left out      {said}" for said in speed["left_out"]]
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 The two differ by at most one gray level. Both filter over all pixels that shrink into one (antialiasing).
 """
 
+import platform
 from typing import TypeAlias
 
 import numpy as np
@@ -10,8 +11,7 @@ import torch
 from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2.functional import resize as torchvision_resize
+from torch.nn.functional import interpolate
 
 from condetr.core.errors import SettingsError
 from condetr.images.memory import pixels_in_place, pixels_of
@@ -21,14 +21,14 @@ Picture: TypeAlias = Image.Image | Shaped[Tensor, "3 _height _width"]  # upright
 Planes: TypeAlias = Shaped[Tensor, "3 _height _width"]  # any memory order; perhaps the picture's own memory
 
 _MODES = {
-    Image.Resampling.NEAREST: InterpolationMode.NEAREST_EXACT,
-    Image.Resampling.BILINEAR: InterpolationMode.BILINEAR,
-    Image.Resampling.BICUBIC: InterpolationMode.BICUBIC,
-    Image.Resampling.LANCZOS: InterpolationMode.LANCZOS,
+    Image.Resampling.NEAREST: "nearest-exact",
+    Image.Resampling.BILINEAR: "bilinear",
+    Image.Resampling.BICUBIC: "bicubic",
+    Image.Resampling.LANCZOS: "lanczos",
 }
-_NARROW = {  # what torchvision ends up calling; called directly it writes where it is told to
-    InterpolationMode.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa.out,
-    InterpolationMode.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa.out,
+_NARROW = {  # what interpolate ends up calling; called directly it writes where it is told to
+    "bilinear": torch.ops.aten._upsample_bilinear2d_aa.out,
+    "bicubic": torch.ops.aten._upsample_bicubic2d_aa.out,
 }
 _BAND = 128  # rows read at once from a large picture: few calls, and they stay in the processor's cache
 
@@ -49,17 +49,17 @@ def resize(picture: Picture, size: HeightWidth, resample: Image.Resampling, nume
         return _resize_pil(picture, size, resample)
     mode = mode_of(resample)
     if not isinstance(picture, Image.Image):
-        return torchvision_resize(picture, list(size), mode)
+        return _interpolated(picture, size, mode)
     in_place = pixels_in_place(picture)
     if in_place is not None:
-        return torchvision_resize(in_place.permute(2, 0, 1), list(size), mode)[:3]
+        return _interpolated(in_place.permute(2, 0, 1), size, mode)[:3]
     if _rounds_between_passes(mode):
         return _resize_bands(picture, size, mode)
-    return torchvision_resize(pixels_of(picture).permute(2, 0, 1), list(size), mode)[:3]
+    return _interpolated(pixels_of(picture).permute(2, 0, 1), size, mode)[:3]
 
 
-def mode_of(resample: Image.Resampling) -> InterpolationMode:
-    """Torchvision's filter of the same name.
+def mode_of(resample: Image.Resampling) -> str:
+    """Torch's name of the filter, which torchvision uses.
 
     Raises:
         SettingsError: it has none.
@@ -70,9 +70,9 @@ def mode_of(resample: Image.Resampling) -> InterpolationMode:
     return _MODES[resample]
 
 
-def _resize_bands(picture: Image.Image, size: HeightWidth, mode: InterpolationMode) -> Planes:
+def _resize_bands(picture: Image.Image, size: HeightWidth, mode: str) -> Planes:
     """First the width, a band of rows at a time, then the height: the same two passes as at once."""
-    height, width = size
+    _, width = size
     narrowed: Tensor | None = None
     for top in range(0, picture.height, _BAND):
         bottom = min(top + _BAND, picture.height)
@@ -82,10 +82,34 @@ def _resize_bands(picture: Image.Image, size: HeightWidth, mode: InterpolationMo
         target = narrowed[None, :, top:bottom]
         _NARROW[mode](band[None], [bottom - top, width], align_corners=False, out=target)
     assert narrowed is not None
-    return torchvision_resize(narrowed, [height, width], mode)[:3]
+    return _interpolated(narrowed, size, mode)[:3]
 
 
-def _rounds_between_passes(mode: InterpolationMode) -> bool:
+def _interpolated(planes: Tensor, size: HeightWidth, mode: str) -> Tensor:
+    """What torchvision's resize does to one picture, without its import, which takes a second.
+
+    Bytes stay bytes where torch can filter them; elsewhere they are filtered as numbers and rounded.
+    """
+    if planes.shape[1:] == size:
+        return planes
+    nearest = mode == "nearest-exact"
+    as_they_are = planes.dtype in (torch.float32, torch.float64) or (planes.dtype == torch.uint8 and _knows_bytes(mode))
+    numbers = planes if as_they_are else planes.float()
+    # a batch of one whose strides leave no doubt about the memory order, which torch then keeps
+    one = numbers.as_strided((1, *numbers.shape), (numbers.numel(), *numbers.stride()))
+    aligned = {} if nearest else {"align_corners": False, "antialias": True}
+    (resized,) = interpolate(one, size, mode=mode, **aligned)
+    if resized.dtype == planes.dtype:
+        return resized
+    return (resized if planes.dtype.is_floating_point else resized.round_()).to(planes.dtype)
+
+
+def _knows_bytes(mode: str) -> bool:
+    """Whether torch has the filter for bytes on this processor."""
+    return mode != "bilinear" or _rounds_between_passes(mode) or platform.machine() in ("aarch64", "arm64")
+
+
+def _rounds_between_passes(mode: str) -> bool:
     """Whether torch keeps bytes between the two passes, so that they may be done one after the other."""
     return mode in _NARROW and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 

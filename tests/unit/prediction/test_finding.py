@@ -121,7 +121,9 @@ def test_a_result_does_not_depend_on_the_batch(task, batch):
 def test_boxes_and_scores_of_instances_are_the_detectors():
     given = np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     found = [
-        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task=task, threshold=0.4, device="cpu").predict(given)[0]
+        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task=task, threshold=0.4, device="cpu", fast=False).predict(
+            given
+        )[0]
         for task in ("detect", "instance")
     ]
     assert torch.equal(found[0].boxes, found[1].boxes)

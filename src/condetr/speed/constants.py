@@ -1,0 +1,123 @@
+"""What the decoder computes from its weights alone, computed once.
+
+The reference points and their embedding, what the object queries add to every self-attention, and all of the first
+layer up to where it looks at the picture: its embeddings start from zeros.
+"""
+
+from typing import cast
+
+import torch
+from torch import nn
+
+from condetr.core.shapes import CellMask, Memory, Points, Queries
+from condetr.model.attention import DecoderSelfAttention, Heads, merge_heads, split_heads
+from condetr.model.decoder import ConditionalDecoder, DecoderLayer, DecoderTrace
+from condetr.model.detector import ConditionalDetr
+from condetr.model.position import embed_points
+from condetr.speed.fast_detector import FastDetector, copied, exchanged, has_taken
+
+STEP = "what the decoder makes of its weights alone computed once"
+
+
+@torch.no_grad()
+def keep_constants(model: ConditionalDetr | FastDetector) -> FastDetector:
+    if has_taken(model, STEP):
+        return model
+    model = copied(model)
+    object_queries = model.network.decoder.object_queries[None]
+    places: dict[nn.Module, nn.Module] = {
+        part: PlacedSelfAttention(part, object_queries)
+        for part in model.network.decoder.layers[1:].modules()
+        if isinstance(part, DecoderSelfAttention)
+    }
+    model = exchanged(model, STEP, places)
+    decoder = model.network.decoder
+    return exchanged(model, None, {decoder: KnowingDecoder(decoder)})
+
+
+class KnowingDecoder(nn.Module):
+    """A `ConditionalDecoder` whose queries start from zeros and see each other."""
+
+    object_queries: Queries
+    reference_logits: Points
+    looking_at: Queries
+
+    def __init__(self, decoder: ConditionalDecoder) -> None:
+        super().__init__()
+        object_queries = decoder.object_queries[None]
+        self.register_buffer("object_queries", object_queries.detach())
+        self.register_buffer("reference_logits", decoder.reference_points(object_queries))
+        self.register_buffer("looking_at", embed_points(self.reference_logits.sigmoid(), object_queries.shape[-1]))
+        first, *later = decoder.layers
+        self.first = FirstLook(cast("DecoderLayer", first), self.object_queries, self.looking_at)
+        self.later = nn.ModuleList(later)
+        self.spatial_scale, self.norm, self.carry_norm = decoder.spatial_scale, decoder.norm, decoder.carry_norm
+
+    def forward(
+        self, memory: Memory, grid: Memory, mask: CellMask | None, _start: None = None, query_mask: None = None
+    ) -> DecoderTrace:
+        object_queries = self.object_queries.expand(len(memory), -1, -1)
+        embeddings = self.first(memory, grid, mask)
+        concluded = [self.norm(embeddings)]
+        for layer in self.later:
+            start = concluded[-1] if self.carry_norm else embeddings
+            spatial_query = self.spatial_scale(start) * self.looking_at
+            embeddings = layer(start, spatial_query, object_queries, memory, grid, mask, query_mask)
+            concluded.append(self.norm(embeddings))
+        if self.carry_norm:  # as there, normalised twice
+            concluded[-1] = self.norm(concluded[-1])
+        return DecoderTrace(tuple(concluded), self.reference_logits.expand(len(memory), -1, -1))
+
+
+class PlacedSelfAttention(nn.Module):
+    """A `DecoderSelfAttention` that knows what its object queries add."""
+
+    spatial_query: Queries
+    spatial_key: Queries
+
+    def __init__(self, attention: DecoderSelfAttention, object_queries: Queries) -> None:
+        super().__init__()
+        self.heads, self.attend = attention.heads, attention.attend
+        self.content_query, self.content_key = attention.content_query, attention.content_key
+        self.value, self.output = attention.value, attention.output
+        self.register_buffer("spatial_query", attention.spatial_query(object_queries))
+        self.register_buffer("spatial_key", attention.spatial_key(object_queries))
+
+    def forward(self, embeddings: Queries, object_queries: Queries, mask: None) -> Queries:  # noqa: ARG002  known
+        query = split_heads(self.content_query(embeddings) + self.spatial_query, self.heads)
+        key = split_heads(self.content_key(embeddings) + self.spatial_key, self.heads)
+        value = split_heads(self.value(embeddings), self.heads)
+        return self.output(merge_heads(self.attend(query, key, value, mask)))
+
+
+class FirstLook(nn.Module):
+    """The first layer from its cross-attention on: what its queries are and ask for is the same each time."""
+
+    embeddings: Queries
+    query: Heads
+
+    def __init__(self, layer: DecoderLayer, object_queries: Queries, looking_at: Queries) -> None:
+        super().__init__()
+        zeros, look = torch.zeros_like(object_queries), layer.cross_attention
+        assert look.object_query is not None, "the first layer is seeded"
+        embeddings = layer.self_attention_norm(layer.self_attention(zeros, object_queries, None))
+        content = look.content_query(embeddings) + look.object_query(object_queries)
+        halves = [split_heads(half, look.heads) for half in (content, look.spatial_query(looking_at))]
+        self.register_buffer("embeddings", embeddings)
+        self.register_buffer("query", torch.cat(halves, dim=-1))
+        self.heads, self.attend = look.heads, look.attend
+        self.content_key, self.spatial_key = look.content_key, look.spatial_key
+        self.value, self.output = look.value, look.output
+        self.norm, self.feedforward, self.feedforward_norm = (
+            layer.cross_attention_norm,
+            layer.feedforward,
+            layer.feedforward_norm,
+        )
+
+    def forward(self, memory: Memory, grid: Memory, mask: CellMask | None) -> Queries:
+        spatial_key = self.spatial_key(grid)
+        halves = [split_heads(half, self.heads) for half in (self.content_key(memory) + spatial_key, spatial_key)]
+        query, key = self.query.expand(len(memory), -1, -1, -1), torch.cat(halves, dim=-1)
+        seen = self.attend(query, key, split_heads(self.value(memory), self.heads), mask)
+        embeddings = self.norm(self.embeddings + self.output(merge_heads(seen)))
+        return self.feedforward_norm(embeddings + self.feedforward(embeddings))

@@ -1,0 +1,178 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+from condetr.core.errors import UsageError
+from condetr.model.convolution import FrozenBatchNorm
+from condetr.speed.blocks import FusedBlock, fuse_blocks
+from condetr.speed.choice import choose, hasten
+from condetr.speed.constants import keep_constants
+from condetr.speed.feedforward import activate_in_place
+from condetr.speed.folding import fold_norms
+from condetr.speed.freshness import moment_of
+from condetr.speed.grids import keep_grids
+from condetr.speed.onednn import PackedConvolution, is_available, pack_convolutions
+from condetr.speed.winograd import WinogradConvolution, multiply_less
+from tests.unit.speed.networks import BACKBONES, BOTTLENECK, detector
+
+CPU = torch.device("cpu")
+PORTABLE = [fold_norms, multiply_less, fuse_blocks, keep_constants, activate_in_place, keep_grids]
+STEPS = [*PORTABLE, pack_convolutions]
+needs_onednn = pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
+
+
+def hastened(model):
+    return hasten(model, CPU)
+
+
+def inputs(batch=2, size=(70, 101), *, padded=True):
+    pixels, mask = torch.randn(batch, 3, *size), torch.ones(batch, *size, dtype=torch.bool)
+    if padded:
+        mask[-1, 50:] = False
+        mask[-1, :, 80:] = False
+        pixels *= mask[:, None]
+    return pixels, mask if padded else None
+
+
+@torch.no_grad()
+def assert_same_answers(fast, plain, *batch):
+    """Sums in another order, and a few digits less of Winograd's products; double precision tells them from bugs."""
+    exact = copy.deepcopy(plain).double()(batch[0].double(), *batch[1:])
+    for mine, theirs in zip(fast(*batch), exact, strict=True):
+        torch.testing.assert_close(mine.double(), theirs, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("step", [*STEPS, hastened])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_step_answers_like_the_model(step, backbone):
+    if step is pack_convolutions and not is_available():
+        pytest.skip("this torch has no oneDNN")
+    plain = detector(BACKBONES[backbone])
+    fast = step(plain)
+    assert_same_answers(fast, plain, *inputs())
+    assert_same_answers(fast, plain, *inputs(3, (64, 96), padded=False))
+
+
+@pytest.mark.parametrize("changes", [
+    {"position_embedding_type": "learned"},
+    {"carry_norm": True},
+    {"decoder_layers": 1},
+    {"decoder_layers": 1, "carry_norm": True},
+    {"encoder_layers": 0},
+    {"activation_function": "gelu"},
+    {"dropout": 0.3, "attention_dropout": 0.3, "decoder_layerdrop": 0.5, "encoder_layerdrop": 0.5},
+])  # fmt: skip
+def test_every_transformer(changes):
+    plain = detector(**changes)
+    assert_same_answers(hastened(plain), plain, *inputs())
+    assert_same_answers(hastened(plain.train()), plain.eval(), *inputs(1, padded=False))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 1), (31, 97), (200, 40)])
+def test_any_size_in_any_order(size):
+    plain = detector(BOTTLENECK)
+    fast = hastened(plain)
+    for batch, shape in ((1, size), (2, (64, 64)), (3, size), (1, size)):
+        assert_same_answers(fast, plain, *inputs(batch, shape, padded=False))
+
+
+def test_a_backbone_of_timm():
+    pytest.importorskip("timm")
+    from condetr.model.config import TimmDescription
+
+    plain = detector(TimmDescription(name="resnet10t", out_indices=(1, 2)))
+    fast = hastened(plain)
+    assert_same_answers(fast, plain, *inputs())
+    assert any(isinstance(part, FrozenBatchNorm) for part in fast.modules())
+
+
+@pytest.mark.parametrize("step", [*STEPS, hastened])
+def test_the_model_stays_as_it_is_and_learns(step):
+    plain = detector(BOTTLENECK)
+    before, names = moment_of(plain), list(plain.state_dict())
+    answer = plain(*inputs())
+    fast = step(plain)
+    fast(*inputs())
+    assert moment_of(plain) == before
+    assert list(plain.state_dict()) == names
+    assert {id(weight) for weight in plain.parameters()}.isdisjoint(map(id, fast.parameters()))
+    mine = {tensor.data_ptr() for tensor in (*plain.parameters(), *plain.buffers())}
+    assert mine.isdisjoint(tensor.data_ptr() for tensor in (*fast.parameters(), *fast.buffers()))
+    assert not any(weight.requires_grad for weight in fast.parameters())
+    plain.train()
+    sum(part.square().mean() for part in plain(*inputs())).backward()
+    assert all(weight.grad is not None for weight in plain.parameters())
+    assert answer.logits.requires_grad
+
+
+@pytest.mark.parametrize("step", [*STEPS, hastened])
+def test_twice_is_once(step):
+    fast = step(detector(BOTTLENECK))
+    assert step(fast) is fast
+    assert len(set(fast.steps)) == len(fast.steps)
+
+
+def test_the_order_of_steps_does_not_matter():
+    plain = detector(BOTTLENECK)
+    one, other = plain, plain
+    for step, back in zip(PORTABLE, reversed(PORTABLE), strict=True):
+        one, other = step(one), back(other)
+    assert set(one.steps) == set(other.steps)
+    assert_same_answers(other, plain, *inputs())
+
+
+@pytest.mark.parametrize("given", [detector, lambda: fold_norms(detector())])
+def test_a_step_leaves_what_it_was_given_alone(given):
+    before = given()
+    names = [type(part) for part in before.modules()]
+    hastened(before)
+    assert [type(part) for part in before.modules()] == names
+
+
+@needs_onednn
+def test_what_is_picked_is_there():
+    parts = list(hastened(detector(BOTTLENECK)).modules())
+    for kind in (WinogradConvolution, PackedConvolution, FusedBlock):
+        assert any(isinstance(part, kind) for part in parts)
+    assert not any(isinstance(part, FrozenBatchNorm) for part in parts)
+
+
+def test_other_devices_and_precisions_get_what_is_safe_and_a_reason():
+    for choice in (choose(torch.device("cuda"), torch.float32), choose(CPU, torch.float64)):
+        assert pack_convolutions not in choice.steps
+        assert multiply_less not in choice.steps
+        assert any("Winograd" in reason for reason in choice.left_out)
+    double = detector(BOTTLENECK).double()
+    pixels, mask = inputs()
+    for mine, theirs in zip(hastened(double)(pixels.double(), mask), double(pixels.double(), mask), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_a_fast_copy_is_not_trained_and_not_saved(tmp_path):
+    fast = hastened(detector())
+    for act in (
+        fast.train,
+        fast.state_dict,
+        lambda: pickle.dumps(fast),
+        lambda: torch.save(fast, tmp_path / "fast.pt"),
+    ):
+        with pytest.raises(UsageError, match=r"sped-up copy cannot be (trained|saved) \(the one that it was made from"):
+            act()
+    assert not fast(*inputs()).logits.requires_grad
+
+
+def test_writes_to_weights_are_noticed():
+    model = detector()
+    moments = [moment_of(model)]
+    with torch.no_grad():
+        model.head.classes.bias += 1
+    moments.append(moment_of(model))
+    model.load_state_dict(model.state_dict())
+    moments.append(moment_of(model))
+    next(model.buffers()).mul_(2)
+    moments.append(moment_of(model))
+    moments.append(moment_of(model.double()))
+    assert len(set(moments)) == 5
+    assert moment_of(model) == moments[-1]
