@@ -22,9 +22,7 @@ def overview(detections: Detections, explained: Sequence[Evidence]) -> Image.Ima
     shown, count = explained[:_MOST], len(detections)
     whole = Window.whole(detections.size)
     scale = whole.scale(_PICTURE)
-    found = [
-        one._replace(box=_scaled(one.box, scale), name=f"{place}: {one.name}") for place, one in enumerate(detections)
-    ]
+    found = [one._replace(box=_scaled(one.box, scale), name=f"#{place}") for place, one in enumerate(detections)]
     painted = draw(cut(explained[0].picture, whole, _PICTURE), found)  # enlarged first: letters would hide a small one
     tiles = [_tile(one) for one in shown]
     said = [
@@ -47,4 +45,4 @@ def _tile(one: Evidence) -> Tile:
     tile = heated(dimmed(cut(one.picture, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
     mark_box(tile, one.detection.box, window)
     mark_point(tile, one.reference_point, window)
-    return Tile(tile, f"{one.number}: {named(one)} {one.detection.score:.2f}")
+    return Tile(tile, f"#{one.number}: {named(one)} {one.detection.score:.2f}")

@@ -104,6 +104,23 @@ def test_damaged_frames_fail_and_the_others_do_not(tmp_path):
     assert [frame.moment.seconds for frame in frames] == pytest.approx([number / 10 for number in numbers])
 
 
+def test_a_frame_that_cannot_be_decoded_is_told_by_its_time(tmp_path):
+    path = make_noisy_video(tmp_path / "a.mp4", 30)
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, float(packet.pts * packet.time_base)) for packet in container.demux() if packet.size]
+    content = bytearray(path.read_bytes())
+    position, time = packets[10]
+    content[position : position + 4] = b"\xff" * 4  # the length of what follows
+    path.write_bytes(content)
+    video, frames, errors = frames_and_errors(path)
+    first = min(shown for _, shown in packets)
+    assert errors[0].startswith(f"{path}: the frame at {time - first:.2f} s: cannot be decoded")
+    assert video.counts["failed"] == len(errors)
+    assert video.counts["decoded"] + video.counts["failed"] == 30
+    assert frames[-1].moment == (29, pytest.approx(2.9)), "later frames keep their numbers"
+    assert round(10 * (time - first)) not in [frame.moment.frame for frame in frames]
+
+
 def test_the_extension_does_not_matter(tmp_path):
     shutil.copy(make_video(tmp_path / "a.mp4"), tmp_path / "b.avi")
     assert len(frames_and_errors(tmp_path / "b.avi")[1]) == 12
