@@ -12,7 +12,7 @@ from condetr.explain.weights import weights_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from condetr.prediction.predictor import Predictor
-from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,15 @@ def test_cells_are_counted_row_by_row_of_the_padded_frame(network):
         network(batch.pixels, batch.mask)
     weights = weights_of(entered[0], 2 * 15 + 4).unflatten(-1, (12, 15))  # row 2, column 4 of 12 rows, 15 columns
     np.testing.assert_allclose(one.encoder[0], weights[:, :6, :9].numpy(), atol=1e-6)
+
+
+def test_a_segmenter_is_explained_as_the_detector_that_it_is():
+    segmenter = tiny_segmenter()
+    (found,) = Predictor(segmenter, PREPROCESSING, LABELS, device="cpu", threshold=0.3).predict(noise(60, 90))
+    one = seen(segmenter).explain(0)
+    assert one.detection.name == found[0].name
+    assert one.detection.box == pytest.approx(found[0].box, abs=1e-3)
+    np.testing.assert_allclose(one.combined.sum((2, 3)), 1, atol=1e-5)
 
 
 def test_half_precision_explains_too():
