@@ -1,0 +1,18 @@
+import torch
+
+from condetr.export.graph import DetectionGraph
+from condetr.export.tracing import traced
+from tests.tiny import tiny_detector
+
+
+def test_learned_positions_are_recorded_with_their_limit():
+    """They know 50 cells a side; of 8 pixels each in the tiny network."""
+    network = tiny_detector(position_embedding_type="learned").requires_grad_(requires_grad=False)
+    program = traced(DetectionGraph(network).eval(), 3)
+    assert 400 in {int(bounds.upper) for bounds in program.range_constraints.values() if bounds.upper.is_finite}
+    recorded = program.module()
+    for batch, height, width in ((1, 40, 64), (3, 90, 33)):
+        pixels, mask = torch.randn(batch, 3, height, width), torch.ones(batch, height, width, dtype=torch.bool)
+        mask[-1, :, width // 2 :] = False
+        for theirs, ours in zip(recorded(pixels, mask), network(pixels, mask), strict=True):
+            torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=0)
