@@ -133,6 +133,7 @@ def test_a_picture_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downlo
     across, down = ((x1 + x2) / 2 - 48) * scale, ((y1 + y2) / 2 - 48) * scale
     ActionChains(browser).move_to_element_with_offset(image, int(across), int(down)).click().perform()
     until(browser, lambda: said(browser).startswith("Detection 0: "))
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
     take_picture(browser, "clicked")
 
     cells(rows(browser)[1])[1].click()
@@ -160,7 +161,7 @@ def test_a_file_that_is_no_picture_is_told(browser, tmp_path):
         button.click()
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
     browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(broken))
-    until(browser, lambda: table(browser) == [])
+    until(browser, lambda: found_picture(browser) is None)
     told = until(browser, lambda: browser.find_element(By.CSS_SELECTOR, ".toast-wrap").text)
     take_picture(browser, "refused")
     assert "damaged" in told

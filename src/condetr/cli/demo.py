@@ -4,13 +4,16 @@ import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
-from condetr.cli.loading import loaded
+from condetr.cli.loading import found_at_any_score, loaded
 from condetr.cli.reporting import Reporter
 from condetr.core.errors import MissingExtraError, SettingsError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _SCENES = 4
 _PIXELS = 50_000_000
@@ -64,13 +67,20 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             if settings.open:
                 webbrowser.open(address)
 
+        def explain(picture: "Image", place: int) -> "Image":
+            said = model.explain(picture, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
+            return said.figure()
+
         serve_page(
-            model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes),
+            model.predictor(
+                threshold=0, top_k=settings.top_k, classes=settings.classes, task=found_at_any_score(model)
+            ),
             listening,
             title=Path(reference).name,
             scenes=_scenes,
             threshold=settings.threshold,
             pixels=_PIXELS,
+            explain=explain,
             on_ready=ready,
         )
 

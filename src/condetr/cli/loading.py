@@ -7,7 +7,8 @@ from condetr.cli.choices import size_of_text
 from condetr.cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
+    from condetr.prediction.finding import Task
 
 
 def loaded(
@@ -22,3 +23,8 @@ def loaded(
     for note in where.notes:
         reporter.detail(f"condetr: {note}")
     return model
+
+
+def found_at_any_score(model: "Detector") -> "Task":
+    """What is found one by one, so that a threshold can be chosen afterwards; segments compete for their pixels."""
+    return "detect" if model.task == "detect" else "instance"

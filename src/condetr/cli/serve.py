@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import condetr
 from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
-from condetr.cli.loading import loaded
+from condetr.cli.loading import found_at_any_score, loaded
 from condetr.cli.reporting import Reporter, json_text
 from condetr.core.errors import MissingExtraError, SettingsError, StorageError
 from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
-    from condetr.api import Detector
+    from condetr.detector import Detector
     from condetr.serving.routes import Offer
     from condetr.serving.server import Ended
 
@@ -77,7 +77,13 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         reporter.note(f"condetr: listening on {address}")
         ended = serve(
-            model.predictor(threshold=0, top_k=settings.top_k, batch=settings.batch, classes=settings.classes),
+            model.predictor(
+                threshold=0,
+                top_k=settings.top_k,
+                batch=settings.batch,
+                classes=settings.classes,
+                task=found_at_any_score(model),
+            ),
             listening,
             _offer_of(model, reference, settings, token),
             settings.limits,

@@ -13,7 +13,7 @@ from condetr.core.errors import CondetrError
 from condetr.images.decode import decode
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Predictor
-from condetr.serving.look import HEADERS, Look
+from condetr.serving.look import HEADERS, Look, Row
 
 Explain: TypeAlias = Callable[[Image.Image, int], Image.Image]
 
@@ -59,13 +59,13 @@ def page(
 
     def show(seen: Look | None, least: float, chosen: int | None) -> tuple[Any, ...]:
         if seen is None:
-            return None, [], "", gr.DownloadButton(interactive=False), None
+            return None, _table_of([]), "", gr.DownloadButton(interactive=False), None
         rows = seen.rows(least)
         chosen = chosen if chosen is not None and chosen < len(rows) else None
         said = _NOTHING if not rows else _HINT if chosen is None else seen.said_of(chosen, least)
         bands = explain(seen.picture, chosen) if explain is not None and chosen is not None else None
         download = gr.DownloadButton(value=str(_written(seen.json(least), folder)), interactive=True)
-        return seen.painted(least, chosen), rows, said, download, bands
+        return seen.painted(least, chosen), _table_of(rows), said, download, bands
 
     def clicked(seen: Look | None, least: float, event: gr.SelectData) -> int | None:
         x, y = event.index
@@ -117,6 +117,10 @@ def page(
         painted.select(clicked, [seen, slider], chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
         table.select(picked, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
     return blocks
+
+
+def _table_of(rows: list[Row]) -> dict[str, Any]:
+    return {"headers": list(HEADERS), "data": rows}
 
 
 def _as_sent(image: gr.Image) -> gr.Image:

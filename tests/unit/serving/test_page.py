@@ -33,7 +33,7 @@ def test_sliding_and_clicking_look_no_second_time(detector, tmp_path):
     handlers = handlers_of(detector, tmp_path)
     look = handlers["look"](str(tmp_path / "a.png"), None, None)[0]
     assert len(detector.batches) == 1
-    tables = [handlers["show"](look, least, chosen)[1] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
+    tables = [handlers["show"](look, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
     assert len(detector.batches) == 1
     assert len(tables[0]) > len(tables[-1])
 
@@ -65,7 +65,7 @@ def test_no_picture_is_told_without_its_place(detector, tmp_path, monkeypatch, c
     assert len(told) == 1
     assert str(tmp_path) not in told[0]
     assert "<" not in told[0]
-    assert handlers["show"](seen, 0.5, None)[1] == []
+    assert handlers["show"](seen, 0.5, None)[1]["data"] == []
 
 
 def test_the_same_picture_is_looked_at_once(detector, tmp_path):
