@@ -112,6 +112,19 @@ class Finder:
         results = predictor.stream(source, on_error=on_error)
         return followed(results) if track else results
 
+    def predictor(
+        self,
+        *,
+        threshold: float | int = 0.5,
+        top_k: int = 100,
+        batch: int = 1,
+        classes: Sequence[str | int] | None = None,
+        task: Task | None = None,
+        mask_threshold: float | int = 0.5,
+    ) -> Predictor:
+        """What runs this model over pictures, for a service or page of one's own; the words are those of `predict`."""
+        return self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+
     def _predictor(
         self,
         threshold: float | int,

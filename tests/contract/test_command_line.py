@@ -6,7 +6,19 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli import benchmark, convert, doctor, explain, export, hub, info, predict, train_settings
+from condetr.cli import (
+    benchmark,
+    convert,
+    demo,
+    doctor,
+    explain,
+    export,
+    hub,
+    info,
+    predict,
+    serve,
+    train_settings,
+)
 from condetr.cli.main import run
 
 SETTINGS = {
@@ -15,6 +27,8 @@ SETTINGS = {
     ("explain",): explain.ExplainSettings,
     ("export",): export.ExportSettings,
     ("benchmark",): benchmark.BenchmarkSettings,
+    ("serve",): serve.ServeSettings,
+    ("demo",): demo.DemoSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
     ("doctor",): doctor.DoctorSettings,
@@ -46,6 +60,8 @@ PROMISED = {
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
     ("benchmark",): "--model --backend --batch --image-size --output",
+    ("serve",): "--model --threshold --classes --batch --host --port --token-file",
+    ("demo",): "--model --threshold --port",
     ("convert",): "--classes --backbone",
     ("info",): "--image-size --revision",
 }

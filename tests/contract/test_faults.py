@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-GROUPS = ("TRN", "DDP", "CLI")
+GROUPS = ("TRN", "DDP", "CLI", "SRV")
 INJECTED = {
     "TRN-02 gradients overflow under fp16": (
         "unit/training/test_steps.py::test_fp16_finds_its_gradient_scale_and_goes_on",
@@ -142,8 +142,70 @@ INJECTED = {
         "end_to_end/test_surroundings.py::test_the_commit_that_a_run_began_with_is_stored",
     ),
     "CLI-21 old Python or PyTorch": ("unit/cli/test_commands.py::test_what_is_too_old_is_said_in_one_line",),
+    "SRV-02 chunked body without end": (
+        "unit/serving/test_refusals.py::test_too_large_without_a_word_is_cut_off_at_the_limit",
+    ),
+    "SRV-03 fewer bytes than were announced": (
+        "unit/serving/test_refusals.py::test_more_bytes_than_come_are_not_waited_for",
+        "unit/serving/test_patience.py::test_a_body_that_stops_or_trickles",
+    ),
+    "SRV-04 a head a byte at a time": (
+        "unit/serving/test_patience.py::test_a_head_a_byte_at_a_time",
+        "unit/serving/test_patience.py::test_slow_callers_do_not_hurt_the_others",
+    ),
+    "SRV-08 malformed form": ("unit/serving/test_refusals.py::test_a_malformed_form_costs_nothing",),
+    "SRV-09 10 000 parts": ("unit/serving/test_refusals.py::test_a_malformed_form_costs_nothing",),
+    "SRV-10 names of files": ("unit/serving/test_refusals.py::test_the_name_of_a_file_means_nothing",),
+    "SRV-13 every bad picture": (
+        "unit/serving/test_bad_pictures.py::test_every_picture_of_the_corpus_is_answered_or_refused",
+    ),
+    "SRV-14 bombs": ("unit/serving/test_bad_pictures.py::test_a_bomb_is_refused_from_its_head",),
+    "SRV-15 an address": ("unit/serving/test_refusals.py::test_no_address_is_ever_fetched",),
+    "SRV-20 twice the capacity": (
+        "unit/serving/test_load.py::test_twice_the_capacity_is_served_at_capacity",
+        "unit/serving/test_load.py::test_past_the_queue_there_is_a_503_that_says_when_to_come_back",
+    ),
+    "SRV-22 a caller leaves": ("unit/serving/test_patience.py::test_who_leaves_has_his_picture_taken_away",),
+    "SRV-23 the network is late": (
+        "unit/serving/test_end.py::test_a_network_that_is_late_is_left_behind_and_the_next_one_answers",
+    ),
+    "SRV-25 a lost device": ("unit/serving/test_end.py::test_a_lost_device_is_no_endless_500",),
+    "SRV-28 metrics from outside": (
+        "unit/serving/test_refusals.py::test_without_the_token_there_is_health_and_nothing_else",
+        "unit/cli/test_serve.py::test_other_machines_are_let_in_with_a_warning",
+    ),
+    "SRV-30 SIGTERM with a stuck request": ("unit/serving/test_end.py::test_the_time_to_drain_has_an_end",),
+    "SRV-32 health": (
+        "unit/serving/test_end.py::test_it_is_not_ready_before_a_first_picture_came_out",
+        "unit/serving/test_end.py::test_what_was_accepted_is_answered_before_the_end",
+        "unit/serving/test_answers.py::test_health_and_metadata",
+    ),
+    "SRV-33 port in use": ("unit/cli/test_serve.py::test_a_port_that_is_taken_is_a_slip",),
+    "SRV-34 the address that is listened on": (
+        "end_to_end/test_serve.py::test_it_serves_this_machine_alone_and_calls_nobody",
+        "unit/cli/test_serve.py::test_other_machines_are_let_in_with_a_warning",
+    ),
+    "SRV-35 another origin": (
+        "unit/serving/test_answers.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
+    ),
+    "SRV-36 markup in names": (
+        "unit/serving/test_refusals.py::test_the_name_of_a_file_means_nothing",
+        "unit/serving/test_answers.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
+    ),
+    "SRV-37 insides in an answer": (
+        "unit/serving/test_end.py::test_a_bug_is_told_to_the_log_and_not_to_the_caller",
+        "unit/serving/test_bad_pictures.py::test_every_picture_of_the_corpus_is_answered_or_refused",
+    ),
+    "SRV-38 files stay open": ("unit/serving/test_load.py::test_files_and_memory_stay_as_they_are",),
+    "SRV-41 an hour at 80 %, of which a minute is tested": (
+        "unit/serving/test_load.py::test_files_and_memory_stay_as_they_are",
+    ),
 }
-CANNOT_HAPPEN = {"CLI-18": "condetr keeps no index of a data set that could be damaged"}
+CANNOT_HAPPEN = {
+    "CLI-18": "condetr keeps no index of a data set that could be damaged",
+    "SRV-19": "the service fetches no address, so none can be slow",
+    "SRV-27": "the service reads its model once, and has no call that changes it",
+}
 
 
 def functions_in(path):

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 import condetr
-from condetr.cli import benchmark, convert, data, doctor, evaluate, explain, export, hub, info, predict, train
+from condetr.cli import (
+    benchmark,
+    convert,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    hub,
+    info,
+    predict,
+    serve,
+    train,
+)
 from condetr.cli.command import Run, as_command
 from condetr.cli.outcome import exit_status_of
 
@@ -29,6 +43,8 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, explain.explain),
     (app, export.export),
     (app, benchmark.benchmark),
+    (app, serve.serve),
+    (app, demo.demo),
     (app, convert.convert),
     (app, info.info),
     (app, doctor.doctor),

@@ -131,13 +131,13 @@ class Predictor:
         """How many pictures are sorted into batches together; more of them fill batches better."""
         return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
 
-    def _prepared_ahead(self, sources: Iterator[PictureSource]) -> Generator["_Prepared | Failure", None, None]:
+    def _prepared_ahead(self, sources: Iterator[PictureSource]) -> Generator["Prepared | Failure", None, None]:
         """A thread of its own decodes, so that the network never waits, nor memory fills."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="condetr-decode") as pool:
-            waiting: deque[Future[_Prepared | Failure]] = deque()
+            waiting: deque[Future[Prepared | Failure]] = deque()
             try:
                 for source in sources:
-                    waiting.append(pool.submit(self._prepare, source))
+                    waiting.append(pool.submit(self.prepare, source))
                     if len(waiting) > max(_FEWEST_AHEAD, self._window):
                         yield waiting.popleft().result()
                 while waiting:
@@ -146,15 +146,16 @@ class Predictor:
                 for future in waiting:
                     future.cancel()
 
-    def _prepare(self, source: PictureSource) -> "_Prepared | Failure":
+    def prepare(self, source: PictureSource) -> "Prepared | Failure":
+        """A picture decoded and as large as the network wants it; several threads may do this at once."""
         try:
-            return _Prepared(source, self._preprocessing.prepare([source.picture()]))
+            return Prepared(source, self._preprocessing.prepare([source.picture()]))
         except CondetrError as error:
             return Failure(source.name, error)
 
-    def _results(self, window: Sequence["_Prepared | Failure"]) -> list[Detections | Failure]:
+    def _results(self, window: Sequence["Prepared | Failure"]) -> list[Detections | Failure]:
         results: dict[int, Detections | Failure] = {}
-        alike: dict[object, list[tuple[int, _Prepared]]] = {}
+        alike: dict[object, list[tuple[int, Prepared]]] = {}
         for position, one in enumerate(window):
             if isinstance(one, Failure):
                 results[position] = one
@@ -163,10 +164,15 @@ class Predictor:
         for group in alike.values():
             for start in range(0, len(group), self._batch):
                 positions, pictures = zip(*group[start : start + self._batch], strict=True)
-                results.update(zip(positions, self._look(pictures), strict=True))
+                results.update(zip(positions, self.look(pictures), strict=True))
         return [results[position] for position in range(len(window))]
 
-    def _look(self, pictures: Sequence["_Prepared"]) -> list[Detections] | list[Failure]:
+    def look(self, pictures: Sequence["Prepared"]) -> list[Detections] | list[Failure]:
+        """The results of pictures of one kind, looked at together.
+
+        Raises:
+            ModelError: the network gives no finite numbers, or there is no memory for so many.
+        """
         try:
             found = self._found(pictures)
         except UsageError as error:  # they are too large for this network
@@ -176,7 +182,7 @@ class Predictor:
         return [self._detections(picture, one) for picture, one in zip(pictures, found, strict=True)]
 
     @torch.inference_mode()
-    def _found(self, pictures: Sequence["_Prepared"]) -> list[Findings]:
+    def _found(self, pictures: Sequence["Prepared"]) -> list[Findings]:
         pixels = torch.cat([picture.batch.pixels for picture in pictures]).to(self.device, self._dtype)
         padded = not pictures[0].batch.mask.all()
         mask = torch.cat([picture.batch.mask for picture in pictures]).to(self.device) if padded else None
@@ -188,7 +194,7 @@ class Predictor:
             reason = f"out of memory with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
             raise ModelError(reason, hint="lower batch or the image size") from error
 
-    def _detections(self, picture: "_Prepared", found: Findings) -> Detections:
+    def _detections(self, picture: "Prepared", found: Findings) -> Detections:
         content = picture.source.content
         return Detections(
             boxes=found.boxes.float().cpu(),
@@ -205,7 +211,9 @@ class Predictor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
+class Prepared:
+    """A picture that is ready for the network."""
+
     source: PictureSource
     batch: Batch
 

@@ -92,7 +92,7 @@ def test_overwriting_clears_what_an_earlier_run_made_of_videos(condetr, model, c
 
 def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, monkeypatch):
     make_video(clip, 40)
-    looked, look = 0, predictor.Predictor._look
+    looked, look = 0, predictor.Predictor.look
 
     def interrupting(self, pictures):
         nonlocal looked
@@ -101,7 +101,7 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
             __import__("os").kill(__import__("os").getpid(), 2)
         return look(self, pictures)
 
-    monkeypatch.setattr(predictor.Predictor, "_look", interrupting)
+    monkeypatch.setattr(predictor.Predictor, "look", interrupting)
     status, out, _ = condetr("predict", clip, "--model", model, "--output", "out")
     assert status == 130
     assert "5 ok, 0 failed, interrupted" in out

@@ -1,0 +1,248 @@
+"""What a service does under load: capacity, twice the capacity, a burst, SIGTERM with a full queue, batching, overhead.
+
+python -m benchmarks.serving_load [--study capacity overload burst drain batching overhead] [--seconds 60]
+    [--model REF] [--image-size N] [--picture FILE] [--clients 16]
+
+The service is a process of its own, and so are the callers (one process with a thread a caller). Both share the
+machine's cores, as they do where this is measured.
+"""
+
+import argparse
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+
+import psutil
+from PIL import Image
+
+import condetr
+from condetr.data.scenes import scene
+
+
+class Service:
+    """``condetr serve``, begun and ready."""
+
+    def __init__(self, options: argparse.Namespace, *words: str) -> None:
+        model = ["--model", options.model] if options.model else []
+        size = ["--image-size", options.image_size] if options.image_size else []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "condetr", "serve", "--port", "0", *model, *size, *words],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log: list[str] = []
+        self._reader = threading.Thread(target=lambda: self.log.extend(iter(self.process.stderr.readline, "")))
+        self._reader.start()
+        while not any("condetr: ready" in line for line in self.log):
+            assert self.process.poll() is None, self.log
+            time.sleep(0.05)
+        self.port = next(int(m[1]) for line in self.log if (m := re.search(r"listening on http://[\d.]+:(\d+)", line)))
+
+    def resident(self) -> float:
+        return psutil.Process(self.process.pid).memory_info().rss / 1e6
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(300)
+        self._reader.join()
+        self.process.stderr.close()
+        return status
+
+
+class Caller:
+    """One connection that is kept, and made anew when it ends."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._connection = port, None
+
+    def ask(self, picture: bytes) -> tuple[int, str | None]:
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        self._connection.request("POST", "/predict", picture)
+        answer = self._connection.getresponse()
+        answer.read()
+        if answer.getheader("connection") == "close":
+            self.close()
+        return answer.status, answer.getheader("retry-after")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def load(port: int, picture: bytes, *, callers: int, seconds: float, pause: float) -> dict[str, object]:
+    """Callers that ask again at once, or after ``pause`` where they were sent away."""
+    until = time.monotonic() + seconds
+    asked: list[tuple[int, float, str | None]] = []
+
+    def call(_: int) -> None:
+        caller = Caller(port)
+        while time.monotonic() < until:
+            started = time.monotonic()
+            status, retry_after = caller.ask(picture)
+            asked.append((status, time.monotonic() - started, retry_after))
+            if status == 503:
+                time.sleep(pause)
+        caller.close()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(callers) as pool:
+        list(pool.map(call, range(callers)))
+    lasted = time.monotonic() - started
+    good = sorted(seconds for status, seconds, _ in asked if status == 200)
+    return {
+        "callers": callers,
+        "statuses": {status: sum(one[0] == status for one in asked) for status in sorted({one[0] for one in asked})},
+        "503 without Retry-After": sum(one[0] == 503 and not one[2] for one in asked),
+        "served a second": round(len(good) / lasted, 1),
+        "median ms": round(median(good) * 1000, 1),
+        "p99 ms": round(good[int(0.99 * (len(good) - 1))] * 1000, 1),
+    }
+
+
+def capacity(options: argparse.Namespace, picture: bytes, service: Service, seconds: float = 10) -> float:
+    result = load(service.port, picture, callers=options.clients, seconds=seconds, pause=0.05)
+    say("capacity", result)
+    return float(result["served a second"])
+
+
+def overload(options: argparse.Namespace, picture: bytes) -> None:
+    """As many callers as twice the queue, so that half of them are always sent away; capacity before and after."""
+    queue = options.clients
+    service = Service(options, "--set", f"limits.queue={queue}")
+    before = capacity(options, picture, service)
+    resident, done = [(0.0, service.resident())], threading.Event()
+    started = time.monotonic()
+
+    def watch() -> None:
+        while not done.wait(2):
+            resident.append((time.monotonic() - started, service.resident()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    # a caller that was sent away comes back after as long as one that was served takes
+    result = load(service.port, picture, callers=2 * queue, seconds=options.seconds, pause=queue / before)
+    done.set()
+    watcher.join()
+    after = capacity(options, picture, service)
+    settled = [one for one in resident if one[0] > options.seconds / 4]
+    slope = (settled[-1][1] - settled[0][1]) / (settled[-1][0] - settled[0][0]) * 60
+    say(
+        "overload",
+        result
+        | {"of capacity": round(float(result["served a second"]) / ((before + after) / 2), 3)}
+        | {"MB": [round(one[1]) for one in resident[:: max(1, len(resident) // 8)]], "MB a minute": round(slope, 2)},
+    )
+    service.end()
+
+
+def burst(options: argparse.Namespace, picture: bytes) -> None:
+    service = Service(options)
+    ask = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+    before = service.resident()
+    connections = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(500)]
+    for connection in connections:
+        connection.sendall(ask)
+    statuses: dict[int, int] = {}
+    bare = 0
+    for connection in connections:
+        head = connection.recv(65536)
+        status = int(head.split()[1]) if head else 0
+        statuses[status] = statuses.get(status, 0) + 1
+        bare += status == 503 and b"retry-after" not in head.lower()
+        connection.close()
+    grown = round(service.resident() - before, 1)
+    say("burst", {"statuses": statuses, "503 without Retry-After": bare, "grown MB": grown})
+    service.end()
+
+
+def drain(options: argparse.Namespace, picture: bytes) -> None:
+    """SIGTERM with a full queue, twenty times: is every accepted picture answered?"""
+    kept = 0
+    for _ in range(20):
+        service = Service(options, "--set", "limits.queue=16")
+        with ThreadPoolExecutor(40) as pool:
+            answers = [pool.submit(Caller(service.port).ask, picture) for _ in range(40)]
+            while not any('"path": "/predict"' in line for line in service.log):
+                time.sleep(0.001)
+            status = service.end()
+            good = sum(one.exception() is None and one.result()[0] == 200 for one in answers)
+        accepted = sum('"together"' in line for line in service.log)
+        away = sum('"code": "busy"' in line for line in service.log)
+        kept += status == 0 and good == accepted and accepted >= 16
+        print(f"  exit {status}: {accepted} accepted, {good} answered, {away} refused", flush=True)
+    say("drain", {"nothing lost": f"{kept} of 20"})
+
+
+def batching(options: argparse.Namespace, picture: bytes) -> None:
+    """The same callers against one at a time and against batches, in turns."""
+    ratios = []
+    for _ in range(3):
+        rates = []
+        for batch in ("1", "8"):
+            service = Service(options, "--batch", batch)
+            load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
+            rates.append(capacity(options, picture, service))
+            service.end()
+        ratios.append(round(rates[1] / rates[0], 2))
+    say("batching", {"batches of up to 8 against one at a time": ratios})
+
+
+def overhead(options: argparse.Namespace, picture: bytes) -> None:
+    """One caller at idle against the bare Predictor, in turns of 20."""
+    service = Service(options, "--batch", "1")
+    size = {"image_size": int(options.image_size)} if options.image_size else {}
+    predictor = condetr.load(*([options.model] if options.model else []), **size).predictor(threshold=0)
+    caller = Caller(service.port)
+    bare, served = [], []
+    for _ in range(10):
+        for times, act in ((bare, lambda: predictor.predict([picture])), (served, lambda: caller.ask(picture))):
+            for _ in range(20):
+                started = time.perf_counter()
+                act()
+                times.append((time.perf_counter() - started) * 1000)
+    caller.close()
+    service.end()
+    shown = {"bare ms": round(median(bare), 2), "served ms": round(median(served), 2)}
+    say("overhead", shown | {"difference ms": round(median(served) - median(bare), 2)})
+
+
+def say(study: str, result: dict[str, object]) -> None:
+    print(json.dumps({"study": study} | result), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    studies = {one.__name__: one for one in (overload, burst, drain, batching, overhead)}
+    parser.add_argument("--study", nargs="+", choices=studies, default=list(studies))
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--model")
+    parser.add_argument("--image-size")
+    parser.add_argument("--picture")
+    parser.add_argument("--clients", type=int, default=16)
+    options = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if options.picture:
+        with Image.open(options.picture) as opened:
+            given = opened.convert("RGB")
+    else:
+        given = scene(0, split="val").picture
+    file = io.BytesIO()
+    given.save(file, "JPEG", quality=92)
+    for study in options.study:
+        studies[study](options, file.getvalue())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A detector behind HTTP, and on a web page."""

@@ -1,0 +1,149 @@
+"""Pictures that wait for the network, and the batches that are made of them.
+
+Nothing is waited for: whatever has come while the network was busy makes the next batch. The oldest picture leads, and
+those that came out of the preprocessing at its size go with it, so that nobody is padded and nobody starves.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import torch
+
+from condetr.core.errors import CondetrError, ModelError
+from condetr.images.detections import Detections
+from condetr.prediction.predictor import Failure, Predictor, Prepared
+from condetr.serving.refusals import Refused, busy
+from condetr.serving.worker import Worker
+
+_MOST_LEFT_BEHIND = 2  # threads that did not come back in time; with more of them the device is taken for lost
+_MOST_BUGS = 3  # in a row, of whatever kind, before the process is taken for broken
+
+Result: TypeAlias = Detections | CondetrError
+Observe: TypeAlias = Callable[[int, float], None]  # of every batch: its pictures, and its seconds
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    prepared: Prepared
+    begin: Callable[[int], None]
+    answer: "asyncio.Future[Result]"
+
+
+class Batching:
+    """Feeds one predictor, one batch at a time."""
+
+    def __init__(self, predictor: Predictor, *, most: int, seconds: float, observe: Observe) -> None:
+        """Get ready; `run` does the work.
+
+        Args:
+            predictor: what looks at the pictures.
+            most: pictures in a batch.
+            seconds: that a batch may take.
+            observe: hears of every batch that came back.
+        """
+        self._predictor, self._most, self._seconds, self._observe = predictor, most, seconds, observe
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._worker = Worker("condetr-inference")
+        self._left_behind, self._bugs = 0, 0
+        self.broken = asyncio.Event()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a thread is in the network now."""
+        return self._left_behind > 0 or self._worker.busy
+
+    async def find(self, prepared: Prepared, begin: Callable[[int], None] = lambda _: None) -> Result:
+        """The result for one picture; whoever does not wait for it to the end takes its picture away.
+
+        Args:
+            prepared: the picture.
+            begin: called when its turn has come, with the number of pictures in its batch.
+
+        Raises:
+            Refused: the network did not come back in time, or its device is gone.
+        """
+        one = _Waiting(prepared, begin, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        self._arrived.set()
+        try:
+            return await one.answer
+        finally:
+            if one in self._waiting:
+                self._waiting.remove(one)
+
+    async def run(self) -> None:
+        """Look at batches until cancelled."""
+        while True:
+            await self._arrived.wait()
+            if self._waiting:
+                await self._look_at(self._next())
+            else:
+                self._arrived.clear()
+
+    def _next(self) -> list[_Waiting]:
+        kind = self._waiting[0].prepared.kind
+        batch = [one for one in self._waiting if one.prepared.kind == kind][: self._most]
+        self._waiting = [one for one in self._waiting if one not in batch]
+        return batch
+
+    async def _look_at(self, batch: Sequence[_Waiting]) -> None:
+        for one in batch:
+            one.begin(len(batch))
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        job = self._worker.do(partial(_results, self._predictor, [one.prepared for one in batch]))
+        done, _ = await asyncio.wait({job}, timeout=self._seconds)
+        if not done:
+            self._leave_behind(job)
+            reason = f"the network did not answer within {self._seconds:g} s"
+            _answer(batch, [Refused(504, "timeout", reason)] * len(batch))
+        elif (error := job.exception()) is not None:
+            self._note_bug(error)
+            _answer(batch, [busy("the model is being started again") if self.broken.is_set() else error] * len(batch))
+        else:
+            self._bugs = 0
+            self._observe(len(batch), clock() - started)
+            _answer(batch, job.result())
+
+    def _leave_behind(self, job: "asyncio.Future[list[Result]]") -> None:
+        self._worker.leave()
+        self._worker = Worker("condetr-inference")
+        self._left_behind += 1
+        job.add_done_callback(self._came_back)
+        if self._left_behind > _MOST_LEFT_BEHIND:
+            self.broken.set()
+
+    def _came_back(self, job: "asyncio.Future[list[Result]]") -> None:
+        if not job.cancelled():
+            job.exception()  # nobody is left to hear of it
+        self._left_behind -= 1
+
+    def _note_bug(self, error: BaseException) -> None:
+        self._bugs += 1
+        if isinstance(error, torch.AcceleratorError) or self._bugs >= _MOST_BUGS:
+            self.broken.set()
+
+
+def _answer(batch: Sequence[_Waiting], results: Sequence[Result | BaseException]) -> None:
+    for one, result in zip(batch, results, strict=True):
+        if one.answer.done():
+            continue
+        if isinstance(result, BaseException) and not isinstance(result, CondetrError):
+            one.answer.set_exception(result)
+        else:
+            one.answer.set_result(result)
+
+
+def _results(predictor: Predictor, prepared: Sequence[Prepared]) -> list[Result]:
+    """What the network cannot look at together it is shown one by one, so that only the culprit is refused."""
+    try:
+        found = predictor.look(prepared)
+    except ModelError as error:
+        if len(prepared) == 1:
+            return [error]
+        return [result for one in prepared for result in _results(predictor, [one])]
+    return [one.error if isinstance(one, Failure) else one for one in found]

@@ -1,0 +1,86 @@
+"""The service described for programs: OpenAPI 3.1."""
+
+from typing import Any
+
+_TEXT, _WHOLE = {"type": "string"}, {"type": "integer"}
+
+
+def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
+    """The document; ``with_token`` where callers must send one."""
+    security: dict[str, Any] = {"security": [{"token": []}]} if with_token else {}
+    schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if with_token else {}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "condetr", "version": version, "description": "Finds objects in pictures."},
+        "paths": {
+            "/predict": {"post": _predict() | security},
+            "/v2/health/live": {"get": _get("Is the process there?", {"live": {"type": "boolean"}})},
+            "/v2/health/ready": {"get": _get("Would a picture be taken?", {"ready": {"type": "boolean"}}, "503")},
+            "/v2": {"get": _get("The server", {"name": _TEXT, "version": _TEXT}) | security},
+            "/v2/models/{model}": {
+                "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
+                "get": _get("The model", {"name": _TEXT, "classes": {"type": "array", "items": _TEXT}}, "404")
+                | security,
+            },
+            "/v2/models/{model}/ready": {
+                "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
+                "get": _get("Would it take a picture?", {"ready": {"type": "boolean"}}, "404", "503") | security,
+            },
+        },
+        "components": {"schemas": _schemas()} | schemes,
+    }
+
+
+def _predict() -> dict[str, Any]:
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    form = {"schema": {"type": "object", "properties": {"picture": {"type": "string", "format": "binary"}}}}
+    found = {"type": "array", "items": {"$ref": "#/components/schemas/Detection"}}
+    refusals = ("400", "401", "408", "413", "422", "500", "503", "504")
+    return {
+        "summary": "Find the objects of one picture, best first",
+        "parameters": [
+            {
+                "name": "threshold",
+                "in": "query",
+                "description": "leave out what scores at or below it",
+                "schema": {"type": "number", "minimum": 0, "maximum": 1},
+            },
+            {"name": "masks", "in": "query", "description": "add masks", "schema": {"type": "boolean"}},
+        ],
+        "requestBody": {"required": True, "content": {"image/*": picture, "multipart/form-data": form}},
+        "responses": {"200": _json("What was found", found)} | {status: _refusal(status) for status in refusals},
+    }
+
+
+def _get(summary: str, properties: dict[str, Any], *refusals: str) -> dict[str, Any]:
+    shown = {"type": "object", "properties": properties, "required": list(properties)}
+    return {
+        "summary": summary,
+        "responses": {"200": _json(summary, shown)} | {status: _refusal(status) for status in refusals},
+    }
+
+
+def _refusal(status: str) -> dict[str, Any]:
+    said = _json("A refusal", {"$ref": "#/components/schemas/Refusal"})
+    return said | ({"headers": {"Retry-After": {"schema": _WHOLE}}} if status == "503" else {})
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _schemas() -> dict[str, Any]:
+    error = {"code": _TEXT, "message": _TEXT, "request_id": _TEXT}
+    box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), _WHOLE)
+    mask = {"type": "object", "description": "COCO's run-length encoding, of a model that gives masks"}
+    return {
+        "Refusal": _object({"error": _object(error)}),
+        "Detection": _object(
+            {"score": {"type": "number", "minimum": 0, "maximum": 1}, "label": _TEXT, "box": _object(box)},
+            optional={"mask": mask},
+        ),
+    }
+
+
+def _object(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": properties | (optional or {}), "required": list(properties)}

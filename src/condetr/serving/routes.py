@@ -1,0 +1,187 @@
+"""The routes of the service: ``/predict``, health and metadata by the names of the Open Inference Protocol, metrics."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from condetr.serving.accounts import CLIENT_GONE, Accounts, Log
+from condetr.serving.answers import refusal, rows_of
+from condetr.serving.body import picture_of_request
+from condetr.serving.limits import Limits
+from condetr.serving.memory import Memory
+from condetr.serving.metrics import CONTENT_TYPE, Metrics
+from condetr.serving.openapi import document_of
+from condetr.serving.questions import question_of
+from condetr.serving.refusals import BUG, Refused
+from condetr.serving.service import Found, Service, State
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What is served, as callers see it.
+
+    Attributes:
+        name: of the model.
+        version: of condetr.
+        classes: every class name.
+        threshold: detections at or below it are left out, unless a caller asks for another.
+        token: callers must send it, where there is one.
+        metrics: whether they are shown.
+    """
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    threshold: float
+    token: str | None = None
+    metrics: bool = True
+
+
+def application(service: Service, offer: Offer, limits: Limits, metrics: Metrics, log: Log) -> ASGIApp:
+    """The whole service as one ASGI application."""
+    routes = _Routes(service, offer, limits, metrics).all()
+    app = Starlette(
+        routes=routes, exception_handlers={Refused: _refused, HTTPException: _no_such_route, Exception: _bug}
+    )
+    known = frozenset(route.path for route in routes)
+    return Accounts(app, known_paths=known, metrics=metrics, log=log, is_ending=lambda: service.state is State.DRAINING)
+
+
+class _Routes:
+    def __init__(self, service: Service, offer: Offer, limits: Limits, metrics: Metrics) -> None:
+        self._service, self._offer, self._limits, self._metrics = service, offer, limits, metrics
+        self._memory = Memory(limits.all_bytes)
+        self._openapi = document_of(offer.version, with_token=offer.token is not None)
+
+    def all(self) -> list[Route]:
+        model = f"/v2/models/{self._offer.name}"
+        to_all = {"/v2/health/live": self.live, "/v2/health/ready": self.ready}
+        to_guests = {
+            "/v2": self.server,
+            model: self.model,
+            f"{model}/ready": self.ready,
+            "/openapi.json": self.openapi,
+            **({"/metrics": self.metrics} if self._offer.metrics else {}),
+        }
+        return [
+            Route("/predict", self._guarded(self.predict), methods=["POST"]),
+            *(Route(path, endpoint) for path, endpoint in to_all.items()),
+            *(Route(path, self._guarded(endpoint)) for path, endpoint in to_guests.items()),
+        ]
+
+    async def predict(self, request: Request) -> Response:
+        question = question_of(
+            request.query_params, threshold=self._offer.threshold, gives_masks=self._service.gives_masks
+        )
+        entry = request.state.entry
+        try:
+            with self._memory.share() as take:
+                picture = await picture_of_request(request, self._limits, take)
+                entry["bytes"] = len(picture)
+                found = await self._found_while_wanted(picture, request)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        detections = found.detections.above(question.threshold)
+        entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(detections)}
+        return JSONResponse(rows_of(detections, masks=question.masks))
+
+    async def live(self, _: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        if self._service.state is State.READY:
+            return JSONResponse({"ready": True})
+        return refusal(request, Refused(503, "not_ready", f"the service is {self._service.state}", retry_after=1))
+
+    async def server(self, _: Request) -> Response:
+        return JSONResponse({"name": "condetr", "version": self._offer.version, "extensions": []})
+
+    async def model(self, _: Request) -> Response:
+        masks = [{"name": "mask", "datatype": "BYTES", "shape": [-1]}] if self._service.gives_masks else []
+        said: dict[str, Any] = {
+            "name": self._offer.name,
+            "versions": ["1"],
+            "platform": "condetr",
+            "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [1]}],
+            "outputs": [
+                {"name": "score", "datatype": "FP32", "shape": [-1]},
+                {"name": "label", "datatype": "BYTES", "shape": [-1]},
+                {"name": "box", "datatype": "INT32", "shape": [-1, 4]},
+                *masks,
+            ],
+            "classes": list(self._offer.classes),
+            "threshold": self._offer.threshold,
+        }
+        return JSONResponse(said)
+
+    async def openapi(self, _: Request) -> Response:
+        return JSONResponse(self._openapi)
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+
+    async def _found_while_wanted(self, picture: bytes, request: Request) -> Found:
+        """What the service finds, unless whoever asked leaves before."""
+        work = asyncio.create_task(self._service.find(picture))
+        gone = asyncio.create_task(_until_gone(request))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientDisconnect
+            return work.result()
+        finally:
+            gone.cancel()
+            work.cancel()
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        if self._offer.token is None:
+            return endpoint
+        expected = f"Bearer {self._offer.token}".encode()
+
+        async def guarded(request: Request) -> Response:
+            given = request.headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(given, expected):
+                reason = "send the token of this service as: Authorization: Bearer TOKEN"
+                raise Refused(401, "unauthorized", reason, unread=request.method == "POST")
+            return await endpoint(request)
+
+        return guarded
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused), "what it is registered for"
+    answer = refusal(request, error)
+    if error.status == 401:
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
+
+
+async def _bug(request: Request, _: Exception) -> Response:
+    """Starlette raises it once more when this is sent, so that `Accounts` can write it down."""
+    return refusal(request, BUG)
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "what it is registered for"
+    code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
+    message = {404: "there is nothing here; see /openapi.json", 405: "this method is not for this path"}
+    refused = Refused(error.status_code, code, message.get(error.status_code, error.detail))
+    answer = refusal(request, refused)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,0 +1,195 @@
+"""From the bytes of a picture to its detections, for as many callers as there is room for."""
+
+import asyncio
+import io
+import math
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+
+import numpy as np
+from PIL import Image
+
+from condetr.core.errors import CondetrError
+from condetr.images.decode import opened
+from condetr.images.detections import Detections
+from condetr.prediction.predictor import Failure, Predictor, Prepared
+from condetr.prediction.sources import PictureSource
+from condetr.serving.batching import Batching
+from condetr.serving.limits import Limits
+from condetr.serving.metrics import Metrics
+from condetr.serving.refusals import busy, refusal_of
+
+_DECODERS = 2
+_NAME = "the picture"
+_SENT_AWAY = "sent away"  # said when a task is cancelled
+
+
+class State(StrEnum):
+    STARTING, READY, DRAINING, BROKEN = "starting", "ready", "draining", "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer for one picture, how many shared its batch, and how long it waited for its turn."""
+
+    detections: Detections
+    together: int
+    waited: float
+
+
+class Service:
+    """A predictor with a bounded queue before it.
+
+    The predictor leaves nothing out by score: every request has a threshold of its own.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        batch: int,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._predictor, self._limits, self._metrics = predictor, limits, metrics
+        self._batching = Batching(predictor, most=batch, seconds=limits.inference_seconds, observe=self._observe_batch)
+        self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="condetr-decode")
+        self._ahead = asyncio.Semaphore(2 * batch + _DECODERS)  # pictures in memory decoded
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._seconds_a_picture = 0.0
+        self._state = State.STARTING
+        self._on_ready = on_ready
+        self._masks = False
+        metrics.watch(lambda: len(self._tasks))
+
+    @property
+    def state(self) -> State:
+        return State.BROKEN if self._batching.broken.is_set() else self._state
+
+    @property
+    def gives_masks(self) -> bool:
+        return self._masks
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a thread is in the network now."""
+        return self._batching.is_stuck
+
+    async def work(self) -> None:
+        """Look at pictures until cancelled; ready once a first one, made up, has come out in finite numbers.
+
+        Raises:
+            CondetrError: it did not.
+        """
+        batches = asyncio.create_task(self._batching.run())
+        try:
+            found = await self._found(_made_up_picture(), None, lambda _: None)
+            if isinstance(found, CondetrError):
+                raise found
+            self._masks = found.masks is not None
+            self._state = State.READY
+            self._on_ready()
+            await self._batching.broken.wait()
+        finally:
+            batches.cancel()
+
+    async def find(self, picture: bytes) -> Found:
+        """The detections of one picture.
+
+        Raises:
+            Refused: there is no room or no time for it, or it is no picture that can be used.
+        """
+        clock = asyncio.get_running_loop().time
+        arrived, turn = clock(), [0.0, 0]
+        async with self._place():
+            try:
+                async with asyncio.timeout(self._limits.queue_seconds) as patience:
+
+                    def begin(together: int) -> None:
+                        turn[:] = clock() - arrived, together
+                        if not patience.expired():
+                            patience.reschedule(None)
+
+                    found = await self._found(picture, self._limits.pixels, begin)
+            except TimeoutError:
+                reason = f"its turn did not come within {self._limits.queue_seconds:g} s"
+                raise busy(reason, self._retry_after) from None
+        if isinstance(found, CondetrError):
+            raise refusal_of(found) from found
+        return Found(found, int(turn[1]), turn[0])
+
+    async def drain(self) -> None:
+        """Take nothing new, and finish what was accepted, for as long as there is time."""
+        self._state = State.DRAINING
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=self._limits.drain_seconds)
+
+    async def send_away(self) -> int:
+        """Refuse what is still waiting; gives how many that were."""
+        left = set(self._tasks)
+        for task in left:
+            task.cancel(_SENT_AWAY)
+        if left:
+            await asyncio.wait(left)
+        return len(left)
+
+    async def _found(
+        self, picture: bytes, pixels: int | None, begin: Callable[[int], None]
+    ) -> Detections | CondetrError:
+        async with self._ahead:
+            loop = asyncio.get_running_loop()
+            prepared = await loop.run_in_executor(self._decoders, self._prepared, picture, pixels)
+            if isinstance(prepared, CondetrError):
+                return prepared
+            return await self._batching.find(prepared, begin)
+
+    def _prepared(self, picture: bytes, pixels: int | None) -> Prepared | CondetrError:
+        try:
+            opened(io.BytesIO(picture), _NAME, pixels)
+        except CondetrError as error:
+            return error
+        prepared = self._predictor.prepare(PictureSource(_NAME, PurePath(), picture))
+        return prepared.error if isinstance(prepared, Failure) else prepared
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """A place in the queue, for the length of a request."""
+        state = self.state
+        if state is not State.READY:
+            raise busy(f"the service is {state}", self._retry_after)
+        if len(self._tasks) >= self._limits.queue:
+            raise busy(f"{len(self._tasks)} pictures are waiting already", self._retry_after)
+        task = asyncio.current_task()
+        assert task is not None, "what is awaited runs in a task"
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args != (_SENT_AWAY,):
+                raise
+            task.uncancel()
+            raise busy("the service is ending, and did not come to it in time") from None
+        finally:
+            self._tasks.discard(task)
+
+    @property
+    def _retry_after(self) -> int:
+        """Seconds until the pictures in hand are done, as things go."""
+        return max(1, math.ceil(len(self._tasks) * self._seconds_a_picture))
+
+    def _observe_batch(self, together: int, seconds: float) -> None:
+        latest = seconds / together
+        self._seconds_a_picture = 0.9 * self._seconds_a_picture + 0.1 * latest if self._seconds_a_picture else latest
+        self._metrics.batch(together, seconds)
+
+
+def _made_up_picture() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "JPEG")
+    return file.getvalue()

@@ -1,0 +1,153 @@
+"""``condetr serve`` as a process: what it opens, what it answers, how it ends."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from condetr.data.scenes import scene
+from condetr.images.saving import picture_bytes
+
+pytest.importorskip("uvicorn", reason='needs "condetr[serve]"')
+pytest.importorskip("starlette", reason='needs "condetr[serve]"')
+pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
+
+WATCHER = """
+import os, socket, sys
+sys.argv[0] = "condetr"
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        os.write(2, ("OUTGOING %s %r\\n" % (event, arguments)).encode())
+sys.addaudithook(watch)
+from condetr.__main__ import main
+sys.exit(main())
+"""
+
+
+class Process:
+    def __init__(self, *words):
+        self.lines = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WATCHER, "serve", "--port", "0", "--device", "cpu", *words],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.port = int(re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.wait_for("listening"))[1])
+        self.wait_for("condetr: ready")
+
+    def _read(self):
+        for line in self._process.stderr:
+            self.lines.append(line)
+
+    def wait_for(self, text, seconds=120):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for line in list(self.lines):
+                if text in line:
+                    return line
+            assert self._process.poll() is None, self.lines
+            time.sleep(0.02)
+        raise AssertionError(self.lines)
+
+    def predict(self, picture):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("POST", "/predict", picture)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def end(self):
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(60)
+        finally:
+            self._process.kill()
+            self._reader.join(10)
+            self._process.stderr.close()
+        return self._process.returncode
+
+
+@contextmanager
+def process(*words):
+    started = Process(*words)
+    try:
+        yield started
+    finally:
+        started.end()
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [picture_bytes(scene(index, split="val").picture, ".jpg") for index in range(40)]
+
+
+def test_it_serves_this_machine_alone_and_calls_nobody(pictures):
+    with process() as served:
+        status, found = served.predict(pictures[0])
+        assert status == 200
+        assert {row["label"] for row in found} <= set("0123456789")
+        assert found
+        assert served.predict(b"http://example.com/a.jpg")[0] == 422
+        addresses = {
+            socket.inet_ntoa(int(row.split()[1].split(":")[0], 16).to_bytes(4, "little"))
+            for row in listening_sockets(served.pid)
+        }
+        assert addresses == {"127.0.0.1"}
+        served.signal(signal.SIGINT)
+        assert served.end() == 0
+    outgoing = [line for line in served.lines if "OUTGOING" in line and "('127.0.0.1', 0" not in line]
+    assert outgoing == []
+    entries = [json.loads(line) for line in served.lines if line.startswith("{")]
+    assert [(entry["path"], entry["status"]) for entry in entries] == [("/predict", 200), ("/predict", 422)]
+
+
+def listening_sockets(pid):
+    """The rows of the kernel's table that are sockets of this process, and listen."""
+    folder = f"/proc/{pid}/fd"
+    mine = set()
+    for name in os.listdir(folder):  # noqa: PTH208
+        target = os.readlink(f"{folder}/{name}")  # noqa: PTH115
+        if target.startswith("socket:["):
+            mine.add(target[8:-1])
+    with open("/proc/net/tcp") as table, open("/proc/net/tcp6") as other:  # noqa: PTH123
+        rows = [row for row in [*table, *other] if row.split()[3] == "0A"]
+    return [row for row in rows if row.split()[9] in mine]
+
+
+def test_sigterm_with_a_full_queue_loses_nothing(pictures):
+    """benchmarks/serving_load.py does this twenty times."""
+    with process("--set", "limits.queue=16") as served, ThreadPoolExecutor(40) as pool:
+        answers = [pool.submit(served.predict, picture) for picture in pictures]
+        served.wait_for('"path": "/predict"')
+        served.signal(signal.SIGTERM)
+        results = [answer for answer in answers if answer.exception() is None]
+        assert served.end() == 0
+        assert {answer.result()[0] for answer in results} <= {200, 503}
+        accepted = [line for line in served.lines if '"together"' in line]
+        assert sum(answer.result()[0] == 200 for answer in results) == len(accepted)
+        refused = [answer for answer in answers if answer.exception() is not None]
+        assert all(isinstance(answer.exception(), ConnectionRefusedError | ConnectionResetError) for answer in refused)

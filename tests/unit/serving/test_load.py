@@ -1,0 +1,119 @@
+"""More callers than there is room for."""
+
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from condetr.serving.limits import Limits
+from tests.unit.serving.served import Watched, encoded, eventually, serving
+from tests.unit.serving.test_patience import in_hand
+
+
+def paced(seconds):
+    return lambda pixels: time.sleep(seconds)
+
+
+def test_past_the_queue_there_is_a_503_that_says_when_to_come_back():
+    detector = Watched()
+    with serving(detector, limits=Limits(queue=6), batch=1) as served, ThreadPoolExecutor(30) as pool:
+        detector.before = paced(0.2)
+        answers = list(pool.map(lambda i: served.predict(encoded(seed=i)), range(30)))
+        good = [answer for answer in answers if answer.status == 200]
+        sent_away = [answer for answer in answers if answer.status == 503]
+        assert len(good) >= 6
+        assert len(good) + len(sent_away) == 30
+        for answer in sent_away:
+            assert answer.error["code"] == "busy"
+            assert 1 <= int(answer.headers["retry-after"]) <= 3
+        assert served.predict(encoded()).status == 200
+
+
+def test_a_burst_of_500_connections_is_answered_to_the_last():
+    detector = Watched()
+    with serving(detector, limits=Limits(queue=20)) as served:
+        detector.before = paced(0.02)
+        connections = [served.connected() for _ in range(500)]
+        picture = encoded()
+        ask = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+        opened = [connection.__enter__() for connection in connections]
+        for connection in opened:
+            connection.sendall(ask)
+        heads = []
+        for connection in opened:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                part = connection.recv(4096)
+                assert part, "closed without an answer"
+                head += part
+            heads.append(head)
+            connection.close()
+        statuses = [int(head.split()[1]) for head in heads]
+        assert set(statuses) == {200, 503}
+        assert statuses.count(200) >= 20
+        assert all(b"retry-after: " in head for head, status in zip(heads, statuses, strict=True) if status == 503)
+        assert served.predict(picture).status == 200
+
+
+def test_twice_the_capacity_is_served_at_capacity():
+    """A short version of benchmarks/serving_load.py; the network sleeps, so that the callers do not slow it down."""
+    detector = Watched()
+    seconds, pause = 3.0, 0.1
+    with serving(detector, limits=Limits(queue=16), batch=4) as served, ThreadPoolExecutor(32) as pool:
+        detector.before = paced(pause)
+        until = time.monotonic() + seconds
+
+        def caller(seed):
+            statuses = []
+            picture = encoded(seed=seed)
+            while time.monotonic() < until:
+                answer = served.predict(picture)
+                statuses.append(answer.status)
+                if answer.status == 503:
+                    time.sleep(0.05)
+            return statuses
+
+        before = len(detector.batches)
+        statuses = [status for each in pool.map(caller, range(32)) for status in each]
+        batches = detector.batches[before:]
+    assert set(statuses) == {200, 503}
+    assert sum(batch[0] for batch in batches) / len(batches) > 3.5, "batches are full"
+    assert statuses.count(200) > 0.6 * seconds / pause * 4
+
+
+def test_a_turn_that_does_not_come():
+    detector = Watched()
+    with serving(detector, limits=Limits(queue_seconds=0.3), batch=1) as served:
+        goes_on = threading.Event()
+        detector.before = lambda pixels: goes_on.wait(20)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(served.predict, encoded())
+            eventually(lambda: in_hand(served) == 1)
+            second = served.predict(encoded())
+            assert (second.status, second.error["code"]) == (503, "busy")
+            assert "did not come within 0.3 s" in second.error["message"]
+            goes_on.set()
+            assert first.result().status == 200
+
+
+def test_files_and_memory_stay_as_they_are():
+    """Whole requests, broken ones, and some that are given up."""
+    with serving(limits=Limits(queue=4)) as served:
+
+        def values():
+            text = served.get("/metrics").body.decode()
+            return {name: float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1]) for name in ("process_open_fds",)}
+
+        def some(count):
+            for i in range(count):
+                served.predict(encoded(seed=i % 3))
+                served.predict(b"broken")
+                with served.connected() as connection:
+                    connection.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 10\r\nHost: x\r\n\r\nx")
+                with served.connected() as connection:
+                    connection.sendall(b"nonsense\r\n\r\n")
+
+        some(5)
+        before = values()
+        some(40)
+        eventually(lambda: values()["process_open_fds"] <= before["process_open_fds"])

@@ -1,0 +1,150 @@
+"""Callers that are slow, silent or gone; they wait for nobody, and nobody waits for them."""
+
+import re
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from condetr.serving.limits import Limits
+from tests.unit.serving.served import Watched, encoded, eventually, read_all, serving
+
+IMPATIENT = Limits(header_seconds=1.0, body_seconds=1.0, write_seconds=1.0, connections=60)
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    with serving(limits=IMPATIENT) as served:
+        yield served
+
+
+def seconds_until_closed(connection, answer):
+    started = time.monotonic()
+    content = read_all(connection)
+    assert content.startswith(answer)
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("said", [b"", b"P", HEAD, HEAD + b"X-A: b"])
+def test_a_head_that_does_not_come_to_its_end(impatient, said):
+    with impatient.connected() as connection:
+        connection.sendall(said)
+        assert 0.5 < seconds_until_closed(connection, b"HTTP/1.1 408 ") < 3
+
+
+def test_a_head_a_byte_at_a_time(impatient):
+    with impatient.connected() as connection:
+
+        def trickle():
+            for byte in HEAD * 100:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+        started = time.monotonic()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            trickle()
+        assert time.monotonic() - started < 3
+
+
+def test_the_second_head_of_a_connection_is_waited_for_no_longer(impatient):
+    with impatient.connected() as connection:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        first = connection.recv(10_000)
+        while b"}" not in first:
+            first += connection.recv(10_000)
+        connection.sendall(b"GET /v2")
+        assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < 3
+
+
+def test_a_body_that_stops_or_trickles(impatient):
+    head = HEAD + b"Content-Length: 1000\r\n\r\n"
+    with impatient.connected() as connection:
+        connection.sendall(head + b"x")
+        assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < 5
+    with impatient.connected() as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < 5
+
+
+@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"Content-Length: 1000\r\n\r\nx"])
+def test_a_connection_that_is_half_closed_is_closed(impatient, said):
+    with impatient.connected() as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        assert seconds_until_closed(connection, b"") < 3
+
+
+def test_an_answer_that_is_not_taken():
+    """Its connection is given up, and what it held with it."""
+    with serving(limits=IMPATIENT, send_buffer=4096) as served:
+        with served.connected() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20)
+
+            def ask():
+                while True:
+                    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+                    time.sleep(0.001)
+
+            with pytest.raises((BrokenPipeError, ConnectionResetError)):
+                ask()
+        assert served.get("/v2/health/live").status == 200
+
+
+def test_slow_callers_do_not_hurt_the_others(impatient):
+    def slowest_of(count):
+        return max(timed(lambda: impatient.predict(encoded()).status == 200) for _ in range(count))
+
+    alone = slowest_of(20)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(impatient.connected()) for _ in range(40)]
+        for i, connection in enumerate(slow):
+            connection.sendall(HEAD if i % 2 else HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 1000)
+        meanwhile = slowest_of(20)
+        for connection in slow:
+            read_all(connection)
+    assert meanwhile < max(2 * alone, 0.5)
+
+
+def timed(act):
+    started = time.monotonic()
+    assert act()
+    return time.monotonic() - started
+
+
+def test_more_connections_than_there_may_be(impatient):
+    with ExitStack() as stack:
+        many = [stack.enter_context(impatient.connected()) for _ in range(70)]
+        assert read_all(many[-1]).startswith(b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n")
+        for connection in many:
+            read_all(connection)
+    assert impatient.predict(encoded()).status == 200
+
+
+def test_who_leaves_has_his_picture_taken_away():
+    detector = Watched()
+    with serving(detector, batch=1) as served:
+        busy = threading.Event()
+        detector.before = lambda pixels: busy.wait(20)
+        with served.connected() as first, ExitStack() as stack:
+            picture = encoded()
+            ask = HEAD + f"Content-Length: {len(picture)}\r\n\r\n".encode() + picture
+            first.sendall(ask)
+            eventually(lambda: in_hand(served) == 1)
+            for _ in range(5):
+                stack.enter_context(served.connected()).sendall(ask)
+            eventually(lambda: in_hand(served) == 6)
+            stack.close()
+            eventually(lambda: in_hand(served) == 1)
+            busy.set()
+            assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert len(detector.batches) == 2, "the first picture, made up, and the one that was waited for"
+        gone = [entry for entry in served.log if entry["status"] == 499]
+        assert len(gone) == 5
+
+
+def in_hand(served):
+    return float(re.search(r"^condetr_in_hand (\S+)$", served.get("/metrics").body.decode(), re.MULTILINE)[1])
