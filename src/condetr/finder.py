@@ -135,7 +135,7 @@ class Finder:
         mask_threshold: float | int,
     ) -> Predictor:
         return Predictor(
-            self._network_for(task or self.task),
+            self.network_for(task or self.task),
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
@@ -150,13 +150,13 @@ class Finder:
 
     def speed(self) -> dict[str, Any]:
         """What is done to be fast on this device, and what is not, and why."""
-        network = self._network_for("detect")
+        network = self.network_for("detect")
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
         choice = choose(self.device, next(self.network.parameters()).dtype)
         return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)}
 
-    def _network_for(self, task: Task) -> nn.Module:
+    def network_for(self, task: Task) -> nn.Module:
         """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
         if task != "detect" or not can_be_hastened(self.network):  # masks need the network's own parts
             return self.network

@@ -1,5 +1,6 @@
 """Does an exported graph answer as the network does? On real pictures, alone, together and padded."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,7 +117,13 @@ def _answer(logits: Tensor, boxes: Tensor) -> dict[str, Tensor]:
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
-    return float((one - other).abs().max())
+    return _largest((one - other).abs())
+
+
+def _largest(differences: Tensor) -> float:
+    """Infinite where one is no number, which would compare as neither more nor less."""
+    largest = float(differences.max())
+    return largest if math.isfinite(largest) else math.inf
 
 
 def _best_apart(given: dict[str, Tensor]) -> dict[str, float]:
@@ -131,7 +138,7 @@ def _best_apart(given: dict[str, Tensor]) -> dict[str, float]:
     return {
         "best": _apart(scores, given["scores"]),
         "labels": float((other & ~tied).sum()),
-        "boxes_xyxy": float((boxes * ~tied).max()),
+        "boxes_xyxy": _largest(boxes * ~tied),
     }
 
 
