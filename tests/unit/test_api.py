@@ -224,3 +224,20 @@ def test_videos_are_streamed_and_not_held(model, tmp_path):
     for given in (path, [path], 0, condetr.Video(path)):
         with pytest.raises(condetr.UsageError, match=r"its results may be too many to hold \(stream\(\) gives"):
             model.predict(given)
+
+
+def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, picture):
+    model = condetr.load(folder, device="cpu")
+    before = model.predict(picture, threshold=0.3)
+    copy = model._fast
+    assert model.predict(picture, threshold=0.3).scores.tolist() == before.scores.tolist()
+    assert model._fast is copy
+    with torch.no_grad():
+        model.network.head.classes.bias += 0.5
+    after = model.predict(picture, threshold=0.3)
+    assert after.scores[0] > before.scores[0]
+    assert model._fast is not copy
+    said = model.speed()
+    assert said["device"] == "cpu"
+    assert "frozen norms folded into convolutions, colours last" in said["done"]
+    assert any("torch.compile" in reason for reason in said["left_out"])

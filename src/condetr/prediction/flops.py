@@ -1,7 +1,6 @@
 """How much work a network does for one picture, counted without doing it."""
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from condetr.images.sizes import HeightWidth
 from condetr.model.config import DetectorConfig
@@ -10,6 +9,8 @@ from condetr.model.detector import ConditionalDetr
 
 def flops_of(config: DetectorConfig, size: HeightWidth) -> int:
     """Floating-point operations, a multiply and its add counted as two."""
+    from torch.utils.flop_counter import FlopCounterMode  # loads a compiler, which nobody waits for who predicts
+
     with torch.device("meta"):
         network = ConditionalDetr(config).eval().requires_grad_(requires_grad=False)
         pixels = torch.empty(1, config.backbone.colours, *size)

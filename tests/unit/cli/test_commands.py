@@ -75,6 +75,15 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     assert condetr("info", model, "--image-size", "800")[0] == 2
 
 
+def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
+    _, out, _ = condetr("info", model, "--speed", "--device", "cpu")
+    assert "speed         frozen norms folded into convolutions" in out
+    assert "left out      torch.compile" in out
+    _, said, _ = condetr_json("info", model, "--speed", "--device", "cpu")
+    assert said["speed"]["device"] == "cpu"
+    assert "speed" not in condetr_json("info", model)[1]
+
+
 def _network(model):
     import condetr
 

@@ -1,0 +1,47 @@
+"""Half the bits where a device is faster with them, and a refusal with the reason where it is not."""
+
+import copy
+from typing import Literal, TypeAlias, cast
+
+import torch
+
+from condetr.core.errors import UsageError
+from condetr.model.detector import ConditionalDetr
+from condetr.speed.constants import KnowingDecoder, keep_constants
+from condetr.speed.fast_detector import FastDetector, exchanged, has_taken
+
+Precision: TypeAlias = Literal["bf16", "fp16"]
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@torch.no_grad()
+def lower_precision(model: ConditionalDetr | FastDetector, precision: Precision) -> FastDetector:
+    """Backbone and transformer compute in fewer bits; the head and the reference points do not: a box would jump.
+
+    Raises:
+        UsageError: the device that the model is on is slower with it.
+    """
+    step = f"backbone and transformer in {precision}"
+    if has_taken(model, step):
+        return model
+    device = next(model.parameters()).device
+    reason = why_not(precision, device)
+    if reason is not None:
+        raise UsageError(f"{precision} does not pay on {device}: {reason}", item="precision", hint="stay with float32")
+    network = copy.deepcopy(keep_constants(model)).network
+    head, points = copy.deepcopy(network.head), cast("KnowingDecoder", network.decoder).reference_logits
+    network.to(_TYPES[precision])
+    network.head, network.decoder.reference_logits = head, points
+    return exchanged(FastDetector(network, keep_constants(model).steps), step, {})
+
+
+def why_not(precision: Precision, device: torch.device) -> str | None:
+    """What makes ``device`` slower with this precision, if anything does."""
+    if device.type == "cpu":
+        if precision == "fp16":
+            return "processors compute with it by way of float32"
+        has_units = torch.backends.mkldnn.is_available() and torch.cpu._is_amx_tile_supported()
+        return None if has_units else "this processor has no matrix units for it (AMX)"
+    if device.type == "cuda" and precision == "bf16" and torch.cuda.get_device_capability(device) < (8, 0):
+        return "this GPU has no units for it, as those from Ampere on have"
+    return None

@@ -1,0 +1,35 @@
+"""Compiled networks answer alike. A process of its own, because the shape checker of tests cannot be compiled."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import torch
+from condetr.speed.compiling import compile_frozen
+from tests.unit.speed.networks import detector
+
+plain = detector()
+fast = compile_frozen(plain)
+assert compile_frozen(fast) is fast
+pixels, mask = torch.randn(2, 3, 64, 96), torch.ones(2, 64, 96, dtype=torch.bool)
+mask[1, 40:] = False
+with torch.no_grad():
+    for batch in ((pixels,), (pixels, mask)):
+        for mine, theirs in zip(fast(*batch), plain(*batch), strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)  # sums in another order
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler for processors")
+def test_a_compiled_network_answers_alike(tmp_path):
+    root = Path(__file__).parents[2]
+    places = {"PYTHONPATH": f"{root / 'src'}:{root}", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=os.environ | places, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
