@@ -146,6 +146,7 @@ def test_a_picture_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downlo
 
 
 def test_a_scene_that_comes_along_is_picked(browser):
+    until(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "#scenes button")) > 1)
     before = table(browser)
     browser.find_elements(By.CSS_SELECTOR, "#scenes button")[1].click()
     until(browser, lambda: table(browser) and table(browser) != before)
@@ -155,14 +156,13 @@ def test_a_scene_that_comes_along_is_picked(browser):
 def test_a_file_that_is_no_picture_is_told(browser, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + b"<img src=x onerror=alert(1)>")
-    for button in browser.find_elements(
-        By.CSS_SELECTOR, "#given button[aria-label='Clear'], #given button[title='Clear']"
-    ):
-        button.click()
+    browser.execute_script("window.scrollTo(0, 0)")
+    browser.find_element(By.CSS_SELECTOR, "#given button[aria-label='Remove Image']").click()
+    until(browser, lambda: found_picture(browser) is None)  # without a picture there is nothing to see
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
+    time.sleep(1)  # the field is put in anew after a picture was removed
     browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(broken))
-    until(browser, lambda: found_picture(browser) is None)
-    told = until(browser, lambda: browser.find_element(By.CSS_SELECTOR, ".toast-wrap").text)
+    told = until(browser, lambda: browser.find_element(By.CSS_SELECTOR, ".toast-wrap").get_attribute("textContent"), 25)
     take_picture(browser, "refused")
     assert "damaged" in told
     assert "/tmp" not in told
