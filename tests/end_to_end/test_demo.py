@@ -153,22 +153,6 @@ def test_a_scene_that_comes_along_is_picked(browser):
     take_picture(browser, "picked")
 
 
-def test_a_file_that_is_no_picture_is_told(browser, tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + b"<img src=x onerror=alert(1)>")
-    browser.execute_script("window.scrollTo(0, 0)")
-    browser.find_element(By.CSS_SELECTOR, "#given button[aria-label='Remove Image']").click()
-    until(browser, lambda: found_picture(browser) is None)  # without a picture there is nothing to see
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
-    time.sleep(1)  # the field is put in anew after a picture was removed
-    browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(broken))
-    told = until(browser, lambda: browser.find_element(By.CSS_SELECTOR, ".toast-wrap").get_attribute("textContent"), 25)
-    take_picture(browser, "refused")
-    assert "damaged" in told
-    assert "/tmp" not in told
-    assert "Traceback" not in told
-
-
 def test_the_page_calls_nobody(browser, address):
     """Last, for it looks at everything that the browser did until now."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
