@@ -22,9 +22,9 @@ BOUNDS: dict[Precision, tuple[float, tuple[str, ...]]] = {
     "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy")),
     "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy")),
 }
-_SHRUNK = (0.5, 0.41, 0.3)  # three pictures to be padded together
-_ODD = 0.37
-_SMALLEST = 33  # pixels a side
+_SHRUNK = ((0.7, 0.35), (0.35, 0.7), (0.4, 0.4))  # pictures to be padded together, so that much of each is padding
+_ODD = (0.37, 0.37)
+_SMALLEST = 16  # pixels a side
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def _best_apart(given: dict[str, Tensor]) -> dict[str, float]:
     }
 
 
-def _scaled(size: HeightWidth, by: float) -> HeightWidth:
-    height, width = (max(_SMALLEST, round(side * by)) for side in size)
+def _scaled(size: HeightWidth, by: tuple[float, float]) -> HeightWidth:
+    height, width = (max(_SMALLEST, round(side * share)) for side, share in zip(size, by, strict=True))
     return height, width
 
 

@@ -33,7 +33,8 @@ def test_batches_are_alone_of_odd_size_and_padded(pictures):
     assert [len(pixels) for pixels in (one, two, three)] == [1, 2, 3]
     assert full.all()
     assert odd.all()
-    assert not padded.all()
+    cells = padded[:, ::8, ::8]  # as the tiny network sees them
+    assert (~cells).flatten(1).any(1).all()
     assert len({tuple(mask.shape[-2:]) for mask in (full, odd, padded)}) == 3
     assert (three.abs().sum(1)[~padded] == 0).all()
     assert padded.any(1).any(1).all()

@@ -9,7 +9,7 @@ def test_learned_positions_are_recorded_with_their_limit():
     """They know 50 cells a side; of 8 pixels each in the tiny network."""
     network = tiny_detector(position_embedding_type="learned").requires_grad_(requires_grad=False)
     program = traced(DetectionGraph(network).eval(), 3)
-    assert 400 in {int(bounds.upper) for bounds in program.range_constraints.values() if bounds.upper.is_finite}
+    assert "400" in {str(bounds.upper) for bounds in program.range_constraints.values()}
     recorded = program.module()
     for batch, height, width in ((1, 40, 64), (3, 90, 33)):
         pixels, mask = torch.randn(batch, 3, height, width), torch.ones(batch, height, width, dtype=torch.bool)
