@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL import __version__ as pillow
 from safetensors.torch import load_file
 
 from condetr.hf.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
@@ -24,6 +25,8 @@ PROCESSORS = {
     PIL5: ConditionalDetrImageProcessorPil,
     V4: ConditionalDetrImageProcessorPil,
 }
+OLD_PILLOW = int(pillow.split(".")[0]) < 13  # the numbers are of 13, which rounds otherwise where it resamples
+GRAY_LEVEL = 0.018  # after normalising
 NO_RGB = {"gray", "gray16", "rgba"}  # every peer needs three channels
 ROUNDED_BY_V4 = {"int_size_max_size", "upscale", "wide"}  # as condetr's PIL processor does; v5's does not
 PINNED_BELOW = {
@@ -51,8 +54,8 @@ def stored(peer, case):
     return about, {name.split("/")[1]: value for name, value in tensors.items() if name.split("/")[0] == case}
 
 
-def close(ours, theirs):
-    torch.testing.assert_close(ours.to(theirs.dtype), theirs, atol=1e-4, rtol=1e-6)
+def close(ours, theirs, atol=1e-4):
+    torch.testing.assert_close(ours.to(theirs.dtype), theirs, atol=atol, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,8 @@ def test_is_what_the_peer_answers(peer, case):
     assert list(ours.pixel_values.shape) == about["pixel_values_shape"]
     assert str(ours.pixel_values.dtype) == about["dtype"]
     stride = about["stride"]
-    close(ours.pixel_values[..., ::stride, ::stride].float(), theirs["pixel_values"].float())
+    rounding = GRAY_LEVEL if OLD_PILLOW and peer != TV5 else 1e-4
+    close(ours.pixel_values[..., ::stride, ::stride].float(), theirs["pixel_values"].float(), rounding)
     if "pixel_mask" in ours:
         assert str(ours.pixel_mask.dtype) == about["pixel_mask_dtype"]
         close(ours.pixel_mask[..., ::stride, ::stride], theirs["pixel_mask"])
