@@ -11,10 +11,9 @@ from condetr.checkpoints.loading import Checkpoint
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
-from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
-from condetr.prediction.finding import Task
+from condetr.prediction.finding import Segmenter, Task
 from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one, refuse_videos
@@ -48,7 +47,7 @@ class Finder:
     @property
     def task(self) -> Task:
         """What it was made for: to detect boxes, instances with masks, or segments of things and stuff."""
-        if not isinstance(self.network, ConditionalDetrSegmenter):
+        if not isinstance(self.network, Segmenter):
             return "detect"
         return "panoptic" if self.checkpoint.stuff else "instance"
 

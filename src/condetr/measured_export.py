@@ -22,7 +22,7 @@ from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.formats import Precision, check_possible
 from condetr.export.pictures import Pictures, pictures_to_look_at
-from condetr.export.running import ExportedNetwork, opened
+from condetr.export.running import ExportedNetwork, open_network
 from condetr.export.stored import LAYOUT, RECORD, as_json
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
@@ -53,6 +53,7 @@ class ExportOptions:
         dynamic: any batch and size; else one picture of ``image_size``.
         image_size: (height, width) where not dynamic; what the processor makes of 480x640 unless given.
         post_processing: how many detections a picture the graph itself gives besides logits and boxes; None for none.
+        masks: also export the mask head, as a graph of its own, where there is one.
         verify: compare with the model, and write nothing beyond the tolerance.
         tolerance: the largest difference; 1e-4 for fp32 and 0.02, of scores and boxes, for fp16, unless given.
         pictures: what to compare on, and to calibrate int8 with.
@@ -65,6 +66,7 @@ class ExportOptions:
     dynamic: bool = True
     image_size: HeightWidth | None = None
     post_processing: int | None = None
+    masks: bool = True
     verify: bool = True
     tolerance: float | None = None
     pictures: object = None
@@ -115,7 +117,7 @@ def export(
         StorageError: the folder cannot be written.
     """
     check_possible(form, options.precision)
-    network = _on_cpu(checkpoint.detector)
+    network = _on_cpu(checkpoint.detector, masks=options.masks)
     config = checkpoint.config
     fixed = None
     if not options.dynamic:
@@ -131,12 +133,11 @@ def export(
             kind,
             folder,
             colours=config.backbone.colours,
-            classes=config.num_labels,
-            queries=config.num_queries,
             preprocessing=preprocessing,
             calibration=calibration.pictures,
         )
-        graph = ExportedNetwork(opened(form, folder, torch.get_num_threads()), fixed=fixed)
+        masks = isinstance(network, ConditionalDetrSegmenter)
+        graph = open_network(form, folder, torch.get_num_threads(), masks=masks, fixed=fixed)
         model = _Model(network, graph, preprocessing, checkpoint.labels)
         record |= _compared(model, compared, options) if options.verify else {"verification": None, "accuracy": None}
         where = checkpoint.provenance
@@ -216,9 +217,9 @@ def _part(pictures: Pictures, which: slice) -> Pictures:
     return Pictures(pictures.pictures[which], pictures.names[which])
 
 
-def _on_cpu(network: nn.Module) -> nn.Module:
-    """The detector itself, or a copy where it is elsewhere or in another precision; masks have no graph yet."""
-    if isinstance(network, ConditionalDetrSegmenter):
+def _on_cpu(network: nn.Module, *, masks: bool) -> nn.Module:
+    """The network itself, or a copy where it is elsewhere or in another precision."""
+    if isinstance(network, ConditionalDetrSegmenter) and not masks:
         network = network.without_masks().eval()
     parameter = next(network.parameters())
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32:

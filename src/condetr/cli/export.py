@@ -25,6 +25,7 @@ class ExportSettings(CommonSettings):
     dynamic: Annotated[bool, "any batch and picture size; else one picture of one size"] = True
     image_size: Annotated[str | None, "HEIGHTxWIDTH of the only picture, with --no-dynamic"] = None
     post_processing: Annotated[int | None, "also put post-processing into the graph, for so many detections"] = None
+    masks: Annotated[bool, "also the mask head, as a graph of its own, where the model has one"] = True
     verify: Annotated[bool, "compare with the model on pictures, and exit with status 8 where they differ"] = True
     tolerance: Annotated[float | None, "the largest difference; else 1e-4, or 0.02 for fp16"] = None
     pictures: Annotated[str | None, "folder or file of pictures to compare on, and to calibrate int8 with"] = None
@@ -72,6 +73,7 @@ def export(settings: ExportSettings, reporter: Reporter) -> None:
         dynamic=settings.dynamic,
         image_size=size,
         post_processing=settings.post_processing,
+        masks=settings.masks,
         verify=settings.verify,
         tolerance=settings.tolerance,
         pictures=settings.pictures,
@@ -105,7 +107,8 @@ def _agreement(record: dict[str, Any]) -> list[str]:
             f"{one['batch']}x{one['size'][0]}x{one['size'][1]}{' padded' if one['padded'] else ''}"
             for one in verified["cases"]
         )
-        of = " and ".join(name for name in verified["bounded"] if name in ("logits", "boxes", "scores"))
+        compared = ("logits", "boxes", "scores", *(("masks",) if record["masks"] is not None else ()))
+        of = ", ".join(name for name in verified["bounded"] if name in compared)
         return [f"verified largest difference {verified['difference']:.1e} of {of} on {cases}"]
     accuracy = record["accuracy"]
     if accuracy is None:

@@ -9,22 +9,25 @@ import torch
 from torch import Tensor, nn
 
 from condetr.core.errors import GateError
+from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.export.formats import Precision
-from condetr.export.running import ExportedNetwork
+from condetr.export.running import ExportedNetwork, ExportedSegmenter
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import Picture, size_of_picture
 from condetr.images.scoring import best_pairs
 from condetr.images.sizes import Exactly, HeightWidth
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 # fp32 differs by the order of sums. fp16 rounds to 2^-11 in every layer, so only what people see is bounded there.
 BOUNDS: dict[Precision, tuple[float, tuple[str, ...]]] = {
-    "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy")),
-    "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy")),
+    "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy", "masks")),
+    "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy", "masks")),
 }
 _SHRUNK = ((0.7, 0.35), (0.35, 0.7), (0.4, 0.4))  # pictures to be padded together, so that much of each is padding
 _ODD = (0.37, 0.37)
 _SMALLEST = 16  # pixels a side
+_MASKS = 3  # of each picture, those of the queries that score best
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,20 @@ def agreement_of(
     cases = []
     for pixels, mask in batches:
         padded = not bool(mask.all())
-        expected = _answer(*network(pixels, mask if padded else None))
-        given = {name: torch.from_numpy(array) for name, array in graph.run(pixels, mask).items()}
-        answer = _answer(given["logits"], given["boxes"])
-        difference = {name: _apart(answer[name], expected[name]) for name in answer}
-        if "labels" in given:
-            difference |= _best_apart(given)
+        hidden = mask if padded else None
+        said = graph.trace(pixels, mask)
+        answer = _answer(graph.conclude(said))
+        if isinstance(graph, ExportedSegmenter) and isinstance(network, ConditionalDetrSegmenter):
+            trace = network.trace(pixels, hidden)
+            expected = _answer(network.conclude(trace))
+            best = list(expected["scores"].amax(-1).topk(_MASKS).indices)
+            pairs = zip(network.segment(trace, best), graph.segment(said, best), strict=True)
+            of_masks = {"masks": max(_apart(ours.sigmoid(), theirs.sigmoid()) for ours, theirs in pairs)}
+        else:
+            expected, of_masks = _answer(network(pixels, hidden)), {}
+        difference = {name: _apart(answer[name], expected[name]) for name in answer} | of_masks
+        if "labels" in said:
+            difference |= _best_apart({name: torch.from_numpy(array) for name, array in said.items()})
         height, width = pixels.shape[-2:]
         cases.append(Case(len(pixels), (height, width), padded, difference))
     return Agreement(tuple(cases), usual if tolerance is None else tolerance, bounded)
@@ -112,7 +123,8 @@ def batches_of(
     yield _together([_at(picture, size, preprocessing) for picture, size in zip(turn[2:], shrunk, strict=True)])
 
 
-def _answer(logits: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+def _answer(prediction: Prediction) -> dict[str, Tensor]:
+    logits, boxes = prediction
     return {"logits": logits.float(), "boxes": boxes.float(), "scores": logits.float().sigmoid()}
 
 

@@ -1,4 +1,4 @@
-"""From a network to the files of a graph in a folder."""
+"""From a network to the files of its graphs in a folder."""
 
 import copy
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from condetr.export.calibration import quantized
-from condetr.export.formats import GRAPH_FILES, INPUT_AXES, Format, Precision, check_possible
-from condetr.export.graph import DetectionGraph
-from condetr.export.tracing import traced
+from condetr.export.formats import GRAPH_FILES, MASK_FILES, Format, Precision, check_possible, files_of
+from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
+from condetr.export.tracing import Recorded, recorded_look, recorded_masks
 from condetr.export.writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import Picture
 from condetr.images.sizes import HeightWidth
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +44,16 @@ def build(
     folder: Path,
     *,
     colours: int,
-    classes: int,
-    queries: int,
     preprocessing: Preprocessing,
     calibration: Sequence[Picture] = (),
 ) -> dict[str, Any]:
-    """Write the graph, and tell what was written, as export.json has it.
+    """Write the graph, and a second one that makes masks where the network does; tell what export.json says of them.
 
     Args:
         network: in evaluation mode, in float32 on the CPU; it stays as it is.
         kind: what is wanted.
         folder: where to.
         colours: channels of a picture.
-        classes: of the head.
-        queries: of the decoder.
         preprocessing: of the pictures of ``calibration``.
         calibration: pictures to measure the ranges of int8 on.
 
@@ -68,39 +65,39 @@ def build(
     libraries = check_possible(kind.form, kind.precision)
     halved = kind.precision == "fp16" and kind.form != "openvino"
     dtype = torch.float16 if halved else torch.float32
-    graph = DetectionGraph(copy.deepcopy(network).to(dtype), best=kind.best, dtype=dtype).eval()
-    program = traced(graph, colours, kind.fixed)
-    if kind.form == "onnx":
-        write_onnx(program, graph, folder)
-    elif kind.form == "torch-export":
-        write_torch(program, folder)
-    else:
-        model = openvino_model(program, graph)
-        if kind.precision == "int8":
-            model = quantized(model, calibration, preprocessing)
-        write_openvino(model, folder, half=kind.precision == "fp16")
+    network = copy.deepcopy(network).to(dtype).eval()
+    segments, masks = isinstance(network, ConditionalDetrSegmenter), None
+    graph: type[DetectionGraph] = SegmentationGraph if segments else DetectionGraph
+    look = recorded_look(graph(network, best=kind.best, dtype=dtype).eval(), colours, kind.fixed)
+    _write(look, kind, folder / GRAPH_FILES[kind.form][0], calibration, preprocessing)
+    if isinstance(network, ConditionalDetrSegmenter):
+        masks = recorded_masks(MaskGraph(network.mask_head, dtype=dtype).eval(), look)
+        _write(masks, kind, folder / MASK_FILES[kind.form][0])
     return {
         "format": kind.form,
         "precision": kind.precision,
         "dynamic": kind.fixed is None,
-        "files": {name: (folder / name).stat().st_size for name in GRAPH_FILES[kind.form]},
-        **_shapes(kind, colours=colours, classes=classes, queries=queries),
+        "files": {name: (folder / name).stat().st_size for name in files_of(kind.form, masks=segments)},
+        **look.described(),
+        "masks": None if masks is None else masks.described(),
         "versions": {name: version(name) for name in ("torch", *libraries)},
     }
 
 
-def _shapes(kind: GraphKind, *, colours: int, classes: int, queries: int) -> dict[str, Any]:
-    known: dict[str | int, str | int] = {"colours": colours}
-    if kind.fixed is not None:
-        known |= {"batch": 1, "height": kind.fixed[0], "width": kind.fixed[1]}
-    batch = known.get("batch", "batch")
-    inputs = {name: [known.get(axis, axis) for axis in axes] for name, axes in INPUT_AXES.items()}
-    outputs: dict[str, list[str | int]] = {"logits": [batch, queries, classes], "boxes": [batch, queries, 4]}
-    if kind.best is not None:
-        best = min(kind.best, queries * classes)
-        outputs |= {"scores": [batch, best], "labels": [batch, best], "boxes_xyxy": [batch, best, 4]}
-    dtypes = {"mask": "bool", "labels": "int64"}
-    return {
-        "inputs": {name: {"dtype": dtypes.get(name, "float32"), "shape": shape} for name, shape in inputs.items()},
-        "outputs": {name: {"dtype": dtypes.get(name, "float32"), "shape": shape} for name, shape in outputs.items()},
-    }
+def _write(
+    recorded: Recorded,
+    kind: GraphKind,
+    file: Path,
+    calibration: Sequence[Picture] = (),
+    preprocessing: Preprocessing | None = None,
+) -> None:
+    """In 8 bits where that is wanted and there are pictures to calibrate on: masks keep their precision."""
+    if kind.form == "onnx":
+        write_onnx(recorded, file)
+    elif kind.form == "torch-export":
+        write_torch(recorded, file)
+    else:
+        model = openvino_model(recorded)
+        if kind.precision == "int8" and preprocessing is not None:
+            model = quantized(model, calibration, preprocessing)
+        write_openvino(model, file, half=kind.precision == "fp16")

@@ -14,16 +14,44 @@ GRAPH_FILES: dict[Format, tuple[str, ...]] = {
     "openvino": ("model.xml", "model.bin"),
     "torch-export": ("model.pt2",),
 }
-INPUT_AXES: dict[str, tuple[str | int, ...]] = {
+MASK_FILES: dict[Format, tuple[str, ...]] = {
+    "onnx": ("masks.onnx",),
+    "openvino": ("masks.xml", "masks.bin"),
+    "torch-export": ("masks.pt2",),
+}
+PREDICTION = ("logits", "boxes")
+BEST = ("scores", "labels", "boxes_xyxy")  # of post-processing
+CLUES = ("coarse", "finer_1", "finer_2", "finer_3")
+EVIDENCE = ("keys", "cells", *CLUES)  # what the masks of one picture have in common
+AXES: dict[str, tuple[str, ...]] = {  # the free ones of each graph are called so
     "pixels": ("batch", "colours", "height", "width"),
     "mask": ("batch", "height", "width"),
+    "logits": ("batch", "queries", "classes"),
+    "boxes": ("batch", "queries", "4"),
+    "scores": ("batch", "best"),
+    "labels": ("batch", "best"),
+    "boxes_xyxy": ("batch", "best", "4"),
+    "embeddings": ("batch", "queries", "channels"),
+    "keys": ("batch", "heads", "rows", "columns", "width of a head"),
+    "cells": ("batch", "rows", "columns"),
+    "coarse": ("batch", "coarse channels", "rows", "columns"),
+    **{
+        f"finer_{one}": ("batch", f"finer channels {one}", f"rows_{one}", f"columns_{one}")
+        for one in range(1, len(CLUES))
+    },
+    "chosen": ("objects", "channels"),
+    "masks": ("objects", "rows_3", "columns_3"),
 }
-OUTPUTS = ("logits", "boxes", "scores", "labels", "boxes_xyxy")  # the last three are of post-processing
 _LIBRARIES: dict[Format, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino",),
     "torch-export": (),
 }
+
+
+def files_of(form: Format, *, masks: bool) -> tuple[str, ...]:
+    """The files of the graph, and of the one that makes masks."""
+    return GRAPH_FILES[form] + (MASK_FILES[form] if masks else ())
 
 
 def check_possible(form: str, precision: str) -> tuple[str, ...]:

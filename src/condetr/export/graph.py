@@ -1,22 +1,32 @@
-"""The network as other programs call it: pixels and mask in, numbers out."""
-
-from typing import ClassVar
+"""The network as other programs call it: pixels and mask in, numbers out; and masks of chosen objects."""
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.formats import OUTPUTS
+from condetr.core.records import Prediction
+from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits, PixelMask, Pixels
+from condetr.export.formats import BEST, EVIDENCE, PREDICTION
 from condetr.images.scoring import best_pairs
+from condetr.model.mask_head import MaskHead, Scene
+from condetr.model.mask_pyramid import Clues
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
-class DetectionGraph(nn.Module):
+class Graph(nn.Module):
+    """A module with names for what goes in and what comes out."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class DetectionGraph(Graph):
     """What is exported: logits and boxes; on request also the best pairs of a query and a class, ready to be drawn.
 
     Whatever the network computes in, what goes in and what comes out is float32.
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("pixels", "mask")
+    inputs = ("pixels", "mask")
 
     def __init__(self, detector: nn.Module, *, best: int | None = None, dtype: torch.dtype = torch.float32) -> None:
         """Wrap a network in evaluation mode.
@@ -29,12 +39,58 @@ class DetectionGraph(nn.Module):
         super().__init__()
         self.detector = detector
         self.best, self.dtype = best, dtype
-        self.outputs = OUTPUTS[:2] if best is None else OUTPUTS
+        self.outputs = PREDICTION if best is None else (*PREDICTION, *BEST)
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
-        logits, boxes = self.detector(pixels.to(self.dtype), mask)
-        logits, boxes = logits.float(), boxes.float()
+        return self.said(self.detector(pixels.to(self.dtype), mask))
+
+    def said(self, prediction: Prediction) -> tuple[Tensor, ...]:
+        logits, boxes = prediction.logits.float(), prediction.boxes.float()
         if self.best is None:
             return logits, boxes
         scores, labels, boxes_xyxy, _ = best_pairs(logits, boxes, self.best)
         return logits, boxes, scores, labels, boxes_xyxy
+
+
+class SegmentationGraph(DetectionGraph):
+    """Also gives what masks are made from: embeddings of all queries, and what all masks of a picture share."""
+
+    detector: ConditionalDetrSegmenter
+
+    def __init__(self, detector: nn.Module, *, best: int | None = None, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(detector, best=best, dtype=dtype)
+        self.outputs = (*self.outputs, "embeddings", *EVIDENCE)
+
+    def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
+        trace = self.detector.trace(pixels.to(self.dtype), mask)
+        clues, keys = self.detector.mask_head.evidence(trace)
+        grid = keys.unflatten(2, trace.cells.shape[1:])
+        floats = (grid, clues.coarse, *clues.finer)
+        keys, *maps = (one.float() for one in floats)
+        return *self.said(self.detector.conclude(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
+
+
+class MaskGraph(Graph):
+    """Masks of chosen objects of one picture: only those that somebody wants are computed."""
+
+    inputs = ("chosen", *EVIDENCE)
+    outputs = ("masks",)
+
+    def __init__(self, mask_head: MaskHead, *, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.mask_head, self.dtype = mask_head, dtype
+
+    def forward(
+        self,
+        chosen: Embeddings,
+        keys: Float[Tensor, "1 heads rows columns width"],
+        cells: Bool[Tensor, "1 rows columns"],
+        coarse: FeatureMap,
+        finer_1: FeatureMap,
+        finer_2: FeatureMap,
+        finer_3: FeatureMap,
+    ) -> tuple[MaskLogits]:
+        maps = (one.to(self.dtype) for one in (coarse, finer_1, finer_2, finer_3))
+        first, *finer = maps
+        scene = Scene(Clues(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
+        return (self.mask_head.together(scene, chosen.to(self.dtype)).float(),)

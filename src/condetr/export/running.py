@@ -1,22 +1,20 @@
 """Exported graphs, run: what takes the place of the network where no PyTorch network is built."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 
-from condetr.core.errors import CheckpointError, ModelError, UsageError
+from condetr.core.errors import ModelError, UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.extras import needed
-from condetr.export.formats import GRAPH_FILES, OUTPUTS, Format
+from condetr.export.formats import CLUES, EVIDENCE, Format
+from condetr.export.opening import Arrays, Run, open_look, open_masks
 from condetr.images.sizes import HeightWidth
-
-Answer: TypeAlias = Mapping[str, np.ndarray]
-Run: TypeAlias = Callable[[np.ndarray, np.ndarray], Answer]
+from condetr.model.mask_head import MasksOfOne, objects_at_once
 
 
 class ExportedNetwork(nn.Module):
@@ -27,7 +25,11 @@ class ExportedNetwork(nn.Module):
         self._run, self._fixed = run, fixed
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
-        """Logits and boxes.
+        """Logits and boxes; it raises what `trace` does."""
+        return self.conclude(self.trace(pixels, mask))
+
+    def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Arrays:
+        """Everything that the graph says, by name.
 
         Raises:
             UsageError: the graph was exported for another size.
@@ -35,101 +37,63 @@ class ExportedNetwork(nn.Module):
         """
         mask = torch.ones(pixels[:, 0].shape, dtype=torch.bool) if mask is None else mask
         if self._fixed is None:
-            return _prediction(self.run(pixels, mask))
+            return self.run(pixels, mask)
         if tuple(pixels.shape[-2:]) != self._fixed:
             given, known = ("x".join(map(str, size)) for size in (pixels.shape[-2:], self._fixed))
             reason = f"the picture is prepared as {given}, but the graph was exported for {known} alone"
             raise UsageError(reason, item="image_size", hint="export it with --dynamic for every size")
-        alone = [_prediction(self.run(*one)) for one in zip(pixels.split(1), mask.split(1), strict=True)]
-        return Prediction(*(torch.cat(parts) for parts in zip(*alone, strict=True)))
+        alone = [self.run(*one) for one in zip(pixels.split(1), mask.split(1), strict=True)]
+        return {name: np.concatenate([one[name] for one in alone]) for name in alone[0]}
 
-    def run(self, pixels: Tensor, mask: Tensor) -> Answer:
-        """Everything that the graph says, by name."""
-        try:
-            return self._run(pixels.float().cpu().numpy(), mask.cpu().numpy())
-        except (RuntimeError, ValueError) as error:
-            said = str(error).strip().splitlines()
-            reason = f"the exported graph cannot be run on {len(pixels)} pictures of {_size(pixels)}: {said[-1]}"
-            raise ModelError(reason, hint="lower batch or the image size, or use the model itself") from error
+    def run(self, pixels: Tensor, mask: Tensor) -> Arrays:
+        """The graph on a batch that it was exported for."""
+        given = {"pixels": pixels.float().cpu().numpy(), "mask": mask.cpu().numpy()}
+        size = "x".join(map(str, pixels.shape[-2:]))
+        return _ran(self._run, given, f"{len(pixels)} pictures of {size}")
 
-
-def _prediction(answer: Answer) -> Prediction:
-    return Prediction(torch.from_numpy(answer["logits"]), torch.from_numpy(answer["boxes"]))
+    @staticmethod
+    def conclude(said: Arrays) -> Prediction:
+        return Prediction(torch.from_numpy(said["logits"]), torch.from_numpy(said["boxes"]))
 
 
-def _size(pixels: Tensor) -> str:
-    return "x".join(map(str, pixels.shape[-2:]))
+class ExportedSegmenter(ExportedNetwork):
+    """Also makes masks, of those queries that somebody chooses once it is known what they found."""
+
+    def __init__(self, run: Run, run_masks: Run, *, fixed: HeightWidth | None = None) -> None:
+        super().__init__(run, fixed=fixed)
+        self._run_masks = run_masks
+
+    def segment(self, said: Arrays, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
+        """Masks of chosen queries of each image of a trace."""
+        return [torch.from_numpy(self._masks(said, image, chosen.numpy())) for image, chosen in enumerate(queries)]
+
+    def _masks(self, said: Arrays, image: int, queries: np.ndarray) -> np.ndarray:
+        shared = {name: said[name][image, None] for name in EVIDENCE}
+        at_once = objects_at_once(shared[name].shape for name in CLUES)
+        nothing = np.zeros((0, *shared[CLUES[-1]].shape[-2:]), np.float32)
+        embeddings = said["embeddings"][image, queries]
+        return np.concatenate([nothing, *self._blocks(embeddings, at_once, shared)])
+
+    def _blocks(self, embeddings: np.ndarray, at_once: int, shared: Arrays) -> Iterator[np.ndarray]:
+        for start in range(0, len(embeddings), at_once):
+            some = embeddings[start : start + at_once]
+            yield _ran(self._run_masks, {"chosen": some, **shared}, f"{len(some)} objects")["masks"]
 
 
-def opened(form: Format, folder: Path, threads: int) -> Run:
-    """The graph in a folder, ready to run on the CPU.
+def open_network(
+    form: Format, folder: Path, threads: int, *, masks: bool, fixed: HeightWidth | None
+) -> ExportedNetwork:
+    """What is in a folder, ready to run on the CPU; it raises what `open_look` does."""
+    look = open_look(form, folder, threads, masks=masks)
+    if not masks:
+        return ExportedNetwork(look, fixed=fixed)
+    return ExportedSegmenter(look, open_masks(form, folder, threads), fixed=fixed)
 
-    Raises:
-        CheckpointError: the file is damaged, or is a graph of something else.
-        MissingExtraError: what runs it is not installed.
-    """
-    opener: Callable[[Path, int], tuple[Run, set[str], set[str]]] = _OPENERS[form]
-    library = {"onnx": "onnxruntime", "openvino": "openvino"}.get(form)
-    if library is not None:
-        needed(library)
-    file = folder / GRAPH_FILES[form][0]
+
+def _ran(run: Run, given: Arrays, what: str) -> Arrays:
     try:
-        run, inputs, outputs = opener(file, threads)
-    except Exception as error:  # each library has its own ways to say that a file is damaged
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        reason = f"cannot be read: {said[0][:200]}"
-        raise CheckpointError(reason, source=file, hint="export the model again") from error
-    if inputs != {"pixels", "mask"} or not {"logits", "boxes"} <= outputs:
-        reason = f"goes from {', '.join(sorted(inputs))} to {', '.join(sorted(outputs))}, expected pixels and mask to"
-        raise CheckpointError(f"{reason} logits and boxes", source=file, hint="export the model with condetr")
-    return run
-
-
-def _open_onnx(file: Path, threads: int) -> tuple[Run, set[str], set[str]]:
-    runtime = needed("onnxruntime")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    names = [value.name for value in session.get_outputs()]
-
-    def run(pixels: np.ndarray, mask: np.ndarray) -> Answer:
-        return dict(zip(names, session.run(names, {"pixels": pixels, "mask": mask}), strict=True))
-
-    return run, {value.name for value in session.get_inputs()}, set(names)
-
-
-def _open_openvino(file: Path, threads: int) -> tuple[Run, set[str], set[str]]:
-    core = needed("openvino").Core()
-    options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    model = core.compile_model(str(file), "CPU", options)
-    request = model.create_infer_request()
-
-    def run(pixels: np.ndarray, mask: np.ndarray) -> Answer:
-        answer: Any = request.infer({"pixels": pixels, "mask": mask})
-        return {value.any_name: array for value, array in answer.items()}
-
-    return run, _names_of(model.inputs), _names_of(model.outputs)
-
-
-def _names_of(values: Any) -> set[str]:
-    return {value.any_name if value.names else "something without a name" for value in values}
-
-
-def _open_torch(file: Path, threads: int) -> tuple[Run, set[str], set[str]]:  # noqa: ARG001  PyTorch has its own
-    """Only for what was written a moment ago: to read such a file can run code that is in it."""
-    module = torch.export.load(file).module()
-
-    def run(pixels: np.ndarray, mask: np.ndarray) -> Answer:
-        with torch.no_grad():
-            answer = module(torch.from_numpy(pixels), torch.from_numpy(mask))
-        return {name: tensor.numpy() for name, tensor in zip(OUTPUTS, answer, strict=False)}
-
-    return run, {"pixels", "mask"}, {"logits", "boxes"}
-
-
-_OPENERS: dict[Format, Callable[[Path, int], tuple[Run, set[str], set[str]]]] = {
-    "onnx": _open_onnx,
-    "openvino": _open_openvino,
-    "torch-export": _open_torch,
-}
+        return run(given)
+    except (RuntimeError, ValueError) as error:
+        said = str(error).strip().splitlines()
+        reason = f"the exported graph cannot be run on {what}: {said[-1]}"
+        raise ModelError(reason, hint="lower batch or the image size, or use the model itself") from error

@@ -10,10 +10,11 @@ import torch
 
 from condetr.checkpoints.config_json import split_config
 from condetr.checkpoints.json_file import read_json_object
+from condetr.checkpoints.labels_json import read_stuff
 from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
-from condetr.export.formats import GRAPH_FILES, RUNNABLE, Format
-from condetr.export.running import ExportedNetwork, opened
+from condetr.export.formats import GRAPH_FILES, RUNNABLE, Format, files_of
+from condetr.export.running import ExportedNetwork, open_network
 from condetr.images.sizes import HeightWidth
 from condetr.model.config import DetectorConfig
 
@@ -47,8 +48,8 @@ class StoredExport:
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """No class of a graph without masks is stuff."""
-        return ()
+        """Ids of classes of which a picture has one segment at most."""
+        return read_stuff(self.flat, self.labels)
 
 
 def exported_folder(reference: str | Path) -> Path | None:
@@ -93,7 +94,7 @@ def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
     file = folder / "config.json"
     split = split_config(read_json_object(file), file)
     fixed = _fixed(record, folder)
-    network = ExportedNetwork(opened(form, folder, torch.get_num_threads()), fixed=fixed)
+    network = open_network(form, folder, torch.get_num_threads(), masks=_has_masks(record), fixed=fixed)
     _check_classes(record, len(split.labels), folder)
     precision = record.get("precision")
     notes = (*split.notes, f"this is a graph for {form} in {precision}, no network of PyTorch")
@@ -125,9 +126,9 @@ def _form(record: Mapping[str, Any], folder: Path) -> Format:
 
 def _check_files(record: Mapping[str, Any], form: Format, folder: Path) -> None:
     """A file that was cut short is found before a library reads it."""
-    files = record.get("files")
-    if not isinstance(files, dict) or set(files) != set(GRAPH_FILES[form]):
-        expected = ", ".join(GRAPH_FILES[form])
+    files, wanted = record.get("files"), files_of(form, masks=_has_masks(record))
+    if not isinstance(files, dict) or set(files) != set(wanted):
+        expected = ", ".join(wanted)
         raise CheckpointError(f"does not tell the sizes of {expected}", source=folder / RECORD, item="files")
     for name, size in files.items():
         path = folder / name
@@ -136,6 +137,10 @@ def _check_files(record: Mapping[str, Any], form: Format, folder: Path) -> None:
         if path.stat().st_size != size:
             reason = f"has {path.stat().st_size} bytes, expected {size}"
             raise CheckpointError(reason, source=path, hint="copy the folder again, or export the model again")
+
+
+def _has_masks(record: Mapping[str, Any]) -> bool:
+    return record.get("masks") is not None
 
 
 def _fixed(record: Mapping[str, Any], folder: Path) -> HeightWidth | None:

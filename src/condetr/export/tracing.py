@@ -1,20 +1,45 @@
 """From a graph in Python to a program without Python, of one shape or of any."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from condetr.core.errors import ModelError
 from condetr.export.extras import quiet
-from condetr.export.graph import DetectionGraph
+from condetr.export.formats import AXES
+from condetr.export.graph import Graph
 from condetr.images.sizes import HeightWidth
 
 _ANY_SIZE: HeightWidth = (96, 128)  # an example; what is traced holds for all sizes
+_OBJECTS = 3  # for example
 
 
-def traced(graph: DetectionGraph, colours: int, fixed: HeightWidth | None = None) -> ExportedProgram:
-    """Record what the graph computes.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A program, an example of what goes in and comes out, and the names of those axes that have any length."""
+
+    program: ExportedProgram
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    free: Collection[str]
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Inputs and outputs with their shapes, as export.json has them."""
+        sides = {"inputs": self.inputs, "outputs": self.outputs}
+        return {side: {name: self._value(name, one) for name, one in of.items()} for side, of in sides.items()}
+
+    def _value(self, name: str, example: Tensor) -> dict[str, Any]:
+        axes = zip(AXES[name], example.shape, strict=True)
+        shape = [axis if axis in self.free else length for axis, length in axes]
+        return {"dtype": str(example.dtype).removeprefix("torch."), "shape": shape}
+
+
+def recorded_look(graph: Graph, colours: int, fixed: HeightWidth | None = None) -> Recorded:
+    """Record what a graph does with pictures.
 
     Args:
         graph: in evaluation mode, on the CPU.
@@ -29,16 +54,28 @@ def traced(graph: DetectionGraph, colours: int, fixed: HeightWidth | None = None
     pixels = torch.zeros(batch, colours, height, width)
     mask = torch.ones(batch, height, width, dtype=torch.bool)
     mask[:, height - 8 :] = False
-    free = None
-    if fixed is None:
-        free = {"pixels": _free(0, 2, 3), "mask": _free(0, 1, 2)}
+    maps = {axis for axes in AXES.values() for axis in axes if axis.startswith(("rows", "columns"))}
+    free = () if fixed else {"batch", "height", "width", *maps}
+    return _recorded(graph, {"pixels": pixels, "mask": mask}, free)
+
+
+def recorded_masks(graph: Graph, look: Recorded) -> Recorded:
+    """Record how masks are made of what the other graph says about one picture."""
+    one = {name: look.outputs[name][:1] for name in graph.inputs[1:]}
+    chosen = look.outputs["embeddings"][0, :_OBJECTS]
+    return _recorded(graph, {"chosen": chosen, **one}, {"objects", *look.free} - {"batch"})
+
+
+def _recorded(graph: Graph, inputs: Mapping[str, Tensor], free: Collection[str]) -> Recorded:
+    shapes = {
+        name: {place: Dim.DYNAMIC for place, axis in enumerate(AXES[name]) if axis in free} or None for name in inputs
+    }
     try:
         with quiet(), torch.no_grad():
-            return torch.export.export(graph, (pixels, mask), dynamic_shapes=free, strict=False)
+            outputs = graph(*inputs.values())
+            given = tuple(inputs.values())
+            program = torch.export.export(graph, given, dynamic_shapes=shapes, strict=False)
     except Exception as error:  # whatever PyTorch raises here is about this network
         reason = f"cannot be exported: {str(error).strip().splitlines()[0]}"
         raise ModelError(reason, item="model", hint="--no-dynamic may work; --debug shows more") from error
-
-
-def _free(*axes: int) -> dict[int, Any]:
-    return dict.fromkeys(axes, Dim.DYNAMIC)
+    return Recorded(program, dict(inputs), dict(zip(graph.outputs, outputs, strict=True)), free)

@@ -1,6 +1,7 @@
 """Which pixels an object covers: DETR's mask head (Carion et al. 2020, section 4.4)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from condetr.core.errors import UsageError
 from condetr.core.shapes import Embeddings, MaskLogits
 from condetr.model.body import Trace
 from condetr.model.config import DetectorConfig
-from condetr.model.mask_attention import MaskAttention
+from condetr.model.mask_attention import Keys, MaskAttention
 from condetr.model.mask_pyramid import Clues, MaskPyramid
 
 NUMBERS_AT_ONCE = 1 << 24  # of the largest map that is held for several objects: they are segmented in blocks
@@ -50,7 +51,12 @@ class MaskHead(nn.Module):
         return [self.masks(scene, of_image) for scene, of_image in zip(self.scenes(trace), embeddings, strict=True)]
 
     def scenes(self, trace: Trace) -> list[Scene]:
-        """What the masks of each image have in common.
+        """What the masks of each image have in common; see `evidence`."""
+        clues, keys = self.evidence(trace)
+        return [Scene(clues.of_image(image), keys[image], cells) for image, cells in enumerate(trace.cells)]
+
+    def evidence(self, trace: Trace) -> tuple[Clues, Keys]:
+        """What masks are made from besides embeddings, of all images together.
 
         Raises:
             UsageError: the trace is of a look without the backbone, whose features the masks need.
@@ -58,16 +64,19 @@ class MaskHead(nn.Module):
         if not trace.features or trace.flattened is None:
             raise UsageError("a look without the backbone gives no masks", item="features")
         projected = trace.flattened.transpose(1, 2).unflatten(2, trace.cells.shape[1:])
-        clues, keys = self.pyramid.clues(projected, trace.features), self.attention.keys(trace.memory)
-        return [Scene(clues.of_image(image), keys[image], cells) for image, cells in enumerate(trace.cells)]
+        return self.pyramid.clues(projected, trace.features), self.attention.keys(trace.memory)
 
     def masks(self, scene: Scene, embeddings: Embeddings) -> MaskLogits:
         """They cover the whole input, padding included. Memory grows with these embeddings only."""
-        numbers = max(
-            adapted.shape[1] * adapted.shape[2:].numel() for adapted in (scene.clues.coarse, *scene.clues.finer)
-        )
-        blocks = []
-        for some in embeddings.split(max(1, NUMBERS_AT_ONCE // numbers)):
-            maps = self.attention(some, scene.keys, scene.cells.flatten()).unflatten(2, scene.cells.shape)
-            blocks.append(self.pyramid(maps, scene.clues))
-        return torch.cat(blocks)
+        at_once = objects_at_once(adapted.shape for adapted in (scene.clues.coarse, *scene.clues.finer))
+        return torch.cat([self.together(scene, some) for some in embeddings.split(at_once)])
+
+    def together(self, scene: Scene, embeddings: Embeddings) -> MaskLogits:
+        """The same, all at once."""
+        maps = self.attention(embeddings, scene.keys, scene.cells.flatten()).unflatten(2, scene.cells.shape)
+        return self.pyramid(maps, scene.clues)
+
+
+def objects_at_once(maps: Iterable[Sequence[int]]) -> int:
+    """How many objects memory has room for, by the shapes (image, channels, rows, columns) of the clues."""
+    return max(1, NUMBERS_AT_ONCE // max(math.prod(shape[1:]) for shape in maps))

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor, nn
 
 from condetr.core.errors import UsageError
+from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.bit_masks import bit_masks
 from condetr.images.scoring import check_finite, detections_of
 from condetr.images.segmenting import Segmented, Thresholds, segmented
 from condetr.images.sizes import HeightWidth
-from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.model.mask_head import MasksOfOne
 
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 _FURTHEST_BELOW = -1e4  # a logit that no class has
@@ -40,6 +41,15 @@ class Frame(NamedTuple):
 Find: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[Frame]], list[Findings]]
 
 
+@runtime_checkable
+class Segmenter(Protocol):
+    """What makes masks of chosen queries after one look: a network, or an exported one."""
+
+    def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Any: ...
+    def conclude(self, trace: Any, /) -> Prediction: ...
+    def segment(self, trace: Any, queries: Sequence[Int64[Tensor, "_"]], /) -> list[MasksOfOne]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """Attributes: as `Predictor` has them; ``wanted`` are class ids, None for all."""
@@ -61,7 +71,7 @@ def finder_of(network: nn.Module, asked: Asked) -> Find:
     """
     if asked.task == "detect":
         return _Boxes(network, asked)
-    if not isinstance(network, ConditionalDetrSegmenter):
+    if not isinstance(network, Segmenter):
         hint = "load(..., fresh_mask_head=True) gives it one, which has to be trained"
         raise UsageError(f"is {asked.task!r}, but the model has no mask head", item="task", hint=hint)
     return (_Instances if asked.task == "instance" else _Panoptic)(network, asked)
@@ -81,7 +91,7 @@ class _Boxes:
 
 
 class _Instances:
-    def __init__(self, network: ConditionalDetrSegmenter, asked: Asked) -> None:
+    def __init__(self, network: Segmenter, asked: Asked) -> None:
         self._network, self._asked = network, asked
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
@@ -107,7 +117,7 @@ class _Instances:
 
 
 class _Panoptic:
-    def __init__(self, network: ConditionalDetrSegmenter, asked: Asked) -> None:
+    def __init__(self, network: Segmenter, asked: Asked) -> None:
         self._network, self._asked = network, asked
         self._limits = Thresholds(asked.threshold, asked.mask_threshold, asked.overlap)
 

@@ -7,7 +7,7 @@ import torch
 import condetr
 from condetr.core.errors import CheckpointError, GateError, MissingExtraError, StorageError, UsageError
 from condetr.export import extras
-from condetr.export.running import ExportedNetwork, opened
+from condetr.export.running import ExportedNetwork, open_network
 
 
 @pytest.fixture(params=["onnx", "openvino"])
@@ -70,7 +70,7 @@ def test_free_axes_have_names(onnx):
 def test_post_processing_inside_gives_what_ours_gives(onnx, detector):
     from condetr.images.scoring import best_pairs
 
-    network = ExportedNetwork(opened("onnx", onnx.folder, 1))
+    network = open_network("onnx", onnx.folder, 1, masks=False, fixed=None)
     pixels, mask = torch.randn(2, 3, 48, 64), torch.ones(2, 48, 64, dtype=torch.bool)
     with torch.inference_mode():
         scores, labels, boxes, _ = best_pairs(*detector(pixels, mask), 7)
