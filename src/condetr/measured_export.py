@@ -22,12 +22,13 @@ from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.formats import Precision, check_possible
 from condetr.export.pictures import Pictures, pictures_to_look_at
-from condetr.export.running import ExportedNetwork, open_network
+from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.stored import LAYOUT, RECORD, as_json
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Exactly, HeightWidth, Within
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.prediction.finding import Task
 from condetr.prediction.output_folder import next_free
 from condetr.prediction.predictor import Predictor
 
@@ -186,12 +187,16 @@ def _found_again(model: _Model, pictures: Pictures) -> FoundAgain:
 
 def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
     assert options.data is not None, "asked for by who has labelled pictures"
-    dataset = held_out(options.data, options.split)
-    reports = [
-        evaluate_detector(network, dataset, model.preprocessing, model.labels, device="cpu", metrics=())
+    task: Task = "instance" if isinstance(model.graph, ExportedSegmenter) else "detect"
+    dataset = held_out(options.data, options.split, task=task)
+    ours, theirs = (
+        evaluate_detector(network, dataset, model.preprocessing, model.labels, device="cpu", metrics=(), task=task)
         for network in (model.network, model.graph)
-    ]
-    return ApLost(len(dataset), reports[0].ap, reports[1].ap)
+    )
+    lost = ApLost(len(dataset), ours.ap, theirs.ap)
+    if ours.masks is None or theirs.masks is None:
+        return lost
+    return replace(lost, masks=ApLost(len(dataset), ours.masks.ap, theirs.masks.ap))
 
 
 def _pictures(options: ExportOptions) -> tuple[Pictures, Pictures]:

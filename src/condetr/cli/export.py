@@ -92,8 +92,16 @@ def _lines(done: "Exported") -> list[str]:
         f"{done.folder}: {record['format']} in {record['precision']}, {size:.1f} MB",
         f"takes    {shapes['inputs']}",
         f"gives    {shapes['outputs']}",
+        *_masks(record),
         *_agreement(record),
     ]
+
+
+def _masks(record: dict[str, Any]) -> list[str]:
+    if (graph := record["masks"]) is None:
+        return []
+    masks, chosen = graph["outputs"]["masks"], graph["inputs"]["chosen"]
+    return [f"and      {_shape(('masks', masks))} of {_shape(('chosen', chosen))} embeddings, by a second graph"]
 
 
 def _shape(named: tuple[str, dict[str, Any]]) -> str:
@@ -114,8 +122,10 @@ def _agreement(record: dict[str, Any]) -> list[str]:
     if accuracy is None:
         return ["verified not at all: --no-verify"]
     if (lost := accuracy.get("ap")) is not None:
-        model, graph = 100 * lost["model"], 100 * lost["graph"]
-        return [f"accuracy AP {graph:.2f}, the model's {model:.2f}, on {lost['pictures']} pictures"]
+        kinds = {"AP": lost} | ({} if lost["masks"] is None else {"mask AP": lost["masks"]})
+        pairs = {name: (100 * one["graph"], 100 * one["model"]) for name, one in kinds.items()}
+        said = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
+        return [f"accuracy {said}; on {lost['pictures']} pictures"]
     again = accuracy["found_again"]
     counts = f"{again['again']} of {again['detections']} detections found again, {again['more']} more"
     return [f"accuracy {counts}, on {again['pictures']} pictures that it was not calibrated on"]

@@ -66,22 +66,26 @@ def _iou(one: Tensor, other: Tensor) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ApLost:
-    """AP of the model and of the graph on the same labelled pictures, from 0 to 1."""
+    """AP of the model and of the graph on the same labelled pictures, from 0 to 1; of a segmenter's masks, too."""
 
     pictures: int
     model: float
     graph: float
+    masks: "ApLost | None" = None
 
     @property
     def points(self) -> float:
         return 100 * (self.model - self.graph)
 
-    def require(self) -> None:
+    def require(self, what: str = "AP") -> None:
+        if self.masks is not None:
+            self.masks.require("mask AP")
         if self.points > MOST_LOST:
-            reason = f"int8 loses {self.points:.2f} points of AP ({100 * self.model:.1f} to {100 * self.graph:.1f})"
+            reason = f"int8 loses {self.points:.2f} points of {what} ({100 * self.model:.1f} to {100 * self.graph:.1f})"
             raise GateError(
                 f"{reason}, more than {MOST_LOST}", item="verify", hint="--no-verify writes it all the same"
             )
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"points": self.points}
+        masks = None if self.masks is None else self.masks.to_dict()
+        return asdict(self) | {"points": self.points, "masks": masks}

@@ -34,3 +34,12 @@ def test_half_a_point_of_ap_may_be_lost():
     ApLost(500, 0.7675, 0.7900).require()
     with pytest.raises(GateError, match=r"loses 0\.60 points of AP \(76\.8 to 76\.1\)"):
         ApLost(500, 0.7675, 0.7615).require()
+
+
+def test_half_a_point_of_the_masks_ap_may_be_lost_too():
+    masks = ApLost(500, 0.59, 0.586)
+    kept = ApLost(500, 0.76, 0.76, masks)
+    kept.require()
+    assert kept.to_dict()["masks"]["points"] == pytest.approx(0.4)
+    with pytest.raises(GateError, match=r"loses 0\.60 points of mask AP"):
+        ApLost(500, 0.76, 0.76, ApLost(500, 0.59, 0.584)).require()
