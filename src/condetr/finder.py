@@ -17,6 +17,7 @@ from condetr.prediction.finding import Segmenter, Task
 from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one, refuse_videos
+from condetr.prediction.tiling import tiled
 from condetr.speed.choice import can_be_hastened, choose, hasten
 from condetr.speed.fast_detector import FastDetector
 from condetr.speed.freshness import Moment, moment_of
@@ -62,6 +63,7 @@ class Finder:
         classes: Sequence[str | int] | None = None,
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
+        tile: int | tuple[int, int] | None = None,
         on_error: str = "raise",
     ) -> Any:
         """Find the objects of one picture, or of many.
@@ -76,6 +78,8 @@ class Finder:
             task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
                 By default what the model was made for.
             mask_threshold: probability that a pixel must reach to be covered by a mask.
+            tile: also look at parts of this many pixels a side, or (height, width), for small objects in large
+                pictures; ``top_k`` is then of each part. Not for segments.
             on_error: "raise" what is wrong with a picture, or "collect" it as a Failure in the place of its result.
 
         Returns:
@@ -86,7 +90,7 @@ class Finder:
         """
         refuse_videos(source)
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
-        results = predictor.predict(source, on_error=on_error)
+        results = tiled(predictor, tile).predict(source, on_error=on_error)
         return results[0] if is_one(source) else results
 
     @in_our_words
@@ -100,6 +104,7 @@ class Finder:
         classes: Sequence[str | int] | None = None,
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
+        tile: int | tuple[int, int] | None = None,
         on_error: str = "raise",
         track: bool = False,
     ) -> Iterator[Detections | Failure]:
@@ -108,7 +113,7 @@ class Finder:
         With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
         """
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
-        results = predictor.stream(source, on_error=on_error)
+        results = tiled(predictor, tile).stream(source, on_error=on_error)
         return followed(results) if track else results
 
     def predictor(

@@ -59,6 +59,9 @@ class PredictSettings(CommonSettings):
     output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
         None
     )
+    tile: Annotated[
+        str | None, "also look at parts of this size, 640 or 480x640 pixels: for small objects in large pictures"
+    ] = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
 
@@ -66,6 +69,10 @@ class PredictSettings(CommonSettings):
         check_at_least(1, top_k=self.top_k, batch=self.batch)
         if self.image_size is not None:
             size_of_text(self.image_size, "image_size")
+        if self.tile is not None:
+            from condetr.prediction.tiling import checked_tile
+
+            checked_tile(size_of_text(self.tile, "tile"))
         for name in ("threshold", "mask_threshold"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
@@ -201,7 +208,7 @@ def _writer_to(
         return
     from condetr.prediction.writing import ResultWriter
 
-    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "save")
+    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "save")
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
@@ -224,5 +231,6 @@ def _options(settings: PredictSettings) -> dict[str, Any]:
         "classes": settings.classes,
         "task": settings.task,
         "mask_threshold": settings.mask_threshold,
+        "tile": None if settings.tile is None else size_of_text(settings.tile, "tile"),
         "on_error": "collect",
     }

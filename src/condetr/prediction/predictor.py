@@ -89,6 +89,7 @@ class Predictor:
         self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
         if fast and task == "detect" and can_be_hastened(detector):  # masks need the network's own parts
             detector = hasten(detector, self.device)
+        self.task = task
         self._detector = detector
         self._preprocessing = preprocessing
         self._labels = dict(labels)
@@ -109,7 +110,7 @@ class Predictor:
         """The detections of every picture of ``given``; see ``stream``."""
         return list(self.stream(given, on_error=on_error))
 
-    def stream(self, given: object, *, on_error: str = "raise") -> Iterator[Detections | Failure]:
+    def stream(self, given: object, *, on_error: str = "raise") -> Generator[Detections | Failure, None, None]:
         """One result per picture, in order, while later pictures are being decoded.
 
         Args:

@@ -2,6 +2,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -321,3 +322,18 @@ def test_a_detector_has_no_masks(condetr, model, photos):
     status, _, err = condetr("predict", photos / "a.png", "--model", model, "--task", "instance")
     assert status == 2
     assert "the model has no mask head" in err
+
+
+def test_tiles(condetr, condetr_json, model, segmenter, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (100, 130, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    words = ("predict", tmp_path / "large.png", "--model", model, "--threshold", "0.3")
+    whole, tiled = (condetr_json(*words, *more)[1]["results"][0] for more in ((), ("--tile", "50x70")))
+    assert len(tiled["detections"]) > len(whole["detections"])
+    assert max(row["box"][2] for row in tiled["detections"]) > 100
+    status, _, err = condetr(*words, "--tile", "8", "--output", "new")
+    assert (status, "tile: is 8x8, expected at least 32 pixels" in err) == (2, True)
+    assert not Path("new").exists()
+    assert condetr(*words, "--tile", "big")[0] == 2
+    status, _, err = condetr("predict", tmp_path / "large.png", "--model", segmenter, "--tile", "64")
+    assert (status, "segments of tiles" in err) == (2, True)
