@@ -73,6 +73,7 @@ class Detector(Finder):
         threshold: float | int = 0.5,
         class_map: ClassMap | None = None,
         task: Task | None = None,
+        tile: int | tuple[int, int] | None = None,
         share: Share = ALONE,
         on_picture: Callable[[], None] = lambda: None,
     ) -> Report:
@@ -89,6 +90,7 @@ class Detector(Finder):
             class_map: what the model calls the data set's classes, where their names differ.
             task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model
                 was made for. The data needs masks, or panoptic annotations.
+            tile: also look at parts of the pictures, as `predict` does.
             share: of the pictures, where several processes evaluate together.
             on_picture: called after each picture.
 
@@ -111,6 +113,7 @@ class Detector(Finder):
             class_map=class_map,
             task=task,
             stuff=self.checkpoint.stuff or None,
+            tile=tile,
             share=share,
             on_picture=on_picture,
         )

@@ -25,6 +25,18 @@ def size_of_text(text: str, item: str) -> int | tuple[int, int]:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
+TILE = "also look at parts of this size, 640 or 480x640 pixels: for small objects in large pictures"
+
+
+def tile_of(text: str | None) -> tuple[int, int] | None:
+    """(height, width) of a tile, where one is asked for."""
+    if text is None:
+        return None
+    from condetr.prediction.tiling import checked_tile
+
+    return checked_tile(size_of_text(text, "tile"))
+
+
 def model_or_bundled(model: str | None, reporter: Reporter) -> str:
     if model is None:
         reporter.note(f"condetr: no --model was given: {DIGITS} finds handwritten digits, and comes with condetr")

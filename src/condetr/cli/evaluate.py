@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import TASK, TILE, Task, check_at_least, model_or_bundled, size_of_text, tile_of
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -52,10 +52,12 @@ class EvaluateSettings(CommonSettings):
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
+    tile: Annotated[str | None, TILE] = None
     output: Annotated[Path | None, "new folder for the report; else runs/evaluate, or with --json none"] = None
 
     def __post_init__(self) -> None:
         check_at_least(1, top_k=self.top_k, batch=self.batch)
+        tile_of(self.tile)
         for name in ("min_ap", "threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -168,6 +170,7 @@ def _measured(
             dataset,
             batch=settings.batch,
             top_k=settings.top_k,
+            tile=tile_of(settings.tile),
             metrics=settings.metrics,
             threshold=settings.threshold,
             class_map=class_map,

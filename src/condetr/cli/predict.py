@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import TASK, TILE, Task, check_at_least, model_or_bundled, size_of_text, tile_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -59,9 +59,7 @@ class PredictSettings(CommonSettings):
     output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
         None
     )
-    tile: Annotated[
-        str | None, "also look at parts of this size, 640 or 480x640 pixels: for small objects in large pictures"
-    ] = None
+    tile: Annotated[str | None, TILE] = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
 
@@ -69,10 +67,7 @@ class PredictSettings(CommonSettings):
         check_at_least(1, top_k=self.top_k, batch=self.batch)
         if self.image_size is not None:
             size_of_text(self.image_size, "image_size")
-        if self.tile is not None:
-            from condetr.prediction.tiling import checked_tile
-
-            checked_tile(size_of_text(self.tile, "tile"))
+        tile_of(self.tile)
         for name in ("threshold", "mask_threshold"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
@@ -231,6 +226,6 @@ def _options(settings: PredictSettings) -> dict[str, Any]:
         "classes": settings.classes,
         "task": settings.task,
         "mask_threshold": settings.mask_threshold,
-        "tile": None if settings.tile is None else size_of_text(settings.tile, "tile"),
+        "tile": tile_of(settings.tile),
         "on_error": "collect",
     }

@@ -20,9 +20,11 @@ from condetr.evaluation.report import PANOPTIC, USUAL, Metric, Report
 from condetr.evaluation.speed import speed_of
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import HeightWidth
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Task
 from condetr.prediction.predictor import Failure, Predictor
+from condetr.prediction.tiling import tiled
 
 _TIMED = 20  # pictures
 
@@ -58,6 +60,7 @@ def evaluate_detector(
     class_map: ClassMap | None = None,
     task: Task = "detect",
     stuff: Collection[int] | None = None,
+    tile: int | HeightWidth | None = None,
     share: Share = ALONE,
     on_picture: Callable[[], None] = lambda: None,
 ) -> Report:
@@ -77,6 +80,7 @@ def evaluate_detector(
         threshold: score above which detections count in the confusion matrix and among the errors, and of segments.
         task: "instance" also measures masks, "panoptic" also segments; the data set was read for it.
         stuff: class ids of the network of which a picture has one segment at most; by default the data set's.
+        tile: also look at parts of the pictures of this size; see `TiledPredictor`. Not for segments.
         class_map: what the network calls the data set's classes, where their names differ.
         share: of the pictures, where several processes evaluate together; every one of them gets the report.
         on_picture: called after each picture of the share.
@@ -92,6 +96,8 @@ def evaluate_detector(
     was_training, device = network.training, device_of(device)
     if metrics & set(PANOPTIC) and task != "panoptic":
         raise UsageError("pq and miou are of segments", item="metrics", hint='measure with task="panoptic"')
+    if tile is not None and task == "panoptic":
+        raise UsageError("segments of tiles do not make segments of a picture", item="tile")
     if stuff is None:
         stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
     options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}
@@ -104,7 +110,7 @@ def evaluate_detector(
             segments = Predictor(
                 network, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
             )
-        looked = Looking(dataset, matched, boxes, segments).at(share.positions(len(dataset)), on_picture)
+        looked = Looking(dataset, matched, tiled(boxes, tile), segments).at(share.positions(len(dataset)), on_picture)
         results = merged(share.gathered(looked), len(dataset))
         readable = _readable(dataset, [one.found for one in results])
         paths = [readable[place] for place in evenly_spread(len(readable), _TIMED)]

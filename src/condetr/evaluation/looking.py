@@ -13,6 +13,7 @@ from condetr.images.detections import Detections
 from condetr.images.rle import rle_of_mask
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import PictureSource
+from condetr.prediction.tiling import TiledPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Looking:
 
     dataset: Dataset
     matched: ClassMatch
-    boxes: Predictor
+    boxes: Predictor | TiledPredictor
     segments: Predictor | None
 
     def at(self, positions: Iterable[int], on_picture: Callable[[], None]) -> dict[int, Looked]:

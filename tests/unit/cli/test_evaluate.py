@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -219,3 +220,18 @@ def test_boxes_have_no_masks_to_measure(condetr, model, data, segments):
     status, _, err = condetr("evaluate", data, "--model", "segmenter")
     assert status == 3
     assert "not panoptic" in err
+
+
+def test_tiles_are_measured_as_they_are_predicted(condetr, condetr_json, model, data, segments):
+    """Of the same pictures `condetr predict` finds in tiles, at the same place, what is scored here."""
+    words = ("evaluate", data, "--model", model, "--output")
+    assert condetr(*words, "whole")[0] == 0
+    assert condetr(*words, "tiles", "--tile", "60")[0] == 0
+    whole, tiles = (json.loads(Path(name, "predictions.json").read_text()) for name in ("whole", "tiles"))
+    assert len(tiles) > len(whole)
+    _, said, _ = condetr_json("predict", data / "val", "--model", model, "--tile", "60", "--threshold", "0")
+    predicted = [score for one in said["results"] for score in (row["score"] for row in one["detections"])]
+    assert sorted(row["score"] for row in tiles) == pytest.approx(sorted(predicted), abs=1e-4)
+    assert condetr("evaluate", data, "--model", model, "--tile", "8")[0] == 2
+    status, _, err = condetr("evaluate", segments, "--model", "segmenter", "--tile", "60")
+    assert (status, "segments of tiles" in err) == (2, True)
