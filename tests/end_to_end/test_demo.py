@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import condetr
 from condetr.checkpoints.saving import save
 from condetr.data.scenes import scene
 from tests.tiny import PREPROCESSING, tiny_detector
@@ -217,6 +218,19 @@ def test_no_script_in_a_name_runs(tmp_path, downloads):
         take_picture(browser, "names")
         assert browser.find_elements(By.CSS_SELECTOR, "img[src=x], img[src=y], svg[onload]") == []
         assert not EC.alert_is_present()(browser)
+
+
+def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, downloads):
+    [found] = condetr.load(device="cpu").predict([digits(tmp_path, 1)], threshold=0.5)
+    with shown("--model", digits_as("onnx"), "--backend", "onnx") as address, browsing(address, downloads) as browser:
+        send(browser, digits(tmp_path, 1))
+        until(browser, lambda: table(browser) and found_picture(browser))
+        shown_rows = table(browser)
+        assert [row[1] for row in shown_rows] == list(found.names)
+        assert [float(row[2]) for row in shown_rows] == pytest.approx(found.scores.tolist(), abs=1e-3)
+        cells(rows(browser)[0])[1].click()
+        until(browser, lambda: said(browser).startswith("Detection 0: "))
+        assert browser.find_elements(By.CSS_SELECTOR, "#bands img") == []
 
 
 def test_the_page_calls_nobody(browser, address):

@@ -34,6 +34,7 @@ class Offer:
     Attributes:
         name: of the model.
         version: of condetr.
+        backend: what computes.
         classes: every class name.
         threshold: detections at or below it are left out, unless a caller asks for another.
         token: callers must send it, where there is one.
@@ -42,6 +43,7 @@ class Offer:
 
     name: str
     version: str
+    backend: str
     classes: tuple[str, ...]
     threshold: float
     token: str | None = None
@@ -112,7 +114,7 @@ class _Routes:
         said: dict[str, Any] = {
             "name": self._offer.name,
             "versions": ["1"],
-            "platform": "condetr",
+            "platform": f"condetr_{self._offer.backend}",
             "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [1]}],
             "outputs": [
                 {"name": "score", "datatype": "FP32", "shape": [-1]},

@@ -166,7 +166,10 @@ def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready
             served.ended = server.serve(
                 predictor or predictor_of(detector),
                 listening,
-                Offer(**{"name": "tiny", "version": "0", "classes": ("cat",), "threshold": 0.0} | offer),
+                Offer(
+                    **{"name": "tiny", "version": "0", "backend": "torch", "classes": ("cat",), "threshold": 0.0}
+                    | offer
+                ),
                 limits or Limits(),
                 batch=batch,
                 log=served.log.append,
