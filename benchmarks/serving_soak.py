@@ -1,4 +1,4 @@
-"""Minutes or hours of mixed guests: good pictures, broken ones, slow and vanishing callers. Do memory and open files stay flat?
+"""Mixed guests for a while: good pictures, broken ones, slow and vanishing callers. Do memory and open files stay flat?
 
 python -m benchmarks.serving_soak [--minutes 20] [--model REF] [--image-size N] [--rate 4]
 """

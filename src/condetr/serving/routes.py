@@ -14,13 +14,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from condetr.serving.accounts import CLIENT_GONE, Accounts, Log
-from condetr.serving.answers import refusal, rows_of
+from condetr.serving.answers import refusal
 from condetr.serving.body import picture_of_request
 from condetr.serving.limits import Limits
 from condetr.serving.memory import Memory
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
 from condetr.serving.openapi import document_of
-from condetr.serving.questions import question_of
+from condetr.serving.questions import Question, question_of
 from condetr.serving.refusals import BUG, Refused
 from condetr.serving.service import Found, Service, State
 
@@ -91,12 +91,11 @@ class _Routes:
             with self._memory.share() as take:
                 picture = await picture_of_request(request, self._limits, take)
                 entry["bytes"] = len(picture)
-                found = await self._found_while_wanted(picture, request)
+                found = await self._found_while_wanted(picture, question, request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        detections = found.detections.above(question.threshold)
-        entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(detections)}
-        return JSONResponse(rows_of(detections, masks=question.masks))
+        entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(found.rows)}
+        return JSONResponse(found.rows)
 
     async def live(self, _: Request) -> Response:
         return JSONResponse({"live": True})
@@ -133,9 +132,9 @@ class _Routes:
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    async def _found_while_wanted(self, picture: bytes, request: Request) -> Found:
+    async def _found_while_wanted(self, picture: bytes, question: Question, request: Request) -> Found:
         """What the service finds, unless whoever asked leaves before."""
-        work = asyncio.create_task(self._service.find(picture))
+        work = asyncio.create_task(self._service.find(picture, question))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -15,12 +15,13 @@ from PIL import Image
 
 from condetr.core.errors import CondetrError
 from condetr.images.decode import opened
-from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure, Predictor, Prepared
 from condetr.prediction.sources import PictureSource
-from condetr.serving.batching import Batching
+from condetr.serving.answers import Rows
+from condetr.serving.batching import Batching, Result
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
+from condetr.serving.questions import Question
 from condetr.serving.refusals import busy, refusal_of
 
 _DECODERS = 2
@@ -36,7 +37,7 @@ class State(StrEnum):
 class Found:
     """The answer for one picture, how many shared its batch, and how long it waited for its turn."""
 
-    detections: Detections
+    rows: Rows
     together: int
     waited: float
 
@@ -64,7 +65,6 @@ class Service:
         self._seconds_a_picture = 0.0
         self._state = State.STARTING
         self._on_ready = on_ready
-        self._masks = False
         metrics.watch(lambda: len(self._tasks))
 
     @property
@@ -73,7 +73,7 @@ class Service:
 
     @property
     def gives_masks(self) -> bool:
-        return self._masks
+        return self._predictor.gives_masks
 
     @property
     def is_stuck(self) -> bool:
@@ -88,18 +88,19 @@ class Service:
         """
         batches = asyncio.create_task(self._batching.run())
         try:
-            found = await self._found(_made_up_picture(), None, lambda _: None)
+            everything = Question(threshold=0, masks=self.gives_masks)
+            found = await self._found(_made_up_picture(), everything, None, lambda _: None)
             if isinstance(found, CondetrError):
                 raise found
-            self._masks = found.masks is not None
             self._state = State.READY
             self._on_ready()
             await self._batching.broken.wait()
         finally:
             batches.cancel()
+            self._decoders.shutdown(wait=False)
 
-    async def find(self, picture: bytes) -> Found:
-        """The detections of one picture.
+    async def find(self, picture: bytes, question: Question) -> Found:
+        """What was asked about one picture.
 
         Raises:
             Refused: there is no room or no time for it, or it is no picture that can be used.
@@ -115,7 +116,8 @@ class Service:
                         if not patience.expired():
                             patience.reschedule(None)
 
-                    found = await self._found(picture, self._limits.pixels, begin)
+                    most = self._limits.mask_pixels if question.masks else self._limits.pixels
+                    found = await self._found(picture, question, most, begin)
             except TimeoutError:
                 reason = f"its turn did not come within {self._limits.queue_seconds:g} s"
                 raise busy(reason, self._retry_after) from None
@@ -139,21 +141,22 @@ class Service:
         return len(left)
 
     async def _found(
-        self, picture: bytes, pixels: int | None, begin: Callable[[int], None]
-    ) -> Detections | CondetrError:
+        self, picture: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
+    ) -> Result:
         async with self._ahead:
             loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._decoders, self._prepared, picture, pixels)
+            prepared = await loop.run_in_executor(self._decoders, self._prepared, picture, question, pixels)
             if isinstance(prepared, CondetrError):
                 return prepared
             return await self._batching.find(prepared, begin)
 
-    def _prepared(self, picture: bytes, pixels: int | None) -> Prepared | CondetrError:
+    def _prepared(self, picture: bytes, question: Question, pixels: int | None) -> Prepared | CondetrError:
         try:
             opened(io.BytesIO(picture), _NAME, pixels)
         except CondetrError as error:
             return error
-        prepared = self._predictor.prepare(PictureSource(_NAME, PurePath(), picture))
+        source = PictureSource(_NAME, PurePath(), picture)
+        prepared = self._predictor.prepare(source, least=question.threshold, masks=question.masks)
         return prepared.error if isinstance(prepared, Failure) else prepared
 
     @asynccontextmanager
