@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
 from condetr.data.scenes import scene
-from tests.tiny import PREPROCESSING, tiny_detector
+from condetr.serving.look import Look
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 pytest.importorskip("selenium", reason="needs selenium")
 pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
@@ -218,6 +222,34 @@ def test_no_script_in_a_name_runs(tmp_path, downloads):
         take_picture(browser, "names")
         assert browser.find_elements(By.CSS_SELECTOR, "img[src=x], img[src=y], svg[onload]") == []
         assert not EC.alert_is_present()(browser)
+
+
+def test_masks_are_painted_with_names(tmp_path, downloads):
+    folder, least = tmp_path / "segmenter", 0.6
+    save(folder, tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    predictor = condetr.load(folder, device="cpu").predictor(threshold=0, task="instance")
+    [found] = predictor.predict([digits(tmp_path, 1)])
+    with Image.open(digits(tmp_path, 1)) as picture:
+        look = Look(picture.convert("RGB"), found)
+    assert len(look.rows(least)) > 1
+    with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
+        send(browser, digits(tmp_path, 1))
+        until(browser, lambda: table(browser) and found_picture(browser))
+        assert [row[1] for row in table(browser)] == [row[1] for row in look.rows(least)]
+        assert alike(browser, look.painted(least))
+        cells(rows(browser)[0])[1].click()
+        until(browser, lambda: said(browser).startswith("Detection 0: "))
+        assert until(browser, lambda: alike(browser, look.painted(least, 0)))
+        take_picture(browser, "masks")
+        browser.find_element(By.CSS_SELECTOR, "#download").click()
+        until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])
+
+
+def alike(browser, expected):
+    """Whether the picture on the page is this one; pixels at the edge of a mask may tip."""
+    with urllib.request.urlopen(found_picture(browser).get_attribute("src")) as file, Image.open(file) as given:
+        pixels = np.asarray(given.convert("RGB"), dtype=float)
+    return pixels.shape == (*expected.size[::-1], 3) and abs(pixels - np.asarray(expected, dtype=float)).mean() < 1
 
 
 def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, downloads):

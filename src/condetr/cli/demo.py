@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SCENES = 4
-_PIXELS = 50_000_000
+_PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of a picture; as condetr serve has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,7 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             image_size=settings.image_size,
             backend=settings.backend,
         )
+        task = found_at_any_score(model)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
         def ready() -> None:
@@ -74,14 +75,12 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             return said.figure()
 
         serve_page(
-            model.predictor(
-                threshold=0, top_k=settings.top_k, classes=settings.classes, task=found_at_any_score(model)
-            ),
+            model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes, task=task),
             listening,
             title=Path(reference).name,
             scenes=_scenes,
             threshold=settings.threshold,
-            pixels=_PIXELS,
+            pixels=_PIXELS if task == "detect" else _MASK_PIXELS,
             explain=explain if model.backend == "torch" else None,  # a graph keeps its weights to itself
             on_ready=ready,
         )
