@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
+from statistics import median, quantiles
 
 from PIL import Image
 
@@ -99,17 +99,26 @@ def drain(options: argparse.Namespace, picture: bytes) -> None:
 
 
 def batching(options: argparse.Namespace, picture: bytes) -> None:
-    """The same callers against one at a time and against batches, in turns."""
-    ratios = []
-    for _ in range(3):
-        rates = []
-        for batch in ("1", "8"):
-            service = Service(options, "--batch", batch)
-            load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
-            rates.append(capacity(options, picture, service))
-            service.end()
-        ratios.append(round(rates[1] / rates[0], 2))
-    say("batching", {"batches of up to 8 against one at a time": ratios})
+    """The same callers against one at a time and against batches, both services there all the while, in short turns."""
+    services = [Service(options, "--batch", batch) for batch in ("1", "8")]
+    rounds = []
+    for service in services:
+        load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
+    for _ in range(10):
+        rates, costs = [], []
+        for service in services:
+            before = service.cpu_seconds()
+            served = load(service.port, picture, callers=options.clients, seconds=3, pause=0.05)
+            rates.append(float(served["served a second"]))
+            costs.append((service.cpu_seconds() - before) / served["statuses"][200] * 1000)
+        rounds.append((rates[1] / rates[0], costs[0] / costs[1], *rates, *costs))
+    together = [json.loads(line)["together"] for line in services[1].log if '"together"' in line]
+    for service in services:
+        service.end()
+    names = ("times as many a second", "of the service's CPU time an answer", *("a second, 1", "a second, 8"))
+    columns = dict(zip((*names, "CPU ms, 1", "CPU ms, 8"), zip(*rounds, strict=True), strict=True))
+    shown = {name: [round(value, 2) for value in quantiles(column, n=4)] for name, column in columns.items()}
+    say("batching", {"quartiles": shown, "pictures in a batch": round(sum(together) / len(together), 2)})
 
 
 def overhead(options: argparse.Namespace, picture: bytes) -> None:
