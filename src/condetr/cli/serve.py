@@ -17,7 +17,7 @@ from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
     from condetr.detector import Detector
-    from condetr.serving.routes import Offer
+    from condetr.serving.offer import Offer
     from condetr.serving.server import Ended
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -97,7 +97,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
 
 
 def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "Offer":
-    from condetr.serving.routes import Offer
+    from condetr.serving.offer import Offer
 
     return Offer(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",

@@ -3,8 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,35 +18,13 @@ from condetr.serving.body import picture_of_request
 from condetr.serving.limits import Limits
 from condetr.serving.memory import Memory
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
+from condetr.serving.offer import Offer
 from condetr.serving.openapi import document_of
 from condetr.serving.questions import Question, question_of
 from condetr.serving.refusals import BUG, Refused
 from condetr.serving.service import Found, Service, State
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What is served, as callers see it.
-
-    Attributes:
-        name: of the model.
-        version: of condetr.
-        backend: what computes.
-        classes: every class name.
-        threshold: detections at or below it are left out, unless a caller asks for another.
-        token: callers must send it, where there is one.
-        metrics: whether they are shown.
-    """
-
-    name: str
-    version: str
-    backend: str
-    classes: tuple[str, ...]
-    threshold: float
-    token: str | None = None
-    metrics: bool = True
 
 
 def application(service: Service, offer: Offer, limits: Limits, metrics: Metrics, log: Log) -> ASGIApp:
@@ -109,22 +86,7 @@ class _Routes:
         return JSONResponse({"name": "condetr", "version": self._offer.version, "extensions": []})
 
     async def model(self, _: Request) -> Response:
-        masks = [{"name": "mask", "datatype": "BYTES", "shape": [-1]}] if self._service.gives_masks else []
-        said: dict[str, Any] = {
-            "name": self._offer.name,
-            "versions": ["1"],
-            "platform": f"condetr_{self._offer.backend}",
-            "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [1]}],
-            "outputs": [
-                {"name": "score", "datatype": "FP32", "shape": [-1]},
-                {"name": "label", "datatype": "BYTES", "shape": [-1]},
-                {"name": "box", "datatype": "INT32", "shape": [-1, 4]},
-                *masks,
-            ],
-            "classes": list(self._offer.classes),
-            "threshold": self._offer.threshold,
-        }
-        return JSONResponse(said)
+        return JSONResponse(self._offer.metadata(masks=self._service.gives_masks))
 
     async def openapi(self, _: Request) -> Response:
         return JSONResponse(self._openapi)

@@ -4,28 +4,23 @@ import asyncio
 import io
 import math
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 import numpy as np
 from PIL import Image
 
 from condetr.core.errors import CondetrError
-from condetr.images.decode import opened
-from condetr.prediction.predictor import Failure, Predictor, Prepared
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.predictor import Predictor
 from condetr.serving.answers import Rows
 from condetr.serving.batching import Batching, Result
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
+from condetr.serving.preparing import THREADS, Preparing
 from condetr.serving.questions import Question
 from condetr.serving.refusals import busy, refusal_of
 
-_DECODERS = 2
-_NAME = "the picture"
 _SENT_AWAY = "sent away"  # said when a task is cancelled
 
 
@@ -59,8 +54,8 @@ class Service:
     ) -> None:
         self._predictor, self._limits, self._metrics = predictor, limits, metrics
         self._batching = Batching(predictor, most=batch, seconds=limits.inference_seconds, observe=self._observe_batch)
-        self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="condetr-decode")
-        self._ahead = asyncio.Semaphore(2 * batch + _DECODERS)  # pictures in memory decoded
+        self._preparing = Preparing(predictor)
+        self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # pictures in memory decoded
         self._tasks: set[asyncio.Task[object]] = set()
         self._seconds_a_picture = 0.0
         self._state = State.STARTING
@@ -97,7 +92,7 @@ class Service:
             await self._batching.broken.wait()
         finally:
             batches.cancel()
-            self._decoders.shutdown(wait=False)
+            self._preparing.end()
 
     async def find(self, picture: bytes, question: Question) -> Found:
         """What was asked about one picture.
@@ -144,20 +139,10 @@ class Service:
         self, picture: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
     ) -> Result:
         async with self._ahead:
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._decoders, self._prepared, picture, question, pixels)
+            prepared = await self._preparing.prepared(picture, question, pixels)
             if isinstance(prepared, CondetrError):
                 return prepared
             return await self._batching.find(prepared, begin)
-
-    def _prepared(self, picture: bytes, question: Question, pixels: int | None) -> Prepared | CondetrError:
-        try:
-            opened(io.BytesIO(picture), _NAME, pixels)
-        except CondetrError as error:
-            return error
-        source = PictureSource(_NAME, PurePath(), picture)
-        prepared = self._predictor.prepare(source, least=question.threshold, masks=question.masks)
-        return prepared.error if isinstance(prepared, Failure) else prepared
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

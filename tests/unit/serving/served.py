@@ -24,7 +24,7 @@ pytest.importorskip("starlette", reason='needs "condetr[serve]"')
 pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
 
 from condetr.serving import server
-from condetr.serving.routes import Offer
+from condetr.serving.offer import Offer
 from condetr.serving.sockets import bound
 
 
