@@ -74,6 +74,10 @@ def leave_early(port: int, turn: int) -> int | str:
 GUESTS: dict[str, tuple[Act, set[int | str]]] = {
     "jpeg": (lambda port, turn: post(port, encoded(turn, "JPEG")), {200}),
     "png": (lambda port, turn: post(port, encoded(turn, "PNG"), "/predict?threshold=0.1"), {200}),
+    "masks": (
+        lambda port, turn: post(port, encoded(turn, "PNG"), "/predict?masks=true"),
+        {200, 400},
+    ),  # a detector: 400
     "cut off": (lambda port, turn: post(port, encoded(turn, "JPEG")[: 300 + turn % 900]), {422}),
     "no picture": (lambda port, turn: post(port, b"<html>" * (turn % 50 + 1)), {422}),
     "empty": (lambda port, _: post(port, b""), {400}),
