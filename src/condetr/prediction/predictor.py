@@ -108,7 +108,7 @@ class Predictor:
 
     @property
     def gives_masks(self) -> bool:
-        return self._asked.task == "instance"
+        return self.task == "instance"
 
     def mask_bytes(self, picture: "Prepared") -> int:
         """The most that the masks of a picture may take in memory."""

@@ -1,15 +1,20 @@
 """A segmenter behind the service: masks for whoever asks, and what they may cost."""
 
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import condetr
+from condetr.checkpoints.saving import save
 from condetr.images.rle import mask_of_rle
 from condetr.serving import batching
 from condetr.serving.limits import Limits
-from tests.tiny import tiny_segmenter
+from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
+from tests.unchecked import without_shape_checks
 from tests.unit.serving.served import encoded, eventually, predictor_of, serving
 
 THRESHOLD = 0.6
@@ -48,6 +53,25 @@ def test_are_left_out_unless_asked_for(service):
 def test_are_told_of_in_the_metadata(service):
     outputs = service.get("/v2/models/tiny").json["outputs"]
     assert [output["name"] for output in outputs] == ["score", "label", "box", "mask"]
+
+
+def test_come_from_a_graph_as_from_the_network(service, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    picture = encoded(60, 90)
+    with without_shape_checks():
+        done = condetr.load(tmp_path / "model").export(
+            "onnx", output=tmp_path / "onnx", pictures=[Image.open(BytesIO(picture))]
+        )
+        predictor = condetr.load(done.folder).predictor(threshold=0, task="instance")
+    with serving(predictor=predictor, threshold=THRESHOLD) as served:
+        rows, expected = (one.predict(picture, "?masks=true").json for one in (served, service))
+    assert [row["label"] for row in rows] == [row["label"] for row in expected]
+    for row, other in zip(rows, expected, strict=True):
+        assert row["score"] == pytest.approx(other["score"], rel=1e-4)
+        masks = [mask_of_rle(one["mask"], (60, 90)) for one in (row, other)]
+        assert (masks[0] != masks[1]).float().mean() < 0.02, "pixels at the threshold may tip"
 
 
 def test_neighbours_in_a_batch_may_ask_for_other_things():
