@@ -1,4 +1,4 @@
-"""What an explanation costs beside the forward that it needs anyway: R50 on a real picture.
+"""What an explanation costs beside a prediction by the faster copy, and by the network that it looks at: R50.
 
 python -m benchmarks.explanation PICTURE [--rounds 7] [--threads 1]
 """
@@ -16,6 +16,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.predictor import Predictor
+from condetr.prediction.sources import pictures_in
 
 LABELS = {number: f"class {number}" for number in range(91)}
 
@@ -29,10 +30,15 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     network = scramble(ConditionalDetr(DetectorConfig(num_labels=91))).eval()
     preprocessing = Preprocessing()
-    predictor = Predictor(network, preprocessing, LABELS, device="cpu", threshold=0.0)
+    fast, plain = (
+        Predictor(network, preprocessing, LABELS, device="cpu", threshold=0.0, fast=fast) for fast in (True, False)
+    )
 
     def predict() -> None:
-        predictor.predict(options.picture)
+        fast.predict(options.picture)
+
+    def predict_plainly() -> None:
+        plain.predict(options.picture)
 
     def explain() -> None:
         look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0)
@@ -41,9 +47,13 @@ def main() -> None:
         look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0).figure("bands")
 
     clock = time.process_time
+    config, [picture] = network.config, list(pictures_in(options.picture))
     said = {
         "machine": machine(),
+        "network": f"ResNet-50, {config.decoder_layers} decoder layers, {config.decoder_attention_heads} heads",
+        "network sees": list(preprocessing.prepare([picture.picture()]).pixels.shape[2:]),
         "explain / predict": interleave(predict, explain, options.rounds, clock).summary(),
+        "explain / predict, same network": interleave(predict_plainly, explain, options.rounds, clock).summary(),
         "explain with figure / predict": interleave(predict, explain_and_draw, options.rounds, clock).summary(),
     }
     print(json.dumps(said, indent=2))

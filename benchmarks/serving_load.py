@@ -1,6 +1,6 @@
 """What a service does under load: capacity, twice the capacity, a burst, SIGTERM with a full queue, batching, overhead.
 
-python -m benchmarks.serving_load [--study capacity overload burst drain batching overhead] [--seconds 60]
+python -m benchmarks.serving_load [--study overload burst drain batching overhead] [--seconds 60]
     [--model REF] [--image-size N] [--picture FILE] [--clients 16]
 
 The service is a process of its own, and so are the callers (one process with a thread a caller). Both share the
@@ -8,107 +8,20 @@ machine's cores, as they do where this is measured.
 """
 
 import argparse
-import http.client
 import io
 import json
 import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
+from statistics import median, quantiles
 
-import psutil
 from PIL import Image
 
 import condetr
+from benchmarks.serving_process import Caller, Service, load
 from condetr.data.scenes import scene
-
-
-class Service:
-    """``condetr serve``, begun and ready."""
-
-    def __init__(self, options: argparse.Namespace, *words: str) -> None:
-        model = ["--model", options.model] if options.model else []
-        size = ["--image-size", options.image_size] if options.image_size else []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "condetr", "serve", "--port", "0", *model, *size, *words],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.log: list[str] = []
-        self._reader = threading.Thread(target=lambda: self.log.extend(iter(self.process.stderr.readline, "")))
-        self._reader.start()
-        while not any("condetr: ready" in line for line in self.log):
-            assert self.process.poll() is None, self.log
-            time.sleep(0.05)
-        self.port = next(int(m[1]) for line in self.log if (m := re.search(r"listening on http://[\d.]+:(\d+)", line)))
-
-    def resident(self) -> float:
-        return psutil.Process(self.process.pid).memory_info().rss / 1e6
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(300)
-        self._reader.join()
-        self.process.stderr.close()
-        return status
-
-
-class Caller:
-    """One connection that is kept, and made anew when it ends."""
-
-    def __init__(self, port: int) -> None:
-        self._port, self._connection = port, None
-
-    def ask(self, picture: bytes) -> tuple[int, str | None]:
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        self._connection.request("POST", "/predict", picture)
-        answer = self._connection.getresponse()
-        answer.read()
-        if answer.getheader("connection") == "close":
-            self.close()
-        return answer.status, answer.getheader("retry-after")
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def load(port: int, picture: bytes, *, callers: int, seconds: float, pause: float) -> dict[str, object]:
-    """Callers that ask again at once, or after ``pause`` where they were sent away."""
-    until = time.monotonic() + seconds
-    asked: list[tuple[int, float, str | None]] = []
-
-    def call(_: int) -> None:
-        caller = Caller(port)
-        while time.monotonic() < until:
-            started = time.monotonic()
-            status, retry_after = caller.ask(picture)
-            asked.append((status, time.monotonic() - started, retry_after))
-            if status == 503:
-                time.sleep(pause)
-        caller.close()
-
-    started = time.monotonic()
-    with ThreadPoolExecutor(callers) as pool:
-        list(pool.map(call, range(callers)))
-    lasted = time.monotonic() - started
-    good = sorted(seconds for status, seconds, _ in asked if status == 200)
-    return {
-        "callers": callers,
-        "statuses": {status: sum(one[0] == status for one in asked) for status in sorted({one[0] for one in asked})},
-        "503 without Retry-After": sum(one[0] == 503 and not one[2] for one in asked),
-        "served a second": round(len(good) / lasted, 1),
-        "median ms": round(median(good) * 1000, 1),
-        "p99 ms": round(good[int(0.99 * (len(good) - 1))] * 1000, 1),
-    }
 
 
 def capacity(options: argparse.Namespace, picture: bytes, service: Service, seconds: float = 10) -> float:
@@ -186,17 +99,26 @@ def drain(options: argparse.Namespace, picture: bytes) -> None:
 
 
 def batching(options: argparse.Namespace, picture: bytes) -> None:
-    """The same callers against one at a time and against batches, in turns."""
-    ratios = []
-    for _ in range(3):
-        rates = []
-        for batch in ("1", "8"):
-            service = Service(options, "--batch", batch)
-            load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
-            rates.append(capacity(options, picture, service))
-            service.end()
-        ratios.append(round(rates[1] / rates[0], 2))
-    say("batching", {"batches of up to 8 against one at a time": ratios})
+    """The same callers against one at a time and against batches, both services there all the while, in short turns."""
+    services = [Service(options, "--batch", batch) for batch in ("1", "8")]
+    rounds = []
+    for service in services:
+        load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
+    for _ in range(10):
+        rates, costs = [], []
+        for service in services:
+            before = service.cpu_seconds()
+            served = load(service.port, picture, callers=options.clients, seconds=3, pause=0.05)
+            rates.append(float(served["served a second"]))
+            costs.append((service.cpu_seconds() - before) / served["statuses"][200] * 1000)
+        rounds.append((rates[1] / rates[0], costs[0] / costs[1], *rates, *costs))
+    together = [json.loads(line)["together"] for line in services[1].log if '"together"' in line]
+    for service in services:
+        service.end()
+    names = ("times as many a second", "of the service's CPU time an answer", *("a second, 1", "a second, 8"))
+    columns = dict(zip((*names, "CPU ms, 1", "CPU ms, 8"), zip(*rounds, strict=True), strict=True))
+    shown = {name: [round(value, 2) for value in quantiles(column, n=4)] for name, column in columns.items()}
+    say("batching", {"quartiles": shown, "pictures in a batch": round(sum(together) / len(together), 2)})
 
 
 def overhead(options: argparse.Namespace, picture: bytes) -> None:

@@ -8,11 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import condetr
+from condetr.checkpoints.saving import save
 from condetr.data.scenes import scene
+from condetr.serving.look import Look
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 pytest.importorskip("selenium", reason="needs selenium")
 pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
@@ -22,14 +30,16 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import expected_conditions as EC  # noqa: N812  as selenium calls it
 from selenium.webdriver.support.ui import WebDriverWait
 
 
-@pytest.fixture(scope="module")
-def address():
+@contextmanager
+def shown(*words):
+    """``condetr demo`` with these options; gives its address."""
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         pytest.skip("needs chromium and chromedriver")
-    command = [sys.executable, "-m", "condetr", "demo", "--port", "0", "--device", "cpu"]
+    command = [sys.executable, "-m", "condetr", "demo", "--port", "0", "--device", "cpu", *map(str, words)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     said = []
     reader = threading.Thread(target=lambda: said.extend(iter(process.stderr.readline, "")))
@@ -48,6 +58,13 @@ def address():
         process.wait()
         reader.join()
         process.stderr.close()
+    assert "Traceback" not in "".join(said), "".join(said)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with shown() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +72,8 @@ def downloads(tmp_path_factory):
     return tmp_path_factory.mktemp("downloads")
 
 
-@pytest.fixture(scope="module")
-def browser(address, downloads):
+@contextmanager
+def browsing(address, downloads):
     options = webdriver.ChromeOptions()
     for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1400"):
         options.add_argument(word)
@@ -64,9 +81,17 @@ def browser(address, downloads):
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options, service)
-    driver.get(address)
-    yield driver
-    driver.quit()
+    try:
+        driver.get(address)
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(address, downloads):
+    with browsing(address, downloads) as driver:
+        yield driver
 
 
 def until(browser, fact, seconds=60):
@@ -98,6 +123,17 @@ def found_picture(browser):
     return pictures[0] if pictures else None
 
 
+def send(browser, path):
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
+    browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(path))
+
+
+def digits(folder, index):
+    path = folder / f"mine-{index}.png"
+    scene(index, split="val").picture.save(path)
+    return path
+
+
 def slide(browser, value):
     number = browser.find_element(By.CSS_SELECTOR, "#threshold input[type=number]")
     number.send_keys(Keys.CONTROL + "a")
@@ -112,10 +148,7 @@ def take_picture(browser, name):
 
 
 def test_a_picture_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downloads):
-    picture = tmp_path / "mine.png"
-    scene(0, split="val").picture.save(picture)
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
-    browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(picture))
+    send(browser, digits(tmp_path, 0))
     until(browser, lambda: table(browser) and found_picture(browser))
     above_half = table(browser)
     assert all(row[1] in "0123456789" and float(row[2]) > 0.5 for row in above_half)
@@ -151,6 +184,85 @@ def test_a_scene_that_comes_along_is_picked(browser):
     browser.find_elements(By.CSS_SELECTOR, "#scenes button")[1].click()
     until(browser, lambda: table(browser) and table(browser) != before)
     take_picture(browser, "picked")
+
+
+def test_a_broken_file_is_told_and_takes_the_place_of_what_was_seen(browser, tmp_path):
+    """After a scene was picked: gradio then decodes what is sent by itself, unless it is kept from it."""
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + b"<img src=x onerror=alert(1)>")
+    assert table(browser)
+    send(browser, broken)
+    until(browser, lambda: said(browser).startswith("This picture cannot be used: "))
+    until(browser, lambda: table(browser) == [] and found_picture(browser) is None)
+    warned = browser.find_element(By.CSS_SELECTOR, ".toast-wrap").get_attribute("textContent")
+    take_picture(browser, "refused")
+    for told in (said(browser), warned):
+        assert "damaged" in told
+        assert "/tmp" not in told
+        assert "Traceback" not in told
+
+    send(browser, digits(tmp_path, 3))
+    until(browser, lambda: table(browser) and found_picture(browser))
+    assert "Click a box" in said(browser)
+    send(browser, broken)
+    until(browser, lambda: table(browser) == [] and "damaged" in said(browser))
+
+
+def test_no_script_in_a_name_runs(tmp_path, downloads):
+    names = {0: "<script>alert(1)</script>", 1: "<img src=x onerror=alert(1)>", 2: '"><svg onload=alert(1)>'}
+    folder = tmp_path / "<img src=y onerror=alert(2)>"
+    save(folder, tiny_detector(), names, preprocessing=PREPROCESSING.to_dict())
+    with shown("--model", folder, "--threshold", 0.05) as address, browsing(address, downloads) as browser:
+        send(browser, digits(tmp_path, 0))
+        until(browser, lambda: table(browser) and found_picture(browser))
+        assert {row[1] for row in table(browser)} >= {names[0], names[1]}
+        cells(rows(browser)[0])[1].click()
+        until(browser, lambda: said(browser).startswith(f"Detection 0: {table(browser)[0][1]}, "))
+        until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
+        take_picture(browser, "names")
+        assert browser.find_elements(By.CSS_SELECTOR, "img[src=x], img[src=y], svg[onload]") == []
+        assert not EC.alert_is_present()(browser)
+
+
+def test_masks_are_painted_with_names(tmp_path, downloads):
+    folder, least = tmp_path / "segmenter", 0.6
+    save(folder, tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    predictor = condetr.load(folder, device="cpu").predictor(threshold=0, task="instance")
+    [found] = predictor.predict([digits(tmp_path, 1)])
+    with Image.open(digits(tmp_path, 1)) as picture:
+        look = Look(picture.convert("RGB"), found)
+    assert len(look.rows(least)) > 1
+    with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
+        send(browser, digits(tmp_path, 1))
+        until(browser, lambda: table(browser) and found_picture(browser))
+        assert [row[1] for row in table(browser)] == [row[1] for row in look.rows(least)]
+        assert alike(browser, look.painted(least))
+        cells(rows(browser)[0])[1].click()
+        until(browser, lambda: said(browser).startswith("Detection 0: "))
+        assert until(browser, lambda: alike(browser, look.painted(least, 0)))
+        take_picture(browser, "masks")
+        browser.find_element(By.CSS_SELECTOR, "#download").click()
+        until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])
+
+
+def alike(browser, expected):
+    """Whether the picture on the page is this one; pixels at the edge of a mask may tip."""
+    with urllib.request.urlopen(found_picture(browser).get_attribute("src")) as file, Image.open(file) as given:
+        pixels = np.asarray(given.convert("RGB"), dtype=float)
+    return pixels.shape == (*expected.size[::-1], 3) and abs(pixels - np.asarray(expected, dtype=float)).mean() < 1
+
+
+def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, downloads):
+    [found] = condetr.load(device="cpu").predict([digits(tmp_path, 1)], threshold=0.5)
+    with shown("--model", digits_as("onnx"), "--backend", "onnx") as address, browsing(address, downloads) as browser:
+        send(browser, digits(tmp_path, 1))
+        until(browser, lambda: table(browser) and found_picture(browser))
+        shown_rows = table(browser)
+        assert [row[1] for row in shown_rows] == list(found.names)
+        assert [float(row[2]) for row in shown_rows] == pytest.approx(found.scores.tolist(), abs=1e-3)
+        cells(rows(browser)[0])[1].click()
+        until(browser, lambda: said(browser).startswith("Detection 0: "))
+        assert browser.find_elements(By.CSS_SELECTOR, "#bands img") == []
 
 
 def test_the_page_calls_nobody(browser, address):

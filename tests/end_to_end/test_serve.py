@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import condetr
 from condetr.data.scenes import scene
 from condetr.images.saving import picture_bytes
 
@@ -63,10 +64,13 @@ class Process:
             time.sleep(0.02)
         raise AssertionError(self.lines)
 
-    def predict(self, picture):
+    def predict(self, picture, query=""):
+        return self.ask("POST", f"/predict{query}", picture)
+
+    def ask(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("POST", "/predict", picture)
+            connection.request(method, path, body)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
@@ -136,6 +140,26 @@ def listening_sockets(pid):
     with open("/proc/net/tcp") as table, open("/proc/net/tcp6") as other:  # noqa: PTH123
         rows = [row for row in [*table, *other] if row.split()[3] == "0A"]
     return [row for row in rows if row.split()[9] in mine]
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, pictures, form):
+    """Graphs sum in another order than PyTorch does; boxes come in whole pixels."""
+    folder = digits_as(form)
+    model = condetr.load(device="cpu")
+    with process("--model", folder, "--backend", form) as served, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda picture: served.predict(picture, "?threshold=0.05"), pictures[:16]))
+        _, metadata = served.ask("GET", f"/v2/models/{folder.name}")
+        assert metadata["platform"] == f"condetr_{form}"
+    found = 0
+    for (status, rows), expected in zip(answers, model.predict(pictures[:16], threshold=0.05), strict=True):
+        assert status == 200
+        assert [row["label"] for row in rows] == list(expected.names)
+        assert [row["score"] for row in rows] == pytest.approx(expected.scores.tolist(), rel=1e-4)
+        for row, box in zip(rows, expected.boxes.tolist(), strict=True):
+            assert all(abs(whole - side) < 1.01 for whole, side in zip(row["box"].values(), box, strict=True))
+        found += len(rows)
+    assert found > 30
 
 
 def test_sigterm_with_a_full_queue_loses_nothing(pictures):

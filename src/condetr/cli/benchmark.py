@@ -4,10 +4,10 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import condetr
-from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
@@ -25,10 +25,7 @@ class BenchmarkSettings(CommonSettings):
         str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[
-        Literal["torch", "onnx", "openvino"] | None,
-        "what is to compute; else what the model was exported for, or torch",
-    ] = None
+    backend: Annotated[Backend | None, BACKEND] = None
     pictures: Annotated[str | None, "file or folder of pictures to look at; else one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"

@@ -8,6 +8,8 @@ from condetr.cli.reporting import Reporter
 from condetr.core.errors import SettingsError
 
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
+Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
+BACKEND = "what is to compute; else what the model was exported for, or torch"
 TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
 
 

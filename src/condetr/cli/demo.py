@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.loading import found_at_any_score, loaded
 from condetr.cli.reporting import Reporter
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SCENES = 4
-_PIXELS = 50_000_000
+_PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of a picture; as condetr serve has them
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[Backend | None, BACKEND] = None
     threshold: Annotated[float, "where the slider stands at first"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
     top_k: Annotated[int, "the most detections of a picture"] = 100
@@ -59,7 +60,9 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             revision=settings.revision,
             device=settings.device,
             image_size=settings.image_size,
+            backend=settings.backend,
         )
+        task = found_at_any_score(model)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
         def ready() -> None:
@@ -72,15 +75,13 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             return said.figure()
 
         serve_page(
-            model.predictor(
-                threshold=0, top_k=settings.top_k, classes=settings.classes, task=found_at_any_score(model)
-            ),
+            model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes, task=task),
             listening,
             title=Path(reference).name,
             scenes=_scenes,
             threshold=settings.threshold,
-            pixels=_PIXELS,
-            explain=explain,
+            pixels=_PIXELS if task == "detect" else _MASK_PIXELS,
+            explain=explain if model.backend == "torch" else None,  # a graph keeps its weights to itself
             on_ready=ready,
         )
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-import condetr
-from condetr.cli.choices import TASK, TILE, Task, check_at_least, model_or_bundled, size_of_text, tile_of
+from condetr.cli.choices import BACKEND, TASK, TILE, Backend, Task, check_at_least, model_or_bundled, tile_of
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
+from condetr.cli.loading import loaded
 from condetr.cli.outcome import PARTIAL
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable, say
@@ -33,13 +33,10 @@ _METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, spe
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[
-        Literal["torch", "onnx", "openvino"] | None,
-        "what is to compute; else what the model was exported for, or torch",
-    ] = None
+    backend: Annotated[Backend | None, BACKEND] = None
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
@@ -130,17 +127,14 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
     """What is to be measured, unless it is a file of predictions."""
     if settings.predictions is not None:
         return None
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    reference = model_or_bundled(settings.model, reporter)
-    model = condetr.load(
-        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+    return loaded(
+        model_or_bundled(settings.model, reporter),
+        reporter,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=settings.image_size,
+        backend=settings.backend,
     )
-    where = model.checkpoint.provenance
-    if where.revision is not None:
-        reporter.note(f"condetr: {reference} is at commit {where.revision}")
-    for note in where.notes:
-        reporter.detail(f"condetr: {note}")
-    return model
 
 
 def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import condetr
 from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
+from condetr.cli.loading import loaded
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError, UsageError
@@ -61,11 +61,13 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     with --detection all, overview.png and a folder for each detection.
     """
     output = _ready(settings)
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    reference = model_or_bundled(settings.model, reporter)
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, image_size=size)
-    for note in model.checkpoint.provenance.notes:
-        reporter.detail(f"condetr: {note}")
+    model = loaded(
+        model_or_bundled(settings.model, reporter),
+        reporter,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=settings.image_size,
+    )
     explained = model.explain(
         image,
         detection=settings.detection,

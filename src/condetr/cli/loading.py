@@ -1,9 +1,9 @@
-"""The model that a command keeps in memory and answers with."""
+"""The model that a command answers with."""
 
 from typing import TYPE_CHECKING
 
 import condetr
-from condetr.cli.choices import size_of_text
+from condetr.cli.choices import Backend, size_of_text
 from condetr.cli.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -12,11 +12,17 @@ if TYPE_CHECKING:
 
 
 def loaded(
-    reference: str, reporter: Reporter, *, revision: str | None, device: str, image_size: str | None
+    reference: str,
+    reporter: Reporter,
+    *,
+    revision: str | None,
+    device: str,
+    image_size: str | None,
+    backend: Backend | None = None,
 ) -> "Detector":
     """Load it, and say what there is to say about it."""
     size = None if image_size is None else size_of_text(image_size, "image_size")
-    model = condetr.load(reference, revision=revision, device=device, image_size=size)
+    model = condetr.load(reference, revision=revision, device=device, image_size=size, backend=backend)
     where = model.checkpoint.provenance
     if where.revision is not None:
         reporter.note(f"condetr: {reference} is at commit {where.revision}")

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, TILE, Task, check_at_least, model_or_bundled, size_of_text, tile_of
+from condetr.cli.choices import (
+    BACKEND,
+    TASK,
+    TILE,
+    Backend,
+    Task,
+    check_at_least,
+    model_or_bundled,
+    size_of_text,
+    tile_of,
+)
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
+from condetr.cli.loading import loaded
 from condetr.cli.predict_answer import Answer
 from condetr.cli.predict_video import Videos
 from condetr.cli.progress import progress
@@ -38,14 +49,11 @@ _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
-    backend: Annotated[
-        Literal["torch", "onnx", "openvino"] | None,
-        "what is to compute; else what the model was exported for, or torch",
-    ] = None
+    backend: Annotated[Backend | None, BACKEND] = None
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
@@ -158,15 +166,14 @@ def _claim(output: Path, settings: PredictSettings, sources: list[str], pictures
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    model = condetr.load(
-        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+    model = loaded(
+        reference,
+        reporter,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=settings.image_size,
+        backend=settings.backend,
     )
-    where = model.checkpoint.provenance
-    if where.revision is not None:
-        reporter.note(f"condetr: {reference} is at commit {where.revision}")
-    for note in where.notes:
-        reporter.detail(f"condetr: {note}")
     task = settings.task or model.task
     if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
         raise UsageError(f"coco-panoptic is of segments, and the task is {task}", item="save", hint="--task panoptic")

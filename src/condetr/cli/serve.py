@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import condetr
-from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.loading import found_at_any_score, loaded
 from condetr.cli.reporting import Reporter, json_text
@@ -17,7 +17,7 @@ from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
     from condetr.detector import Detector
-    from condetr.serving.routes import Offer
+    from condetr.serving.offer import Offer
     from condetr.serving.server import Ended
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,9 +26,10 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @dataclass(frozen=True, kw_only=True)
 class ServeSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[Backend | None, BACKEND] = None
     threshold: Annotated[float, "leave out what scores at or below it, unless a caller says otherwise"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
     top_k: Annotated[int, "the most detections of a picture"] = 100
@@ -72,6 +73,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
             revision=settings.revision,
             device=settings.device,
             image_size=settings.image_size,
+            backend=settings.backend,
         )
         host, port = listening.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -95,11 +97,12 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
 
 
 def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "Offer":
-    from condetr.serving.routes import Offer
+    from condetr.serving.offer import Offer
 
     return Offer(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",
         version=condetr.__version__,
+        backend=model.backend,
         classes=tuple(name for name in model.names.values() if name != "N/A"),
         threshold=settings.threshold,
         token=token,

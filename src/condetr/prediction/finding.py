@@ -12,7 +12,7 @@ from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.bit_masks import bit_masks
-from condetr.images.scoring import check_finite, detections_of
+from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.segmenting import Segmented, Thresholds, segmented
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne
@@ -32,10 +32,19 @@ class Findings(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Attributes: (height, width) of the original picture; which share of rows and columns of the input shows it."""
+    """One picture of a batch.
+
+    Attributes:
+        size: (height, width) of the original picture.
+        real: which share of rows and columns of the input shows it.
+        least: leave out what scores at or below it, for this picture alone.
+        masks: whether they are wanted of it, where the task is "instance".
+    """
 
     size: HeightWidth
     real: tuple[float, float]
+    least: float | int = 0.0
+    masks: bool = True
 
 
 Find: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[Frame]], list[Findings]]
@@ -82,11 +91,7 @@ class _Boxes:
         self._network, self._asked = network, asked
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
-        logits, boxes = self._network(pixels, mask)
-        threshold, top_k = self._asked.threshold, self._asked.top_k
-        found = detections_of(
-            _only(logits, self._asked), boxes, [one.size for one in frames], threshold=threshold, top_k=top_k
-        )
+        found = _scored(self._network(pixels, mask), frames, self._asked)
         return [Findings(one.boxes, one.scores, one.labels) for one in found]
 
 
@@ -96,23 +101,23 @@ class _Instances:
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
         trace = self._network.trace(pixels, mask)
-        logits, boxes = self._network.conclude(trace)
-        threshold, top_k = self._asked.threshold, self._asked.top_k
-        found = detections_of(
-            _only(logits, self._asked), boxes, [one.size for one in frames], threshold=threshold, top_k=top_k
-        )
-        unique = [one.queries.unique(return_inverse=True) for one in found]  # a query may have several classes
+        found = _scored(self._network.conclude(trace), frames, self._asked)
+        bare = [Findings(one.boxes, one.scores, one.labels) for one in found]
+        if not any(frame.masks for frame in frames):  # they are the costly part
+            return bare
+        unique = [  # a query may have several classes
+            one.queries[: None if frame.masks else 0].unique(return_inverse=True)
+            for one, frame in zip(found, frames, strict=True)
+        ]
         planes = self._network.segment(trace, [queries for queries, _ in unique])
-        for one in planes:
-            check_finite(one, "masks")
+        for plane in planes:
+            check_finite(plane, "masks")
+        limit = self._asked.mask_threshold
         return [
-            Findings(
-                one.boxes,
-                one.scores,
-                one.labels,
-                masks=bit_masks(plane, frame.size, threshold=self._asked.mask_threshold, real=frame.real)[places],
-            )
-            for one, plane, (_, places), frame in zip(found, planes, unique, frames, strict=True)
+            one._replace(masks=bit_masks(plane, frame.size, threshold=limit, real=frame.real)[places])
+            if frame.masks
+            else one
+            for one, plane, (_, places), frame in zip(bare, planes, unique, frames, strict=True)
         ]
 
 
@@ -140,6 +145,16 @@ class _Panoptic:
     def _chosen(self, scores: Float[Tensor, "queries"]) -> Int64[Tensor, "_chosen"]:
         top = scores.topk(min(self._asked.top_k, len(scores)))
         return top.indices[top.values > self._asked.threshold].sort().values
+
+
+def _scored(prediction: Prediction, frames: Sequence[Frame], asked: Asked) -> list[Scored]:
+    logits, boxes = prediction
+    sizes = [frame.size for frame in frames]
+    found = detections_of(_only(logits, asked), boxes, sizes, threshold=asked.threshold, top_k=asked.top_k)
+    return [
+        Scored(*(part[: int((one.scores > frame.least).sum())] for part in one))  # scores fall
+        for one, frame in zip(found, frames, strict=True)
+    ]
 
 
 def _only(logits: Logits, asked: Asked) -> Logits:

@@ -104,7 +104,16 @@ class Predictor:
             overlap=overlap,
             stuff=stuff,
         )
-        self._find = finder_of(self._detector, asked)
+        self._asked, self._find = asked, finder_of(self._detector, asked)
+
+    @property
+    def gives_masks(self) -> bool:
+        return self.task == "instance"
+
+    def mask_bytes(self, picture: "Prepared") -> int:
+        """The most that the masks of a picture may take in memory."""
+        height, width = picture.frame.size
+        return self._asked.top_k * height * width if self.gives_masks and picture.masks else 0
 
     def predict(self, given: object, *, on_error: str = "raise") -> list[Detections | Failure]:
         """The detections of every picture of ``given``; see ``stream``."""
@@ -147,10 +156,16 @@ class Predictor:
                 for future in waiting:
                     future.cancel()
 
-    def prepare(self, source: PictureSource) -> "Prepared | Failure":
-        """A picture decoded and as large as the network wants it; several threads may do this at once."""
+    def prepare(self, source: PictureSource, *, least: float | int = 0.0, masks: bool = True) -> "Prepared | Failure":
+        """A picture decoded and as large as the network wants it; several threads may do this at once.
+
+        Args:
+            source: the picture.
+            least: leave out of its result what scores at or below it, where the predictor would not; not of segments.
+            masks: whether instances of this picture are wanted with a mask each.
+        """
         try:
-            return Prepared(source, self._preprocessing.prepare([source.picture()]))
+            return Prepared(source, self._preprocessing.prepare([source.picture()]), least, masks)
         except CondetrError as error:
             return Failure(source.name, error)
 
@@ -217,6 +232,8 @@ class Prepared:
 
     source: PictureSource
     batch: Batch
+    least: float | int = 0.0
+    masks: bool = True
 
     @property
     def kind(self) -> object:
@@ -226,7 +243,8 @@ class Prepared:
     @property
     def frame(self) -> Frame:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
-        return Frame(self.batch.original_sizes[0], (inside[0] / height, inside[1] / width))
+        real = (inside[0] / height, inside[1] / width)
+        return Frame(self.batch.original_sizes[0], real, self.least, self.masks)
 
 
 def _named(error: CondetrError, source: str) -> CondetrError:

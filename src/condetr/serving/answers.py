@@ -1,7 +1,7 @@
 """What callers are sent: detections as the hosted object-detection services write them, and refusals."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,20 +11,21 @@ from condetr.images.detections import Detections
 from condetr.images.rle import rle_of_mask
 from condetr.serving.refusals import Refused
 
+Rows: TypeAlias = list[dict[str, Any]]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 
 
-def rows_of(found: Detections, *, masks: bool) -> list[dict[str, Any]]:
+def rows_of(found: Detections) -> Rows:
     """One object a detection, best first; boxes in whole pixels of the upright picture, masks as COCO writes them."""
     boxes = found.boxes.int().tolist()
-    rows: list[dict[str, Any]] = [
+    rows: Rows = [
         {"score": score, "label": name, "box": dict(zip(_SIDES, box, strict=True))}
         for score, name, box in zip(found.scores.tolist(), found.names, boxes, strict=True)
     ]
-    if masks and found.masks is not None:
-        rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, found.masks, strict=True)]
-    return rows
+    if found.masks is None:
+        return rows
+    return [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, found.masks, strict=True)]
 
 
 def refusal(request: Request, refused: Refused) -> Response:

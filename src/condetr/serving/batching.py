@@ -8,20 +8,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import TypeAlias
 
 import torch
 
 from condetr.core.errors import CondetrError, ModelError
-from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure, Predictor, Prepared
+from condetr.serving.answers import Rows, rows_of
 from condetr.serving.refusals import Refused, busy
 from condetr.serving.worker import Worker
 
 _MOST_LEFT_BEHIND = 2  # threads that did not come back in time; with more of them the device is taken for lost
 _MOST_BUGS = 3  # in a row, of whatever kind, before the process is taken for broken
+_MASK_BYTES = 2**29  # that the masks of a batch may take; a picture that may need more is looked at alone
 
-Result: TypeAlias = Detections | CondetrError
+Result: TypeAlias = Rows | CondetrError
 Observe: TypeAlias = Callable[[int, float], None]  # of every batch: its pictures, and its seconds
 
 
@@ -57,7 +59,7 @@ class Batching:
         return self._left_behind > 0 or self._worker.busy
 
     async def find(self, prepared: Prepared, begin: Callable[[int], None] = lambda _: None) -> Result:
-        """The result for one picture; whoever does not wait for it to the end takes its picture away.
+        """The answer for one picture; whoever does not wait for it to the end takes its picture away.
 
         Args:
             prepared: the picture.
@@ -86,7 +88,9 @@ class Batching:
 
     def _next(self) -> list[_Waiting]:
         kind = self._waiting[0].prepared.kind
-        batch = [one for one in self._waiting if one.prepared.kind == kind][: self._most]
+        alike = [one for one in self._waiting if one.prepared.kind == kind][: self._most]
+        needed = accumulate(self._predictor.mask_bytes(one.prepared) for one in alike)
+        batch = alike[: max(1, sum(most <= _MASK_BYTES for most in needed))]
         self._waiting = [one for one in self._waiting if one not in batch]
         return batch
 
@@ -139,11 +143,14 @@ def _answer(batch: Sequence[_Waiting], results: Sequence[Result | BaseException]
 
 
 def _results(predictor: Predictor, prepared: Sequence[Prepared]) -> list[Result]:
-    """What the network cannot look at together it is shown one by one, so that only the culprit is refused."""
+    """Answers, written here so that masks, which are large, are gone with the batch.
+
+    What the network cannot look at together it is shown one by one, so that only the culprit is refused.
+    """
     try:
         found = predictor.look(prepared)
     except ModelError as error:
         if len(prepared) == 1:
             return [error]
         return [result for one in prepared for result in _results(predictor, [one])]
-    return [one.error if isinstance(one, Failure) else one for one in found]
+    return [one.error if isinstance(one, Failure) else rows_of(one) for one in found]

@@ -14,6 +14,7 @@ class Limits:
         body_bytes: the largest request.
         all_bytes: of all requests that are in memory together.
         pixels: of one picture; what it decodes to is four bytes a pixel.
+        mask_pixels: of one picture whose masks are asked for; every mask is a byte a pixel.
         connections: open at once.
         header_seconds: to send the head of a request.
         body_seconds: to send the rest of it.
@@ -27,6 +28,7 @@ class Limits:
     body_bytes: int = 20 * 2**20
     all_bytes: int = 256 * 2**20
     pixels: int = 50_000_000
+    mask_pixels: int = 13_000_000  # what telephones take
     connections: int = 1000
     header_seconds: float = 8.0
     body_seconds: float = 8.0

@@ -45,7 +45,7 @@ def _predict() -> dict[str, Any]:
                 "description": "leave out what scores at or below it",
                 "schema": {"type": "number", "minimum": 0, "maximum": 1},
             },
-            {"name": "masks", "in": "query", "description": "add masks", "schema": {"type": "boolean"}},
+            {"name": "masks", "in": "query", "description": "add masks; of a segmenter", "schema": {"type": "boolean"}},
         ],
         "requestBody": {"required": True, "content": {"image/*": picture, "multipart/form-data": form}},
         "responses": {"200": _json("What was found", found)} | {status: _refusal(status) for status in refusals},
@@ -72,7 +72,9 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     error = {"code": _TEXT, "message": _TEXT, "request_id": _TEXT}
     box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), _WHOLE)
-    mask = {"type": "object", "description": "COCO's run-length encoding, of a model that gives masks"}
+    mask = _object({"size": {"type": "array", "items": _WHOLE}, "counts": _TEXT}) | {
+        "description": "COCO's run-length encoding, at the size of the picture"
+    }
     return {
         "Refusal": _object({"error": _object(error)}),
         "Detection": _object(

@@ -1,7 +1,7 @@
 """The web page: a picture in, boxes and a table out, a threshold to slide, a detection to click on."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +16,11 @@ from condetr.prediction.predictor import Predictor
 from condetr.serving.look import HEADERS, Look, Row
 
 Explain: TypeAlias = Callable[[Image.Image, int], Image.Image]
+Sent: TypeAlias = Mapping[str, Any]  # where gradio laid the file that was sent
+Seen: TypeAlias = Look | str  # or why there is none
 
+_NONE = ""
+_UNUSABLE = "This picture cannot be used"
 _NOTHING = "Nothing scores above the threshold."
 _HINT = "Click a box or a row to see one detection alone."
 
@@ -44,45 +48,46 @@ def page(
             best first; where it is None the page does not offer it.
     """
 
-    def look(path: str | None, last: str | None, seen: Look | None) -> tuple[Look | None, str | None]:
-        if path is None or path == last:  # gradio says more than once that a picture changed
-            return (None if path is None else seen), path
+    def look(sent: Sent | None, last: str | None, seen: Seen) -> tuple[Seen, str | None]:
+        if sent is None:
+            return _NONE, None
+        path = sent["path"]
+        if path == last:  # gradio says more than once that a picture changed
+            return seen, path
         try:
             picture = decode(Path(path).read_bytes(), pixel_limit=pixels)
             [found] = predictor.predict([picture])
         except CondetrError as error:
-            told = f"{error.reason} ({error.hint})" if error.hint else error.reason
-            gr.Warning(escape(told), title="This picture cannot be used", duration=None)
-            return None, path
+            told = f"{_UNUSABLE}: {error.reason}" + (f" ({error.hint})" if error.hint else "")
+            gr.Warning(escape(told))
+            return told, path
         assert isinstance(found, Detections), "errors are raised"
         return Look(picture, found), path
 
-    def show(seen: Look | None, least: float, chosen: int | None) -> tuple[Any, ...]:
-        if seen is None:
-            return None, _table_of([]), "", gr.DownloadButton(interactive=False), None
+    def show(seen: Seen, least: float, chosen: int | None) -> tuple[Any, ...]:
+        if isinstance(seen, str):
+            return None, _table_of([]), seen, gr.DownloadButton(interactive=False), _bands(None)
         rows = seen.rows(least)
         chosen = chosen if chosen is not None and chosen < len(rows) else None
         said = _NOTHING if not rows else _HINT if chosen is None else seen.said_of(chosen, least)
         bands = explain(seen.picture, chosen) if explain is not None and chosen is not None else None
         download = gr.DownloadButton(value=str(_written(seen.json(least), folder)), interactive=True)
-        return seen.painted(least, chosen), _table_of(rows), said, download, bands
+        return seen.painted(least, chosen), _table_of(rows), said, download, _bands(bands)
 
-    def clicked(seen: Look | None, least: float, event: gr.SelectData) -> int | None:
+    def clicked(seen: Seen, least: float, event: gr.SelectData) -> int | None:
         x, y = event.index
-        return None if seen is None else seen.at(x, y, least)
+        return None if isinstance(seen, str) else seen.at(x, y, least)
 
     def picked(event: gr.SelectData) -> int:
         return int(event.index[0])
 
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
-        seen, last, chosen = gr.State(None), gr.State(None), gr.State(None)
-        gr.Markdown(f"# {title}")
+        seen, last, chosen = gr.State(_NONE), gr.State(None), gr.State(None)
+        gr.HTML(f"<h1>{escape(title)}</h1>")
         with gr.Row():
             with gr.Column(scale=2):
-                given = _as_sent(
-                    gr.Image(
-                        label="Picture", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="given"
-                    )
+                given = gr.Image(
+                    label="Picture", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="given"
                 )
                 gr.Examples([[scene] for scene in scenes], [given], label="Or one of these", elem_id="scenes")
                 slider = gr.Slider(0, 1, threshold, step=0.01, label="Threshold", elem_id="threshold")
@@ -93,10 +98,11 @@ def page(
                 said = gr.Textbox(label="Detection", interactive=False, elem_id="said")
                 bands = gr.Image(
                     label="What its attention heads looked at",
+                    show_label=False,  # it would lie on the title of the figure
                     type="pil",
                     interactive=False,
                     buttons=["fullscreen"],
-                    visible=explain is not None,
+                    visible=False,
                     elem_id="bands",
                 )
                 table = gr.Dataframe(
@@ -110,9 +116,10 @@ def page(
                 download = gr.DownloadButton("Download JSON", interactive=False, elem_id="download")
         shown = [painted, table, said, download, bands]
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
-        given.change(look, [given, last, seen], [seen, last], api_visibility="private").then(
-            lambda: None, None, chosen, **quiet
-        ).then(show, [seen, slider, chosen], shown, **quiet)
+        looked = given.change(  # as it was sent: gradio's own decoding fails without a word to the visitor
+            look, [given, last, seen], [seen, last], preprocess=False, api_visibility="private"
+        )
+        looked.then(lambda: None, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
         slider.change(show, [seen, slider, chosen], shown, trigger_mode="always_last", **quiet)
         painted.select(clicked, [seen, slider], chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
         table.select(picked, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
@@ -123,29 +130,8 @@ def _table_of(rows: list[Row]) -> dict[str, Any]:
     return {"headers": list(HEADERS), "data": rows}
 
 
-def _as_sent(image: gr.Image) -> gr.Image:
-    """Gives the file that was sent, for condetr decodes it itself, and fetches nothing in its place.
-
-    Not a subclass: gradio writes a file beside the source of every subclass of its components.
-    """
-    move, move_soon = image.move_resource_to_block_cache, image.async_move_resource_to_block_cache
-
-    async def moved_soon(given: Any) -> Any:
-        _refuse_address(given)
-        return await move_soon(given)
-
-    def moved(given: Any) -> Any:
-        _refuse_address(given)
-        return move(given)
-
-    image.preprocess = lambda payload: None if payload is None else payload.path
-    image.move_resource_to_block_cache, image.async_move_resource_to_block_cache = moved, moved_soon
-    return image
-
-
-def _refuse_address(given: object) -> None:
-    if "://" in str(given):
-        raise gr.Error("URL input is disabled: send the picture itself")
+def _bands(figure: Image.Image | None) -> dict[str, Any]:
+    return gr.update(value=figure, visible=figure is not None)
 
 
 def _written(text: str, folder: Path) -> Path:

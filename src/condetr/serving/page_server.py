@@ -19,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from condetr.serving.downloads import no_downloads
 from condetr.serving.page import Explain, page
 from condetr.serving.quiet_server import quiet_server
 
@@ -68,7 +69,8 @@ def serve_page(
             )
             await _serve(application(blocks, folder), listening, on_ready)
 
-        asyncio.run(run())
+        with no_downloads():
+            asyncio.run(run())
 
 
 def application(blocks: gr.Blocks, folder: Path) -> ASGIApp:

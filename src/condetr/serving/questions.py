@@ -13,7 +13,7 @@ _KNOWN = ("threshold", "masks")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    threshold: float
+    threshold: float | int
     masks: bool = False
 
 

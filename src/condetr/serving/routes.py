@@ -3,8 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,38 +13,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from condetr.serving.accounts import CLIENT_GONE, Accounts, Log
-from condetr.serving.answers import refusal, rows_of
+from condetr.serving.answers import refusal
 from condetr.serving.body import picture_of_request
 from condetr.serving.limits import Limits
 from condetr.serving.memory import Memory
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
+from condetr.serving.offer import Offer
 from condetr.serving.openapi import document_of
-from condetr.serving.questions import question_of
+from condetr.serving.questions import Question, question_of
 from condetr.serving.refusals import BUG, Refused
 from condetr.serving.service import Found, Service, State
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What is served, as callers see it.
-
-    Attributes:
-        name: of the model.
-        version: of condetr.
-        classes: every class name.
-        threshold: detections at or below it are left out, unless a caller asks for another.
-        token: callers must send it, where there is one.
-        metrics: whether they are shown.
-    """
-
-    name: str
-    version: str
-    classes: tuple[str, ...]
-    threshold: float
-    token: str | None = None
-    metrics: bool = True
 
 
 def application(service: Service, offer: Offer, limits: Limits, metrics: Metrics, log: Log) -> ASGIApp:
@@ -89,12 +68,11 @@ class _Routes:
             with self._memory.share() as take:
                 picture = await picture_of_request(request, self._limits, take)
                 entry["bytes"] = len(picture)
-                found = await self._found_while_wanted(picture, request)
+                found = await self._found_while_wanted(picture, question, request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        detections = found.detections.above(question.threshold)
-        entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(detections)}
-        return JSONResponse(rows_of(detections, masks=question.masks))
+        entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(found.rows)}
+        return JSONResponse(found.rows)
 
     async def live(self, _: Request) -> Response:
         return JSONResponse({"live": True})
@@ -108,22 +86,7 @@ class _Routes:
         return JSONResponse({"name": "condetr", "version": self._offer.version, "extensions": []})
 
     async def model(self, _: Request) -> Response:
-        masks = [{"name": "mask", "datatype": "BYTES", "shape": [-1]}] if self._service.gives_masks else []
-        said: dict[str, Any] = {
-            "name": self._offer.name,
-            "versions": ["1"],
-            "platform": "condetr",
-            "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [1]}],
-            "outputs": [
-                {"name": "score", "datatype": "FP32", "shape": [-1]},
-                {"name": "label", "datatype": "BYTES", "shape": [-1]},
-                {"name": "box", "datatype": "INT32", "shape": [-1, 4]},
-                *masks,
-            ],
-            "classes": list(self._offer.classes),
-            "threshold": self._offer.threshold,
-        }
-        return JSONResponse(said)
+        return JSONResponse(self._offer.metadata(masks=self._service.gives_masks))
 
     async def openapi(self, _: Request) -> Response:
         return JSONResponse(self._openapi)
@@ -131,9 +94,9 @@ class _Routes:
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    async def _found_while_wanted(self, picture: bytes, request: Request) -> Found:
+    async def _found_while_wanted(self, picture: bytes, question: Question, request: Request) -> Found:
         """What the service finds, unless whoever asked leaves before."""
-        work = asyncio.create_task(self._service.find(picture))
+        work = asyncio.create_task(self._service.find(picture, question))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,8 +14,9 @@ from condetr.serving.accounts import Log
 from condetr.serving.connection import Connection
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
+from condetr.serving.offer import Offer
 from condetr.serving.quiet_server import quiet_server
-from condetr.serving.routes import Offer, application
+from condetr.serving.routes import application
 from condetr.serving.service import Service
 from condetr.serving.signals import Signals, signals
 from condetr.serving.sockets import within_open_files

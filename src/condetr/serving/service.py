@@ -4,27 +4,23 @@ import asyncio
 import io
 import math
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 import numpy as np
 from PIL import Image
 
 from condetr.core.errors import CondetrError
-from condetr.images.decode import opened
-from condetr.images.detections import Detections
-from condetr.prediction.predictor import Failure, Predictor, Prepared
-from condetr.prediction.sources import PictureSource
-from condetr.serving.batching import Batching
+from condetr.prediction.predictor import Predictor
+from condetr.serving.answers import Rows
+from condetr.serving.batching import Batching, Result
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
+from condetr.serving.preparing import THREADS, Preparing
+from condetr.serving.questions import Question
 from condetr.serving.refusals import busy, refusal_of
 
-_DECODERS = 2
-_NAME = "the picture"
 _SENT_AWAY = "sent away"  # said when a task is cancelled
 
 
@@ -36,7 +32,7 @@ class State(StrEnum):
 class Found:
     """The answer for one picture, how many shared its batch, and how long it waited for its turn."""
 
-    detections: Detections
+    rows: Rows
     together: int
     waited: float
 
@@ -58,13 +54,12 @@ class Service:
     ) -> None:
         self._predictor, self._limits, self._metrics = predictor, limits, metrics
         self._batching = Batching(predictor, most=batch, seconds=limits.inference_seconds, observe=self._observe_batch)
-        self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="condetr-decode")
-        self._ahead = asyncio.Semaphore(2 * batch + _DECODERS)  # pictures in memory decoded
+        self._preparing = Preparing(predictor)
+        self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # pictures in memory decoded
         self._tasks: set[asyncio.Task[object]] = set()
         self._seconds_a_picture = 0.0
         self._state = State.STARTING
         self._on_ready = on_ready
-        self._masks = False
         metrics.watch(lambda: len(self._tasks))
 
     @property
@@ -73,7 +68,7 @@ class Service:
 
     @property
     def gives_masks(self) -> bool:
-        return self._masks
+        return self._predictor.gives_masks
 
     @property
     def is_stuck(self) -> bool:
@@ -88,18 +83,19 @@ class Service:
         """
         batches = asyncio.create_task(self._batching.run())
         try:
-            found = await self._found(_made_up_picture(), None, lambda _: None)
+            everything = Question(threshold=0, masks=self.gives_masks)
+            found = await self._found(_made_up_picture(), everything, None, lambda _: None)
             if isinstance(found, CondetrError):
                 raise found
-            self._masks = found.masks is not None
             self._state = State.READY
             self._on_ready()
             await self._batching.broken.wait()
         finally:
             batches.cancel()
+            self._preparing.end()
 
-    async def find(self, picture: bytes) -> Found:
-        """The detections of one picture.
+    async def find(self, picture: bytes, question: Question) -> Found:
+        """What was asked about one picture.
 
         Raises:
             Refused: there is no room or no time for it, or it is no picture that can be used.
@@ -115,7 +111,8 @@ class Service:
                         if not patience.expired():
                             patience.reschedule(None)
 
-                    found = await self._found(picture, self._limits.pixels, begin)
+                    most = self._limits.mask_pixels if question.masks else self._limits.pixels
+                    found = await self._found(picture, question, most, begin)
             except TimeoutError:
                 reason = f"its turn did not come within {self._limits.queue_seconds:g} s"
                 raise busy(reason, self._retry_after) from None
@@ -139,22 +136,13 @@ class Service:
         return len(left)
 
     async def _found(
-        self, picture: bytes, pixels: int | None, begin: Callable[[int], None]
-    ) -> Detections | CondetrError:
+        self, picture: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
+    ) -> Result:
         async with self._ahead:
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._decoders, self._prepared, picture, pixels)
+            prepared = await self._preparing.prepared(picture, question, pixels)
             if isinstance(prepared, CondetrError):
                 return prepared
             return await self._batching.find(prepared, begin)
-
-    def _prepared(self, picture: bytes, pixels: int | None) -> Prepared | CondetrError:
-        try:
-            opened(io.BytesIO(picture), _NAME, pixels)
-        except CondetrError as error:
-            return error
-        prepared = self._predictor.prepare(PictureSource(_NAME, PurePath(), picture))
-        return prepared.error if isinstance(prepared, Failure) else prepared
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

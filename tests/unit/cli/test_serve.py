@@ -41,6 +41,14 @@ def test_what_is_served_is_what_was_asked_for(condetr, model, ending, tmp_path):
     assert (offer.threshold, offer.token, offer.metrics) == (0.25, "sesame", True)
     assert offer.name == model.name
     assert offer.classes == ("cat", "dog", "bird")
+    assert offer.backend == "torch"
+
+
+def test_a_backend_that_a_model_has_no_graph_for_is_refused(condetr, model):
+    status, _, err = condetr("serve", "--model", model, "--backend", "onnx", "--port", 0)
+    assert status == 2
+    assert "is no graph for onnx" in err
+    assert "condetr export" in err
 
 
 @pytest.mark.parametrize(("end", "status"), [("DRAINED", 0), ("CUT_SHORT", 1), ("BROKEN", 5)])

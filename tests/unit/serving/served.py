@@ -24,7 +24,7 @@ pytest.importorskip("starlette", reason='needs "condetr[serve]"')
 pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
 
 from condetr.serving import server
-from condetr.serving.routes import Offer
+from condetr.serving.offer import Offer
 from condetr.serving.sockets import bound
 
 
@@ -166,7 +166,10 @@ def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready
             served.ended = server.serve(
                 predictor or predictor_of(detector),
                 listening,
-                Offer(**{"name": "tiny", "version": "0", "classes": ("cat",), "threshold": 0.0} | offer),
+                Offer(
+                    **{"name": "tiny", "version": "0", "backend": "torch", "classes": ("cat",), "threshold": 0.0}
+                    | offer
+                ),
                 limits or Limits(),
                 batch=batch,
                 log=served.log.append,

@@ -11,22 +11,23 @@ from condetr.core.errors import ModelError
 from condetr.serving.limits import Limits
 from condetr.serving.server import End
 from tests.unit.serving.served import Watched, encoded, eventually, serving
-from tests.unit.serving.test_load import paced
 from tests.unit.serving.test_patience import in_hand
 
 
 def test_what_was_accepted_is_answered_before_the_end():
     detector = Watched()
     with serving(detector, limits=Limits(queue=20), batch=2) as served, ThreadPoolExecutor(20) as pool:
-        detector.before = paced(0.1)
+        goes_on = threading.Event()
+        detector.before = lambda pixels: goes_on.wait(20)
         answers = [pool.submit(served.predict, encoded(seed=i)) for i in range(20)]
-        eventually(lambda: in_hand(served) >= 15)
+        eventually(lambda: in_hand(served) == 20)
         served.note()
         eventually(lambda: "draining" in served.states)
         not_ready, refused = served.get("/v2/health/ready"), served.predict(encoded())
         assert (not_ready.status, refused.status) == (503, 503)
         assert refused.headers["connection"] == "close"
         assert served.get("/v2/health/live").status == 200
+        goes_on.set()
         statuses = [answer.result().status for answer in answers]
         served.thread.join(20)
     assert statuses == [200] * 20

@@ -58,7 +58,7 @@ def test_a_burst_of_500_connections_is_answered_to_the_last():
 def test_twice_the_capacity_is_served_at_capacity():
     """A short version of benchmarks/serving_load.py; the network sleeps, so that the callers do not slow it down."""
     detector = Watched()
-    seconds, pause = 3.0, 0.1
+    seconds, pause = 4.0, 0.25
     with serving(detector, limits=Limits(queue=16), batch=4) as served, ThreadPoolExecutor(32) as pool:
         detector.before = paced(pause)
         until = time.monotonic() + seconds

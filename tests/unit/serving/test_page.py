@@ -8,15 +8,21 @@ from PIL import Image
 pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
 
 import gradio
+from gradio import processing_utils
 
+from condetr.serving.downloads import no_downloads
 from condetr.serving.look import Look
-from condetr.serving.page import _as_sent, page
+from condetr.serving.page import page
 from tests.unit.serving.served import Watched, encoded, predictor_of
 
 
 @pytest.fixture
 def detector():
     return Watched()
+
+
+def sent(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 
 
 def handlers_of(detector, folder, **options):
@@ -31,7 +37,7 @@ def handlers_of(detector, folder, **options):
 def test_sliding_and_clicking_look_no_second_time(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path)
-    look = handlers["look"](str(tmp_path / "a.png"), None, None)[0]
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
     assert len(detector.batches) == 1
     tables = [handlers["show"](look, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
     assert len(detector.batches) == 1
@@ -47,10 +53,10 @@ def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, 
 
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path, explain=explain)
-    look = handlers["look"](str(tmp_path / "a.png"), None, None)[0]
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
     assert isinstance(look, Look)
-    assert handlers["show"](look, 0.0, None)[-1] is None
-    assert handlers["show"](look, 0.0, 2)[-1].size == (5, 5)
+    assert handlers["show"](look, 0.0, None)[-1]["value"] is None
+    assert handlers["show"](look, 0.0, 2)[-1]["value"].size == (5, 5)
     assert asked == [((40, 30), 2)]
 
 
@@ -60,31 +66,36 @@ def test_no_picture_is_told_without_its_place(detector, tmp_path, monkeypatch, c
     told = []
     monkeypatch.setattr(gradio, "Warning", lambda message, **more: told.append(message))
     handlers = handlers_of(detector, tmp_path)
-    seen, last = handlers["look"](str(tmp_path / "a.png"), None, None)
-    assert handlers["look"](last, last, seen) == (None, last)
+    seen, last = handlers["look"](sent(tmp_path / "a.png"), None, "")
+    assert handlers["look"](sent(last), last, seen) == (seen, last)
     assert len(told) == 1
     assert str(tmp_path) not in told[0]
     assert "<" not in told[0]
-    assert handlers["show"](seen, 0.5, None)[1]["data"] == []
+    painted, table, said, *_ = handlers["show"](seen, 0.5, None)
+    assert (painted, table["data"]) == (None, [])
+    assert said.startswith("This picture cannot be used: ")
+    assert str(tmp_path) not in said
 
 
 def test_the_same_picture_is_looked_at_once(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
     look = handlers_of(detector, tmp_path)["look"]
-    seen, last = look(str(tmp_path / "a.png"), None, None)
-    assert look(last, last, seen) == (seen, last)
+    seen, last = look(sent(tmp_path / "a.png"), None, "")
+    assert look(sent(last), last, seen) == (seen, last)
     assert len(detector.batches) == 1
-    assert look(None, last, seen) == (None, None)
+    assert look(None, last, seen) == ("", None)
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1/a.png", "https://example.com/a.png", "file:///etc/passwd"])
-def test_no_address_is_fetched(address):
-    async def send():
-        upload = _as_sent(gradio.Image())
-        with pytest.raises(gradio.Error) as first:
-            await upload.async_move_resource_to_block_cache(address)
-        with pytest.raises(gradio.Error) as second:
-            upload.move_resource_to_block_cache(address)
-        return first.value.message, second.value.message
+@pytest.mark.parametrize("address", ["http://203.0.113.7/a.png", "https://203.0.113.7/a.png"])
+def test_no_address_is_fetched_for_any_component(address):
+    async def ask():
+        for component in (gradio.Image(), gradio.Slider(), gradio.File()):
+            with pytest.raises(gradio.Error, match="URL input is disabled"):
+                await component.async_move_resource_to_block_cache(address)
+            with pytest.raises(gradio.Error, match="URL input is disabled"):
+                component.move_resource_to_block_cache(address)
 
-    assert all("URL input is disabled" in said for said in asyncio.run(send()))
+    before = vars(processing_utils).copy()
+    with no_downloads():
+        asyncio.run(ask())
+    assert vars(processing_utils) == before
