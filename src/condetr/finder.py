@@ -139,7 +139,7 @@ class Finder:
         mask_threshold: float | int,
     ) -> Predictor:
         return Predictor(
-            self.network_for(task or self.task),
+            self.answering,
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
@@ -154,15 +154,16 @@ class Finder:
 
     def speed(self) -> dict[str, Any]:
         """What is done to be fast on this device, and what is not, and why."""
-        network = self.network_for("detect")
+        network = self.answering
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
         choice = choose(self.device, next(self.network.parameters()).dtype)
         return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)}
 
-    def network_for(self, task: Task) -> nn.Module:
+    @property
+    def answering(self) -> nn.Module:
         """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
-        if task != "detect" or not can_be_hastened(self.network):  # masks need the network's own parts
+        if not can_be_hastened(self.network):
             return self.network
         moment = moment_of(self.network)
         if self._fast is None or self._fast[0] != moment:

@@ -101,7 +101,7 @@ def _rows(
         pairs = [size_of_text(text, "image_size") for text in settings.image_size]
         sizes = [pair for pair in pairs if not isinstance(pair, int)]
     batches = [int(text) for text in settings.batch]
-    network, rows = model.network_for("detect"), []
+    network, rows = model.answering, []
     with progress("rounds", len(sizes) * len(batches) * (settings.rounds + WARM_UP), reporter) as step:
         for size in sizes:
             operations = flops_of(model.checkpoint.config, size)

@@ -18,7 +18,7 @@ from condetr.prediction.classes import class_ids
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Asked, Findings, Frame, Task, finder_of
 from condetr.prediction.sources import PictureSource, pictures_in
-from condetr.speed.choice import can_be_hastened, hasten
+from condetr.speed.choice import answering
 
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
 
@@ -87,10 +87,8 @@ class Predictor:
         self.device = device_of(device)
         detector = detector.to(self.device).eval()
         self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
-        if fast and task == "detect" and can_be_hastened(detector):  # masks need the network's own parts
-            detector = hasten(detector, self.device)
         self.task = task
-        self._detector = detector
+        self._detector = answering(detector, self.device) if fast else detector
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch

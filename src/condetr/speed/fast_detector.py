@@ -1,16 +1,20 @@
 """The faster copy of a detector, and how its parts are exchanged."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Never, TypeGuard
 
 import torch
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor, nn
 
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
+from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
+from condetr.model.mask_head import MasksOfOne
+from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
 class FastDetector(nn.Module):
@@ -27,10 +31,16 @@ class FastDetector(nn.Module):
         self.steps = steps
         self.eval()
 
-    @torch.no_grad()
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
+        return self.conclude(self.trace(pixels, mask))
+
+    @torch.no_grad()
+    def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Trace:
+        return self.network.trace(pixels.to(self.network.input_projection.weight.dtype), mask)
+
+    @torch.no_grad()
+    def conclude(self, trace: Trace) -> Prediction:
         """Boxes and scores in the precision of the head, whatever the rest computes in."""
-        trace = self.network.trace(pixels.to(self.network.input_projection.weight.dtype), mask)
         precision = self.network.head.classes.weight.dtype
         return self.network.head(trace.embeddings[-1].to(precision), trace.reference_logits.to(precision))
 
@@ -46,7 +56,21 @@ class FastDetector(nn.Module):
         raise _for_answers_only("saved")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FastDetector":
-        return FastDetector(copy.deepcopy(self.network, memo), self.steps)
+        return fast(copy.deepcopy(self.network, memo), self.steps)
+
+
+class FastSegmenter(FastDetector):
+    """The same of a segmenter, which also gives masks of chosen queries."""
+
+    network: ConditionalDetrSegmenter
+
+    @torch.no_grad()
+    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
+        return self.network.segment(trace, queries)
+
+
+def fast(network: ConditionalDetr, steps: tuple[str, ...]) -> FastDetector:
+    return (FastSegmenter if isinstance(network, ConditionalDetrSegmenter) else FastDetector)(network, steps)
 
 
 def has_taken(model: ConditionalDetr | FastDetector, step: str) -> TypeGuard[FastDetector]:
@@ -71,7 +95,7 @@ def exchanged(
         network, steps = copy.deepcopy(model, {id(part): other for part, other in exchanges.items()}), ()
         for weight in network.requires_grad_(requires_grad=False).parameters():
             weight.grad = None
-    return FastDetector(network, steps if step is None else (*steps, step))
+    return fast(network, steps if step is None else (*steps, step))
 
 
 def _twin(module: nn.Module, exchanges: Mapping[nn.Module, nn.Module]) -> Any:
