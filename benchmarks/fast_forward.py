@@ -21,9 +21,9 @@ from condetr.speed.choice import hasten
 GOALS = {(480, 640): 1.5, (800, 1066): 1.8}
 
 
-def write_weights(folder: str) -> nn.Module:
+def write_weights(folder: str, kind: type[nn.Module] = transformers.ConditionalDetrForObjectDetection) -> nn.Module:
     """Well spread, as in a trained network: residual branches are quiet, or sixteen blocks explode."""
-    peer = scramble(transformers.ConditionalDetrForObjectDetection(transformers.ConditionalDetrConfig())).eval()
+    peer = scramble(kind(transformers.ConditionalDetrConfig())).eval()
     for name, scale in peer.named_buffers():
         if name.endswith("bn3.weight"):
             scale *= 0.2

@@ -252,3 +252,12 @@ def test_a_segmenter_has_a_fast_copy_too(tmp_path, picture):
     model.predict(picture, task="panoptic")
     assert model._fast is copy
     assert model.speed()["done"] == list(copy[1].steps)
+
+
+def test_precision_and_compile_are_refused_where_they_lose_or_come_too_late(folder, monkeypatch):
+    with pytest.raises(condetr.UsageError, match="precision: fp16 does not pay on cpu"):
+        condetr.load(folder, device="cpu", precision="fp16")
+    monkeypatch.setattr("condetr.api.exported_folder", lambda _: folder)
+    for option in ({"precision": "bf16"}, {"compile": True}):
+        with pytest.raises(condetr.UsageError, match=f"{next(iter(option))}: an exported graph is computed as it was"):
+            condetr.load(folder, **option)

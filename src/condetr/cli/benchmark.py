@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import condetr
-from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import COMPILE, PRECISION, Precision, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
@@ -29,6 +29,8 @@ class BenchmarkSettings(CommonSettings):
         Literal["torch", "onnx", "openvino"] | None,
         "what is to compute; else what the model was exported for, or torch",
     ] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     pictures: Annotated[str | None, "file or folder of pictures to look at; else one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
@@ -56,7 +58,14 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     if settings.output is not None and settings.output.exists() and any(settings.output.iterdir()):
         raise UsageError("exists and is not an empty folder", source=settings.output, hint="give another --output")
     files = _files(settings.pictures)
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, backend=settings.backend)
+    model = condetr.load(
+        reference,
+        revision=settings.revision,
+        device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
+    )
 
     from condetr.evaluation.machine import machine_of
 
@@ -65,6 +74,7 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     about = {
         "model": str(model.checkpoint.provenance.path),
         "backend": model.backend,
+        "speed": model.speed(),
         "machine": machine.to_dict(),
         "pictures": len(files),
         "rounds": settings.rounds,

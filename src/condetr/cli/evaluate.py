@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import (
+    COMPILE,
+    PRECISION,
+    TASK,
+    Precision,
+    Task,
+    check_at_least,
+    model_or_bundled,
+    size_of_text,
+)
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -40,6 +49,8 @@ class EvaluateSettings(CommonSettings):
         Literal["torch", "onnx", "openvino"] | None,
         "what is to compute; else what the model was exported for, or torch",
     ] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
@@ -64,6 +75,9 @@ class EvaluateSettings(CommonSettings):
             for name in ("model", "revision", "backend", "map", "image_size"):
                 if getattr(self, name) is not None:
                     raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
+            if self.compile or self.precision != "fp32":
+                name = "compile" if self.compile else "precision"
+                raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
             if "speed" in (self.metrics or ()):
                 raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
             if self.task == "panoptic":
@@ -131,7 +145,13 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
     reference = model_or_bundled(settings.model, reporter)
     model = condetr.load(
-        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+        reference,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=size,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
     )
     where = model.checkpoint.provenance
     if where.revision is not None:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 import condetr
-from condetr.cli.choices import TASK, Task, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import (
+    COMPILE,
+    PRECISION,
+    TASK,
+    Precision,
+    Task,
+    check_at_least,
+    model_or_bundled,
+    size_of_text,
+)
 from condetr.cli.command import CommonSettings
 from condetr.cli.interruption import finishing_first
 from condetr.cli.predict_answer import Answer
@@ -46,6 +55,8 @@ class PredictSettings(CommonSettings):
         Literal["torch", "onnx", "openvino"] | None,
         "what is to compute; else what the model was exported for, or torch",
     ] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
@@ -165,7 +176,13 @@ def _claim(output: Path, settings: PredictSettings, sources: list[str], pictures
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
     size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
     model = condetr.load(
-        reference, revision=settings.revision, device=settings.device, image_size=size, backend=settings.backend
+        reference,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=size,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
     )
     where = model.checkpoint.provenance
     if where.revision is not None:
@@ -208,12 +225,12 @@ def _writer_to(
         return
     from condetr.prediction.writing import ResultWriter
 
-    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "save")
+    finding = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "precision")
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
         [one for one in formats if one != "video"],
-        run=jsonable({name: getattr(settings, name) for name in depends} | {"revision": where.revision}),
+        run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         afresh=settings.overwrite,
         labels=model.names,
