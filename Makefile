@@ -8,13 +8,14 @@ STAMP := $(VENV)/.condetr-stamp
 # The environment is made anew when what goes into it changes, and pointed here when the checkout moved.
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
 
-.PHONY: help demo test check lint types format environment clean
+.PHONY: help demo test check lint types format environment benchmarks clean
 
 help:
 	@echo "make demo      predict on generated pictures and say where they are"
 	@echo "make test      lint, types, import contracts and all tests"
 	@echo "make check     lint, types and import contracts only"
 	@echo "make format    rewrite the sources in the project's format"
+	@echo "make benchmarks  condetr against transformers on this machine, row by row: the better part of an hour"
 
 demo: environment
 	$(BIN)/python demo/demo.py
@@ -35,6 +36,9 @@ types: environment
 format: environment
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+benchmarks: environment
+	$(BIN)/python -m benchmarks --json benchmarks.json
 
 environment:
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(WANTED)" ]; then \

@@ -1,4 +1,4 @@
-"""What the benchmarks of the image room share: arguments, one printed line a case, numbers as JSON."""
+"""What the benchmarks share: arguments, one printed line a case, numbers as JSON."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from benchmarks.interleave import interleave, machine
+from benchmarks.interleave import Comparison, interleave, machine
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -34,7 +34,11 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, str | float]:
     """Time both, print the line, return the numbers; ``deviation`` is of the outputs."""
-    row = {"case": case, **interleave(ours, theirs, rounds, clock).summary(), "deviation": deviation, "goal": goal}
+    return report(case, interleave(ours, theirs, rounds, clock), deviation=deviation, goal=goal)
+
+
+def report(case: str, timed: Comparison, *, deviation: float, goal: float) -> dict[str, str | float]:
+    row = {"case": case, **timed.summary(), "deviation": deviation, "goal": goal}
     print(
         f"{case:36} {row['ratio']:5.2f}x ({row['low']:.2f} to {row['high']:.2f}, goal {goal:g}), "
         f"{row['ours_ms']:.2f} ms against {row['theirs_ms']:.2f} ms, deviation {deviation:.1e}"

@@ -8,6 +8,7 @@ the same network in double precision, ours over theirs: the goal is at most 2. W
 
 import tempfile
 import time
+from typing import Any
 
 import torch
 import transformers
@@ -21,9 +22,11 @@ from condetr.speed.choice import hasten
 GOALS = {(480, 640): 1.5, (800, 1066): 1.8}
 
 
-def write_weights(folder: str) -> nn.Module:
+def write_weights(
+    folder: str, kind: type[nn.Module] = transformers.ConditionalDetrForObjectDetection, **settings: Any
+) -> nn.Module:
     """Well spread, as in a trained network: residual branches are quiet, or sixteen blocks explode."""
-    peer = scramble(transformers.ConditionalDetrForObjectDetection(transformers.ConditionalDetrConfig())).eval()
+    peer = scramble(kind(transformers.ConditionalDetrConfig(**settings))).eval()
     for name, scale in peer.named_buffers():
         if name.endswith("bn3.weight"):
             scale *= 0.2

@@ -8,7 +8,7 @@ stands still while others have the core.
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,14 @@ def interleave(
     clock: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
     """Run both in turns, after one round that does not count."""
-    times = [(_seconds(ours, clock), _seconds(theirs, clock)) for _ in range(rounds + 1)][1:]
-    return Comparison(*zip(*times, strict=True))
+    return Comparison(*zip(*in_turns([ours, theirs], rounds, clock), strict=True))
+
+
+def in_turns(
+    runs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> list[tuple[float, ...]]:
+    """Seconds of each, round by round, after one round that does not count."""
+    return [tuple(_seconds(run, clock) for run in runs) for _ in range(rounds + 1)][1:]
 
 
 def machine() -> dict[str, str | int]:

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -38,15 +40,25 @@ FROZEN = ("model.backbone.model.conv1.", "model.backbone.model.layer1.")
 STEPS = 3  # until memory has reached its peak
 
 
-def inputs() -> tuple[Tensor, tuple[Target, ...]]:
-    torch.manual_seed(1)
-    labels, boxes = torch.randint(91, (BATCH, OBJECTS)), 0.5 * torch.rand(BATCH, OBJECTS, 4) + 0.1
-    targets = tuple(Target(*picture) for picture in zip(labels, boxes, strict=True))
-    return torch.randn(BATCH, 3, HEIGHT, WIDTH), targets
+@dataclass(frozen=True)
+class Place:
+    """Where both learn, and what from."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    batch: int = BATCH
+    size: tuple[int, int] = (HEIGHT, WIDTH)
+
+    def inputs(self) -> tuple[Tensor, tuple[Target, ...]]:
+        torch.manual_seed(1)
+        labels, boxes = torch.randint(91, (self.batch, OBJECTS)), 0.5 * torch.rand(self.batch, OBJECTS, 4) + 0.1
+        targets = tuple(Target(*picture) for picture in zip(labels, boxes, strict=True))
+        return torch.randn(self.batch, 3, *self.size), targets
 
 
-def write_weights(folder: str) -> None:
-    config = transformers.ConditionalDetrConfig(num_labels=91, auxiliary_loss=True, dropout=0.0)
+def write_weights(folder: str, **settings: Any) -> None:
+    said = {"num_labels": 91, "auxiliary_loss": True, "dropout": 0.0} | settings
+    config = transformers.ConditionalDetrConfig(**said)
     peer = scramble(transformers.ConditionalDetrForObjectDetection(config))
     for name, scale in peer.named_buffers():
         if name.endswith("bn3.weight"):
@@ -54,11 +66,15 @@ def write_weights(folder: str) -> None:
     peer.save_pretrained(folder)
 
 
+HERE = Place()
+
+
 class Ours:
-    def __init__(self, folder: str) -> None:
-        pixels, targets = inputs()
-        self.batch, self.processes = TrainingBatch(pixels, None, targets, ("",) * BATCH), Processes("cpu")
-        settings = TrainingSettings(weights=LossWeights(classes=1.0))
+    def __init__(self, folder: str, place: Place = HERE) -> None:
+        pixels, targets = place.inputs()
+        self.processes = Processes(place.device)
+        self.batch = TrainingBatch(pixels, None, targets, ("",) * place.batch).to(self.processes.device)
+        settings = TrainingSettings(weights=LossWeights(classes=1.0), precision=place.precision)
         self.learner = build_learner(load(folder).detector, settings, self.processes)
         self.network = self.learner.supervised.detector
 
@@ -71,11 +87,16 @@ class Ours:
 
 
 class Theirs:
-    def __init__(self, folder: str) -> None:
-        self.pixels, targets = inputs()
-        self.mask = torch.ones(BATCH, HEIGHT, WIDTH, dtype=torch.long)  # as their image processor gives it
-        self.labels = [{"class_labels": one.labels, "boxes": one.boxes} for one in targets]
-        self.network = transformers.ConditionalDetrForObjectDetection.from_pretrained(folder).train()
+    def __init__(self, folder: str, place: Place = HERE) -> None:
+        pixels, targets = place.inputs()
+        self.pixels = pixels.to(place.device)
+        self.mask = torch.ones_like(self.pixels[:, 0], dtype=torch.long)  # as their image processor gives it
+        self.labels = [
+            {"class_labels": one.labels.to(place.device), "boxes": one.boxes.to(place.device)} for one in targets
+        ]
+        self.autocast = torch.autocast(place.device, torch.bfloat16, enabled=place.precision == "bf16")
+        peer = transformers.ConditionalDetrForObjectDetection.from_pretrained(folder)
+        self.network = peer.to(place.device).train()
         for name, weight in self.network.named_parameters():
             if name.startswith(FROZEN):
                 weight.requires_grad = False
@@ -83,7 +104,9 @@ class Theirs:
 
     def step(self) -> None:
         self.optimiser.zero_grad()
-        self.network(self.pixels, self.mask, labels=self.labels).loss.backward()
+        with self.autocast:
+            loss = self.network(self.pixels, self.mask, labels=self.labels).loss
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimiser.step()
 

@@ -13,6 +13,8 @@ from condetr.detector import Detector
 from condetr.export.stored import Backend, exported_folder
 from condetr.exported_model import ExportedModel
 from condetr.our_words import in_our_words
+from condetr.speed.choice import Wish
+from condetr.speed.precision import Precision
 
 
 @in_our_words
@@ -23,6 +25,8 @@ def load(
     device: str | torch.device = "auto",
     image_size: Any = None,
     backend: Backend | None = None,
+    precision: Precision = "fp32",
+    compile: bool = False,  # noqa: A002  torch's word
     ignore_mismatched_sizes: bool = False,
     fresh_mask_head: bool = False,
     detector_only: bool = False,
@@ -41,6 +45,8 @@ def load(
         image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest
             edge, a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
         backend: what is to compute; unless given, PyTorch, or what runs an exported folder.
+        precision: what it computes with where it finds: "bf16" and "fp16" are refused where they are slower.
+        compile: wait for torch.compile when a size of batch is first seen, for who looks at many pictures of one size.
         ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
         fresh_mask_head: make a segmenter also of a model that was stored without a mask head; it needs training.
         detector_only: of a segmenter, leave the mask head out.
@@ -58,6 +64,10 @@ def load(
     if folder is not None:
         if classes is not None:
             raise UsageError("an exported graph keeps its head", item="classes", hint="export a model with them")
+        for name, given in (("precision", precision != "fp32"), ("compile", compile)):
+            if given:
+                hint = "condetr export has a --precision" if name == "precision" else None
+                raise UsageError("an exported graph is computed as it was exported", item=name, hint=hint)
         return ExportedModel(folder, device=device, image_size=image_size, backend=backend)
     if backend not in (None, "torch"):
         hint = f"condetr export --model {reference} --format {backend} writes a folder that is one"
@@ -73,4 +83,4 @@ def load(
         token=token,
         local_files_only=local_files_only,
     )
-    return Detector(checkpoint, device=device, image_size=image_size)
+    return Detector(checkpoint, device=device, image_size=image_size, wish=Wish(precision, compile))

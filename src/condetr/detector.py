@@ -101,7 +101,7 @@ class Detector(Finder):
         task = task or self.task
         dataset = data if isinstance(data, Dataset) else held_out(data, split, task=task)
         return evaluate_detector(
-            self.network_for(task),
+            self.answering,
             dataset,
             self.preprocessing,
             self.checkpoint.labels,

@@ -18,9 +18,11 @@ from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import is_one, refuse_videos
 from condetr.prediction.tiling import tiled
-from condetr.speed.choice import can_be_hastened, choose, hasten
+from condetr.speed import compiling
+from condetr.speed.choice import NONE, Wish, can_be_hastened, choose, hasten
 from condetr.speed.fast_detector import FastDetector
 from condetr.speed.freshness import Moment, moment_of
+from condetr.speed.precision import check_pays
 
 
 class Finder:
@@ -28,7 +30,14 @@ class Finder:
 
     backend: str = "torch"  # or what runs an exported graph
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "auto", image_size: Any = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str | torch.device = "auto",
+        image_size: Any = None,
+        wish: Wish = NONE,
+    ) -> None:
         said = checkpoint.preprocessing or {}
         numerics: Numerics = "pil" if str(said.get("image_processor_type", "")).endswith("Pil") else "torchvision"
         source = checkpoint.provenance.path / "preprocessor_config.json"
@@ -36,6 +45,8 @@ class Finder:
         if image_size is not None:
             self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
         self.device = device_of(device)
+        check_pays(wish.precision, self.device)
+        self._wish = wish
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
         self._fast: tuple[Moment, FastDetector] | None = None
@@ -139,7 +150,7 @@ class Finder:
         mask_threshold: float | int,
     ) -> Predictor:
         return Predictor(
-            self.network_for(task or self.task),
+            self.answering,
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
@@ -154,17 +165,19 @@ class Finder:
 
     def speed(self) -> dict[str, Any]:
         """What is done to be fast on this device, and what is not, and why."""
-        network = self.network_for("detect")
+        network = self.answering
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
-        choice = choose(self.device, next(self.network.parameters()).dtype)
-        return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)}
+        choice = choose(self.device, next(self.network.parameters()).dtype, self._wish)
+        kept = {"compiled_code": str(compiling.cache_folder())} if compiling.STEP in network.steps else {}
+        return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)} | kept
 
-    def network_for(self, task: Task) -> nn.Module:
+    @property
+    def answering(self) -> nn.Module:
         """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
-        if task != "detect" or not can_be_hastened(self.network):  # masks need the network's own parts
+        if not can_be_hastened(self.network):
             return self.network
         moment = moment_of(self.network)
         if self._fast is None or self._fast[0] != moment:
-            self._fast = moment, hasten(self.network, self.device)
+            self._fast = moment, hasten(self.network, self.device, self._wish)
         return self._fast[1]

@@ -51,7 +51,7 @@ EVERYWHERE = (
 PROMISED = {
     ("predict",): (
         "--model --backend --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size"
-        " --track"
+        " --track --precision --compile"
     ),
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
@@ -59,7 +59,7 @@ PROMISED = {
     ),
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
-    ("benchmark",): "--model --backend --batch --image-size --output",
+    ("benchmark",): "--model --backend --precision --compile --batch --image-size --output",
     ("serve",): "--model --threshold --classes --batch --host --port --token-file",
     ("demo",): "--model --threshold --port",
     ("convert",): "--classes --backbone",

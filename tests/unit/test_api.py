@@ -6,7 +6,7 @@ from PIL import Image
 import condetr
 from condetr.checkpoints.saving import save
 from condetr.data.scene_folder import write_scenes
-from tests.tiny import LABELS, PREPROCESSING, tiny_detector
+from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +241,23 @@ def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, picture):
     assert said["device"] == "cpu"
     assert "frozen norms folded into convolutions, colours last" in said["done"]
     assert any("torch.compile" in reason for reason in said["left_out"])
+
+
+def test_a_segmenter_has_a_fast_copy_too(tmp_path, picture):
+    save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    model = condetr.load(tmp_path / "model", device="cpu")
+    assert model.predict(picture, threshold=0.3).masks is not None
+    copy = model._fast
+    model.predict(picture, task="detect")
+    model.predict(picture, task="panoptic")
+    assert model._fast is copy
+    assert model.speed()["done"] == list(copy[1].steps)
+
+
+def test_precision_and_compile_are_refused_where_they_lose_or_come_too_late(folder, monkeypatch):
+    with pytest.raises(condetr.UsageError, match="precision: fp16 does not pay on cpu"):
+        condetr.load(folder, device="cpu", precision="fp16")
+    monkeypatch.setattr("condetr.api.exported_folder", lambda _: folder)
+    for option in ({"precision": "bf16"}, {"compile": True}):
+        with pytest.raises(condetr.UsageError, match=f"{next(iter(option))}: an exported graph is computed as it was"):
+            condetr.load(folder, **option)

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import condetr
-from condetr.cli.choices import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import (
+    BACKEND,
+    COMPILE,
+    PRECISION,
+    Backend,
+    Precision,
+    check_at_least,
+    model_or_bundled,
+    size_of_text,
+)
 from condetr.cli.command import CommonSettings
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
@@ -26,6 +35,8 @@ class BenchmarkSettings(CommonSettings):
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     backend: Annotated[Backend | None, BACKEND] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     pictures: Annotated[str | None, "file or folder of pictures to look at; else one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
@@ -53,7 +64,14 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     if settings.output is not None and settings.output.exists() and any(settings.output.iterdir()):
         raise UsageError("exists and is not an empty folder", source=settings.output, hint="give another --output")
     files = _files(settings.pictures)
-    model = condetr.load(reference, revision=settings.revision, device=settings.device, backend=settings.backend)
+    model = condetr.load(
+        reference,
+        revision=settings.revision,
+        device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
+    )
 
     from condetr.evaluation.machine import machine_of
 
@@ -62,6 +80,7 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     about = {
         "model": str(model.checkpoint.provenance.path),
         "backend": model.backend,
+        "speed": model.speed(),
         "machine": machine.to_dict(),
         "pictures": len(files),
         "rounds": settings.rounds,
@@ -98,7 +117,7 @@ def _rows(
         pairs = [size_of_text(text, "image_size") for text in settings.image_size]
         sizes = [pair for pair in pairs if not isinstance(pair, int)]
     batches = [int(text) for text in settings.batch]
-    network, rows = model.network_for("detect"), []
+    network, rows = model.answering, []
     with progress("rounds", len(sizes) * len(batches) * (settings.rounds + WARM_UP), reporter) as step:
         for size in sizes:
             operations = flops_of(model.checkpoint.config, size)

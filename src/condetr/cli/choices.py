@@ -12,6 +12,10 @@ Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
 BACKEND = "what is to compute; else what the model was exported for, or torch"
 TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
 
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+PRECISION = "what the network computes in; refused where it is slower"
+COMPILE = "wait for torch.compile, which may pay for many pictures of one size"
+
 
 def check_at_least(least: int, **settings: int) -> None:
     for name, value in settings.items():

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from condetr.cli.choices import BACKEND, TASK, TILE, Backend, Task, check_at_least, model_or_bundled, tile_of
+from condetr.cli.choices import (
+    BACKEND,
+    COMPILE,
+    PRECISION,
+    TASK,
+    TILE,
+    Backend,
+    Precision,
+    Task,
+    check_at_least,
+    model_or_bundled,
+    tile_of,
+)
 from condetr.cli.class_map import ClassMap, class_map_of
 from condetr.cli.command import CommonSettings
 from condetr.cli.evaluate_answer import text_of
@@ -37,6 +49,8 @@ class EvaluateSettings(CommonSettings):
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     backend: Annotated[Backend | None, BACKEND] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
@@ -63,6 +77,9 @@ class EvaluateSettings(CommonSettings):
             for name in ("model", "revision", "backend", "map", "image_size"):
                 if getattr(self, name) is not None:
                     raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
+            if self.compile or self.precision != "fp32":
+                name = "compile" if self.compile else "precision"
+                raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
             if "speed" in (self.metrics or ()):
                 raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
             if self.task == "panoptic":
@@ -134,6 +151,8 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
         device=settings.device,
         image_size=settings.image_size,
         backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import condetr
-from condetr.cli.choices import size_of_text
+from condetr.cli.choices import COMPILE, PRECISION, Precision, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.reporting import Reporter, jsonable
 from condetr.core.errors import SettingsError
@@ -20,6 +20,8 @@ class InfoSettings(CommonSettings):
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detector_only: Annotated[bool, "of a segmenter, look at the detector"] = False
     speed: Annotated[bool, "say what makes it fast on this device, and what is left out, and why"] = False
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
 
 
 _Reference = Annotated[str, typer.Argument(help="Hub id, model folder, run folder or weights file.", metavar="REF")]
@@ -31,7 +33,12 @@ def info(reference: _Reference, settings: InfoSettings, reporter: Reporter) -> N
     if isinstance(size, int):
         raise SettingsError(f"is {settings.image_size!r}, expected HEIGHTxWIDTH such as 800x1066", item="image_size")
     model = condetr.load(
-        reference, revision=settings.revision, detector_only=settings.detector_only, device=settings.device
+        reference,
+        revision=settings.revision,
+        detector_only=settings.detector_only,
+        device=settings.device,
+        precision=settings.precision,
+        compile=settings.compile,
     )
     found = jsonable(model.info(size) | ({"speed": model.speed()} if settings.speed else {}))
     reporter.result("\n".join(_lines(found)), found)
@@ -59,7 +66,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 def _speed_lines(speed: dict[str, Any]) -> list[str]:
     done = [f"speed         {step}" for step in speed["done"]]
-    return done + [f"left out      {said}" for said in speed["left_out"]]
+    kept = [f"compiled code {speed['compiled_code']}"] if "compiled_code" in speed else []
+    return done + kept + [f"left out      {said}" for said in speed["left_out"]]
 
 
 def _pairs(values: dict[str, Any]) -> str:

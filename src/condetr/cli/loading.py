@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import condetr
-from condetr.cli.choices import Backend, size_of_text
+from condetr.cli.choices import Backend, Precision, size_of_text
 from condetr.cli.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -19,10 +19,20 @@ def loaded(
     device: str,
     image_size: str | None,
     backend: Backend | None = None,
+    precision: Precision = "fp32",
+    compile: bool = False,  # noqa: A002  the option's name
 ) -> "Detector":
     """Load it, and say what there is to say about it."""
     size = None if image_size is None else size_of_text(image_size, "image_size")
-    model = condetr.load(reference, revision=revision, device=device, image_size=size, backend=backend)
+    model = condetr.load(
+        reference,
+        revision=revision,
+        device=device,
+        image_size=size,
+        backend=backend,
+        precision=precision,
+        compile=compile,
+    )
     where = model.checkpoint.provenance
     if where.revision is not None:
         reporter.note(f"condetr: {reference} is at commit {where.revision}")

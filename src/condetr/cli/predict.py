@@ -12,9 +12,12 @@ import typer
 import condetr
 from condetr.cli.choices import (
     BACKEND,
+    COMPILE,
+    PRECISION,
     TASK,
     TILE,
     Backend,
+    Precision,
     Task,
     check_at_least,
     model_or_bundled,
@@ -54,6 +57,8 @@ class PredictSettings(CommonSettings):
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
     backend: Annotated[Backend | None, BACKEND] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
@@ -173,6 +178,8 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "D
         device=settings.device,
         image_size=settings.image_size,
         backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
     )
     task = settings.task or model.task
     if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
@@ -210,12 +217,12 @@ def _writer_to(
         return
     from condetr.prediction.writing import ResultWriter
 
-    depends = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "save")
+    finding = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "precision")
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
         [one for one in formats if one != "video"],
-        run=jsonable({name: getattr(settings, name) for name in depends} | {"revision": where.revision}),
+        run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         afresh=settings.overwrite,
         labels=model.names,

@@ -25,6 +25,7 @@ from condetr.prediction.device import device_of
 from condetr.prediction.finding import Task
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.tiling import tiled
+from condetr.speed.choice import answering
 
 _TIMED = 20  # pictures
 
@@ -102,19 +103,20 @@ def evaluate_detector(
         stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
     options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}
     try:
+        answers = answering(network.to(device).eval(), device)
         boxes = Predictor(
-            network, preprocessing, labels, threshold=0.0, task="detect" if task == "detect" else "instance", **options
+            answers, preprocessing, labels, threshold=0.0, task="detect" if task == "detect" else "instance", **options
         )
         segments = None
         if metrics & set(PANOPTIC):
             segments = Predictor(
-                network, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
+                answers, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
             )
         looked = Looking(dataset, matched, tiled(boxes, tile), segments).at(share.positions(len(dataset)), on_picture)
         results = merged(share.gathered(looked), len(dataset))
         readable = _readable(dataset, [one.found for one in results])
         paths = [readable[place] for place in evenly_spread(len(readable), _TIMED)]
-        speed = speed_of(network, preprocessing, paths, device=device) if "speed" in metrics else None
+        speed = speed_of(answers, preprocessing, paths, device=device) if "speed" in metrics else None
     finally:
         network.train(was_training)
     usable = [one for one in results if isinstance(one.found, Detections)]

@@ -18,7 +18,7 @@ from condetr.prediction.classes import class_ids
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Asked, Findings, Frame, Task, finder_of
 from condetr.prediction.sources import PictureSource, pictures_in
-from condetr.speed.choice import can_be_hastened, hasten
+from condetr.speed.choice import NONE, Wish, answering
 
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
 
@@ -57,6 +57,7 @@ class Predictor:
         overlap: float | int = 0.8,
         stuff: Collection[int] = (),
         fast: bool = True,
+        wish: Wish = NONE,
     ) -> None:
         """Get ready.
 
@@ -74,9 +75,11 @@ class Predictor:
             overlap: panoptic: segments that better ones leave this share of their area, or less, are left out.
             stuff: panoptic: ids of classes of which a picture has one segment at most.
             fast: run a faster copy of a Conditional DETR, with all that pays on the device (`condetr.speed.choice`).
+            wish: precision of that copy, and whether it is compiled.
 
         Raises:
-            UsageError: an option is out of its range, or a task needs a mask head and there is none.
+            UsageError: an option is out of its range, a task needs a mask head and there is none, or the device is
+                slower with the precision.
         """
         for name, share in (("threshold", threshold), ("mask_threshold", mask_threshold), ("overlap", overlap)):
             if not 0 <= share <= 1:
@@ -87,10 +90,8 @@ class Predictor:
         self.device = device_of(device)
         detector = detector.to(self.device).eval()
         self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
-        if fast and task == "detect" and can_be_hastened(detector):  # masks need the network's own parts
-            detector = hasten(detector, self.device)
         self.task = task
-        self._detector = detector
+        self._detector = answering(detector, self.device, wish) if fast else detector
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch

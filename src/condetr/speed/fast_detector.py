@@ -1,16 +1,22 @@
 """The faster copy of a detector, and how its parts are exchanged."""
 
 import copy
-from collections.abc import Mapping
-from typing import Any, Never, TypeGuard
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Never, TypeAlias, TypeGuard
 
 import torch
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor, nn
 
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
+from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
+from condetr.model.mask_head import MasksOfOne
+from condetr.model.segmenter import ConditionalDetrSegmenter
+
+Look: TypeAlias = Callable[[Pixels, PixelMask | None], Trace]
 
 
 class FastDetector(nn.Module):
@@ -19,18 +25,25 @@ class FastDetector(nn.Module):
     Attributes:
         network: a copy, some parts of which were exchanged.
         steps: names of the functions of this room that made it.
+        way: makes of the network's look at a batch a faster one.
     """
 
-    def __init__(self, network: ConditionalDetr, steps: tuple[str, ...]) -> None:
+    def __init__(self, network: ConditionalDetr, steps: tuple[str, ...], way: Callable[[Look], Look] | None) -> None:
         super().__init__()
-        self.network = network
-        self.steps = steps
+        self.network, self.steps, self.way = network, steps, way
+        self._look: Look = network.trace if way is None else way(network.trace)
         self.eval()
 
-    @torch.no_grad()
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
+        return self.conclude(self.trace(pixels, mask))
+
+    @torch.no_grad()
+    def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Trace:
+        return self._look(pixels.to(self.network.input_projection.weight.dtype), mask)
+
+    @torch.no_grad()
+    def conclude(self, trace: Trace) -> Prediction:
         """Boxes and scores in the precision of the head, whatever the rest computes in."""
-        trace = self.network.trace(pixels.to(self.network.input_projection.weight.dtype), mask)
         precision = self.network.head.classes.weight.dtype
         return self.network.head(trace.embeddings[-1].to(precision), trace.reference_logits.to(precision))
 
@@ -46,7 +59,23 @@ class FastDetector(nn.Module):
         raise _for_answers_only("saved")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FastDetector":
-        return FastDetector(copy.deepcopy(self.network, memo), self.steps)
+        return fast(copy.deepcopy(self.network, memo), self.steps, self.way)
+
+
+class FastSegmenter(FastDetector):
+    """The same of a segmenter, which also gives masks of chosen queries."""
+
+    network: ConditionalDetrSegmenter
+
+    @torch.no_grad()
+    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
+        """Mask logits in the precision of the head."""
+        precision = self.network.head.classes.weight.dtype
+        return [masks.to(precision) for masks in self.network.segment(trace, queries)]
+
+
+def fast(network: ConditionalDetr, steps: tuple[str, ...], way: Callable[[Look], Look] | None = None) -> FastDetector:
+    return (FastSegmenter if isinstance(network, ConditionalDetrSegmenter) else FastDetector)(network, steps, way)
 
 
 def has_taken(model: ConditionalDetr | FastDetector, step: str) -> TypeGuard[FastDetector]:
@@ -66,12 +95,12 @@ def exchanged(
 ) -> FastDetector:
     """A copy with other parts in the place of some, which are not copied first."""
     if isinstance(model, FastDetector):
-        network, steps = _twin(model.network, exchanges), model.steps
+        network, steps, way = _twin(model.network, exchanges), model.steps, model.way
     else:
-        network, steps = copy.deepcopy(model, {id(part): other for part, other in exchanges.items()}), ()
+        network, steps, way = copy.deepcopy(model, {id(part): other for part, other in exchanges.items()}), (), None
         for weight in network.requires_grad_(requires_grad=False).parameters():
             weight.grad = None
-    return FastDetector(network, steps if step is None else (*steps, step))
+    return fast(network, steps if step is None else (*steps, step), way)
 
 
 def _twin(module: nn.Module, exchanges: Mapping[nn.Module, nn.Module]) -> Any:

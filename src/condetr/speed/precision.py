@@ -8,10 +8,10 @@ import torch
 from condetr.core.errors import UsageError
 from condetr.model.detector import ConditionalDetr
 from condetr.speed.constants import KnowingDecoder, keep_constants
-from condetr.speed.fast_detector import FastDetector, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, exchanged, fast, has_taken
 
-Precision: TypeAlias = Literal["bf16", "fp16"]
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @torch.no_grad()
@@ -21,22 +21,35 @@ def lower_precision(model: ConditionalDetr | FastDetector, precision: Precision)
     Raises:
         UsageError: the device that the model is on is slower with it.
     """
-    step = f"backbone and transformer in {precision}"
+    step = f"all but the head in {precision}"
     if has_taken(model, step):
         return model
-    device = next(model.parameters()).device
+    check_pays(precision, next(model.parameters()).device)
+    model = keep_constants(model)
+    network = copy.deepcopy(model).network
+    head, points = copy.deepcopy(network.head), cast("KnowingDecoder", network.decoder).reference_logits
+    network.to(TYPES[precision])
+    network.head, network.decoder.reference_logits = head, points
+    return exchanged(fast(network, model.steps, model.way), step, {})
+
+
+def check_pays(precision: Precision, device: torch.device) -> None:
+    """Refuse a precision with which ``device`` is slower.
+
+    Raises:
+        UsageError: it is, or there is no such precision.
+    """
+    if precision not in TYPES:
+        raise UsageError(f"is {precision!r}, expected one of {', '.join(TYPES)}", item="precision")
     reason = why_not(precision, device)
     if reason is not None:
-        raise UsageError(f"{precision} does not pay on {device}: {reason}", item="precision", hint="stay with float32")
-    network = copy.deepcopy(keep_constants(model)).network
-    head, points = copy.deepcopy(network.head), cast("KnowingDecoder", network.decoder).reference_logits
-    network.to(_TYPES[precision])
-    network.head, network.decoder.reference_logits = head, points
-    return exchanged(FastDetector(network, keep_constants(model).steps), step, {})
+        raise UsageError(f"{precision} does not pay on {device}: {reason}", item="precision", hint="stay with fp32")
 
 
 def why_not(precision: Precision, device: torch.device) -> str | None:
     """What makes ``device`` slower with this precision, if anything does."""
+    if precision == "fp32":
+        return None
     if device.type == "cpu":
         if precision == "fp16":
             return "processors compute with it by way of float32"

@@ -84,6 +84,26 @@ def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
     assert "speed" not in condetr_json("info", model)[1]
 
 
+@pytest.mark.filterwarnings("default:torch.compile:UserWarning")  # the command says it
+def test_fewer_bits_and_compiling(condetr, condetr_json, model, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("condetr.speed.choice.why_not_compiled", lambda _: None)
+    words = ("info", model, "--speed", "--device", "cpu")
+    _, out, _ = condetr(*words, "--compile")
+    assert "speed         compiled with frozen weights" in out
+    assert f"compiled code {tmp_path}" in out
+    monkeypatch.setattr("condetr.speed.choice.why_not_compiled", lambda _: "needs a compiler")
+    _, said, err = condetr_json(*words, "--compile")
+    assert "torch.compile: needs a compiler" in said["speed"]["left_out"]
+    assert "condetr: warning: torch.compile: needs a compiler" in err
+    assert "compiled_code" not in said["speed"]
+    for command in (("predict", "a.png"), ("evaluate", "data"), ("benchmark",)):
+        (tmp_path / "a.png").touch()
+        status, _, err = condetr(*command, "--model", model, "--precision", "fp16", "--device", "cpu")
+        assert (status, command[0]) == (2, command[0])
+        assert "fp16 does not pay on cpu" in err
+
+
 def _network(model):
     import condetr
 

@@ -1,10 +1,12 @@
 """The Predictor answers by a faster copy: the same results, and the network is left alone."""
 
+import pytest
 import torch
 
 from condetr.prediction.predictor import Predictor
+from condetr.speed.fast_detector import FastSegmenter
 from condetr.speed.freshness import moment_of
-from tests.tiny import LABELS, PREPROCESSING
+from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 from tests.unit.prediction.test_predictor import noise
 
 
@@ -20,3 +22,21 @@ def test_fast_and_plain_find_the_same(detector):
         torch.testing.assert_close(fast.boxes, plain.boxes, atol=1e-3, rtol=0)  # pixels; rounding in another order
         torch.testing.assert_close(fast.scores, plain.scores, atol=1e-5, rtol=0)
     assert moment_of(detector) == before
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_fast_and_plain_segment_the_same(task):
+    segmenter = tiny_segmenter()
+    before = moment_of(segmenter)
+    options = {"task": task, "mask_threshold": 0.5 if task == "instance" else 0.1}
+    for fast, plain in zip(found_by(segmenter, **options), found_by(segmenter, fast=False, **options), strict=True):
+        assert fast.labels.tolist() == plain.labels.tolist()
+        assert len(fast) > 0
+        covered, expected = (one.masks if task == "instance" else one.segments for one in (fast, plain))
+        assert (covered != expected).float().mean() < 1e-3, "a mask may move where it is undecided"
+        assert expected.float().std() > 0
+    assert moment_of(segmenter) == before
+
+
+def test_a_segmenter_answers_by_its_copy():
+    assert isinstance(Predictor(tiny_segmenter(), PREPROCESSING, LABELS, device="cpu")._detector, FastSegmenter)

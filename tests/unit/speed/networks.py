@@ -5,6 +5,7 @@ import torch
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.resnet_names import RESNETS
+from condetr.model.segmenter import ConditionalDetrSegmenter
 from tests.scramble import scramble
 
 # Channels below and above what Winograd's products need.
@@ -28,8 +29,16 @@ BACKBONES = {
     "resnet26t of timm": RESNETS["resnet26t"],
 }
 
+THREE_STAGES = ResNetDescription(depths=(1, 2, 1), widths=(16, 24, 32), stem_widths=(8,))
 
-def detector(backbone: ResNetDescription = SMALL, **changes) -> ConditionalDetr:
+
+def segmenter(backbone: ResNetDescription = THREE_STAGES, **changes) -> ConditionalDetrSegmenter:
+    return detector(backbone, ConditionalDetrSegmenter, **({"encoder_attention_heads": 8} | changes))
+
+
+def detector(
+    backbone: ResNetDescription = SMALL, kind: type[ConditionalDetr] = ConditionalDetr, **changes
+) -> ConditionalDetr:
     settings = {
         "backbone": backbone,
         "num_labels": 3,
@@ -42,7 +51,7 @@ def detector(backbone: ResNetDescription = SMALL, **changes) -> ConditionalDetr:
         "decoder_attention_heads": 2,
         "decoder_ffn_dim": 40,
     }
-    network = scramble(ConditionalDetr(DetectorConfig(**(settings | changes)))).eval()
+    network = scramble(kind(DetectorConfig(**(settings | changes)))).eval()
     with torch.no_grad():  # queries that differ and see each other: else a slip among them stays within rounding
         network.decoder.object_queries.normal_(0, 3, generator=torch.Generator().manual_seed(1))
         for layer in network.decoder.layers:
