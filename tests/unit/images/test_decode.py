@@ -53,6 +53,12 @@ def test_pictures_come_out_upright(kind, orientation):
     assert_quarters(decode(stored(orientation, kind)), 12)
 
 
+@pytest.mark.parametrize("orientation", STORED_AS)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_what_was_turned_is_not_turned_again(kind, orientation):
+    assert_quarters(decode(decode(stored(orientation, kind))), 12)
+
+
 def test_a_pil_picture_is_turned_too(tmp_path):
     (tmp_path / "a.jpg").write_bytes(stored(6, "JPEG"))
     with Image.open(tmp_path / "a.jpg") as lazy:
