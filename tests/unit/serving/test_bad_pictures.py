@@ -9,7 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from tests.unit.serving.served import encoded
+from tests.tiny import tiny_segmenter
+from tests.unit.serving.served import Watched, encoded, predictor_of, serving
 from tests.unit.serving.test_answers import form, form_type
 
 INSIDES = re.compile(
@@ -26,13 +27,18 @@ def is_clean(answer):
     return True
 
 
-def test_every_picture_of_the_corpus_is_answered_or_refused(shared, service):
+@pytest.fixture(scope="module")
+def corpus(shared):
     folder = shared / "badinputs/public"
     cases = [case for case in json.loads((folder / "manifest.json").read_text()) if case["group"] == "image"]
     files = [folder / case["file"] for case in cases if "file" in case]
     assert len(files) > 30
+    return files
+
+
+def test_every_picture_of_the_corpus_is_answered_or_refused(corpus, service):
     refused = 0
-    for file in files:
+    for file in corpus:
         content = file.read_bytes()
         for answer in (
             service.predict(content),
@@ -45,6 +51,31 @@ def test_every_picture_of_the_corpus_is_answered_or_refused(shared, service):
             refused += answer.status != 200
     assert refused > 20
     assert service.predict(encoded()).status == 200
+
+
+def test_so_it_is_where_masks_are_asked_for(corpus):
+    with serving(predictor=predictor_of(tiny_segmenter(), task="instance"), threshold=0.6) as served:
+        for file in corpus:
+            content = file.read_bytes()
+            assert not content or is_clean(served.predict(content, "?masks=true")), file.name
+        assert served.predict(encoded(), "?masks=true").status == 200
+
+
+def test_so_it_is_on_the_page(corpus, tmp_path, monkeypatch):
+    pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
+    from tests.unit.serving.test_page import handlers_of, sent
+
+    monkeypatch.setattr("gradio.Warning", lambda message: None)
+    handlers = handlers_of(Watched(), tmp_path, pixels=50_000_000)
+    refused = 0
+    for file in corpus:
+        seen, _ = handlers["look"](sent(file), None, "")
+        _, table, said, *_ = handlers["show"](seen, 0.5, None)
+        if isinstance(seen, str):
+            assert table["data"] == [], file.name
+            assert not INSIDES.search(said), said
+            refused += 1
+    assert refused > 10
 
 
 def png_of(width, height):
