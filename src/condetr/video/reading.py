@@ -1,26 +1,22 @@
 """The frames of a video file or a camera, upright and in order, each with its time, every one accounted for."""
 
 import os
-import stat
-import sys
 from bisect import bisect, insort
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from condetr.core.errors import UsageError, VideoError
+from condetr.core.errors import VideoError
 from condetr.images.moment import Moment
 from condetr.video.library import pyav
+from condetr.video.opening import open_camera, open_file
 
 Place: TypeAlias = str | os.PathLike[str] | int
-FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"  # no playlists: they would open other files and addresses
-_CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 _SLACK = 1.5  # frames that a duration may be longer than what is displayed
 
 
@@ -53,7 +49,9 @@ class Video:
         self.is_camera = isinstance(place, int)
         self.name = f"camera {place}" if self.is_camera else os.fsdecode(os.fspath(place))  # type: ignore[arg-type]
         self._av = pyav()
-        self._container: Any = _camera(self._av, place) if isinstance(place, int) else _file(self._av, self.name)
+        self._container: Any = (
+            open_camera(self._av, place) if isinstance(place, int) else open_file(self._av, self.name)
+        )
         attached = self._av.stream.Disposition.attached_pic  # the cover of a song
         videos = [one for one in self._container.streams.video if not one.disposition & attached]
         if not videos:
@@ -167,33 +165,6 @@ class Video:
 
     def _cut_off(self, where: str) -> VideoError:
         return VideoError(f"is cut off {where}", source=self.name, hint="copy or download it again")
-
-
-def _file(av: Any, path: str) -> Any:
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot be read: {reason}", source=path, hint="check the path") from None
-    if not stat.S_ISREG(mode):
-        raise UsageError("is no file", source=path, hint="check the path")
-    try:
-        return av.open(path, options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
-    except av.FFmpegError as error:
-        hint = "it is no video, or a damaged one; supported: MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV, OGG"
-        raise VideoError(f"cannot be opened: {error.strerror}", source=path, hint=hint) from error
-
-
-def _camera(av: Any, number: int) -> Any:
-    if sys.platform not in _CAMERAS:
-        raise UsageError("cameras are read on Linux and macOS only", source=f"camera {number}")
-    kind, place = _CAMERAS[sys.platform]
-    try:
-        return av.open(place.format(number), format=kind)
-    except (av.FFmpegError, OSError) as error:
-        raise UsageError(
-            f"cannot be opened: {error.strerror}", source=f"camera {number}", hint="is it in use?"
-        ) from error
 
 
 def _upright(frame: Any) -> Image.Image:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from condetr.core.errors import MissingExtraError, UsageError, VideoError
-from condetr.video import reading
+from condetr.video import opening
 from condetr.video.reading import Video
 from tests.videos import av, brightness, cut, make_noisy_video, make_sound, make_video, picture
 
@@ -175,7 +175,7 @@ def test_frames_are_decoded_when_they_are_asked_for(tmp_path):
 
 
 def test_a_camera_is_a_video_without_an_end(monkeypatch):
-    monkeypatch.setitem(reading._CAMERAS, sys.platform, ("lavfi", "testsrc=size=64x48:rate=10:n={}"))
+    monkeypatch.setitem(opening._CAMERAS, sys.platform, ("lavfi", "testsrc=size=64x48:rate=10:n={}"))
     with Video(0) as video:
         frames = iter(video)
         first = [next(frames) for _ in range(5)]
