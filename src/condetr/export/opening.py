@@ -1,5 +1,6 @@
 """Files of graphs, opened by the library that runs them."""
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -72,10 +73,12 @@ def _open_openvino(file: Path, threads: int, *_: Any) -> _Opened:
     core = needed("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     model = core.compile_model(str(file), "CPU", options)
-    request = model.create_infer_request()
+    own = threading.local()  # threads that share a request get each other's answers
 
     def run(given: Arrays) -> Arrays:
-        answer: Any = request.infer(dict(given))
+        if not hasattr(own, "request"):
+            own.request = model.create_infer_request()
+        answer: Any = own.request.infer(dict(given))
         return {value.any_name: array for value, array in answer.items()}
 
     return _Opened(run, _names_of(model.inputs), _names_of(model.outputs))
