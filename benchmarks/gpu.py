@@ -95,6 +95,7 @@ class Bench:
             captured = Captured(ours)
             runs["condetr, CUDA graph"] = lambda: captured(pixels)
         if self.compiles:
+            torch.compiler.reset()  # torch gives up on code that it has compiled too often
             their_compiled, our_compiled = torch.compile(theirs), hasten(plain, self.device, Wish(name, compile=True))
             runs["transformers, compiled"] = lambda: their_compiled(given, mask)
             runs["condetr, compiled"] = lambda: our_compiled(pixels)

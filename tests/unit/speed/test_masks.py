@@ -10,6 +10,7 @@ from condetr.speed.choice import choose, hasten
 from condetr.speed.constants import keep_constants
 from condetr.speed.fast_detector import FastSegmenter
 from condetr.speed.folding import fold_norms
+from condetr.speed.freshness import moment_of
 from condetr.speed.masks import SparingMaskHead, convolve_before_enlarging
 from condetr.speed.onednn import is_available
 from condetr.speed.winograd import WinogradConvolution, multiply_less
@@ -117,3 +118,14 @@ def test_weights_of_another_precision():
     [mine] = fast.segment(fast.trace(pixels.double(), mask), [ALL])
     [theirs] = plain.segment(plain.trace(pixels.double(), mask), [ALL])
     torch.testing.assert_close(mine, theirs.detach())
+
+
+@pytest.mark.parametrize("step", [convolve_before_enlarging, hastened])
+def test_the_segmenter_stays_as_it_is(step):
+    plain = segmenter()
+    before = moment_of(plain)
+    fast = step(plain)
+    fast.segment(fast.trace(*inputs()), [ALL, ALL])
+    assert moment_of(plain) == before
+    mine = {tensor.data_ptr() for tensor in (*plain.parameters(), *plain.buffers())}
+    assert mine.isdisjoint(tensor.data_ptr() for tensor in (*fast.parameters(), *fast.buffers()))
