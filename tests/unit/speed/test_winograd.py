@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from condetr.speed import winograd
+from condetr.speed import tiles
 from condetr.speed.convolution import FoldedConvolution, Pace
 from condetr.speed.toom_cook import transforms
 from condetr.speed.winograd import WinogradConvolution
@@ -19,7 +19,7 @@ def test_the_transforms_convolve():
 @pytest.mark.parametrize("chunk", [1, 8 << 20])
 @torch.no_grad()
 def test_it_is_the_convolution(dilation, size, chunk, monkeypatch):
-    monkeypatch.setattr(winograd, "_CHUNK", chunk)
+    monkeypatch.setattr(tiles, "_CHUNK", chunk)
     around = (dilation, dilation)
     weight, bias = torch.randn(5, 7, 3, 3, dtype=torch.double), torch.randn(5, dtype=torch.double)
     plain = FoldedConvolution(weight, bias, Pace((1, 1), around, around))

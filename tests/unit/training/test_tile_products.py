@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from condetr.model.convolution import ConvNorm
+from condetr.speed import tiles
 from condetr.training import tile_products
 from condetr.training.cell_products import Pace
 from condetr.training.scaled_convolution import ScaledConvolution
@@ -22,7 +23,7 @@ def maps(batch, channels, *size, layout=torch.channels_last):
 @pytest.mark.parametrize("chunk", [1, 8 << 20])
 def test_maps_and_gradients_are_those_of_torch(size, layout, chunk, monkeypatch):
     """1e-5 of the largest number: Winograd's transforms lose a digit of single precision's seven."""
-    monkeypatch.setattr(tile_products, "_CHUNK", chunk)
+    monkeypatch.setattr(tiles, "_CHUNK", chunk)
     x, weight = maps(size[0], 5, *size[1:], layout=layout), torch.randn(6, 5, 3, 3)
     precise = [one.double().requires_grad_() for one in (x, weight)]
     expected = torch.conv2d(*precise, padding=1)
