@@ -72,7 +72,7 @@ def _of_input(gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace) -
 def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace) -> Weight:
     if cell_products.is_cell_product(weight, pace):
         return cell_products.gradient_of_weight(gradient, x, pace)
-    if tile_products.is_tile_product(x, weight, pace, tile_products.FEWEST_FOR_WEIGHT):
+    if tile_products.is_tile_product(x, weight, pace, of_weight=True):
         return tile_products.gradient_of_weight(gradient, x)
     if weight.device.type == "cpu":  # oneDNN is up to 2.7 times as fast with colours first where it sees neighbours
         gradient, x = gradient.contiguous(), x.contiguous()

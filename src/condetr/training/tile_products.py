@@ -15,8 +15,8 @@ from condetr.speed.toom_cook import OUT
 from condetr.speed.winograd import FEWEST_CHANNELS
 from condetr.training.cell_products import Pace, Weight
 
-FEWEST_FOR_WEIGHT = 64  # torch's own kernel is at less than half the speed of its others there
-TILES_A_CHANNEL = 1 / 16  # with fewer, reading the transformed weight takes what the products save
+TILES_A_CHANNEL = 1 / 8  # with fewer, reading the transformed weight takes what the products save
+FEWEST_FOR_WEIGHT, TILES_FOR_WEIGHT = 64, 1 / 16  # torch's own kernel is at half the speed of its others there
 
 
 @cache
@@ -24,13 +24,17 @@ def _transform() -> Matrices:
     return Matrices(*(one.float() for one in matrices()))
 
 
-def is_tile_product(x: FeatureMap, weight: Weight, pace: Pace, fewest: int = FEWEST_CHANNELS) -> bool:
-    """Whether this gains: in single precision on a CPU, where there are channels and tiles enough."""
+def is_tile_product(x: FeatureMap, weight: Weight, pace: Pace, *, of_weight: bool = False) -> bool:
+    """Whether this gains, for a map or for the gradient of the weight.
+
+    It does in single precision on a CPU, where there are channels and tiles enough.
+    """
     usual = pace == Pace((1, 1), (1, 1), (1, 1)) and tuple(weight.shape[2:]) == (3, 3)
     plain = x.device.type == "cpu" and x.dtype == torch.float32
     batch, channels, height, width = x.shape
     tiles = batch * -(-height // OUT) * -(-width // OUT)
-    return usual and plain and min(weight.shape[:2]) >= fewest and tiles >= TILES_A_CHANNEL * channels
+    fewest, share = (FEWEST_FOR_WEIGHT, TILES_FOR_WEIGHT) if of_weight else (FEWEST_CHANNELS, TILES_A_CHANNEL)
+    return usual and plain and min(weight.shape[:2]) >= fewest and tiles >= share * channels
 
 
 def convolved(x: FeatureMap, weight: Weight) -> FeatureMap:

@@ -42,19 +42,29 @@ def test_maps_and_gradients_are_those_of_torch(size, layout, chunk, monkeypatch)
 @pytest.mark.parametrize(
     ("channels", "size", "pace", "dtype", "expected"),
     [
-        (128, (9, 12), USUAL, torch.float32, True),
+        (128, (17, 22), USUAL, torch.float32, True),
+        (128, (9, 12), USUAL, torch.float32, False),
         (64, (9, 12), USUAL, torch.float32, False),
         (128, (9, 12), Pace((2, 2), (1, 1), (1, 1)), torch.float32, False),
         (128, (9, 12), Pace((1, 1), (2, 2), (2, 2)), torch.float32, False),
         (128, (9, 12), USUAL, torch.bfloat16, False),
-        (512, (9, 12), USUAL, torch.float32, False),
-        (512, (25, 34), USUAL, torch.float32, True),
+        (512, (15, 20), USUAL, torch.float32, False),
+        (512, (25, 40), USUAL, torch.float32, True),
     ],
 )
 def test_only_where_it_gains(channels, size, pace, dtype, expected):
     x, weight = torch.zeros(1, channels, *size, dtype=dtype), torch.zeros(channels, channels, 3, 3)
     assert tile_products.is_tile_product(x, weight, pace) is expected
     assert not tile_products.is_tile_product(x, torch.zeros(channels, channels, 1, 1), Pace((1, 1), (0, 0), (1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "expected"),
+    [(32, (40, 40), False), (64, (9, 12), True), (512, (30, 40), True), (512, (9, 12), False)],
+)
+def test_the_gradient_of_the_weight_gains_sooner(channels, size, expected):
+    x, weight = torch.zeros(1, channels, *size), torch.zeros(channels, channels, 3, 3)
+    assert tile_products.is_tile_product(x, weight, USUAL, of_weight=True) is expected
 
 
 @pytest.fixture
