@@ -14,7 +14,9 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from statistics import median, quantiles
 
 from PIL import Image
@@ -31,32 +33,38 @@ def capacity(options: argparse.Namespace, picture: bytes, service: Service, seco
 
 
 def overload(options: argparse.Namespace, picture: bytes) -> None:
-    """As many callers as twice the queue, so that half of them are always sent away; capacity before and after."""
-    queue = options.clients
+    """Twice as many callers as the queue has places, in turns with as many as it has: what is served, and memory."""
+    queue, turns = options.clients, 6
     service = Service(options, "--set", f"limits.queue={queue}")
-    before = capacity(options, picture, service)
-    resident, done = [(0.0, service.resident())], threading.Event()
-    started = time.monotonic()
+    resident, done = [], threading.Event()
 
     def watch() -> None:
         while not done.wait(2):
-            resident.append((time.monotonic() - started, service.resident()))
+            resident.append(service.resident())
 
     watcher = threading.Thread(target=watch)
+    capacities, overloads = [capacity(options, picture, service, 5)], []
     watcher.start()
-    # a caller that was sent away comes back after as long as one that was served takes
-    result = load(service.port, picture, callers=2 * queue, seconds=options.seconds, pause=queue / before)
+    for _ in range(turns):
+        # a caller that was sent away comes back after as long as one that was served takes
+        pause = queue / capacities[-1]
+        overloads.append(load(service.port, picture, callers=2 * queue, seconds=options.seconds / turns, pause=pause))
+        capacities.append(capacity(options, picture, service, 5))
     done.set()
     watcher.join()
-    after = capacity(options, picture, service)
-    settled = [one for one in resident if one[0] > options.seconds / 4]
-    slope = (settled[-1][1] - settled[0][1]) / (settled[-1][0] - settled[0][0]) * 60
-    say(
-        "overload",
-        result
-        | {"of capacity": round(float(result["served a second"]) / ((before + after) / 2), 3)}
-        | {"MB": [round(one[1]) for one in resident[:: max(1, len(resident) // 8)]], "MB a minute": round(slope, 2)},
-    )
+    rates = [float(one["served a second"]) for one in overloads]
+    around = [(before + after) / 2 for before, after in pairwise(capacities)]
+    statuses: Counter[int] = sum((Counter(one["statuses"]) for one in overloads), Counter())
+    quarter = len(resident) // 4
+    said = {
+        "statuses": dict(statuses),
+        "503 without Retry-After": sum(one["503 without Retry-After"] for one in overloads),
+        "served a second": rates,
+        "of capacity": [round(rate / full, 3) for rate, full in zip(rates, around, strict=True)],
+        "of capacity, all turns": round(sum(rates) / sum(around), 3),
+        "MB in every quarter (median)": [round(median(resident[i * quarter : (i + 1) * quarter])) for i in range(4)],
+    }
+    say("overload", said)
     service.end()
 
 
