@@ -21,7 +21,7 @@ demo: environment
 	$(BIN)/python demo/demo.py
 
 test: check
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 15
 
 check: environment lint types
 

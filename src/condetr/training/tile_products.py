@@ -40,13 +40,13 @@ def is_tile_product(x: FeatureMap, weight: Weight, pace: Pace, *, of_weight: boo
 def convolved(x: FeatureMap, weight: Weight) -> FeatureMap:
     """What ``conv2d(x, weight, padding=1)`` gives."""
     places = _transform().kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)
-    products = places.view(len(places), weight.shape[1], weight.shape[0])
-    return TileGrid(x).convolved(products, _transform())
+    return TileGrid(x).convolved(places.unflatten(1, (weight.shape[1], -1)), _transform())
 
 
 def gradient_of_input(gradient: FeatureMap, weight: Weight) -> FeatureMap:
-    """It is convolved with the weight turned around."""
-    return convolved(gradient, weight.flip(2, 3).transpose(0, 1))
+    """It is convolved with the weight turned around: what meets its last place is what usually meets the first."""
+    places = _transform().kernel.flip(1) @ weight.permute(2, 3, 0, 1).reshape(9, -1)
+    return TileGrid(gradient).convolved(places.unflatten(1, (len(weight), -1)), _transform())
 
 
 def gradient_of_weight(gradient: FeatureMap, x: FeatureMap) -> Weight:
@@ -54,9 +54,10 @@ def gradient_of_weight(gradient: FeatureMap, x: FeatureMap) -> Weight:
     transform, grid = _transform(), TileGrid(x)
     margins = 0, 0, 0, OUT * grid.across - width, 0, OUT * grid.down - height
     parts = pad(gradient.permute(0, 2, 3, 1), margins).view(batch, grid.down, OUT, grid.across, OUT, outputs)
-    summed = x.new_zeros(len(transform.into), inputs, outputs)
+    summed = x.new_empty(len(transform.into), inputs, outputs)
     for rows, tiles in grid.transformed(transform, outputs):
         part = parts[:, rows.start : rows.stop].permute(2, 4, 0, 1, 3, 5).reshape(OUT * OUT, -1)
-        summed.baddbmm_(tiles.transpose(1, 2), (transform.back.t() @ part).view(len(summed), -1, outputs))
+        spread = (transform.back.t() @ part).view(len(summed), -1, outputs)
+        summed.baddbmm_(tiles.transpose(1, 2), spread, beta=int(rows.start > 0))
     found = transform.kernel.t() @ summed.flatten(1)
     return found.view(3, 3, inputs, outputs).permute(3, 2, 0, 1)

@@ -86,7 +86,7 @@ def test_a_learning_convolution_takes_them_and_its_map_may_be_changed_in_place(c
     both, of_maps = (x, conv_norm.conv.weight), torch.randn(2, 128, 17, 22)
     found = lean(x).mul_(2)
     ours = torch.autograd.grad(found, both, of_maps)
-    assert counted == ["convolved", "gradient_of_input", "convolved", "gradient_of_weight"]
+    assert counted == ["convolved", "gradient_of_input", "gradient_of_weight"]
     wanted = 2 * conv_norm(x)
     theirs = torch.autograd.grad(wanted, both, of_maps)
     assert found.is_contiguous(memory_format=torch.channels_last)
