@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from PIL import __version__ as pillow
 from safetensors.torch import load_file
 
 from condetr.hf.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 from tests.conftest import SHARED
+from tests.golden.resampling import GRAY_LEVEL, OLD_PILLOW
 
 pytestmark = pytest.mark.filterwarnings("ignore:(max_size|pad_and_return_pixel_mask) is deprecated:FutureWarning")
 
@@ -25,8 +25,6 @@ PROCESSORS = {
     PIL5: ConditionalDetrImageProcessorPil,
     V4: ConditionalDetrImageProcessorPil,
 }
-OLD_PILLOW = int(pillow.split(".")[0]) < 13  # the numbers are of 13, which rounds otherwise where it resamples
-GRAY_LEVEL = 0.018  # after normalising
 NO_RGB = {"gray", "gray16", "rgba"}  # every peer needs three channels
 ROUNDED_BY_V4 = {"int_size_max_size", "upscale", "wide"}  # as condetr's PIL processor does; v5's does not
 PINNED_BELOW = {

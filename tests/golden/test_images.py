@@ -6,7 +6,6 @@ import json
 import pytest
 import torch
 from PIL import Image
-from PIL import __version__ as pillow
 from safetensors.torch import load_file
 
 from condetr.images.annotations import detection_labels
@@ -14,6 +13,7 @@ from condetr.images.labels import normalize_labels, pad_labels, resize_labels
 from condetr.images.modes import rgb_of
 from condetr.images.panoptic import panoptic_labels
 from condetr.images.preprocessing import Preprocessing
+from tests.golden.resampling import GRAY_LEVEL, OLD_PILLOW
 
 CASES = [
     "default_a",
@@ -43,8 +43,6 @@ CASES = [
     "upscale",
     "tiny",
 ]
-OLD_PILLOW = int(pillow.split(".")[0]) < 13  # the numbers are of 13, which rounds otherwise where it resamples
-GRAY_LEVEL = 0.018  # after normalising
 ONLY_NEW = {"max_hw", "pad_size", "tiny", "no_convert"}  # 4.34 refuses or ignores these
 INFINITE_IN_4_34 = {"no_rescale"}  # it casts mean and std to the picture's bytes, so it divides by 0
 SAME_IN_BOTH_BUT_FOR_ROUNDING = {"wide", "upscale", "int_size_max_size", "default_a"}

@@ -20,6 +20,13 @@ def area_of(boxes_xyxy: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes"]:
     return width * height
 
 
+def iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
+    """Intersection over union of xyxy boxes, element by element; 0 of two boxes without area."""
+    sides = torch.minimum(one[..., 2:], other[..., 2:]) - torch.maximum(one[..., :2], other[..., :2])
+    shared = sides.clamp(min=0).prod(dim=-1)
+    return shared / (area_of(one) + area_of(other) - shared).clamp(min=torch.finfo(one.dtype).tiny)
+
+
 def generalized_iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
     """Generalised intersection over union of xyxy boxes, element by element; broadcast for pairs.
 

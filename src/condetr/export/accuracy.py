@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import Tensor
-
-from condetr.core.boxes import area_of
+from condetr.core.boxes import iou
 from condetr.core.errors import GateError
 from condetr.images.detections import Detections
 
@@ -46,22 +44,14 @@ def found_again(expected: Sequence[Detections], given: Sequence[Detections]) -> 
         free = list(range(len(theirs)))
         for number in range(len(ours)):
             near = [place for place in free if theirs.labels[place] == ours.labels[number]]
-            near = [place for place in near if _iou(ours.boxes[number], theirs.boxes[place]) >= _SAME_PLACE]
+            near = [place for place in near if iou(ours.boxes[number], theirs.boxes[place]) >= _SAME_PLACE]
             if near:
-                best = max(near, key=lambda place: _iou(ours.boxes[number], theirs.boxes[place]))
+                best = max(near, key=lambda place: float(iou(ours.boxes[number], theirs.boxes[place])))
                 free.remove(best)
                 again += 1
                 differences.append(float((ours.scores[number] - theirs.scores[best]).abs()))
     more = sum(map(len, given)) - again
     return FoundAgain(len(expected), detections, again, more, max(differences))
-
-
-def _iou(one: Tensor, other: Tensor) -> float:
-    low, high = one[:2].maximum(other[:2]), one[2:].minimum(other[2:])
-    width, height = (high - low).clamp(min=0).tolist()
-    shared = width * height
-    union = float(area_of(one) + area_of(other)) - shared
-    return shared / union if union > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
-from condetr.core.boxes import area_of
+from condetr.core.boxes import iou
 from condetr.core.errors import CondetrError, UsageError
 from condetr.images.detections import Detections
 from condetr.images.pictures import pil_of
@@ -169,12 +169,6 @@ def _first_of_each(found: Detections, look: Int64[Tensor, "detections"]) -> Int6
     for one in found.scores.argsort(descending=True, stable=True).tolist():
         rivals = torch.tensor(kept, dtype=torch.int64)
         rivals = rivals[(look[rivals] != look[one]) & (found.labels[rivals] == found.labels[one])]
-        if not (_iou(found.boxes[one], found.boxes[rivals]) >= _SAME).any():
+        if not (iou(found.boxes[one], found.boxes[rivals]) >= _SAME).any():
             kept.append(one)
     return torch.tensor(kept, dtype=torch.int64)
-
-
-def _iou(one: Float[Tensor, "4"], others: Float[Tensor, "others 4"]) -> Float[Tensor, "others"]:
-    sides = torch.minimum(one[2:], others[:, 2:]) - torch.maximum(one[:2], others[:, :2])
-    shared = sides.clamp(min=0).prod(dim=1)
-    return shared / (area_of(one) + area_of(others) - shared).clamp(min=1e-9)
