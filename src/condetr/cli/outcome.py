@@ -11,6 +11,7 @@ import typer
 from condetr.cli.interruption import Stopped, stopping_at_once
 from condetr.cli.reporting import ReaderGoneError, say
 from condetr.core.errors import CondetrError
+from condetr.core.out_of_memory import is_out_of_memory
 
 BUG, USAGE, ALL_FAILED, PARTIAL, MODEL = 1, 2, 3, 4, 5
 _READER_GONE = 141  # 128 + SIGPIPE, as the shell shows it for other programs; Windows has no such signal
@@ -43,7 +44,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
             return USAGE, error.format_message()  # type: ignore[attr-defined]
         case Stopped():
             return error.exit_status, f"stopped by {error}"
-        case MemoryError():
+        case _ if is_out_of_memory(error):
             return MODEL, "out of memory (try a smaller batch or smaller pictures)"
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"

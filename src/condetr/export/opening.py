@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from condetr.core.errors import CheckpointError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import needed
 from condetr.export.formats import BEST, EVIDENCE, GRAPH_FILES, MASK_FILES, PREDICTION, Format
 
@@ -45,6 +46,10 @@ def _open(form: Format, file: Path, threads: int, takes: tuple[str, ...], gives:
     try:
         opened = _OPENERS[form](file, threads, takes, gives)
     except Exception as error:  # each library has its own ways to say that a file is damaged
+        if is_out_of_memory(error):
+            raise out_of_memory(
+                "while it was opened", source=file, hint="free memory, or export a smaller model"
+            ) from error
         said = str(error).strip().splitlines() or [type(error).__name__]
         reason = f"cannot be read: {said[0][:200]}"
         raise CheckpointError(reason, source=file, hint="export the model again") from error

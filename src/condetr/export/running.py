@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from condetr.core.errors import ModelError, UsageError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.export.formats import CLUES, EVIDENCE, Format
@@ -93,7 +94,9 @@ def open_network(
 def _ran(run: Run, given: Arrays, what: str) -> Arrays:
     try:
         return run(given)
-    except (RuntimeError, ValueError) as error:
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(f"with {what}", hint="lower batch or the image size") from error
         said = str(error).strip().splitlines()
         reason = f"the exported graph cannot be run on {what}: {said[-1]}"
         raise ModelError(reason, hint="lower batch or the image size, or use the model itself") from error

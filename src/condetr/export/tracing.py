@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from condetr.core.errors import ModelError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import quiet
 from condetr.export.formats import AXES
 from condetr.export.graph import Graph
@@ -76,6 +77,8 @@ def _recorded(graph: Graph, inputs: Mapping[str, Tensor], free: Collection[str])
             given = tuple(inputs.values())
             program = torch.export.export(graph, given, dynamic_shapes=shapes, strict=False)
     except Exception as error:  # whatever PyTorch raises here is about this network
+        if is_out_of_memory(error):
+            raise out_of_memory("in the export", hint="free memory, or export a smaller model") from error
         reason = f"cannot be exported: {str(error).strip().splitlines()[0]}"
         raise ModelError(reason, item="model", hint="--no-dynamic may work; --debug shows more") from error
     return Recorded(program, dict(inputs), dict(zip(graph.outputs, outputs, strict=True)), free)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from condetr.core.errors import CondetrError, ModelError, UsageError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
@@ -206,10 +207,10 @@ class Predictor:
         try:
             return self._find(pixels, mask, [picture.frame for picture in pictures])
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            reason = f"out of memory with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
-            raise ModelError(reason, hint="lower batch or the image size") from error
+            where = f"with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
+            raise out_of_memory(where, hint="lower batch or the image size") from error
 
     def _detections(self, picture: "Prepared", found: Findings) -> Detections:
         content = picture.source.content
@@ -250,8 +251,3 @@ class Prepared:
 
 def _named(error: CondetrError, source: str) -> CondetrError:
     return type(error)(error.reason, source=source, item=error.item, hint=error.hint)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On the CPU torch says so in words only."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)

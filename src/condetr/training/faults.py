@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
-
+from condetr.core import out_of_memory as memory
 from condetr.core.errors import DataError, ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.training.companions import Companion
@@ -61,18 +60,11 @@ class Watch:
             self.say(Warned(text if self.said[kind] < SHOWN else f"{text}; more of these are only counted"))
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    said = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
-    )
-
-
 def out_of_memory(where: str, batches: Sequence[TrainingBatch]) -> ModelError:
     sizes = ", ".join("x".join(map(str, batch.pixels.shape)) for batch in batches)
     given = f", with batches of {sizes} (pictures x colours x height x width)" if sizes else ""
-    return ModelError(
-        f"out of memory {where}{given}",
+    return memory.out_of_memory(
+        f"{where}{given}",
         hint="lower --batch (and raise --accumulate as much), --max-size or --image-size; or give --recompute",
     )
 

@@ -8,11 +8,12 @@ from typing import TypeAlias
 import torch
 
 from condetr.core.errors import CheckpointError, ModelError
+from condetr.core.out_of_memory import is_out_of_memory
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.finding import Task
 from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
-from condetr.training.faults import Watch, is_lost_contact, is_out_of_memory, lost_contact, out_of_memory
+from condetr.training.faults import Watch, is_lost_contact, lost_contact, out_of_memory
 from condetr.training.interruption import Interruption
 from condetr.training.journal import Journal
 from condetr.training.keeping import Keeper

@@ -10,7 +10,7 @@ from condetr.data.batches import TrainingBatch
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
 from condetr.training.events import Warned
-from condetr.training.faults import IN_A_ROW, SHOWN, Watch, is_out_of_memory
+from condetr.training.faults import IN_A_ROW, SHOWN, Watch
 from condetr.training.learner import Learner
 from condetr.training.optimiser import build_optimiser
 from condetr.training.precision import Precision
@@ -184,12 +184,3 @@ def test_unreadable_pictures_are_named_a_few_times():
     assert said[0] == Warned("left out: b.jpg: gone")
     with pytest.raises(DataError, match=r"b\.jpg: gone"):
         Watch("skip", "stop", said.append).look_at([batch])
-
-
-def test_out_of_memory_is_recognised():
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
-    assert is_out_of_memory(MemoryError())
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(1 << 60)
-    assert is_out_of_memory(caught.value)
-    assert not is_out_of_memory(RuntimeError("shapes differ"))

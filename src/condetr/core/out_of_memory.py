@@ -1,0 +1,34 @@
+"""How the libraries in use say that no memory is left: the one place that knows their words."""
+
+import errno
+
+import torch
+
+from condetr.core.errors import CondetrError, ModelError
+
+_WORDS = (
+    "out of memory",  # CUDA, MPS, and torch's allocator in its later versions
+    "can't allocate memory",  # torch on the CPU
+    "not enough memory",  # the same on Windows
+    "Cannot allocate memory",  # the C library
+    "Failed to allocate memory",  # ONNX Runtime
+    "ALLOC_FAILED",  # cuDNN and cuBLAS
+    "bad_alloc",  # C++
+    "bad allocation",  # the same on Windows
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is an error of a library or of Python that says so; errors of our own have been explained."""
+    if isinstance(error, CondetrError):
+        return False
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+
+
+def out_of_memory(where: str, *, source: object = None, hint: str) -> ModelError:
+    """The error that every command gives for it; ``where`` follows the words "out of memory"."""
+    return ModelError(f"out of memory {where}", source=source, hint=hint)
