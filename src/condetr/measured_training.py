@@ -1,7 +1,6 @@
 """Training that is measured on the way: where the rooms for training and for evaluation meet."""
 
 import difflib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from condetr.beginning import Beginning
 from condetr.checkpoints.labels_json import STUFF
 from condetr.core.errors import SettingsError, UsageError
+from condetr.core.launcher import is_first_process, process_count
 from condetr.data.parts import parts_of
 from condetr.data.records import Dataset
 from condetr.evaluation.evaluate import evaluate_detector
@@ -22,7 +22,7 @@ from condetr.prediction.finding import Task
 from condetr.prediction.output_folder import next_free
 from condetr.training.events import Noted, Say, nobody_listens
 from condetr.training.preparation import resized
-from condetr.training.processes import check_installed, is_first_process
+from condetr.training.processes import check_installed
 from condetr.training.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
@@ -61,7 +61,7 @@ def run(
     Raises:
         CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
-    if output is None and (resume or int(os.environ.get("WORLD_SIZE", "1")) > 1):
+    if output is None and (resume or process_count() > 1):
         raise SettingsError("must be given to resume, and where several processes train together", item="output")
     if output is not None and output.resolve() == Path(data).resolve():
         raise UsageError("is the data set itself", source=output, item="output", hint="choose another --output")

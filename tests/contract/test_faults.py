@@ -15,7 +15,7 @@ INJECTED = {
     ),
     "TRN-03 out of memory in a step": (
         "unit/training/test_loop.py::test_out_of_memory_says_what_to_lower_and_loses_no_step",
-        "unit/training/test_steps.py::test_out_of_memory_is_recognised",
+        "unit/core/test_out_of_memory.py::test_every_library_is_understood_and_the_command_says_it_in_one_way",
     ),
     "TRN-04 out of memory in the evaluation": (
         "unit/training/test_loop.py::test_an_evaluation_that_fails_is_repeated_and_nothing_else",

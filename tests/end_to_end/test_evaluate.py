@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,13 +23,13 @@ def scenes(tmp_path_factory):
 
 def test_two_processes_count_every_picture_once(command, scenes):
     """Seven pictures, two processes: the report of one, written once."""
-    words = ["evaluate", "scenes", "--model", "model", "--map", "map.yaml", "--device", "cpu", "--json"]
-    alone = command(*words, "--output", "alone", cwd=scenes)
+    words = ["evaluate", "scenes", "--model", "model", "--map", "map.yaml", "--json"]
+    alone = command(*words, "--output", "alone", "--device", "cpu", cwd=scenes)
     assert alone.returncode == 0, alone.stderr
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "condetr"]
-    both = subprocess.run(
-        [*launcher, *words, "--output", "both"], cwd=scenes, capture_output=True, text=True, check=False
-    )
+    words = [*launcher, *words, "--output", "both"]
+    without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    both = subprocess.run(words, cwd=scenes, env=without_gpu, capture_output=True, text=True, check=False)
     assert both.returncode == 0, both.stderr
     said = [json.loads(one.stdout) | {"output": None} for one in (alone, both)]
     assert said[0] == said[1]

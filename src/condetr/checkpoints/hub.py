@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from condetr.bundled import DIGITS, FOLDER
 from condetr.checkpoints.files import PICKLES, WEIGHTS
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, first_line_of
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 SETTINGS = ["config.json", "preprocessor_config.json"]
@@ -90,5 +90,5 @@ def _download(name: str, patterns: list[str], options: dict[str, Any]) -> Path:
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
         reason, hint = "is no local folder, and not in the cache", "connect, or give the path of a downloaded folder"
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
-        reason, hint = f"cannot be fetched: {str(error).splitlines()[0]}", "connect, or give the path of a folder"
+        reason, hint = f"cannot be fetched: {first_line_of(error)}", "connect, or give the path of a folder"
     raise CheckpointError(f"{reason} (cache {cache})", source=name, hint=hint)

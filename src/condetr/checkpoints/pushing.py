@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from condetr.core.errors import StorageError, UsageError
+from condetr.core.errors import StorageError, UsageError, first_line_of
 
 SENT = ("config.json", "model.safetensors", "preprocessor_config.json", "README.md")
 
@@ -48,7 +48,7 @@ def push(
             commit_message=message,
         )
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line_of(error)
         raise StorageError(
             f"cannot be uploaded to: {reason}", source=repository, hint="`hf auth login`, and check the name"
         ) from error

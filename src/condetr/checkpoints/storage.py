@@ -11,13 +11,8 @@ from condetr.core.errors import StorageError
 UNNAMED = ".unfinished"  # how a file ends that has no name yet
 
 
-def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]], *, to_disk: bool = True) -> None:
+def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
     """Let each writer fill a temporary file, then give all of them their names at once.
-
-    Args:
-        folder: made if needed.
-        writers: what fills each file, by its name.
-        to_disk: wait until they would survive a power failure; else whoever calls does so, with `reach_disk`.
 
     Raises:
         StorageError: the folder cannot be made or written, or the disk is full. What was there before still is.
@@ -31,13 +26,11 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]], *, 
             temporary = Path(path)
             written[temporary] = folder / name
             write(temporary)
-            if to_disk:
-                reach_disk(temporary)
+            _reach_disk(temporary)
         for temporary, final in written.items():
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(final)
-        if to_disk and writers:
-            reach_disk(folder)
+        _reach_disk(folder)
     except OSError as error:
         reason = f"cannot be written: {error.strerror or error}"
         raise StorageError(reason, source=folder, hint="check the path, its permissions and the free space") from error
@@ -53,8 +46,7 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def reach_disk(path: Path) -> None:
-    """Wait until the file, or the names in the folder, would survive a power failure."""
+def _reach_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

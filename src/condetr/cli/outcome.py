@@ -32,7 +32,7 @@ def exit_status_of(run: Callable[[], int | None], *, debug: bool) -> int:
             traceback.print_exc()
         elif status == BUG:
             reason += " (--debug shows the traceback)"
-        say(f"condetr: error: {reason}")
+        say(f"condetr: error: {reason or type(error).__name__}")
         return status
 
 
@@ -41,7 +41,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
         case CondetrError():
             return error.exit_status, str(error)
         case _PARSER_ERROR():
-            return USAGE, error.format_message()  # type: ignore[attr-defined]
+            return USAGE, error.format_message() or "a command is missing"  # type: ignore[attr-defined]
         case Stopped():
             return error.exit_status, f"stopped by {error}"
         case _ if is_out_of_memory(error):

@@ -1,6 +1,5 @@
 """``condetr train``: from labelled pictures to a detector."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import typer
 from condetr.cli.reporting import Reporter, jsonable
 from condetr.cli.train_progress import listening
 from condetr.cli.train_settings import TrainSettings
+from condetr.core.launcher import is_first_process
 
 if TYPE_CHECKING:
     from condetr.beginning import Beginning
@@ -34,7 +34,7 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
 
     from condetr.measured_training import run
 
-    is_first = os.environ.get("RANK", "0") == "0"
+    is_first = is_first_process()
     if not is_first:
         reporter.verbosity = -1
     for note in settings.notes():

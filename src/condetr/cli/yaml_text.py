@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from condetr.core.errors import SettingsError
+from condetr.core.errors import SettingsError, first_line_of
 
 MOST_CHARACTERS = 256 * 1024
 DEEPEST = 16
@@ -60,4 +60,4 @@ def plain_yaml(text: str, *, source: object) -> Any:
         line = None if mark is None else f"line {mark.line + 1}"
         raise SettingsError(f"is not readable YAML: {error.problem}", source=source, item=line) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, the 31st of February
-        raise SettingsError(f"is not readable YAML: {str(error).splitlines()[0]}", source=source) from error
+        raise SettingsError(f"is not readable YAML: {first_line_of(error)}", source=source) from error

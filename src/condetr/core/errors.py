@@ -7,6 +7,11 @@ inherit the builtin that code written for transformers catches (`ValueError`, `O
 from typing import ClassVar
 
 
+def first_line_of(error: BaseException) -> str:
+    """What an error of a library says first; its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class CondetrError(Exception):
     """An expected failure.
 
@@ -97,6 +102,10 @@ class ModelError(CondetrError, RuntimeError):
     """The network ran and its answer cannot be used."""
 
     code, exit_status = "model", 5
+
+
+class LostContactError(ModelError):
+    """Another process of the same training or evaluation is gone or cut off."""
 
 
 class StorageError(CondetrError, OSError):

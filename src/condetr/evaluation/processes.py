@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from condetr.core.errors import ModelError, UsageError
+from condetr.core.errors import LostContactError, UsageError, first_line_of
+from condetr.core.launcher import process_count
 
 _Result = TypeVar("_Result")
 _TIMEOUT = timedelta(hours=2)  # the slowest share may be that much later than the fastest
@@ -72,15 +73,14 @@ def launched() -> Iterator[Share]:
     Raises:
         UsageError: the others cannot be reached.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    if process_count() == 1:
         yield ALONE
         return
     try:
         # Results lie in main memory, wherever they were computed.
         distributed.init_process_group("gloo", timeout=_TIMEOUT)
     except (RuntimeError, ValueError) as error:
-        raise UsageError(f"the processes cannot meet: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"the processes cannot meet: {first_line_of(error)}") from error
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
@@ -94,6 +94,6 @@ def _gathered(value: Any) -> list[Any]:
     try:
         distributed.all_gather_object(answers, value)
     except RuntimeError as error:
-        reason = f"another process ended before this one was done: {str(error).splitlines()[0]}"
-        raise ModelError(reason, hint="its own message says why") from error
+        reason = f"another process ended before this one was done: {first_line_of(error)}"
+        raise LostContactError(reason, hint="its own message says why") from error
     return answers

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from condetr.core.errors import ModelError
+from condetr.core.errors import ModelError, first_line_of
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import quiet
 from condetr.export.formats import AXES
@@ -79,6 +79,6 @@ def _recorded(graph: Graph, inputs: Mapping[str, Tensor], free: Collection[str])
     except Exception as error:  # whatever PyTorch raises here is about this network
         if is_out_of_memory(error):
             raise out_of_memory("in the export", hint="free memory, or export a smaller model") from error
-        reason = f"cannot be exported: {str(error).strip().splitlines()[0]}"
+        reason = f"cannot be exported: {first_line_of(error)}"
         raise ModelError(reason, item="model", hint="--no-dynamic may work; --debug shows more") from error
     return Recorded(program, dict(inputs), dict(zip(graph.outputs, outputs, strict=True)), free)

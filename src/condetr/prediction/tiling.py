@@ -108,8 +108,9 @@ class TiledPredictor:
                 plans.append(_Plan(source, (0, 0), ()))
                 yield source
                 continue
-            kept = self._predictor.kept(source, picture)
-            plan = _Plan(kept, (picture.height, picture.width), corners_of((picture.height, picture.width), self.tile))
+            plan = _Plan(
+                source, (picture.height, picture.width), corners_of((picture.height, picture.width), self.tile)
+            )
             plans.append(plan)
             yield replace(source, content=picture)
             for top, left in plan.corners:

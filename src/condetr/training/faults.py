@@ -1,19 +1,30 @@
 """What can go wrong in a step beyond our control, in words that say what to do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import distributed
+
 from condetr.core import out_of_memory as memory
-from condetr.core.errors import DataError, ModelError
+from condetr.core.errors import CondetrError, DataError, LostContactError, ModelError, first_line_of
 from condetr.data.batches import TrainingBatch
 from condetr.training.companions import Companion
 from condetr.training.events import Say, Warned
 from condetr.training.progress import Progress
 from condetr.training.steps import Step
 
+# gloo raises a plain RuntimeError, which begins with the line of its source
+_GLOO = re.compile(r"\[\S*gloo[/\\]\S+:\d+\] ")
 IN_A_ROW = 10  # steps left out one after the other: this is no accident
-SHOWN = 20  # warnings of one kind
+SHOWN = 3  # warnings of one kind
+KINDS = {
+    "unmatched": "steps with more objects than queries",
+    "overflow": "steps left out while fp16 found its gradient scale",
+    "non-finite": "steps left out because of numbers that are not finite",
+    "unreadable": "pictures left out because they cannot be read",
+}
 
 
 @dataclass(slots=True)
@@ -54,10 +65,16 @@ class Watch:
                 raise DataError(said, hint="--set unreadable=skip goes on without")
             self._warn("unreadable", f"left out: {said}")
 
+    def sum_up(self) -> None:
+        """At the end: how often that happened which was no longer written out."""
+        for kind, count in self.said.items():
+            if count > SHOWN:
+                self.say(Warned(f"in all {count} {KINDS[kind]}"))
+
     def _warn(self, kind: str, text: str) -> None:
         self.said[kind] = self.said.get(kind, 0) + 1
         if self.said[kind] <= SHOWN:
-            self.say(Warned(text if self.said[kind] < SHOWN else f"{text}; more of these are only counted"))
+            self.say(Warned(text if self.said[kind] < SHOWN else f"{text}; from here on these are only counted"))
 
 
 def out_of_memory(where: str, batches: Sequence[TrainingBatch]) -> ModelError:
@@ -70,13 +87,14 @@ def out_of_memory(where: str, batches: Sequence[TrainingBatch]) -> ModelError:
 
 
 def is_lost_contact(error: RuntimeError) -> bool:
-    """Whether it is how another process of this training is found to be gone."""
-    said = str(error)
-    return any(word in said for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe"))
+    """Whether it is how another process of this training is found to be gone; a file name may hold any word."""
+    if isinstance(error, CondetrError):
+        return isinstance(error, LostContactError)
+    return isinstance(error, distributed.DistError) or _GLOO.match(str(error)) is not None
 
 
 def lost_contact(error: RuntimeError, step: int, gone: Sequence[Companion]) -> ModelError:
     who = " and ".join(map(str, gone)) or "another process of this training"
-    said = error.reason if isinstance(error, ModelError) else str(error)
-    reason = f"{who} is gone or cut off, in step {step}: {said.splitlines()[0]}"
-    return ModelError(reason, hint="its own output, or the launcher's, says why; --resume goes on")
+    cause = error.reason if isinstance(error, CondetrError) else first_line_of(error)
+    reason = f"{who} is gone or cut off, in step {step}: {cause}"
+    return LostContactError(reason, hint="its own output, or the launcher's, says why; --resume goes on")

@@ -61,6 +61,8 @@ class Loop:
                 with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
                     self._save(progress)
             raise
+        finally:
+            self.watch.sum_up()
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         with Interruption(self.say) as interruption:

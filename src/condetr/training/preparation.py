@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from condetr.core.errors import CheckpointError, DataError, SettingsError, UsageError
+from condetr.core.errors import CheckpointError, DataError, SettingsError, UsageError, first_line_of
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
@@ -130,6 +130,6 @@ def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Pr
     try:
         learner.restore(stored.tensors, stored.state["numbers"])
     except (KeyError, RuntimeError) as error:
-        reason = f"does not fit this model: {str(error).splitlines()[0]}"
+        reason = f"does not fit this model: {first_line_of(error)}"
         raise CheckpointError(reason, source=stored.path, hint="resume with the model the run began with") from error
     return Progress.from_dict(stored.state["progress"])

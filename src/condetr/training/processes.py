@@ -5,7 +5,6 @@ code and the same collectives in the same order.
 """
 
 import atexit
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -18,7 +17,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from condetr.core.errors import MissingExtraError, SettingsError, UsageError
+from condetr.core.errors import MissingExtraError, SettingsError, UsageError, first_line_of
+from condetr.core.launcher import process_count, processes_here
 from condetr.prediction.device import device_of
 from condetr.training.companions import Companion, those_gone
 from condetr.training.events import Say, Warned
@@ -43,12 +43,15 @@ class Processes:
             UsageError: there is no such device or tracker, or the others cannot be reached.
         """
         check_installed(trackers)
+        launched = process_count()
+        if launched > 1:
+            _check_one_each(device)
         from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
 
         try:
             self._accelerator = Accelerator(
                 mixed_precision="no",  # ours keeps matching, losses and heads in fp32
-                cpu=device == "cpu" and _launched_as_many(),
+                cpu=launched > 1 and (device == "cpu" or not torch.cuda.is_available()),  # else they do not meet there
                 log_with=list(trackers) or None,
                 project_dir=folder,
                 kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
@@ -56,9 +59,12 @@ class Processes:
         except (ValueError, ImportError) as error:
             raise UsageError(str(error), item="device") from error
         except RuntimeError as error:  # torch.distributed: port taken, no answer
-            reason = f"the processes cannot meet: {str(error).splitlines()[0]}"
+            reason = f"the processes cannot meet: {first_line_of(error)}"
             raise UsageError(reason, hint="is another training using this port? give --main_process_port") from error
         self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
+        if launched not in (1, self.count):
+            reason = f"the launcher started {launched} processes, but this one met {self.count - 1} others"
+            raise UsageError(reason, item="device", hint="give --device cpu or cuda")
         self.device = self._accelerator.device if self.count > 1 else device_of(device)
         self._say = say
         self._all: list[Companion] = self.gathered(Companion.this(self.rank))
@@ -182,10 +188,10 @@ def _leave() -> None:
         distributed.destroy_process_group()
 
 
-def is_first_process() -> bool:
-    """As the launcher says, before the processes have met."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _launched_as_many() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+def _check_one_each(device: str) -> None:
+    """Raises UsageError where there is no such device, or the processes of this machine outnumber its GPUs."""
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return
+    if device_of(device).type == "cuda" and (present := torch.cuda.device_count()) < processes_here():
+        reason = f"{processes_here()} processes were started on this machine, which has {present} GPUs"
+        raise UsageError(reason, item="device", hint=f"start {present} processes, or give --device cpu")

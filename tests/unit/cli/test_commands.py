@@ -17,7 +17,7 @@ from condetr.cli.interruption import Stopped, finishing_first
 from condetr.cli.outcome import exit_status_of
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, one_line, say
-from condetr.core.errors import MissingExtraError, StorageError
+from condetr.core.errors import MissingExtraError, StorageError, first_line_of
 from condetr.images.preprocessing import Preprocessing
 
 
@@ -31,6 +31,20 @@ def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, mode
     assert sorted(path.name for path in (tmp_path / "there/out").iterdir()) == [
         "README.md", "config.json", "model.safetensors", "preprocessor_config.json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("hub",)])
+def test_a_missing_command_is_said_in_words(condetr, words):
+    status, out, err = condetr(*words)
+    assert status == 2
+    assert "Usage: condetr" in out
+    assert err == "condetr: error: a command is missing\n"
+
+
+def test_an_error_of_a_library_without_a_text_is_named():
+    assert first_line_of(OSError()) == "OSError"
+    assert first_line_of(RuntimeError(" \n")) == "RuntimeError"
+    assert first_line_of(ValueError("\na\nb")) == "a"
 
 
 def test_convert_overwrites_nothing(condetr, model, tmp_path):

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from condetr.core.errors import CondetrError
+from condetr.core.launcher import is_first_process
 from condetr.evaluation.processes import here
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training import checkpointing
 from condetr.training.events import nobody_listens
-from condetr.training.processes import is_first_process
 from condetr.training.run_folder import claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train

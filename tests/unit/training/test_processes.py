@@ -2,16 +2,18 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
-from condetr.core.errors import MissingExtraError, UsageError
+from condetr.core.errors import LostContactError, MissingExtraError, ModelError, UsageError
 from condetr.training import companions, processes
 from condetr.training.companions import Companion
 from condetr.training.events import Warned
-from condetr.training.processes import Processes, is_first_process
+from condetr.training.faults import is_lost_contact
+from condetr.training.processes import Processes
 
 
 def test_one_process_needs_no_setting_up():
@@ -73,8 +75,44 @@ def test_a_companion_that_is_gone_is_named(monkeypatch):
     assert str(others[2]) == f"process 2 (pid {1 << 30} on elsewhere)"
 
 
-def test_the_launcher_says_who_is_first(monkeypatch):
-    monkeypatch.delenv("RANK", raising=False)
-    assert is_first_process()
-    monkeypatch.setenv("RANK", "1")
-    assert not is_first_process()
+def test_no_process_trains_alone_where_a_launcher_started_more(monkeypatch):
+    """As `device: auto` did on a machine without GPUs; accelerate itself does not notice."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    accelerate = SimpleNamespace(process_index=0, num_processes=1, device=torch.device("cpu"))
+    monkeypatch.setattr("accelerate.Accelerator", lambda **_: accelerate)
+    with pytest.raises(UsageError, match="the launcher started 2 processes, but this one met 0 others"):
+        Processes("auto")
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UsageError, match=r"4 processes were started on this machine, which has 2 GPUs .*--device cpu"):
+        Processes("auto")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Connection closed by peer [::1]:5"),
+        distributed.DistBackendError("NCCL communicator was aborted on rank 1."),
+        LostContactError("another process ended before this one was done"),
+    ],
+)
+def test_lost_contact_is_recognised(error):
+    assert is_lost_contact(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelError("10 steps in a row were left out; the last: the loss is not finite in the pictures gloo/1.jpg"),
+        ModelError("[gloo/transport/a.jpg:1] is a file"),
+        RuntimeError("Broken pipe in NCCL/gloo.jpg: Connection closed"),
+    ],
+)
+def test_a_file_name_is_no_lost_process(error):
+    assert not is_lost_contact(error)

@@ -180,7 +180,9 @@ def test_unreadable_pictures_are_named_a_few_times():
     watch = Watch("skip", "skip", said.append)
     for _ in range(3 * SHOWN):
         watch.look_at([batch])
-    assert len(said) == SHOWN
-    assert said[0] == Warned("left out: b.jpg: gone")
+    assert said[:2] == [Warned("left out: b.jpg: gone")] * 2
+    assert said[2:] == [Warned("left out: b.jpg: gone; from here on these are only counted")]
+    watch.sum_up()
+    assert said[3:] == [Warned("in all 9 pictures left out because they cannot be read")]
     with pytest.raises(DataError, match=r"b\.jpg: gone"):
         Watch("skip", "stop", said.append).look_at([batch])
