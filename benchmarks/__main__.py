@@ -26,6 +26,7 @@ ROUNDS = {
     "loss": 15,
     "postprocessing": 15,
     "segmentation_postprocessing": 5,
+    "outlines": 15,
     "fast_forward": 5,
     "segmenter": 5,
     "int8": 5,

@@ -12,7 +12,7 @@ from condetr.images.decode import decode
 from condetr.images.labels import normalize_labels, resize_labels
 from condetr.images.polygons import mask_of_polygons
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.rle import mask_of_rle, rle_of_mask
+from condetr.images.rle import box_of_rle, mask_of_rle, rle_of_mask
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import Edges, Exactly, Size, Within
 
@@ -83,17 +83,36 @@ def test_run_lengths_are_reversible(bits, height):
     assert torch.equal(mask_of_rle(rle_of_mask(mask), (height, width)), mask)
 
 
-points = st.lists(st.tuples(st.floats(-20, 90), st.floats(-20, 90)), min_size=3, max_size=9)
+places = st.floats(-20, 90) | st.integers(-20, 90) | st.integers(-40, 180).map(lambda half: half / 2)
+far = st.floats(-3000, 3000)
+corners = st.lists(st.tuples(places, places) | st.tuples(far, far), min_size=3, max_size=9)
+thin = st.tuples(places, places, st.sampled_from([0, 0.1, 1]), places).map(
+    lambda of: [(of[0], of[1]), (of[0] + of[2], of[3]), (of[0], of[3])]
+)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools 2.0.11 with numpy 2
 @settings(deadline=None, max_examples=300)
-@given(corners=points, size=st.tuples(st.integers(1, 70), st.integers(1, 70)), whole=st.booleans())
-def test_polygons_cover_what_cocos_tools_say(corners, size, whole):
+@given(
+    polygons=st.lists(corners | thin, min_size=1, max_size=3), size=st.tuples(st.integers(1, 70), st.integers(1, 70))
+)
+def test_polygons_cover_what_cocos_tools_say(polygons, size):
+    """Crossing themselves and each other, with repeated corners, thin, outside of the picture."""
     coco = pytest.importorskip("pycocotools.mask")
-    polygon = [float(round(place) if whole else place) for corner in corners for place in corner]
-    expected = coco.decode(coco.merge(coco.frPyObjects([polygon], *size))).astype(bool)
-    assert np.array_equal(mask_of_polygons([polygon], size), expected)
+    flat = [[float(place) for corner in polygon for place in corner] for polygon in polygons]
+    expected = coco.decode(coco.merge(coco.frPyObjects(flat, *size))).astype(bool)
+    assert np.array_equal(mask_of_polygons(flat, size), expected)
+
+
+@given(bits=st.lists(st.booleans(), min_size=1, max_size=60), height=st.integers(1, 9))
+def test_boxes_of_run_lengths_are_those_of_the_pixels(bits, height):
+    mask = torch.tensor((bits * height)[: -(-len(bits) // height) * height]).reshape(-1, height).T
+    rows, columns = mask.nonzero().unbind(1)
+    box = box_of_rle(rle_of_mask(mask), tuple(mask.shape))
+    if box is None:
+        assert not mask.any()
+    else:
+        assert box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ from typing import Any
 from condetr.data.classes import Classes, Id
 from condetr.data.fields import as_float, box_of, id_of, object_of
 from condetr.data.geometry import box_inside
-from condetr.data.outlines import box_of_outline, mask_of_outline
+from condetr.data.outlines import box_of_outline, check_outline
 from condetr.data.reasons import Reason
 from condetr.data.records import Box, Object
 from condetr.data.report import Fault, Place, shown
@@ -74,7 +74,7 @@ class ObjectReader:
 
     def _outline(self, given: Mapping[str, Any], size: HeightWidth) -> Any:
         outline = given.get("segmentation")
-        mask_of_outline(outline, size)
+        check_outline(outline, size)
         return outline
 
     def _orphan(self, image_id: Id) -> Fault:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from condetr.data.classes import Classes
 from condetr.data.geometry import box_inside
-from condetr.data.outlines import mask_of_outline
+from condetr.data.outlines import check_outline
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Fault, Place, Report, shown
@@ -91,7 +91,7 @@ def _object_of(line: str, classes: Classes, size: HeightWidth, place: Place, *, 
     outline = None
     if masks:
         outline = None if polygon is None else [polygon]
-        mask_of_outline(outline, size)
+        check_outline(outline, size)
     area = (box[2] - box[0]) * (box[3] - box[1])
     return Object(classes.label_of_source[int(category)], box, area, segmentation=outline)
 

@@ -5,8 +5,8 @@ everything from that height downwards changes sides. COCO's areas and masks were
 worth more than to be rounder.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from condetr.images.sizes import HeightWidth
 
-_FINER = 5
+_FINER, _CENTRE = 5, 2  # fine steps to a pixel; the last of them before its centre
 _LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the picture is a mistake
+_Steps: TypeAlias = Int64[np.ndarray, "crossings"]
+_Slopes: TypeAlias = Float64[np.ndarray, "crossings"]
 
 
 def mask_of_polygons(polygons: Sequence[Any], size: HeightWidth) -> Bool[Tensor, "height width"]:
@@ -25,12 +27,26 @@ def mask_of_polygons(polygons: Sequence[Any], size: HeightWidth) -> Bool[Tensor,
     Raises:
         ValueError: no polygon, fewer than three points, or coordinates that are no usable numbers.
     """
+    covered = np.zeros(size, dtype=bool)
+    for points in _checked(polygons):
+        _cover(covered, points)
+    return torch.from_numpy(covered)
+
+
+def check_polygons(polygons: Sequence[Any]) -> None:
+    """Find out whether they can be painted, without painting.
+
+    Raises:
+        ValueError: as `mask_of_polygons`.
+    """
+    for _ in _checked(polygons):
+        pass
+
+
+def _checked(polygons: Sequence[Any]) -> Iterator[Float64[np.ndarray, "points 2"]]:
     if not polygons:
         raise ValueError("no polygon")
-    covered = np.zeros(size[0] * size[1], dtype=bool)
-    for polygon in polygons:
-        covered |= _covered(_points_of(polygon), size)
-    return torch.from_numpy(covered.reshape(size, order="F").copy())
+    return map(_points_of, polygons)
 
 
 def _points_of(polygon: Any) -> Float64[np.ndarray, "points 2"]:
@@ -47,37 +63,60 @@ def _points_of(polygon: Any) -> Float64[np.ndarray, "points 2"]:
     return points
 
 
-def _covered(points: Float64[np.ndarray, "points 2"], size: HeightWidth) -> Bool[np.ndarray, "pixels"]:
-    """Bits of the picture in column order."""
-    height, width = size
-    x, y = _outline(np.trunc(_FINER * points + 0.5).astype(np.int64))
-    turns = np.flatnonzero(x[1:] != x[:-1]) + 1  # the outline moves sideways here
-    column = (np.minimum(x[turns], x[turns - 1]) + 0.5) / _FINER - 0.5
-    at_centre = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
-    row = (np.minimum(y[turns], y[turns - 1])[at_centre] + 0.5) / _FINER - 0.5
-    first = np.ceil(row.clip(0, height)).astype(np.int64)
-    changes = np.bincount(column[at_centre].astype(np.int64) * height + first, minlength=height * width)
-    return changes[: height * width].cumsum() % 2 == 1
+def _cover(covered: Bool[np.ndarray, "height width"], points: Float64[np.ndarray, "points 2"]) -> None:
+    """Add one polygon: only the rows and columns that it reaches are touched."""
+    height, width = covered.shape
+    column, y = _crossings(np.trunc(_FINER * points + 0.5).astype(np.int64), width)
+    if not len(column):
+        return
+    row = np.ceil(((y + 0.5) / _FINER - 0.5).clip(0, height)).astype(np.int64)
+    left, top, right, bottom = column.min(), row.min(), column.max() + 1, row.max()
+    turns = np.sort((column - left) * (bottom - top) + row - top)  # in the order of columns
+    runs = np.diff(turns, prepend=0, append=(right - left) * (bottom - top))
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(right - left, bottom - top)
+    covered[top:bottom, left:right] |= inside.T
 
 
-def _outline(corners: Int64[np.ndarray, "points 2"]) -> tuple[Int64[np.ndarray, "steps"], Int64[np.ndarray, "steps"]]:
-    """Every fine step along the closed outline, corners twice.
+def _crossings(corners: Int64[np.ndarray, "points 2"], width: int) -> tuple[_Steps, _Steps]:
+    """Where the closed outline passes the centre of a column of pixels: which column, and the upper fine step there.
 
     Each edge is stepped along its longer direction, always upwards, so that a shared edge of two polygons gives
-    the same steps in both.
+    the same steps in both. Of the steps, only those at a centre are worked out: from 5 column + 2 to the next.
     """
     starts, ends = corners, np.roll(corners, -1, axis=0)
     span = np.abs(ends - starts)
     wide = span[:, 0] >= span[:, 1]
-    longer = np.where(wide, 0, 1)
-    edge = np.arange(len(corners))
+    longer, edge = np.where(wide, 0, 1), np.arange(len(corners))
     backwards = starts[edge, longer] > ends[edge, longer]
     low, high = np.where(backwards[:, None], ends, starts), np.where(backwards[:, None], starts, ends)
-    count = span[edge, longer] + 1
-    slope = (high - low)[edge, 1 - longer] / np.maximum(count - 1, 1)
-    of = np.repeat(edge, count)  # which edge each step belongs to
-    step = np.arange(len(of)) - np.repeat(count.cumsum() - count, count)
-    step = np.where(backwards[of], count[of] - 1 - step, step)
-    along = low[of, longer[of]] + step
-    across = np.trunc(low[of, 1 - longer[of]] + slope[of] * step + 0.5).astype(np.int64)
-    return np.where(wide[of], along, across), np.where(wide[of], across, along)
+    slope = (high - low)[edge, 1 - longer] / np.maximum(span[edge, longer], 1)
+    first = np.maximum(-((_CENTRE - np.minimum(low, high)[:, 0]) // _FINER), 0)
+    last = np.minimum((np.maximum(low, high)[:, 0] - _CENTRE - 1) // _FINER, width - 1)
+    count = np.maximum(last - first + 1, 0)
+    of = np.repeat(edge, count)  # which edge each crossing belongs to
+    column = np.arange(len(of)) + (first - count.cumsum() + count)[of]
+    x, (low_x, low_y), slope, wide = column * _FINER + _CENTRE, low[of].T, slope[of], wide[of]
+    y = np.empty_like(column)
+    y[wide] = _upper(x[wide] - low_x[wide], low_y[wide], slope[wide])
+    tall = ~wide
+    y[tall] = low_y[tall] + _last_step_before(x[tall], low_x[tall], slope[tall])
+    return column, y
+
+
+def _upper(step: _Steps, low: _Steps, slope: _Slopes) -> _Steps:
+    """The lesser y of a step of a wide edge and the next."""
+    return np.minimum(_across(low, slope, step), _across(low, slope, step + 1))
+
+
+def _last_step_before(x: _Steps, low: _Steps, slope: _Slopes) -> _Steps:
+    """The last step of a tall edge on its side of the line between ``x`` and the next: first a guess, then exactly."""
+    step = np.floor((x + 0.5 - low) / slope).astype(np.int64) - 2
+    for _ in range(4):
+        passed = _across(low, slope, step + 1)
+        step += np.where(slope > 0, passed <= x, passed > x)
+    return step
+
+
+def _across(low: _Steps, slope: _Slopes, step: _Steps) -> _Steps:
+    """The shorter direction of an edge after so many steps, rounded as COCO's tools do."""
+    return np.trunc(low + slope * step + 0.5).astype(np.int64)

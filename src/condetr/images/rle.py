@@ -21,6 +21,17 @@ def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "
     Raises:
         ValueError: it contradicts itself or the picture's ``size``.
     """
+    counts = counts_of_rle(encoded, size)
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return torch.from_numpy(pixels.reshape(size, order="F").copy())
+
+
+def counts_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Sequence[int]:
+    """The lengths of its runs; they add up to the picture.
+
+    Raises:
+        ValueError: as `mask_of_rle`.
+    """
     given = encoded.get("size")
     if not isinstance(given, list | tuple) or tuple(given) != size:
         raise ValueError(f"RLE of size {given}, expected the picture's {list(size)}")
@@ -33,8 +44,25 @@ def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "
         raise ValueError(f"RLE with a negative count {min(counts)}")
     if sum(counts) != size[0] * size[1]:
         raise ValueError(f"RLE counts add up to {sum(counts)} pixels, expected {size[0] * size[1]}, the size")
-    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return torch.from_numpy(pixels.reshape(size, order="F").copy())
+    return counts
+
+
+def box_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> tuple[int, int, int, int] | None:
+    """x1, y1, x2, y2 around its pixels; None where it has none.
+
+    Raises:
+        ValueError: as `mask_of_rle`.
+    """
+    height = size[0]
+    ends = np.cumsum(counts_of_rle(encoded, size), dtype=np.int64)
+    starts, ends = ends[:-1:2], ends[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return None
+    left, right = int(starts[0]) // height, int(ends[-1]) // height + 1
+    if (starts // height != ends // height).any():  # a run that goes on in the next column
+        return left, 0, right, height
+    return left, int((starts % height).min()), right, int((ends % height).max()) + 1
 
 
 def rle_of_mask(mask: Bool[Tensor, "height width"]) -> dict[str, Any]:

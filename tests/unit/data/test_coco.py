@@ -186,6 +186,20 @@ def test_masks_are_checked_when_they_are_wanted(coco):
     assert dataset.report.counts == {Reason.BAD_SEGMENTATION: 2}
 
 
+@pytest.mark.parametrize("outline", [SQUARE, {"size": [64, 96], "counts": [6, 64 * 96 - 6]}])
+def test_outlines_are_checked_without_painting_them(coco, monkeypatch, outline):
+    """It would take a hundred times as long, for every object, at every start."""
+    content = good_content()
+    for one in content["annotations"]:
+        one["segmentation"] = outline if one["image_id"] == 1 else SQUARE
+        one.pop("bbox")
+    for module in ("polygons.mask_of_polygons", "rle.mask_of_rle"):
+        painting = module.split(".")[1]
+        monkeypatch.setattr(f"condetr.images.{module}", None)
+        monkeypatch.setattr(f"condetr.data.outlines.{painting}", None)
+    assert [len(one.objects) for one in read_dataset(coco(content), masks=True)] == [2, 2, 0]
+
+
 @pytest.mark.parametrize(
     ("outline", "box"),
     [

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from condetr.images.polygons import mask_of_polygons
+from condetr.images.polygons import check_polygons, mask_of_polygons
 
 
 def test_a_rectangle_covers_its_pixels():
@@ -36,3 +36,5 @@ def test_what_lies_outside_is_cut_off():
 def test_unusable_polygons_are_refused(polygons, says):
     with pytest.raises(ValueError, match=says):
         mask_of_polygons(polygons, (6, 8))
+    with pytest.raises(ValueError, match=says):
+        check_polygons(polygons)
