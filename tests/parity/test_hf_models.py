@@ -141,10 +141,12 @@ def test_losses_and_gradients(counts, training):
     theirs.train(training), ours.train(training)
     pixels, mask = pictures((64, 70), (60, 64), (40, 50))
     pixels, mask, labels = pixels[: len(counts)], mask[: len(counts)], labels_of(*counts)
-    outputs = [model(pixels, mask, labels=labels) for model in (ours, theirs)]
-    agree(*outputs)
-    for output in outputs:
-        output.loss.backward()
+    agree(ours(pixels, mask, labels=labels), theirs(pixels, mask, labels=labels))
+    # Gradients are compared in float64: in float32 they carry the rounding of every layer, and its order depends on
+    # the processor. What is left comes from position tables that the peer makes in float32.
+    pixels, labels = pixels.double(), [label | {"boxes": label["boxes"].double()} for label in labels]
+    for model in (ours, theirs):
+        model.double()(pixels, mask, labels=labels).loss.backward()
     expected = {name: p.grad for name, p in theirs.named_parameters() if p.grad is not None}
     ours.load_state_dict(ours.state_dict())  # names are read both ways; the gradients stay
     written = ours.state_dict(keep_vars=True)
@@ -156,8 +158,8 @@ def test_losses_and_gradients(counts, training):
             torch.testing.assert_close(
                 tensor.grad,
                 expected[their_name],
-                rtol=1e-2,
-                atol=float(largest) * 1e-5,
+                rtol=1e-5,
+                atol=float(largest) * 1e-6,
                 msg=lambda said, n=name: f"{n}: {said}",
             )
     assert compared == len(expected)
