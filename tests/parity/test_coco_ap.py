@@ -12,7 +12,7 @@ import torch
 from condetr.data.output_folder import OutputFolder
 from condetr.data.write_coco import write_coco_labels
 from condetr.evaluation.coco_ap import Averages, averages_of, count
-from condetr.evaluation.columns import truth_of, xywh_of
+from condetr.evaluation.columns import truth_of
 from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.measure import measure
 from condetr.evaluation.predictions_file import write_predictions
@@ -47,7 +47,7 @@ def evaluated(labels, results, kind="bbox"):
 
 
 def of_columns(truth, found, pictures, classes):
-    rows = zip(truth.pictures, truth.labels, xywh_of(truth.boxes), truth.areas, truth.crowd, strict=True)
+    rows = zip(truth.pictures, truth.labels, truth.boxes, truth.areas, truth.crowd, strict=True)
     labels = {
         "images": [{"id": number + 1} for number in range(pictures)],
         "categories": [{"id": number + 1} for number in range(classes)],
@@ -57,7 +57,7 @@ def of_columns(truth, found, pictures, classes):
             for number, (picture, label, box, area, crowd) in enumerate(rows, start=1)
         ],
     }
-    rows = zip(found.pictures, found.labels, xywh_of(found.boxes), found.scores, strict=True)
+    rows = zip(found.pictures, found.labels, found.boxes, found.scores, strict=True)
     results = [
         {"image_id": int(picture) + 1, "category_id": int(label) + 1, "bbox": box.tolist(), "score": float(score)}
         for picture, label, box, score in rows
@@ -139,10 +139,7 @@ def test_masks(scenes, tmp_path, seed):  # noqa: F811
     write_coco_labels(dataset, OutputFolder(tmp_path / "labels"), "val")
     write_predictions(tmp_path / "predictions.json", dataset, found, masks)
     labels = json.loads((tmp_path / "labels/annotations/instances_val.json").read_text())
-    results = [
-        {name: value for name, value in row.items() if name != "bbox"}  # so that a detection is as large as its mask
-        for row in json.loads((tmp_path / "predictions.json").read_text())
-    ]
+    results = json.loads((tmp_path / "predictions.json").read_text())
     assert_same(report.masks, evaluated(labels, results, "segm"))
     assert evaluate_predictions(tmp_path / "predictions.json", dataset, metrics=["ap"], masks=True) == report
 

@@ -41,7 +41,15 @@ def read_coco(annotations: Path, folders: Sequence[Path], *, split: str = "all",
         except Fault as fault:
             place.add_fault(fault)
     examples = tuple(
-        Example(path, size, image_id, tuple(reader.objects[image_id]), tuple(reader.crowds[image_id]))
+        Example(
+            path,
+            size,
+            image_id,
+            tuple(reader.objects[image_id]),
+            tuple(reader.crowds[image_id]),
+            lost=tuple(reader.lost[image_id]),
+            lost_crowds=tuple(reader.lost_crowds[image_id]),
+        )
         for image_id, (path, size) in found.items()
     )
     return Dataset(examples, classes, pictures, split, report)

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from condetr.data.fields import as_float, box_of, id_of, object_of
 from condetr.data.geometry import box_inside
 from condetr.data.outlines import box_of_outline, check_outline
 from condetr.data.reasons import Reason
-from condetr.data.records import Box, Object
+from condetr.data.records import Annotated, Box, Object
 from condetr.data.report import Fault, Place, shown
 from condetr.images.sizes import HeightWidth
+
+_LOST = (Reason.EMPTY_BOX, Reason.OUTSIDE_BOX, Reason.BAD_SEGMENTATION)  # that COCO's AP counts all the same
 
 
 class ObjectReader:
@@ -25,9 +28,12 @@ class ObjectReader:
         """``named``: what each listed picture is called; ``found``: those that are there."""
         self.objects: defaultdict[Id, list[Object]] = defaultdict(list)
         self.crowds: defaultdict[Id, list[Object]] = defaultdict(list)
+        self.lost: defaultdict[Id, list[Object]] = defaultdict(list)
+        self.lost_crowds: defaultdict[Id, list[Object]] = defaultdict(list)
         self._classes, self._named, self._found, self._masks = classes, named, found, masks
         self._by_text = {str(image_id): image_id for image_id in named}
         self._seen: set[Id] = set()
+        self._numbers = count()
 
     def read(self, annotation: object, place: Place) -> None:
         """Take one in.
@@ -49,9 +55,22 @@ class ObjectReader:
         if image_id not in self._found:
             return  # the report has the picture already
         label, size = self._classes.label_of_source[category], self._found[image_id][1]
-        box = self._box(given, size, place)
-        outline = self._outline(given, size) if self._masks else None
-        read = Object(label, box, _area(given, box, place), annotation_id, outline)
+        box_given = self._box_given(given, size, place)
+        annotated, number = _annotated(given, box_given), next(self._numbers)
+        x, y, width, height = annotated[:4]
+        try:
+            box = box_inside((x, y, x + width, y + height), size, place, given=box_given)
+            outline = self._outline(given, size) if self._masks else None
+        except Fault as fault:
+            if fault.reason in _LOST:
+                outline = given.get("segmentation")
+                box = x, y, x + width, y + height
+                lost = Object(label, box, annotated.area, annotation_id, outline, annotated, number)
+                (self.lost_crowds if crowd else self.lost)[image_id].append(lost)
+            raise
+        area = _area(given, box, place)
+        same = annotated == (box[0], box[1], box[2] - box[0], box[3] - box[1], area)
+        read = Object(label, box, area, annotation_id, outline, None if same else annotated, number)
         (self.crowds if crowd else self.objects)[image_id].append(read)
 
     def _annotation_id(self, given: Mapping[str, Any], place: Place) -> Id | None:
@@ -64,13 +83,12 @@ class ObjectReader:
         self._seen.add(annotation_id)
         return annotation_id
 
-    def _box(self, given: Mapping[str, Any], size: HeightWidth, place: Place) -> Box:
+    def _box_given(self, given: Mapping[str, Any], size: HeightWidth, place: Place) -> Any:
         bbox = given.get("bbox")
         if bbox is None and given.get("segmentation") is not None:
             bbox = box_of_outline(given["segmentation"], size)
             place.add(Reason.BOX_OF_OUTLINE, f"has no bbox; that of its segmentation is {shown(bbox)}")
-        x, y, width, height = box_of(bbox)
-        return box_inside((x, y, x + width, y + height), size, place, given=bbox)
+        return bbox
 
     def _outline(self, given: Mapping[str, Any], size: HeightWidth) -> Any:
         outline = given.get("segmentation")
@@ -85,10 +103,24 @@ class ObjectReader:
         return Fault(Reason.MIXED_IDS, f"image_id {shown(image_id)} is {kinds}")
 
 
+def _annotated(given: Mapping[str, Any], box: Any) -> Annotated:
+    """As it is given, whatever a model could learn from it; without an area, that of the box."""
+    x, y, width, height = box_of(box)
+    area = _number_of(given.get("area"))
+    return Annotated(x, y, width, height, width * height if area is None else area)
+
+
 def _area(given: Mapping[str, Any], box: Box, place: Place) -> float:
-    area = given.get("area")
-    if isinstance(area, int | float) and not isinstance(area, bool) and 0 < (known := as_float(area)) < math.inf:
+    known = _number_of(area := given.get("area"))
+    if known is not None and known > 0:
         return known
     taken = (box[2] - box[0]) * (box[3] - box[1])
     place.add(Reason.AREA_OF_BOX, f"area is {shown(area)}; that of its box, {taken:g}, is taken")
     return taken
+
+
+def _number_of(area: object) -> float | None:
+    """Unless it is no finite number."""
+    if not isinstance(area, int | float) or isinstance(area, bool) or not math.isfinite(known := as_float(area)):
+        return None
+    return known

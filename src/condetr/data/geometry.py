@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from condetr.data.reasons import Reason
-from condetr.data.records import Box
+from condetr.data.records import Annotated, Box
 from condetr.data.report import Fault, Place, shown
 from condetr.images.sizes import HeightWidth
 
@@ -37,3 +37,9 @@ def box_inside(corners: Sequence[float], size: HeightWidth, place: Place, *, giv
     reason = Reason.ROUNDED_BOX if out < _ROUNDING else Reason.CLIPPED_BOX
     place.add(reason, f"bbox {shown(given)} sticks out of the picture of {width}x{height} by {out:.4g} pixels")
     return clipped
+
+
+def annotated_as(corners: Sequence[float], box: Box) -> Annotated | None:
+    """The whole of a box that was clipped, for AP to compare with."""
+    x1, y1, x2, y2 = corners
+    return None if box == (x1, y1, x2, y2) else Annotated(x1, y1, x2 - x1, y2 - y1, (x2 - x1) * (y2 - y1))

@@ -4,13 +4,23 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from condetr.data.classes import Classes, Id
 from condetr.data.report import Report
 from condetr.images.sizes import HeightWidth
 
 Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
+
+
+class Annotated(NamedTuple):
+    """What the source says of an object, as COCO's AP compares with it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    area: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,8 @@ class Object:
         area: in pixels; of the outline where the source knows it, else of the box.
         id: the annotation's, where the format has any.
         segmentation: polygons or RLE as the source gives them, checked; None unless masks were asked for.
+        annotated: the annotation's own box and area, where they are not those above to the last digit.
+        order: position among the annotations of the source, which decides between ties of COCO's AP.
     """
 
     label: int
@@ -30,6 +42,8 @@ class Object:
     area: float
     id: Id | None = None
     segmentation: Any = field(default=None, repr=False)
+    annotated: Annotated | None = field(default=None, repr=False, compare=False)
+    order: int = field(default=0, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class Example:
         objects: what a model should find.
         crowds: groups that were not labelled one by one: nothing to find, and no error to find something there.
         segments: a PNG that says by colour which object or crowd every pixel belongs to; their ids are the colours.
+        lost: objects that no model can learn from, without area or outside of the picture; COCO's AP counts them.
+        lost_crowds: likewise.
     """
 
     path: Path
@@ -51,6 +67,8 @@ class Example:
     objects: tuple[Object, ...] = ()
     crowds: tuple[Object, ...] = ()
     segments: Path | None = None
+    lost: tuple[Object, ...] = field(default=(), repr=False, compare=False)
+    lost_crowds: tuple[Object, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from condetr.data.classes import Classes
-from condetr.data.geometry import box_inside
+from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Fault, Place, Report, shown
@@ -101,10 +101,12 @@ def _object_of(element: Element, classes: Classes, size: tuple[int, int], shift:
         raise Fault(Reason.BAD_FIELD, f"has no bndbox; it has {', '.join(child.tag for child in element)[:200]}")
     x1, y1, x2, y2 = (_number_of(bounds, edge) for edge in _EDGES)
     given = dict(zip(_EDGES, (x1, y1, x2, y2), strict=True))
-    box = box_inside((x1 - shift, y1 - shift, x2, y2), size, place, given=given)
+    corners = x1 - shift, y1 - shift, x2, y2
+    box = box_inside(corners, size, place, given=given)
     if (element.findtext("difficult") or "0").strip() not in ("0", ""):
         place.add(Reason.DIFFICULT, "is marked as difficult")
-    return Object(classes.label_of_source[name], box, (box[2] - box[0]) * (box[3] - box[1]))
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return Object(classes.label_of_source[name], box, area, annotated=annotated_as(corners, box))
 
 
 def _text_of(element: Element, tag: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from condetr.data.classes import Classes
-from condetr.data.geometry import box_inside
+from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.outlines import check_outline
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
@@ -87,13 +87,15 @@ def _object_of(line: str, classes: Classes, size: HeightWidth, place: Place, *, 
         polygon = [side for x, y in zip(xs, ys, strict=True) for side in (x * width, y * height)]
         place.add(Reason.BOX_OF_OUTLINE, f"is an outline of {len(xs)} points, whose box is taken")
     x1, y1, x2, y2 = corners
-    box = box_inside((x1 * width, y1 * height, x2 * width, y2 * height), size, place, given=line.strip())
+    corners = x1 * width, y1 * height, x2 * width, y2 * height
+    box = box_inside(corners, size, place, given=line.strip())
     outline = None
     if masks:
         outline = None if polygon is None else [polygon]
         check_outline(outline, size)
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return Object(classes.label_of_source[int(category)], box, area, segmentation=outline)
+    label, annotated = classes.label_of_source[int(category)], annotated_as(corners, box)
+    return Object(label, box, area, segmentation=outline, annotated=annotated)
 
 
 def _numbers_of(line: str) -> list[float]:

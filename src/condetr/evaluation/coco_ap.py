@@ -12,7 +12,7 @@ import hotcoco
 import numpy as np
 from jaxtyping import Float64
 
-from condetr.evaluation.columns import Found, Truth, xywh_of
+from condetr.evaluation.columns import Found, Truth
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALLS = tuple(round(0.01 * step, 2) for step in range(101))
@@ -81,11 +81,11 @@ def count(truth: Truth, found: Found, *, pictures: int, classes: int) -> Counted
         categories,
         truth.pictures + 1,
         truth.labels + 1,
-        xywh_of(truth.boxes),
+        truth.boxes,
         area=truth.areas,
         iscrowd=truth.crowd.astype(np.int64),
     )
-    rows = np.column_stack((found.pictures + 1, xywh_of(found.boxes), found.scores, found.labels + 1))
+    rows = np.column_stack((found.pictures + 1, found.boxes, found.scores, found.labels + 1))
     return counted_of(objects, objects.load_res(rows), "bbox")
 
 

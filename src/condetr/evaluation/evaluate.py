@@ -140,7 +140,9 @@ def evaluate_predictions(
     threshold: float = 0.5,
     masks: bool = False,
 ) -> Report:
-    """Measure a file of COCO results, whoever wrote it; with ``masks`` also those, which every row must have.
+    """Measure a file of COCO results, whoever wrote it, as pycocotools does.
+
+    With ``masks`` also those, which every row must have; boxes may then be missing.
 
     Raises:
         DataError: the file does not fit the data set, or there is nothing to find.
@@ -148,7 +150,15 @@ def evaluate_predictions(
     """
     check_measurable(dataset)
     read = read_predictions(path, dataset, masks=masks)
-    return measure(dataset, read.found, metrics=metrics, threshold=threshold, masks=read.masks)
+    return measure(
+        dataset,
+        read.found,
+        metrics=metrics,
+        threshold=threshold,
+        masks=read.masks,
+        boxes=read.boxes,
+        boxed=read.boxed,
+    )
 
 
 def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path]:

@@ -20,7 +20,7 @@ import numpy as np
 from hotcoco.primitives import bbox_iou
 from jaxtyping import Bool, Float64, Int64
 
-from condetr.evaluation.columns import Flags, Found, Positions, Truth, xywh_of
+from condetr.evaluation.columns import Flags, Found, Positions, Truth
 
 POSITIVE, NOTHING = 0.5, 0.1  # IoUs from which a detection is right, and below which it is of no object
 
@@ -83,7 +83,7 @@ def judge(truth: Truth, found: Found) -> Judgement:
 
 def _judge_picture(truth: Truth, found: Found, objects: Positions, detections: Positions, judged: Judgement) -> None:
     crowd = truth.crowd[objects]
-    overlaps = bbox_iou(xywh_of(found.boxes[detections]), xywh_of(truth.boxes[objects]), crowd)
+    overlaps = bbox_iou(found.boxes[detections], truth.boxes[objects], crowd)
     own = found.labels[detections][:, None] == truth.labels[objects]
     in_crowd = (own & (overlaps >= POSITIVE))[:, crowd].any(1)  # over the area of the detection, as COCO has it
     singles, ious, own = objects[~crowd], overlaps[:, ~crowd], own[:, ~crowd]
@@ -104,10 +104,10 @@ def _judge_picture(truth: Truth, found: Found, objects: Positions, detections: P
 
 
 def _taken(ious: Float64[np.ndarray, "detections objects"]) -> Int64[np.ndarray, "detections"]:
-    """Which object each detection takes, the first detection first; -1 for none."""
+    """Which object each detection takes, the first detection first; -1 for none. Of equals the last, as COCO has it."""
     taken, left = np.full(len(ious), -1, dtype=np.int64), ious.copy()
     for detection in np.flatnonzero((ious >= POSITIVE).any(1)):
-        best = left[detection].argmax()
+        best = left.shape[1] - 1 - left[detection, ::-1].argmax()
         if left[detection, best] >= POSITIVE:
             taken[detection], left[:, best] = best, 0.0
     return taken

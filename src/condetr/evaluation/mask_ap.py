@@ -5,27 +5,33 @@ from typing import Any, TypeAlias
 
 import hotcoco
 import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from condetr.data.object_masks import object_masks
-from condetr.data.records import Dataset, Example
+from condetr.data.outlines import mask_of_outline
+from condetr.data.records import Dataset, Example, Object
+from condetr.data.report import Fault
 from condetr.evaluation.coco_ap import Counted, counted_of
-from condetr.evaluation.columns import Truth, xywh_of
-from condetr.images.detections import Detections
+from condetr.evaluation.columns import Found, Truth, labelled_in
 from condetr.images.rle import rle_of_mask
+from condetr.images.sizes import HeightWidth
 
 Runs: TypeAlias = dict[str, Any]  # one mask, as COCO's packed run lengths
 
 
 def count_masks(
-    dataset: Dataset, truth: Truth, detections: Sequence[Detections], masks: Sequence[Sequence[Runs]]
+    dataset: Dataset, truth: Truth, found: Found, masks: Sequence[Sequence[Runs]], *, boxed: bool = True
 ) -> Counted:
     """Match detections to objects by their pixels.
 
     Args:
         dataset: read with masks.
         truth: its columns.
-        detections: what was found in each picture.
+        found: what was found.
         masks: one a detection of each picture.
+        boxed: whether a detection is as large as its box, as pycocotools has it for results with boxes, or as its mask.
 
     Raises:
         AnnotationError: the data set was read without masks.
@@ -41,16 +47,17 @@ def count_masks(
         categories,
         truth.pictures + 1,
         truth.labels + 1,
-        xywh_of(truth.boxes),
+        truth.boxes,
         area=truth.areas,
         iscrowd=truth.crowd.astype(np.int64),
         segmentation=true,
     )
-    # Without a box, so that a detection is as large as its mask.
+    columns = ((found.pictures + 1).tolist(), (found.labels + 1).tolist(), found.scores.tolist(), found.boxes.tolist())
+    each = (runs for of_picture in masks for runs in of_picture)
     rows = [
-        {"image_id": number, "category_id": label + 1, "score": score, "segmentation": runs}
-        for number, (one, of_picture) in enumerate(zip(detections, masks, strict=True), start=1)
-        for label, score, runs in zip(one.labels.tolist(), one.scores.tolist(), of_picture, strict=True)
+        {"image_id": number, "category_id": category, "score": score, "segmentation": runs}
+        | ({"bbox": box} if boxed else {})
+        for number, category, score, box, runs in zip(*columns, each, strict=True)
     ]
     if not rows:
         return counted_of(objects, objects.load_res(np.zeros((0, 7))), "bbox")
@@ -58,4 +65,15 @@ def count_masks(
 
 
 def _true_masks(example: Example) -> list[Runs]:
-    return [rle_of_mask(mask) for mask in object_masks(example, (*example.objects, *example.crowds))]
+    everything = labelled_in(example)
+    usual = iter(object_masks(example, [one.object for one in everything if not one.lost]))
+    masks = (_mask_of_lost(one.object, example.size) if one.lost else next(usual) for one in everything)
+    return [rle_of_mask(mask) for mask in masks]
+
+
+def _mask_of_lost(one: Object, size: HeightWidth) -> Bool[Tensor, "height width"]:
+    """No pixel, where there is no usable outline either."""
+    try:
+        return mask_of_outline(one.segmentation, size)
+    except Fault:
+        return torch.zeros(size, dtype=torch.bool)

@@ -1,12 +1,13 @@
 """From what is there and what was found to a report. The order in which pictures were looked at plays no part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from condetr.core.errors import DataError
 from condetr.data.records import Dataset
 from condetr.evaluation.classes import check_names
 from condetr.evaluation.coco_ap import averages_of, count
-from condetr.evaluation.columns import found_of, truth_of
+from condetr.evaluation.columns import Boxes, annotated, found_of, truth_of
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
 from condetr.evaluation.errors import Errors, costs_of, counts_of
@@ -19,6 +20,9 @@ from condetr.evaluation.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
+_Value = TypeVar("_Value")
+_ROUNDING = 1e-6  # pixels that a sum of a corner and a side may be off by
+
 
 def measure(
     dataset: Dataset,
@@ -27,6 +31,8 @@ def measure(
     metrics: Iterable[Metric] = USUAL,
     threshold: float = 0.5,
     masks: Sequence[Sequence[Runs]] | None = None,
+    boxes: Sequence[Boxes] | None = None,
+    boxed: bool = True,
     segments: Sequence[PanopticCounts] | None = None,
     speed: Speed | None = None,
     notes: Sequence[str] = (),
@@ -39,6 +45,8 @@ def measure(
         metrics: what to measure besides AP.
         threshold: score above which detections count in the confusion matrix and among the errors.
         masks: of each picture that did not fail, one a detection.
+        boxes: of each picture that did not fail, as a file has them; else those of the detections.
+        boxed: whether a detection is as large as its box, or as its mask.
         segments: of each picture that did not fail, how they compare.
         speed: what was timed.
         notes: what somebody should know about the numbers.
@@ -51,10 +59,15 @@ def measure(
     dataset = dataset.subset(position for position, one in enumerate(results) if isinstance(one, Detections))
     check_measurable(dataset)
     metrics, names = set(metrics), dataset.classes.names
-    truth, found = truth_of(dataset), found_of(detections)
+    order = _coco_order(dataset)
+    ordered = dataset.subset(order)
+    truth = truth_of(ordered)
+    found = found_of(_at(order, detections), None if boxes is None else _at(order, boxes))
     extent = {"pictures": len(dataset), "classes": len(names)}
     counted = count(truth, found, **extent)
-    of_masks = None if masks is None else averages_of(count_masks(dataset, truth, detections, masks))
+    of_masks = (
+        None if masks is None else averages_of(count_masks(ordered, truth, found, _at(order, masks), boxed=boxed))
+    )
     above = found.where(found.scores > threshold)
     judged = judge(truth, above)
     errors = None
@@ -73,9 +86,38 @@ def measure(
         speed=speed,
         dataset=dataset,
         found=detections,
+        boxes=None if boxes is None else tuple(boxes),
+        boxed=boxed,
         failures=failures,
-        notes=tuple(notes),
+        notes=(*notes, *_notes_of(dataset)),
     )
+
+
+def _coco_order(dataset: Dataset) -> list[int]:
+    """By image id, which decides between detections of equal scores."""
+    ids = [example.image_id for example in dataset]
+    return sorted(range(len(ids)), key=lambda position: (isinstance(ids[position], str), ids[position]))
+
+
+def _at(positions: Sequence[int], values: Sequence[_Value]) -> list[_Value]:
+    return [values[position] for position in positions]
+
+
+def _notes_of(dataset: Dataset) -> Iterator[str]:
+    """How the labels that AP compares with differ from those that a model learns from."""
+    boxes = [(one.box, annotated(one)) for example in dataset for one in (*example.objects, *example.crowds)]
+    moved = sum(
+        max(abs(x - x1), abs(y - y1), abs(x + width - x2), abs(y + height - y2)) > _ROUNDING
+        for (x1, y1, x2, y2), (x, y, width, height, _) in boxes
+    )
+    lost = sum(len(example.lost) for example in dataset)
+    if moved:
+        yield f"labels that stick out of their picture: {moved}; AP compares with the whole boxes, as pycocotools does"
+    if lost:
+        yield (
+            f"labels without area, outside of their picture or without a usable mask: {lost};"
+            " AP counts them as objects, as pycocotools does"
+        )
 
 
 def check_measurable(dataset: Dataset) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from condetr.core.errors import DataError, StorageError
 from condetr.data.classes import Id
@@ -14,6 +17,7 @@ from condetr.data.outlines import mask_of_outline
 from condetr.data.records import Dataset
 from condetr.data.report import Fault, shown
 from condetr.data.strict_json import read_json
+from condetr.evaluation.columns import Boxes
 from condetr.evaluation.mask_ap import Runs
 from condetr.images.detections import Detections
 from condetr.images.rle import rle_of_mask
@@ -25,10 +29,19 @@ class _Unusable(Exception):  # noqa: N818  never leaves this file
 
 
 class Predictions(NamedTuple):
-    """Attributes: one record for each picture of a data set; one mask for each detection, where masks were read."""
+    """What a file says about each picture of a data set.
+
+    Attributes:
+        found: one record.
+        boxes: x, y, width, height of each detection, as they are written.
+        masks: one for each detection, where masks were read.
+        boxed: whether the rows have boxes, whose area pycocotools then takes for the detection's, or masks alone.
+    """
 
     found: tuple[Detections, ...]
+    boxes: tuple[Boxes, ...]
     masks: tuple[tuple[Runs, ...], ...] | None = None
+    boxed: bool = True
 
 
 class _Row(NamedTuple):
@@ -46,7 +59,8 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
     Args:
         path: a list of rows.
         dataset: what the rows are about.
-        masks: whether every row needs a segmentation; else they are not looked at.
+        masks: whether every row needs a segmentation; else they are not looked at. Where the first row has nothing but
+            that, boxes are those around the masks.
 
     Raises:
         DataError: a row is of no picture or class of the data set, or its box, score or mask is unusable; the first is
@@ -61,13 +75,16 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
     labels = _Ids("category", dataset.classes.label_of_source)
     by_picture: list[list[_Row]] = [[] for _ in dataset.examples]
     faults: list[tuple[int, str]] = []
+    boxed = not masks or _has_box(rows)
     for number, row in enumerate(rows):
         try:
             if not isinstance(row, dict):
                 raise _Unusable(f"is {shown(row)}, expected an object")  # noqa: TRY301  told like the other faults
             position, label = positions.find(row, "image_id"), labels.find(row, "category_id")
-            mask = _mask_of(row, dataset[position].size) if masks else None
-            by_picture[position].append(_Row(label, _box_of(row), _score_of(row), mask))
+            mask = mask_of_outline(row.get("segmentation"), dataset[position].size) if masks else None
+            box = _box_of(row) if mask is None or boxed or row.get("bbox") else _box_around(mask)
+            runs = None if mask is None else rle_of_mask(mask)  # checked before any other library sees it
+            by_picture[position].append(_Row(label, box, _score_of(row), runs))
         except (_Unusable, Fault) as fault:
             faults.append((number, str(fault)))
     if faults:
@@ -81,13 +98,28 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
         for example, of_picture in zip(dataset, by_picture, strict=True)
     )
     of_rows = tuple(tuple(row.mask for row in of_picture if row.mask is not None) for of_picture in by_picture)
-    return Predictions(found, of_rows if masks else None)
+    boxes = tuple(np.array([row.box for row in of_picture]).reshape(-1, 4) for of_picture in by_picture)
+    return Predictions(found, boxes, of_rows if masks else None, boxed)
 
 
 def write_predictions(
-    path: Path, dataset: Dataset, found: Sequence[Detections], masks: Sequence[Sequence[Runs]] | None = None
+    path: Path,
+    dataset: Dataset,
+    found: Sequence[Detections],
+    masks: Sequence[Sequence[Runs]] | None = None,
+    boxes: Sequence[Boxes] | None = None,
+    *,
+    boxed: bool = True,
 ) -> None:
-    """The file that ``read_predictions`` reads; ``masks`` has one for each detection.
+    """The file that ``read_predictions`` reads.
+
+    Args:
+        path: where to.
+        dataset: what was looked at.
+        found: one record a picture.
+        masks: of each picture, one for each detection.
+        boxes: of each picture, to the last digit; else those of ``found``.
+        boxed: whether rows have boxes, or masks alone.
 
     Raises:
         StorageError: it cannot be written.
@@ -97,6 +129,11 @@ def write_predictions(
         for example, one in zip(dataset, found, strict=True)
         for row in one.to_coco(0)
     ]
+    if boxes is not None:
+        as_given = (box for of_picture in boxes for box in of_picture.tolist())
+        rows = [row | {"bbox": box} for row, box in zip(rows, as_given, strict=True)]
+    if not boxed:
+        rows = [{name: value for name, value in row.items() if name != "bbox"} for row in rows]
     if masks is not None:
         each = (runs for of_picture in masks for runs in of_picture)
         rows = [row | {"segmentation": runs} for row, runs in zip(rows, each, strict=True)]
@@ -134,7 +171,20 @@ def _box_of(row: Mapping[str, Any]) -> list[float]:
     x, y, width, height = map(float, box)
     if width < 0 or height < 0:
         raise _Unusable(f"bbox {shown(box)} has a negative width or height; expected x, y, width, height")
-    return [x, y, x + width, y + height]
+    return [x, y, width, height]
+
+
+def _has_box(rows: Sequence[object]) -> bool:
+    """By the first, as pycocotools tells."""
+    return not rows or not isinstance(rows[0], dict) or rows[0].get("bbox") not in (None, [])
+
+
+def _box_around(mask: Bool[Tensor, "height width"]) -> list[float]:
+    rows, columns = mask.any(dim=1).nonzero()[:, 0], mask.any(dim=0).nonzero()[:, 0]
+    if not len(rows):
+        return [0.0, 0.0, 0.0, 0.0]
+    left, top = columns[0].item(), rows[0].item()
+    return [float(left), float(top), columns[-1].item() + 1.0 - left, rows[-1].item() + 1.0 - top]
 
 
 def _score_of(row: Mapping[str, Any]) -> float:
@@ -142,11 +192,6 @@ def _score_of(row: Mapping[str, Any]) -> float:
     if not _is_number(score):
         raise _Unusable(f"score is {shown(score)}, expected a finite number")
     return float(row["score"])
-
-
-def _mask_of(row: Mapping[str, Any], size: HeightWidth) -> Runs:
-    """Checked here, and packed, before any other library sees it."""
-    return rle_of_mask(mask_of_outline(row.get("segmentation"), size))
 
 
 def _is_number(value: object) -> bool:
@@ -161,7 +206,9 @@ def _is_number(value: object) -> bool:
 def _detections_of(found: list[_Row], names: tuple[str, ...], size: HeightWidth, source: str) -> Detections:
     labels, boxes, scores, _ = zip(*found, strict=True) if found else ((), (), (), ())
     return Detections(
-        boxes=torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4),
+        boxes=torch.tensor([(x, y, x + wide, y + high) for x, y, wide, high in boxes], dtype=torch.float64).reshape(
+            -1, 4
+        ),
         scores=torch.tensor(scores, dtype=torch.float64),
         labels=torch.tensor(labels, dtype=torch.int64),
         names=tuple(names[label] for label in labels),

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from condetr.core.errors import GateError
 from condetr.data.records import Dataset
 from condetr.evaluation.coco_ap import Averages
+from condetr.evaluation.columns import Boxes
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
 from condetr.evaluation.errors import Errors
@@ -38,6 +39,8 @@ class Report(Averages):
         dataset: what it was measured on; pictures that could not be read are not in it.
         found: one record for each picture of ``dataset``, with its labels; masks are in ``runs``.
         runs: one mask a detection of each picture, as COCO's packed run lengths.
+        boxes: of each picture of ``dataset`` as a file of predictions has them, to the last digit.
+        boxed: whether a detection is as large as its box, or as its mask.
         failures: pictures that could not be read, and why.
         notes: what somebody should know about the numbers.
     """
@@ -52,6 +55,8 @@ class Report(Averages):
     dataset: Dataset = field(repr=False, compare=False)
     found: tuple[Detections, ...] = field(repr=False, compare=False)
     runs: tuple[tuple[Runs, ...], ...] | None = field(default=None, repr=False, compare=False)
+    boxes: tuple[Boxes, ...] | None = field(default=None, repr=False, compare=False)
+    boxed: bool = field(default=True, repr=False, compare=False)
     failures: tuple[Failure, ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = ()
 

@@ -30,7 +30,9 @@ def write_report(report: Report, folder: str | Path) -> Path:
     """
     output = OutputFolder(folder)
     output.write(REPORT, json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n")
-    write_predictions(output.place(PREDICTIONS), report.dataset, report.found, report.runs)
+    write_predictions(
+        output.place(PREDICTIONS), report.dataset, report.found, report.runs, report.boxes, boxed=report.boxed
+    )
     if report.per_class is not None:
         output.write("per_class.csv", _per_class_csv(report))
     if report.panoptic is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 from PIL import Image, ImageDraw, ImageFont
 
 from condetr.data.records import Dataset
@@ -55,11 +56,16 @@ def worst_pictures(
 
 def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judged: Judgement) -> Iterator[_Mark]:
     for row in np.flatnonzero((truth.pictures == position) & judged.missed):
-        yield _Mark(truth.boxes[row], f"{names[truth.labels[row]]} missed", _COLOURS[Kind.MISSED.word])
+        yield _Mark(_corners(truth.boxes[row]), f"{names[truth.labels[row]]} missed", _COLOURS[Kind.MISSED.word])
     for row in np.flatnonzero((found.pictures == position) & (judged.kinds != Kind.IGNORED))[::-1]:
         kind, name = Kind(judged.kinds[row]), names[found.labels[row]]
         instead = f" for {names[truth.labels[judged.about[row]]]}" if kind is Kind.CLASSIFICATION else ""
-        yield _Mark(found.boxes[row], f"{name}{instead} {found.scores[row]:.2f}", _COLOURS[kind.word])
+        yield _Mark(_corners(found.boxes[row]), f"{name}{instead} {found.scores[row]:.2f}", _COLOURS[kind.word])
+
+
+def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
+    x, y, width, height = box.tolist()
+    return [x, y, x + width, y + height]
 
 
 def _tile(picture: Image.Image, marks: Sequence[_Mark], side: int) -> Image.Image:

@@ -24,6 +24,22 @@ def test_reads_what_is_there(coco):
     assert not dataset.report
 
 
+def test_annotations_are_kept_as_ap_compares_with_them(coco):
+    """Also where nothing can be learned from them; the order is the file's."""
+    content = good_content()
+    boxes = ([1.1, 2, 3.3, 4], [-10, 5, 20.5, 20], [5, 5, 0, 7], [-50, 5, 10, 10])
+    content["annotations"] = [
+        {"id": 9 - number, "image_id": 1, "category_id": 9, "bbox": box, "area": 7.5, "iscrowd": number % 2}
+        for number, box in enumerate(boxes)
+    ]
+    first = read_dataset(coco(content))[0]
+    kept = [*first.objects, *first.crowds, *first.lost, *first.lost_crowds]
+    assert [one.id for one in kept] == [9, 8, 7, 6]
+    assert [one.order for one in kept] == [0, 1, 2, 3]
+    assert [one.annotated for one in kept] == [(*box, 7.5) for box in boxes]
+    assert all(one.annotated is None for example in read_dataset(coco()) for one in example.objects)
+
+
 def changed(path, value):
     """The good content with one place changed: ("annotations", 3, "bbox")."""
     content = good_content()

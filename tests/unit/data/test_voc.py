@@ -60,6 +60,11 @@ def test_vocs_own_files_count_pixels_from_one(voc):
     assert dataset[0].objects[0].box == (0.0, 0.0, 96.0, 64.0)
 
 
+def test_a_clipped_box_is_kept_whole_for_ap(voc):
+    (one,) = read_dataset(voc(a=xml(voc_object(-20, 2, 30, 40))))[0].objects
+    assert (one.box, one.annotated) == ((0, 2, 30, 40), (-20, 2, 50, 38, 50 * 38))
+
+
 def test_degenerate_boxes_are_left_out_by_object(voc):
     dataset = read_dataset(voc(a=xml(voc_object(1, 2, 30, 40), voc_object(5, 5, 5, 9), voc_object(9, 9, 8, 20))))
     assert len(dataset[0].objects) == 1

@@ -81,6 +81,11 @@ def test_a_bad_box_is_left_out_by_line(yolo, line, reason):
     assert dataset.report.of(reason)[0].item == "line 2"
 
 
+def test_a_clipped_box_is_kept_whole_for_ap(yolo):
+    (one,) = read_dataset(yolo("0 0 0.5 0.5 0.5"), "train")[0].objects
+    assert (one.box, one.annotated) == ((0, 16, 24, 48), (-24, 16, 48, 32, 48 * 32))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

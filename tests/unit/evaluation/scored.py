@@ -50,12 +50,12 @@ def columns(seed, *, pictures=12, classes=4, crowds=0.15, ties=False, most=5, ti
         rng.uniform(0, 150, (count, 2)),
         rng.choice([10, 40, 120], (count, 1)) * rng.uniform(0.5, 1.5, (count, 2)),
     )
-    boxes, labels = np.concatenate((corner, corner + side), axis=1), rng.integers(0, classes, count)
+    boxes, labels = np.concatenate((corner, side), axis=1), rng.integers(0, classes, count)
     at = np.sort(rng.integers(0, pictures, count))
     truth = Truth(at, labels, boxes, side.prod(1), rng.random(count) < crowds)
     about = np.sort(rng.integers(0, count, times * count))
-    near = boxes[about] + rng.normal(0, 4, (len(about), 4))
-    near[:, 2:] = np.maximum(near[:, 2:], near[:, :2])
+    near = boxes[about] + rng.normal(0, 4, (len(about), 4)) * (1, 1, 1.4, 1.4)
+    near[:, 2:] = np.maximum(near[:, 2:], 0)
     called = np.where(rng.random(len(about)) < 0.75, labels[about], rng.integers(0, classes, len(about)))
     scores = rng.random(len(about))
     return truth, Found(at[about], called, near, scores.round(1) if ties else scores)

@@ -2,7 +2,7 @@ import hotcoco
 import numpy as np
 import pytest
 
-from condetr.evaluation.columns import found_of, truth_of, xywh_of
+from condetr.evaluation.columns import found_of, truth_of
 from condetr.evaluation.errors import costs_of, counts_of
 from condetr.evaluation.judgement import Kind, judge
 from tests.unit.evaluation.scored import columns, detections
@@ -95,10 +95,10 @@ def test_counts_and_costs_are_those_of_tide(seed):
         [{"id": number + 1, "name": str(number)} for number in range(4)],
         truth.pictures + 1,
         truth.labels + 1,
-        xywh_of(truth.boxes),
+        truth.boxes,
         area=truth.areas,
     )
-    rows = np.column_stack((found.pictures + 1, xywh_of(found.boxes), found.scores, found.labels + 1))
+    rows = np.column_stack((found.pictures + 1, found.boxes, found.scores, found.labels + 1))
     theirs = hotcoco.COCOeval(objects, objects.load_res(rows), "bbox")
     theirs.evaluate()
     theirs.accumulate()

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from condetr.core.errors import DataError, GateError, ImageError
+from condetr.data.records import Annotated
 from condetr.evaluation.measure import measure
 from condetr.evaluation.report import USUAL
 from condetr.prediction.predictor import Failure
@@ -43,6 +45,36 @@ def test_a_class_without_objects_does_not_count(labelled):
     bird = report.per_class["bird"]
     assert (bird.objects, bird.detections, bird.ap, bird.ar, bird.precision) == (0, 1, None, None, None)
     assert list(report.curves.by_class) == ["cat"]
+
+
+def test_image_ids_decide_between_equal_scores(labelled):
+    """Not the order of the pictures, and whichever order they are in."""
+    dataset = labelled([], [CAT])  # of ids 7 and 17
+    rows = [(0, 0.5, *DOG[1:]), (0, 0.5, *CAT[1:])]
+    found = [detections(dataset, [row], place) for place, row in enumerate(rows)]
+    assert measure(dataset, found).ap == 0.5
+    turned = dataset.subset([1, 0])
+    report = measure(turned, found[::-1])
+    assert (report.ap, report.found, report.dataset) == (0.5, tuple(found[::-1]), report.dataset)
+    ids = [replace(one, image_id=number) for one, number in zip(turned, (3, 2**40), strict=True)]
+    assert measure(replace(turned, examples=tuple(ids)), found[::-1]).ap == 1
+
+
+def test_the_whole_box_counts_and_the_report_says_so(labelled):
+    dataset = labelled([CAT])
+    whole = Annotated(-10.0, 10.0, 40.0, 20.0, 800.0)
+    out = replace(dataset[0].objects[0], box=(0.0, 10.0, 30.0, 30.0), annotated=whole)
+    dataset = replace(dataset, examples=(replace(dataset[0], objects=(out,)),))
+    assert measure(dataset, [detections(dataset, [(0, 0.5, -10, 10, 30, 30)])]).ap == 1
+    clipped = measure(dataset, [detections(dataset, [(0, 0.5, 0, 10, 30, 30)])])
+    assert (clipped.ap50, clipped.ap75, clipped.ap) == (1, 1, 0.6)  # an IoU of 0.75
+    assert clipped.notes == (
+        "labels that stick out of their picture: 1; AP compares with the whole boxes, as pycocotools does",
+    )
+    lost = replace(dataset, examples=(replace(dataset[0], lost=(out,)),))
+    report = measure(lost, [detections(dataset, [(0, 0.5, -10, 10, 30, 30)])])
+    assert (report.ar, report.per_class["cat"].objects) == (0.5, 2)
+    assert "without area, outside of their picture or without a usable mask: 1" in report.notes[1]
 
 
 def test_crowds_are_no_objects(labelled):
