@@ -175,7 +175,18 @@ def backbone_rows(backbone: ResNetDescription | TimmDescription, layout: Layout)
 def foreign_keys(
     names: Iterable[str], backbone: ResNetDescription | TimmDescription, dialect: Dialect, layout: Layout
 ) -> dict[str, ForeignKey]:
-    """What each of our tensors is called in a dialect. Every name must have a row: a KeyError is a bug here."""
+    """What each of our tensors is called in a dialect. Every name must have a row: a KeyError is a bug here.
+
+    A network that others changed (adapters, parametrizations, wrapped layers) has names beyond: ask `known_keys`.
+    """
+    named = known_keys(names := list(names), backbone, dialect, layout)
+    return {name: named[name] for name in names}
+
+
+def known_keys(
+    names: Iterable[str], backbone: ResNetDescription | TimmDescription, dialect: Dialect, layout: Layout
+) -> dict[str, ForeignKey]:
+    """The same of those names that have a row."""
     if dialect == "condetr":
         return {name: ForeignKey(name) for name in names}
     rows: dict[str, str | Fused] = {row.condetr: getattr(row, dialect) for row in TABLE}
@@ -183,14 +194,16 @@ def foreign_keys(
     rows |= {f"backbone.{ours}": f"{root}.{theirs}" for ours, theirs in backbone_rows(backbone, layout).items()}
     patterns = {_pattern(ours): (re.findall(r"\{(\w)\}", ours), theirs) for ours, theirs in rows.items()}
 
-    def foreign(name: str) -> ForeignKey:
+    def foreign(name: str) -> ForeignKey | None:
         if name.startswith(NETWORK):
             return ForeignKey(f"{root}.{name.removeprefix(NETWORK)}")
         module, _, leaf = (name, "", "weight") if name in BARE else name.rpartition(".")
         if module in rows:
             theirs, numbers = rows[module], {}
         else:
-            letters, theirs = patterns[_pattern(module)]
+            if (row := patterns.get(_pattern(module))) is None:
+                return None
+            letters, theirs = row
             found = map(int, re.findall(r"(?<=\.)\d+", module))
             numbers = dict(zip(letters, found, strict=True))
             numbers |= {letter.upper(): number + 1 for letter, number in numbers.items()}
@@ -198,7 +211,7 @@ def foreign_keys(
             return ForeignKey(f"{theirs.name.format(**numbers)}_{leaf}", theirs.part)
         return ForeignKey(f"{theirs.format(**numbers)}.{leaf}")
 
-    return {name: foreign(name) for name in names}
+    return {name: key for name in names if (key := foreign(name)) is not None}
 
 
 def _pattern(name: str) -> str:

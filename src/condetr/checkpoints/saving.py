@@ -12,6 +12,7 @@ from torch import Tensor
 
 from condetr.checkpoints.backbone_words import layout_of
 from condetr.checkpoints.config_json import SplitConfig, join_config
+from condetr.checkpoints.keys import WRAPPERS, known_keys
 from condetr.checkpoints.model_card import model_card_of
 from condetr.checkpoints.storage import write_files
 from condetr.checkpoints.tensors import is_finite, listed
@@ -58,13 +59,21 @@ def save(
         SplitConfig(config, dict(sorted(labels.items())), source_ids, dict(flat or {}), segments=segments)
     )
     raw["torch_dtype"] = str(dtype).removeprefix("torch.")
-    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in detector.state_dict().items()}
+    state = {_without_wrappers(name): tensor for name, tensor in detector.state_dict().items()}
+    layout = layout_of(raw)
+    if foreign := state.keys() - known_keys(state, config.backbone, "hub", layout).keys():
+        raise CheckpointError(
+            f"holds what is no part of Conditional DETR: {listed(foreign)}",
+            source=folder,
+            hint="merge or remove it first (peft: merge_and_unload()), or store it with the library that added it",
+        )
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()}
     broken = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if broken:
         raise CheckpointError(f"will not store weights that are not finite: {listed(broken)}", source=folder)
     card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
-        "model.safetensors": partial(_write_tensors, to_hub(tensors, config.backbone, layout_of(raw))),
+        "model.safetensors": partial(_write_tensors, to_hub(tensors, config.backbone, layout)),
         "config.json": partial(_write_json, raw),
         "README.md": partial(_write_text, card),
     }
@@ -80,6 +89,13 @@ def _as_built(detector: Body) -> DetectorConfig:
         return config
     keeps = any(isinstance(module, FrozenBatchNormAct) for module in detector.backbone.modules())
     return replace(config, backbone=replace(backbone, norm_activations=keeps))
+
+
+def _without_wrappers(name: str) -> str:
+    """Layers that were compiled, or that others wrapped, are stored as themselves."""
+    for wrapper in WRAPPERS:
+        name = name.replace(f".{wrapper}", ".")
+    return name
 
 
 def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:

@@ -35,7 +35,7 @@ def padding_of(pixel_mask: Tensor | None, pixels: Pixels, body: Body) -> PixelMa
     """True on real pixels; None where all are, which the network need not look at."""
     if pixel_mask is None:
         return None
-    expected = (len(pixels), *pixels.shape[2:])
+    expected = (pixels.shape[0], *pixels.shape[2:])
     if not isinstance(pixel_mask, Tensor) or pixel_mask.shape != expected:
         raise UsageError(f"is {_said(pixel_mask)}, expected {list(expected)}", item="pixel_mask")
     mask = pixel_mask.to(pixels.device).bool()

@@ -45,7 +45,7 @@ def look(
         UsageError: an argument does not fit the network or the others.
     """
     check_pixels(pixel_values, body)
-    batch, width = len(pixel_values), body.config.d_model
+    batch, width = pixel_values.shape[0], body.config.d_model
     rows, columns = cells_of(pixel_values, body)
     encoded = _encoded(encoder_outputs)
     check_shape("encoder_outputs", encoded.last_hidden_state, (batch, rows * columns, width))

@@ -1,20 +1,26 @@
 """Masks of every query, of which only those that the losses ask for are held for their gradients."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from condetr.losses.masks import MaskMaps, Matches
 from condetr.model.body import Trace
-from condetr.model.mask_head import MaskHead
+from condetr.model.mask_head import MaskHead, Scene
 
 
 class MasksOfAll:
     """The masks of one look; `matched` is for the losses, and comes first."""
 
     def __init__(self, mask_head: MaskHead, trace: Trace) -> None:
-        self._mask_head, self._scenes = mask_head, mask_head.scenes(trace)
+        self._mask_head, self._trace = mask_head, trace
         self._embeddings = trace.embeddings[-1]
         self._known: tuple[Matches, Matches, MaskMaps] | None = None
+
+    @cached_property
+    def _scenes(self) -> list[Scene]:
+        return self._mask_head.scenes(self._trace)
 
     def matched(self, images: Matches, queries: Matches) -> MaskMaps:
         """Masks of queries that answer for an object, in rising order of images."""
@@ -26,6 +32,8 @@ class MasksOfAll:
 
     def together(self) -> Tensor:
         """Every query's (batch, queries, rows, columns). Those that no loss asked for have no gradient then."""
+        if torch.compiler.is_compiling() and self._known is None:  # a graph holds for a batch of any length
+            return self._mask_head.of_all(self._trace, self._embeddings)
         if self._known is None:
             return torch.stack(list(map(self._mask_head.masks, self._scenes, self._embeddings)))
         images, queries, masks = self._known

@@ -1,15 +1,16 @@
 """What the transformers-shaped models answer with: fields by attribute, by name and by place."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
+from torch.utils import _pytree
 
 
-class ModelOutput(dict[str, Any]):
-    """A dict, in the order of its declared fields, of those that are there; the others are None as attributes.
+class ModelOutput(OrderedDict[str, Any]):
+    """A dict of the fields that are there, in their declared order, then of what others added; missing ones are None.
 
     Iterating gives names, ``to_tuple()`` the values. Each kind is a pytree, so that data-parallel wrappers,
     ``torch.compile`` and ``torch.export`` find the tensors in it.
@@ -18,23 +19,34 @@ class ModelOutput(dict[str, Any]):
     _places: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
         dataclass(init=False, repr=False, eq=False)(cls)
         cls._places = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # made one above
-        torch.export.register_dataclass(cls)
+        _pytree.register_pytree_node(
+            cls,
+            lambda output: (list(output.values()), list(output)),
+            lambda values, names: cls(zip(names, values, strict=True)),
+            serialized_type_name=f"{cls.__module__}.{cls.__qualname__}",
+            flatten_with_keys_fn=lambda output: (
+                [(_pytree.MappingKey(name), value) for name, value in output.items()],
+                list(output),
+            ),
+        )
 
     def __init__(
         self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] | Tensor | None = None, /, **values: Any
     ) -> None:
         if isinstance(items, Tensor):
             items = {self._places[0]: items}
-        given = dict(items or (), **values)
-        if unknown := given.keys() - set(self._places):
+        if unknown := values.keys() - set(self._places):
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}; it has {self._places}")
-        super().__init__((name, given[name]) for name in self._places if given.get(name) is not None)
+        OrderedDict.__init__(self)
+        given = dict(items or (), **values)
+        for name in (*self._places, *(name for name in given if name not in self._places)):
+            if given.get(name) is not None:
+                OrderedDict.__setitem__(self, name, given[name])
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._places:
+        if name in self._places or name in self:
             return self.get(name)
         raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
@@ -42,7 +54,7 @@ class ModelOutput(dict[str, Any]):
         self[name] = value
 
     def __getitem__(self, place: str | int | slice) -> Any:
-        return super().__getitem__(place) if isinstance(place, str) else self.to_tuple()[place]
+        return OrderedDict.__getitem__(self, place) if isinstance(place, str) else self.to_tuple()[place]
 
     def __setitem__(self, name: str, value: Any) -> None:
         given = {**self, name: value}

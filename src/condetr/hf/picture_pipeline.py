@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import UsageError
-from condetr.hf.batch_feature import BatchFeature
 from condetr.images.decode import decode
 from condetr.images.pictures import pictures_of
 from condetr.images.resize import size_of_picture
@@ -61,7 +60,7 @@ class PicturePipeline:
                 found[place] = answer
         return found
 
-    def _prepared(self, given: Any) -> tuple[BatchFeature, HeightWidth]:
+    def _prepared(self, given: Any) -> tuple[Any, HeightWidth]:
         picture = decode(given) if isinstance(given, str | os.PathLike | Encoded | Image.Image) else given
         features = self.image_processor(picture, return_tensors="pt").to(self.device, self.model.dtype)
         [upright] = pictures_of(picture)

@@ -8,6 +8,7 @@ from torch import nn
 
 from condetr.core.errors import UsageError
 from condetr.hf.outputs import ModelOutput
+from condetr.hf.recognised import recognised
 from condetr.hf.stored_model import StoredModel
 from condetr.model.backbone import early_layers
 from condetr.model.body import Body
@@ -23,7 +24,13 @@ class PretrainedModel(StoredModel):
 
     main_input_name: ClassVar[str] = "pixel_values"
     base_model_prefix: ClassVar[str] = "model"
+    input_modalities: ClassVar[tuple[str, ...]] = ("image",)
     supports_gradient_checkpointing: ClassVar[bool] = True
+
+    @classmethod
+    def can_generate(cls) -> bool:
+        """Whether it writes text: pipelines of transformers ask."""
+        return False
 
     @property
     def base_model(self) -> Any:
@@ -100,4 +107,4 @@ class PretrainedModel(StoredModel):
 
     def _returned(self, output: Output, return_dict: bool | None) -> Output | tuple[Any, ...]:  # noqa: FBT001
         as_dict = self.config.use_return_dict if return_dict is None else return_dict
-        return output if as_dict else output.to_tuple()
+        return recognised(output) if as_dict else output.to_tuple()

@@ -1,5 +1,10 @@
-"""State dicts under transformers' names: written as version 4 has them, read from either version."""
+"""State dicts under transformers' names: written as version 4 has them, read from either version.
 
+What is no part of the network keeps the name that its module gives it: adapters, parametrizations, packed weights,
+and what lies inside layers that others wrapped.
+"""
+
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -7,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from condetr.checkpoints.keys import BODY, COUNTS, TWINS, Dialect, foreign_keys
+from condetr.checkpoints.keys import BODY, COUNTS, TWINS, Dialect, known_keys
 
 
 def speak_hub(model: nn.Module, part: str, root: str = "") -> None:
@@ -33,7 +38,8 @@ class _Names:
         mine = [key for key in state if key.startswith(at + self.part)]
         theirs = self._named(model, "hub", (key.removeprefix(at + self.part) for key in mine))
         for key in mine:
-            state[at + theirs[key.removeprefix(at + self.part)]] = state.pop(key)
+            if (name := theirs.get(key.removeprefix(at + self.part))) is not None:
+                state[at + name] = state.pop(key)
 
     def read(self, model: nn.Module, state: dict[str, Any], at: str, *_: Any) -> None:
         names = model.get_submodule(self.part[:-1]).state_dict(keep_vars=True)
@@ -55,11 +61,12 @@ class _Names:
     def report_missing(self, model: nn.Module, incompatible: Any) -> None:
         missing: list[str] = incompatible.missing_keys
         for place, key in enumerate(missing):
-            at, found, name = key.partition(self.part)
-            if found:
-                missing[place] = at + self._named(model, "hub", [name])[name]
+            for found in re.finditer(rf"(?:^|(?<=\.)){re.escape(self.part)}", key):
+                if theirs := self._named(model, "hub", [key[found.end() :]]):
+                    missing[place] = key[: found.start()] + theirs.popitem()[1]
+                    break
 
     def _named(self, model: Any, dialect: Dialect, names: Iterable[str]) -> dict[str, str]:
         whole = {self.root + name: name for name in names}
-        keys = foreign_keys(whole, model._body.config.backbone, dialect, model.config.layout)
-        return {name: keys[rooted].key.removeprefix(BODY) for rooted, name in whole.items()}
+        keys = known_keys(whole, model._body.config.backbone, dialect, model.config.layout)
+        return {whole[rooted]: foreign.key.removeprefix(BODY) for rooted, foreign in keys.items()}

@@ -38,6 +38,7 @@ class StoredModel(nn.Module):
     def __init__(self, config: ConditionalDetrConfig, _: ConditionalDetr | None = None) -> None:
         super().__init__()
         self.config = config
+        self.name_or_path = config.name_or_path  # adapters note which model they belong to
 
     @classmethod
     def from_config(cls: type[Model], config: ConditionalDetrConfig, **kwargs: Any) -> Model:

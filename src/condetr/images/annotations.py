@@ -114,15 +114,20 @@ def _area(one: Mapping[str, Any], name: str) -> float:
     return number_of(one, "area", name)
 
 
-def _keypoints(named: Sequence[tuple[Mapping[str, Any], str]]) -> Float[Tensor, "points 3"]:
-    """(x, y, visibility) of all objects that have any, one after the other, in pixels of the given picture."""
+def _keypoints(named: Sequence[tuple[Mapping[str, Any], str]]) -> Float[Tensor, "objects points 3"]:
+    """(x, y, visibility) of every object, in pixels of the given picture; 0, 0, 0 where an object has fewer points.
+
+    That is how COCO writes a point that nobody labelled.
+    """
     points = []
     for one, name in named:
         given = one.get("keypoints", [])
         if isinstance(given, str) or not isinstance(given, Sequence) or len(given) % 3:
             raise AnnotationError("has keypoints that are no list of x, y, visibility", item=name)
-        points += [number_of({"keypoints": number}, "keypoints", name) for number in given]
-    return torch.tensor(points, dtype=torch.float32).reshape(-1, 3)
+        points.append([number_of({"keypoints": number}, "keypoints", name) for number in given])
+    most = max(map(len, points))
+    padded = [numbers + [0.0] * (most - len(numbers)) for numbers in points]
+    return torch.tensor(padded, dtype=torch.float32).reshape(len(points), most // 3, 3)
 
 
 def _mask(one: Mapping[str, Any], name: str, size: HeightWidth) -> Bool[Tensor, "height width"]:

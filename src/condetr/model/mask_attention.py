@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from condetr.core.shapes import Embeddings, Memory
+from condetr.core.shapes import Memory
 from condetr.model.attention import split_heads
 from condetr.model.blocks import projection
 
@@ -27,9 +27,14 @@ class MaskAttention(nn.Module):
         return split_heads(self.key(memory), self.heads)
 
     def forward(
-        self, embeddings: Embeddings, keys: Float[Tensor, "heads cells width"], cells: Bool[Tensor, "cells"]
-    ) -> Float[Tensor, "chosen heads cells"]:
-        """The maps of chosen embeddings of one image; padding is not looked at."""
+        self,
+        embeddings: Float[Tensor, "*images chosen channels"],
+        keys: Float[Tensor, "*images heads cells width"],
+        cells: Bool[Tensor, "*images cells"],
+    ) -> Float[Tensor, "*images chosen heads cells"]:
+        """The maps of chosen embeddings of one image, or of as many of each; padding is not looked at."""
         query = self.query(embeddings).unflatten(-1, (self.heads, -1)) * keys.shape[-1] ** -0.5
-        scores = torch.einsum("nhw,hcw->nhc", query, keys).masked_fill(~cells, float("-inf"))
-        return scores.flatten(1).softmax(-1).view_as(scores)
+        scores = torch.einsum("...nhw,...hcw->...nhc", query, keys).masked_fill(
+            ~cells[..., None, None, :], float("-inf")
+        )
+        return scores.flatten(-2).softmax(-1).view_as(scores)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from condetr.core.errors import UsageError
-from condetr.core.shapes import Embeddings, MaskLogits
+from condetr.core.shapes import Embeddings, MaskLogits, Queries
 from condetr.model.body import Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.mask_attention import Keys, MaskAttention
@@ -75,6 +75,14 @@ class MaskHead(nn.Module):
         """The same, all at once."""
         maps = self.attention(embeddings, scene.keys, scene.cells.flatten()).unflatten(2, scene.cells.shape)
         return self.pyramid(maps, scene.clues)
+
+    def of_all(self, trace: Trace, embeddings: Queries) -> Float[Tensor, "batch queries _ _"]:
+        """Masks of as many embeddings of every image, all at once: memory grows with them, but no image is special."""
+        clues, keys = self.evidence(trace)
+        queries = embeddings.shape[1]
+        maps = self.attention(embeddings, keys, trace.cells.flatten(1)).unflatten(3, trace.cells.shape[1:])
+        coarse, *finer = (shared.repeat_interleave(queries, 0) for shared in (clues.coarse, *clues.finer))
+        return self.pyramid(maps.flatten(0, 1), Clues(coarse, tuple(finer))).unflatten(0, (-1, queries))
 
 
 def objects_at_once(maps: Iterable[Sequence[int]]) -> int:

@@ -10,7 +10,7 @@ from condetr.core.errors import SettingsError
 from condetr.core.shapes import FeatureMap, MaskLogits
 
 ObjectMaps = Float[Tensor, "chosen _ _ _"]  # channels, rows, columns: each convolution has its own
-SharedMap = Float[Tensor, "1 _ _ _"]  # the same for all objects of a picture
+SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of a picture, or each its own
 
 FINER = 3  # stages of the backbone that the masks meet, coarsest of them first
 NORM_GROUPS = 8

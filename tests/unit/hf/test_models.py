@@ -84,6 +84,30 @@ def test_a_mask_without_padding_is_no_mask():
     assert (model(pixels(), padded()).logits[1] - model(pixels()).logits[1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("settings", [{}, {"attention_dropout": 0.3}])
+def test_attentions_are_part_of_the_graph(settings):
+    model = detector(**settings, dropout=0.0).train()
+    output = model(pixels(), padded(), labels=labels(1, 2), output_attentions=True)
+    seen = (*output.encoder_attentions, *output.decoder_attentions, *output.cross_attentions)
+    assert len(seen) == 8
+    for weights in seen:
+        weights.retain_grad()
+    output.loss.backward()
+    assert all(weights.grad.abs().sum() > 0 for weights in seen)
+
+
+def test_asking_for_attentions_changes_no_prediction_and_no_gradient():
+    model = detector()
+    gradients = []
+    for asked in (False, True):
+        model.zero_grad()
+        output = model(pixels(), padded(), labels=labels(1, 2), output_attentions=asked)
+        output.loss.backward()
+        gradients.append((output.logits, model.model.decoder.layers[1].cross_attention.value.weight.grad))
+    assert torch.equal(gradients[0][0], gradients[1][0])
+    torch.testing.assert_close(gradients[0][1], gradients[1][1], rtol=1e-3, atol=1e-5)  # sums in another order
+
+
 @torch.no_grad()
 def test_padding_is_not_looked_at():
     model = detector(backbone_config=config().backbone_config)

@@ -39,8 +39,20 @@ def test_setting_keeps_the_order(output):
     assert output.logits is output[1]
     output.loss = None
     assert list(output) == ["logits", "pred_boxes"]
-    with pytest.raises(TypeError, match="scores"):
-        output.scores = 1
+
+
+def test_what_others_add_comes_last(output):
+    added = type(output)({"target_size": torch.tensor([[3, 4]]), **output})  # as transformers' pipeline does
+    assert list(added) == ["logits", "pred_boxes", "target_size"]
+    added["note"] = 1
+    added.loss = torch.tensor(1.0)
+    added.update({"more": 2, "nothing": None})
+    assert list(added) == [*added.keys()] == ["loss", "logits", "pred_boxes", "target_size", "note", "more"]
+    assert (added.note, added["more"], added[-1], len(added.to_tuple())) == (1, 2, 2, 6)
+    assert {**added}["target_size"] is added.target_size
+    assert list(copy.deepcopy(added)) == list(added)
+    leaves, structure = _pytree.tree_flatten(added)
+    assert list(_pytree.tree_unflatten(leaves, structure)) == list(added)
 
 
 def test_made_of_pairs_of_a_dict_and_of_its_first_field(output):

@@ -70,10 +70,11 @@ def test_a_missing_area_is_that_of_the_box():
     assert detection_labels(annotation(one), SIZE)["area"].tolist() == [400]
 
 
-def test_keypoints_of_what_is_kept_follow_one_another():
-    kept = thing(keypoints=[1, 2, 2, 3, 4, 1])
-    labels = detection_labels(annotation(thing(iscrowd=1, keypoints=[9, 9, 9]), kept, thing()), SIZE)
-    assert labels["keypoints"].tolist() == [[1, 2, 2], [3, 4, 1]]
+def test_keypoints_stay_with_their_object():
+    crowd, kept, other = thing(iscrowd=1, keypoints=[9, 9, 9]), thing(keypoints=[1, 2, 2, 3, 4, 1]), thing()
+    labels = detection_labels(annotation(crowd, kept, other, thing(keypoints=[5, 6, 2])), SIZE)
+    assert labels["keypoints"].tolist() == [[[1, 2, 2], [3, 4, 1]], [[0, 0, 0]] * 2, [[5, 6, 2], [0, 0, 0]]]
+    assert detection_labels(annotation(thing(keypoints=[])), SIZE)["keypoints"].shape == (1, 0, 3)
 
 
 def test_run_lengths_make_masks_too():
