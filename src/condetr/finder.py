@@ -118,12 +118,14 @@ class Finder:
         tile: int | tuple[int, int] | None = None,
         on_error: str = "raise",
         track: bool = False,
+        keep_pictures: bool = False,
     ) -> Iterator[Detections | Failure]:
         """The same, one result after the other, in bounded memory, also of videos and cameras (by number).
 
         With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
+        With ``keep_pictures``, ``Detections.picture`` is decoded where there is room, so that ``draw()`` is faster.
         """
-        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold, keep_pictures)
         results = tiled(predictor, tile).stream(source, on_error=on_error)
         return followed(results) if track else results
 
@@ -148,6 +150,7 @@ class Finder:
         classes: Sequence[str | int] | None,
         task: Task | None,
         mask_threshold: float | int,
+        keep_pictures: bool = False,  # noqa: FBT001, FBT002  with the others, in their order
     ) -> Predictor:
         return Predictor(
             self.answering,
@@ -161,6 +164,7 @@ class Finder:
             task=task or self.task,
             mask_threshold=mask_threshold,
             stuff=self.checkpoint.stuff,
+            keep_pictures=keep_pictures,
         )
 
     def speed(self) -> dict[str, Any]:

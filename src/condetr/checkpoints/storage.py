@@ -11,8 +11,13 @@ from condetr.core.errors import StorageError
 UNNAMED = ".unfinished"  # how a file ends that has no name yet
 
 
-def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> None:
+def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]], *, to_disk: bool = True) -> None:
     """Let each writer fill a temporary file, then give all of them their names at once.
+
+    Args:
+        folder: made if needed.
+        writers: what fills each file, by its name.
+        to_disk: wait until they would survive a power failure; else whoever calls does so, with `reach_disk`.
 
     Raises:
         StorageError: the folder cannot be made or written, or the disk is full. What was there before still is.
@@ -26,11 +31,13 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]]) -> 
             temporary = Path(path)
             written[temporary] = folder / name
             write(temporary)
-            _reach_disk(temporary)
+            if to_disk:
+                reach_disk(temporary)
         for temporary, final in written.items():
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(final)
-        _reach_disk(folder)
+        if to_disk and writers:
+            reach_disk(folder)
     except OSError as error:
         reason = f"cannot be written: {error.strerror or error}"
         raise StorageError(reason, source=folder, hint="check the path, its permissions and the free space") from error
@@ -46,7 +53,8 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _reach_disk(path: Path) -> None:
+def reach_disk(path: Path) -> None:
+    """Wait until the file, or the names in the folder, would survive a power failure."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -111,9 +111,19 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     output = _output_of(settings, reporter)
     videos = _videos_of(sources, settings)
     pictures = [] if videos else _pictures_of(sources, output, reporter)
-    if output is not None:
-        _claim(output, settings, sources, pictures)
-    model = _loaded(reference, settings, reporter)
+    with _claimed(output, settings, sources, pictures, reporter) as output:
+        model = _loaded(reference, settings, reporter)
+        return _predicted(model, videos, pictures, output, settings, reporter)
+
+
+def _predicted(
+    model: "Detector",
+    videos: Videos,
+    pictures: "list[PictureSource]",
+    output: Path | None,
+    settings: PredictSettings,
+    reporter: Reporter,
+) -> int:
     answer = Answer(reporter, model, output)
     formats = settings.save or (_DEFAULT_OF_VIDEOS if videos else _DEFAULT_FORMATS)
     with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
@@ -123,7 +133,8 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
             painted = output if "video" in formats else None
             work = videos.results(model, painted, track=settings.track, **_options(settings))
         else:
-            work = zip(waiting, model.stream(waiting, **_options(settings)), strict=True)
+            keep = writer is not None and "images" in formats
+            work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
         total = videos.promised if videos else len(waiting)
         with progress("frames" if videos else "pictures", total, reporter) as step, _closed(work):
             for picture, result in work:
@@ -133,7 +144,11 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
                     break
         if videos and writer is not None:
             writer.note(videos=videos.counts)
-        answer.end(interrupted=bool(interruption), videos=videos.counts)
+        answer.end(
+            interrupted=bool(interruption),
+            videos=videos.counts,
+            not_painted=videos.not_painted + (0 if writer is None else writer.counts["not_painted"]),
+        )
         interruption.end()
     return answer.exit_status
 
@@ -162,12 +177,38 @@ def _pictures_of(sources: list[str], output: Path | None, reporter: Reporter) ->
     return list(pictures.values())
 
 
-def _claim(output: Path, settings: PredictSettings, sources: list[str], pictures: "list[PictureSource]") -> None:
-    from condetr.prediction.output_folder import check_apart, claim
+@contextmanager
+def _claimed(
+    output: Path | None,
+    settings: PredictSettings,
+    sources: list[str],
+    pictures: "list[PictureSource]",
+    reporter: Reporter,
+) -> Iterator[Path | None]:
+    """The folder for the results, which no other run writes to meanwhile."""
+    from condetr.prediction.output_folder import check_apart, claim, next_free
 
+    if output is None:
+        yield None
+        return
     folders = {os.path.dirname(picture.name) or "." for picture in pictures}  # noqa: PTH120  a Path would cost minutes
     check_apart(output, [*sources, *sorted(folders)])
-    claim(output, "overwrite" if settings.overwrite else "resume" if settings.resume else "refuse")
+    if_used: Literal["overwrite", "resume", "refuse"] = (
+        "overwrite" if settings.overwrite else "resume" if settings.resume else "refuse"
+    )
+    while True:
+        try:
+            claimed = claim(output, if_used)
+            break
+        except UsageError:
+            free = next_free(_DEFAULT_OUTPUT)
+            if settings.output is not None or free == output:
+                raise
+            output = free  # another run, begun at the same moment, took the first
+    with claimed:
+        if claimed.missing:
+            reporter.warn(claimed.missing)
+        yield output
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":

@@ -19,6 +19,7 @@ class Answer:
         self._reporter = reporter
         self._model, self._output = model, output
         self._failures: list[dict[str, Any]] = []
+        self._not_painted = 0
         self._counts = Counter(ok=0, failed=0, before=0)
 
     def begin(self, *, done_before: int) -> None:
@@ -44,9 +45,18 @@ class Answer:
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         self._reporter.detail(f"{result.source}: {found}")
 
-    def end(self, *, interrupted: bool, videos: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """``videos``: how many frames of each were read, decoded, predicted on, and failed."""
-        counts = dict(self._counts)
+    def end(
+        self, *, interrupted: bool, videos: Mapping[str, Mapping[str, int]] | None = None, not_painted: int = 0
+    ) -> None:
+        """Sum up.
+
+        Args:
+            interrupted: whether it ended early.
+            videos: how many frames of each were read, decoded, predicted on, and failed.
+            not_painted: of how many pictures all is written but the painted picture.
+        """
+        self._not_painted = not_painted
+        counts = dict(self._counts) | ({"not_painted": not_painted} if not_painted else {})
         if self._reporter.as_json:
             tail = {"failures": self._failures, "counts": counts, "interrupted": interrupted}
             tail |= {"videos": videos} if videos else {}
@@ -54,13 +64,14 @@ class Answer:
             return
         for name, frames in (videos or {}).items():
             self._reporter.note(f"condetr: {name}: {', '.join(f'{count} {what}' for what, count in frames.items())}")
+        unpainted = f", {not_painted} not painted" if not_painted else ""
         before = f", {counts['before']} done before" if counts["before"] else ""
         cut = ", interrupted" if interrupted else ""
         saved = f"; results in {self._output}" if self._output is not None else ""
-        self._reporter.result(f"{counts['ok']} ok, {counts['failed']} failed{before}{cut}{saved}", counts)
+        self._reporter.result(f"{counts['ok']} ok, {counts['failed']} failed{unpainted}{before}{cut}{saved}", counts)
 
     @property
     def exit_status(self) -> int:
         if not self._counts["failed"]:
-            return 0
+            return PARTIAL if self._not_painted else 0
         return PARTIAL if self._counts["ok"] or self._counts["before"] else ALL_FAILED

@@ -1,5 +1,6 @@
 """The frames of videos and cameras for ``condetr predict``: looked at, followed, painted, and accounted for."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from condetr.core.errors import CondetrError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from condetr.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import PictureSource
     from condetr.video.reading import Video
+
+_logger = logging.getLogger(__name__)
 
 
 class Videos:
@@ -35,6 +40,7 @@ class Videos:
             raise UsageError(reason, source=others[0], hint="predict on pictures and on videos in separate runs")
         self._opened = [(source, _opened(source)) for source in dict.fromkeys(meant)]
         self.counts: dict[str, dict[str, int]] = {}
+        self.not_painted = 0  # frames whose detections are not in the annotated video
 
     def __bool__(self) -> bool:
         return bool(self._opened)
@@ -96,8 +102,22 @@ class Videos:
                 if isinstance(result, Detections):
                     predicted += 1
                     if writer is not None and result.moment is not None:
-                        writer.add(result.draw(), result.moment.seconds)
+                        writer.add(self._painted(result), result.moment.seconds)
                 yield in_hand.popleft(), result
+
+    def _painted(self, result: "Detections") -> "Image.Image":
+        """The frame with its detections, or as it is where they cannot be drawn: that never ends a video."""
+        from condetr.images.pictures import picture_of, pil_of
+        from condetr.prediction.writing import not_painted
+
+        try:
+            return result.draw()
+        except Exception as error:  # whatever it is, the detections are right
+            if result.picture is None:
+                raise
+            self.not_painted += 1
+            _logger.warning("%s", not_painted(result, error).error)
+            return pil_of(picture_of(result.picture))
 
     def _account(self, video: "Video", predicted: int) -> None:
         video.close()

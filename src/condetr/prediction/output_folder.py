@@ -1,14 +1,16 @@
 """The folder that a run writes to: never a picture folder, never over another's files, never half a result."""
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
-from condetr.checkpoints.storage import write_files
-from condetr.core.errors import UsageError
+from condetr.checkpoints.lock import LOCK, Lock
+from condetr.checkpoints.storage import UNNAMED, remove_unfinished, write_files
+from condetr.core.errors import CondetrError, UsageError
 from condetr.prediction.journal import entries_of
 from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, CSV
 
@@ -39,28 +41,73 @@ def check_apart(folder: Path, inputs: Iterable[str]) -> None:
             raise UsageError(reason, source=folder, item=path, hint="give another --output")
 
 
-def claim(folder: Path, if_used: If) -> None:
-    """Make the folder ready to be written to, before anything costly begins.
+class Claim:
+    """A folder that no other run writes to until `release`, or the end of the process, however it ends.
+
+    Attributes:
+        missing: why other runs are not kept out, on a file system that knows no locks.
+    """
+
+    def __init__(self, folder: Path, lock: Lock, made: Sequence[Path]) -> None:
+        self._folder, self._lock, self._made = folder, lock, made
+        self.missing = lock.missing
+
+    def release(self) -> None:
+        """Let others in; what was made for a run that wrote nothing is removed again."""
+        self._lock.release(remove=True)
+        with suppress(OSError):  # something is in it
+            for folder in self._made:
+                folder.rmdir()
+
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def claim(folder: Path, if_used: If) -> Claim:
+    """Make the folder ready to be written to, before anything costly begins, and keep other runs out of it.
 
     Raises:
-        UsageError: it is used and may not be, was not written by condetr predict, or cannot be written.
+        UsageError: it is used and may not be, was not written by condetr predict, cannot be written, or another
+            process is predicting in it.
     """
+    lock: Lock | None = None
+    made: list[Path] = []
     try:
-        used = folder.exists() and any(folder.iterdir())
-        if used and if_used == "refuse":
-            reason, hint = "exists and is not empty", "give another --output, or --resume or --overwrite it"
-            raise UsageError(reason, source=folder, hint=hint)
-        if used and not (folder / RUN).is_file():
-            reason = "was not written by condetr predict, so it is left alone"
-            raise UsageError(reason, source=folder, hint="give another --output")
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        if not made and not (folder / RUN).is_file():
+            _check_unused(folder, if_used)  # before a file of ours is in somebody's folder
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".condetr-writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        if isinstance(error, UsageError):
+        lock = Lock(folder, "predicting")
+        _check_unused(folder, if_used)
+        remove_unfinished(folder)
+        for kind in PER_PICTURE:
+            for below in (folder / kind).rglob(f".*{UNNAMED}"):
+                below.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        if lock is not None:
+            lock.release(remove=True)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        if isinstance(error, CondetrError):
             raise
-        raise UsageError(f"cannot be written: {error.strerror}", source=folder, hint="give another --output") from error
+        reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(reason, source=folder, hint="give another --output") from error
+    return Claim(folder, lock, made)
+
+
+def _check_unused(folder: Path, if_used: If) -> None:
+    """What a killed run left before it wrote anything is nothing."""
+    used = [name for name in os.listdir(folder) if name != LOCK and not name.endswith(UNNAMED)]  # noqa: PTH208
+    if used and if_used == "refuse":
+        reason, hint = "exists and is not empty", "give another --output, or --resume or --overwrite it"
+        raise UsageError(reason, source=folder, hint=hint)
+    if used and not (folder / RUN).is_file():
+        reason = "was not written by condetr predict, so it is left alone"
+        raise UsageError(reason, source=folder, hint="give another --output")
 
 
 def check_same(folder: Path, run: Mapping[str, Any]) -> None:
@@ -87,7 +134,7 @@ def _write(path: Path, text: str) -> None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot be read: {error}", source=file, hint="give another --output") from error
     if not isinstance(content, dict):
         raise UsageError("is no JSON object", source=file, hint="give another --output")
@@ -105,7 +152,7 @@ def clear(folder: Path) -> None:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
         if "frame" in entry:  # of a video, whose name its folder has
             (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
-    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC, RUN):
+    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC):
         (folder / file).unlink(missing_ok=True)
     for kind in (*PER_PICTURE, VIDEO):
         for below in sorted((folder / kind).rglob("*"), reverse=True):
@@ -113,3 +160,4 @@ def clear(folder: Path) -> None:
                 below.rmdir()
         with suppress(OSError):
             (folder / kind).rmdir()
+    (folder / RUN).unlink(missing_ok=True)  # last: without it the rest would be somebody's

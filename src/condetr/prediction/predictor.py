@@ -15,9 +15,11 @@ from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
+from condetr.images.resize import Picture
 from condetr.prediction.classes import class_ids
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Asked, Findings, Frame, Task, finder_of
+from condetr.prediction.picture_budget import PictureBudget
 from condetr.prediction.sources import PictureSource, pictures_in
 from condetr.speed.choice import NONE, Wish, answering
 
@@ -59,6 +61,7 @@ class Predictor:
         stuff: Collection[int] = (),
         fast: bool = True,
         wish: Wish = NONE,
+        keep_pictures: bool = False,
     ) -> None:
         """Get ready.
 
@@ -77,6 +80,8 @@ class Predictor:
             stuff: panoptic: ids of classes of which a picture has one segment at most.
             fast: run a faster copy of a Conditional DETR, with all that pays on the device (`condetr.speed.choice`).
             wish: precision of that copy, and whether it is compiled.
+            keep_pictures: hand the decoded picture on with its result, as far as memory is meant for it, so that
+                drawing need not decode it again.
 
         Raises:
             UsageError: an option is out of its range, a task needs a mask head and there is none, or the device is
@@ -96,6 +101,7 @@ class Predictor:
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch
+        self._budget = PictureBudget() if keep_pictures else None
         wanted = None if classes is None else class_ids(classes, labels)
         asked = Asked(
             task=task,
@@ -167,9 +173,14 @@ class Predictor:
             masks: whether instances of this picture are wanted with a mask each.
         """
         try:
-            return Prepared(source, self._preprocessing.prepare([source.picture()]), least, masks)
+            picture = source.picture()
+            return Prepared(self.kept(source, picture), self._preprocessing.prepare([picture]), least, masks)
         except CondetrError as error:
             return Failure(source.name, error)
+
+    def kept(self, source: PictureSource, picture: Picture) -> PictureSource:
+        """The source with its decoded picture, where that is wanted and there is room."""
+        return source if self._budget is None else self._budget.keep(source, picture)
 
     def _results(self, window: Sequence["Prepared | Failure"]) -> list[Detections | Failure]:
         results: dict[int, Detections | Failure] = {}

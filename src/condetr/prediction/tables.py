@@ -8,7 +8,7 @@ from typing import Any
 
 from condetr.images.detections import Detections
 from condetr.images.formats import CSV_HEADER, segment_rows
-from condetr.prediction.journal import entries_of
+from condetr.prediction.journal import latest_entries_of
 
 CSV, COCO_RESULTS, COCO_IMAGES = "predictions.csv", "coco_results.json", "coco_images.json"
 COCO_PANOPTIC = "coco_panoptic.json"
@@ -21,7 +21,7 @@ def csv_writer(journal: Path) -> Callable[[Path], None]:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(CSV_HEADER)
-            for entry in entries_of(journal):
+            for entry in latest_entries_of(journal):
                 rows.writerows(Detections.from_dict(entry).to_csv_rows())
 
     return write
@@ -75,10 +75,10 @@ def _images(journal: Path) -> Iterator[dict[str, Any]]:
 
 def _numbered(journal: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """COCO's pictures are called by their image id; where that does not hold for all, they are counted."""
-    stems = [PurePath(entry["source"]).stem for entry in entries_of(journal)]
+    stems = [PurePath(entry["source"]).stem for entry in latest_entries_of(journal)]
     numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 19}
     named = len(numbers) == len(stems)
-    for position, entry in enumerate(entries_of(journal), start=1):
+    for position, entry in enumerate(latest_entries_of(journal), start=1):
         yield (int(stems[position - 1]) if named else position), entry
 
 

@@ -108,9 +108,8 @@ class TiledPredictor:
                 plans.append(_Plan(source, (0, 0), ()))
                 yield source
                 continue
-            plan = _Plan(
-                source, (picture.height, picture.width), corners_of((picture.height, picture.width), self.tile)
-            )
+            kept = self._predictor.kept(source, picture)
+            plan = _Plan(kept, (picture.height, picture.width), corners_of((picture.height, picture.width), self.tile))
             plans.append(plan)
             yield replace(source, content=picture)
             for top, left in plan.corners:

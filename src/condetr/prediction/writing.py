@@ -1,5 +1,6 @@
 """Results into a folder as they come, in the formats that were asked for."""
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -8,9 +9,10 @@ from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 from condetr.checkpoints.storage import write_files
-from condetr.core.errors import CondetrError, StorageError
+from condetr.core.errors import CondetrError, ImageError, StorageError
 from condetr.images.detections import Detections
 from condetr.images.saving import picture_bytes, text_bytes
+from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.journal import Journal, entries_of
 from condetr.prediction.output_folder import (
     CLASSES,
@@ -38,6 +40,7 @@ from condetr.prediction.tables import (
 
 Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _LONGEST_JPEG_SIDE = 65_000
+_logger = logging.getLogger(__name__)
 
 
 class ResultWriter:
@@ -79,8 +82,10 @@ class ResultWriter:
         self._stuff = frozenset(stuff)
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
-        self._done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}
+        self._done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}  # the last counts
         self._journal = Journal(folder / PREDICTIONS)
+        self._group = GroupCommit(self._journal)
+        self._errors: Journal | None = None
         self._names = OutputNames(self._done)
         self.counts = Counter(ok=0, failed=0, before=len(self._done))
 
@@ -93,7 +98,10 @@ class ResultWriter:
         return source.name in self._done
 
     def add(self, source: PictureSource, result: Detections | Failure) -> Detections | Failure:
-        """Write one result; a picture that can be predicted on and not drawn on counts as failed.
+        """Write one result. A picture that went away, or changed, before it was drawn on counts as failed.
+
+        Painting never ends a run: what cannot be painted is listed as an error and counted as "not_painted", and
+        all else of the picture is written.
 
         Raises:
             StorageError: it cannot be written.
@@ -101,18 +109,22 @@ class ResultWriter:
         if isinstance(result, Detections):
             try:
                 name = self._names.name_for(source)
-                self._write_files(name, result)
-                self._journal.add(result.to_dict() | {"output": name})
+                painted = self._painted(result)
+                files = self._write_files(name, result, painted)
+                self._group.add(result.to_dict() | {"output": name}, files)
             except StorageError:
                 raise
-            except CondetrError as error:  # the picture went away, or changed, since it was predicted on
+            except CondetrError as error:
                 result = Failure(source.name, error)
         if isinstance(result, Failure):
-            errors = Journal(self.folder / ERRORS)
-            errors.add(result.to_dict())
-            errors.close()
+            self._list(result)
         self.counts["failed" if isinstance(result, Failure) else "ok"] += 1
         return result
+
+    def _list(self, failure: Failure) -> None:
+        if self._errors is None:
+            self._errors = Journal(self.folder / ERRORS)
+        self._errors.add(failure.to_dict())
 
     def __enter__(self) -> "ResultWriter":
         return self
@@ -125,18 +137,36 @@ class ResultWriter:
 
     def close(self, *, state: Literal["complete", "interrupted"], quietly: bool = False) -> None:
         try:
+            self._group.commit()
             self._journal.close()
+            if self._errors is not None:
+                self._errors.close()
             write_files(self.folder, self._tables())
             write_json(self.folder, RUN, self._run | {"state": state, "counts": dict(self.counts)})
         except StorageError:
             if not quietly:
                 raise
 
-    def _write_files(self, name: str, result: Detections) -> None:
+    def _painted(self, result: Detections) -> tuple[str, bytes] | None:
+        """The file ending and content of the painted picture, where it is wanted and can be made."""
+        if "images" not in self._formats:
+            return None
+        ending = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
+        try:
+            return ending, picture_bytes(result.draw(), ending)
+        except CondetrError:
+            raise
+        except Exception as error:  # whatever it is, the detections are right
+            self.counts["not_painted"] += 1
+            failure = not_painted(result, error)
+            _logger.warning("%s", failure.error)
+            self._list(failure)
+            return None
+
+    def _write_files(self, name: str, result: Detections, painted: tuple[str, bytes] | None) -> list[Path]:
         contents: dict[Path, bytes] = {}
-        if "images" in self._formats:
-            ending = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
-            contents[self.folder / "images" / f"{name}{ending}"] = picture_bytes(result.draw(), ending)
+        if painted is not None:
+            contents[self.folder / "images" / f"{name}{painted[0]}"] = painted[1]
         if "json" in self._formats:
             contents[self.folder / "json" / f"{name}.json"] = text_bytes(result.to_json() + "\n")
         if "coco-panoptic" in self._formats:
@@ -145,7 +175,8 @@ class ResultWriter:
         if "yolo" in self._formats:
             contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
         for path, content in contents.items():
-            write_files(path.parent, {path.name: partial(_write_bytes, content)})
+            write_files(path.parent, {path.name: partial(_write_bytes, content)}, to_disk=False)
+        return list(contents)
 
     def _tables(self) -> dict[str, Any]:
         journal, tables = self._journal.path, {}
@@ -160,6 +191,13 @@ class ResultWriter:
             names = "".join(f"{' '.join(name.split())}\n" for name in self._labels.values())
             tables[CLASSES] = partial(_write_bytes, text_bytes(names))
         return tables
+
+
+def not_painted(result: Detections, error: Exception) -> Failure:
+    """That the detections of a picture could not be drawn on it."""
+    reason = f"the detections could not be drawn: {type(error).__name__}: {error}"
+    failed = ImageError(reason, source=result.source, item="images", hint="all else of this picture is written")
+    return Failure(result.source or "", failed)
 
 
 def _write_bytes(content: bytes, path: Path) -> None:

@@ -15,10 +15,10 @@ import torch
 import torchvision
 import yaml
 
+from condetr.checkpoints.lock import LOCK, Lock
 from condetr.checkpoints.storage import remove_unfinished
 from condetr.core.errors import StorageError, UsageError
 from condetr.training.checkpointing import remove_leftovers
-from condetr.training.lock import LOCK, Lock
 
 CONFIG = "config.yaml"
 FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # how other trainers store their state
@@ -104,7 +104,7 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
     there = set(path.glob("*"))
     made = [folder for folder in (path / "checkpoints", path, *path.parents) if not folder.exists()]
     _check_writable(path)
-    lock = Lock(path)
+    lock = Lock(path, "training")
     try:
         (path / "checkpoints").mkdir(exist_ok=True)
         remove_leftovers(path / "checkpoints")
@@ -114,10 +114,7 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         yield folder
     finally:
         wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
-        if wrote_nothing and path / LOCK not in there:
-            with suppress(OSError):  # Windows removes no file that is open
-                (path / LOCK).unlink()
-        lock.release()
+        lock.release(remove=wrote_nothing and path / LOCK not in there)
         with suppress(OSError):  # somebody else has put something there
             for empty in made if wrote_nothing else ():
                 empty.rmdir()

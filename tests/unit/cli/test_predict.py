@@ -230,7 +230,7 @@ def _nan(head):
 
 
 def test_a_full_disk_ends_the_run(condetr, model, photos, monkeypatch):
-    def full(*_):
+    def full(*_, **_more):
         raise StorageError("cannot be written: No space left on device", source="out")
 
     monkeypatch.setattr("condetr.prediction.writing.write_files", full)
@@ -337,3 +337,37 @@ def test_tiles(condetr, condetr_json, model, segmenter, tmp_path):
     assert condetr(*words, "--tile", "big")[0] == 2
     status, _, err = condetr("predict", tmp_path / "large.png", "--model", segmenter, "--tile", "64")
     assert (status, "segments of tiles" in err) == (2, True)
+
+
+def test_a_picture_is_decoded_once_though_it_is_painted_too(condetr, model, photos, monkeypatch):
+    from condetr.images import pictures
+
+    decoded = []
+    real = pictures.decode
+    monkeypatch.setattr(pictures, "decode", lambda given, **more: decoded.append(given) or real(given, **more))
+    for more in ((), ("--tile", "32")):
+        decoded.clear()
+        assert condetr("predict", photos / "a.png", photos / "b.png", "--model", model, *more)[0] == 0
+        files = [given for given in decoded if isinstance(given, str)]
+        assert files == [str(photos / "a.png"), str(photos / "b.png")]
+
+
+def test_two_runs_at_once_in_one_folder(condetr, model, photos, tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from condetr.prediction.output_folder import claim; "
+        "c = claim(Path(sys.argv[1]), 'refuse'); print('held', flush=True); sys.stdin.read()"
+    )
+    for output, given in (("out", ("--output", "out")), ("runs/predict", ())):
+        words = [sys.executable, "-c", code, output]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout.readline() == "held\n"
+            status, out, err = condetr("predict", photos / "a.png", "--model", model, *given)
+            if given:
+                assert (status, out) == (2, "")
+                assert f"out: process {holder.pid} on " in err
+                assert "is predicting in this folder (choose another --output)" in err
+            else:  # where the folder was not asked for, the next one does
+                assert out == "1 ok, 0 failed; results in runs/predict-2\n"

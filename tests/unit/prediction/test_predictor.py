@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from PIL import Image
 from condetr.core.errors import ImageError, ModelError, UsageError
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
+from condetr.prediction.picture_budget import PictureBudget
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import PictureSource
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
@@ -241,3 +243,19 @@ def test_nothing_in_nothing_out(detector):
 def test_an_error_that_stands_for_a_picture_is_raised_by_it():
     with pytest.raises(ImageError, match="x: bad"):
         PictureSource("x", PurePath("x"), ImageError("bad", source="x")).picture()
+
+
+def test_decoded_pictures_are_kept_within_a_budget(detector, tmp_path):
+    for name, picture in zip("abc", noise((10, 10), (20, 20), (10, 10)), strict=True):
+        picture.save(tmp_path / f"{name}.png")
+    assert [one.picture for one in predictor(detector).stream(tmp_path)] == [
+        str(path) for path in sorted(tmp_path.iterdir())
+    ]
+    keeping = predictor(detector, keep_pictures=True)
+    keeping._budget = PictureBudget(700)  # two of the small ones
+    results = list(keeping.stream(tmp_path))
+    assert [isinstance(one.picture, Image.Image) for one in results] == [True, False, True]
+    assert all(one.draw().size == one.size for one in results)
+    results.clear()
+    gc.collect()
+    assert [isinstance(one.picture, Image.Image) for one in keeping.stream(tmp_path)] == [True, False, True]

@@ -1,6 +1,9 @@
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -13,6 +16,7 @@ from condetr.data.detect import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.images.detections import Detections
 from condetr.images.rle import mask_of_rle
+from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.output_folder import check_apart, claim, next_free
 from condetr.prediction.predictor import Failure
 from condetr.prediction.sources import PictureSource
@@ -50,7 +54,9 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def out(tmp_path):
-    claim(tmp_path / "out", "refuse")
+    with claim(tmp_path / "out", "refuse"):
+        pass
+    (tmp_path / "out").mkdir()
     return tmp_path / "out"
 
 
@@ -141,7 +147,7 @@ def test_a_run_that_was_cut_off_is_whole_and_goes_on(pictures, out):
     assert len(json.loads((out / "coco_results.json").read_text())) == 2
     with (out / "predictions.jsonl").open("a") as file:
         file.write('{"source": "half')  # as a killed process leaves it
-    claim(out, "resume")
+    claim(out, "resume").release()
     with writer(out) as results:
         done = [results.is_done(found_in(path)[0]) for path in pictures]
         assert done == [True, False, False]
@@ -163,7 +169,7 @@ def test_a_run_goes_on_only_as_it_was_begun(pictures, out):
 @pytest.mark.parametrize("text", ["[]", "{", "\xff"])
 def test_a_broken_run_file_is_refused(out, text):
     (out / "run.json").write_text(text, encoding="latin-1")
-    claim(out, "resume")
+    claim(out, "resume").release()
     with pytest.raises(UsageError, match=r"run\.json"):
         writer(out)
 
@@ -184,7 +190,7 @@ def test_overwriting_removes_what_condetr_wrote_and_nothing_else(pictures, out, 
     (tmp_path / "outside.txt").write_text("mine")
     with (out / "predictions.jsonl").open("a") as journal:
         journal.write('{"source": "x", "output": "../../outside"}\n{"source": "y", "output": "/etc/passwd"}\n')
-    claim(out, "overwrite")
+    claim(out, "overwrite").release()
     with writer(out, ("json",), afresh=True, run={"model": "other"}) as results:
         results.add(*found_in(pictures[0]))
     assert files_in(out) == ["images/mine.jpg", "json/000000000007.json", "notes.txt", "predictions.jsonl", "run.json"]
@@ -277,7 +283,131 @@ def test_segments_are_read_back_as_a_data_set(pictures, out):
             assert torch.equal(mask, plane == number)
     results = json.loads((out / "coco_results.json").read_text())
     assert torch.equal(mask_of_rle(results[1]["segmentation"], (30, 40)), plane == 2)
-    claim(out, "overwrite")
+    claim(out, "overwrite").release()
     with writer(out, ("jsonl",), afresh=True):
         pass
     assert files_in(out) == ["predictions.jsonl", "run.json"]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from condetr.prediction.group_commit import GroupCommit
+from condetr.prediction.output_folder import claim
+with claim(Path(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("if_used", ["refuse", "resume", "overwrite"])
+def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(out, if_used):
+    given = [sys.executable, "-c", HOLD, str(out), if_used]
+    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match=f"process {holder.pid} on .* is predicting in this folder"):
+            claim(out, if_used)
+        holder.kill()
+        holder.wait()
+    assert files_in(out) == [".lock"]
+    (out / ".run.json.x.unfinished").touch()  # as a run killed inside its first write leaves it
+    with claim(out, if_used) as claimed:
+        assert claimed.missing is None
+        assert files_in(out) == [".lock"]
+    assert not out.parent.joinpath("out/.lock").exists()
+
+
+def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
+    claim(tmp_path / "runs/deep/out", "refuse").release()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").touch()
+    with pytest.raises(UsageError, match="not empty"):
+        claim(tmp_path, "refuse")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_of_a_picture_that_was_written_twice_the_last_result_counts(pictures, out):
+    """Two runs in one folder, as they could be where nothing locks."""
+    formats = ("csv", "coco")
+    with writer(out, formats) as results:
+        for path in pictures:
+            results.add(*found_in(path))
+    line = json.loads((out / "predictions.jsonl").read_text().splitlines()[0])
+    line["detections"] = line["detections"][:1]
+    with (out / "predictions.jsonl").open("a") as journal:
+        journal.write(json.dumps(line) + "\n")
+        journal.write(json.dumps({"size": [30, 40], "detections": [], "source": line["source"], "output": "7"}) + "\n")
+        journal.write(json.dumps(line) + "\n")
+    with writer(out, formats) as results:
+        assert all(results.is_done(found_in(path)[0]) for path in pictures)
+    assert results.counts["before"] == 3
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 2 * 2 + 1
+    assert len(json.loads((out / "coco_results.json").read_text())) == 5
+    assert len(json.loads((out / "coco_images.json").read_text())) == 3
+
+
+@pytest.fixture
+def reached(monkeypatch):
+    """The files that were flushed to the disk, in order."""
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    return flushed
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are looked up in /proc")
+def test_finished_pictures_reach_the_disk_in_groups_and_their_files_first(out, reached, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("condetr.prediction.group_commit.MOST", 3)
+    monkeypatch.setattr(GroupCommit.__init__, "__kwdefaults__", {"clock": lambda: now})
+    with writer(out, ("json", "yolo")) as results:
+        reached.clear()
+        journal = out / "predictions.jsonl"
+        for number in range(5):
+            results.add(*found_in(f"{number}.png"))
+            assert len(lines_of(journal)) == (3 if number >= 2 else 0)
+        assert reached == [
+            "0.json",
+            "0.txt",
+            "1.json",
+            "1.txt",
+            "2.json",
+            "2.txt",
+            "json",
+            "labels",
+            "predictions.jsonl",
+        ]
+        now = 1.0
+        results.add(*found_in("5.png"))
+        assert len(lines_of(journal)) == 6, "what waited for a second waits no longer"
+        results.add(*found_in("6.png"))
+    assert len(lines_of(journal)) == 7
+
+
+def test_the_list_of_errors_is_opened_once(out, monkeypatch):
+    opened = []
+    real = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda self, *more, **named: opened.append(self.name) or real(self, *more, **named)
+    )
+    with writer(out, ()) as results:
+        for number in range(20):
+            results.add(found_in(f"{number}.png")[0], Failure(f"{number}.png", ImageError("is damaged")))
+    assert opened.count("errors.jsonl") == 1
+    assert len(lines_of(out / "errors.jsonl")) == 20
+
+
+def test_what_cannot_be_painted_is_written_in_all_other_forms(pictures, out, monkeypatch, caplog):
+    def fail(_):
+        raise ValueError("x1 must be greater than or equal to x0")
+
+    monkeypatch.setattr(Detections, "draw", fail)
+    with writer(out) as results:
+        assert isinstance(results.add(*found_in(pictures[0])), Detections)
+    assert results.counts == {"ok": 1, "failed": 0, "before": 0, "not_painted": 1}
+    assert files_in(out / "json") == ["000000000007.json"]
+    assert not (out / "images").exists()
+    (error,) = lines_of(out / "errors.jsonl")
+    assert (error["source"], error["item"]) == (str(pictures[0]), "images")
+    assert "could not be drawn: ValueError: x1 must be" in error["reason"]
+    assert "could not be drawn" in caplog.text

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,33 +21,58 @@ class Lock:
         missing: why there is none, on a file system that knows no locks.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Raises UsageError where another process holds it, which is named."""
+    def __init__(self, folder: Path, work: str) -> None:
+        """Lock an existing folder.
+
+        Args:
+            folder: holds the lock file.
+            work: what is done in it, for the message to a second run: "training".
+
+        Raises:
+            UsageError: another process holds it, which is named.
+        """
         self.missing: str | None = None
-        self._file = (folder / LOCK).open("a+b")
+        self._path = folder / LOCK
+        self._file = self._path.open("a+b")
         try:
             _lock(self._file)
+            while not self._is_in_place():  # the run before removed it between our opening and locking it
+                self._file.close()
+                self._file = self._path.open("a+b")
+                _lock(self._file)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 self._file.close()
-                raise _taken(folder) from error
+                raise _taken(folder, work) from error
             self.missing = f"{folder} cannot be locked against a second run: {error.strerror}"
         self._file.truncate(0)
         self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
         self._file.flush()
 
-    def release(self) -> None:
+    def release(self, *, remove: bool = False) -> None:
+        """Let others in, and remove the file where the folder is to look as if it had never been there."""
         self._file.truncate(0)
+        if remove:
+            with suppress(OSError):  # Windows removes no file that is open
+                self._path.unlink()
         self._file.close()
 
+    def _is_in_place(self) -> bool:
+        ours = os.fstat(self._file.fileno())
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
 
-def _taken(folder: Path) -> UsageError:
+
+def _taken(folder: Path, work: str) -> UsageError:
     try:
         holder = json.loads((folder / LOCK).read_text())
         who = f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "another process"
-    return UsageError(f"{who} is training in this folder", source=folder, hint="choose another --output")
+    return UsageError(f"{who} is {work} in this folder", source=folder, hint="choose another --output")
 
 
 def _lock(file: IO[bytes]) -> None:

@@ -1,0 +1,55 @@
+"""Finished pictures reach the disk in groups: first their files, then their lines in the journal."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from condetr.checkpoints.storage import reach_disk
+from condetr.core.errors import StorageError
+from condetr.prediction.journal import Journal
+
+MOST, SECONDS = 32, 1.0  # pictures of a group, and how long the first of them waits for the others
+
+
+class GroupCommit:
+    """What is in the journal is whole, whatever happens; what is not in it yet is predicted on again.
+
+    A run that is killed loses at most the pictures of one group. Waiting for the disk after each of them would cost
+    more than many networks do.
+    """
+
+    def __init__(self, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._journal, self._clock = journal, clock
+        self._entries: list[dict[str, Any]] = []
+        self._files: list[Path] = []
+        self._latest = clock()
+
+    def add(self, entry: dict[str, Any], files: Sequence[Path]) -> None:
+        """A finished picture, whose files have been written.
+
+        Raises:
+            StorageError: the group is full, and cannot be written.
+        """
+        self._entries.append(entry)
+        self._files += files
+        if len(self._entries) >= MOST or self._clock() - self._latest >= SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Raises StorageError: it cannot be written."""
+        entries, files = self._entries, self._files
+        self._entries, self._files, self._latest = [], [], self._clock()
+        if not entries:
+            return
+        try:
+            for path in (*files, *sorted({file.parent for file in files})):
+                with suppress(FileNotFoundError):  # somebody removed a result
+                    reach_disk(path)
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror or error}"
+            raise StorageError(reason, source=self._journal.path.parent) from error
+        self._journal.add(*entries)
+        self._journal.reach_disk()
+        self._latest = self._clock()
