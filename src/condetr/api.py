@@ -19,7 +19,7 @@ from condetr.speed.precision import Precision
 
 @in_our_words
 def load(
-    reference: str | Path = DIGITS,
+    reference: str | Path | None = None,
     *,
     classes: Sequence[str] | None = None,
     device: str | torch.device = "auto",
@@ -39,7 +39,8 @@ def load(
 
     Args:
         reference: a hub id, a model folder, a run folder, an exported folder, or a weights file such as the authors'
-            ``.pth``; unless given, the detector of handwritten digits that comes with condetr.
+            ``.pth``; unless given, the detector of handwritten digits that comes with condetr, which then refuses
+            pictures that do not look like those of ``condetr data demo``.
         classes: names for a new class head; rows of names that the model knows are copied, the others need training.
         device: where it runs; "auto" is the fastest there is.
         image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest
@@ -60,6 +61,8 @@ def load(
         UsageError: an option does not fit what is loaded.
         MissingExtraError: what runs an exported folder is not installed.
     """
+    only_handwriting = reference is None
+    reference = DIGITS if reference is None else reference
     folder = exported_folder(reference)
     if folder is not None:
         if classes is not None:
@@ -83,4 +86,6 @@ def load(
         token=token,
         local_files_only=local_files_only,
     )
-    return Detector(checkpoint, device=device, image_size=image_size, wish=Wish(precision, compile))
+    model = Detector(checkpoint, device=device, image_size=image_size, wish=Wish(precision, compile))
+    model.only_handwriting = only_handwriting
+    return model

@@ -57,6 +57,8 @@ class Detector(Finder):
         """
         from condetr.explain.look import look, which  # what paints figures is not waited for by what predicts
 
+        if self.only_handwriting:
+            next(iter(self._checked(source)), None)
         wanted, seen = which(detection), (self.network, self.preprocessing, self.checkpoint.labels, source)
         sight = look(*seen, threshold=threshold, top_k=top_k, classes=classes, pixel=pixel)
         return sight if wanted is None else sight.explain(wanted)

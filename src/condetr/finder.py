@@ -1,6 +1,6 @@
 """A model in hand that finds objects in pictures, videos and what cameras see."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from condetr.our_words import in_our_words
 from condetr.prediction.device import device_of
 from condetr.prediction.finding import Segmenter, Task
 from condetr.prediction.following import followed
+from condetr.prediction.handwriting import checked_for_handwriting
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import is_one, refuse_videos
+from condetr.prediction.sources import is_one, pictures_in, refuse_videos
 from condetr.prediction.tiling import tiled
 from condetr.speed import compiling
 from condetr.speed.choice import NONE, Wish, can_be_hastened, choose, hasten
@@ -29,6 +30,7 @@ class Finder:
     """A loaded model, with the pictures it wants and the names it gives."""
 
     backend: str = "torch"  # or what runs an exported graph
+    only_handwriting: bool = False  # whether nobody chose the model, so that it refuses other pictures than the demo's
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class Finder:
         """
         refuse_videos(source)
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
-        results = tiled(predictor, tile).predict(source, on_error=on_error)
+        results = tiled(predictor, tile).predict(self._checked(source), on_error=on_error)
         return results[0] if is_one(source) else results
 
     @in_our_words
@@ -126,7 +128,7 @@ class Finder:
         With ``keep_pictures``, ``Detections.picture`` is decoded where there is room, so that ``draw()`` is faster.
         """
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold, keep_pictures)
-        results = tiled(predictor, tile).stream(source, on_error=on_error)
+        results = tiled(predictor, tile).stream(self._checked(source), on_error=on_error)
         return followed(results) if track else results
 
     def predictor(
@@ -141,6 +143,13 @@ class Finder:
     ) -> Predictor:
         """What runs this model over pictures, for a service or page of one's own; the words are those of `predict`."""
         return self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+
+    def _checked(self, source: object) -> Iterable[Any]:
+        """Its pictures; where nobody chose the model, after a look at whether it is meant for them."""
+        pictures = pictures_in(source)
+        if not self.only_handwriting:
+            return pictures
+        return checked_for_handwriting(pictures, option="condetr.load(reference):")
 
     def _predictor(
         self,

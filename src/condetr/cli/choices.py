@@ -1,11 +1,15 @@
 """Settings that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from condetr.bundled import DIGITS
 from condetr.cli.reporting import Reporter
 from condetr.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from condetr.prediction.sources import PictureSource
 
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
@@ -47,6 +51,19 @@ def model_or_bundled(model: str | None, reporter: Reporter) -> str:
     if model is None:
         reporter.note(f"condetr: no --model was given: {DIGITS} finds handwritten digits, and comes with condetr")
     return model or DIGITS
+
+
+def model_for(model: str | None, pictures: "Sequence[PictureSource]", reporter: Reporter) -> str:
+    """The same where it is to find something in pictures: without a model only in those of the demo.
+
+    Raises:
+        UsageError: no model was given, and they show something else.
+    """
+    if model is None:
+        from condetr.prediction.handwriting import check_handwriting
+
+        check_handwriting(pictures, option="--model")
+    return model_or_bundled(model, reporter)
 
 
 def names_in(file: Path) -> list[str]:

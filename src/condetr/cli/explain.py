@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from condetr.cli.choices import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.choices import check_at_least, model_for, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.loading import loaded
 from condetr.cli.progress import progress
@@ -24,7 +24,8 @@ _DEFAULT_OUTPUT = Path("runs/explain")
 @dataclass(frozen=True, kw_only=True)
 class ExplainSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None,
+        "hub id, model folder, run folder or weights file; needed but for pictures of condetr data demo",
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detection: Annotated[str, "which one: its number from 0, best, or all"] = "best"
@@ -60,9 +61,12 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     layers), encoder.png (where one place of the picture looked), explanation.npz (all maps) and explanation.json;
     with --detection all, overview.png and a folder for each detection.
     """
+    from condetr.prediction.sources import pictures_in
+
+    reference = model_for(settings.model, [] if settings.model else list(pictures_in(image)), reporter)
     output = _ready(settings)
     model = loaded(
-        model_or_bundled(settings.model, reporter),
+        reference,
         reporter,
         revision=settings.revision,
         device=settings.device,

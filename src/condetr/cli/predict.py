@@ -20,7 +20,7 @@ from condetr.cli.choices import (
     Precision,
     Task,
     check_at_least,
-    model_or_bundled,
+    model_for,
     size_of_text,
     tile_of,
 )
@@ -52,7 +52,8 @@ _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(CommonSettings):
     model: Annotated[
-        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
+        str | None,
+        "hub id, model, run or exported folder, weights file; needed but for pictures of condetr data demo",
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
@@ -107,10 +108,10 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every picture failed, 4 some failed.
     """
-    reference = model_or_bundled(settings.model, reporter)
     output = _output_of(settings, reporter)
     videos = _videos_of(sources, settings)
     pictures = [] if videos else _pictures_of(sources, output, reporter)
+    reference = model_for(settings.model, pictures, reporter)
     with _claimed(output, settings, sources, pictures, reporter) as output:
         model = _loaded(reference, settings, reporter)
         return _predicted(model, videos, pictures, output, settings, reporter)

@@ -1,6 +1,5 @@
 """What people point at, as a stream of named pictures: files, folders, patterns, lists, pictures in memory."""
 
-import csv
 import glob
 import os
 import stat
@@ -13,16 +12,17 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import CondetrError, UsageError
+from condetr.core.errors import CondetrError, DataError, UsageError
 from condetr.images.moment import Moment
 from condetr.images.pictures import Given, picture_of
 from condetr.images.resize import Picture
 from condetr.images.sources import Encoded
 from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
+from condetr.prediction.lists import SUFFIXES, paths_in
 from condetr.video.reading import Video
 
+_DIGITS = 6
 _IN_MEMORY = (Image.Image, np.ndarray, Tensor, *get_args(Encoded))
-_LISTS = {".txt", ".csv"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,10 +59,15 @@ def is_video(given: object) -> bool:
     """Whether it is called like a video, or is the number of a camera."""
     if isinstance(given, str | os.PathLike):
         path = os.fsdecode(given)
-        if Path(path).is_file():
+        if os.path.isfile(path):  # noqa: PTH113  a Path cannot hold every string
             return is_called_video(path)
-        return path.isdecimal() and not Path(path).exists()
+        return is_camera(path) and not os.path.lexists(path)
     return isinstance(given, int | Video) and not isinstance(given, bool)
+
+
+def is_camera(name: str) -> bool:
+    """Whether it is the number of one; no computer has as many as numbers that Python refuses to read."""
+    return name.isdecimal() and len(name) <= _DIGITS
 
 
 def refuse_videos(given: object) -> None:
@@ -104,7 +109,8 @@ def is_one(given: object) -> bool:
     """Whether this is a single picture, not something that holds pictures."""
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
-        return not (Path(path).is_dir() or Path(path).suffix.lower() in _LISTS or _is_pattern(path))
+        is_folder = os.path.isdir(path)  # noqa: PTH112  a Path cannot hold every string
+        return not (is_folder or PurePath(path).suffix.lower() in SUFFIXES or _is_pattern(path))
     return isinstance(given, _IN_MEMORY)
 
 
@@ -112,7 +118,7 @@ def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[Pi
     """Every picture of ``given``, in order; what cannot be read is in the stream as its error.
 
     Folders are walked to the bottom in alphabetical order, by the names of picture files; hidden files are left
-    out. A list file (.txt, .csv) has one path in a line, relative to the list.
+    out. A list file (.txt, .csv) has one path in a line, relative to the list; see `lists.paths_in`.
 
     Args:
         given: a path, folder, pattern, list file, video, number of a camera, PIL picture, RGB array, tensor, any
@@ -153,14 +159,14 @@ def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
         return
     if stat.S_ISDIR(mode):
         yield from _or_none(path, _in_folder(path, apart_from), "has no pictures in it")
-    elif Path(path).suffix.lower() in _LISTS:
-        yield from _or_none(path, _listed(Path(path)), "lists no pictures")
     elif is_called_archive(path):
         yield _nothing(path, "is an archive, not a picture", "unpack it and give the folder")
     elif is_called_video(path):
         yield from frames_of(path)
     elif not stat.S_ISREG(mode):
         yield _nothing(path, "is a pipe, socket or device, not a picture file")
+    elif PurePath(path).suffix.lower() in SUFFIXES:
+        yield from _or_none(path, _listed(Path(path)), "lists no pictures")
     else:
         yield PictureSource(path, PurePath(PurePath(path).name), path)
 
@@ -168,7 +174,7 @@ def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
 def _not_a_file(path: str, reason: str) -> Iterator[PictureSource]:
     if "://" in path:
         yield _nothing(path, "is a URL; pictures and videos are read from disk", "download it first")
-    elif path.isdecimal():
+    elif is_camera(path):
         yield from frames_of(int(path))
     elif _is_pattern(path):
         found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
@@ -190,17 +196,12 @@ def _in_folder(folder: str, apart_from: Path | None) -> Iterator[PictureSource]:
 
 def _listed(file: Path) -> Iterator[PictureSource]:
     try:
-        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            first = (row[0] for row in csv.reader(lines) if row) if file.suffix.lower() == ".csv" else lines
-            for line in first:
-                path = line.strip()
-                if path:
-                    name = os.path.join(file.parent, path)  # noqa: PTH118  a Path cannot hold every string
-                    below = not PurePath(path).is_absolute() and ".." not in PurePath(path).parts
-                    yield PictureSource(name, PurePath(path if below else PurePath(path).name), name)
-    except (OSError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        yield _nothing(str(file), f"cannot be read as a list of pictures: {reason}")
+        for path, place in paths_in(file):
+            yield PictureSource(path, place, path)
+    except DataError as error:
+        yield PictureSource(str(file), PurePath(file.name), error)
+    except OSError as error:
+        yield _nothing(str(file), f"cannot be read as a list of pictures: {error.strerror or error}")
 
 
 def _or_none(path: str, found: Iterator[PictureSource], reason: str) -> Iterator[PictureSource]:

@@ -134,6 +134,16 @@ def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
     assert found
 
 
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_without_a_model_photographs_are_not_searched_for_digits(condetr, photos, tmp_path, command):
+    status, out, err = condetr(command, photos / "a.png", "--output", "out")
+    assert (status, out) == (2, "")
+    assert "a.png: model: no model was given, and the one that comes with condetr only finds handwritten digits" in err
+    assert "--model microsoft/conditional-detr-resnet-50" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["gone.jpg", "gone/", "no*.jpg", "x.tar", "empty"])
 def test_what_is_not_there_ends_the_run_before_it_begins(condetr, model, photos, tmp_path, name):
     (tmp_path / "x.tar").touch()

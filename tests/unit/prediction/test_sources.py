@@ -99,6 +99,111 @@ def test_lists_are_relative_to_themselves(folder, name, text):
     assert places(folder / "sub" / name) == ["c.webp", "a.png"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lists_in_any_encoding(folder, encoding, end):
+    picture(folder / "Grüße 雪.png")
+    text = end.join(["a.png", "", "Grüße 雪.png", *["sub/c.webp"] * 9, ""])
+    (folder / "list.txt").write_bytes(text.encode(encoding))
+    assert places(folder / "list.txt") == ["a.png", "Grüße 雪.png", *["sub/c.webp"] * 9]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sub\\c.webp", ".\\sub\\c.webp", "  sub/c.webp\t", '"sub/c.webp"', "'sub\\c.webp'", "sub/c%2Ewebp",
+        "sub%5Cc.webp", "file:sub/c.webp", "file://{}/sub/c.webp", "FILE://localhost{}/sub/c%2ewebp", "{}/sub/c.webp",
+    ],
+)  # fmt: skip
+def test_lists_from_anywhere(folder, line, monkeypatch):
+    (folder / "list.txt").write_text(line.format(folder))
+    (source,) = pictures_in(folder / "list.txt")
+    assert source.picture()
+    assert os.path.abspath(source.name) == str(folder / "sub/c.webp")  # noqa: PTH100
+
+
+def test_what_a_file_is_called_goes_before_what_it_may_mean(folder):
+    for name in ("#1.png", "100%25.png", "'q'.png", "b\\c.png", " s.png", "x,y.png", "path", "e\u0301.png"):
+        picture(folder / name)
+    lines = [
+        "#1.png",
+        "100%25.png",
+        "'q'.png",
+        "b\\c.png",
+        " s.png",
+        "x,y.png",
+        "path",
+        "é.png",
+        "# a comment",
+        "#gone.png",
+    ]
+    (folder / "list.txt").write_text("\n".join(lines))
+    assert places(folder / "list.txt") == [*lines[:7], "e\u0301.png"]
+    (folder / "old.txt").write_bytes("Größe.png\n".encode("cp1252"))
+    picture(folder / "Größe.png")
+    assert places(folder / "old.txt") == ["Größe.png"]
+
+
+def test_a_list_may_begin_at_the_working_folder(folder, monkeypatch):
+    (folder / "lists").mkdir()
+    (folder / "lists/list.txt").write_text("sub/c.webp\ngone.png\n")
+    monkeypatch.chdir(folder)
+    assert names("lists/list.txt") == ["sub/c.webp", "lists/gone.png"]
+    picture("lists/sub/c.webp")
+    assert names("lists/list.txt") == ["lists/sub/c.webp", "lists/gone.png"], "its own folder goes first"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image_path,label\nsub/c.webp,7\na.png,8\n",
+        "id;File Name;width\n1;sub/c.webp;8\n2;a.png;8\n",
+        "label\tfilename\n7\tsub\\c.webp\n8\ta.png\n",
+        '# made by us\n\n"sub/c.webp",7\na.png\n',
+        "foto,art\nsub/c.webp,7\na.png,8\n",
+        "sub/c.webp;7\na.png;8\n",
+    ],
+)
+def test_tables_with_headers(folder, text, caplog):
+    caplog.set_level("INFO", "condetr")
+    (folder / "list.csv").write_text(text)
+    assert places(folder / "list.csv") == ["sub/c.webp", "a.png"]
+    is_header = text[0].isalpha() and not text.startswith("sub")
+    assert ("is read as a header" in caplog.text) == is_header
+    assert ("1 lines are comments" in caplog.text) == text.startswith("#")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfea\x00\x00\xd8b\x00", "is not text in utf-16"),
+        (b"\xff\xfea", "is not text in utf-16"),
+        (b"a" * 200_000 + b",b\n", "is no table: field larger than"),
+        (b"\n \n", "lists no pictures"),
+        (b"# nothing\n", "lists no pictures"),
+    ],
+)
+def test_lists_that_are_none(tmp_path, content, says):
+    (tmp_path / "list.csv").write_bytes(content)
+    (source,) = pictures_in(tmp_path / "list.csv")
+    with pytest.raises(CondetrError, match=says):
+        source.picture()
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 300, "n" * 5000 + ".png", "1" * 5000, "n" * 300 + "*.png", "a\0*", "٣" * 9, "\udcff"]
+)
+def test_names_that_no_file_can_have(name):
+    assert "cannot be read" in str(error_of(name)) or "matches no pictures" in str(error_of(name))
+    assert is_one(name) == ("*" not in name)
+
+
+@pytest.mark.parametrize("name", ["pipe.txt", "pipe.csv", "pipe.png"])
+def test_a_pipe_is_never_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert "is a pipe, socket or device" in str(error_of(tmp_path / name))
+
+
 def test_a_line_that_is_no_picture_fails_alone(folder):
     (folder / "list.txt").write_bytes(b"a.png\ngone.png\nsub\nnul\0.png\nlabels.txt\n")
     good, *bad = pictures_in(folder / "list.txt")
