@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: stop at once, or in long work finish what is in hand first."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from condetr.cli.reporting import say
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+_handlers: list[Callable[[int, FrameType | None], None]] = []  # that are set, the latest last
 
 
 class Stopped(BaseException):
@@ -63,9 +67,23 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
     if threading.current_thread() is not threading.main_thread():  # only the main thread is told of signals
         yield
         return
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number in _NUMBERS}
+    _handlers.append(handler)
     try:
         yield
     finally:
+        del _handlers[-1:]  # in a child they are gone already
         for number, handled in before.items():
             signal.signal(number, handled)
+
+
+def _as_by_default() -> None:
+    """A child that a library forks is ended by a signal; ours would go on in the middle of our program."""
+    if _handlers:
+        _handlers.clear()
+        for number in _NUMBERS:
+            signal.signal(number, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_as_by_default)

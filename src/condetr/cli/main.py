@@ -1,5 +1,6 @@
 """The command ``condetr``. Nothing heavy is imported before a command runs."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -57,6 +58,7 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (_hub, hub.pull),
     (_hub, hub.push),
 )
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before huggingface_hub is imported, which reads it then
 for _app, _run in _COMMANDS:
     _app.command(_run.__name__)(as_command(_run))
 app.add_typer(_data)

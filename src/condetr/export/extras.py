@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ _EXTRA_OF = {
     "openvino": ("openvino", "OpenVINO"),
     "nncf": ("openvino", "int8"),
 }
+_REPORTS_USE = ("openvino", "nncf")
 _NOISY = (
     "torch.export",
     "torch.onnx",
@@ -32,12 +34,22 @@ def needed(library: str) -> ModuleType:
     Raises:
         MissingExtraError: it is not installed.
     """
+    if library in _REPORTS_USE:
+        _switch_off_telemetry()
     try:
         with quiet():
             return importlib.import_module(library)
     except ImportError:
         extra, purpose = _EXTRA_OF[library]
         raise MissingExtraError(library, extra, purpose) from None
+
+
+def _switch_off_telemetry() -> None:
+    """Before OpenVINO and NNCF are imported: both go without the package that sends, as where it is not installed.
+
+    Its own switch is a file in the home folder, which is the user's; its other switch, the variable ``CI``, means more.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to forbid an import
 
 
 @contextmanager

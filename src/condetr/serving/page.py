@@ -1,7 +1,7 @@
 """The web page: a picture in, boxes and a table out, a threshold to slide, a detection to click on."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,9 +14,9 @@ from condetr.images.decode import decode
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Predictor
 from condetr.serving.look import HEADERS, Look, Row
+from condetr.serving.uploads import Uploads
 
 Explain: TypeAlias = Callable[[Image.Image, int], Image.Image]
-Sent: TypeAlias = Mapping[str, Any]  # where gradio laid the file that was sent
 Seen: TypeAlias = Look | str  # or why there is none
 
 _NONE = ""
@@ -32,7 +32,7 @@ def page(
     scenes: Sequence[str],
     threshold: float,
     pixels: int,
-    folder: Path,
+    uploads: Uploads,
     explain: Explain | None = None,
 ) -> gr.Blocks:
     """Build the page.
@@ -43,24 +43,24 @@ def page(
         scenes: picture files that can be picked instead of one's own.
         threshold: where the slider stands at first.
         pixels: the most of a picture.
-        folder: for the files that are downloaded.
+        uploads: where gradio lays what is sent; also for the files that are downloaded.
         explain: paints what the attention heads looked at for the detection at this place among all of the picture,
             best first; where it is None the page does not offer it.
     """
 
-    def look(sent: Sent | None, last: str | None, seen: Seen) -> tuple[Seen, str | None]:
+    def look(sent: Any, last: str | None, seen: Seen) -> tuple[Seen, str | None]:
         if sent is None:
             return _NONE, None
-        path = sent["path"]
-        if path == last:  # gradio says more than once that a picture changed
+        path = sent.get("path") if isinstance(sent, dict) else None  # any client may send anything
+        if path is not None and path == last:  # gradio says more than once that a picture changed
             return seen, path
         try:
-            picture = decode(Path(path).read_bytes(), pixel_limit=pixels)
+            picture = decode(uploads.content_of(path), pixel_limit=pixels)
             [found] = predictor.predict([picture])
         except CondetrError as error:
             told = f"{_UNUSABLE}: {error.reason}" + (f" ({error.hint})" if error.hint else "")
             gr.Warning(escape(told))
-            return told, path
+            return told, None if path is None else str(path)
         assert isinstance(found, Detections), "errors are raised"
         return Look(picture, found), path
 
@@ -68,18 +68,20 @@ def page(
         if isinstance(seen, str):
             return None, _table_of([]), seen, gr.DownloadButton(interactive=False), _bands(None)
         rows = seen.rows(least)
-        chosen = chosen if chosen is not None and chosen < len(rows) else None
+        chosen = chosen if chosen is not None and 0 <= chosen < len(rows) else None
         said = _NOTHING if not rows else _HINT if chosen is None else seen.said_of(chosen, least)
         bands = explain(seen.picture, chosen) if explain is not None and chosen is not None else None
-        download = gr.DownloadButton(value=str(_written(seen.json(least), folder)), interactive=True)
+        uploads.make_room()
+        download = gr.DownloadButton(value=str(_written(seen.json(least), uploads.folder)), interactive=True)
         return seen.painted(least, chosen), _table_of(rows), said, download, _bands(bands)
 
     def clicked(seen: Seen, least: float, event: gr.SelectData) -> int | None:
-        x, y = event.index
-        return None if isinstance(seen, str) else seen.at(x, y, least)
+        place = _two_numbers(event)
+        return None if isinstance(seen, str) or place is None else seen.at(*place, least)
 
-    def picked(event: gr.SelectData) -> int:
-        return int(event.index[0])
+    def picked(event: gr.SelectData) -> int | None:
+        place = _two_numbers(event)
+        return None if place is None else int(place[0])
 
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         seen, last, chosen = gr.State(_NONE), gr.State(None), gr.State(None)
@@ -124,6 +126,16 @@ def page(
         painted.select(clicked, [seen, slider], chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
         table.select(picked, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
     return blocks
+
+
+def _two_numbers(event: gr.SelectData) -> tuple[float, float] | None:
+    """Where was clicked; a client that is no browser may send anything."""
+    given = event.index
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        return None
+    if not all(type(one) in (int, float) and abs(one) < 2**31 for one in given):
+        return None
+    return given[0], given[1]
 
 
 def _table_of(rows: list[Row]) -> dict[str, Any]:

@@ -11,23 +11,23 @@ from condetr.prediction.predictor import Predictor
 from condetr.serving.signals import signals
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+os.environ["GRADIO_RUN_HISTORY"] = "False"  # which may be kept on the hub
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import fastapi
 import gradio as gr
-from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from condetr.serving.downloads import no_downloads
+from condetr.serving.hosts import Hosts
 from condetr.serving.page import Explain, page
+from condetr.serving.page_door import PageDoor
 from condetr.serving.quiet_server import quiet_server
+from condetr.serving.uploads import Uploads
 
-_UPLOAD_LIMIT = "20mb"
-_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; worker-src 'self' blob:; frame-ancestors 'self'"
-)
+_FILE_BYTES, _ALL_BYTES = 20 * 2**20, 256 * 2**20  # of one picture, and of all files of the page
+_FOLDERS = {"GRADIO_TEMP_DIR": "uploads", "GRADIO_EXAMPLES_CACHE": "examples"}
+_WAITING, _SESSIONS = 64, 20  # questions in hand, and visitors whose pictures are kept in memory
 
 
 def serve_page(
@@ -53,64 +53,51 @@ def serve_page(
         explain: see ``page``.
         on_ready: called when the page can be opened.
     """
-    with tempfile.TemporaryDirectory(prefix="condetr-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="condetr-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")  # what visitors send goes away with the rest
+        for variable, below in _FOLDERS.items():  # what visitors send goes away with the rest
+            os.environ[variable] = str(folder / below)
 
         async def run() -> None:  # gradio makes an event loop of its own where none runs
+            along = scenes(folder)
+            uploads = Uploads(folder, file_bytes=_FILE_BYTES, all_bytes=_ALL_BYTES)
             blocks = page(
                 predictor,
                 title=title,
-                scenes=scenes(folder),
+                scenes=along,
                 threshold=threshold,
                 pixels=pixels,
-                folder=folder,
+                uploads=uploads,
                 explain=explain,
             )
-            await _serve(application(blocks, folder), listening, on_ready)
+            uploads.keep()
+            hosts = Hosts(listening.getsockname()[0])
+            await _serve(application(blocks, uploads, hosts), listening, on_ready)
 
         with no_downloads():
             asyncio.run(run())
 
 
-def application(blocks: gr.Blocks, folder: Path) -> ASGIApp:
+def application(blocks: gr.Blocks, uploads: Uploads, hosts: Hosts) -> ASGIApp:
     """The page as one ASGI application."""
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    blocks.state_session_capacity = _SESSIONS
+    blocks.queue(max_size=_WAITING, api_open=False)
     mounted = gr.mount_gradio_app(
         app,
         blocks,
         "/",
         footer_links=[],
         show_error=False,  # what condetr expects is told in words of its own, see page.py
-        max_file_size=_UPLOAD_LIMIT,
+        max_file_size=uploads.file_bytes,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
-        allowed_paths=[str(folder)],
+        allowed_paths=[str(uploads.folder)],
         theme=gr.themes.Default(),
     )
-    return _Closed(mounted)
-
-
-class _Closed:
-    """Keeps the browser from calling anyone else, and the server from fetching what a visitor names."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "/proxy=" in scope["path"]:
-            await JSONResponse({"detail": "not here"}, 404)(scope, receive, send)
-            return
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(
-                    {"content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
-                )
-            await send(message)
-
-        await self._app(scope, receive, sent)
+    blocks.has_launched = True  # gradio looks at what a visitor names as a file only where it does the serving itself
+    return PageDoor(mounted, hosts=hosts, uploads=uploads, all_bytes=_ALL_BYTES)
 
 
 async def _serve(app: ASGIApp, listening: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -20,6 +20,24 @@ from condetr.cli.reporting import Reporter, one_line, say
 from condetr.core.errors import MissingExtraError, StorageError, first_line_of
 from condetr.images.preprocessing import Preprocessing
 
+FORKED = """
+import os, signal
+from condetr.cli.interruption import finishing_first, stopping_at_once
+with stopping_at_once(), finishing_first():
+    child = os.fork()
+    if child == 0:
+        os._exit([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] != [signal.SIG_DFL] * 2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert callable(signal.getsignal(signal.SIGTERM))
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+
+
+def test_what_a_library_forks_is_ended_by_signals():
+    """Not by our handlers, which would raise in the middle of what the child does."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
 
 def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, model, tmp_path):
     (tmp_path / "names.txt").write_text("katze\nhund\n\nvogel \n", encoding="utf-8")

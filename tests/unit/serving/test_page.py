@@ -1,6 +1,7 @@
 """The page without a browser; tests/end_to_end/test_demo.py has one."""
 
 import asyncio
+import os
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from gradio import processing_utils
 from condetr.serving.downloads import no_downloads
 from condetr.serving.look import Look
 from condetr.serving.page import page
+from condetr.serving.uploads import Uploads
 from tests.unit.serving.served import Watched, encoded, predictor_of
 
 
@@ -26,7 +28,13 @@ def sent(path):
 
 
 def handlers_of(detector, folder, **options):
-    given = {"title": "tiny", "scenes": [], "threshold": 0.5, "pixels": 10_000, "folder": folder}
+    given = {
+        "title": "tiny",
+        "scenes": [],
+        "threshold": 0.5,
+        "pixels": 10_000,
+        "uploads": Uploads(folder, file_bytes=10**6, all_bytes=10**7),
+    }
 
     async def build():  # gradio makes an event loop of its own where none runs, and leaves it open
         return page(predictor_of(detector), **given | options)
@@ -84,6 +92,49 @@ def test_the_same_picture_is_looked_at_once(detector, tmp_path):
     assert look(sent(last), last, seen) == (seen, last)
     assert len(detector.batches) == 1
     assert look(None, last, seen) == ("", None)
+
+
+def places_elsewhere(folder):
+    """By name, through a link, by climbing, and what is no plain file: a FIFO would hang the page for good."""
+    secret = folder.parent / "secret.png"
+    secret.write_bytes(encoded())
+    (folder / "link.png").symlink_to(secret)
+    os.mkfifo(folder / "pipe")
+    climbing = f"{folder}/../secret.png"
+    wrong = [None, 3, ["a"], "", "a.png", "a\0b", "x" * 100_000]
+    return [str(secret), "/etc/passwd", "/dev/zero", str(folder / "link.png"), str(folder / "pipe"), climbing, *wrong]
+
+
+def test_no_file_is_looked_at_that_was_not_sent(detector, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradio, "Warning", lambda message, **more: None)
+    folder = tmp_path / "page"
+    folder.mkdir()
+    look = handlers_of(detector, folder)["look"]
+    for given in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
+        seen, _ = look(given, None, "")
+        assert "is not a picture that was sent to this page" in seen, given
+    assert detector.batches == []
+
+
+@pytest.mark.parametrize(
+    "index", [None, "x", [], [1], [1, 2, 3], ["a", "b"], [float("inf"), 0], [10**400, 0], [float("nan"), 0], [True, 0]]
+)
+def test_a_click_nowhere_is_no_click(detector, tmp_path, index):
+    """Clients that are no browsers may send any."""
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    event = gradio.SelectData(None, {"index": index, "value": None})
+    assert handlers["picked"](event) is None
+    assert handlers["clicked"](look, 0.0, event) is None
+
+
+@pytest.mark.parametrize("chosen", [-1, -21, 10**9])
+def test_a_row_that_is_not_there_is_not_chosen(detector, tmp_path, chosen):
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    assert handlers["show"](look, 0.0, chosen)[2].startswith("Click a box")
 
 
 @pytest.mark.parametrize("address", ["http://203.0.113.7/a.png", "https://203.0.113.7/a.png"])
