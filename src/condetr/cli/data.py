@@ -1,6 +1,6 @@
 """``condetr data``: look at labelled pictures, check, convert and divide them, make some to try."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,7 +117,6 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
 
 def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: Reporter) -> None:
     """Write a data set in another format."""
-    from condetr.data.convert import convert as write
     from condetr.data.detect import read_splits
     from condetr.data.split_names import without_unions
 
@@ -127,7 +126,7 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
     written = without_unions(splits)
     for union in sorted(splits.keys() - set(written)):
         reporter.note(f"{union} is made of the other splits and is not written")
-    _write({name: splits[name] for name in written}, output, settings.to, reporter, write)
+    _write({name: splits[name] for name in written}, output, settings.to, reporter)
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
@@ -146,13 +145,12 @@ def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
 
 def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
     """Divide a data set into parts with the same mixture of classes."""
-    from condetr.data.convert import convert as write
     from condetr.data.detect import read_dataset
     from condetr.data.split import divide
 
     dataset = read_dataset(data, settings.split, **_wanted(settings.task))
     parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
-    _write(parts, output, settings.to, reporter, write)
+    _write(parts, output, settings.to, reporter)
 
 
 def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
@@ -173,15 +171,13 @@ def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
     reporter.result(f"{output}\n{_size_text(splits)}", {"output": str(output), "splits": _sizes(splits)})
 
 
-def _write(
-    splits: "Mapping[str, Dataset]",
-    output: Path,
-    to: _Format,
-    reporter: Reporter,
-    write: "Callable[[Mapping[str, Dataset], Path, _Format], Report]",
-) -> None:
-    report = write(splits, output, to)
+def _write(splits: "Mapping[str, Dataset]", output: Path, to: _Format, reporter: Reporter) -> None:
+    from condetr.data.convert import convert, remarks
+
+    report = convert(splits, output, to)
     _tell([*_reports(splits), report], reporter)
+    for remark in remarks(splits, to):
+        reporter.note(remark)
     found = {"output": str(output), "format": to, "splits": _sizes(splits), "problems": report.to_dict()}
     reporter.result(f"{output}\n{_size_text(splits)}", found)
 

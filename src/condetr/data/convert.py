@@ -1,15 +1,19 @@
 """A data set in any format written in another."""
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from condetr.core.errors import UsageError
 from condetr.data.records import Dataset
-from condetr.data.report import Report
+from condetr.data.report import Report, shown
+from condetr.data.split_names import split_named
 from condetr.data.write_coco import write_coco
 from condetr.data.write_panoptic import write_panoptic
-from condetr.data.write_voc import write_voc
-from condetr.data.write_yolo import write_yolo
+from condetr.data.write_voc import voc_names, write_voc
+from condetr.data.write_yolo import split_of_key, write_yolo
 
 Format: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
 _WRITERS = {"coco": write_coco, "coco-panoptic": write_panoptic, "yolo": write_yolo, "voc": write_voc}
@@ -20,7 +24,48 @@ def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Re
 
     Raises:
         AnnotationError: masks are to be written, and the data set was read without them.
-        UsageError: the folder is not new.
+        UsageError: the folder is not new, or a split has a name that the format or a disk cannot hold.
         StorageError: it cannot be written.
     """
+    _check_names(splits)
     return _WRITERS[to](splits, folder)
+
+
+def remarks(splits: Mapping[str, Dataset], to: Format) -> Iterator[str]:
+    """What a person should know of the new data set as a whole, beyond what the report of writing it counts."""
+    if to == "yolo":
+        for key, split in split_of_key(splits).items():
+            if key != split_named(split) and key in ("train", "val"):
+                yield f"YOLO wants {key}: data.yaml names the pictures of {split}"
+    if to == "voc":
+        yield from _voc_remarks(splits)
+    unknown = [split for split in splits if split_named(split) is None]
+    if len(unknown) > 1:
+        files = ", ".join(f"annotations/instances_{split}.json" for split in unknown)
+        yield f"{', '.join(unknown)} are no usual names of splits: name one JSON file to read it, of {files}"
+
+
+def _voc_remarks(splits: Mapping[str, Dataset]) -> Iterator[str]:
+    classes = next(iter(splits.values())).classes
+    used = {one.label for dataset in splits.values() for example in dataset for one in example.objects}
+    lost = [name for label, name in enumerate(classes.names) if label not in used]
+    if lost:
+        yield f"VOC has no list of classes, so that {len(lost)} without objects are lost: {shown(lost)}"
+    names = voc_names(classes)
+    changed = [name for name, written in zip(classes.names, names, strict=True) if name != written]
+    if changed:
+        yield f"VOC cannot hold {len(changed)} class names as they are: {shown(changed)}"
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        yield f"VOC tells classes by name only, so that those called {shown(repeated)} become one"
+
+
+def _check_names(splits: Mapping[str, Dataset]) -> None:
+    known: dict[str, str] = {}
+    for name in splits:
+        if not re.fullmatch(r"\w[\w.-]{0,63}", name):
+            reason = f"{shown(name)} cannot name files: letters, digits, _, - and . can"
+            raise UsageError(reason, item="split", hint="name it train, val or test")
+        other = known.setdefault(split_named(name) or name, name)
+        if other != name:
+            raise UsageError(f"{other} and {name} mean the same split", item="split", hint="name one of them otherwise")

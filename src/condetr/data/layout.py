@@ -20,17 +20,23 @@ class ReadSplit(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """Attributes: the format's name, where it was found, how to read each split, what finding them took."""
+    """Attributes: the format's name, where it was found, how to read each split, what finding them took.
+
+    A split that is ``repeated`` is another once more, as where YOLO's val names the pictures of train: it is read where
+    it is asked for, and not listed.
+    """
 
     format: str
     source: Path
     splits: Mapping[str, ReadSplit]
     report: Report = field(default_factory=Report)
+    repeated: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
         """Of the splits: train, val, test, then others."""
-        return sorted(self.splits, key=lambda split: (SPLITS.index(split) if split in SPLITS else len(SPLITS), split))
+        listed = [split for split in self.splits if split not in self.repeated]
+        return sorted(listed, key=lambda split: (SPLITS.index(split) if split in SPLITS else len(SPLITS), split))
 
     def read(self, split: str, *, masks: bool = False) -> Dataset:
         dataset = self.splits[split](split=split, masks=masks)

@@ -67,9 +67,10 @@ class Reason(Enum):
     # what a format cannot say
     CROWD_LOST = Outcome.LEFT_OUT, "a crowd, which the format cannot hold"
     SEGMENTATION_LOST = Outcome.LEFT_OUT, "a segmentation, which the format cannot hold"
+    MARK_LOST = Outcome.LEFT_OUT, "a mark such as difficult or truncated, which the format cannot hold"
     COVERED = Outcome.LEFT_OUT, "an object that others cover, where a pixel can belong to one only"
     OVERLAP = Outcome.CHANGED, "objects that share pixels, which go to the smallest"
-    NAME_CHANGED = Outcome.CHANGED, "a file name taken twice, or not possible there"
+    NAME_CHANGED = Outcome.CHANGED, "a picture's name that is taken twice, or not possible there"
 
     def __init__(self, outcome: Outcome, meaning: str) -> None:
         self.outcome = outcome

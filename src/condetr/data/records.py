@@ -1,6 +1,7 @@
 """What a labelled data set is, whatever format it was read from."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ class Object:
         segmentation: polygons or RLE as the source gives them, checked; None unless masks were asked for.
         annotated: the annotation's own box and area, where they are not those above to the last digit.
         order: position among the annotations of the source, which decides between ties of COCO's AP.
+        marks: of Pascal VOC: difficult, truncated, occluded; it is learned and found like any other.
     """
 
     label: int
@@ -44,6 +46,7 @@ class Object:
     segmentation: Any = field(default=None, repr=False)
     annotated: Annotated | None = field(default=None, repr=False, compare=False)
     order: int = field(default=0, repr=False, compare=False)
+    marks: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,10 @@ class Dataset(Sequence[Example]):
         return replace(self, examples=chosen, split=split or self.split)
 
     def name_of(self, example: Example) -> str:
-        """The picture's path below ``root``, with forward slashes."""
-        return example.path.relative_to(self.root).as_posix()
+        """The picture's path below ``root``, or from there, with forward slashes."""
+        if example.path.is_relative_to(self.root):
+            return example.path.relative_to(self.root).as_posix()
+        return Path(os.path.relpath(example.path, self.root)).as_posix()
 
     def fingerprint(self) -> str:
         """Changes when a name, size, class or object does; pixels are not looked at."""

@@ -9,7 +9,7 @@ import torch
 
 from condetr.data.detect import read_splits
 from condetr.data.glyphs import DemoSplit
-from condetr.data.output_folder import OutputFolder
+from condetr.data.output_folder import OutputFolder, whole_folder
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Report
 from condetr.data.scenes import DIGITS, SIDE, STUFF, Scene, scene
@@ -42,21 +42,21 @@ def write_scenes(
         UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
-    output = OutputFolder(folder)
     counts: dict[DemoSplit, int] = {"train": train, "val": val, "test": test}
     splits: dict[str, Dataset] = {}
-    for split, count in counts.items():
-        if count:
-            examples = []
-            for index in range(count):
-                examples.append(_example_of(output, split, index, seed, side, task))
-                step()
-            classes = STUFF if task == "panoptic" else DIGITS
-            splits[split] = Dataset(tuple(examples), classes, (output.path / split).absolute(), split)
-            if task == "panoptic":
-                write_panoptic_labels(splits[split], output, split, Report())
-            else:
-                write_coco_labels(splits[split], output, split)
+    classes = STUFF if task == "panoptic" else DIGITS
+    with whole_folder(folder) as output:
+        for split, count in counts.items():
+            if count:
+                examples = []
+                for index in range(count):
+                    examples.append(_example_of(output, split, index, seed, side, task))
+                    step()
+                splits[split] = Dataset(tuple(examples), classes, (output.path / split).absolute(), split)
+                if task == "panoptic":
+                    write_panoptic_labels(splits[split], output, split, Report())
+                else:
+                    write_coco_labels(splits[split], output, split)
     return read_splits(output.path, masks=True, panoptic=True) if task == "panoptic" and splits else splits
 
 

@@ -18,6 +18,7 @@ from condetr.data.report import Fault, Place, Report, shown
 from condetr.data.strict_xml import xml_of
 from condetr.data.whereabouts import compare_size, is_picture_of, measure_picture, path_inside
 
+_MARKS = ("truncated", "occluded", "difficult")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -103,10 +104,11 @@ def _object_of(element: Element, classes: Classes, size: tuple[int, int], shift:
     given = dict(zip(_EDGES, (x1, y1, x2, y2), strict=True))
     corners = x1 - shift, y1 - shift, x2, y2
     box = box_inside(corners, size, place, given=given)
-    if (element.findtext("difficult") or "0").strip() not in ("0", ""):
+    marks = tuple(mark for mark in _MARKS if (element.findtext(mark) or "0").strip() not in ("0", ""))
+    if "difficult" in marks:
         place.add(Reason.DIFFICULT, "is marked as difficult")
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return Object(classes.label_of_source[name], box, area, annotated=annotated_as(corners, box))
+    return Object(classes.label_of_source[name], box, area, annotated=annotated_as(corners, box), marks=marks)
 
 
 def _text_of(element: Element, tag: str) -> str:

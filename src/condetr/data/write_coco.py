@@ -6,38 +6,51 @@ from pathlib import Path
 from typing import Any
 
 from condetr.data.classes import Id
+from condetr.data.losses import tell_marks
 from condetr.data.object_masks import object_masks
-from condetr.data.output_folder import OutputFolder
+from condetr.data.output_folder import OutputFolder, whole_folder
+from condetr.data.output_names import names_in_folders
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Report
 from condetr.images.rle import rle_of_mask
 
 
 def write_coco(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the pictures and write the labels; the report is empty, as COCO can say all we know.
+    """Copy the pictures and write the labels; the report says what was renamed, as COCO can hold the rest.
 
     Raises:
         UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
-    output = OutputFolder(folder)
-    for split, dataset in splits.items():
-        for example in dataset:
-            output.copy(example.path, f"{split}/{dataset.name_of(example)}")
-        write_coco_labels(dataset, output, split)
-    return Report()
+    report = Report()
+    with whole_folder(folder) as output:
+        for split, dataset in splits.items():
+            names = copy_pictures(dataset, output, split, report)
+            write_coco_labels(dataset, output, split, names)
+    return report
 
 
-def write_coco_labels(dataset: Dataset, output: OutputFolder, split: str) -> None:
-    """The JSON file of one split, whose pictures are there already."""
-    output.write(f"annotations/instances_{split}.json", json.dumps(_content_of(dataset), allow_nan=False))
+def copy_pictures(dataset: Dataset, output: OutputFolder, split: str, report: Report) -> list[str]:
+    """Copy each file once; the names of the pictures in the folder of the split."""
+    names = names_in_folders(dataset, report)
+    for name, path in {name: example.path for name, example in zip(names, dataset, strict=True)}.items():
+        output.copy(path, f"{split}/{name}")
+    for example in dataset:
+        tell_marks(example, report)
+    return names
 
 
-def images_of(dataset: Dataset) -> list[dict[str, Any]]:
+def write_coco_labels(dataset: Dataset, output: OutputFolder, split: str, names: Sequence[str] | None = None) -> None:
+    """The JSON file of one split, whose pictures are there already; under ``names`` where they are not their own."""
+    content = _content_of(dataset, names or [dataset.name_of(example) for example in dataset])
+    output.write(f"annotations/instances_{split}.json", json.dumps(content, allow_nan=False))
+
+
+def images_of(dataset: Dataset, names: Sequence[str]) -> list[dict[str, Any]]:
     ids = numbered([example.image_id for example in dataset])
     return [
-        {"id": image_id, "file_name": dataset.name_of(example), "width": example.size[1], "height": example.size[0]}
-        for image_id, example in zip(ids, dataset, strict=True)
+        {"id": image_id, "file_name": name, "width": example.size[1], "height": example.size[0]}
+        for image_id, name, example in zip(ids, names, dataset, strict=True)
     ]
 
 
@@ -57,9 +70,9 @@ def numbered(ids: Sequence[Id]) -> list[int]:
     return numbers if len(numbers) == len(ids) else list(range(1, len(ids) + 1))
 
 
-def _content_of(dataset: Dataset) -> dict[str, Any]:
+def _content_of(dataset: Dataset, names: Sequence[str]) -> dict[str, Any]:
     numbers = numbered(dataset.classes.source_ids)
-    images = images_of(dataset)
+    images = images_of(dataset, names)
     annotations: list[dict[str, Any]] = []
     for image, example in zip(images, dataset, strict=True):
         for crowd, objects in enumerate((example.objects, example.crowds)):

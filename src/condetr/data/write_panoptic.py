@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -11,11 +11,12 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from condetr.data.object_masks import object_masks
-from condetr.data.output_folder import OutputFolder
+from condetr.data.output_folder import OutputFolder, whole_folder
+from condetr.data.output_names import numbered_apart
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Report
-from condetr.data.write_coco import categories_of, images_of, numbered
+from condetr.data.write_coco import categories_of, copy_pictures, images_of, numbered
 from condetr.images.panoptic import boxes_of_masks
 from condetr.images.segment_png import numbers_of, picture_of_numbers
 
@@ -28,21 +29,23 @@ def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
         UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
-    output, report = OutputFolder(folder), Report()
-    for split, dataset in splits.items():
-        for example in dataset:
-            output.copy(example.path, f"{split}/{dataset.name_of(example)}")
-        write_panoptic_labels(dataset, output, split, report)
+    report = Report()
+    with whole_folder(folder) as output:
+        for split, dataset in splits.items():
+            names = copy_pictures(dataset, output, split, report)
+            write_panoptic_labels(dataset, output, split, report, names)
     return report
 
 
-def write_panoptic_labels(dataset: Dataset, output: OutputFolder, split: str, report: Report) -> None:
-    """The JSON file and the PNGs of one split, whose pictures are there already."""
+def write_panoptic_labels(
+    dataset: Dataset, output: OutputFolder, split: str, report: Report, names: Sequence[str] | None = None
+) -> None:
+    """The JSON file and the PNGs of one split, whose pictures are there already; under ``names`` if not their own."""
+    images = images_of(dataset, names or [dataset.name_of(example) for example in dataset])
+    png_names = numbered_apart([PurePosixPath(image["file_name"]).with_suffix(".png").as_posix() for image in images])
     categories = numbered(dataset.classes.source_ids)
     annotations: list[dict[str, Any]] = []
-    for image in images_of(dataset):
-        example = dataset[len(annotations)]
-        name = str(Path(image["file_name"]).with_suffix(".png"))
+    for image, name, example in zip(images, png_names, dataset, strict=True):
         objects = (*example.crowds, *example.objects)
         owner, kept = _owners(example, objects, report)
         numbers = numbers_of(objects[place].label for place in kept)
@@ -54,7 +57,7 @@ def write_panoptic_labels(dataset: Dataset, output: OutputFolder, split: str, re
             for place, number in zip(kept, numbers, strict=True)
         ]
         annotations.append({"image_id": image["id"], "file_name": name, "segments_info": infos})
-    content = {"images": images_of(dataset), "annotations": annotations, "categories": categories_of(dataset)}
+    content = {"images": images, "annotations": annotations, "categories": categories_of(dataset)}
     output.write(f"annotations/panoptic_{split}.json", json.dumps(content, allow_nan=False))
 
 

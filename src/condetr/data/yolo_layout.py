@@ -1,5 +1,6 @@
 """YOLO data sets as people lay them out: a `data.yaml` with `names`, `train`, `val`, `test`; or only folders."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from condetr.data.text_files import text_of, yaml_of
 from condetr.data.whereabouts import path_inside, pictures_in
 from condetr.data.yolo import label_file_of, read_yolo
 
-_SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+_SPLIT_KEYS = ("train", "val", "valid", "validation", "test", "trainval", "all")
 _NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt")
 
 
@@ -56,15 +57,29 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
         classes = _classes_of(content)
         root = _root_of(content.get("path"), path.absolute().parent, place, anywhere=anywhere)
         splits: dict[str, ReadSplit] = {}
+        places_of: dict[str, list[Path]] = {}
         for key in _SPLIT_KEYS:
             if content.get(key):
                 place.item = key
                 given = content[key] if isinstance(content[key], list) else [content[key]]
                 places = [_place_of(one, root, place, anywhere=anywhere) for one in given]
+                places_of[split_named(key) or key] = places
                 add_split(splits, split_named(key) or key, yolo_pictures(places, classes, root), path)
     except Fault as fault:
         raise AnnotationError(fault.said, source=path, item=place.item) from fault
-    return Layout("yolo", path, splits, report)
+    return Layout("yolo", path, splits, report, _repeated(places_of))
+
+
+def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:
+    """Splits that name the pictures of another: all but the one that is called as they are, or else the first."""
+    alike: defaultdict[tuple[Path, ...], list[str]] = defaultdict(list)
+    for split, places in places_of.items():
+        alike[tuple(places)].append(split)
+    own = [
+        next((split for split in splits if split == (split_named(places[0].name) or places[0].name)), splits[0])
+        for places, splits in alike.items()
+    ]
+    return frozenset(places_of) - frozenset(own)
 
 
 def yolo_pictures(places: Sequence[Path], classes: Classes, root: Path) -> ReadSplit:

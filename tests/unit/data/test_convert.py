@@ -7,7 +7,7 @@ from condetr.core.errors import UsageError
 from condetr.data.convert import convert
 from condetr.data.detect import read_dataset, read_splits
 from condetr.data.reasons import Reason
-from tests.unit.data.conftest import good_content, picture
+from tests.unit.data.conftest import SIZES, good_content, picture
 
 
 def boxes_of(dataset):
@@ -66,17 +66,38 @@ def test_yolo_holds_outlines_of_one_polygon(coco, tmp_path):
     assert back[0].objects[0].segmentation == [pytest.approx([5, 5, 25, 5, 25, 25.5])]
 
 
-@pytest.mark.parametrize("to", ["yolo", "voc"])
-def test_names_that_would_collide_are_changed_and_told(coco, tmp_path, to):
+def named(coco, tmp_path, **names):
+    """The three pictures under other names."""
     content = good_content()
-    content["images"][0]["file_name"] = "deep/x y.jpg"
-    content["images"][1]["file_name"] = "deep_x_y.png"
+    for one, name in zip(content["images"], names.values(), strict=True):
+        one["file_name"] = name
     path = coco(content)
-    picture(path.parent.parent / "images/deep/x y.jpg")
-    picture(path.parent.parent / "images/deep_x_y.png", (64, 96))
-    given = read_dataset(path)
+    for seed, (name, size) in enumerate(zip(names.values(), SIZES.values(), strict=True)):
+        picture(path.parent.parent / "images" / name, size, seed + 50)
+    return read_dataset(path)
+
+
+def names_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_names_are_kept_where_no_other_picture_has_them(coco, tmp_path, to):
+    given = named(coco, tmp_path, one="deep/a.b.jpg", two="deep/down/Б.png", three="c.JPG")
+    report = convert({"train": given}, tmp_path / "out", to)
+    assert not report.counts[Reason.NAME_CHANGED]
+    pictures = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
+    assert names_in(pictures) == ["a.b.jpg", "c.JPG", "Б.png"]
+    assert len(read_dataset(tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_names_that_would_collide_are_told_apart_by_their_folders(coco, tmp_path, to):
+    given = named(coco, tmp_path, one="deep/x.jpg", two="down/X.png", three="down_x.jpg")
     report = convert({"train": given}, tmp_path / "out", to)
     assert report.counts[Reason.NAME_CHANGED] == 2
+    pictures = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
+    assert names_in(pictures) == ["deep_x.jpg", "down_X-2.png", "down_x.jpg"]
     assert sorted(map(len, boxes_of(read_dataset(tmp_path / "out")))) == [0, 2, 2]
 
 

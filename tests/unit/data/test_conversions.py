@@ -1,0 +1,177 @@
+"""Every format written from every other and read back: the same but for what the format cannot hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from condetr.core.errors import AnnotationError, UsageError
+from condetr.data.convert import convert, remarks
+from condetr.data.detect import read_splits
+from condetr.data.object_masks import object_masks
+from condetr.data.reasons import Outcome, Reason
+from condetr.images.rle import rle_of_mask
+from tests.unit.data.conftest import picture
+
+FORMATS = ("coco", "coco-panoptic", "yolo", "voc")
+HOLD_MASKS, HOLD_CROWDS = ("coco", "coco-panoptic", "yolo"), ("coco", "coco-panoptic")
+BOXES = {
+    1: [(5, (0, 0, 9, 9)), (9, (20, 10, 41, 33))],
+    2: [(9, (3, 2, 4, 3)), (5, (63, 47, 64, 48))],
+    3: [],
+    4: [(5, (1, 1, 30, 40))],
+}
+SPLITS = {"train": (1, 2), "val": (3, 4)}
+
+
+def written(folder: Path, splits=SPLITS) -> Path:
+    """Rectangles with outlines, boxes of one pixel, a crowd, and a picture without objects."""
+    for split, pictures in splits.items():
+        annotations = []
+        for image in pictures:
+            picture(folder / split / f"{split} {image}.png", (64, 48), seed=image)
+            for category, (x1, y1, x2, y2) in BOXES[image]:
+                outline = {"segmentation": [[x1, y1, x2, y1, x2, y2, x1, y2]], "iscrowd": 0, "category_id": category}
+                box = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1), "image_id": image}
+                annotations.append(outline | box | {"id": 10 * image + len(annotations)})
+            if image == 1:
+                mask = torch.zeros(48, 64, dtype=torch.bool)
+                mask[40:48, 50:64] = True
+                crowd = {"segmentation": rle_of_mask(mask), "iscrowd": 1, "category_id": 9, "bbox": [50, 40, 14, 8]}
+                annotations.append(crowd | {"area": 112, "image_id": 1, "id": 99})
+        images = [{"id": one, "file_name": f"{split} {one}.png", "width": 64, "height": 48} for one in pictures]
+        categories = [{"id": 9, "name": "cat"}, {"id": 5, "name": "a dog"}]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (folder / "annotations").mkdir(exist_ok=True)
+        (folder / f"annotations/instances_{split}.json").write_text(json.dumps(content))
+    return folder
+
+
+def seen_in(splits, *, masks, crowds):
+    """What is on each picture of each split, whatever it is called and in whatever order."""
+    return {
+        split: sorted(
+            (example.path.read_bytes(), example.size, described(example, dataset, masks=masks, crowds=crowds))
+            for example in dataset
+        )
+        for split, dataset in splits.items()
+    }
+
+
+def described(example, dataset, *, masks, crowds):
+    found = []
+    for kind, objects in (("object", example.objects), ("crowd", example.crowds if crowds else ())):
+        each = object_masks(example, objects).flatten(1).tolist() if masks else [None] * len(objects)
+        for one, mask in zip(objects, each, strict=True):
+            found.append((kind, dataset.classes.names[one.label], tuple(round(side, 6) for side in one.box), mask))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("splits", [SPLITS, {"all": (1, 2, 3, 4)}], ids=["train and val", "no splits"])
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("source", FORMATS)
+def test_every_format_becomes_every_other(tmp_path, source, to, splits):
+    root = written(tmp_path / "coco", splits)
+    if source != "coco":
+        convert(read_splits(root, masks=True), tmp_path / "source", source)
+        root = tmp_path / "source"
+    masks = source in HOLD_MASKS
+    given = read_splits(root, masks=masks, panoptic=source == "coco-panoptic")
+    if to == "coco-panoptic" and not masks:
+        with pytest.raises(AnnotationError):
+            convert(given, tmp_path / "out", to)
+        assert not (tmp_path / "out").exists()
+        return
+    report = convert(given, tmp_path / "out", to)
+    masks = masks and to in HOLD_MASKS and (source, to) != ("coco-panoptic", "yolo")  # run lengths are no outlines
+    crowds = source in HOLD_CROWDS and to in HOLD_CROWDS
+    back = read_splits(tmp_path / "out", masks=masks, panoptic=to == "coco-panoptic")
+    assert list(back) == list(given)
+    assert seen_in(back, masks=masks, crowds=crowds) == seen_in(given, masks=masks, crowds=crowds)
+    assert not any(dataset.report.count_of(outcome) for dataset in back.values() for outcome in list(Outcome)[:2])
+    assert report.counts[Reason.CROWD_LOST] == (source in HOLD_CROWDS and to not in HOLD_CROWDS)
+    lost = 5 if source in HOLD_MASKS and to == "voc" else 5 if source == "coco-panoptic" and to == "yolo" else 0
+    assert report.counts[Reason.SEGMENTATION_LOST] == lost
+
+
+def pictures_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Pictures and label files of each key, as the documentation of YOLO's tools says that they find them."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert content["train"], "a training set is required"
+    assert content["val"], "so is one to validate on"
+    names = dict(enumerate(content["names"])) if isinstance(content["names"], list) else content["names"]
+    assert list(names) == list(range(len(names)))
+    root = Path(content.get("path") or file.parent)
+    assert root.is_absolute(), "a relative path is looked for in the working directory, or in a folder of data sets"
+    found = {}
+    for key in ("train", "val", "test"):
+        if content.get(key):
+            pictures = sorted(path for path in (root / content[key]).rglob("*") if path.is_file())
+            labels = [Path("/labels/".join(str(one).rsplit("/images/", 1))).with_suffix(".txt") for one in pictures]
+            found[key] = list(zip(pictures, labels, strict=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ({"all": (1, 3)}, {"train": 2, "val": 2}),
+        ({"train": (1, 3)}, {"train": 2, "val": 2}),
+        ({"val": (1, 3)}, {"train": 2, "val": 2}),
+        ({"train": (1,), "test": (2, 3)}, {"train": 1, "val": 1, "test": 2}),
+        ({"train": (1,), "val": (2, 3), "test": (4,)}, {"train": 1, "val": 2, "test": 1}),
+        ({"trainval": (1, 4), "test": (2,)}, {"train": 2, "val": 2, "test": 1}),
+    ],
+    ids=lambda given: "+".join(given),
+)
+def test_yolo_is_as_its_own_tools_want_it(tmp_path, monkeypatch, splits, expected):
+    given = read_splits(written(tmp_path / "coco", splits))
+    convert(given, tmp_path / "out", "yolo")
+    (tmp_path / "out").rename(tmp_path / "moved")  # to another place
+    monkeypatch.chdir(tmp_path / "coco")
+    found = pictures_for_training(tmp_path / "moved/data.yaml")
+    assert {key: len(pairs) for key, pairs in found.items()} == expected
+    for pairs in found.values():
+        for image, labels in pairs:
+            assert image.suffix == ".png"
+            for line in labels.read_text().splitlines():
+                category, *box = line.split()
+                assert category in ("0", "1")
+                assert all(0 <= float(number) <= 1 for number in box)
+    back = read_splits(tmp_path / "moved")
+    told = " ".join(remarks(given, "yolo"))
+    assert ("YOLO wants" in told) == ("val" not in splits or "train" not in splits)
+    counts = {
+        split.replace("trainval", "train") if len(splits) > 1 else split: len(one) for split, one in given.items()
+    }
+    assert {split: len(one) for split, one in back.items()} == counts
+
+
+def test_outlines_in_yolo_are_said_to_be_outlines(tmp_path):
+    convert(read_splits(written(tmp_path / "coco"), masks=True), tmp_path / "out", "yolo")
+    assert yaml.safe_load((tmp_path / "out/data.yaml").read_text())["task"] == "segment"
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_a_split_that_reading_would_not_find_is_not_written(tmp_path, to):
+    given = read_splits(written(tmp_path / "coco"))
+    with pytest.raises(UsageError, match="cannot hold fold"):
+        convert({"train": given["train"], "fold": given["val"]}, tmp_path / "out", to)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "a\0b", "a\nb", ".hidden", "x" * 300])
+@pytest.mark.parametrize("to", FORMATS)
+def test_names_of_splits_never_lead_out_of_the_folder(tmp_path, name, to):
+    given = read_splits(written(tmp_path / "coco"))
+    with pytest.raises(UsageError, match="cannot name files"):
+        convert({name: given["train"]}, tmp_path / "out", to)
+    assert [path.name for path in tmp_path.iterdir()] == ["coco"]
+
+
+def test_two_names_of_one_split(tmp_path):
+    given = read_splits(written(tmp_path / "coco"))
+    with pytest.raises(UsageError, match="val and valid mean the same split"):
+        convert({"val": given["train"], "valid": given["val"]}, tmp_path / "out", "coco")
