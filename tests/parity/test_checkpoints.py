@@ -10,8 +10,14 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
+from condetr.checkpoints.backbone_words import why_not_transformers  # noqa: E402
+from condetr.checkpoints.config_json import SplitConfig  # noqa: E402
 from condetr.checkpoints.loading import Checkpoint, load  # noqa: E402
 from condetr.checkpoints.saving import save  # noqa: E402
+from condetr.hf.configuration import ConditionalDetrConfig  # noqa: E402
+from condetr.hf.models import ConditionalDetrForObjectDetection  # noqa: E402
+from condetr.model.config import DetectorConfig, ResNetDescription  # noqa: E402
+from condetr.model.detector import ConditionalDetr  # noqa: E402
 from tests.scramble import scramble  # noqa: E402
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}  # fp32 through some hundred layers; the peers agree with each other to 1e-5
@@ -105,6 +111,57 @@ def test_there_and_back(tmp_path, name):
     assert not said["missing_keys"]
     assert_same(checkpoint, returned.eval())
     assert load(tmp_path / "ours").config == checkpoint.config
+
+
+OURS_TO_THEIRS = {
+    "basic": {"block": "basic", "widths": (8, 8, 16), "depths": (1, 2, 1)},
+    "bottleneck": {"widths": (16, 24, 32), "depths": (2, 1, 1), "activation": "silu"},
+    "stride in 1x1": {"widths": (16, 24), "depths": (1, 2), "stride_in": "1x1", "first_stage_stride": 2},
+    "said twice": {"widths": (16, 24), "depths": (1, 1), "inner_widths": (4, 6), "output_stride": 8},
+    "beyond": {"block": "basic", "widths": (8, 12), "depths": (1, 1), "output_stride": 32},
+}
+
+
+@pytest.mark.parametrize("name", OURS_TO_THEIRS)
+def test_a_resnet_without_a_name(tmp_path, name):
+    """In their words wherever they have some; float64, so that the order of sums does not tell the two apart."""
+    backbone = ResNetDescription(stem_widths=(8,), colours=4, **OURS_TO_THEIRS[name])
+    labels = {number: str(number) for number in range(SMALL["num_labels"])}
+    detector = scramble(ConditionalDetr(DetectorConfig(backbone=backbone, **SMALL)).eval()).double()
+    save(tmp_path, detector, labels, dtype=torch.float64)
+    assert "transformers reads the same files" in (tmp_path / "README.md").read_text()
+    theirs = transformers.AutoModelForObjectDetection.from_pretrained(tmp_path, dtype=torch.float64).eval()
+    pixels, mask = padded_batch(4)
+    with torch.inference_mode():
+        answer = theirs(pixel_values=pixels.double(), pixel_mask=mask.long())
+        expected = detector(pixels.double(), mask)
+    torch.testing.assert_close(answer.logits, expected.logits, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(answer.pred_boxes, expected.boxes, rtol=1e-5, atol=1e-5)
+    theirs.save_pretrained(tmp_path / "back")
+    assert load(tmp_path / "back").config == load(tmp_path).config == detector.config
+    assert 96 // backbone.stride == detector.trace(pixels.double()).cells.shape[1]
+
+
+UNTOLD = {
+    "no output stride 8": {"block": "basic", "widths": (8, 12, 16), "depths": (1, 1, 1), "output_stride": 8},
+    "no deep stem, no average shortcuts": {"stem_widths": (4, 4, 8), "shortcut": "average"},
+    "no inner widths": {"widths": (16, 24), "depths": (1, 1), "inner_widths": (8, 8)},
+}
+
+
+@pytest.mark.parametrize("reason", UNTOLD)
+def test_what_they_cannot_build_is_said(tmp_path, reason, caplog):
+    backbone = ResNetDescription(**{"stem_widths": (8,), **UNTOLD[reason]})
+    assert why_not_transformers(backbone).endswith(f"have {reason}")
+    config = DetectorConfig(backbone=backbone, **SMALL)
+    labels = {number: str(number) for number in range(SMALL["num_labels"])}
+    settings = ConditionalDetrConfig.from_split(SplitConfig(config, labels, None, {}))
+    ConditionalDetrForObjectDetection(settings).save_pretrained(tmp_path)
+    assert reason in caplog.text
+    assert reason in (tmp_path / "README.md").read_text()
+    assert load(tmp_path).config == config
+    with pytest.raises((ValueError, KeyError), match="condetr_resnet"):
+        transformers.AutoModelForObjectDetection.from_pretrained(tmp_path)
 
 
 def test_shards_in_half_precision(tmp_path):

@@ -28,6 +28,21 @@ def backbone_fields(backbone: Backbone, *, as_resnet: bool = False) -> dict[str,
     return _flat(backbone) or _nested(backbone, resnet or _timm_words(backbone) or _own_words(backbone))
 
 
+def why_not_transformers(backbone: Backbone) -> str | None:
+    """What keeps both versions of transformers from building this backbone; None where one of them can."""
+    if backbone_fields(backbone)["use_timm_backbone"] or _timm_words(backbone) or _resnet_words(backbone):
+        return None
+    if isinstance(backbone, TimmDescription):
+        return f"there {backbone.name} loses the activations of its norms"
+    lacks = {
+        f"output stride {backbone.output_stride}": backbone.output_stride is not None,
+        "deep stem": len(backbone.stem_widths) > 1,
+        "average shortcuts": backbone.shortcut == "average",
+        "inner widths": backbone.inner_widths is not None,
+    }
+    return f"its ResNets of any width have no {', no '.join(name for name, there in lacks.items() if there)}"
+
+
 def layout_of(fields: dict[str, Any]) -> Layout:
     """How the backbone's tensors are named beside these fields."""
     nested = fields["backbone_config"]

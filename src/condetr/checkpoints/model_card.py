@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from condetr.checkpoints.backbone_words import why_not_transformers
 from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescription
 
 _CARD = """---
@@ -30,7 +31,7 @@ model = condetr.load("path or hub id of this model")
 model.predict("picture.jpg").draw()
 ```
 
-transformers reads the same files: `{model_class}.from_pretrained(...)`.
+{elsewhere}
 
 ## Classes
 {classes}
@@ -51,7 +52,15 @@ _SEGMENTER = {
 def model_card_of(config: DetectorConfig, labels: Mapping[int, str], *, segments: bool) -> str:
     classes = ", ".join(name for name in labels.values() if name != "N/A")
     said = _SEGMENTER if segments else _DETECTOR
-    return _CARD.format(config=config, backbone=_words_for(config.backbone), classes=classes, **said)
+    reason = why_not_transformers(config.backbone)
+    elsewhere = (
+        f"transformers reads the same files: `{said['model_class']}.from_pretrained(...)`."
+        if reason is None
+        else f"transformers cannot build this network: {reason}."
+    )
+    return _CARD.format(
+        config=config, backbone=_words_for(config.backbone), classes=classes, elsewhere=elsewhere, **said
+    )
 
 
 def _words_for(backbone: ResNetDescription | TimmDescription) -> str:

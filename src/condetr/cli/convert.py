@@ -31,12 +31,13 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
     """Rewrite a checkpoint as a model folder.
 
     The folder holds config.json, model.safetensors, preprocessor_config.json and a model card; condetr,
-    transformers 4 and transformers 5 read it.
+    transformers 4 and transformers 5 read it; a note says where transformers cannot build the backbone.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError("exists and is not empty", source=out, hint="give a new folder; nothing is overwritten")
     names = None if settings.classes is None else names_in(settings.classes)
 
+    from condetr.checkpoints.backbone_words import why_not_transformers
     from condetr.checkpoints.loading import load
     from condetr.checkpoints.saving import save
     from condetr.images.preprocessing import Preprocessing
@@ -53,11 +54,13 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
         preprocessing=found.preprocessing or Preprocessing().to_dict(),
     )
     where = found.provenance
-    for note in where.notes:
+    reason = why_not_transformers(found.config.backbone)
+    notes = [*where.notes, *([] if reason is None else [f"transformers cannot load it: {reason}"])]
+    for note in notes:
         reporter.note(f"condetr: {note}")
     answer = {"output": str(out), "classes": len(labels), "dialect": where.dialect, "revision": where.revision}
     text = f"{out}: a detector of {len(labels)} classes, from {where.path} with {where.dialect} names"
-    reporter.result(text, answer | {"notes": list(where.notes)})
+    reporter.result(text, answer | {"notes": notes})
 
 
 def _named(names: list[str], labels: Mapping[int, str], file: Path | None) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """Models out of folders, files and the hub, and back, with the arguments of transformers."""
 
 import copy
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
+from condetr.checkpoints.backbone_words import why_not_transformers
 from condetr.checkpoints.hub import find
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
@@ -21,6 +23,7 @@ from condetr.hf.placement import device_of, dtype_of
 from condetr.hf.stored_config import WHERE
 from condetr.model.detector import ConditionalDetr
 
+log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound="StoredModel")
 OF_NO_CONSEQUENCE = (  # how transformers loads and stores, which changes nothing about what
     "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
@@ -113,6 +116,8 @@ class StoredModel(nn.Module):
     ) -> None:
         """Write config.json and model.safetensors, which condetr, transformers 4 and transformers 5 read.
 
+        The log says where transformers cannot: its ResNets have no output stride, no deep stem, no inner widths.
+
         Args:
             save_directory: made where it is missing.
             is_main_process: whether to write at all.
@@ -136,6 +141,8 @@ class StoredModel(nn.Module):
             detector = assembled(skeleton, found.tensors, self.dtype)
         written = cast("ConditionalDetr", detector)
         save(save_directory, written, split.labels, source_ids=split.source_ids, flat=split.flat, dtype=self.dtype)
+        if (reason := why_not_transformers(split.config.backbone)) is not None:
+            log.warning("%s: transformers cannot load this model: %s", save_directory, reason)
         if push_to_hub:
             _push(save_directory, **{"repo_id": Path(save_directory).name, **kwargs})
 

@@ -64,11 +64,21 @@ class ResNetDescription:
             raise SettingsError(f"has {len(self.stem_widths)} entries, expected 1 or 3", item="stem_widths")
         if self.output_stride not in (None, 8, 16, 32):
             raise SettingsError(f"is {self.output_stride}, expected 8, 16 or 32", item="output_stride")
+        # One network has one description, so that whoever compares or stores it need not know what says nothing.
+        if self.output_stride is not None and self.output_stride >= self._undilated_stride:
+            object.__setattr__(self, "output_stride", None)
+        squeeze = 4 if self.block == "bottleneck" else 1
+        if self.inner_widths == tuple(width // squeeze for width in self.widths):
+            object.__setattr__(self, "inner_widths", None)
 
     @property
     def stride(self) -> int:
         """Pixels per cell of the last stage."""
-        return self.output_stride or 4 * self.first_stage_stride * 2 ** (len(self.depths) - 1)
+        return self.output_stride or self._undilated_stride
+
+    @property
+    def _undilated_stride(self) -> int:
+        return 4 * self.first_stage_stride * 2 ** (len(self.depths) - 1)
 
 
 @no_type_check  # __post_init__ checks, in words for people
