@@ -70,7 +70,7 @@ def overload(options: argparse.Namespace, picture: bytes) -> None:
 
 def burst(options: argparse.Namespace, picture: bytes) -> None:
     service = Service(options)
-    ask = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+    ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
     before = service.resident()
     connections = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(500)]
     for connection in connections:

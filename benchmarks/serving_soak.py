@@ -55,7 +55,7 @@ def raw(port: int, *parts: bytes, pause: float = 0.0, listen: bool = True) -> in
 
 
 def head_of(length: int) -> bytes:
-    return f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    return f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
 def stall_in_body(port: int, turn: int) -> int | str:

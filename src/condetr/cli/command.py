@@ -69,7 +69,7 @@ def as_command(run: Run) -> Callable[..., int]:
             schema,
             file=given["config"],
             overrides=given["overrides"] or (),
-            flags={name: given[name] for name in flags},
+            flags={name: _joined(given[name]) for name in flags},
         )
         settings = read()
         if (beneath := settings.beneath()) is not None:
@@ -110,10 +110,15 @@ def _flag(schema: type, spec: Any) -> Any:
 def _parsed_as(kind: Any) -> tuple[Any, str | None]:
     """The type that typer reads, and what the help shows for it; our own reader does the rest."""
     if get_origin(kind) is tuple:
-        return str, "A,B,..."
+        return list[str], "A,B,..."
     if get_origin(kind) is Literal:
         return str, "|".join(get_args(kind))
     return kind, None
+
+
+def _joined(value: Any) -> Any:
+    """A flag of a list may be given again, and each time hold more than one."""
+    return ",".join(value) or None if isinstance(value, list) else value
 
 
 def _shown_default(value: Any) -> str | bool:

@@ -39,6 +39,9 @@ class ServeSettings(CommonSettings):
     )
     host: Annotated[str, "address to listen on; only this machine can reach the default"] = "127.0.0.1"
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 8000
+    allowed_host: Annotated[
+        tuple[str, ...] | None, "name that callers may ask for it by, besides localhost; * for any; again for more"
+    ] = None
     token_file: Annotated[Path | None, "file with a token that callers must send; else CONDETR_TOKEN, or none"] = None
     limits: Limits = field(default_factory=Limits)
 
@@ -90,6 +93,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
             _offer_of(model, reference, settings, token),
             settings.limits,
             batch=settings.batch,
+            allowed_hosts=_names_of(settings),
             log=lambda entry: reporter.note(json_text(entry)),
             on_state=lambda state: reporter.note(f"condetr: {state}"),
         )
@@ -108,6 +112,10 @@ def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token:
         token=token,
         metrics=token is not None or settings.host in _LOOPBACK,
     )
+
+
+def _names_of(settings: ServeSettings) -> tuple[str, ...]:
+    return (settings.host, *(settings.allowed_host or ()))
 
 
 def _token_of(settings: ServeSettings) -> str | None:

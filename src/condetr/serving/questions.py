@@ -48,4 +48,4 @@ def _threshold(text: str) -> float:
 
 
 def _unusable(reason: str) -> Refused:
-    return Refused(400, "usage", reason)
+    return Refused(400, "usage", reason, unread=True)  # nothing is read before

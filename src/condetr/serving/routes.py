@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 from condetr.serving.accounts import CLIENT_GONE, Accounts, Log
 from condetr.serving.answers import refusal
 from condetr.serving.body import picture_of_request
+from condetr.serving.door import Door, has_body
+from condetr.serving.hosts import Hosts
 from condetr.serving.limits import Limits
 from condetr.serving.memory import Memory
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
@@ -27,14 +29,21 @@ from condetr.serving.service import Found, Service, State
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def application(service: Service, offer: Offer, limits: Limits, metrics: Metrics, log: Log) -> ASGIApp:
+def application(service: Service, offer: Offer, limits: Limits, metrics: Metrics, log: Log, hosts: Hosts) -> ASGIApp:
     """The whole service as one ASGI application."""
     routes = _Routes(service, offer, limits, metrics).all()
     app = Starlette(
         routes=routes, exception_handlers={Refused: _refused, HTTPException: _no_such_route, Exception: _bug}
     )
+    app.router.redirect_slashes = False  # it would send callers to whatever name stands in Host
     known = frozenset(route.path for route in routes)
-    return Accounts(app, known_paths=known, metrics=metrics, log=log, is_ending=lambda: service.state is State.DRAINING)
+    return Accounts(
+        Door(app, hosts),
+        known_paths=known,
+        metrics=metrics,
+        log=log,
+        is_ending=lambda: service.state is State.DRAINING,
+    )
 
 
 class _Routes:
@@ -144,7 +153,8 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "what it is registered for"
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
     message = {404: "there is nothing here; see /openapi.json", 405: "this method is not for this path"}
-    refused = Refused(error.status_code, code, message.get(error.status_code, error.detail))
+    unread = has_body(request.headers)
+    refused = Refused(error.status_code, code, message.get(error.status_code, error.detail), unread=unread)
     answer = refusal(request, refused)
     answer.headers.update(error.headers or {})
     return answer

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import uvicorn
 from condetr.prediction.predictor import Predictor
 from condetr.serving.accounts import Log
 from condetr.serving.connection import Connection
+from condetr.serving.hosts import Hosts
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
 from condetr.serving.offer import Offer
@@ -45,6 +46,7 @@ def serve(
     *,
     batch: int,
     log: Log,
+    allowed_hosts: Sequence[str] = (),
     on_state: Callable[[str], None] = lambda _: None,
 ) -> Ended:
     """Serve until SIGTERM or SIGINT, then drain; a second signal cuts that short.
@@ -56,6 +58,7 @@ def serve(
         limits: of everything.
         batch: the most pictures that the network sees at once.
         log: takes one entry a request.
+        allowed_hosts: more names that may stand in the ``Host`` of a request; see ``Hosts``.
         on_state: hears when the service is ready, and when it begins to drain.
 
     Raises:
@@ -65,7 +68,8 @@ def serve(
     async def run() -> Ended:
         metrics = Metrics()
         service = Service(predictor, limits, metrics, batch=batch, on_ready=lambda: on_state("ready"))
-        app = application(service, offer, limits, metrics, log)
+        hosts = Hosts(listening.getsockname()[0], allowed_hosts)
+        app = application(service, offer, limits, metrics, log, hosts)
         connection = functools.partial(Connection, limits=within_open_files(limits))
         server = quiet_server(app, http=connection, patience=limits.write_seconds)
         asyncio.get_running_loop().set_exception_handler(functools.partial(_note_fault, log))

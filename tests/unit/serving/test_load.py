@@ -35,7 +35,7 @@ def test_a_burst_of_500_connections_is_answered_to_the_last():
         detector.before = paced(0.02)
         connections = [served.connected() for _ in range(500)]
         picture = encoded()
-        ask = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+        ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
         opened = [connection.__enter__() for connection in connections]
         for connection in opened:
             connection.sendall(ask)
@@ -109,7 +109,7 @@ def test_files_and_memory_stay_as_they_are():
                 served.predict(encoded(seed=i % 3))
                 served.predict(b"broken")
                 with served.connected() as connection:
-                    connection.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 10\r\nHost: x\r\n\r\nx")
+                    connection.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 10\r\nHost: localhost\r\n\r\nx")
                 with served.connected() as connection:
                     connection.sendall(b"nonsense\r\n\r\n")
 

@@ -12,7 +12,7 @@ from condetr.serving.limits import Limits
 from tests.unit.serving.served import Watched, encoded, eventually, read_all, serving
 
 IMPATIENT = Limits(header_seconds=1.0, body_seconds=1.0, write_seconds=1.0, connections=60)
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_head_a_byte_at_a_time(impatient):
 
 def test_the_second_head_of_a_connection_is_waited_for_no_longer(impatient):
     with impatient.connected() as connection:
-        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         first = connection.recv(10_000)
         while b"}" not in first:
             first += connection.recv(10_000)
@@ -86,7 +86,7 @@ def test_an_answer_that_is_not_taken():
 
             def ask():
                 while True:
-                    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+                    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
                     time.sleep(0.001)
 
             with pytest.raises((BrokenPipeError, ConnectionResetError)):

@@ -136,7 +136,7 @@ def test_too_large_without_a_word_is_cut_off_at_the_limit(small):
     before = time.monotonic()
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     with small.connected() as connection:
-        connection.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        connection.sendall(f"POST /predict HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
         connection.settimeout(0.01)
         answer = b""
         for chunk in endless():
@@ -154,7 +154,9 @@ def test_too_large_without_a_word_is_cut_off_at_the_limit(small):
 
 def test_more_bytes_than_come_are_not_waited_for(small):
     before = time.monotonic()
-    lie = b"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sesame\r\nContent-Length: 1000\r\n\r\nhalf"
+    lie = (
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sesame\r\nContent-Length: 1000\r\n\r\nhalf"
+    )
     answer = small.raw(lie)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"timeout"' in answer
@@ -162,7 +164,7 @@ def test_more_bytes_than_come_are_not_waited_for(small):
 
 
 def test_requests_in_memory_have_a_limit_together(small):
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sesame\r\nContent-Length: 90000\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sesame\r\nContent-Length: 90000\r\n\r\n"
     with small.connected() as first, small.connected() as second:
         first.sendall(head + b"x" * 89_000)
         time.sleep(0.2)
