@@ -5,12 +5,13 @@ import pytest
 import torch
 
 SHARED = Path(__file__).parents[2] / "shared"
+THREADS = int(os.environ.get("CONDETR_TEST_THREADS", "1"))  # any number must do: CONTRIBUTING.md
 
 
 @pytest.fixture(autouse=True)
 def _repeatable():
     torch.manual_seed(0)
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True, scope="session")
