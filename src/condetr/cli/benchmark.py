@@ -14,6 +14,7 @@ from condetr.cli.choices import (
     Backend,
     Precision,
     check_at_least,
+    is_count,
     model_or_bundled,
     size_of_text,
 )
@@ -51,7 +52,7 @@ class BenchmarkSettings(CommonSettings):
             if isinstance(size_of_text(text, "image_size"), int):
                 raise SettingsError(f"is {text!r}, expected HEIGHTxWIDTH such as 480x640", item="image_size")
         for text in self.batch:
-            if not text.isdecimal() or int(text) < 1:
+            if not is_count(text) or int(text) < 1:
                 raise SettingsError(f"is {text!r}, expected whole numbers of at least 1", item="batch")
 
 

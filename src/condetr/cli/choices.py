@@ -27,10 +27,15 @@ def check_at_least(least: int, **settings: int) -> None:
             raise SettingsError(f"is {value}, expected at least {least}", item=name)
 
 
+def is_count(text: str) -> bool:
+    """Whether it is a whole number of at most nine digits; Python refuses to read thousands of them."""
+    return text.isdecimal() and len(text) < 10
+
+
 def size_of_text(text: str, item: str) -> int | tuple[int, int]:
     """``640`` for a shortest edge, ``480x640`` for exactly this height and width."""
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+    if len(sides) > 2 or not all(is_count(side) and int(side) > 0 for side in sides):
         raise SettingsError(f"is {text!r}, expected pixels such as 640, or HEIGHTxWIDTH such as 480x640", item=item)
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from condetr.cli.setting_kinds import shown
-from condetr.cli.yaml_text import plain_yaml
+from condetr.cli.yaml_text import plain_yaml_file
 from condetr.core.errors import SettingsError
 
 ClassMap: TypeAlias = Mapping[str, str | list[str]]
@@ -17,11 +17,7 @@ def class_map_of(file: Path) -> ClassMap:
     Raises:
         SettingsError: it cannot be read, or holds something else.
     """
-    try:
-        given = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"cannot be read: {reason}", source=file) from error
+    given = plain_yaml_file(file)
     if not isinstance(given, Mapping):
         raise SettingsError(f"holds {shown(given)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
     for name, others in given.items():

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 
 import typer
 
+from condetr.cli.foreign_words import check_arguments
 from condetr.cli.reporting import Reporter
 from condetr.cli.settings import flag_of, read_settings
 
@@ -64,6 +65,7 @@ def as_command(run: Run) -> Callable[..., int]:
     def command(**given: Any) -> int:
         reporter = Reporter(as_json=given["as_json"], verbosity=-1 if given["quiet"] else given["verbose"])
         reporter.take_over_warnings()
+        check_arguments((given[name] for name in arguments), {name: name in arguments for name in (*arguments, *flags)})
         read = partial(
             read_settings,
             schema,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from condetr.cli.choices import check_at_least, model_for, size_of_text
+from condetr.cli.choices import check_at_least, is_count, model_for, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.loading import loaded
 from condetr.cli.progress import progress
@@ -47,7 +47,7 @@ class ExplainSettings(CommonSettings):
             _point_of(self.pixel)
         if not 0 <= self.threshold <= 1:
             raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
-        if self.detection not in ("best", "all") and not self.detection.isdecimal():
+        if self.detection not in ("best", "all") and not is_count(self.detection):
             raise SettingsError(f"is {self.detection!r}, expected a number from 0, best or all", item="detection")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from condetr.cli.foreign_words import hint_for
 from condetr.cli.interruption import Stopped, stopping_at_once
 from condetr.cli.reporting import ReaderGoneError, say
 from condetr.core.errors import CondetrError
@@ -41,7 +42,9 @@ def _explained(error: BaseException) -> tuple[int, str]:
         case CondetrError():
             return error.exit_status, str(error)
         case _PARSER_ERROR():
-            return USAGE, error.format_message() or "a command is missing"  # type: ignore[attr-defined]
+            text = error.format_message() or "a command is missing"  # type: ignore[attr-defined]
+            hint = hint_for(error)
+            return USAGE, text if hint is None else f"{text.splitlines()[0]} ({hint})"
         case Stopped():
             return error.exit_status, f"stopped by {error}"
         case _ if is_out_of_memory(error):

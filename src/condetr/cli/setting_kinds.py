@@ -1,11 +1,17 @@
 """What a value in a settings file may be, by the annotation of its field."""
 
+import math
+import os
 import re
 import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from condetr.core.errors import SettingsError
+
+LONGEST_SHOWN = 80
+LARGEST = 2**63  # what fits into no integer of torch or numpy is a slip
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes; more has no file system in use
 
 
 class _Unfit(Exception):  # noqa: N818  never leaves this file
@@ -19,13 +25,18 @@ def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
         SettingsError: it is of another kind.
     """
     allowed = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if isinstance(value, str | Path) and (wrong := what_is_wrong_with(value, is_path=Path in allowed)):
+        raise SettingsError(wrong, source=source, item=item)
     for wanted in allowed:
         try:
             return _as_kind(wanted, value)
         except _Unfit:
             continue
+    if str in allowed and type(value) is int:  # 640 for "640": written the same
+        return str(value)
     expected = " or ".join(_name_of(wanted) for wanted in allowed)
-    raise SettingsError(f"is {shown(value)}, expected {expected}", source=source, item=item)
+    hint = 'put text in quotes: "..."' if str in allowed and isinstance(value, bool | float) else None
+    raise SettingsError(f"is {shown(value)}, expected {expected}", source=source, item=item, hint=hint)
 
 
 def _as_kind(wanted: Any, value: Any) -> Any:
@@ -35,11 +46,29 @@ def _as_kind(wanted: Any, value: Any) -> Any:
         return value
     if wanted is Path and isinstance(value, str | Path) and str(value):
         return Path(value)
-    if wanted is float and (type(value) is int or _is_scientific(value)):
-        return float(value)
-    if type(value) is wanted:
+    if wanted is float and ((type(value) is int and -LARGEST < value < LARGEST) or _is_scientific(value)):
+        value = float(value)
+    if wanted is float and type(value) is float and not math.isfinite(value):
+        raise _Unfit
+    if type(value) is wanted and (wanted is not int or -LARGEST < value < LARGEST):
         return value
     raise _Unfit
+
+
+def what_is_wrong_with(text: str | Path, *, is_path: bool) -> str | None:
+    """What no program beneath takes for text or for a path."""
+    if "\0" in str(text):
+        return "holds a NUL character"
+    try:
+        written = os.fsencode(text)
+    except UnicodeEncodeError:
+        return f"is {shown(str(text))}, which is no text"
+    if not is_path:
+        return None
+    longest = max(map(len, re.split(rb"[/\\]" if os.name == "nt" else b"/", written)))
+    if longest > LONGEST_NAME:
+        return f"holds a name of {longest} bytes, expected at most {LONGEST_NAME}"
+    return f"is a path of {len(written)} bytes" if len(written) >= LONGEST_PATH else None
 
 
 def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
@@ -69,5 +98,9 @@ def shown(value: Any) -> str:
         return "a list"
     if isinstance(value, dict):
         return "a mapping"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shortened(repr(value))
+
+
+def shortened(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """Without its middle, where it is too long for a message."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}...{text[3 - longest // 2 :]}"

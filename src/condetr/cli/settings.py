@@ -10,11 +10,13 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-from condetr.cli.setting_kinds import read_value, shown
-from condetr.cli.yaml_text import plain_yaml
+from condetr.cli.setting_kinds import LONGEST_SHOWN, read_value, shortened, shown
+from condetr.cli.yaml_text import plain_yaml, plain_yaml_file
 from condetr.core.errors import SettingsError
+from condetr.our_words import OUR_WORDS
 
 Settings = TypeVar("Settings")
+SHOWN = 3  # settings whose names are nearest
 
 
 class _Given(NamedTuple):
@@ -46,7 +48,7 @@ def read_settings(
         given |= _leaves_of(schema, _tree_of(one), str(one))
     for override in overrides:
         path, equals, text = override.partition("=")
-        source = f"--set {override}"
+        source = f"--set {shortened(override)}"
         if not equals or not path:
             raise SettingsError("expected NAME=VALUE", source=source)
         tree = plain_yaml(text, source=source)
@@ -60,12 +62,7 @@ def read_settings(
 
 
 def _tree_of(file: Path) -> Mapping[str, Any]:
-    try:
-        tree = plain_yaml(file.read_text(encoding="utf-8-sig"), source=file)
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"is not UTF-8 text: {error.reason} at byte {error.start}", source=file) from error
-    except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", source=file) from error
+    tree = plain_yaml_file(file)
     if tree is None:
         return {}
     if not isinstance(tree, Mapping):
@@ -80,9 +77,7 @@ def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str 
         path = f"{parents}{name}"
         if name not in kinds:
             known = [f"{parents}{leaf}" for leaf in _paths_of(schema)]
-            nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)[0]
-            hint = f"the nearest is {nearest}; known here: {', '.join(known)}"
-            raise SettingsError("no such setting", source=source, item=path, hint=hint)
+            raise SettingsError("no such setting", source=source, item=shortened(path), hint=_hint(path, known))
         if not is_dataclass(kinds[name]):
             leaves[path] = _Given(value, source, path)
         elif isinstance(value, Mapping):
@@ -90,6 +85,15 @@ def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str 
         else:
             raise SettingsError(f"is {shown(value)}, expected settings of its own", source=source, item=path)
     return leaves
+
+
+def _hint(path: str, known: Sequence[str]) -> str:
+    """What was meant: by the names of other programs, by a slip of the pen, or look it up."""
+    if (ours := OUR_WORDS.get(path)) in known:
+        return f"condetr calls it {ours}"
+    nearest = difflib.get_close_matches(path[:LONGEST_SHOWN], known, n=SHOWN, cutoff=0.0)
+    where = "config.yaml of a run has all" if "." in path else "--help shows all"
+    return f"the nearest: {', '.join(nearest)}; {where}"
 
 
 def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
@@ -116,4 +120,5 @@ def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "
     except SettingsError as error:
         path = f"{parents}{error.item}"
         blamed = given.get(path, _Given(None, None, path))
-        raise SettingsError(error.reason, source=blamed.source, item=blamed.item, hint=error.hint) from error
+        reason = shortened(error.reason, 3 * LONGEST_SHOWN)
+        raise SettingsError(reason, source=blamed.source, item=blamed.item, hint=error.hint) from error

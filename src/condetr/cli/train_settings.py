@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from condetr.cli.choices import Task
+from condetr.cli.choices import Task, is_count
 from condetr.cli.command import CommonSettings
 from condetr.cli.settings import read_settings
 from condetr.core.errors import SettingsError
@@ -137,7 +137,7 @@ class TrainSettings(CommonSettings):
             hint = "leave out what the run did not begin with" if self.resume else None
             reason = "is for a model that begins afresh; it cannot be combined with model"
             raise SettingsError(reason, item="network", hint=hint)
-        if self.batch != "auto" and not str(self.batch).isdecimal():
+        if self.batch != "auto" and not is_count(str(self.batch)):
             raise SettingsError(f"is {self.batch!r}, expected a whole number or auto", item="batch")
 
     def beneath(self) -> Path | None:

@@ -1,9 +1,11 @@
 """YAML of a settings file, read within bounds.
 
 A hundred bytes of YAML can stand for gigabytes (anchors that repeat anchors), and two equal keys silently
-lose one. Settings need neither, so both are refused.
+lose one. Settings need neither, so both are refused. What YAML 1.1 alone takes for a number or a date stays text.
 """
 
+import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,10 +14,20 @@ from condetr.core.errors import SettingsError, first_line_of
 
 MOST_CHARACTERS = 256 * 1024
 DEEPEST = 16
+_NUMBERS = {  # 010, 1:30 and numbers that no setting takes are none of them
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]{0,17})$"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?([0-9]{1,40}\.[0-9]{0,40}|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?$"),
+}
+_PLAIN = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without anchors, repeated keys and bottomless nesting."""
+    """Safe YAML without anchors, tags, repeated keys and bottomless nesting."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in _PLAIN]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -26,6 +38,10 @@ class _PlainLoader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.MarkedYAMLError(
                 problem="anchors (&) and aliases (*) are not read; write the value out", problem_mark=event.start_mark
+            )
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(
+                problem="tags (!) are not read; write the value without", problem_mark=event.start_mark
             )
         self._depth += 1
         if self._depth > DEEPEST:
@@ -45,6 +61,10 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+for _tag, _pattern in _NUMBERS.items():
+    _PlainLoader.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
+
+
 def plain_yaml(text: str, *, source: object) -> Any:
     """The value that ``text`` stands for.
 
@@ -59,5 +79,22 @@ def plain_yaml(text: str, *, source: object) -> Any:
         mark = error.problem_mark
         line = None if mark is None else f"line {mark.line + 1}"
         raise SettingsError(f"is not readable YAML: {error.problem}", source=source, item=line) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, the 31st of February
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"is not readable YAML: {first_line_of(error)}", source=source) from error
+
+
+def plain_yaml_file(file: Path) -> Any:
+    """The value in a file.
+
+    Raises:
+        SettingsError: it cannot be read; else as of `plain_yaml`.
+    """
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(4 * MOST_CHARACTERS + 1).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"is not UTF-8 text: {error.reason} at byte {error.start}", source=file) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        reason = getattr(error, "strerror", None) or first_line_of(error)
+        raise SettingsError(f"cannot be read: {reason}", source=file) from error
+    return plain_yaml(text, source=file)

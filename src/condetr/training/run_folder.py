@@ -53,7 +53,7 @@ class RunFolder:
         """What `describe` wrote; nothing where that is gone or cannot be read."""
         try:
             said = yaml.safe_load((self.path / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
+        except Exception:  # PyYAML raises whatever its parts do: KeyError, AttributeError, ...
             return {}
         return said if isinstance(said, dict) else {}
 
