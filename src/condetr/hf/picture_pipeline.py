@@ -14,7 +14,7 @@ from condetr.images.decode import decode
 from condetr.images.pictures import pictures_of
 from condetr.images.resize import size_of_picture
 from condetr.images.sizes import HeightWidth
-from condetr.images.sources import Encoded
+from condetr.images.sources import Encoded, Readable
 
 Found: TypeAlias = list[dict[str, Any]]  # in one picture, best first
 Answers: TypeAlias = Callable[[Any, Sequence[HeightWidth]], list[Found]]  # of the model's outputs, one a picture
@@ -61,11 +61,11 @@ class PicturePipeline:
         return found
 
     def _prepared(self, given: Any) -> tuple[Any, HeightWidth]:
-        picture = decode(given) if isinstance(given, str | os.PathLike | Encoded | Image.Image) else given
+        picture = decode(given) if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image) else given
         features = self.image_processor(picture, return_tensors="pt").to(self.device, self.model.dtype)
         [upright] = pictures_of(picture)
         return features, size_of_picture(upright)
 
 
 def _is_picture(given: Any) -> bool:
-    return isinstance(given, str | os.PathLike | Encoded | Image.Image | np.ndarray | torch.Tensor)
+    return isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image | np.ndarray | torch.Tensor)

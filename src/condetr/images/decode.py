@@ -1,113 +1,106 @@
-"""From a path, bytes or a PIL picture to one upright RGB picture; whatever is not one is refused by name."""
+"""From a path, bytes, a binary stream or a PIL picture to one upright RGB picture; what is not one is refused by name.
 
-import threading
+Pillow never sees a file as it is: `containers` reads the header, refuses what is made to take time or memory, and
+hands on the pixels alone. So a file that is accepted is decoded in time and memory that grow with its bytes and its
+pixels only, and nothing has to be killed.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
 from condetr.core.errors import ImageError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
+from condetr.images.containers.header import Header, damaged
+from condetr.images.containers.reading import read_header
+from condetr.images.frames import warn_of_frames
 from condetr.images.modes import rgb_of
-from condetr.images.orientation import upright
-from condetr.images.signatures import kind_of
+from condetr.images.orientation import turned, upright
+from condetr.images.pixel_limit import Limit, check_size
 from condetr.images.sources import Source, Stream, name_of, open_source
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
-PIXEL_LIMIT = 100_000_000
-_pillow_settings = threading.RLock()
+from condetr.images.truncation import strict_truncation
 
 
-def decode(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -> Image.Image:
-    """The upright RGB picture; of an animation or a multi-page file, the first.
+def decode(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:
+    """The upright RGB picture; of an animation or a multi-page file, the first, and a warning is logged.
 
-    The content decides the format, not the file name. A picture above ``pixel_limit`` is refused from
-    its header, before any memory is spent on it.
+    The content decides the format, not the file name. A picture above ``pixel_limit`` is refused from its header,
+    before any memory is spent on it.
 
     Raises:
-        ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off or too large.
+        ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off, too large, or made to
+            take time or memory.
+        ModelError: there is no memory for so many pixels.
     """
-    return rgb_of(upright(decode_as_stored(source, pixel_limit=pixel_limit)), name_of(source))
+    name = name_of(source)
+    if isinstance(source, Image.Image):
+        with _memory_for(source.width, source.height, name):
+            return rgb_of(upright(decode_as_stored(source, pixel_limit=pixel_limit)), name)
+    with open_source(source) as stream:
+        header = sound_header(stream, name, pixel_limit)
+        with _memory_for(header.width, header.height, name):
+            return rgb_of(turned(_pixels_of(header, name), header.orientation), name, bits=header.bits)
 
 
-def decode_as_stored(source: Source, *, pixel_limit: int | None = PIXEL_LIMIT) -> Image.Image:
+def decode_as_stored(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:
     """The same, in the mode and orientation it is stored in."""
     name = name_of(source)
     if isinstance(source, Image.Image):
-        _check_size(source, name, pixel_limit)
-        return _loaded(source, name)
-    with open_source(source) as stream, _strict_truncation():
-        picture = opened(stream, name, pixel_limit)
-        if picture.format == "PNG":
-            _check_checksums(picture, name)
-            picture = opened(stream, name, pixel_limit)
+        check_size(source.width, source.height, name, pixel_limit)
+        with _memory_for(source.width, source.height, name):
+            return _loaded(source, name)
+    with open_source(source) as stream:
+        header = sound_header(stream, name, pixel_limit)
+        with _memory_for(header.width, header.height, name):
+            return _pixels_of(header, name)
+
+
+def sound_header(stream: Stream, name: str, pixel_limit: Limit = "default", *, whole: bool = True) -> Header:
+    """What a file says before its pixels, after refusing what must not be decoded.
+
+    Raises:
+        ImageError: it is to be refused. If not ``whole``, what lies behind the header may still be damaged.
+    """
+    header = read_header(stream, name, whole=whole)
+    check_size(header.width, header.height, name, pixel_limit)
+    return header
+
+
+def _pixels_of(header: Header, name: str) -> Image.Image:
+    warn_of_frames(header.format, header.frames, name)
+    with strict_truncation():
+        try:
+            picture = header.open()
+        except ImageError:
+            raise
+        except Exception as error:
+            raise _explained(error, name) from error
         return _loaded(picture, name)
-
-
-def opened(stream: Stream, name: str, pixel_limit: int | None) -> Image.Image:
-    """The picture behind its header; its pixels are not read yet."""
-    stream.seek(0)
-    try:
-        with _own_pixel_limit():
-            picture = Image.open(stream, formats=FORMATS)
-    except UnidentifiedImageError:
-        stream.seek(0)
-        reason, hint = kind_of(stream.read(256))
-        raise ImageError(reason, source=name, hint=f"{hint}; supported formats: {', '.join(FORMATS)}") from None
-    except Exception as error:
-        raise _damaged(error, name) from error
-    _check_size(picture, name, pixel_limit)
-    return picture
-
-
-def _check_checksums(picture: Image.Image, name: str) -> None:
-    """Pillow checks the checksums of PNG pixel data only when asked; the file must be opened anew afterwards."""
-    try:
-        picture.verify()
-    except Exception as error:
-        raise _damaged(error, name) from error
-
-
-def _check_size(picture: Image.Image, name: str, pixel_limit: int | None) -> None:
-    width, height = picture.size
-    if width < 1 or height < 1:
-        raise ImageError(f"has no pixels: {width}x{height}", source=name)
-    if pixel_limit is not None and width * height > pixel_limit:
-        reason = f"{width}x{height} is {width * height} pixels, over the limit of {pixel_limit} pixels"
-        raise ImageError(reason, source=name, hint="make it smaller, or raise the pixel limit")
 
 
 def _loaded(picture: Image.Image, name: str) -> Image.Image:
     try:
         picture.load()
     except Exception as error:
-        raise _damaged(error, name) from error
+        raise _explained(error, name) from error
     return picture
 
 
-def _damaged(error: Exception, name: str) -> ImageError:
-    return ImageError(f"is damaged or incomplete: {error or type(error).__name__}", source=name)
+def _explained(error: Exception, name: str) -> Exception:
+    if is_out_of_memory(error):
+        return MemoryError()
+    if isinstance(error, TimeoutError):
+        return ImageError(str(error), source=name, hint="convert it to JPEG or PNG")
+    return damaged(str(error) or type(error).__name__, name)
 
 
 @contextmanager
-def _own_pixel_limit() -> Iterator[None]:
-    """Pillow warns at one size and refuses at twice that; the caller's limit takes the place of both."""
-    with _pillow_settings:
-        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = theirs
-
-
-@contextmanager
-def _strict_truncation() -> Iterator[None]:
-    """A picture that is cut off is refused, even where another library told Pillow to fill the rest with gray."""
-    if not ImageFile.LOAD_TRUNCATED_IMAGES:
+def _memory_for(width: int, height: int, name: str) -> Iterator[None]:
+    try:
         yield
-        return
-    with _pillow_settings:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-        try:
-            yield
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = True
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        where = f"decoding {width}x{height} pixels"
+        raise out_of_memory(where, source=name, hint="make it smaller, or lower --workers or --batch") from error

@@ -1,9 +1,12 @@
 """Every PIL mode to RGB: what a person would see, never clipped to white.
 
 Transparent pixels show white behind them; the colour stored under them was never meant to be seen.
-16-bit levels are divided by 257, so that 65535 becomes 255, unless all of them fit into 8 bits: then they are
-8-bit levels in a wider box. Colour profiles are not applied: the networks were trained without.
+16-bit levels are divided by 257, so that 65535 becomes 255, unless all of them fit into 8 or 12 bits: then they are
+8-bit or 12-bit levels in a wider box, and 12-bit ones are scaled from 4095 (which is logged). Colour profiles are not
+applied: the networks were trained without.
 """
+
+import logging
 
 import numpy as np
 from jaxtyping import Shaped
@@ -14,10 +17,19 @@ from condetr.core.errors import ImageError
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _WIDE = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 _PLAIN = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
+_TWELVE_BITS = 4095
+_DARK = _TWELVE_BITS >> 8  # what Pillow leaves of 12-bit levels in colour pictures of 16 bits
+_logger = logging.getLogger(__name__)
+_warned: set[str] = set()  # of which causes
 
 
-def rgb_of(picture: Image.Image, name: str) -> Image.Image:
+def rgb_of(picture: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
     """The picture in RGB mode; the same object when it already is.
+
+    Args:
+        picture: of any mode.
+        name: what messages call it.
+        bits: of one level in the file it comes from.
 
     Raises:
         ImageError: a mode without a known meaning, or levels out of its range.
@@ -26,6 +38,8 @@ def rgb_of(picture: Image.Image, name: str) -> Image.Image:
         return _from_levels(picture, name)
     if picture.mode == "F":
         return _from_floats(picture, name)
+    if bits == 16:
+        _check_brightness(picture, name)
     if picture.mode in _ALPHA or (picture.mode in _PLAIN and "transparency" in picture.info):
         return _over_white(picture)
     if picture.mode in _PLAIN:
@@ -41,11 +55,38 @@ def _over_white(picture: Image.Image) -> Image.Image:
 
 
 def _from_levels(picture: Image.Image, name: str) -> Image.Image:
-    levels = np.asarray(picture).astype(np.int64)
+    levels = np.asarray(picture)
     low, high = int(levels.min()), int(levels.max())
     if low < 0 or high > 65535:
         raise _out_of_range(picture.mode, f"{low} to {high}", "0 to 65535", name)
-    return _gray(levels if high <= 255 else (levels + 128) // 257)
+    if high <= 255:
+        return _gray(levels)
+    if high <= _TWELVE_BITS:
+        _warn_once("12 bits", f"{name}: 16-bit levels up to {high} are taken as 12-bit ones: 4095 is white")
+    most = _TWELVE_BITS if high <= _TWELVE_BITS else 65535
+    return _gray(_bytes_of_levels(most)[levels])
+
+
+def _bytes_of_levels(most: int) -> Shaped[np.ndarray, "levels"]:
+    """What each level becomes, where ``most`` becomes 255."""
+    levels = np.arange(65536, dtype=np.int64)
+    return np.minimum((2 * levels * 255 + most) // (2 * most), 255).astype(np.uint8)
+
+
+def _check_brightness(picture: Image.Image, name: str) -> None:
+    """Pillow keeps the upper 8 bits of 16 in colour; nothing is left there of levels that use the lower 12 only."""
+    opaque = picture.getchannel(0) if picture.mode in ("LA", "La") else picture.convert("RGB")
+    highest = int(np.max(opaque.getextrema()))
+    if 0 < highest <= _DARK:
+        reason = f"{name}: 16-bit levels below {(highest + 1) << 8} of 65536, nearly black: are they 12-bit ones?"
+        _warn_once("dark", f"{reason} Scale them to 8 bits before")
+
+
+def _warn_once(cause: str, message: str) -> None:
+    """Thousands of pictures have one cause."""
+    if cause not in _warned:
+        _warned.add(cause)
+        _logger.warning("%s; further pictures like it are not mentioned", message)
 
 
 def _from_floats(picture: Image.Image, name: str) -> Image.Image:

@@ -2,7 +2,9 @@
 
 from PIL import Image
 
-ORIENTATION = 0x0112  # EXIF 2.32, table 4
+from condetr.core.out_of_memory import is_out_of_memory
+from condetr.images.containers.exif import ORIENTATION, is_modest, orientation_of
+
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -12,21 +14,36 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
 _SAID_IN = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow finds an orientation
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """Turn a picture the way its EXIF orientation says; the same object when there is nothing to turn.
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture the way an EXIF orientation says; the same object when there is nothing to turn.
 
     What was turned says nothing of an orientation any more, so that nobody turns it again.
     """
-    try:
-        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # Pillow raises anything on garbage, and garbage says nothing
-        return picture
+    turn = TURNS.get(orientation)
     if turn is None:
         return picture
-    turned = picture.transpose(turn)
+    upright_picture = picture.transpose(turn)
     for name in _SAID_IN:
-        turned.info.pop(name, None)
-    return turned
+        upright_picture.info.pop(name, None)
+    return upright_picture
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Turn a PIL picture the way its own EXIF orientation says; the same object when there is nothing to turn."""
+    return turned(picture, _orientation(picture))
+
+
+def _orientation(picture: Image.Image) -> int:
+    exif = picture.info.get("exif")
+    if isinstance(exif, bytes) and not is_modest(exif):
+        return orientation_of(exif)
+    try:
+        return picture.getexif().get(ORIENTATION, 1)
+    except Exception as error:  # Pillow raises anything on garbage, and garbage says nothing
+        if is_out_of_memory(error):
+            raise
+        return 1

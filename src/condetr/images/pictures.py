@@ -10,21 +10,22 @@ from torch import Tensor
 
 from condetr.core.errors import UsageError
 from condetr.images.arrays import Array, picture_of_array
-from condetr.images.decode import PIXEL_LIMIT, decode
+from condetr.images.decode import decode
 from condetr.images.modes import rgb_of
+from condetr.images.pixel_limit import Limit
 from condetr.images.resize import Picture
-from condetr.images.sources import Encoded, Source, name_of
+from condetr.images.sources import Encoded, Readable, Source, name_of
 
 Given: TypeAlias = Source | Array
 
 
-def picture_of(given: Given, *, pixel_limit: int | None = PIXEL_LIMIT) -> Picture:
-    """One upright RGB picture from a path, encoded bytes, a PIL picture or an array of uint8 or floats.
+def picture_of(given: Given, *, pixel_limit: Limit = "default") -> Picture:
+    """One upright RGB picture from a path, encoded bytes, a binary stream, a PIL picture or an array.
 
     Raises:
         ImageError: it is no usable picture.
     """
-    if isinstance(given, str | os.PathLike | Encoded | Image.Image):
+    if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image):
         return decode(given, pixel_limit=pixel_limit)
     return picture_of_array(given)
 
@@ -48,7 +49,7 @@ def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool
     """
     if isinstance(images, Image.Image):
         return [rgb_of(images, name_of(images))]
-    if isinstance(images, str | os.PathLike | Encoded):
+    if isinstance(images, str | os.PathLike | Encoded | Readable):
         return [decode(images)]
     if isinstance(images, list | tuple) and not _is_numbers(images):
         found = [

@@ -3,7 +3,8 @@
 import io
 import os
 import stat
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from PIL import Image
 
@@ -11,8 +12,22 @@ from condetr.core.errors import ImageError
 
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
-Source: TypeAlias = Path | Encoded | Image.Image
 Stream: TypeAlias = io.BufferedReader | io.BytesIO
+MOST_BYTES = 2**30  # of a stream, which may have no end
+
+
+class _Reads(type):
+    def __instancecheck__(cls, one: object) -> bool:
+        return callable(getattr(one, "read", None)) and not isinstance(one, str | os.PathLike)
+
+
+class Readable(metaclass=_Reads):
+    """Whatever has ``read``, as a binary stream: an open file, `io.BytesIO`, an upload, a member of an archive."""
+
+    read: Callable[[int], Any]
+
+
+Source: TypeAlias = Path | Encoded | Readable | Image.Image
 
 
 def name_of(source: Source) -> str:
@@ -21,17 +36,22 @@ def name_of(source: Source) -> str:
         return str(getattr(source, "filename", "") or f"{source.mode} picture in memory")
     if isinstance(source, Encoded):
         return f"{len(source)} bytes in memory"
+    if isinstance(source, Readable):
+        called = getattr(source, "name", None)
+        return called if isinstance(called, str) and called else "stream"
     return os.fspath(source)
 
 
-def open_source(source: Path | Encoded) -> Stream:
+def open_source(source: Path | Encoded | Readable) -> Stream:
     """A readable stream of the encoded picture.
 
     Raises:
-        ImageError: the path cannot be read, or is a folder, pipe, socket or device.
+        ImageError: the path or stream cannot be read, or is a folder, pipe, socket or device.
     """
     if isinstance(source, Encoded):
         return io.BytesIO(source)
+    if isinstance(source, Readable):
+        return io.BytesIO(content_of(source))
     name = name_of(source)
     if "://" in name:
         raise ImageError("is a URL; pictures are read from disk", source=name, hint="download it first")
@@ -49,6 +69,28 @@ def open_source(source: Path | Encoded) -> Stream:
         stream.close()
         raise
     return stream
+
+
+def content_of(stream: Readable) -> bytes:
+    """All that is in a binary stream: from its beginning where it can be rewound, as Pillow reads it.
+
+    Raises:
+        ImageError: it cannot be read, is a text stream or too large.
+    """
+    name = name_of(stream)
+    try:
+        seek = getattr(stream, "seek", None)
+        if seek is not None and getattr(stream, "seekable", lambda: True)():
+            seek(0)
+        content = stream.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:  # closed, not for reading
+        raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=name) from error
+    if not isinstance(content, Encoded):
+        hint = "open it with mode 'rb'"
+        raise ImageError(f"is a stream of {type(content).__name__}, expected bytes", source=name, hint=hint)
+    if len(content) > MOST_BYTES:
+        raise ImageError(f"is a stream of more than {MOST_BYTES} bytes", source=name)
+    return bytes(content)
 
 
 def _refuse_special(status: os.stat_result, name: str) -> None:

@@ -16,13 +16,13 @@ from condetr.core.errors import CondetrError, DataError, UsageError
 from condetr.images.moment import Moment
 from condetr.images.pictures import Given, picture_of
 from condetr.images.resize import Picture
-from condetr.images.sources import Encoded
+from condetr.images.sources import Encoded, Readable, content_of, name_of
 from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
 from condetr.prediction.lists import SUFFIXES, paths_in
 from condetr.video.reading import Video
 
 _DIGITS = 6
-_IN_MEMORY = (Image.Image, np.ndarray, Tensor, *get_args(Encoded))
+_IN_MEMORY = (Image.Image, np.ndarray, Tensor, Readable, *get_args(Encoded))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +148,13 @@ def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[Pi
 
 def _in_memory(content: Any, position: int) -> PictureSource:
     name = str(getattr(content, "filename", "") or f"picture {position}")
+    if isinstance(content, Readable):  # now, since it can be read once, and whoever gave it may close it
+        called = name_of(content)
+        name = name if called == "stream" else called
+        try:
+            content = content_of(content)
+        except CondetrError as error:
+            content = error
     return PictureSource(name, PurePath(PurePath(name).name), content)
 
 

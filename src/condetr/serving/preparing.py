@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 
 from condetr.core.errors import CondetrError
-from condetr.images.decode import opened
+from condetr.images.decode import sound_header
 from condetr.prediction.predictor import Failure, Predictor, Prepared
 from condetr.prediction.sources import PictureSource
 from condetr.serving.questions import Question
@@ -30,7 +30,7 @@ class Preparing:
 
     def _prepared(self, picture: bytes, question: Question, most: int | None) -> Prepared | CondetrError:
         try:
-            opened(io.BytesIO(picture), _NAME, most)  # nothing is decoded yet
+            sound_header(io.BytesIO(picture), _NAME, most, whole=False)  # nothing is decoded yet
         except CondetrError as error:
             return error
         source = PictureSource(_NAME, PurePath(), picture)

@@ -58,6 +58,18 @@ def test_an_object_has_a_score_a_name_and_a_box_of_whole_pixels(detect):
     assert detect(picture(60, 80), threshold=limit) == found[:4]
 
 
+def test_a_binary_stream_is_a_picture(detect, folder, tmp_path):
+    picture(30, 40).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as stream:
+        assert (
+            detect(stream) == detect(tmp_path / "a.png") == detect([io.BytesIO((tmp_path / "a.png").read_bytes())])[0]
+        )
+        pixels = ConditionalDetrImageProcessor(size=SMALL)(stream, return_tensors="pt")["pixel_values"]
+    assert torch.equal(
+        pixels, ConditionalDetrImageProcessor(size=SMALL)(picture(30, 40), return_tensors="pt")["pixel_values"]
+    )
+
+
 def test_one_picture_gives_its_objects_a_list_a_list_anything_else_a_stream(detect, tmp_path):
     one = picture(60, 80)
     one.save(tmp_path / "a.png")

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from condetr.core.errors import ImageError
+from condetr.images import modes
 from condetr.images.decode import decode
 from condetr.images.modes import rgb_of
 from tests.unit.images.pictures import assert_quarters, encoded, quarters
@@ -100,3 +101,34 @@ def test_floats_are_of_0_to_1_or_0_to_255():
 def test_levels_out_of_range_are_refused_naming_the_mode(levels, says):
     with pytest.raises(ImageError, match=says):
         rgb_of(Image.fromarray(levels), "a")
+
+
+def wide(highest):
+    return np.linspace(0, highest, 4096 * 3).astype(np.uint16).reshape(64, 192)
+
+
+@pytest.fixture
+def unwarned(monkeypatch):
+    monkeypatch.setattr(modes, "_warned", set())
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize(
+    ("highest", "white", "says"),
+    [(255, 255, ""), (256, 4095, "12-bit"), (4095, 4095, "12-bit"), (4096, 65535, ""), (65535, 65535, "")],
+)
+def test_levels_of_8_12_and_16_bits_are_told_apart_by_their_range(kind, highest, white, says, unwarned, caplog):
+    for _ in range(2):
+        found = np.asarray(decode(encoded(Image.fromarray(wide(highest)), kind)))
+    assert np.abs(found[..., 0] - wide(highest) * (255 / white)).max() <= 0.502  # 257 does not divide all of them
+    assert (found == found[..., :1]).all()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == bool(says)
+    assert all("16-bit levels up to" in one and says in one for one in said)
+
+
+def test_dark_16_bit_colours_are_pointed_out(unwarned, caplog):
+    for dark, bits in ((15, 16), (16, 16), (15, 8), (0, 16)):
+        modes.rgb_of(Image.new("RGB", (3, 2), (dark, 0, 0)), "a.png", bits=bits)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith("a.png: 16-bit levels below 4096 of 65536, nearly black")

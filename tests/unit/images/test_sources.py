@@ -1,11 +1,18 @@
+import io
 import os
+import tempfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from condetr.core.errors import ImageError
-from condetr.images.sources import name_of, open_source
-from tests.unit.images.pictures import quarters
+from condetr.images import sources
+from condetr.images.decode import decode
+from condetr.images.pictures import picture_of, pictures_of
+from condetr.images.sources import content_of, name_of, open_source
+from tests.unit.images.pictures import encoded, quarters
 
 
 def refused(source):
@@ -55,3 +62,48 @@ def test_every_source_has_a_name():
     assert name_of(Path("a/b.jpg")) == "a/b.jpg"
     assert name_of(b"abc") == "3 bytes in memory"
     assert name_of(quarters()) == "RGB picture in memory"
+
+
+DATA = encoded(quarters(), "PNG")
+
+
+def read_to_the_end():
+    stream = io.BytesIO(DATA)
+    stream.read()
+    return stream
+
+
+def temporary_file():
+    stream = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by the collector, as in the code of callers
+    stream.write(DATA)
+    return stream
+
+
+def member_of_an_archive():
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writing:
+        writing.writestr("a.png", DATA)
+    return zipfile.ZipFile(archive).open("a.png")
+
+
+@pytest.mark.parametrize("stream", [read_to_the_end, temporary_file, member_of_an_archive])
+@pytest.mark.parametrize("read", [decode, picture_of, lambda stream: pictures_of([stream])[0]])
+def test_binary_streams_are_read_from_their_beginning(stream, read):
+    with stream() as given:
+        assert np.array_equal(read(given), quarters())
+
+
+def test_an_open_file_is_called_by_its_name(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with (tmp_path / "a.png").open("rb") as stream, pytest.raises(ImageError, match=r"a\.png: cannot identify"):
+        decode(stream)
+    with pytest.raises(ImageError, match=r"a\.png: cannot be read: .*closed"):
+        decode(stream)
+
+
+def test_streams_that_hold_no_bytes_or_have_no_end_are_refused(monkeypatch):
+    with pytest.raises(ImageError, match=r"stream of str, expected bytes .*mode 'rb'"):
+        decode(io.StringIO("text"))
+    monkeypatch.setattr(sources, "MOST_BYTES", 1000)
+    with Path("/dev/zero").open("rb") as endless, pytest.raises(ImageError, match="more than 1000 bytes"):
+        content_of(endless)

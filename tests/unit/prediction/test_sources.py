@@ -1,3 +1,4 @@
+import io
 import os
 from pathlib import Path, PurePath
 
@@ -322,3 +323,15 @@ def test_one_or_many(folder):
     assert not is_one(f"{folder}/*.png")
     assert not is_one(folder / "labels.txt")
     assert not is_one([folder / "a.png"])
+
+
+def test_binary_streams_are_read_when_they_are_met(tmp_path):
+    Image.new("L", (3, 2)).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as stream:
+        sources = list(pictures_in([io.BytesIO((tmp_path / "a.png").read_bytes()), stream]))
+    assert [source.name for source in sources] == ["picture 0", str(tmp_path / "a.png")]
+    assert [source.picture().size for source in sources for _ in range(2)] == [(3, 2)] * 4
+    assert is_one(stream)
+    (closed,) = pictures_in(stream)
+    with pytest.raises(ImageError, match=r"cannot be read: .*closed"):
+        closed.picture()

@@ -1,0 +1,82 @@
+"""GIF: blocks up to the first picture. Pillow gets that picture alone."""
+
+from PIL import GifImagePlugin, Image
+
+from condetr.images.containers.header import MOST_FRAMES, MOST_JUNK, Header, Parts, damaged, exactly, length_of
+from condetr.images.containers.pieces import Piece, Pieces
+from condetr.images.sources import Stream
+
+_EXTENSION, _IMAGE, _END, _CONTROL = b"!", b",", b";", 0xF9
+
+
+def read_gif(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
+    """Raises ImageError where there is no picture, or too many blocks before it; if ``whole``, frames are counted."""
+    stream.seek(0)
+    screen = exactly(stream, 13, name)
+    palette = exactly(stream, _palette_size(screen[10]), name)
+    parts = Parts("blocks", name)
+    transparent = _to_next_image(stream, parts, name)
+    if transparent is None:
+        raise damaged("it has no picture", name)
+    place, length = stream.tell() - 1, length_of(stream)
+    left, top, width, height = (int.from_bytes(exactly(stream, 2, name), "little") for _ in range(4))
+    width = max(int.from_bytes(screen[6:8], "little"), left + width)
+    height = max(int.from_bytes(screen[8:10], "little"), top + height)
+    if width > 0xFFFF or height > 0xFFFF:
+        raise damaged("a picture beyond its screen", name)
+    grown = screen[:6] + width.to_bytes(2, "little") + height.to_bytes(2, "little") + screen[10:]
+    control = b"" if not transparent else b"!\xf9\x04\x01\0\0" + transparent + b"\0"
+    pieces: list[Piece] = [grown + palette + control, (place, length)]
+
+    def open_it() -> Image.Image:
+        return GifImagePlugin.GifImageFile(Pieces(stream, pieces))  # type: ignore[arg-type]
+
+    frames = 1 + _more_images(stream, Parts("blocks", name), name) if whole else 1
+    return Header(format="GIF", width=width, height=height, frames=frames, open=open_it)
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _to_next_image(stream: Stream, parts: Parts, name: str) -> bytes | None:
+    """Which colour of the image that begins here is transparent, perhaps none; None where the file ends."""
+    transparent, junk = b"", 0
+    while (kind := stream.read(1)) not in (b"", _END, _IMAGE):
+        if kind == _EXTENSION:
+            parts.add(1)
+            label = exactly(stream, 1, name)[0]
+            first = _skip_blocks(stream, parts, name)
+            if label == _CONTROL and len(first) >= 4 and first[0] & 1:
+                transparent = first[3:4]
+        elif (junk := junk + 1) > MOST_JUNK:
+            raise damaged("no block where one should be", name)
+    return transparent if kind == _IMAGE else None
+
+
+def _skip_blocks(stream: Stream, parts: Parts, name: str) -> bytes:
+    """Go behind a row of blocks, and give the first."""
+    found = b""
+    while size := exactly(stream, 1, name)[0]:
+        parts.add(size)
+        if found:
+            stream.seek(size, 1)
+        else:
+            found = exactly(stream, size, name)
+    return found
+
+
+def _more_images(stream: Stream, parts: Parts, name: str) -> int:
+    """How many there are behind the one whose position has been read; what cannot be read ends the count."""
+    frames = 0
+    try:
+        while frames < MOST_FRAMES:
+            stream.seek(_palette_size(exactly(stream, 1, name)[0]) + 1, 1)
+            _skip_blocks(stream, parts, name)
+            if _to_next_image(stream, parts, name) is None:
+                break
+            frames += 1
+            exactly(stream, 8, name)
+    except Exception:  # the first picture is all that is read of it
+        return frames
+    return frames

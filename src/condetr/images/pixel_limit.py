@@ -1,0 +1,41 @@
+"""How large a picture may be: known from its header, so that a small file cannot ask for gigabytes."""
+
+import os
+from typing import Literal, TypeAlias
+
+from condetr.core.errors import ImageError, SettingsError
+
+PIXEL_LIMIT = 100_000_000
+VARIABLE = "CONDETR_PIXEL_LIMIT"
+Limit: TypeAlias = int | Literal["default"] | None  # None: as large as it may be
+
+
+def check_size(width: int, height: int, name: str, limit: Limit = "default") -> None:
+    """Pillow has a limit of its own, which is neither asked nor changed.
+
+    Args:
+        width: of the picture.
+        height: of the picture.
+        name: what messages call it.
+        limit: in pixels; "default" is what the environment variable CONDETR_PIXEL_LIMIT says, or `PIXEL_LIMIT`.
+
+    Raises:
+        ImageError: it has no pixels, or too many.
+    """
+    if width < 1 or height < 1:
+        raise ImageError(f"has no pixels: {width}x{height}", source=name)
+    most = default_limit() if limit == "default" else limit
+    if most is not None and width * height > most:
+        reason = f"{width}x{height} is {width * height} pixels, over the limit of {most} pixels"
+        raised = f"make it smaller, or raise the limit: {VARIABLE}={width * height}"
+        raise ImageError(reason, source=name, hint=raised if limit == "default" else "make it smaller")
+
+
+def default_limit() -> int:
+    """Raises SettingsError where the environment variable is no whole number above 0."""
+    text = os.environ.get(VARIABLE, "").replace("_", "").strip()
+    if not text:
+        return PIXEL_LIMIT
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise SettingsError(f"is {os.environ[VARIABLE]!r}, expected a number of pixels", item=VARIABLE)
+    return int(text)

@@ -1,0 +1,29 @@
+"""A picture that is cut off is refused, even where another library asked Pillow to fill the rest with gray."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import ImageFile
+
+_counting = threading.Lock()
+_strict = 0  # decodings under way while the setting is off
+
+
+@contextmanager
+def strict_truncation() -> Iterator[None]:
+    """Turn Pillow's setting off while anything is decoded; nothing waits for anything else."""
+    global _strict
+    with _counting:
+        switched = bool(_strict) or ImageFile.LOAD_TRUNCATED_IMAGES
+        if switched:
+            _strict += 1
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        if switched:
+            with _counting:
+                _strict -= 1
+                if not _strict:
+                    ImageFile.LOAD_TRUNCATED_IMAGES = True
