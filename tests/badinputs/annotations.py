@@ -7,10 +7,11 @@ import torch
 
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
-from condetr.data.check import check
-from condetr.data.detect import read_dataset, usable
+from condetr.data.check import look_at, read_leniently
+from condetr.data.detect import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
+from condetr.data.verdict import usable
 from condetr.images.decode import decode
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
@@ -22,13 +23,15 @@ def is_annotation_case(case: dict[str, Any]) -> bool:
 
 
 def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Read the data set and check it, as `condetr train` does before it begins.
+    """Read the data set and check it, as `condetr train` does before it begins; only that here pictures without any
+    object are read, whose training step is to be finite, too.
 
     Raises:
         CondetrError: it is refused.
     """
-    splits, report = check(path)
+    splits, report = read_leniently(path)
     report.refuse()
+    look_at(splits, report)
     (dataset,) = (usable(one, path) for one in splits.values())
     if "masks" in case["use"]:
         dataset = read_dataset(path, masks=True)

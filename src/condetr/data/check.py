@@ -12,13 +12,21 @@ from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example
 from condetr.data.report import Place, Report
 from condetr.data.split_names import without_unions
+from condetr.data.verdict import judge
 
 QUERIES = 300  # of the paper's models: the most objects that one picture can have
 TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
 
 
 def check(
-    path: str | Path, *, masks: bool = False, panoptic: bool = False, queries: int = QUERIES, tiny: float = TINY
+    path: str | Path,
+    *,
+    masks: bool = False,
+    panoptic: bool = False,
+    queries: int = QUERIES,
+    tiny: float = TINY,
+    learn_from: str | None = None,
+    measure_on: str | None = None,
 ) -> tuple[dict[str, Dataset], Report]:
     """Read every split as far as it goes, look at every picture, and tell all problems.
 
@@ -28,6 +36,8 @@ def check(
         panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
         queries: of the model that is to be trained.
         tiny: a side in pixels below which an object is told.
+        learn_from: the split to learn from; else train, or what stands for it.
+        measure_on: the split to measure on, "none" for none; else val.
 
     Returns:
         What can be read, and the report; problems that need refusing are in it, not raised.
@@ -36,7 +46,7 @@ def check(
         DataError: there is no data set.
     """
     splits, report = read_leniently(path, masks=masks, panoptic=panoptic)
-    look_at(splits, report, queries=queries, tiny=tiny)
+    look_at(splits, report, queries=queries, tiny=tiny, learn_from=learn_from, measure_on=measure_on)
     return splits, report
 
 
@@ -51,11 +61,12 @@ def read_leniently(
     layout, report, splits = layout_of(path, panoptic=panoptic), Report(), {}
     for split in without_unions(layout.names):
         try:
-            splits[split] = layout.read(split, masks=masks or layout.format == PANOPTIC)
+            splits[split] = layout.splits[split](split=split, masks=masks or layout.format == PANOPTIC)
         except CondetrError as error:
             report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
         else:
             report.merge(splits[split].report)
+    report.merge(layout.report)
     return splits, report
 
 
@@ -66,8 +77,11 @@ def look_at(
     queries: int = QUERIES,
     tiny: float = TINY,
     step: Step | None = None,
+    learn_from: str | None = None,
+    measure_on: str | None = None,
 ) -> None:
-    """Add to the report what only the whole shows; ``step`` is called after each picture."""
+    """Add to the report what only the whole shows, and the verdict; ``step`` is called after each picture."""
+    judge(splits, report, learn_from=learn_from, measure_on=measure_on)
     check_classes(splits, report)
     for dataset in splits.values():
         for example in dataset:

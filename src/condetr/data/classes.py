@@ -27,6 +27,9 @@ class Classes:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.source_ids) or len(set(self.source_ids)) != len(self.source_ids):
             raise DataError(f"{len(self.names)} class names and {len(set(self.source_ids))} different ids")
+        for name in self.names:
+            if not name.isprintable() and any("\ud800" <= one <= "\udfff" for one in name):
+                raise DataError(f"the class name {name!r} holds half a character, which no file can")
 
     @classmethod
     def named(cls, names: Iterable[str]) -> "Classes":

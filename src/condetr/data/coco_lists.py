@@ -84,9 +84,15 @@ def pictures_of(images: list[Any], root: Path, source: Path, report: Report) -> 
 def _add_picture(given: Mapping[str, Any], root: Path, place: Place, named: dict[Id, str], found: Found) -> None:
     image_id, name = id_of(given, "id"), given.get("file_name")
     place.item = f"image {shown(image_id)}"
+    if name is None:
+        name = next((one for one in _names_of(given) if is_picture_of(root, one)), next(iter(_names_of(given)), None))
+        if name is not None:
+            place.add(Reason.CONVERTED_NAME, f"has no file_name; of its coco_url {name} is taken")
     if image_id in named:
         said = f"the image id {shown(image_id)} stands twice: {named[image_id]} and {shown(name)}"
         raise Fault(Reason.DUPLICATE_IMAGE_ID, said)
+    if given.get("neg_category_ids") is not None or given.get("not_exhaustive_category_ids"):
+        place.add(Reason.NOT_EXHAUSTIVE, "is not searched for every class: an unlabelled object counts as background")
     named[image_id] = shown(name)
     found[image_id] = find_picture(root, name, place)
     stated = given.get("width"), given.get("height")
@@ -96,5 +102,14 @@ def _add_picture(given: Mapping[str, Any], root: Path, place: Place, named: dict
 
 def likeliest(folders: Sequence[Path], images: list[Any]) -> Path:
     """The folder that most of the first files are in; the first folder where that does not tell."""
-    names = [one["file_name"] for one in images[:_TRIED] if isinstance(one, Mapping) and "file_name" in one]
-    return max(folders, key=lambda folder: sum(is_picture_of(folder, name) for name in names))
+    names = [_names_of(one) for one in images[:_TRIED] if isinstance(one, Mapping)]
+    return max(folders, key=lambda folder: sum(any(is_picture_of(folder, one) for one in some) for some in names))
+
+
+def _names_of(given: Mapping[str, Any]) -> list[str]:
+    """What the picture may be called: LVIS has no `file_name`, but a URL that ends in `train2017/0001.jpg`."""
+    name, url = given.get("file_name"), given.get("coco_url")
+    if name is not None or not isinstance(url, str):
+        return [name] if isinstance(name, str) else []
+    parts = url.partition("://")[2].split("/")
+    return ["/".join(parts[-count:]) for count in (2, 1) if len(parts) > count and parts[-1]]

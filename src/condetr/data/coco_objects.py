@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from condetr.data.classes import Classes, Id
-from condetr.data.fields import as_float, box_of, id_of, object_of
+from condetr.data.fields import as_float, box_of, crowd_of, id_of, object_of
 from condetr.data.geometry import box_inside
 from condetr.data.outlines import box_of_outline, check_outline
 from condetr.data.reasons import Reason
@@ -49,9 +49,7 @@ class ObjectReader:
         place.item = f"{place.item} of {self._named[image_id]}"
         if category not in self._classes.label_of_source:
             raise Fault(Reason.UNKNOWN_CATEGORY, f"category_id {shown(category)} is not in categories")
-        crowd = given.get("iscrowd", 0)
-        if crowd not in (0, 1):
-            raise Fault(Reason.BAD_FIELD, f"iscrowd is {shown(crowd)}, expected 0 or 1")
+        crowd = crowd_of(given, place)
         if image_id not in self._found:
             return  # the report has the picture already
         label, size = self._classes.label_of_source[category], self._found[image_id][1]

@@ -9,6 +9,7 @@
 Paths start from the folder of the file and may lead anywhere: whoever writes it knows the disk.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from condetr.core.errors import AnnotationError
 from condetr.data.classes import Classes
 from condetr.data.coco_kind import holds_segments
 from condetr.data.coco_layout import coco_file
-from condetr.data.layout import Layout, ReadSplit
+from condetr.data.disk import absence_of, exists, is_folder, slashed, visible
+from condetr.data.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.panoptic_layout import panoptic_file
-from condetr.data.report import shown
+from condetr.data.reasons import Reason
+from condetr.data.report import Report, shown
 from condetr.data.split_names import split_named
 from condetr.data.voc_layout import classes_in, voc_files
 from condetr.data.yolo_layout import yolo_pictures
@@ -42,12 +45,22 @@ def described(path: Path, content: Mapping[str, Any]) -> Layout:
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise AnnotationError(f"is {shown(names)}, expected a list of texts", source=path, item="names")
     table = {str(name): _Part(path, str(name), given) for name, given in content["splits"].items()}
+    if not table:
+        raise AnnotationError("is empty, so there is nothing to read", source=path, item="splits")
+    report = Report()
     label_files = [file for part in table.values() for file in part.voc_label_files()]
     voc_classes = classes_in(label_files, names)
     splits: dict[str, ReadSplit] = {}
     for name, part in table.items():
-        splits[split_named(name) or name] = part.reader(voc_classes, names)
-    return Layout(FORMAT, path, splits)
+        split, absent = split_named(name) or name, part.absent()
+        if absent is not None:
+            add_absent(splits, split, absent, report.place(path, f"splits.{name}"))
+        else:
+            add_split(splits, split, part.reader(voc_classes, names), path)
+    if not splits:
+        first = next(iter(report.of(Reason.MISSING_SPLIT)))
+        raise AnnotationError(first.said, source=path, item=first.item)
+    return Layout(FORMAT, path, splits, report)
 
 
 class _Part:
@@ -58,11 +71,23 @@ class _Part:
         if not isinstance(given, Mapping) or not set(given) <= _KEYS or "images" not in given:
             known = ", ".join(sorted(_KEYS))
             raise self._error(f"is {shown(given)}, expected a mapping with images, and perhaps others of {known}")
-        self._paths = {str(key): self._path(value) for key, value in given.items()}
+        folder = source.absolute().parent
+        self._given = dict(given)
+        self._paths = {
+            str(key): Path(os.path.abspath(folder / slashed(str(value))))  # noqa: PTH100  resolve() would follow links
+            for key, value in given.items()
+        }
+
+    def absent(self) -> AnnotationError | None:
+        """What is named and not there, as an error."""
+        for key, path in self._paths.items():
+            if not exists(path):
+                return self._error(f"{key} names {shown(self._given[key])}, which {absence_of(path)}")
+        return None
 
     def voc_label_files(self) -> list[Path]:
         labels = self._paths.get("annotations")
-        return sorted(labels.glob("*.xml")) if labels is not None and labels.is_dir() else []
+        return visible(labels, "*.xml") if labels is not None and is_folder(labels) else []
 
     def reader(self, voc_classes: Any, names: list[str] | None) -> ReadSplit:
         images, labels = self._paths["images"], self._paths.get("annotations")
@@ -70,15 +95,11 @@ class _Part:
             if names is None:
                 raise self._error("has no annotations, so it is YOLO, which needs names beside splits")
             return yolo_pictures([self._paths.get("list", images)], Classes.named(names), images)
-        if labels.is_dir():
+        if is_folder(labels):
             return voc_files(labels, images, self._paths.get("list"), voc_classes)
+        if "list" in self._paths:
+            raise self._error("has a list beside a COCO file, which lists its pictures itself")
         return (panoptic_file if holds_segments(labels) else coco_file)(labels, (images,))
-
-    def _path(self, given: object) -> Path:
-        path = self._source.absolute().parent / str(given)
-        if not path.exists():
-            raise self._error(f"names {shown(given)}, which does not exist")
-        return path
 
     def _error(self, reason: str) -> AnnotationError:
         return AnnotationError(reason, source=self._source, item=self._item)

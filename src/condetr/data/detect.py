@@ -1,12 +1,14 @@
 """Any path to labelled pictures in, data sets out: the format found by content, the splits by name."""
 
+import os
 from pathlib import Path
 
-from condetr.core.errors import DataError, UsageError
+from condetr.core.errors import CondetrError, DataError, UsageError
 from condetr.data.coco_kind import holds_segments
 from condetr.data.coco_layout import coco_file, coco_in
 from condetr.data.description import FORMAT as DESCRIBED
 from condetr.data.description import described, is_description
+from condetr.data.disk import absence_of, check_listable, exists, is_file, is_folder, visible
 from condetr.data.layout import Layout
 from condetr.data.panoptic_layout import FORMAT as PANOPTIC
 from condetr.data.panoptic_layout import panoptic_file, panoptic_in
@@ -15,8 +17,10 @@ from condetr.data.records import Dataset
 from condetr.data.split_names import split_named
 from condetr.data.strict_json import read_json
 from condetr.data.text_files import yaml_of
+from condetr.data.verdict import usable
 from condetr.data.voc_layout import voc_in
-from condetr.data.yolo_layout import is_yolo_yaml, yolo_file, yolo_in
+from condetr.data.yolo_folders import yolo_in
+from condetr.data.yolo_layout import is_yolo_yaml, yolo_file
 
 _DESCRIPTION_BYTES = 2**20  # a larger JSON file holds labels itself
 _EXPECTED = (
@@ -36,18 +40,18 @@ def layout_of(path: str | Path, *, panoptic: bool = False) -> Layout:
         UsageError: there is nothing.
         DataError: none that is known; or none that is panoptic.
     """
-    layout = _layout_of(Path(path), panoptic=panoptic)
+    layout = _layout_of(Path(os.path.abspath(path)), panoptic=panoptic)  # noqa: PTH100  resolve() would follow links
     if panoptic and layout.format not in (PANOPTIC, DESCRIBED):
         raise _not_panoptic(path, layout.format)
     return layout
 
 
 def _layout_of(path: Path, *, panoptic: bool) -> Layout:
-    if not path.exists():
-        raise UsageError("does not exist", source=path)
-    if path.is_dir():
+    if not exists(path):
+        raise UsageError(absence_of(path), source=path)
+    if is_folder(path):
         return _folder_layout(path, panoptic=panoptic)
-    if not path.is_file():
+    if not is_file(path):
         raise DataError("is neither a file nor a folder", source=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         content = yaml_of(path)
@@ -84,7 +88,8 @@ def read_dataset(path: str | Path, split: str | None = None, *, masks: bool = Fa
         split = layout.names[0]
     if split is None or split not in layout.splits:
         asked = "which split is meant?" if split is None else f"has no split {split!r};"
-        raise DataError(f"{asked} there are {', '.join(layout.names)}", source=path, item="split")
+        absent = "".join(f"; {one.said}" for one in layout.report.of(Reason.MISSING_SPLIT))
+        raise DataError(f"{asked} there are {', '.join(layout.names)}{absent}", source=path, item="split")
     return _checked(layout.read(split, masks=masks), path, panoptic=panoptic)
 
 
@@ -105,18 +110,6 @@ def read_splits(path: str | Path, *, masks: bool = False, panoptic: bool = False
     return read
 
 
-def usable(dataset: Dataset, path: str | Path) -> Dataset:
-    """The data set itself, unless its report says that it must be refused, or nothing is left of it."""
-    dataset.report.refuse()
-    if not len(dataset.classes):
-        raise DataError("has no labelled object, so no classes", source=path)
-    if not len(dataset):
-        first = next(iter(dataset.report), None)
-        said = f"; the first reason is: {first}" if first else ""
-        raise DataError(f"has no usable picture in {dataset.split}{said}", source=path)
-    return dataset
-
-
 def _checked(dataset: Dataset, path: str | Path, *, panoptic: bool) -> Dataset:
     if panoptic and any(example.segments is None for example in dataset):
         raise _not_panoptic(path, dataset.split)
@@ -129,14 +122,29 @@ def _not_panoptic(path: str | Path, what: str) -> DataError:
 
 
 def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
+    check_listable(folder)
     coco = panoptic_in(folder) if panoptic else coco_in(folder) or panoptic_in(folder)
-    found = [layout for layout in (coco, yolo_in(folder), voc_in(folder)) if layout is not None]
+    found, failed = [coco] if coco is not None else [], list[CondetrError]()
+    for other_in in (yolo_in, voc_in):
+        try:
+            layout = other_in(folder)
+        except CondetrError as error:
+            failed.append(error)
+        else:
+            found += [layout] if layout is not None else []
+    if not found and failed:
+        raise failed[0]
     if not found and panoptic:
         return _folder_layout(folder, panoptic=False)
     if not found:
+        for path in visible(folder, "*/"):
+            check_listable(path)
         raise DataError("holds no data set that is known here", source=folder, hint=_EXPECTED)
     chosen, *others = found
     for other in others:
         said = f"{other.format} labels are there, too; {chosen.format} is read"
+        chosen.report.add(Reason.OTHER_FORMAT, said, source=folder)
+    for failure in failed:
+        said = f"{failure}; {chosen.format} is read"
         chosen.report.add(Reason.OTHER_FORMAT, said, source=folder)
     return chosen

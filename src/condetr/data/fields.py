@@ -6,7 +6,9 @@ from typing import Any
 
 from condetr.data.classes import Id
 from condetr.data.reasons import Reason
-from condetr.data.report import Fault, shown
+from condetr.data.report import Fault, Place, shown
+
+_CROWDS = {"": False, "0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
 def object_of(given: object) -> Mapping[str, Any]:
@@ -54,6 +56,24 @@ def box_of(given: object) -> tuple[float, float, float, float]:
         raise Fault(Reason.BAD_FIELD, f"bbox {shown(given)} holds something else than numbers")
     x, y, width, height = map(as_float, given)
     return x, y, width, height
+
+
+def crowd_of(table: Mapping[str, Any], place: Place) -> bool:
+    """Whether ``iscrowd`` is 1; null, NaN and text, as tables are exported, are taken as what they must mean, and told.
+
+    Raises:
+        Fault: it is something else.
+    """
+    given = table.get("iscrowd", 0)
+    if isinstance(given, int | float) and given in (0, 1):
+        return bool(given)
+    meant = False if given is None or given != given else None  # noqa: PLR0124  NaN
+    if isinstance(given, str):
+        meant = _CROWDS.get(given.strip().lower())
+    if meant is None:
+        raise Fault(Reason.BAD_FIELD, f"iscrowd is {shown(given)}, expected 0 or 1")
+    place.add(Reason.CONVERTED_FIELD, f"iscrowd is {shown(given)}, taken as {int(meant)}")
+    return meant
 
 
 def as_float(number: int | float) -> float:

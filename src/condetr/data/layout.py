@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 from condetr.core.errors import DataError
+from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
-from condetr.data.report import Report
-from condetr.data.split_names import SPLITS
+from condetr.data.report import Place, Report
+from condetr.data.split_names import SPLITS, TO_LEARN_FROM
 
 
 @runtime_checkable
@@ -54,3 +56,15 @@ def add_split(splits: dict[str, ReadSplit], split: str, read: ReadSplit, source:
         hint = "name the one you mean, or write a description file with `splits:`"
         raise DataError(f"holds more than one thing that could be the split {split!r}", source=source, hint=hint)
     splits[split] = read
+
+
+def add_absent(splits: dict[str, ReadSplit], split: str, error: DataError, place: Place) -> None:
+    """Pass over a split that is named but not there; one to learn from fails when it is read, and only then."""
+    if split in TO_LEARN_FROM:
+        add_split(splits, split, partial(_fail, error), Path(str(place.source)))
+    else:
+        place.add(Reason.MISSING_SPLIT, f"{split} is passed over: {error.source} {error.reason}")
+
+
+def _fail(error: DataError, *, split: str, masks: bool = False) -> NoReturn:  # noqa: ARG001  a ReadSplit
+    raise error

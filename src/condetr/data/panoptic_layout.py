@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from condetr.data.coco_kind import holds_segments
-from condetr.data.coco_layout import usual_folders
+from condetr.data.coco_layout import json_files, looks_like_coco, usual_folders
 from condetr.data.coco_panoptic import read_panoptic
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.split_names import split_named
@@ -14,8 +14,7 @@ FORMAT = "coco-panoptic"
 
 def panoptic_in(folder: Path) -> Layout | None:
     """The COCO panoptic data set in a folder, if it is one."""
-    places = [folder, folder / "annotations", *sorted(path for path in folder.glob("*/") if split_named(path.name))]
-    files = [path for place in places for path in sorted(place.glob("*.json")) if holds_segments(path)]
+    files = [path for path in json_files(folder) if looks_like_coco(path) and holds_segments(path)]
     splits: dict[str, ReadSplit] = {}
     for path in files:
         split = split_named(path.stem) or (split_named(path.parent.name) if path.parent != folder else None)

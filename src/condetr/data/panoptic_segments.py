@@ -7,7 +7,7 @@ from typing import Any
 
 from condetr.core.errors import AnnotationError, ImageError
 from condetr.data.classes import Classes, Id
-from condetr.data.fields import as_float, box_of, id_of, object_of
+from condetr.data.fields import as_float, box_of, crowd_of, id_of, object_of
 from condetr.data.geometry import box_inside
 from condetr.data.reasons import Reason
 from condetr.data.records import Box, Object
@@ -117,11 +117,10 @@ class _Reader:
         if number in self._seen:
             raise Fault(Reason.DUPLICATE_ANNOTATION_ID, f"the segment id {number} stands twice")
         self._seen.add(number)
-        category, crowd = id_of(given, "category_id"), given.get("iscrowd", 0)
+        category = id_of(given, "category_id")
         if category not in self._classes.label_of_source:
             raise Fault(Reason.UNKNOWN_CATEGORY, f"category_id {shown(category)} is not in categories")
-        if crowd not in (0, 1):
-            raise Fault(Reason.BAD_FIELD, f"iscrowd is {shown(crowd)}, expected 0 or 1")
+        crowd = crowd_of(given, place)
         box, area = self._measured(given, number, place)
         one = Object(self._classes.label_of_source[category], box, area, number)
         (self.crowds if crowd else self.objects).append(one)

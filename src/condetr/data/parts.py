@@ -5,13 +5,12 @@ from pathlib import Path
 
 from condetr.core.errors import DataError
 from condetr.data.check import check
-from condetr.data.detect import read_dataset, usable
+from condetr.data.detect import read_dataset
 from condetr.data.records import Dataset
 from condetr.data.report import Report
 from condetr.data.split import divide
+from condetr.data.verdict import NONE, judge, shared, to_learn_from, to_measure_on, usable
 
-TO_LEARN_FROM = ("train", "trainval", "all")  # unless another is named
-NONE = "none"  # what to call the part to measure on where nothing is to be measured
 ASIDE = 0.1  # of the pictures, where no part is there to measure on
 
 
@@ -55,35 +54,27 @@ def parts_of(
     Raises:
         DataError: there is no such data set or part, or it cannot be used.
     """
-    splits, report = check(data, masks=masks, panoptic=panoptic)
+    splits, report = check(data, masks=masks, panoptic=panoptic, learn_from=split, measure_on=validation)
     report.refuse()
 
     def part(name: str) -> Dataset:
-        return (
-            usable(splits[name], data) if name in splits else read_dataset(data, name, masks=masks, panoptic=panoptic)
-        )
+        if name in splits:
+            return usable(splits[name], data)
+        dataset = read_dataset(data, name, masks=masks, panoptic=panoptic)  # a union of others, which was not checked
+        judge({name: dataset}, dataset.report, learn_from=name)
+        return usable(dataset, data)
 
-    only = next(iter(splits)) if len(splits) == 1 else "train"
-    learned_from = part(split or next((name for name in TO_LEARN_FROM if name in splits), only))
+    learned_from = part(to_learn_from(splits, split))
     if validation == NONE:
         return Parts(learned_from, None, report)
-    if validation is None and "val" in splits and not shared(learned_from, splits["val"]):
-        validation = "val"
+    validation = to_measure_on(splits, learned_from, validation)
     if validation is None:
         why = "the pictures of val are learned from" if "val" in splits else "there is no val to measure on"
         return _some_kept_aside(learned_from, report, why) if keep_aside else Parts(learned_from, None, report)
     measured_on = part(validation)
     if measured_on.classes != learned_from.classes:
         raise DataError(f"{validation} has other classes than {learned_from.split}", source=data)
-    if not any(example.objects for example in measured_on):
-        hint = f"--validation names another part, or {NONE}"
-        raise DataError(f"no picture of {validation} has an object: nothing to measure", source=data, hint=hint)
     return Parts(learned_from, measured_on, report, _leak(learned_from, measured_on))
-
-
-def shared(one: Dataset, other: Dataset) -> int:
-    """How many pictures of ``one`` are in the other, too."""
-    return len({example.path for example in one} & {example.path for example in other})
 
 
 def _leak(learned_from: Dataset, measured_on: Dataset) -> tuple[str, ...]:

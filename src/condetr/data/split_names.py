@@ -10,6 +10,7 @@ _NAMES = {
     "trainval": {"trainval"},
 }
 SPLITS = tuple(_NAMES)  # in the order that people expect
+TO_LEARN_FROM = ("train", "trainval", "all")  # unless another is named
 _SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names}
 
 

@@ -1,19 +1,20 @@
 """Text and YAML files of a data set, read within bounds."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from condetr.core.errors import AnnotationError, StorageError
 from condetr.data.reasons import Reason
 from condetr.data.report import Fault
+from condetr.data.strict_yaml import plain_text_yaml
 
-_LARGEST = 64 * 2**20  # bytes; the list of a million pictures
+LARGEST = 64 * 2**20  # bytes; the list of a million pictures
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8.
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 where its first bytes say so.
 
     Raises:
         AnnotationError: it is too large, or no text.
@@ -22,13 +23,36 @@ def text_of(path: Path) -> str:
     try:
         if not path.is_file():
             raise AnnotationError("is not a file", source=path)
-        if path.stat().st_size > _LARGEST:
-            raise AnnotationError(f"is larger than {_LARGEST} bytes, too large for labels", source=path)
-        return path.read_text(encoding="utf-8-sig")
+        if path.stat().st_size > LARGEST:
+            raise AnnotationError(f"is larger than {LARGEST} bytes, too large for labels", source=path)
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, AnnotationError):
+            raise
+        raise StorageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=path) from error
+    return decoded(content, path)
+
+
+def decoded(content: bytes, source: object) -> str:
+    """The text of some bytes.
+
+    Raises:
+        AnnotationError: it is no text in UTF-8, UTF-16 or UTF-32. Others cannot be told apart, so none is tried.
+    """
+    encoding = json.detect_encoding(content)
+    try:
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise AnnotationError(f"is not UTF-8 text at byte {error.start}", source=path) from None
-    except OSError as error:
-        raise StorageError(f"cannot be read: {error.strerror or error}", source=path) from error
+        reason = f"is not {encoding.upper().removesuffix('-SIG')} text at byte {error.start}"
+        raise AnnotationError(reason, source=source, hint="save it as UTF-8") from None
+    if "\0" in text:
+        raise AnnotationError(f"holds a NUL at character {text.index(chr(0))}, so it is no text", source=source)
+    return text.removeprefix("\ufeff")
+
+
+def lines_of(text: str) -> list[str]:
+    """Its lines without ends; other characters that Unicode calls a line end belong to a name."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
 def labels_of(path: Path) -> str:
@@ -44,20 +68,10 @@ def labels_of(path: Path) -> str:
 
 
 def yaml_of(path: Path) -> Any:
-    """The value in a YAML file without anchors, which could make a small file a huge value.
+    """The value in a YAML file: mappings, lists, and text as it is written.
 
     Raises:
         AnnotationError: it is not readable.
         StorageError: the file cannot be read.
     """
-    try:
-        return yaml.load(text_of(path), Loader=_PlainLoader)  # noqa: S506  a SafeLoader, made stricter
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise AnnotationError(f"is not readable YAML: {' '.join(str(error).split())[:300]}", source=path) from error
-
-
-class _PlainLoader(yaml.SafeLoader):
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*) are not read; write the value out")
-        return super().compose_node(parent, index)
+    return plain_text_yaml(text_of(path), source=path)

@@ -5,13 +5,17 @@ our 0. Tools that write the same form today count from zero. VOC's own files say
 edges are moved.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from condetr.data.classes import Classes
 from condetr.data.geometry import annotated_as, box_inside
+from condetr.data.label_files import picture_stem, plain
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Fault, Place, Report, shown
@@ -28,6 +32,14 @@ class PictureIndex:
 
     folder: Path
     by_stem: Mapping[str, Sequence[Path]]
+
+    @cached_property
+    def by_plain_stem(self) -> Mapping[str, Sequence[Path]]:
+        """The same, however accents and letters are written."""
+        table: defaultdict[str, list[Path]] = defaultdict(list)
+        for stem, paths in self.by_stem.items():
+            table[plain(unquote(stem))] += paths
+        return table
 
 
 def read_voc(label_files: Sequence[Path], pictures: PictureIndex, classes: Classes, *, split: str = "all") -> Dataset:
@@ -61,6 +73,8 @@ def class_names_in(label_file: Path) -> set[str]:
 
 def _example_of(path: Path, pictures: PictureIndex, classes: Classes, image_id: int, place: Place) -> Example:
     annotation = xml_of(path)
+    if annotation.tag != "annotation":
+        raise Fault(Reason.BAD_LABELS, f"is XML of {shown(annotation.tag)}, expected an annotation")
     picture, size = measure_picture(_picture_of(annotation, path, pictures, place), pictures.folder, place)
     stated = tuple(annotation.findtext(f"size/{side}") for side in ("width", "height"))
     if stated != (None, None):
@@ -84,6 +98,10 @@ def _picture_of(annotation: Element, path: Path, pictures: PictureIndex, place: 
     if named is not None and (not same or named in same):
         return named
     if not same:
+        meant = pictures.by_plain_stem.get(picture_stem(path.stem), ())
+        if len(meant) == 1:
+            place.add(Reason.CONVERTED_NAME, f"is taken for the labels of {meant[0].name}")
+            return meant[0]
         raise Fault(Reason.MISSING_PICTURE, f"no picture {path.stem}.* or {shown(said)} in {pictures.folder}")
     if said and Path(said).stem != path.stem:
         place.add(

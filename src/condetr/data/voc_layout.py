@@ -1,50 +1,66 @@
 """Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside pictures."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from urllib.parse import unquote
 
 from condetr.core.errors import UsageError
 from condetr.data.classes import Classes
+from condetr.data.disk import is_file, visible
+from condetr.data.label_files import picture_stem, plain
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
 from condetr.data.report import Fault, Report
 from condetr.data.split_names import split_named
-from condetr.data.text_files import text_of
+from condetr.data.strict_xml import starts_with
+from condetr.data.text_files import lines_of, text_of
 from condetr.data.voc import PictureIndex, class_names_in, read_voc
-from condetr.data.whereabouts import path_inside, pictures_in
+from condetr.data.whereabouts import is_picture, path_inside, pictures_in
 
 _PICTURE_FOLDERS = ("JPEGImages", "images", "imgs")
+_PLAIN_FOLDERS = {name.lower() for name in _PICTURE_FOLDERS}
+_TRIED = 200  # XML files of which one must be an annotation
 
 
 def voc_in(folder: Path) -> Layout | None:
     """The Pascal VOC data set in a folder, if it is one."""
-    inner = sorted(folder.glob("VOC*/Annotations"))
+    inner = visible(folder, "VOC*/Annotations")
     if len(inner) == 1 and not (folder / "Annotations").is_dir():
         folder = inner[0].parent  # VOCdevkit/VOC2012
-    labels = next((folder / name for name in ("Annotations", "annotations") if any(folder.glob(f"{name}/*.xml"))), None)
+    below = visible(folder, "*/")
+    labels = next((path for path in below if path.name.lower() == "annotations" and _holds_voc(path)), None)
     if labels is not None:
         return _with_lists(folder, labels)
-    parts = {split_named(path.name) or "": path for path in sorted(folder.glob("*/")) if any(path.glob("*.xml"))}
-    parts.pop("", None)
-    if not parts and any(folder.glob("*.xml")):
-        parts = {"all": folder}
-    classes = classes_in(sorted(path for part in parts.values() for path in part.glob("*.xml")))
+    report = Report()
+    parts = [(split, path) for path in below if (split := split_named(path.name)) and _holds_voc(path)]
+    if _holds_voc(folder):
+        if parts:
+            report.add(Reason.NO_SPLIT, "label files beside the folders of the splits", source=folder)
+        else:
+            parts = [("all", folder)]
+    classes = classes_in([path for _, part in parts for path in visible(part, "*.xml")])
     splits: dict[str, ReadSplit] = {}
-    for split, part in parts.items():
+    for split, part in parts:
         add_split(splits, split, voc_files(part, part, None, classes), folder)
-    return Layout("voc", folder, splits) if splits else None
+    return Layout("voc", folder, splits, report) if splits else None
+
+
+def _holds_voc(folder: Path) -> bool:
+    return any(starts_with(path, "annotation") for path in visible(folder, "*.xml")[:_TRIED])
 
 
 def _with_lists(folder: Path, labels: Path) -> Layout:
-    pictures = next((folder / name for name in _PICTURE_FOLDERS if (folder / name).is_dir()), folder)
-    classes = classes_in(sorted(labels.glob("*.xml")))
+    below = {path.name: path for path in visible(folder, "*/")}
+    pictures = next((below[name] for name in _PICTURE_FOLDERS if name in below), None)
+    pictures = pictures or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
+    classes = classes_in(visible(labels, "*.xml"))
     splits: dict[str, ReadSplit] = {}
-    for path in sorted(folder.glob("ImageSets/Main/*.txt")):
+    for path in visible(folder, "ImageSets/Main/*.txt"):
         split = split_named(path.stem)
-        if split == path.stem.lower():  # not cat_train.txt, which lists one class
+        if split is not None and path.stem.isalpha():  # not cat_train.txt, which lists one class
             add_split(splits, split, voc_files(labels, pictures, path, classes), folder)
     return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)})
 
@@ -78,32 +94,55 @@ def _read(
         raise UsageError("Pascal VOC annotations are read for boxes only", source=labels, hint="convert to COCO")
     report = Report()
     index = defaultdict(list)
-    for path in pictures_in(pictures):
+    for path in pictures_in(pictures, report):
         index[path.stem].append(path)
-    files = sorted(labels.glob("*.xml")) if listed is None else _listed_files(listed, labels, report)
-    if listed is None:
-        for stem in sorted(index.keys() - {path.stem for path in files}):
-            report.add(Reason.MISSING_LABELS, f"there is no {stem}.xml in {labels}", source=index[stem][0])
+    files = visible(labels, "*.xml") if listed is None else _listed_files(listed, labels, report)
     dataset = read_voc(files, PictureIndex(pictures, index), classes(), split=split)
+    if listed is None:
+        _tell_without_labels(index, files, labels, dataset.report)
     dataset.report.merge(report)
     return dataset
+
+
+def _tell_without_labels(index: Mapping[str, list[Path]], files: list[Path], labels: Path, report: Report) -> None:
+    """Pictures without labels are left out; where labels lack pictures, too, the names are wrong."""
+    labelled = {picture_stem(path.stem) for path in files}
+    without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labelled]
+    for picture in without:
+        report.add(Reason.MISSING_LABELS, f"there is no {picture.stem}.xml in {labels}", source=picture)
+    unused = report.of(Reason.MISSING_PICTURE)
+    if without and unused:
+        said = (
+            f"{len(without)} pictures have no label file in {labels}, and {report.counts[Reason.MISSING_PICTURE]} label"
+            f" files have no picture, such as {unused[0].source}: name them alike"
+        )
+        report.add(Reason.UNUSED_LABELS, said, source=without[0])
 
 
 def _listed_files(listed: Path, labels: Path, report: Report) -> list[Path]:
     """The label files of the lines of an image set: a name, perhaps with a column behind it."""
     files: dict[Path, None] = {}
-    for number, line in enumerate(text_of(listed).splitlines(), start=1):
+    for number, line in enumerate(lines_of(text_of(listed)), start=1):
         place = report.place(listed, f"line {number}")
-        name = (line.split() or [""])[0]
+        if not line.strip():
+            continue
         try:
-            path = path_inside(labels, f"{name}.xml")
+            path = _listed(line.strip(), labels)
         except Fault as fault:
             place.add_fault(fault)
             continue
         if path in files:
-            place.add(Reason.REPEATED_PICTURE, f"{name} is listed twice")
-        elif name and not path.is_file():
-            place.add(Reason.MISSING_LABELS, f"there is no {name}.xml in {labels}")
-        elif name:
+            place.add(Reason.REPEATED_PICTURE, f"{path.stem} is listed twice")
+        elif not is_file(path):
+            place.add(Reason.MISSING_LABELS, f"there is no {path.name} in {labels}")
+        else:
             files[path] = None
     return list(files)
+
+
+def _listed(line: str, labels: Path) -> Path:
+    """The label file of the first word; or of the whole line, a name with spaces; or without a picture's ending."""
+    first = line.split()[0]
+    names = [first, line, *(Path(name).stem for name in (first, line) if is_picture(Path(name)))]
+    tried = [path_inside(labels, f"{name}.xml") for name in names]
+    return next((path for path in tried if is_file(path)), tried[0])

@@ -3,10 +3,12 @@
 import os
 import unicodedata
 from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote
 
 from condetr.core.errors import ImageError
+from condetr.data.disk import absence_of, exists, is_file, slashed, walk
 from condetr.data.reasons import Reason
-from condetr.data.report import Fault, Place, shown
+from condetr.data.report import Fault, Place, Report, shown
 from condetr.images.headers import upright_size
 from condetr.images.sizes import HeightWidth
 
@@ -33,11 +35,11 @@ def find_picture(root: Path, name: object, place: Place) -> tuple[Path, HeightWi
 
 def measure_picture(path: Path, root: Path, place: Place) -> tuple[Path, HeightWidth]:
     """The same for a path that is known to be inside."""
-    if not _exists(path):
+    if not exists(path):
         near = _same_but_case(path)
-        raise Fault(Reason.MISSING_PICTURE, f"{path} does not exist" + (f"; there is {near}" if near else ""))
+        raise Fault(Reason.MISSING_PICTURE, f"{path} {absence_of(path)}" + (f"; there is {near}" if near else ""))
     real = Path(os.path.realpath(path)) if path.is_symlink() else path
-    if real != path and not real.is_relative_to(root.resolve()):
+    if real != path and not real.is_relative_to(os.path.realpath(root)):
         place.add(Reason.LINKED_PICTURE, f"{path} is a link to {real}")
     try:
         return path, upright_size(path)
@@ -57,8 +59,8 @@ def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, p
 def is_picture_of(root: Path, name: object) -> bool:
     """Whether there is a file of this name below ``root``."""
     try:
-        return isinstance(name, str) and path_inside(root, name.replace("\\", "/")).is_file()
-    except (Fault, OSError, ValueError):
+        return isinstance(name, str) and is_file(path_inside(root, name.replace("\\", "/")))
+    except (Fault, ValueError):
         return False
 
 
@@ -69,7 +71,7 @@ def path_inside(root: Path, name: str) -> Path:
         Fault: the name leads out of ``root``.
     """
     path, top = os.path.abspath(root / name), os.path.abspath(root)  # noqa: PTH100  resolve() would follow links
-    foreign = PureWindowsPath(name).drive and not _exists(root / name)
+    foreign = PureWindowsPath(name).drive and not exists(root / name)
     if foreign or not Path(path).is_relative_to(top):
         said = f"file_name {shown(name)} leads outside of the picture root {top}, which is not allowed"
         raise Fault(Reason.OUTSIDE_NAME, said)
@@ -80,26 +82,22 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_ENDINGS
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """All picture files below a folder, by name; links to folders are not followed."""
-    found = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
-    return sorted(path for path in found if is_picture(path))
+def pictures_in(folder: Path, report: Report | None = None) -> list[Path]:
+    """All picture files below a folder, by name, without hidden ones; the report counts what is passed over.
+
+    Raises:
+        StorageError: a folder below it may not be looked into.
+    """
+    return sorted(path for at, names in walk(folder, report) for name in names if is_picture(path := at / name))
 
 
 def _spelled_here(root: Path, name: str) -> str:
     """The name as this system writes it: Windows has other slashes, a Mac takes accents apart."""
-    if _exists(root / name):
+    if exists(root / name):
         return name
-    slashed = PureWindowsPath(name).as_posix() if "\\" in name else name
-    composed = (unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))
-    return next((other for other in composed if other != slashed and _exists(root / other)), slashed)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return os.path.lexists(path)
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+    local = slashed(name)
+    composed = (unicodedata.normalize(form, one) for one in (local, unquote(local)) for form in ("NFC", "NFD"))
+    return next((other for other in composed if other != local and is_picture_of(root, other)), local)
 
 
 def _same_but_case(path: Path) -> str | None:

@@ -1,28 +1,36 @@
 """YOLO label files: for each picture a text file, a line an object: class, centre x, centre y, width, height.
 
 Coordinates are fractions of the upright picture. A line of more numbers is an outline (x1 y1 x2 y2 ...), whose
-box is taken. A picture without a label file, or with an empty one, has no objects.
+box is taken, or a box with keypoints. A picture without a label file, or with an empty one, has no objects.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from condetr.data.classes import Classes
 from condetr.data.geometry import annotated_as, box_inside
+from condetr.data.label_files import LabelFiles, tell_unused
 from condetr.data.outlines import check_outline
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Fault, Place, Report, shown
-from condetr.data.text_files import labels_of
+from condetr.data.text_files import labels_of, lines_of
 from condetr.data.whereabouts import measure_picture
+from condetr.data.yolo_columns import Columns, columns_of
 from condetr.images.sizes import HeightWidth
 
 _FARTHEST = 2.0  # a coordinate beyond it is in pixels, or nonsense
 
 
 def read_yolo(
-    pictures: Sequence[Path], classes: Classes, root: Path, *, split: str = "all", masks: bool = False
+    pictures: Sequence[Path],
+    classes: Classes,
+    root: Path,
+    *,
+    split: str = "all",
+    masks: bool = False,
+    columns: Columns | None = None,
 ) -> Dataset:
     """Pictures and the objects of their label files.
 
@@ -32,82 +40,134 @@ def read_yolo(
         root: the folder of the data set.
         split: what to call it.
         masks: whether objects need an outline, checked here and kept.
+        columns: what lines of more than five numbers hold; by default it is judged by all of them.
     """
     report = Report()
+    files = LabelFiles(pictures)
+    texts = {labels: _text_of(labels) for labels in dict.fromkeys(files.of.values())}
+    if columns is None:
+        try:
+            columns = columns_of(_plausible_lines(texts.values()), outlines=masks)
+        except Fault as fault:
+            report.place(root, split).add_fault(fault)
+            columns = Columns()
+    reader = _Reader(classes, columns, masks=masks)
     examples: list[Example] = []
     for image_id, path in enumerate(pictures, start=1):
-        labels = label_file_of(path)
+        labels = files.of.get(path)
         place = report.place(path if labels is None else labels)
         try:
             path, size = measure_picture(path, root, place)
             if labels is None:
-                place.add(Reason.NO_LABELS, "has no label file")
-            objects = [] if labels is None else _objects_of(labels_of(labels), classes, size, place, masks=masks)
+                looked = ", ".join(str(one / f"{path.stem}.txt") for one in files.places_of(path))
+                place.add(Reason.NO_LABELS, f"has no label file; looked for {looked}")
+                objects = []
+            else:
+                if path in files.renamed:
+                    place.add(Reason.CONVERTED_NAME, f"is taken for the labels of {path.name}")
+                objects = reader.read(texts[labels], size, place)
         except Fault as fault:
+            place.item = None
             place.add_fault(fault)
         else:
             examples.append(Example(path, size, image_id, tuple(objects)))
+    tell_unused(files, root, report)
     return Dataset(tuple(examples), classes, root, split, report)
 
 
-def label_file_of(picture: Path) -> Path | None:
-    """Where ``labels`` stands for the last ``images`` of the path, or beside the picture."""
-    parts = list(picture.parts)
-    places = [picture.with_suffix(".txt")]
-    if "images" in parts[:-1]:
-        last = len(parts) - 2 - parts[-2::-1].index("images")
-        places.insert(0, Path(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt"))
-    return next((place for place in places if place.exists()), None)
-
-
-def _objects_of(text: str, classes: Classes, size: HeightWidth, place: Place, *, masks: bool) -> list[Object]:
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        place.item = f"line {number}"
-        try:
-            found.append(_object_of(line, classes, size, place, masks=masks))
-        except Fault as fault:
-            place.add_fault(fault)
-    return found
-
-
-def _object_of(line: str, classes: Classes, size: HeightWidth, place: Place, *, masks: bool) -> Object:
-    category, *coordinates = _numbers_of(line)
-    if not category.is_integer() or int(category) not in classes.label_of_source:
-        raise Fault(Reason.UNKNOWN_CATEGORY, f"class {category:g} is not one of the {len(classes)} in names")
-    height, width = size
-    if len(coordinates) == 4:
-        x, y, across, down = coordinates
-        corners, polygon = (x - across / 2, y - down / 2, x + across / 2, y + down / 2), None
-    else:
-        xs, ys = coordinates[::2], coordinates[1::2]
-        corners = (min(xs), min(ys), max(xs), max(ys))
-        polygon = [side for x, y in zip(xs, ys, strict=True) for side in (x * width, y * height)]
-        place.add(Reason.BOX_OF_OUTLINE, f"is an outline of {len(xs)} points, whose box is taken")
-    x1, y1, x2, y2 = corners
-    corners = x1 * width, y1 * height, x2 * width, y2 * height
-    box = box_inside(corners, size, place, given=line.strip())
-    outline = None
-    if masks:
-        outline = None if polygon is None else [polygon]
-        check_outline(outline, size)
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    label, annotated = classes.label_of_source[int(category)], annotated_as(corners, box)
-    return Object(label, box, area, segmentation=outline, annotated=annotated)
-
-
-def _numbers_of(line: str) -> list[float]:
-    """A class and four coordinates, or a class and the points of an outline."""
+def _text_of(labels: Path) -> str | Fault:
     try:
-        numbers = [float(word) for word in line.split()]
+        return labels_of(labels)
+    except Fault as fault:
+        return fault
+
+
+def _plausible_lines(texts: Iterable[str | Fault]) -> Iterator[list[float]]:
+    """The numbers of lines with more than a box, as far as they are numbers; reading tells of the others."""
+    for text in texts:
+        for line in lines_of(text) if isinstance(text, str) else ():
+            words = line.split()
+            if len(words) > 5:
+                try:
+                    yield [float(word) for word in words]
+                except ValueError:
+                    continue
+
+
+class _Reader:
+    """Reads the text of label files of one split."""
+
+    def __init__(self, classes: Classes, columns: Columns, *, masks: bool) -> None:
+        self._classes, self._columns, self._masks = classes, columns, masks
+
+    def read(self, text: str | Fault, size: HeightWidth, place: Place) -> list[Object]:
+        """The objects of one picture.
+
+        Raises:
+            Fault: the file could not be read.
+        """
+        if isinstance(text, Fault):
+            raise text
+        found = []
+        for number, line in enumerate(lines_of(text), start=1):
+            if not line.strip():
+                continue
+            place.item = f"line {number}"
+            try:
+                found.append(self._object_of(line, size, place))
+            except Fault as fault:
+                place.add_fault(fault)
+        return found
+
+    def _object_of(self, line: str, size: HeightWidth, place: Place) -> Object:
+        category, *coordinates = _numbers_of(line, self._columns)
+        if not category.is_integer() or int(category) not in self._classes.label_of_source:
+            raise Fault(Reason.UNKNOWN_CATEGORY, f"class {category:g} is not one of the {len(self._classes)} in names")
+        height, width = size
+        if self._columns.keypoints == len(coordinates) + 1:
+            place.add(Reason.KEYPOINTS, "has keypoints, which are passed over")
+            coordinates = coordinates[:4]
+        if len(coordinates) == 4:
+            x, y, across, down = coordinates
+            corners, polygon = (x - across / 2, y - down / 2, x + across / 2, y + down / 2), None
+        else:
+            xs, ys = coordinates[::2], coordinates[1::2]
+            known = all(map(math.isfinite, coordinates))  # min and max would pass over a nan
+            corners = (min(xs), min(ys), max(xs), max(ys)) if known else (math.nan,) * 4
+            polygon = [side for x, y in zip(xs, ys, strict=True) for side in (x * width, y * height)]
+            place.add(Reason.BOX_OF_OUTLINE, f"is an outline of {len(xs)} points, whose box is taken")
+        x1, y1, x2, y2 = corners
+        corners = x1 * width, y1 * height, x2 * width, y2 * height
+        box = box_inside(corners, size, place, given=line.strip())
+        outline = None
+        if self._masks:
+            outline = None if polygon is None else [polygon]
+            check_outline(outline, size)
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        label, annotated = self._classes.label_of_source[int(category)], annotated_as(corners, box)
+        return Object(label, box, area, segmentation=outline, annotated=annotated)
+
+
+def _numbers_of(line: str, columns: Columns) -> list[float]:
+    """A class and four coordinates, perhaps with keypoints; or a class and the points of an outline."""
+    try:
+        numbers = [_number_of(word) for word in line.split()]
     except ValueError:
         raise Fault(Reason.BAD_FIELD, f"{shown(line)} holds something else than numbers") from None
     count = len(numbers)
-    if count < 5 or count % 2 == 0:
+    if columns.keypoints is not None and count not in (5, columns.keypoints):
+        said = f"{shown(line)} has {count} values, expected 5, or {columns.keypoints} with keypoints"
+        raise Fault(Reason.BAD_FIELD, said)
+    if columns.keypoints is None and (count < 5 or count % 2 == 0):
         said = f"{shown(line)} has {count} values, expected 5: class x y width height, or a class and an outline"
         raise Fault(Reason.BAD_FIELD, said)
-    if any(abs(number) > _FARTHEST for number in numbers[1:] if math.isfinite(number)):
+    coordinates = numbers[1:5] if columns.keypoints is not None else numbers[1:]
+    if any(abs(number) > _FARTHEST for number in coordinates if math.isfinite(number)):
         raise Fault(Reason.NOT_NORMALISED, f"{shown(line)} has coordinates that are no fractions of the picture")
     return numbers
+
+
+def _number_of(word: str) -> float:
+    if "_" in word:  # Python would take 0_5 for 5
+        raise ValueError(word)
+    return float(word)

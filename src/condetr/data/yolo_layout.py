@@ -1,48 +1,68 @@
-"""YOLO data sets as people lay them out: a `data.yaml` with `names`, `train`, `val`, `test`; or only folders."""
+"""YOLO data sets that a `data.yaml` describes: `names`, `train`, `val`, `test`, and perhaps `path` and `kpt_shape`."""
 
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from condetr.core.errors import AnnotationError
+from condetr.core.errors import AnnotationError, CondetrError
 from condetr.data.classes import Classes, Id
-from condetr.data.layout import Layout, ReadSplit, add_split
+from condetr.data.disk import absence_of, exists, found_below, is_folder, slashed, visible
+from condetr.data.label_files import LabelFiles
+from condetr.data.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
 from condetr.data.report import Fault, Place, Report, shown
 from condetr.data.split_names import split_named
-from condetr.data.text_files import text_of, yaml_of
+from condetr.data.text_files import lines_of, text_of, yaml_of
 from condetr.data.whereabouts import path_inside, pictures_in
-from condetr.data.yolo import label_file_of, read_yolo
+from condetr.data.yolo import read_yolo
+from condetr.data.yolo_columns import Columns, declared_columns
 
-_SPLIT_KEYS = ("train", "val", "valid", "validation", "test", "trainval", "all")
-_NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt")
+_LARGEST = 4 * 2**20  # bytes of a data.yaml; a larger YAML file in a folder is something else
+_NAMES = re.compile(r"(?:^|[{,])\s*[\"']?names[\"']?\s*:", re.MULTILINE)
+_SPLIT = re.compile(
+    r"(?:^|[{,])\s*[\"']?(?:train|val|valid|validation|test)\w*[\"']?\s*:", re.MULTILINE | re.IGNORECASE
+)
+_NOTHING = ("", "~", "null", "Null", "NULL")  # how YAML says that there is none
 
 
-def yolo_in(folder: Path) -> Layout | None:
-    """The YOLO data set in a folder, if it is one."""
-    for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
-        content = yaml_of(path)
+def described_in(folder: Path) -> Layout | None:
+    """The YOLO data set of a folder with a YAML file for it. Other YAML files are not looked into any further.
+
+    Raises:
+        AnnotationError: the only file that looks like one is not readable, or a field of it is unusable.
+    """
+    failed: CondetrError | None = None
+    for path in sorted((*visible(folder, "*.yaml"), *visible(folder, "*.yml"))):
+        if not _may_describe(path):
+            continue
+        try:
+            content = yaml_of(path)
+        except CondetrError as error:
+            failed = failed or error
+            continue
         if is_yolo_yaml(content):
             return yolo_file(path, content)
-    names = next((folder / name for name in _NAME_FILES if (folder / name).is_file()), None)
-    if names is None:
-        return None
-    classes = Classes.named(line.strip() for line in text_of(names).splitlines() if line.strip())
-    splits: dict[str, ReadSplit] = {}
-    for place in sorted((*folder.glob("images/*/"), *folder.glob("*/images/"))):
-        split = split_named(place.name) or split_named(place.parent.name)
-        if split is not None:
-            add_split(splits, split, yolo_pictures([place], classes, folder.absolute()), folder)
-    if not splits and ((folder / "labels").is_dir() or any(folder.glob("*.txt"))):
-        splits["all"] = yolo_pictures([folder], classes, folder.absolute())
-    return Layout("yolo", folder, splits) if splits else None
+    if failed is not None:
+        raise failed
+    return None
+
+
+def _may_describe(path: Path) -> bool:
+    """By the words in it, before anything is understood of it."""
+    try:
+        text = text_of(path) if path.is_file() and path.stat().st_size <= _LARGEST else ""
+    except (CondetrError, OSError):
+        return path.stem.lower() in ("data", "dataset")
+    return bool(_NAMES.search(text) and _SPLIT.search(text))
 
 
 def is_yolo_yaml(content: Any) -> bool:
-    return isinstance(content, Mapping) and "names" in content and any(key in content for key in _SPLIT_KEYS)
+    return isinstance(content, Mapping) and "names" in content and any(map(_split_of, content))
 
 
 def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False) -> Layout:
@@ -55,18 +75,30 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
     place = report.place(path)
     try:
         classes = _classes_of(content)
+        columns = declared_columns(content.get("kpt_shape"), content.get("task"))
         root = _root_of(content.get("path"), path.absolute().parent, place, anywhere=anywhere)
         splits: dict[str, ReadSplit] = {}
         places_of: dict[str, list[Path]] = {}
-        for key in _SPLIT_KEYS:
-            if content.get(key):
-                place.item = key
-                given = content[key] if isinstance(content[key], list) else [content[key]]
-                places = [_place_of(one, root, place, anywhere=anywhere) for one in given]
-                places_of[split_named(key) or key] = places
-                add_split(splits, split_named(key) or key, yolo_pictures(places, classes, root), path)
+        for key, value in content.items():
+            split = _split_of(key)
+            given = [one for one in (value if isinstance(value, list) else [value]) if one not in _NOTHING]
+            if split is None or value is None or not given:
+                continue
+            place.item = str(key)
+            places = [_place_of(one, root, place, anywhere=anywhere) for one in given]
+            absent = next((one for one in places if not exists(one)), None)
+            if absent is not None:
+                hint = f"{path.name} names it"
+                add_absent(splits, split, AnnotationError(absence_of(absent), source=absent, hint=hint), place)
+            else:
+                places_of[split] = places
+                add_split(splits, split, yolo_pictures(places, classes, root, columns), path)
     except Fault as fault:
         raise AnnotationError(fault.said, source=path, item=place.item) from fault
+    if not splits:
+        first = next(iter(report.of(Reason.MISSING_SPLIT)), None)
+        reason = first.said if first else "names no folder of pictures"
+        raise AnnotationError(reason, source=path, item=first.item if first else "train")
     return Layout("yolo", path, splits, report, _repeated(places_of))
 
 
@@ -82,44 +114,65 @@ def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:
     return frozenset(places_of) - frozenset(own)
 
 
-def yolo_pictures(places: Sequence[Path], classes: Classes, root: Path) -> ReadSplit:
+def yolo_pictures(places: Sequence[Path], classes: Classes, root: Path, columns: Columns | None = None) -> ReadSplit:
     """How to read the pictures in folders and list files."""
-    return partial(_read, places, classes, root)
+    return partial(_read, [Path(place).absolute() for place in places], classes, root.absolute(), columns)
 
 
-def _read(places: Sequence[Path], classes: Classes, root: Path, *, split: str, masks: bool = False) -> Dataset:
+def _read(
+    places: Sequence[Path],
+    classes: Classes,
+    root: Path,
+    columns: Columns | None,
+    *,
+    split: str,
+    masks: bool = False,
+) -> Dataset:
     """Reading begins only here: a split that nobody asks for is not looked at."""
     report = Report()
     found = list(_unique((one for place in places for one in _pictures_of(place, root, report)), report))
-    if all(place.is_dir() for place in places):  # a list may leave out what it likes
+    dataset = read_yolo(found, classes, root, split=split, masks=masks, columns=columns)
+    if all(map(is_folder, places)):  # a list may leave out what it likes
         _tell_orphans(found, report)
-    dataset = read_yolo(found, classes, root, split=split, masks=masks)
     dataset.report.merge(report)
     return dataset
 
 
 def _pictures_of(place: Path, root: Path, report: Report) -> Iterable[Path]:
-    if place.is_dir():
-        yield from pictures_in(place)
+    if is_folder(place):
+        yield from pictures_in(place, report)
         return
-    if not place.exists():
-        raise AnnotationError("does not exist", source=place, hint="it is named in the YAML of the data set")
-    for number, line in enumerate(text_of(place).splitlines(), start=1):
+    if not exists(place):
+        raise AnnotationError(absence_of(place), source=place, hint="it is named in the YAML of the data set")
+    for number, line in enumerate(lines_of(text_of(place)), start=1):
         at = report.place(place, f"line {number}")
         try:
             if line.strip():
-                beside = path_inside(root, str(place.parent / line.strip()))
-                yield beside if beside.exists() else path_inside(root, line.strip())
+                yield _listed(line.strip(), place, root, at)
         except Fault as fault:
             at.add_fault(fault)
 
 
+def _listed(name: str, listed_in: Path, root: Path, place: Place) -> Path:
+    """The picture of a line: from the list's folder, from the root, or as it was called where the list was written."""
+    local = slashed(name)
+    try:
+        beside = path_inside(root, str(listed_in.parent / local))
+        path = beside if exists(beside) else path_inside(root, local)
+    except Fault:
+        path = None
+    if path is None or not exists(path):
+        ending = found_below(root, local)
+        if ending is not None:
+            place.add(Reason.CONVERTED_NAME, f"{shown(name)} is read as {ending.relative_to(root).as_posix()}")
+            return ending
+    return path_inside(root, local) if path is None else path
+
+
 def _tell_orphans(pictures: Sequence[Path], report: Report) -> None:
-    used = {labels for path in pictures if (labels := label_file_of(path)) is not None}
-    for folder in sorted({labels.parent for labels in used}):
-        for path in sorted(set(folder.glob("*.txt")) - used):
-            if path.name not in _NAME_FILES:
-                report.add(Reason.ORPHAN_LABELS, "has no picture", source=path)
+    files = LabelFiles(pictures)
+    for path in files.unused({labels.parent for labels in files.of.values()}):
+        report.add(Reason.ORPHAN_LABELS, "has no picture", source=path)
 
 
 def _unique(paths: Iterable[Path], report: Report) -> Iterable[Path]:
@@ -132,37 +185,72 @@ def _unique(paths: Iterable[Path], report: Report) -> Iterable[Path]:
             yield path
 
 
+def _split_of(key: object) -> str | None:
+    """The split that a field of the file stands for, if it is one."""
+    if not isinstance(key, str) or not key.isalpha():
+        return None
+    return "all" if key.lower() == "all" else split_named(key)
+
+
 def _classes_of(content: Mapping[str, Any]) -> Classes:
-    names = content["names"]
+    names, count = content["names"], content.get("nc")
     table: dict[Id, Any] = dict(enumerate(names)) if isinstance(names, list) else names
-    if not isinstance(table, Mapping) or not table or not all(type(key) is int and key >= 0 for key in table):
+    if not isinstance(table, Mapping) or not table:
         raise Fault(Reason.BAD_FIELD, f"names is {shown(names)}, expected a list, or names by class number")
-    if not all(isinstance(name, str | int) for name in table.values()):  # a class may be called 7
+    numbered = {_number_of(key, "names"): name for key, name in table.items()}
+    if len(numbered) != len(table) or not all(
+        isinstance(name, str | int) and str(name).strip() for name in numbered.values()
+    ):
         raise Fault(Reason.BAD_FIELD, f"names is {shown(names)}, expected text")
-    if content.get("nc", len(table)) != len(table):
-        raise Fault(Reason.BAD_FIELD, f"nc is {shown(content['nc'])}, but there are {len(table)} names")
-    ordered = sorted(table.items())
+    if count not in (None, *_NOTHING) and _number_of(count, "nc") != len(table):
+        raise Fault(Reason.BAD_FIELD, f"nc is {shown(count)}, but there are {len(table)} names")
+    ordered = sorted(numbered.items())
     return Classes(tuple(str(name) for _, name in ordered), tuple(key for key, _ in ordered))
 
 
+def _number_of(given: Any, field: str) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,8}", str(given)):
+        raise Fault(Reason.BAD_FIELD, f"{field} has {shown(given)}, expected a class number or a count")
+    return int(given)
+
+
 def _root_of(given: Any, beside: Path, place: Place, *, anywhere: bool) -> Path:
-    if given is None:
+    if given is None or given in _NOTHING:
         return beside
-    root = (beside / str(given)).resolve()
-    if root.is_dir() and (anywhere or root.is_relative_to(beside.resolve())):
+    root = Path(os.path.abspath(beside / slashed(str(given))))  # noqa: PTH100  resolve() would follow links
+    if is_folder(root) and (anywhere or _is_below(root, beside)):
         return root
     place.add(Reason.CONVERTED_NAME, f"path {shown(given)} is not here; the folder of the file is taken: {beside}")
     return beside
 
 
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether it is, links followed."""
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError):
+        return False
+
+
 def _place_of(given: Any, root: Path, place: Place, *, anywhere: bool) -> Path:
+    """Where a split is: as it is written, without `../`, or by the end of a path of another machine."""
     if not isinstance(given, str):
         raise Fault(Reason.BAD_FIELD, f"is {shown(given)}, expected a folder of pictures or a list file")
-    if anywhere and (root / given).exists():
-        return root / given
-    name = given
-    while name.startswith("../") and not (root / name).resolve().is_relative_to(root.resolve()):
+    name = slashed(given)
+    if anywhere and exists(root / name):
+        return Path(os.path.abspath(root / name))  # noqa: PTH100  resolve() would follow links
+    while name.startswith("../") and not _is_below(root / name, root):
         name = name.removeprefix("../")  # exports of Roboflow say ../train/images for train/images
-    if name != given:
-        place.add(Reason.CONVERTED_NAME, f"{shown(given)} is read as {shown(name)}")
-    return path_inside(root, name)
+    try:
+        path = path_inside(root, name)
+    except Fault:
+        ending = found_below(root, given)
+        if ending is None:
+            raise
+        path = ending
+    if not exists(path):
+        path = found_below(root, given) or path
+    read = path.relative_to(root).as_posix()
+    if read != Path(given).as_posix():
+        place.add(Reason.CONVERTED_NAME, f"{shown(given)} is read as {shown(read)}")
+    return path

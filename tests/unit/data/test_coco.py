@@ -111,7 +111,7 @@ REFUSED = [  # place, value, words
     ((*FOURTH, "id"), 1, ["annotation 1", "twice"]),
     ((*FOURTH, "id"), [], ["annotations[3]", "id"]),
     ((*FOURTH, "iscrowd"), 2, ["annotation 4", "iscrowd"]),
-    ((*FOURTH, "iscrowd"), "0", ["annotation 4", "iscrowd"]),
+    ((*FOURTH, "iscrowd"), "no", ["annotation 4", "iscrowd"]),
     (FOURTH, "x", ["annotations[3]", "object"]),
     (("images", 1, "id"), 1, ["image", "1", "twice"]),
     (("images", 1, "id"), True, ["images[1]", "id", "bool"]),

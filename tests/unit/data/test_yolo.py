@@ -108,7 +108,7 @@ def test_a_line_of_another_form_is_refused(yolo, line, words):
 
 def test_a_label_file_that_is_no_text_leaves_its_picture_out(yolo):
     root = yolo(LINE, LINE)
-    (root / "labels/train/1.txt").write_bytes(b"\xff\xfe\x00\x01")
+    (root / "labels/train/1.txt").write_bytes(b"\x89PNG\x00\x01")
     dataset = read_dataset(root, "train")
     assert len(dataset) == 1
     assert dataset.report.counts == {Reason.BAD_LABELS: 1}

@@ -1,0 +1,226 @@
+"""Every layout that docs/data.md promises, written small: two pictures in each split, with one object each."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from tests.unit.data.conftest import picture
+from tests.unit.data.panoptic import panoptic_folder
+
+SIZE = (40, 20)  # width, height
+BOX = (10.0, 5.0, 30.0, 15.0)
+LINE = "0.5 0.5 0.5 0.5"
+XML = (
+    "<annotation><filename>{name}.jpg</filename><object><name>{label}</name><bndbox>"
+    "<xmin>10</xmin><ymin>5</ymin><xmax>30</xmax><ymax>15</ymax></bndbox></object></annotation>"
+)
+SPLITS = {"train": ("t0", "t1"), "val": ("v0", "v1")}
+NAMES = ["cat", "dog"]
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def pictures(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        picture(folder / f"{name}.jpg", SIZE, seed=sum(name.encode()))
+
+
+def coco_text(names: tuple[str, ...]) -> str:
+    images = [{"id": i, "file_name": f"{name}.jpg", "width": 40, "height": 20} for i, name in enumerate(names, 1)]
+    annotations = [
+        {"id": i, "image_id": i, "category_id": 2 - i % 2, "bbox": [10, 5, 20, 10], "area": 200, "iscrowd": 0}
+        for i in range(1, len(names) + 1)
+    ]
+    categories = [{"id": i, "name": name} for i, name in enumerate(NAMES, 1)]
+    return json.dumps({"images": images, "annotations": annotations, "categories": categories})
+
+
+def yolo_labels(folder: Path, names: tuple[str, ...], more: str = "") -> None:
+    for i, name in enumerate(names):
+        write(folder / f"{name}.txt", f"{i} {LINE}{more}\n")
+
+
+def voc_labels(folder: Path, names: tuple[str, ...]) -> None:
+    for name, label in zip(names, NAMES, strict=True):
+        write(folder / f"{name}.xml", XML.format(name=name, label=label))
+
+
+def coco(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        pictures(root / f"{split}2017", names)
+        write(root / f"annotations/instances_{split}2017.json", coco_text(names))
+    return root
+
+
+def coco_beside(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        pictures(root / split, names)
+        write(root / split / "_annotations.coco.json", coco_text(names))
+    return root
+
+
+def coco_file(root: Path) -> Path:
+    pictures(root / "data", SPLITS["train"])
+    return write(root / "labels.json", coco_text(SPLITS["train"]))
+
+
+def coco_panoptic(root: Path) -> Path:
+    panoptic_folder(root)
+    return root
+
+
+def yolo(root: Path, content: dict | None = None, more: str = "") -> Path:
+    for split, names in SPLITS.items():
+        pictures(root / f"images/{split}", names)
+        yolo_labels(root / f"labels/{split}", names, more)
+    content = {"path": ".", "train": "images/train", "val": "images/val", "nc": 2, "names": NAMES} | (content or {})
+    write(root / "data.yaml", yaml.safe_dump(content))
+    return root
+
+
+def yolo_file(root: Path) -> Path:
+    return yolo(root) / "data.yaml"
+
+
+def yolo_backslashes(root: Path) -> Path:
+    return yolo(
+        root, {"path": ".\\", "train": "images\\train", "val": ["images\\val\\"], "names": {0: "cat", 1: "dog"}}
+    )
+
+
+def yolo_of_another_machine(root: Path) -> Path:
+    return yolo(root, {"path": "/content/set", "train": "/content/set/images/train", "val": "C:\\set\\images\\val"})
+
+
+def yolo_pose(root: Path) -> Path:
+    return yolo(root, {"kpt_shape": [2, 3]}, more=" 0.4 0.4 2 0.6 0.6 1")
+
+
+def yolo_roboflow(root: Path) -> Path:
+    for split, names in (("train", SPLITS["train"]), ("valid", SPLITS["val"])):
+        pictures(root / f"{split}/images", names)
+        yolo_labels(root / f"{split}/labels", names)
+    write(root / "data.yaml", "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]\n")
+    return root
+
+
+def yolo_lists(root: Path) -> Path:
+    yolo(root, {"train": "train.txt", "val": "val.txt"})
+    write(root / "train.txt", "./images/train/t0.jpg\nimages/train/t1.jpg\n")
+    write(root / "val.txt", "/content/images/val/v0.jpg\r\ndata\\images\\val\\v1.jpg\r\n")
+    return root
+
+
+def yolo_class_file(root: Path) -> Path:
+    yolo(root)
+    (root / "data.yaml").unlink()
+    write(root / "classes.txt", "cat\ndog\n")
+    return root
+
+
+def yolo_label_studio(root: Path) -> Path:
+    pictures(root / "images", SPLITS["train"])
+    yolo_labels(root / "labels", SPLITS["train"])
+    write(root / "classes.txt", "cat\ndog\n")
+    write(root / "notes.json", '{"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2025}}')
+    return root
+
+
+def yolo_label_img(root: Path) -> Path:
+    pictures(root / "images", SPLITS["train"])
+    yolo_labels(root / "labels", SPLITS["train"])
+    write(root / "labels/classes.txt", "cat\r\ndog\r\n")
+    return root
+
+
+def yolo_one_folder(root: Path) -> Path:
+    pictures(root, SPLITS["train"])
+    yolo_labels(root, SPLITS["train"])
+    write(root / "classes.txt", "cat\ndog")
+    return root
+
+
+def yolo_darknet(root: Path) -> Path:
+    for split, subset in (("train", "train"), ("val", "Validation")):
+        pictures(root / f"obj_{subset}_data", SPLITS[split])
+        yolo_labels(root / f"obj_{subset}_data", SPLITS[split])
+        write(root / f"{subset}.txt", "".join(f"data/obj_{subset}_data/{name}.jpg\n" for name in SPLITS[split]))
+    write(root / "obj.names", "cat\ndog\n")
+    write(
+        root / "obj.data", "classes = 2\ntrain = data/train.txt\nvalid = data/Validation.txt\nnames = data/obj.names\n"
+    )
+    return root
+
+
+def voc(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        pictures(root / "JPEGImages", names)
+        voc_labels(root / "Annotations", names)
+        write(root / f"ImageSets/Main/{split}.txt", "".join(f"{name}\n" for name in names))
+    return root
+
+
+def voc_devkit(root: Path) -> Path:
+    voc(root / "VOC2012")
+    return root
+
+
+def voc_beside(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        pictures(root / split, names)
+        voc_labels(root / split, names)
+    return root
+
+
+def described(root: Path) -> Path:
+    coco(root / "c")
+    parts = {
+        split: {"annotations": f"c/annotations/instances_{split}2017.json", "images": f"c\\{split}2017"}
+        for split in SPLITS
+    }
+    return write(root / "parts.yaml", yaml.safe_dump({"splits": parts}))
+
+
+def described_voc(root: Path) -> Path:
+    voc(root / "v")
+    part = {"annotations": "v/Annotations", "images": "v/JPEGImages"}
+    parts = {split: {**part, "list": f"v/ImageSets/Main/{split}.txt"} for split in SPLITS}
+    return write(root / "parts.json", json.dumps({"splits": parts}))
+
+
+def described_yolo(root: Path) -> Path:
+    yolo(root / "y")
+    parts = {split: {"images": f"y/images/{split}"} for split in SPLITS}
+    return write(root / "parts.yaml", yaml.safe_dump({"splits": parts, "names": NAMES}))
+
+
+LAYOUTS: tuple[Callable[[Path], Path], ...] = (
+    coco,
+    coco_beside,
+    coco_file,
+    coco_panoptic,
+    yolo,
+    yolo_file,
+    yolo_backslashes,
+    yolo_of_another_machine,
+    yolo_pose,
+    yolo_roboflow,
+    yolo_lists,
+    yolo_class_file,
+    yolo_label_studio,
+    yolo_label_img,
+    yolo_one_folder,
+    yolo_darknet,
+    voc,
+    voc_devkit,
+    voc_beside,
+    described,
+    described_voc,
+    described_yolo,
+)
