@@ -35,7 +35,7 @@ def push(
     """
     if not (Path(folder) / "config.json").is_file():
         raise UsageError("holds no config.json", source=folder, hint="save the model there first")
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     api = HfApi(token=token) if api is None else api
     try:
@@ -47,7 +47,7 @@ def push(
             revision=revision,
             commit_message=message,
         )
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
+    except Exception as error:  # of the hub, of the disk, or of whatever library speaks HTTP
         reason = first_line_of(error)
         raise StorageError(
             f"cannot be uploaded to: {reason}", source=repository, hint="`hf auth login`, and check the name"

@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +23,7 @@ from condetr.cli.choices import (
 from condetr.cli.command import CommonSettings
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
-from condetr.core.errors import SettingsError, UsageError
+from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.detector import Detector
@@ -62,9 +64,23 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     Medians and percentiles, pictures a second, memory, and how much of the measured peak of the machine is used.
     """
     reference = model_or_bundled(settings.model, reporter)
-    if settings.output is not None and settings.output.exists() and any(settings.output.iterdir()):
-        raise UsageError("exists and is not an empty folder", source=settings.output, hint="give another --output")
     files = _files(settings.pictures)
+    with _folder(settings.output):
+        _measure(reference, files, settings, reporter)
+
+
+@contextmanager
+def _folder(output: Path | None) -> Iterator[None]:
+    from condetr.prediction.output_folder import new_folder
+
+    if output is None:
+        yield
+        return
+    with new_folder(output):
+        yield
+
+
+def _measure(reference: str, files: list[Path], settings: BenchmarkSettings, reporter: Reporter) -> None:
     model = condetr.load(
         reference,
         revision=settings.revision,

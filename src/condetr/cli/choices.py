@@ -16,6 +16,8 @@ Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
 BACKEND = "what is to compute; else what the model was exported for, or torch"
 TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
 
+_LARGEST_NAMES = 4 << 20  # bytes of a file of class names
+
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 PRECISION = "what the network computes in; refused where it is slower"
 COMPILE = "wait for torch.compile, which may pay for many pictures of one size"
@@ -78,9 +80,17 @@ def names_in(file: Path) -> list[str]:
         SettingsError: it cannot be read, or holds none.
     """
     try:
-        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST_NAMES + 1)
+        if len(content) > _LARGEST_NAMES:
+            raise SettingsError(f"holds more than {_LARGEST_NAMES} bytes, too many for names", source=file)
+        names = [line.strip() for line in content.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise SettingsError("cannot be read: it is not UTF-8 text", source=file) from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"cannot be read: {reason}", source=file) from error
     if not names:
         raise SettingsError("holds no names, expected one in a line", source=file)

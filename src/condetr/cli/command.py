@@ -13,6 +13,7 @@ import typer
 from condetr.cli.foreign_words import check_arguments
 from condetr.cli.reporting import Reporter
 from condetr.cli.settings import flag_of, read_settings
+from condetr.core.errors import SettingsError
 
 Run: TypeAlias = Callable[..., int | None]
 
@@ -29,6 +30,7 @@ class CommonSettings:
         return None
 
 
+_HIGHEST_SEED = 2**32 - 1  # that numpy takes
 _EVERYWHERE = "On every command"
 
 
@@ -131,6 +133,9 @@ def _shown_default(value: Any) -> str | bool:
 
 
 def _seed(seed: int) -> None:
+    if not 0 <= seed <= _HIGHEST_SEED:
+        raise SettingsError(f"is {seed}, expected a number from 0 to {_HIGHEST_SEED}", item="--seed")
+
     import random
 
     import numpy as np

@@ -33,26 +33,26 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
     The folder holds config.json, model.safetensors, preprocessor_config.json and a model card; condetr,
     transformers 4 and transformers 5 read it; a note says where transformers cannot build the backbone.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError("exists and is not empty", source=out, hint="give a new folder; nothing is overwritten")
     names = None if settings.classes is None else names_in(settings.classes)
 
     from condetr.checkpoints.backbone_words import why_not_transformers
     from condetr.checkpoints.loading import load
     from condetr.checkpoints.saving import save
     from condetr.images.preprocessing import Preprocessing
+    from condetr.prediction.output_folder import new_folder
 
-    overrides = {} if settings.backbone is None else {"backbone": settings.backbone}
-    found = load(checkpoint, detector_only=settings.detector_only, overrides=overrides, revision=settings.revision)
-    labels = found.labels if names is None else _named(names, found.labels, settings.classes)
-    save(
-        out,
-        found.detector,
-        labels,
-        source_ids=found.source_ids,
-        flat=found.flat,
-        preprocessing=found.preprocessing or Preprocessing().to_dict(),
-    )
+    with new_folder(out, hint="give a new folder; nothing is overwritten"):
+        overrides = {} if settings.backbone is None else {"backbone": settings.backbone}
+        found = load(checkpoint, detector_only=settings.detector_only, overrides=overrides, revision=settings.revision)
+        labels = found.labels if names is None else _named(names, found.labels, settings.classes)
+        save(
+            out,
+            found.detector,
+            labels,
+            source_ids=found.source_ids,
+            flat=found.flat,
+            preprocessing=found.preprocessing or Preprocessing().to_dict(),
+        )
     where = found.provenance
     reason = why_not_transformers(found.config.backbone)
     notes = [*where.notes, *([] if reason is None else [f"transformers cannot load it: {reason}"])]

@@ -1,6 +1,5 @@
 """``condetr evaluate``: how good a model is, or a file of predictions."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from condetr.cli.loading import loaded
 from condetr.cli.outcome import PARTIAL
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable, say
-from condetr.core.errors import SettingsError, UsageError
+from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.data.records import Dataset
@@ -203,24 +202,8 @@ def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | Non
     if not wanted:
         yield None
         return
-    from condetr.prediction.output_folder import next_free
+    from condetr.prediction.output_folder import new_folder, next_free
 
     folder = settings.output or next_free(_DEFAULT_OUTPUT)
-    try:
-        _check_writable(folder)
+    with new_folder(folder):
         yield folder
-    finally:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _check_writable(folder: Path) -> None:
-    """A file without a name, which a signal leaves nothing of."""
-    from condetr.data.output_folder import OutputFolder
-
-    try:
-        OutputFolder(folder)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        reason = getattr(error, "reason", None) or f"cannot be written: {error.strerror or error}"
-        raise UsageError(reason, source=folder, hint="give another --output") from error

@@ -12,7 +12,7 @@ from condetr.cli.command import CommonSettings
 from condetr.cli.loading import loaded
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, jsonable
-from condetr.core.errors import SettingsError, UsageError
+from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.explain.explanation import Explanation
@@ -61,31 +61,33 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     layers), encoder.png (where one place of the picture looked), explanation.npz (all maps) and explanation.json;
     with --detection all, overview.png and a folder for each detection.
     """
+    from condetr.prediction.output_folder import new_folder, next_free
     from condetr.prediction.sources import pictures_in
 
     reference = model_for(settings.model, [] if settings.model else list(pictures_in(image)), reporter)
-    output = _ready(settings)
-    model = loaded(
-        reference,
-        reporter,
-        revision=settings.revision,
-        device=settings.device,
-        image_size=settings.image_size,
-    )
-    explained = model.explain(
-        image,
-        detection=settings.detection,
-        threshold=settings.threshold,
-        top_k=settings.top_k,
-        classes=settings.classes,
-        pixel=None if settings.pixel is None else _point_of(settings.pixel),
-    )
-    if settings.detection == "all":
-        _answer_all(explained, output, reporter)
-    else:
-        _write(output, explained)
-        said = {"output": str(output), "explanation": explained.to_dict(maps=False)}
-        reporter.result(f"{_line(explained)}; figures in {output}", jsonable(said))
+    output = settings.output or next_free(_DEFAULT_OUTPUT)
+    with new_folder(output, may_be_used=settings.overwrite, hint="give another --output, or --overwrite it"):
+        model = loaded(
+            reference,
+            reporter,
+            revision=settings.revision,
+            device=settings.device,
+            image_size=settings.image_size,
+        )
+        explained = model.explain(
+            image,
+            detection=settings.detection,
+            threshold=settings.threshold,
+            top_k=settings.top_k,
+            classes=settings.classes,
+            pixel=None if settings.pixel is None else _point_of(settings.pixel),
+        )
+        if settings.detection == "all":
+            _answer_all(explained, output, reporter)
+        else:
+            _write(output, explained)
+            answer = {"output": str(output), "explanation": explained.to_dict(maps=False)}
+            reporter.result(f"{_line(explained)}; figures in {output}", jsonable(answer))
 
 
 def _answer_all(sight: "Sight", output: Path, reporter: Reporter) -> None:
@@ -121,23 +123,6 @@ def _line(one: "Explanation") -> str:
     )
     name = " ".join(one.detection.name.split())
     return f"{one.number}: {name} {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
-
-
-def _ready(settings: ExplainSettings) -> Path:
-    """The folder to write to, before anything costly begins."""
-    from condetr.prediction.output_folder import next_free
-
-    output = settings.output or next_free(_DEFAULT_OUTPUT)
-    try:
-        if output.exists() and any(output.iterdir()) and not settings.overwrite:
-            reason, hint = "exists and is not empty", "give another --output, or --overwrite it"
-            raise UsageError(reason, source=output, hint=hint)
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"cannot be written: {error.strerror}", source=output, hint="give another --output") from error
-    return output
 
 
 def _point_of(text: str) -> tuple[float, float]:

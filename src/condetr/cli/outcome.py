@@ -14,7 +14,7 @@ from condetr.cli.reporting import ReaderGoneError, say
 from condetr.core.errors import CondetrError
 from condetr.core.out_of_memory import is_out_of_memory
 
-BUG, USAGE, ALL_FAILED, PARTIAL, MODEL = 1, 2, 3, 4, 5
+BUG, USAGE, ALL_FAILED, PARTIAL, MODEL, STORAGE = 1, 2, 3, 4, 5, 6
 _READER_GONE = 141  # 128 + SIGPIPE, as the shell shows it for other programs; Windows has no such signal
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
 
@@ -49,6 +49,9 @@ def _explained(error: BaseException) -> tuple[int, str]:
             return error.exit_status, f"stopped by {error}"
         case _ if is_out_of_memory(error):
             return MODEL, "out of memory (try a smaller batch or smaller pictures)"
+        case OSError():  # of the surroundings, wherever it was met
+            file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+            return STORAGE, f"{file}cannot be read or written: {error.strerror or error}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"
     return BUG, f"this is a bug in condetr, please report it: {type(error).__name__}: {error} [{place}]"

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from condetr.core.errors import UsageError
 
+_DIGITS = 9  # of an id; Python refuses to read numbers of thousands
+
 
 def class_ids(wanted: Sequence[str | int], labels: Mapping[int, str]) -> list[int]:
     """The ids of ``wanted``, in order. A text of digits that is no name is an id.
@@ -22,7 +24,8 @@ def _ids_of(wanted: str | int, labels: Mapping[int, str]) -> list[int]:
     named = [number for number, name in labels.items() if name == wanted]
     if named:
         return named
-    if (isinstance(wanted, int) or wanted.isdecimal()) and int(wanted) in labels:
+    is_id = isinstance(wanted, int) or (wanted.isdecimal() and len(wanted) <= _DIGITS)
+    if is_id and int(wanted) in labels:
         return [int(wanted)]
     near = difflib.get_close_matches(str(wanted), labels.values(), n=3)
     hint = f"the nearest: {', '.join(near)}" if near else f"it knows {len(labels)} classes, ids 0 to {max(labels)}"

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
@@ -33,12 +34,52 @@ def check_apart(folder: Path, inputs: Iterable[str]) -> None:
     Raises:
         UsageError: names the first path that is, or lies, inside.
     """
-    inside = folder.resolve()
+    inside = _real(folder)
     for path in inputs:
-        resolved = Path(path).resolve()
-        if inside in (resolved, *resolved.parents):
+        real = _real(path)
+        if inside in (real, *real.parents):
             reason = "is the folder of the input, or holds it"
             raise UsageError(reason, source=folder, item=path, hint="give another --output")
+
+
+def _real(path: str | Path) -> Path:
+    """Without links; one that leads to itself is left as it is, as opening it will tell."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # no name that a file can have
+        return Path(path)
+
+
+@contextmanager
+def new_folder(folder: Path, *, may_be_used: bool = False, hint: str = "give another --output") -> Iterator[None]:
+    """A folder for results, made before anything costly begins; gone again where nothing is written to it.
+
+    Raises:
+        UsageError: it is used and may not be, or cannot be written.
+    """
+    made: list[Path] = []
+    try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        if not may_be_used and not made and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError("exists and is not empty", source=folder, hint=hint)
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:
+        _remove_empty(made)
+        if isinstance(error, UsageError):
+            raise
+        reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(reason, source=folder, hint=hint) from error
+    try:
+        yield
+    finally:
+        _remove_empty(made)
+
+
+def _remove_empty(made: Iterable[Path]) -> None:
+    with suppress(OSError):  # something is in it
+        for folder in made:
+            folder.rmdir()
 
 
 class Claim:
@@ -55,9 +96,7 @@ class Claim:
     def release(self) -> None:
         """Let others in; what was made for a run that wrote nothing is removed again."""
         self._lock.release(remove=True)
-        with suppress(OSError):  # something is in it
-            for folder in self._made:
-                folder.rmdir()
+        _remove_empty(self._made)
 
     def __enter__(self) -> "Claim":
         return self
@@ -89,9 +128,7 @@ def claim(folder: Path, if_used: If) -> Claim:
     except (OSError, ValueError) as error:
         if lock is not None:
             lock.release(remove=True)
-        with suppress(OSError):
-            for path in made:
-                path.rmdir()
+        _remove_empty(made)
         if isinstance(error, CondetrError):
             raise
         reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"

@@ -19,8 +19,9 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, number)
-    except OSError as error:
-        raise UsageError(f"cannot be listened on: {error.strerror}", item=f"{host} port {port}") from None
+    except (OSError, ValueError, OverflowError) as error:  # ValueError: of text that can be no name of a host
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be listened on: {reason}", item=f"{host} port {port}") from None
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from condetr.cli import doctor, versions
 from condetr.cli.interruption import Stopped, finishing_first
@@ -190,6 +191,44 @@ def test_a_seed_makes_random_numbers_repeat(condetr, monkeypatch):
     assert drawn[0] == drawn[1]
 
 
+def test_a_seed_is_one_that_every_library_takes(condetr):
+    for seed in (-1, 2**32, 10**30):
+        status, _, err = condetr("doctor", "--seed", seed)
+        assert (status, err) == (2, f"condetr: error: --seed: is {seed}, expected a number from 0 to 4294967295\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "model", "{}"), ("benchmark", "--model", "model", "--output", "{}"),
+        ("explain", "a.png", "--model", "model", "--output", "{}"),
+        ("predict", "a.png", "--model", "model", "--output", "{}"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("file", "file: "), ("file/out", "Not a directory"), ("used", "used: exists and is not empty"),
+        ("loop", "loop: "),
+        ("x" * 300, "File name too long"), ("nul\0", "null byte"), ("/proc/out", "cannot be written"),
+        ("new/deep", "model: "),
+    ],
+)  # fmt: skip
+def test_outputs_that_cannot_be_written_are_refused_and_nothing_is_left(condetr, tmp_path, words, output, reason):
+    """The model is not there, so that nothing comes to be written."""
+    Image.new("RGB", (40, 30)).save("a.png")
+    (tmp_path / "file").touch()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/mine").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = condetr(*(word.format(output) for word in words))
+    assert status == (5 if output == "new/deep" else 2)
+    assert reason in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def failing_with(error):
     def run():
         raise error
@@ -203,6 +242,11 @@ def failing_with(error):
         (StorageError("disk full", source="out"), 6, "condetr: error: out: disk full\n"),
         (MissingExtraError("timm", "timm", "this backbone"), 7, 'needs timm (pip install "condetr[timm]")\n'),
         (MemoryError(), 5, "out of memory"),
+        (
+            OSError(36, "File name too long", "xx"),
+            6,
+            "condetr: error: xx: cannot be read or written: File name too long\n",
+        ),
         (Stopped(signal.SIGTERM), 143, "stopped by SIGTERM"),
         (KeyError("x"), 1, "this is a bug in condetr, please report it: KeyError: 'x' [test_commands.py:"),
     ],

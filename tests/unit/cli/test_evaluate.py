@@ -137,7 +137,11 @@ def test_a_map_that_is_none(condetr, model, data, tmp_path, text, says):
         (["--predictions", "truth.json", "--metrics", "map"], 2, "expected a list, each one of ap, per-class"),
         (["--predictions", "truth.json", "--min-ap", "75"], 2, "min-ap: is 75.0, expected a number from 0 to 1"),
         (["--predictions", "truth.json", "--split", "test"], 3, "has no split 'test'; there are val"),
-        (["--predictions", "truth.json", "--output", "scenes"], 2, "scenes: exists and is not an empty folder"),
+        (
+            ["--predictions", "truth.json", "--output", "scenes"],
+            2,
+            "scenes: exists and is not empty (give another --output)",
+        ),
         (["--predictions", "truth.json", "--output", "truth.json/new"], 2, "(give another --output)"),
     ],
 )
