@@ -1,10 +1,11 @@
 """``condetr data``: look at labelled pictures, check, convert and divide them, make some to try."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,7 +14,7 @@ from condetr.cli.command import CommonSettings
 from condetr.cli.outcome import ALL_FAILED
 from condetr.cli.progress import progress
 from condetr.cli.reporting import Reporter, one_line
-from condetr.core.errors import SettingsError
+from condetr.core.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,7 +53,7 @@ class ConvertSettings(CommonSettings):
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings(CommonSettings):
     task: Annotated[_Task, _TASK] = "detect"
-    split: Annotated[str | None, "which one, where there are several"] = None
+    split: Annotated[str | None, "which one, where there are several; or all"] = None
     count: Annotated[int, "of pictures, spread over the split"] = 16
     columns: Annotated[int, "pictures in a row"] = 4
     output: Annotated[Path, "picture file to write"] = Path("grid.jpg")
@@ -64,7 +65,7 @@ class ShowSettings(CommonSettings):
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(CommonSettings):
     task: Annotated[_Task, _TASK] = "detect"
-    split: Annotated[str | None, "which one to divide, where there are several"] = None
+    split: Annotated[str | None, "which one to divide, where there are several; or all"] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
     to: Annotated[_Format, "format to write"] = "coco"
 
@@ -87,17 +88,21 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
 
     Exit status: 0 usable, however much was left out; 3 something must be mended first.
     """
+    from condetr.cli.data_answer import check_data, check_text
     from condetr.data.check import look_at, read_leniently
-    from condetr.data.reasons import Outcome
+    from condetr.data.detect import layout_of
+    from condetr.data.split_names import without_unions
 
-    splits, report = read_leniently(data, **_wanted(settings.task))
+    wanted = _wanted(settings.task)
+    layout = layout_of(data, panoptic=wanted["panoptic"])
+    splits, report = read_leniently(data, **wanted)
     with progress("pictures", sum(map(len, splits.values())), reporter) as step:
         look_at(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
-    refused = report.count_of(Outcome.REFUSED)
-    verdict = f"{refused} problems must be mended before training" if refused else "usable"
-    found = {"splits": _sizes(splits), "usable": not refused, "problems": report.to_dict()}
-    reporter.result("\n".join(filter(None, (_size_text(splits), str(report), verdict))), found)
-    return ALL_FAILED if refused else 0
+    unread = [name for name in without_unions(layout.names) if name not in splits]
+    text = check_text(layout.format, splits, unread, report, everything=reporter.verbosity > 0)
+    found = check_data(layout.format, splits, report)
+    reporter.result(text, found)
+    return 0 if found["usable"] else ALL_FAILED
 
 
 def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
@@ -107,7 +112,7 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
     from condetr.data.statistics import statistics_of
 
     splits = read_splits(data, **_wanted(settings.task))
-    _tell(_reports(splits), reporter)
+    _tell(splits, reporter)
     numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
     if settings.output is not None:
         _save(charts_of(splits), settings.output)
@@ -126,17 +131,19 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
     written = without_unions(splits)
     for union in sorted(splits.keys() - set(written)):
         reporter.note(f"{union} is made of the other splits and is not written")
+    _tell(splits, reporter)
+    if settings.to != "voc" and not wanted["masks"]:
+        reporter.note("boxes are written; --masks also keeps segmentations, where there are any")
     _write({name: splits[name] for name in written}, output, settings.to, reporter)
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
     """Draw pictures with their boxes, and for other tasks masks, side by side."""
-    from condetr.data.detect import read_dataset
     from condetr.data.grid import evenly_spread, grid
 
     wanted = _wanted(settings.task)
-    dataset = read_dataset(data, settings.split, **wanted)
-    _tell([dataset.report], reporter)
+    dataset = _one(data, settings.split, wanted)
+    _tell_report(dataset.report, reporter)
     positions = evenly_spread(len(dataset), settings.count)
     _save(grid(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
     names = [dataset.name_of(dataset.examples[position]) for position in positions]
@@ -145,11 +152,11 @@ def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
 
 def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
     """Divide a data set into parts with the same mixture of classes."""
-    from condetr.data.detect import read_dataset
     from condetr.data.split import divide
 
-    dataset = read_dataset(data, settings.split, **_wanted(settings.task))
+    dataset = _one(data, settings.split, _wanted(settings.task))
     parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
+    _tell_report(dataset.report, reporter)
     _write(parts, output, settings.to, reporter)
 
 
@@ -168,18 +175,38 @@ def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
             task=settings.task,
             step=step,
         )
-    reporter.result(f"{output}\n{_size_text(splits)}", {"output": str(output), "splits": _sizes(splits)})
+    reporter.result(*_made(splits, output))
 
 
 def _write(splits: "Mapping[str, Dataset]", output: Path, to: _Format, reporter: Reporter) -> None:
     from condetr.data.convert import convert, remarks
 
     report = convert(splits, output, to)
-    _tell([*_reports(splits), report], reporter)
+    _tell_report(report, reporter)
     for remark in remarks(splits, to):
         reporter.note(remark)
-    found = {"output": str(output), "format": to, "splits": _sizes(splits), "problems": report.to_dict()}
-    reporter.result(f"{output}\n{_size_text(splits)}", found)
+    text, found = _made(splits, output)
+    reporter.result(text, found | {"format": to, "problems": report.to_dict()})
+
+
+def _made(splits: "Mapping[str, Dataset]", output: Path) -> tuple[str, dict[str, Any]]:
+    from condetr.cli.data_answer import sizes, split_lines
+
+    return "\n".join((str(output), *split_lines(splits).values())), {"output": str(output), "splits": sizes(splits)}
+
+
+def _one(data: Path, split: str | None, wanted: dict[str, bool]) -> "Dataset":
+    """A split, or all of them in one."""
+    from condetr.data.detect import layout_of, read_dataset, read_splits
+    from condetr.data.merged import merged
+
+    layout = layout_of(data, panoptic=wanted["panoptic"])
+    if split is None and len(layout.names) > 1:
+        reason = f"which split is meant? there are {', '.join(layout.names)}"
+        raise DataError(reason, source=data, item="split", hint="--split names one, or all for all of them")
+    if split == "all" and "all" not in layout.splits:
+        return merged(read_splits(data, **wanted))
+    return read_dataset(data, split, **wanted)
 
 
 def _wanted(task: _Task) -> dict[str, bool]:
@@ -189,33 +216,32 @@ def _wanted(task: _Task) -> dict[str, bool]:
 
 def _shares(words: tuple[str, ...]) -> dict[str, float]:
     try:
-        return {name: float(share) for name, share in (word.split("=") for word in words)}
+        pairs = [(name.strip(), float(share)) for name, share in (word.split("=") for word in words)]
     except ValueError:
-        reason = f"is {','.join(words)!r}, expected names and shares such as train=0.8,val=0.2"
-        raise SettingsError(reason, item="shares") from None
+        pairs = []
+    if not pairs or not all(0 < share < math.inf for _, share in pairs) or len(dict(pairs)) < len(pairs):
+        reason = f"is {','.join(words)!r}, expected different names with positive shares such as train=0.8,val=0.2"
+        raise SettingsError(reason, item="shares")
+    return dict(pairs)
 
 
-def _reports(splits: "Mapping[str, Dataset]") -> "list[Report]":
-    return [dataset.report for dataset in splits.values()]
+def _tell(splits: "Mapping[str, Dataset]", reporter: Reporter) -> None:
+    """What was left out or changed, on the way to the result: a warning for each kind, and examples for who asks."""
+    from condetr.data.split_names import without_unions
+
+    names = without_unions(splits)
+    for name in names:
+        _tell_report(splits[name].report, reporter, f"{name}: " if len(names) > 1 else "")
 
 
-def _tell(reports: "Iterable[Report]", reporter: Reporter) -> None:
-    """What was left out or changed, on the way to the result."""
-    for report in reports:
-        for line in (str(report) if reporter.verbosity > 0 else report.summary()).splitlines():
-            reporter.warn(line)
+def _tell_report(report: "Report", reporter: Reporter, where: str = "") -> None:
+    from condetr.cli.data_answer import EXAMPLES
 
-
-def _sizes(splits: "Mapping[str, Dataset]") -> dict[str, dict[str, int]]:
-    return {
-        name: {"pictures": len(dataset), "objects": sum(len(example.objects) for example in dataset)}
-        for name, dataset in splits.items()
-    }
-
-
-def _size_text(splits: "Mapping[str, Dataset]") -> str:
-    sizes = _sizes(splits).items()
-    return "\n".join(f"{name:8} {one['pictures']:7} pictures {one['objects']:8} objects" for name, one in sizes)
+    for line in report.lines(EXAMPLES if reporter.verbosity > 0 else 0):
+        if line.startswith(" "):
+            reporter.detail(line)
+        else:
+            reporter.warn(f"{where}{line}")
 
 
 def _table(numbers: "Statistics") -> str:

@@ -61,7 +61,7 @@ def read_leniently(
     layout, report, splits = layout_of(path, panoptic=panoptic), Report(), {}
     for split in without_unions(layout.names):
         try:
-            splits[split] = layout.splits[split](split=split, masks=masks or layout.format == PANOPTIC)
+            splits[split] = layout.read(split, masks=masks or layout.format == PANOPTIC, again=True)
         except CondetrError as error:
             report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
         else:

@@ -100,7 +100,10 @@ def read_splits(path: str | Path, *, masks: bool = False, panoptic: bool = False
         DataError: as `read_dataset`, or splits that do not agree on the classes.
     """
     layout = layout_of(path, panoptic=panoptic)
-    read = {split: _checked(layout.read(split, masks=masks), path, panoptic=panoptic) for split in layout.names}
+    read = {
+        split: _checked(layout.read(split, masks=masks, again=number > 0), path, panoptic=panoptic)
+        for number, split in enumerate(layout.names)
+    }
     first = next(iter(read))
     for split, dataset in read.items():
         if dataset.classes != read[first].classes:

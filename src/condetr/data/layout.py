@@ -40,9 +40,11 @@ class Layout:
         listed = [split for split in self.splits if split not in self.repeated]
         return sorted(listed, key=lambda split: (SPLITS.index(split) if split in SPLITS else len(SPLITS), split))
 
-    def read(self, split: str, *, masks: bool = False) -> Dataset:
+    def read(self, split: str, *, masks: bool = False, again: bool = False) -> Dataset:
+        """One split; what finding the data set took is in its report, unless one was read already."""
         dataset = self.splits[split](split=split, masks=masks)
-        dataset.report.merge(self.report)
+        if not again:
+            dataset.report.merge(self.report)
         return dataset
 
 

@@ -57,7 +57,7 @@ class Report:
         self._first: dict[Reason, list[Finding]] = {}
 
     def add(self, reason: Reason, said: str, *, source: object, item: str | None = None) -> None:
-        self._keep(Finding(reason, str(source), item, said))
+        self._keep(Finding(reason, str(source), item, _without_source(said, str(source))))
         self.counts[reason] += 1
 
     def place(self, source: object, item: str | None = None) -> "Place":
@@ -111,14 +111,16 @@ class Report:
 
     def __str__(self) -> str:
         """Every reason with its first findings in full."""
-        return "\n".join(line for reason, count in self._ordered() for line in self._section(reason, count))
+        return "\n".join(self.lines(SHOWN))
 
-    def _section(self, reason: Reason, count: int) -> Iterator[str]:
-        yield f"{count} x {reason.meaning} ({reason.outcome})"
-        first = self.of(reason)
-        yield from (f"    {finding}" for finding in first)
-        if count > len(first):
-            yield f"    ... and {count - len(first)} more"
+    def lines(self, examples: int, *, more: str = "") -> Iterator[str]:
+        """Every reason, each with so many of its findings, indented; ``more`` is said where there are others."""
+        for reason, count in self._ordered():
+            yield f"{count} x {reason.meaning} ({reason.outcome})"
+            shown = self.of(reason)[:examples]
+            yield from (f"    {finding}" for finding in shown)
+            if count > len(shown):
+                yield f"    ... and {count - len(shown)} more{more}"
 
     def _ordered(self) -> list[tuple[Reason, int]]:
         """Gravest first."""
@@ -129,6 +131,14 @@ class Report:
         first = self._first.setdefault(finding.reason, [])
         if len(first) < SHOWN:
             first.append(finding)
+
+
+def _without_source(said: str, source: str) -> str:
+    """What is said of a file begins with its name at times, which stands before it already."""
+    for name in (source, source.rpartition("/")[2]):
+        if name and said.startswith(f"{name} "):
+            return said[len(name) + 1 :]
+    return said
 
 
 @dataclass(slots=True)

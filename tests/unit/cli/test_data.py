@@ -41,6 +41,49 @@ def test_every_problem_is_told_and_decides_the_exit_status(condetr, condetr_json
     assert "1 problems must be mended" in out
 
 
+def test_check_says_what_is_there_before_what_is_wrong(condetr, condetr_json, digits):
+    for split, count in (("train", 30), ("val", 2)):
+        path = digits / f"annotations/instances_{split}.json"
+        content = json.loads(path.read_text())
+        box = {"image_id": 1, "category_id": 3, "bbox": [5, 5, 0, 0], "area": 0, "iscrowd": 0}
+        content["annotations"] += [box | {"id": 1000 + number} for number in range(count)]
+        content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 2 or split == "val"]
+        path.write_text(json.dumps(content))
+    status, out, _ = condetr("data", "check", digits, "--tiny", "1")
+    kind, classes, train, val, *problems = out.splitlines()
+    assert (status, kind) == (0, "format   COCO")
+    assert classes.startswith("classes  10: ")
+    assert train.endswith("1 pictures without  usable")
+    assert val.endswith(" objects  usable")
+    assert problems[0] == "32 x a box without area (left out)"
+    assert problems[4] == "    ... and 29 more; -v shows more"
+    assert out.count("\n    ") == 4
+    _, out, _ = condetr("data", "check", digits, "--tiny", "1", "-v")
+    assert out.count("has no area") == 20
+    _, said, _ = condetr_json("data", "check", digits, "--tiny", "1")
+    assert set(said) == {"format", "classes", "splits", "usable", "problems"}
+    assert said["format"] == "coco"
+    assert sum(said["classes"].values()) == sum(one["objects"] for one in said["splits"].values())
+    assert set(said["splits"]["train"]) == {"pictures", "objects", "without_objects", "usable"}
+    assert (said["splits"]["train"]["without_objects"], len(said["classes"])) == (1, 10)
+
+
+def test_each_split_has_its_verdict(condetr, condetr_json, digits):
+    path = digits / "annotations/instances_val.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["category_id"] = 99
+    path.write_text(json.dumps(content))
+    _, out, _ = condetr("data", "check", digits)
+    _, _, train, val, *_ = out.splitlines()
+    assert (train.endswith("  usable"), val.endswith("  1 problems to mend")) == (True, True)
+    _, said, _ = condetr_json("data", "check", digits)
+    assert [one["usable"] for one in said["splits"].values()] == [True, False]
+    path.write_text(json.dumps(content | {"annotations": {}}))
+    status, out, _ = condetr("data", "check", digits)
+    assert status == 3
+    assert "\nval      cannot be read\n" in out
+
+
 def test_stats_count_and_draw(condetr, condetr_json, digits, tmp_path):
     _, said, _ = condetr_json("data", "stats", digits)
     assert said["train"]["pictures"] == 8
@@ -84,6 +127,71 @@ def test_show_draws_a_grid(condetr_json, digits, tmp_path):
     assert said["pictures"] == ["000000.jpg", "000002.jpg", "000003.jpg"]
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.width == 2 * 320 + 3 * 6
+
+
+def test_show_takes_all_splits(condetr, condetr_json, digits):
+    status, said, _ = condetr_json("data", "show", digits, "--split", "all", "--count", "12", "--output", "grid.png")
+    assert status == 0
+    names = [f"train/{number:06}.jpg" for number in range(8)] + [f"val/{number:06}.jpg" for number in range(4)]
+    assert said["pictures"] == names
+    status, _, err = condetr("data", "show", digits)
+    assert status == 3
+    assert "which split is meant? there are train, val (--split names one, or all for all of them)" in err
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
+def test_split_divides_all_splits_anew(condetr, condetr_json, digits, tmp_path, to):
+    words = ("--split", "all", "--shares", "train=2,val=1,test=1", "--to", to)
+    assert condetr("data", "split", digits, "parts", *words)[0] == 0
+    given, parts = read_splits(digits), read_splits(tmp_path / "parts")
+    assert {name: len(one) for name, one in parts.items()} == {"train": 6, "val": 3, "test": 3}
+    for splits in (given, parts):
+        pictures = {example.path.read_bytes() for one in splits.values() for example in one}
+        assert len(pictures) == 12
+    _, said, _ = condetr_json("data", "check", tmp_path / "parts", "--tiny", "1")
+    assert not {"leakage", "same_content"} & set(said["problems"])
+    status, _, err = condetr("data", "split", digits, "more")
+    assert (status, "all for all of them" in err) == (3, True)
+
+
+def test_a_report_is_told_once_however_many_parts(condetr, digits):
+    path = digits / "annotations/instances_train.json"
+    content = json.loads(path.read_text())
+    content["annotations"].append(dict(content["annotations"][0], id=1000, bbox=[5, 5, 0, 0]))
+    path.write_text(json.dumps(content))
+    for command in (("split", digits, "parts", "--split", "train"), ("convert", digits, "out"), ("stats", digits)):
+        _, _, err = condetr("data", *command)
+        assert err.count("1 x a box without area") == 1
+        assert "has no area" not in err
+        _, _, err = condetr(
+            "data", *command[:2], *(f"{word}-v" if word in ("parts", "out") else word for word in command[2:]), "-v"
+        )
+        assert err.count("has no area") == 1
+        assert err.count("warning") == 1
+
+
+@pytest.mark.parametrize(
+    "shares", ["train=1,train=2", "train=nan", "train=inf,val=1", "train=0,val=1", "train=-1", "a=b=c", ""]
+)
+def test_shares_that_are_none(condetr, digits, tmp_path, shares):
+    status, _, err = condetr("data", "split", digits, "parts", "--split", "train", "--shares", shares)
+    assert status == 2
+    assert "shares" in err
+    assert not (tmp_path / "parts").exists()
+
+
+def test_split_names_cannot_lead_elsewhere(condetr, digits, tmp_path):
+    status, _, err = condetr("data", "split", digits, "parts", "--split", "train", "--shares", "../up=1,val=1")
+    assert status == 2
+    assert "'../up' cannot name files" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits"]
+
+
+def test_convert_says_what_concerns_the_whole(condetr, digits, tmp_path):
+    assert condetr("data", "split", digits, "parts", "--split", "train", "--shares", "train=1")[0] == 0
+    _, _, err = condetr("data", "convert", tmp_path / "parts", "out", "--to", "yolo")
+    assert "YOLO wants val: data.yaml names the pictures of train" in err
+    assert "--masks also keeps segmentations" in err
 
 
 def test_split_divides_by_shares(condetr, digits, tmp_path):

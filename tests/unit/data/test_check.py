@@ -5,7 +5,9 @@ import pytest
 
 from condetr.core.errors import UsageError
 from condetr.data.check import check, look_at, read_leniently
+from condetr.data.detect import read_splits
 from condetr.data.reasons import Reason
+from condetr.data.report import Report
 from tests.unit.data.conftest import SIZES, good_content, picture
 
 
@@ -152,3 +154,33 @@ def test_bccd_trainval_is_no_leak(shared):
     splits, report = check(shared / "data/bccd")
     assert list(splits) == ["train", "val", "test"]
     assert report.counts == {Reason.EMPTY_BOX: 2}
+
+
+def test_a_message_names_its_file_once(tmp_path):
+    report = Report()
+    for said in (f"{tmp_path}/a.jpg does not exist", "a.jpg does not exist", "does not exist"):
+        report.add(Reason.MISSING_PICTURE, said, source=tmp_path / "a.jpg")
+    assert {str(finding) for finding in report} == {f"{tmp_path}/a.jpg: does not exist"}
+    report = Report()
+    report.add(Reason.MISSING_PICTURE, f"{tmp_path}/a.jpg does not exist", source=tmp_path / "b.json", item="image 3")
+    assert str(next(iter(report))) == f"{tmp_path}/b.json: image 3: {tmp_path}/a.jpg does not exist"
+
+
+def test_a_missing_yolo_picture_is_named_once(tmp_path):
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
+    (tmp_path / "train.txt").write_text("./images/gone.jpg\n")
+    _, report = check(tmp_path)
+    assert all(str(finding).count("gone.jpg") == 1 for finding in report.of(Reason.MISSING_PICTURE))
+    assert report.counts[Reason.MISSING_PICTURE] == 1
+
+
+def test_what_concerns_the_whole_data_set_is_counted_once(tmp_path):
+    """However many splits it has, and whoever reads them."""
+    for split in ("train", "val", "test"):
+        picture(tmp_path / f"images/{split}/{split}.png")
+        (tmp_path / f"labels/{split}").mkdir(parents=True)
+        (tmp_path / f"labels/{split}/{split}.txt").write_text("0 .5 .5 .2 .2\n")
+    keys = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))
+    (tmp_path / "data.yaml").write_text(f"path: /of/another/machine\n{keys}names: [cat]\n")
+    assert check(tmp_path)[1].counts[Reason.CONVERTED_NAME] == 1
+    assert sum(one.report.counts[Reason.CONVERTED_NAME] for one in read_splits(tmp_path).values()) == 1

@@ -1,0 +1,31 @@
+"""All splits of a data set in one."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from condetr.data.reasons import Reason
+from condetr.data.records import Dataset
+from condetr.data.report import Report
+from condetr.data.split_names import without_unions
+
+
+def merged(splits: Mapping[str, Dataset]) -> Dataset:
+    """The pictures of all splits, which share their classes, in one data set; a picture of two splits is taken once."""
+    report = Report()
+    first: dict[Path, str] = {}
+    examples = []
+    for split in without_unions(splits):
+        report.merge(splits[split].report)
+        for example in splits[split]:
+            other = first.setdefault(example.path, split)
+            if other == split:
+                examples.append(example)
+            else:
+                report.add(Reason.REPEATED_PICTURE, f"is in {split}, and in {other}", source=example.path)
+    if len({example.image_id for example in examples}) < len(examples):
+        examples = [replace(example, image_id=number) for number, example in enumerate(examples, start=1)]
+    roots = [dataset.root.absolute() for dataset in splits.values()]
+    classes = next(iter(splits.values())).classes
+    return Dataset(tuple(examples), classes, Path(os.path.commonpath(roots)), "all", report)
