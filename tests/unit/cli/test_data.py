@@ -171,7 +171,7 @@ def test_a_report_is_told_once_however_many_parts(condetr, digits):
 
 
 @pytest.mark.parametrize(
-    "shares", ["train=1,train=2", "train=nan", "train=inf,val=1", "train=0,val=1", "train=-1", "a=b=c", ""]
+    "shares", ["train=1,train=2", "train=nan", "train=inf,val=1", "train=0,val=1", "train=-1", "a=b=c"]
 )
 def test_shares_that_are_none(condetr, digits, tmp_path, shares):
     status, _, err = condetr("data", "split", digits, "parts", "--split", "train", "--shares", shares)
