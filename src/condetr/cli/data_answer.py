@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from condetr.cli.reporting import one_line
-from condetr.data.reasons import Outcome
+from condetr.data.reasons import Outcome, Reason
 from condetr.data.report import SHOWN, Report
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3  # of each kind of problem, unless more is asked for
 _CLASSES = 12  # the most frequent, likewise
+_OF_SPLITS = (Reason.NOTHING_TO_LEARN, Reason.FRACTIONS)
 _FORMATS = {"coco": "COCO", "coco-panoptic": "COCO panoptic", "yolo": "YOLO", "voc": "Pascal VOC"}
 
 
@@ -24,7 +25,7 @@ def check_text(
     lines = [
         f"format   {_FORMATS.get(layout_format, layout_format)}",
         f"classes  {_classes_text(class_counts(splits), everything=everything)}",
-        *(f"{line}  {_verdict(splits[name].report)}" for name, line in split_lines(splits).items()),
+        *(f"{line}  {_verdict(_refused(name, splits[name], report))}" for name, line in split_lines(splits).items()),
         *(f"{one_line(name):8} cannot be read" for name in unread),
         *report.lines(SHOWN if everything else EXAMPLES, more="" if everything else "; -v shows more"),
         f"{refused} problems must be mended before training" if refused else "usable",
@@ -35,7 +36,8 @@ def check_text(
 def check_data(layout_format: str, splits: "Mapping[str, Dataset]", report: Report) -> dict[str, Any]:
     """The same for programs."""
     each = {
-        name: size | {"without_objects": empty_pictures(splits[name]), "usable": not _refused(splits[name].report)}
+        name: size
+        | {"without_objects": empty_pictures(splits[name]), "usable": not _refused(name, splits[name], report)}
         for name, size in sizes(splits).items()
     }
     return {
@@ -83,10 +85,11 @@ def _classes_text(counts: Mapping[str, int], *, everything: bool) -> str:
     return f"{len(counts)}: {text}" + (f", and {more} more (-v shows all)" if more else "")
 
 
-def _verdict(report: Report) -> str:
-    refused = _refused(report)
+def _verdict(refused: int) -> str:
     return f"{refused} problems to mend" if refused else "usable"
 
 
-def _refused(report: Report) -> int:
-    return report.count_of(Outcome.REFUSED)
+def _refused(name: str, dataset: "Dataset", report: Report) -> int:
+    """Problems of a split that must be mended: those of its labels, and what is said of the split itself."""
+    whole = [one for one in report if one.reason in _OF_SPLITS and one.item == name]
+    return dataset.report.count_of(Outcome.REFUSED) + len(whole)

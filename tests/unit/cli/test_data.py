@@ -78,6 +78,9 @@ def test_each_split_has_its_verdict(condetr, condetr_json, digits):
     assert (train.endswith("  usable"), val.endswith("  1 problems to mend")) == (True, True)
     _, said, _ = condetr_json("data", "check", digits)
     assert [one["usable"] for one in said["splits"].values()] == [True, False]
+    path.write_text(json.dumps(content | {"annotations": []}))
+    _, out, _ = condetr("data", "check", digits)
+    assert "\nval            4 pictures        0 objects, 4 pictures without  1 problems to mend\n" in out
     path.write_text(json.dumps(content | {"annotations": {}}))
     status, out, _ = condetr("data", "check", digits)
     assert status == 3
