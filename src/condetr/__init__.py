@@ -34,6 +34,10 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.hf.image_auto import AutoImageProcessor as AutoImageProcessor
     from condetr.hf.image_processing import ConditionalDetrImageProcessor as ConditionalDetrImageProcessor
     from condetr.hf.image_processing import ConditionalDetrImageProcessorPil as ConditionalDetrImageProcessorPil
+    from condetr.hf.image_transforms import center_to_corners_format as center_to_corners_format
+    from condetr.hf.image_transforms import corners_to_center_format as corners_to_center_format
+    from condetr.hf.image_transforms import id_to_rgb as id_to_rgb
+    from condetr.hf.image_transforms import rgb_to_id as rgb_to_id
     from condetr.hf.models import ConditionalDetrForObjectDetection as ConditionalDetrForObjectDetection
     from condetr.hf.pipeline import pipeline as pipeline
     from condetr.hf.segmentation import ConditionalDetrForSegmentation as ConditionalDetrForSegmentation
@@ -56,6 +60,9 @@ _NAMES = {
     "condetr.hf.feature_extraction": ["ConditionalDetrFeatureExtractor"],
     "condetr.hf.image_auto": ["AutoImageProcessor"],
     "condetr.hf.image_processing": ["ConditionalDetrImageProcessor", "ConditionalDetrImageProcessorPil"],
+    "condetr.hf.image_transforms": [
+        "center_to_corners_format", "corners_to_center_format", "id_to_rgb", "rgb_to_id",
+    ],
     "condetr.hf.models": ["ConditionalDetrForObjectDetection"],
     "condetr.hf.pipeline": ["pipeline"],
     "condetr.hf.segmentation": ["ConditionalDetrForSegmentation"],

@@ -55,15 +55,28 @@ def read_weights(path: Path) -> StoredWeights:
     )
 
 
-def weights_file_in(folder: Path) -> Path:
-    for name in WEIGHTS:
+def weights_file_in(folder: Path, variant: str | None = None, *, safetensors: bool | None = None) -> Path:
+    """The weights of a folder; only those of a variant, in safetensors (True) or in pickles (False), where asked.
+
+    Raises:
+        CheckpointError: lists what there is instead.
+    """
+    asked = [name for name in WEIGHTS if safetensors is None or safetensors == (".safetensors" in name)]
+    names = asked if variant is None else [_of_variant(name, variant) for name in asked]
+    for name in names:
         if (folder / name).is_file():
             return folder / name
     loose = [entry for entry in sorted(folder.iterdir()) if entry.suffix in PICKLES]
-    if len(loose) == 1 and not (folder / "config.json").exists():
+    if len(loose) == 1 and not (folder / "config.json").exists() and variant is None and not safetensors:
         return loose[0]
     there = listed(entry.name for entry in folder.iterdir()) or "nothing"
-    raise CheckpointError(f"no weights in this folder: expected {', '.join(WEIGHTS)}, found {there}", source=folder)
+    raise CheckpointError(f"no weights in this folder: expected {', '.join(names)}, found {there}", source=folder)
+
+
+def _of_variant(name: str, variant: str) -> str:
+    """``model.fp16.safetensors``, and ``model.safetensors.index.fp16.json`` of its shards."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.{variant}.{suffix}"
 
 
 def _check_fetched(path: Path) -> None:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from condetr.checkpoints.hub import SETTINGS
 from condetr.core.errors import StorageError, UsageError, first_line_of
 
-SENT = ("config.json", "model.safetensors", "preprocessor_config.json", "README.md")
+SENT = ("config.json", "model.safetensors", "model.*.safetensors", "preprocessor_config.json", "README.md")
 
 
 def push(
@@ -15,6 +16,8 @@ def push(
     private: bool | None = None,
     token: str | bool | None = None,
     revision: str | None = None,
+    create_pr: bool = False,
+    commit_description: str | None = None,
     message: str = "Upload a Conditional DETR model",
     api: Any = None,
 ) -> str:
@@ -26,6 +29,8 @@ def push(
         private: whether a new repository is.
         token: of the hub; by default the one that ``hf auth login`` stored.
         revision: the branch.
+        create_pr: whether to ask its owners instead of changing it.
+        commit_description: of the commit, below its message.
         message: of the commit.
         api: stands in for ``huggingface_hub.HfApi``.
 
@@ -33,7 +38,7 @@ def push(
         UsageError: the folder holds no model.
         StorageError: the hub cannot be reached or refuses.
     """
-    if not (Path(folder) / "config.json").is_file():
+    if not any((Path(folder) / name).is_file() for name in SETTINGS):
         raise UsageError("holds no config.json", source=folder, hint="save the model there first")
     from huggingface_hub import HfApi
 
@@ -46,6 +51,8 @@ def push(
             allow_patterns=list(SENT),
             revision=revision,
             commit_message=message,
+            commit_description=commit_description,
+            create_pr=create_pr,
         )
     except Exception as error:  # of the hub, of the disk, or of whatever library speaks HTTP
         reason = first_line_of(error)

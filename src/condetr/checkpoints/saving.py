@@ -34,6 +34,7 @@ def save(
     preprocessing: Mapping[str, Any] | None = None,
     model_card: str | None = None,
     dtype: torch.dtype = torch.float32,
+    variant: str | None = None,
 ) -> None:
     """Write config.json, model.safetensors, README.md and, where given, preprocessor_config.json.
 
@@ -46,6 +47,7 @@ def save(
         preprocessing: the content of preprocessor_config.json.
         model_card: the README; a plain one by default.
         dtype: of the stored weights.
+        variant: what stands in the name of the weights file, as in model.fp16.safetensors.
 
     Raises:
         CheckpointError: the labels do not fit, or weights are not finite.
@@ -73,7 +75,9 @@ def save(
         raise CheckpointError(f"will not store weights that are not finite: {listed(broken)}", source=folder)
     card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
-        "model.safetensors": partial(_write_tensors, to_hub(tensors, config.backbone, layout)),
+        "model.safetensors" if variant is None else f"model.{variant}.safetensors": partial(
+            _write_tensors, to_hub(tensors, config.backbone, layout)
+        ),
         "config.json": partial(_write_json, raw),
         "README.md": partial(_write_text, card),
     }

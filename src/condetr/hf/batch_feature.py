@@ -1,7 +1,7 @@
 """What an image processor returns: a mapping that is also read by attribute and moved to a device."""
 
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,17 @@ class BatchFeature(UserDict[str, Any]):
         data: the values by name.
         tensor_type: ``"pt"`` makes every array, and every list of arrays of one shape, a tensor; ``"np"`` an
             array; ``None`` leaves them as they are.
+        skip_tensor_conversion: names of values that stay as they are in any case.
     """
 
-    def __init__(self, data: Mapping[str, Any] | None = None, tensor_type: str | None = None) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        tensor_type: str | None = None,
+        skip_tensor_conversion: Collection[str] | None = None,
+    ) -> None:
         super().__init__(data or {})
-        self.convert_to_tensors(tensor_type)
+        self.convert_to_tensors(tensor_type, skip_tensor_conversion)
 
     def __getattr__(self, name: str) -> Any:
         held = vars(self).get("data", {})  # a copy that is still being unpickled holds nothing
@@ -30,9 +36,15 @@ class BatchFeature(UserDict[str, Any]):
             raise AttributeError(f"no {name!r} here; this BatchFeature holds {', '.join(held) or 'nothing'}")
         return held[name]
 
-    def convert_to_tensors(self, tensor_type: str | None = None) -> "BatchFeature":
+    def convert_to_tensors(
+        self, tensor_type: str | None = None, skip_tensor_conversion: Collection[str] | None = None
+    ) -> "BatchFeature":
         if tensor_type is not None:
-            self.data = {name: converted(value, tensor_type, name) for name, value in self.data.items()}
+            skipped = skip_tensor_conversion or ()
+            self.data = {
+                name: value if name in skipped else converted(value, tensor_type, name)
+                for name, value in self.data.items()
+            }
         return self
 
     def to(

@@ -1,18 +1,24 @@
 """ConditionalDetrConfig: the flat config of transformers, with its names, defaults and both forms of backbone."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from condetr.checkpoints.config_json import OWN, SplitConfig, join_config, split_config
 from condetr.checkpoints.keys import Layout
 from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CheckpointError, SettingsError
+from condetr.hf.attention_choice import check_attention
 from condetr.hf.backbone_config import BackboneConfig
 from condetr.hf.labels import LABELS
+from condetr.hf.pushing import push_folder
 from condetr.hf.stored_config import EVERY_MODEL, StoredConfig
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -80,11 +86,18 @@ class ConditionalDetrConfig(StoredConfig):
 
     def __init__(self, *settings: Any, **named: Any) -> None:
         stored = {name: named.pop(name) for name in ("transformers_version", OWN) if name in named}
+        asked = bool(settings and settings[0]) or bool(named.get("use_timm_backbone"))
+        check_attention(named.pop("attn_implementation", None))
         super().__init__(*settings, **named)
         if isinstance(self.backbone_config, Mapping):
             self.backbone_config = BackboneConfig(**self.backbone_config)
         if self.backbone_config is not None:
             self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
+            if asked and not self.use_timm_backbone:
+                log.warning(
+                    "use_timm_backbone=True has no effect: backbone_config describes a %s, and wins",
+                    self.backbone_config.model_type,
+                )
         elif not self.use_timm_backbone:
             self.backbone_config = BackboneConfig(out_features=["stage4"])
         if self.source_ids is not None:
@@ -121,10 +134,30 @@ class ConditionalDetrConfig(StoredConfig):
         """The config of a network; the inverse of `split`."""
         return cls(**join_config(split))
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write config.json, which transformers 4 and 5 read as the same network."""
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  transformers' signature
+        """Write config.json, which transformers 4 and 5 read as the same network.
+
+        With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, the folder's name by default, and what else
+        `push_to_hub` takes.
+        """
+        if kwargs and not push_to_hub:
+            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
         path = Path(save_directory) / "config.json"
         write_files(path.parent, {path.name: self._write})
+        if push_to_hub:
+            self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """Upload config.json; gives the address of the commit.
+
+        Args:
+            repo_id: ``organisation/name``; made if it does not exist.
+            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
+                and ``tags`` for a model card.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(folder, repo_id, **kwargs)
 
     def _write(self, path: Path) -> None:
         path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -30,6 +30,7 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
     """
 
     numerics: ClassVar[Numerics] = "torchvision"
+    backend: ClassVar[str] = "torchvision"
     model_input_names: ClassVar[list[str]] = ["pixel_values", "pixel_mask"]
 
     def __call__(self, images: Any, *args: Any, **kwargs: Any) -> BatchFeature:
@@ -107,3 +108,4 @@ class ConditionalDetrImageProcessorPil(ConditionalDetrImageProcessor):
     """The same with the numbers of PIL and the rounding of sizes of transformers 4; no torchvision, no GPU."""
 
     numerics: ClassVar[Numerics] = "pil"
+    backend: ClassVar[str] = "pil"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import UsageError
+from condetr.hf.pushing import push_folder
 from condetr.images.decode import decode
 from condetr.images.pictures import pictures_of
 from condetr.images.resize import size_of_picture
@@ -28,6 +30,21 @@ class PicturePipeline:
         self.image_processor = image_processor
         self.device = device
         self.batch_size = batch_size
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Model and processor into one folder; ``kwargs`` are those of the model's `save_pretrained`."""
+        self.image_processor.save_pretrained(save_directory)
+        self.model.save_pretrained(save_directory, **kwargs)
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """Upload model and processor; ``kwargs`` are those of the model's `push_to_hub`."""
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(folder, repo_id, **kwargs)
 
     def _each(self, given: Any, batch_size: int | None, answers: Answers) -> Found | list[Found] | Iterator[Found]:
         """Of one picture; of each picture of a list; or, one by one, of any other iterable."""

@@ -1,6 +1,7 @@
 """``pipeline("object-detection")`` or ``("image-segmentation")``: a model and its processor, put together."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from condetr.hf.processor_settings import check_names
 from condetr.hf.segmentation_pipeline import ImageSegmentationPipeline
 from condetr.hf.stored_config import WHERE
 
+_OF_TEXT = ("tokenizer", "video_processor", "pipeline_class")
+_OF_NO_CONSEQUENCE = (*_OF_TEXT, "trust_remote_code", "framework", "num_workers")
 _MODELS: dict[str, Any] = {
     detection_pipeline.TASK: AutoModelForObjectDetection,
     segmentation_pipeline.TASK: AutoModelForImageSegmentation,
@@ -31,6 +34,10 @@ def pipeline(
     device: int | str | torch.device | None = None,
     dtype: torch.dtype | str | None = None,
     torch_dtype: torch.dtype | str | None = None,
+    device_map: Any = None,
+    config: Any = None,
+    processor: Any = None,
+    model_kwargs: Mapping[str, Any] | None = None,
     use_fast: bool | None = None,
     threshold: float | None = None,
     batch_size: int = 1,
@@ -50,6 +57,10 @@ def pipeline(
             accelerator where there is one.
         dtype: of a stored model's weights, fp32 by default.
         torch_dtype: the old name of ``dtype``.
+        device_map: another word for ``device``.
+        config: of a stored model, instead of its own.
+        processor: another name for ``image_processor``.
+        model_kwargs: what else `from_pretrained` takes, for a stored model.
         use_fast: False processes pictures with PIL.
         threshold: what a score must be above, unless a call says otherwise; by default 0.5, or 0.9 for masks.
         batch_size: how many pictures are read together, unless a call says otherwise.
@@ -57,6 +68,8 @@ def pipeline(
         mask_threshold: of segmentation.
         overlap_mask_area_threshold: of segmentation.
         where: ``revision``, ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
+            ``tokenizer``, ``video_processor`` and ``pipeline_class`` must be None; ``trust_remote_code``, ``framework``
+            and ``num_workers`` change nothing.
 
     Raises:
         UsageError: another task, no model, or a model without a processor.
@@ -74,12 +87,23 @@ def pipeline(
         raise UsageError(f"is of {segmentation_pipeline.TASK}, not of {task}", item=foreign[0])
     if model is None:
         raise UsageError("expected a model, or a folder, weights file or hub id of one", item="model")
+    where = {name: value for name, value in where.items() if name not in _OF_NO_CONSEQUENCE or _refused(name, value)}
     check_names(where, (*WHERE, *inspect.signature(pipeline).parameters), "pipeline")
-    home, processor = model, image_processor or feature_extractor
+    home, processor = model, image_processor or feature_extractor or processor
+    if device_map is not None:
+        if device is not None:
+            raise UsageError("says the same as device", item="device_map", hint="give one of them")
+        device = device_of(device_map)
     if isinstance(model, str | Path):
         place = _place_of(device)
-        model = _MODELS[task].from_pretrained(model, dtype=dtype or torch_dtype, **where)
+        options = {"dtype": dtype or torch_dtype, "config": config, **where, **(model_kwargs or {})}
+        model = _MODELS[task].from_pretrained(model, **options)
     else:
+        if config is not None or model_kwargs:
+            raise UsageError(
+                "is of a stored model, and this one is loaded already",
+                item="model_kwargs" if model_kwargs else "config",
+            )
         place = _place_of(model.device if device is None else device)
         home = model.config.name_or_path
         if dtype or torch_dtype:
@@ -94,6 +118,13 @@ def pipeline(
         limit = detection_pipeline.THRESHOLD if threshold is None else threshold
         return ObjectDetectionPipeline(model, processor, place, threshold=limit, batch_size=batch_size)
     return ImageSegmentationPipeline(model, processor, place, threshold=threshold, batch_size=batch_size, **of_masks)
+
+
+def _refused(name: str, value: Any) -> bool:
+    """Never comes back with True: what condetr has no use for may be left to its default, and no more."""
+    if value is not None and name in _OF_TEXT:
+        raise UsageError(f"is {value!r}, which a pipeline of pictures has no use for", item=name)
+    return False
 
 
 def _place_of(device: int | str | torch.device | None) -> torch.device:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from condetr.core.errors import UsageError
+from condetr.hf.attention_choice import check_attention
 from condetr.hf.outputs import ModelOutput
 from condetr.hf.recognised import recognised
 from condetr.hf.stored_model import StoredModel
@@ -51,7 +52,47 @@ class PretrainedModel(StoredModel):
         counted = [parameter for parameter in self.parameters() if parameter.requires_grad or not only_trainable]
         return sum(p.numel() for p in counted if not (exclude_embeddings and p in embeddings))
 
-    def get_encoder(self) -> Encoder:
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:  # noqa: FBT001, FBT002  transformers' signature
+        """Bytes of the weights, and of the buffers, which the frozen norms of the backbone are."""
+        held = [*self.parameters(), *(self.buffers() if return_buffers else ())]
+        return sum(tensor.nbytes for tensor in held)
+
+    def set_attn_implementation(self, attn_implementation: Any, allow_all_kernels: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  transformers' signature
+        """Check the word; "eager" and "sdpa" compute the same here.
+
+        Raises:
+            UsageError: it is another.
+        """
+        check_attention(attn_implementation)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """There are none, as in transformers.
+
+        Raises:
+            NotImplementedError: always; pictures enter by the backbone.
+        """
+        raise NotImplementedError("pictures have no embeddings; base_model.input_projection enters the encoder")
+
+    def get_output_embeddings(self) -> None:
+        """None, as in transformers: nothing is put into words."""
+
+    def enable_input_require_grads(self) -> None:
+        """Let gradients begin where the transformer does, though the backbone is frozen: adapters need it."""
+        self.disable_input_require_grads()
+        hook = self._body.input_projection.register_forward_hook(_require_grad)
+        vars(self)["_input_hook"] = hook
+
+    def disable_input_require_grads(self) -> None:
+        if (hook := vars(self).pop("_input_hook", None)) is not None:
+            hook.remove()
+
+    def tie_weights(self, **_: Any) -> None:
+        """Nothing: no two tensors here are one."""
+
+    def post_init(self) -> None:
+        """Nothing: a model is whole once it is made. Subclasses written for transformers call it."""
+
+    def get_encoder(self, modality: str | None = None) -> Encoder:  # noqa: ARG002  transformers' signature
         return self._body.encoder
 
     def get_decoder(self) -> ConditionalDecoder:
@@ -95,8 +136,10 @@ class PretrainedModel(StoredModel):
         return any(is_recomputed(layer) for layer in self._layers)
 
     # their names until transformers 5
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
-        self.activation_checkpointing_enable(gradient_checkpointing_kwargs)
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
 
     gradient_checkpointing_disable = activation_checkpointing_disable
     is_gradient_checkpointing = is_activation_checkpointing
@@ -108,3 +151,7 @@ class PretrainedModel(StoredModel):
     def _returned(self, output: Output, return_dict: bool | None) -> Output | tuple[Any, ...]:  # noqa: FBT001
         as_dict = self.config.use_return_dict if return_dict is None else return_dict
         return recognised(output) if as_dict else output.to_tuple()
+
+
+def _require_grad(_: nn.Module, _given: tuple[Any, ...], projected: torch.Tensor) -> torch.Tensor:
+    return projected.requires_grad_(True)  # noqa: FBT003  torch's signature

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from condetr.core.errors import UsageError
 from condetr.hf.annotations import labels_of_each
 from condetr.hf.batch_feature import BatchFeature
 from condetr.hf.processor_settings import AnnotationFormat, read_size, setting_of
@@ -62,6 +63,8 @@ class ProcessingSteps:
         image: Any,
         padded_size: HeightWidth | None = None,
         annotation: Mapping[str, Any] | None = None,
+        update_bboxes: bool = False,  # noqa: FBT001, FBT002  transformers' signature
+        fill: float = 0.0,
         *,
         return_pixel_mask: bool = True,
         return_tensors: str | None = None,
@@ -71,6 +74,10 @@ class ProcessingSteps:
         A list of pictures becomes a `BatchFeature`, as in transformers 4, each padded to ``padded_size`` or to the
         largest. One picture becomes (picture, mask, annotation), as in transformers 5.
         """
+        if fill or update_bboxes:
+            raise UsageError(
+                "condetr pads with zeros, and boxes stay those of the picture", item="fill" if fill else "update_bboxes"
+            )
         planes = [planes_of(picture) for picture in pictures_of(image, rescaled=False)]
         frame = None if padded_size is None else (int(padded_size[0]), int(padded_size[1]))
         pixels, real = padded(planes, Scale(), frame)
@@ -82,8 +89,15 @@ class ProcessingSteps:
         return _like(image, pixels[0]), _like(image, real[0].long()), annotation
 
     def resize_annotation(
-        self, annotation: Mapping[str, Any], orig_size: HeightWidth, target_size: HeightWidth
+        self,
+        annotation: Mapping[str, Any],
+        orig_size: HeightWidth,
+        target_size: HeightWidth,
+        threshold: float = 0.5,  # noqa: ARG002  of interpolated masks, and these never are
+        resample: Any = Image.Resampling.NEAREST,
     ) -> dict[str, Any]:
+        if setting_of("resample", resample) != Image.Resampling.NEAREST:
+            raise UsageError(f"is {resample!r}, expected NEAREST: masks are not interpolated", item="resample")
         return _changed(annotation, resize_labels, tuple(orig_size), tuple(target_size))
 
     def normalize_annotation(self, annotation: Mapping[str, Any], image_size: HeightWidth) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class StoredConfig:
     model_type: ClassVar[str]
     attribute_map: ClassVar[dict[str, str]] = {}
     synonyms: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    _attn_implementation: ClassVar[str] = "sdpa"  # code written for transformers reads it; there is no other
 
     output_attentions: bool
     output_hidden_states: bool
@@ -157,6 +158,8 @@ class StoredConfig:
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **kwargs: Any) -> Any:
         """The config of a folder, a file or a hub id, with the settings in ``kwargs`` changed; see `from_dict`.
 
+        ``revision``, ``cache_dir``, ``token``, ``force_download`` and ``local_files_only`` are of the hub.
+
         Raises:
             CheckpointError: there is none, or it is broken.
         """
@@ -164,6 +167,19 @@ class StoredConfig:
         config = cls.stored_at(find(pretrained_model_name_or_path, settings_only=True, **where).path / subfolder)
         config.name_or_path = str(pretrained_model_name_or_path)
         return config.from_dict(config.to_dict(), **kwargs)
+
+    @classmethod
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: str | Path, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings of a stored model as a dict, and what of ``kwargs`` does not say where it is."""
+        where = {name: value for name, value in kwargs.items() if name in (*WHERE, "subfolder")}
+        config = cls.from_pretrained(pretrained_model_name_or_path, **where)
+        return config.to_dict(), {name: value for name, value in kwargs.items() if name not in where}
+
+    def get_text_config(self: Config, **_: Any) -> Config:
+        """The config itself, as in transformers where a model knows no text."""
+        return self
 
     @classmethod
     def stored_at(cls: type[Config], path: Path) -> Config:

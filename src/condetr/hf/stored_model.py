@@ -12,22 +12,24 @@ from torch import Tensor, nn
 
 from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.backbone_words import why_not_transformers
+from condetr.checkpoints.files import weights_file_in
 from condetr.checkpoints.hub import find
-from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import UsageError
+from condetr.hf.attention_choice import check_attention
 from condetr.hf.configuration import ConditionalDetrConfig
 from condetr.hf.loading import load_detector
 from condetr.hf.placement import device_of, dtype_of
+from condetr.hf.pushing import push_folder
 from condetr.hf.stored_config import WHERE
 from condetr.model.detector import ConditionalDetr
 
 log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound="StoredModel")
 OF_NO_CONSEQUENCE = (  # how transformers loads and stores, which changes nothing about what
-    "attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "resume_download", "proxies",
-    "weights_only", "_fast_init", "max_shard_size", "save_function", "variant", "save_original_format",
+    "low_cpu_mem_usage", "trust_remote_code", "resume_download", "proxies", "weights_only", "_fast_init",
+    "disable_mmap", "max_shard_size", "save_function", "save_original_format", "save_peft_format",
 )  # fmt: skip
 
 
@@ -46,7 +48,9 @@ class StoredModel(nn.Module):
     @classmethod
     def from_config(cls: type[Model], config: ConditionalDetrConfig, **kwargs: Any) -> Model:
         """A fresh model, initialised as the authors do, in training mode."""
-        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+        check_attention(kwargs.pop("attn_implementation", None))
+        dtypes = kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None)
+        dtype = next((dtype for dtype in dtypes if dtype is not None), None)
         _refuse_unknown("from_config", kwargs)
         return cls(copy.deepcopy(config)).to(dtype_of(dtype))
 
@@ -64,6 +68,9 @@ class StoredModel(nn.Module):
         torch_dtype: torch.dtype | str | None = None,
         device_map: Any = None,
         subfolder: str = "",
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
+        attn_implementation: Any = None,
         **kwargs: Any,
     ) -> Any:
         """A stored model, in evaluation mode.
@@ -77,14 +84,22 @@ class StoredModel(nn.Module):
             torch_dtype: the same.
             device_map: one device, or "auto" for the accelerator where there is one.
             subfolder: where the model lies inside the folder.
+            variant: which weights of the folder, such as "fp16" for model.fp16.safetensors.
+            use_safetensors: True for these only, False for pytorch_model.bin only; by default what is there.
+            attn_implementation: "eager" or "sdpa", which are the same here.
             **kwargs: settings to change, among them ``num_labels``, ``id2label`` and ``label2id``; and ``revision``,
-                ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
+                ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub. How transformers reads
+                (``low_cpu_mem_usage``, ``weights_only``, ``disable_mmap``, ``trust_remote_code``) is taken and ignored:
+                condetr reads in one safe way.
 
         Raises:
             CheckpointError: anything about it is missing, broken, unsafe or does not fit.
         """
+        check_attention(attn_implementation)
         where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
         path = find(pretrained_model_name_or_path, **where).path / subfolder
+        if path.is_dir() and (variant is not None or use_safetensors is not None):
+            path = weights_file_in(path, variant, safetensors=use_safetensors)
         if not isinstance(config, ConditionalDetrConfig):
             config = cls.config_class.stored_at(
                 path if config is None else find(config, settings_only=True, **where).path
@@ -112,6 +127,7 @@ class StoredModel(nn.Module):
         *,
         safe_serialization: bool = True,
         push_to_hub: bool = False,
+        variant: str | None = None,
         **kwargs: Any,
     ) -> None:
         """Write config.json and model.safetensors, which condetr, transformers 4 and transformers 5 read.
@@ -124,10 +140,13 @@ class StoredModel(nn.Module):
             state_dict: the tensors to write instead of the model's, under the names of its ``state_dict()``.
             safe_serialization: False is refused, for pickles can run code.
             push_to_hub: also upload the folder.
-            **kwargs: ``repo_id``, the folder's name by default, and what else `push_to_hub` takes. How transformers
-                splits files is taken and ignored: there is one file.
+            variant: "fp16" for model.fp16.safetensors; `from_pretrained` then asks for it by the same word.
+            **kwargs: ``repo_id``, the folder's name by default, ``token``, and what else `push_to_hub` takes. How
+                transformers splits and names what it stores (``max_shard_size``, ``save_original_format``,
+                ``save_peft_format``) is taken and ignored: there is one file, which every reader knows.
         """
         kwargs = {name: value for name, value in kwargs.items() if name not in OF_NO_CONSEQUENCE}
+        token = {"token": kwargs.pop("token")} if "token" in kwargs else {}  # says something only with push_to_hub
         if kwargs and not push_to_hub:
             raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
         if not safe_serialization:
@@ -140,22 +159,31 @@ class StoredModel(nn.Module):
             found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
             detector = assembled(skeleton, found.tensors, self.dtype)
         written = cast("ConditionalDetr", detector)
-        save(save_directory, written, split.labels, source_ids=split.source_ids, flat=split.flat, dtype=self.dtype)
+        save(
+            save_directory,
+            written,
+            split.labels,
+            source_ids=split.source_ids,
+            flat=split.flat,
+            dtype=self.dtype,
+            variant=variant,
+        )
         if (reason := why_not_transformers(split.config.backbone)) is not None:
             log.warning("%s: transformers cannot load this model: %s", save_directory, reason)
         if push_to_hub:
-            _push(save_directory, **{"repo_id": Path(save_directory).name, **kwargs})
+            push_folder(save_directory, **{"repo_id": Path(save_directory).name, **token, **kwargs})
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
         """Upload the model with a model card; gives the address of the commit.
 
         Args:
             repo_id: ``organisation/name``; made if it does not exist.
-            **kwargs: ``private``, ``token``, ``revision`` and ``commit_message``.
+            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
+                and ``tags`` for the model card.
         """
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            return _push(folder, repo_id, **kwargs)
+            return push_folder(folder, repo_id, **kwargs)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -165,7 +193,3 @@ class StoredModel(nn.Module):
 def _refuse_unknown(call: str, given: Mapping[str, Any]) -> None:
     if unknown := given.keys() - set(OF_NO_CONSEQUENCE):
         raise TypeError(f"{call} has no {', '.join(sorted(unknown))}")
-
-
-def _push(folder: str | Path, repo_id: str, *, commit_message: str = "Upload a Conditional DETR", **kwargs: Any) -> str:
-    return push(folder, repo_id, message=commit_message, **kwargs)

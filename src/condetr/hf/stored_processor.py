@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from condetr.checkpoints.hub import find
@@ -13,6 +14,7 @@ from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.hf.processor_attributes import DEFAULTS, ProcessorAttributes
 from condetr.hf.processor_settings import OLD_SETTINGS, SETTINGS, check_names, under_new_names, warn_of_old_names
+from condetr.hf.pushing import push_folder
 from condetr.hf.stored_config import WHERE
 
 FILE = "preprocessor_config.json"
@@ -46,11 +48,31 @@ class StoredProcessor(ProcessorAttributes):
     def _write(self, path: Path) -> None:
         path.write_text(self.to_json_string(), encoding="utf-8")
 
-    def save_pretrained(self, save_directory: str | Path) -> list[str]:
-        """Write ``preprocessor_config.json`` into a folder, which is made where it is missing; returns its path."""
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:  # noqa: FBT001, FBT002  transformers' signature
+        """Write ``preprocessor_config.json`` into a folder, which is made where it is missing; returns its path.
+
+        With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, the folder's name by default, and what else
+        `push_to_hub` takes.
+        """
+        if kwargs and not push_to_hub:
+            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
         path = Path(save_directory) / FILE
         self.to_json_file(path)
+        if push_to_hub:
+            self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
         return [str(path)]
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """Upload ``preprocessor_config.json``; gives the address of the commit.
+
+        Args:
+            repo_id: ``organisation/name``; made if it does not exist.
+            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
+                and ``tags`` for a model card.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(folder, repo_id, **kwargs)
 
     @classmethod
     def from_dict(cls, image_processor_dict: Mapping[str, Any], **kwargs: Any) -> Any:
@@ -85,6 +107,15 @@ class StoredProcessor(ProcessorAttributes):
         processor = self.with_settings(settings)
         processor.preprocessing()
         return (processor, unused) if return_unused_kwargs else processor
+
+    @classmethod
+    def get_image_processor_dict(
+        cls, pretrained_model_name_or_path: str | Path, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings of a stored processor as a dict, and what of ``kwargs`` does not say where it is."""
+        where = {name: value for name, value in kwargs.items() if name in (*WHERE, "subfolder")}
+        processor = cls.from_pretrained(pretrained_model_name_or_path, **where)
+        return processor.to_dict(), {name: value for name, value in kwargs.items() if name not in where}
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **kwargs: Any) -> Any:

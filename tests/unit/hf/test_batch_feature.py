@@ -75,3 +75,9 @@ def test_unequal_shapes_are_refused_with_the_ways_out():
 def test_an_unknown_kind_of_tensor_is_refused():
     with pytest.raises(ValueError, match="return_tensors: unknown kind of tensor 'tf'"):
         BatchFeature({"x": [1]}, "tf")
+
+
+def test_some_values_stay_as_they_are():
+    features = BatchFeature({"a": [1, 2], "b": [3]}, "pt", skip_tensor_conversion=["b"])
+    assert torch.equal(features["a"], torch.tensor([1, 2]))
+    assert features["b"] == [3]

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from condetr.checkpoints.loading import load
 from condetr.core.errors import CheckpointError, UsageError
-from condetr.hf import stored_model
+from condetr.hf import pushing
 from condetr.hf.auto import AutoConfig, AutoModel, AutoModelForObjectDetection
 from condetr.hf.base_model import ConditionalDetrModel
 from condetr.hf.configuration import ConditionalDetrConfig
@@ -230,7 +230,7 @@ def test_push_to_hub(stored, tmp_path, monkeypatch):
         return "https://hub/commit"
 
     monkeypatch.setattr(
-        stored_model, "push", lambda folder, *args, **options: push(tmp_path.__class__(folder), *args, **options)
+        pushing, "push", lambda folder, *args, **options: push(tmp_path.__class__(folder), *args, **options)
     )
     assert model.push_to_hub("me/cats", private=True) == "https://hub/commit"
     model.save_pretrained(tmp_path / "cats", push_to_hub=True, commit_message="Cats")
