@@ -3,42 +3,35 @@
 import argparse
 import re
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from condetr.checkpoints.archive import FIRST, check_archive
 from condetr.core.errors import CheckpointError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 
 
 def read_pickle(path: Path) -> Any:
     """What ``torch.save`` stored: tensors, plain values, and ``argparse.Namespace``, the one foreign type let in.
 
     Raises:
-        CheckpointError: anything else is in it, or it is damaged.
+        CheckpointError: anything else is in it, it is damaged, or PyTorch could read another archive than was checked.
+        ModelError: there is no memory for it.
     """
-    if zipfile.is_zipfile(path):
-        _check_archive(path)
+    with path.open("rb") as file:
+        is_archive = file.read(len(FIRST)) == FIRST  # as PyTorch tells them
+    if is_archive:
+        check_archive(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about tensors that are refused later, by name
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever a damaged file leads it to
+        if is_out_of_memory(error):
+            raise out_of_memory("while it was read", source=path, hint="free memory, or use a smaller model") from error
         raise CheckpointError(_reason(str(error)), source=path) from None
-
-
-def _check_archive(path: Path) -> None:
-    """A file of torch packs without compression: a record that unpacks to more than the file is an attack."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            records = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"damaged: {error}", source=path) from None
-    if any(record.compress_type != zipfile.ZIP_STORED for record in records):
-        raise CheckpointError("holds compressed records, which torch.save never writes", source=path)
-    if sum(record.file_size for record in records) > path.stat().st_size:
-        raise CheckpointError("claims more data than the file has", source=path)
 
 
 def _reason(said: str) -> str:
