@@ -115,7 +115,8 @@ def _widened(extra: bytes, *numbers: int) -> tuple[int, ...]:
 
 
 def _check_places(file: BufferedIOBase, records: list[_Record], end: int) -> None:
-    free, names = 0, set()
+    free = 0
+    names: set[bytes] = set()
     for record in records:
         file.seek(record.start)
         mark, *_, name_size, extra_size = _LOCAL.unpack(file.read(_LOCAL.size))

@@ -1,6 +1,8 @@
 """How the libraries in use say that no memory is left: the one place that knows their words."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -32,3 +34,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 def out_of_memory(where: str, *, source: object = None, hint: str) -> ModelError:
     """The error that every command gives for it; ``where`` follows the words "out of memory"."""
     return ModelError(f"out of memory {where}", source=source, hint=hint)
+
+
+@contextmanager
+def memory_for(work: str, *, source: object = None, hint: str) -> Iterator[None]:
+    """Where there is none inside, raise the error above; ``work`` as in "decoding 64x96 pixels"."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(work, source=source, hint=hint) from error

@@ -15,6 +15,7 @@ from condetr.hf.batch_feature import BatchFeature
 from condetr.hf.processor_settings import AnnotationFormat, read_size, setting_of
 from condetr.images.batch import Scale, padded
 from condetr.images.labels import normalize_labels, pad_labels, resize_labels
+from condetr.images.options import check_positive
 from condetr.images.pictures import pictures_of
 from condetr.images.resize import planes_of, resize, size_of_picture
 from condetr.images.sizes import HeightWidth, Numerics
@@ -50,12 +51,14 @@ class ProcessingSteps:
         return _like(image, resize(picture, fitted, Image.Resampling(chosen), self.numerics))
 
     def rescale(self, image: Any, scale: float) -> Any:
-        return _like(image, torch.as_tensor(image).float() * scale)
+        return _like(image, torch.as_tensor(image).float() * setting_of("rescale_factor", scale))
 
     def normalize(self, image: Any, mean: Any, std: Any) -> Any:
         """``(image - mean) / std`` of a picture with channels first; one number a channel, or one for all."""
         centre = torch.tensor(setting_of("image_mean", mean))[:, None, None]
-        spread = torch.tensor(setting_of("image_std", std))[:, None, None]
+        deviations = setting_of("image_std", std)
+        check_positive(tuple(deviations), "image_std")
+        spread = torch.tensor(deviations)[:, None, None]
         return _like(image, (torch.as_tensor(image).float() - centre) / spread)
 
     def pad(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 
 from condetr.core.errors import SettingsError
-from condetr.images.options import flag_of, number_of, numbers_of, resample_of
+from condetr.images.options import flag_of, number_of, numbers_of, resample_of, shown
 from condetr.images.sizes import Edges, Size, pad_size_of, size_of
 
 LONGEST_EDGE = 1333  # of a size that is one number, as the authors train
@@ -91,10 +91,17 @@ def _sides(given: Any) -> Any:
     return dict(given) if hasattr(given, "shortest_edge") and not isinstance(given, Mapping) else given
 
 
+def _device_of(given: Any, name: str) -> str:
+    try:
+        return str(torch.device(given))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise SettingsError(f"is {shown(given)}: {str(error).splitlines()[0][:200]}", item=name) from None
+
+
 def _one_of(*known: str) -> Reader:
     def read(given: Any, name: str) -> str:
         if given not in known:
-            raise SettingsError(f"is {given!r}, expected one of {', '.join(known)}", item=name)
+            raise SettingsError(f"is {shown(given)}, expected one of {', '.join(known)}", item=name)
         return str(given)
 
     return read
@@ -117,7 +124,7 @@ SETTINGS: dict[str, Reader] = {  # the first ten in the order in which transform
     "data_format": _one_of("channels_first", "channels_last"),
     "input_data_format": _one_of("channels_first", "channels_last", "none"),
     "return_tensors": _one_of("pt", "np"),
-    "device": lambda given, _: str(torch.device(given)),
+    "device": lambda given, name: _device_of(given, name),
     "disable_grouping": flag_of,
 }
 OLD_SETTINGS = {"max_size": 'size["longest_edge"]', "pad_and_return_pixel_mask": "do_pad"}

@@ -10,7 +10,7 @@ from torch import Tensor
 from condetr.core.errors import DataError
 from condetr.core.shapes import PixelMask
 from condetr.images.resize import Planes
-from condetr.images.sizes import HeightWidth
+from condetr.images.sizes import HeightWidth, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,10 @@ def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) 
 
     Raises:
         DataError: a picture is larger than the frame.
+        SettingsError: the frame is larger than any may be.
     """
     height, width = frame or (max(p.shape[1] for p in pictures), max(p.shape[2] for p in pictures))
+    bounded((height, width), "pad_size" if frame else "size")
     pixels = torch.empty((len(pictures), 3, height, width), dtype=dtype_of(pictures, scale))
     mask = torch.zeros((len(pictures), height, width), dtype=torch.bool)
     for planes, slot, real in zip(pictures, pixels, mask, strict=True):

@@ -5,13 +5,12 @@ hands on the pixels alone. So a file that is accepted is decoded in time and mem
 pixels only, and nothing has to be killed.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from PIL import Image
 
 from condetr.core.errors import ImageError
-from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
+from condetr.core.out_of_memory import is_out_of_memory, memory_for
 from condetr.images.containers.header import Header, damaged
 from condetr.images.containers.reading import read_header
 from condetr.images.frames import warn_of_frames
@@ -95,12 +94,6 @@ def _explained(error: Exception, name: str) -> Exception:
     return damaged(str(error) or type(error).__name__, name)
 
 
-@contextmanager
-def _memory_for(width: int, height: int, name: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        where = f"decoding {width}x{height} pixels"
-        raise out_of_memory(where, source=name, hint="make it smaller, or lower --workers or --batch") from error
+def _memory_for(width: int, height: int, name: str) -> AbstractContextManager[None]:
+    hint = "make it smaller, or lower --workers or --batch"
+    return memory_for(f"decoding {width}x{height} pixels", source=name, hint=hint)

@@ -1,7 +1,7 @@
 """What happens to a picture between decoding and the network, as a ``preprocessor_config.json`` tells it."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import CondetrError, SettingsError, UsageError
+from condetr.core.out_of_memory import memory_for
 from condetr.images.batch import Batch, Scale, dtype_of, padded
-from condetr.images.options import flag_of, number_of, numbers_of, resample_of
+from condetr.images.options import check_positive, flag_of, number_of, numbers_of, resample_of, shown
 from condetr.images.resize import Picture, Planes, mode_of, planes_of, resize, size_of_picture
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Numerics, Size, pad_size_of, size_of
 
@@ -46,7 +47,7 @@ class Preprocessing:
             mode_of(self.resample)
         _check_numbers(self.image_mean, "image_mean", positive=False)
         _check_numbers(self.image_std, "image_std", positive=True)
-        _check_numbers((self.rescale_factor,) * 3, "rescale_factor", positive=True)
+        check_positive((self.rescale_factor,), "rescale_factor")
 
     @classmethod
     def from_dict(cls, settings: Any, *, numerics: Numerics = "torchvision", source: object = None) -> "Preprocessing":
@@ -104,9 +105,14 @@ class Preprocessing:
             UsageError: there is none.
             SettingsError: their sizes differ and ``do_pad`` is off.
             DataError: one is larger than ``pad_size``.
+            ModelError: there is no memory for them.
         """
         if not pictures:
             raise UsageError("no picture was given", item="pictures")
+        with _memory_for(len(pictures)):
+            return self._prepare(pictures)
+
+    def _prepare(self, pictures: Sequence[Picture]) -> Batch:
         resized = [self._resized(picture) for picture in pictures]
         sizes = tuple((planes.shape[1], planes.shape[2]) for planes in resized)
         if not self.do_pad and len(set(sizes)) > 1:
@@ -120,9 +126,10 @@ class Preprocessing:
         """The same without padding: one tensor a picture, each at its own size."""
         scale, prepared = self._scale(), []
         for picture in pictures:
-            planes = self._resized(picture)
-            prepared.append(torch.empty(planes.shape, dtype=dtype_of([planes], scale)))
-            scale.write(planes, prepared[-1])
+            with _memory_for(1):
+                planes = self._resized(picture)
+                prepared.append(torch.empty(planes.shape, dtype=dtype_of([planes], scale)))
+                scale.write(planes, prepared[-1])
         return prepared
 
     def _resized(self, picture: Picture) -> Planes:
@@ -156,10 +163,16 @@ _READERS: Mapping[str, Callable[[object, str], Any]] = {
 
 
 def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:
-    usable = all(math.isfinite(number) and (number > 0 or not positive) for number in numbers)
-    if len(numbers) != 3 or not usable:
+    usable = numbers_of(list(numbers), name)
+    if len(usable) != 3:
         kind = "3 numbers above 0" if positive else "3 finite numbers"
-        raise SettingsError(f"is {list(numbers)}, expected {kind}, one a channel", item=name)
+        raise SettingsError(f"is {shown(list(numbers))}, expected {kind}, one a channel", item=name)
+    if positive:
+        check_positive(usable, name)
+
+
+def _memory_for(images: int) -> AbstractContextManager[None]:
+    return memory_for(f"preparing {images} images", hint="lower the batch, or size and pad_size of the preprocessing")
 
 
 def _channels(numbers: Sequence[float]) -> Tensor:

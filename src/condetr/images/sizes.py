@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from condetr.core.errors import SettingsError
+from condetr.images.options import shown
 
+MOST_SIDE = 1_000_000  # pixels of a side, as a setting
+MOST_PIXELS = 100_000_000  # of a picture that is made: 1.2 GB as floats
 HeightWidth: TypeAlias = tuple[int, int]
 Numerics: TypeAlias = Literal["torchvision", "pil"]
 
@@ -23,6 +26,9 @@ class Edges:
     longest: int | None
 
     def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:
+        return bounded(self._fit(picture, rounding), "size")
+
+    def _fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:
         low, high = sorted(picture)
         if self.shortest is None:
             return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, picture)
@@ -46,6 +52,9 @@ class Exactly:
     height: int
     width: int
 
+    def __post_init__(self) -> None:
+        bounded((self.height, self.width), "size")
+
     def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - nothing to round
         return self.height, self.width
 
@@ -63,7 +72,7 @@ class Within:
     def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - both rules truncate
         height, width = picture
         scale = min(self.max_height / height, self.max_width / width)
-        return max(1, int(height * scale)), max(1, int(width * scale))
+        return bounded((max(1, int(height * scale)), max(1, int(width * scale))), "size")
 
     def to_dict(self) -> dict[str, int]:
         return {"max_height": self.max_height, "max_width": self.max_width}
@@ -94,7 +103,7 @@ def size_of(given: object, *, longest: int | None = None, field: str = "size") -
     if isinstance(given, int) and not isinstance(given, bool):
         return Edges(_side(given, field), longest if longest is None else _side(longest, "max_size"))
     if isinstance(given, list | tuple) and len(given) == 2:
-        return Exactly(_side(given[0], field), _side(given[1], field))
+        return _named(Exactly, field, height=_side(given[0], field), width=_side(given[1], field))
     if isinstance(given, Mapping):
         sides = {name: side for name, side in given.items() if side is not None}
         form = _FORMS.get(frozenset(sides))
@@ -106,24 +115,45 @@ def size_of(given: object, *, longest: int | None = None, field: str = "size") -
             )
             return Edges(shortest, longest)
         if form is not None:
-            return form(**{name: _side(side, f"{field}.{name}") for name, side in sides.items()})
-    raise SettingsError(f"is {given!r}, expected {_EXPECTED}", item=field)
+            return _named(form, field, **{name: _side(side, f"{field}.{name}") for name, side in sides.items()})
+    raise SettingsError(f"is {shown(given)}, expected {_EXPECTED}", item=field)
 
 
 def pad_size_of(given: object, name: str) -> Exactly:
     """The one form that a frame to pad to can have: {height, width}."""
     size = size_of(given, field=name)
     if not isinstance(size, Exactly):
-        raise SettingsError(f"is {given!r}, expected {{height, width}}", item=name)
+        raise SettingsError(f"is {shown(given)}, expected {{height, width}}", item=name)
     return size
 
 
 def _side(given: object, field: str) -> int:
     if isinstance(given, float) and given.is_integer():
         given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        raise SettingsError(f"is {given!r}, expected a whole number of pixels of at least 1", item=field)
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_SIDE:
+        reason = f"is {shown(given)}, expected a whole number of pixels from 1 to {MOST_SIDE}"
+        raise SettingsError(reason, item=field)
     return given
+
+
+def _named(form: type[Size], field: str, **sides: int) -> Size:
+    try:
+        return form(**sides)
+    except SettingsError as error:
+        raise SettingsError(error.reason, item=field) from None
+
+
+def bounded(size: HeightWidth, field: str) -> HeightWidth:
+    """The same size.
+
+    Raises:
+        SettingsError: it has more pixels than anything is made of.
+    """
+    height, width = size
+    if height * width > MOST_PIXELS:
+        reason = f"makes {height}x{width} (height x width) of an image, more than {MOST_PIXELS} pixels"
+        raise SettingsError(reason, item=field, hint="lower it")
+    return size
 
 
 def _kept(short: int, long: int, picture: HeightWidth) -> HeightWidth:

@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from condetr.core.errors import DataError, SettingsError, UsageError
+from condetr.core.errors import DataError, ModelError, SettingsError, UsageError
+from condetr.hf.image_processing import ConditionalDetrImageProcessor
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from tests.unit.images.pictures import noise
@@ -157,3 +158,83 @@ def test_a_file_that_is_no_object_is_refused():
 def test_filters_can_be_named_as_torchvision_names_them():
     assert Preprocessing.from_dict({"resample": "bicubic"}).resample == Image.Resampling.BICUBIC
     assert Preprocessing.from_dict({"resample": "nearest-exact"}).resample == Image.Resampling.NEAREST
+
+
+HUGE = [1] * 10_000
+UNBOUNDED = [
+    {"size": {"height": 100_000, "width": 100_000}},
+    {"size": {"height": 1_000_001, "width": 1}},
+    {"size": {"shortest_edge": 10**300}},
+    {"size": 2**62},
+    {"size": HUGE},
+    {"size": {"a" * 10_000: 1}},
+    {"pad_size": {"height": 100_000, "width": 100_000}},
+    {"pad_size": {"height": 10**12, "width": 1}},
+    {"image_mean": [1e300, 0, 0]},
+    {"image_mean": [10**400, 0, 0]},
+    {"image_mean": HUGE},
+    {"image_mean": float("nan")},
+    {"image_std": [1e-300, 1, 1]},
+    {"image_std": [1e300, 1, 1]},
+    {"image_std": 0},
+    {"image_std": [float("inf"), 1, 1]},
+    {"rescale_factor": 1e300},
+    {"rescale_factor": 1e-300},
+    {"rescale_factor": 10**400},
+    {"rescale_factor": 0},
+    {"rescale_factor": HUGE},
+    {"resample": HUGE},
+    {"do_resize": "x" * 10_000},
+]
+
+
+@pytest.mark.parametrize("settings", UNBOUNDED, ids=lambda settings: str(settings)[:40])
+def test_settings_that_no_memory_or_number_holds_are_refused_in_a_short_line(settings):
+    (name,) = settings
+    for read in (Preprocessing.from_dict, lambda settings: ConditionalDetrImageProcessor(**settings)):
+        with pytest.raises(SettingsError) as caught:
+            read(settings)
+        assert caught.value.item.startswith(name)
+        assert len(str(caught.value)) < 400
+    with pytest.raises(SettingsError) as caught:
+        ConditionalDetrImageProcessor()(noise(8, 8), **settings)
+    assert caught.value.item.startswith(name)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [{"shortest_edge": 800}, {"max_height": 10**6, "max_width": 10**6}, {"longest_edge": 10**6}],
+    ids=str,
+)
+def test_an_image_that_would_come_out_too_large_is_refused(size):
+    image = Image.new("RGB", (1, 5000) if "shortest_edge" in size else (50, 50))
+    with pytest.raises(SettingsError, match=r"size: makes \d+x\d+ .* more than 100000000 pixels"):
+        Preprocessing.from_dict({"size": size}).prepare([image])
+    with pytest.raises(SettingsError, match="more than 100000000 pixels"):
+        ConditionalDetrImageProcessor().resize(image, size)
+
+
+def test_steps_called_alone_have_the_same_bounds():
+    processor = ConditionalDetrImageProcessor()
+    with pytest.raises(SettingsError, match="pad_size"):
+        processor.pad(noise(8, 8), (100_000, 100_000))
+    with pytest.raises(SettingsError, match="image_std"):
+        processor.normalize(torch.zeros(3, 2, 2), 0, 0)
+    with pytest.raises(SettingsError, match="rescale_factor"):
+        processor.rescale(torch.zeros(3, 2, 2), 1e300)
+
+
+@pytest.mark.parametrize("extreme", [1e-9, 1e9])
+def test_what_is_accepted_stays_finite(extreme):
+    settings = {"image_mean": [-1e9, 0, 1e9], "image_std": [extreme] * 3, "rescale_factor": 1 / extreme}
+    assert Preprocessing.from_dict(settings).prepare([noise(8, 8)]).pixels.isfinite().all()
+
+
+def test_no_memory_for_a_batch_is_said_so(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(torch, "empty", fail)
+    for prepare in (Preprocessing().prepare, Preprocessing().prepare_each):
+        with pytest.raises(ModelError, match="out of memory preparing"):
+            prepare([noise(8, 8)])
