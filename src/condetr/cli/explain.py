@@ -122,7 +122,7 @@ def _line(one: "Explanation") -> str:
         f"{number + 1} {head['region']}" for number, head in enumerate(one.to_dict(maps=False)["layers"][-1]["heads"])
     )
     name = " ".join(one.detection.name.split())
-    return f"{one.number}: {name} {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
+    return f"{one.number}: {name}, score {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
 
 
 def _point_of(text: str) -> tuple[float, float]:

@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from condetr.data.classes import Classes
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Box, Dataset, Example
-from condetr.images.colours import Colour, colour_of, ink_on, shades_of
+from condetr.images.colours import Colour, colour_of, shades_of
 from condetr.images.decode import decode
 from condetr.images.labels import resized_bits
+from condetr.images.marks import Taken, captioned, font_of, paint_box, paint_tag
 from condetr.images.tint import tinted
 
 _GAP = 6  # pixels between pictures
@@ -21,14 +22,19 @@ _LARGEST_SCALE = 3.0  # a small picture is enlarged until its boxes can be told 
 def grid(
     dataset: Dataset, positions: Iterable[int], *, masks: bool = False, columns: int = 4, side: int = 320
 ) -> Image.Image:
-    """The pictures at these positions, each fitted into a square of ``side`` pixels. Crowds are gray.
+    """The pictures at these positions, each fitted into a square of ``side`` pixels, its name below. Crowds are gray.
 
     With ``masks``, of a data set that was read with them, objects are tinted; stuff has no box.
 
     Raises:
         ImageError: a picture cannot be decoded.
     """
-    tiles = [_tile(dataset[position], dataset.classes, side, masks=masks) for position in positions]
+    chosen = [dataset[position] for position in positions]
+    names = [dataset.name_of(example) for example in chosen]
+    tiles = [
+        captioned(_tile(example, dataset.classes, side, masks=masks), name, width=side)
+        for example, name in zip(chosen, names, strict=True)
+    ]
     columns = max(1, min(columns, len(tiles)))
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
     heights = [max(tile.height for tile in row) for row in rows]
@@ -56,15 +62,19 @@ def _tile(example: Example, classes: Classes, side: int, *, masks: bool) -> Imag
     )
     if masks:
         tile = _tinted(tile, example)
-    canvas = ImageDraw.Draw(tile)
-    font = ImageFont.load_default(max(10, side // 36))
-    for one in example.crowds:
-        _mark(canvas, _scaled(one.box, scale), f"{names[one.label]} (crowd)", _CROWD, font)
-    for one in example.objects:
-        if masks and one.label in classes.stuff:
-            continue
-        _mark(canvas, _scaled(one.box, scale), names[one.label], colour_of(one.label), font)
+    marks = [(one.box, f"{names[one.label]} (crowd)", _CROWD) for one in example.crowds]
+    boxed = (one for one in example.objects if not (masks and one.label in classes.stuff))
+    marks += [(one.box, names[one.label], colour_of(one.label)) for one in boxed]
+    paint_marks(tile, [(_scaled(box, scale), name, colour) for box, name, colour in marks], max(10, side // 36))
     return tile
+
+
+def paint_marks(tile: Image.Image, marks: Iterable[tuple[Box, str, Colour]], size: int) -> None:
+    """Boxes, each with its name above it."""
+    font, taken = font_of(size), Taken()
+    for box, name, colour in marks:
+        paint_box(tile, box, colour)
+        paint_tag(tile, (min(box[0], box[2]), min(box[1], box[3])), name, colour, font, taken)
 
 
 def _tinted(tile: Image.Image, example: Example) -> Image.Image:
@@ -73,20 +83,6 @@ def _tinted(tile: Image.Image, example: Example) -> Image.Image:
     bits = resized_bits(each, (tile.height, tile.width)).numpy()
     largest_first = np.argsort([-one.sum() for one in bits], kind="stable").tolist()
     return tinted(tile, ((bits[place], colours[place]) for place in largest_first))
-
-
-def _mark(
-    canvas: ImageDraw.ImageDraw,
-    box: Box,
-    name: str,
-    colour: Colour,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> None:
-    canvas.rectangle(box, outline=colour, width=2)
-    left, top, right, bottom = canvas.textbbox((box[0], box[1]), name, font=font, anchor="lb")
-    down = max(0.0, -top)  # into the picture again, where the box is at its upper edge
-    canvas.rectangle((left - 1, top + down, right + 1, bottom + down), fill=colour)
-    canvas.text((box[0], box[1] + down), name, fill=ink_on(colour), font=font, anchor="lb")
 
 
 def _scaled(box: Box, scale: float) -> Box:

@@ -37,7 +37,9 @@ class Curves:
     by_class: dict[str, Curve]
 
     def mean_precision(self) -> tuple[float, ...]:
-        """Over the classes, at each recall."""
+        """Over the classes, at each recall; 0 without a class."""
+        if not self.by_class:
+            return (0.0,) * len(RECALLS)
         return tuple(np.mean([curve.precision for curve in self.by_class.values()], axis=0).tolist())
 
     def to_dict(self) -> dict[str, Any]:

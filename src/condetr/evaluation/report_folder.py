@@ -3,21 +3,24 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from condetr.core.errors import StorageError
+from condetr.core.errors import StorageError, first_line_of
 from condetr.data.output_folder import OutputFolder
 from condetr.evaluation.charts import confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
-from condetr.evaluation.worst import worst_pictures
+from condetr.evaluation.worst import worst_pictures, worst_rows
 
+_logger = logging.getLogger(__name__)
 REPORT, PREDICTIONS = "report.json", "predictions.json"
 
 
@@ -33,21 +36,40 @@ def write_report(report: Report, folder: str | Path) -> Path:
     write_predictions(
         output.place(PREDICTIONS), report.dataset, report.found, report.runs, report.boxes, boxed=report.boxed
     )
+    charts: dict[str, Callable[[], Image.Image | None]] = {}
     if report.per_class is not None:
         output.write("per_class.csv", _per_class_csv(report))
     if report.panoptic is not None:
         output.write("panoptic.csv", _panoptic_csv(report.panoptic))
     if report.curves is not None:
-        _save(curves_chart(report.curves), output.place("pr.png"))
+        charts["pr.png"] = partial(curves_chart, report.curves)
     if report.confusion is not None:
         output.write("confusion.csv", _confusion_csv(report))
-        _save(confusion_chart(report.confusion), output.place("confusion.png"))
+        charts["confusion.png"] = partial(confusion_chart, report.confusion)
     if report.errors is not None:
-        _save(errors_chart(report.errors), output.place("errors.png"))
-        worst = worst_pictures(report.dataset, report.found, threshold=report.errors.threshold)
-        if worst is not None:
-            _save(worst, output.place("worst.jpg"))
+        charts["errors.png"] = partial(errors_chart, report.errors)
+        threshold = report.errors.threshold
+        rows = worst_rows(report.dataset, report.found, threshold=threshold)
+        if rows:
+            output.write("worst.csv", _table(rows))
+            charts["worst.jpg"] = partial(worst_pictures, report.dataset, report.found, threshold=threshold)
+    _paint(charts, output)
     return output.path
+
+
+def _paint(charts: Mapping[str, Callable[[], Image.Image | None]], output: OutputFolder) -> None:
+    """What cannot be painted is left out and told at once: the numbers are right all the same."""
+    failed = {}
+    for name, paint in charts.items():
+        try:
+            chart = paint()
+        except Exception as error:
+            failed[name] = first_line_of(error)
+        else:
+            if chart is not None:
+                _save(chart, output.place(name))
+    if failed:
+        _logger.warning("not painted: %s", "; ".join(f"{name} ({said})" for name, said in failed.items()))
 
 
 def _per_class_csv(report: Report) -> str:

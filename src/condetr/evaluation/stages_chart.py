@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.evaluation.plot import FAINT, INK, PAPER, font_of
+from condetr.evaluation.plot import FAINT, INK, PAPER
 from condetr.evaluation.stages import STEPS, Row
 from condetr.images.colours import Colour
+from condetr.images.marks import font_of
 
 _COLOURS: dict[str, Colour] = {
     "decode": (214, 120, 40),

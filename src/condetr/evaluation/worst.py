@@ -1,20 +1,23 @@
 """The pictures with most errors, side by side; every box has the colour of what it is."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
-from PIL import Image, ImageDraw, ImageFont
+from jaxtyping import Float64, Int64
+from PIL import Image, ImageDraw
 
+from condetr.core.errors import ImageError
 from condetr.data.records import Dataset
 from condetr.evaluation.charts import KIND_COLOURS
 from condetr.evaluation.columns import Found, Truth, found_of, truth_of
 from condetr.evaluation.judgement import ERRORS, Judgement, Kind, judge
-from condetr.evaluation.plot import INK, PAPER
-from condetr.images.colours import Colour, ink_on
+from condetr.evaluation.plot import FAINT, INK, PAPER
+from condetr.images.colours import Colour
 from condetr.images.decode import decode
 from condetr.images.detections import Detections
+from condetr.images.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
 
 _GAP, _HEAD = 8, 34
 _LARGEST_SCALE = 3.0  # a small picture is enlarged until its boxes can be told apart
@@ -36,22 +39,50 @@ def worst_pictures(
     columns: int = 4,
     side: int = 320,
 ) -> Image.Image | None:
-    """Those with most errors among detections above ``threshold``; None where there is no error.
-
-    Raises:
-        ImageError: a picture cannot be decoded any more.
-    """
-    truth, found = truth_of(dataset), found_of(detections)
-    found = found.where(found.scores > threshold)
-    judged = judge(truth, found)
-    wrong = np.bincount(found.pictures[np.isin(judged.kinds, ERRORS)], minlength=len(dataset))
-    wrong += np.bincount(truth.pictures[judged.missed], minlength=len(dataset))
+    """Those with most errors among detections above ``threshold``, their names below; None where there is no error."""
+    truth, found, judged = _judged(dataset, detections, threshold)
+    wrong = _errors_by_picture(truth, found, judged, len(dataset)).sum(axis=1)
     chosen = [position for position in np.argsort(-wrong, kind="stable")[:shown].tolist() if wrong[position]]
     if not chosen:
         return None
-    marks = [list(_marks(position, dataset.classes.names, truth, found, judged)) for position in chosen]
-    tiles = [_tile(decode(dataset[position].path), one, side) for position, one in zip(chosen, marks, strict=True)]
+    tiles = []
+    for position in chosen:
+        marks = list(_marks(position, dataset.classes.names, truth, found, judged))
+        name, tile = dataset.name_of(dataset[position]), _tile(dataset[position].path, marks, side)
+        count = f"{wrong[position]} error{'s' if wrong[position] > 1 else ''}"
+        about = f"{name}: {'cannot be read any more' if tile is None else count}"
+        tiles.append(captioned(tile or Image.new("RGB", (side, side // 2), FAINT), about, width=side))
     return _sheet(tiles, columns=min(columns, len(tiles)), side=side)
+
+
+def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold: float) -> list[dict[str, Any]]:
+    """The pictures with errors, the worst first: how many of each kind, and the highest score of a wrong detection."""
+    truth, found, judged = _judged(dataset, detections, threshold)
+    counts = _errors_by_picture(truth, found, judged, len(dataset))
+    highest = np.full(len(dataset), -np.inf)
+    is_wrong = np.isin(judged.kinds, ERRORS)
+    np.maximum.at(highest, found.pictures[is_wrong], found.scores[is_wrong])
+    rows = []
+    for position in np.argsort(-counts.sum(axis=1), kind="stable").tolist():
+        if counts[position].any():
+            kinds = dict(zip((kind.word for kind in ERRORS), counts[position].tolist(), strict=True))
+            total = {"errors": sum(kinds.values()), "false": sum(kinds.values()) - kinds[Kind.MISSED.word]}
+            score = float(highest[position]) if np.isfinite(highest[position]) else None
+            rows.append({"file": dataset.name_of(dataset[position])} | total | kinds | {"highest_score": score})
+    return rows
+
+
+def _judged(dataset: Dataset, detections: Sequence[Detections], threshold: float) -> tuple[Truth, Found, Judgement]:
+    truth, found = truth_of(dataset), found_of(detections)
+    found = found.where(found.scores > threshold)
+    return truth, found, judge(truth, found)
+
+
+def _errors_by_picture(
+    truth: Truth, found: Found, judged: Judgement, pictures: int
+) -> Int64[np.ndarray, "pictures kinds"]:
+    of_detections = [np.bincount(found.pictures[judged.kinds == kind], minlength=pictures) for kind in ERRORS[:-1]]
+    return np.stack([*of_detections, np.bincount(truth.pictures[judged.missed], minlength=pictures)], axis=1)
 
 
 def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judged: Judgement) -> Iterator[_Mark]:
@@ -60,7 +91,7 @@ def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judg
     for row in np.flatnonzero((found.pictures == position) & (judged.kinds != Kind.IGNORED))[::-1]:
         kind, name = Kind(judged.kinds[row]), names[found.labels[row]]
         instead = f" for {names[truth.labels[judged.about[row]]]}" if kind is Kind.CLASSIFICATION else ""
-        yield _Mark(_corners(found.boxes[row]), f"{name}{instead} {found.scores[row]:.2f}", _COLOURS[kind.word])
+        yield _Mark(_corners(found.boxes[row]), scored(f"{name}{instead}", found.scores[row]), _COLOURS[kind.word])
 
 
 def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
@@ -68,19 +99,20 @@ def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
     return [x, y, x + width, y + height]
 
 
-def _tile(picture: Image.Image, marks: Sequence[_Mark], side: int) -> Image.Image:
+def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
+    """None where the picture cannot be decoded any more."""
+    try:
+        picture = decode(path)
+    except ImageError:
+        return None
     scale = min(side / max(picture.size), _LARGEST_SCALE)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     tile = picture.resize(size, Image.Resampling.LANCZOS)
-    pen, font = ImageDraw.Draw(tile), ImageFont.load_default(11)
+    font, taken = font_of(11), Taken()
     for mark in marks:
-        x1, y1, x2, y2 = (float(edge) * scale for edge in mark.box)
-        x1, y1 = min(max(x1, 0), tile.width - 1), min(max(y1, 0), tile.height - 1)
-        pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=mark.colour, width=2)
-        left, top, right, bottom = pen.textbbox((x1, y1), mark.text, font=font, anchor="lb")
-        aside, down = min(0.0, tile.width - right - 1), max(0.0, -top)  # into the picture
-        pen.rectangle((left + aside - 1, top + down, right + aside + 1, bottom + down), fill=mark.colour)
-        pen.text((x1 + aside, y1 + down), mark.text, fill=ink_on(mark.colour), font=font, anchor="lb")
+        box = [edge * scale for edge in mark.box]
+        paint_box(tile, box, mark.colour)
+        paint_tag(tile, (box[0], box[1]), mark.text, mark.colour, font, taken)
     return tile
 
 
@@ -89,7 +121,7 @@ def _sheet(tiles: Sequence[Image.Image], *, columns: int, side: int) -> Image.Im
     heights = [max(tile.height for tile in row) for row in rows]
     width = max(columns * (side + _GAP) + _GAP, 2 * side)
     sheet = Image.new("RGB", (width, _HEAD + sum(heights) + len(rows) * _GAP), PAPER)
-    pen, font, left = ImageDraw.Draw(sheet), ImageFont.load_default(14), float(_GAP)
+    pen, font, left = ImageDraw.Draw(sheet), font_of(14), float(_GAP)
     for word, colour in _COLOURS.items():
         pen.rectangle((left, 10, left + 12, 22), fill=colour)
         pen.text((left + 17, 16), word, fill=INK, font=font, anchor="lm")

@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 from condetr.explain.evidence import Box, Evidence, HeadMaps, Map
 from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point, share_inside
 from condetr.explain.regions import ordered, region_of, regions_of
-from condetr.explain.sheet import INK, PAPER, Row, beside, font_of, legend, page, table
+from condetr.explain.sheet import INK, PAPER, Row, beside, legend, page, table
 from condetr.explain.window import Window
+from condetr.images.marks import font_of, one_line
 
 _BROAD = 1240  # pixels for the tiles of a row, all in all
 _LARGEST, _SMALLEST = 190, 110  # edge of a tile
@@ -71,8 +72,7 @@ def encoder(one: Evidence) -> Image.Image:
 
 def named(one: Evidence) -> str:
     """The class, without what would break the line, and not longer than a title takes."""
-    name = " ".join(one.detection.name.split())
-    return f"“{name if len(name) <= 40 else name[:39] + '…'}”"
+    return f"“{one_line(one.detection.name, 40)}”"
 
 
 class _Asked(NamedTuple):

@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw
 
 from condetr.explain.evidence import Box, Map, Point
 from condetr.explain.window import Window
+from condetr.images.marks import paint_box
 
 _DIMMED = 0.42  # brightness of the picture below the heat
 _WHITE, _BLACK, POINT = (255, 255, 255), (0, 0, 0), (70, 220, 255)
@@ -48,11 +49,7 @@ def share_inside(weights: Map, cell: tuple[float, float], window: Window) -> flo
 def mark_box(tile: Image.Image, box: Box, window: Window, *, width: int = 1) -> None:
     scale = window.scale(max(tile.size))
     (x1, y1), (x2, y2) = window.at((box[0], box[1]), scale), window.at((box[2], box[3]), scale)
-    pen = ImageDraw.Draw(tile)
-    x1, x2 = (min(max(x, 0), tile.width - 1) for x in (x1, x2))
-    y1, y2 = (min(max(y, 0), tile.height - 1) for y in (y1, y2))
-    pen.rectangle((x1 - 1, y1 - 1, max(x2, x1) + 1, max(y2, y1) + 1), outline=_BLACK, width=width + 2)
-    pen.rectangle((x1, y1, max(x2, x1), max(y2, y1)), outline=_WHITE, width=width)
+    paint_box(tile, (x1 - 1, y1 - 1, x2 + 1, y2 + 1), _WHITE, width=width, rim=_BLACK)
 
 
 def mark_point(tile: Image.Image, point: Point, window: Window, *, radius: int = 4) -> None:

@@ -11,6 +11,7 @@ from condetr.explain.sheet import Tile, beside, grid, legend, page
 from condetr.explain.window import Window
 from condetr.images.detections import Detections
 from condetr.images.draw import draw
+from condetr.images.marks import scored
 
 _MOST = 24  # more cannot be told apart at a glance
 _PICTURE, _TILE = 460, 170
@@ -45,4 +46,4 @@ def _tile(one: Evidence) -> Tile:
     tile = heated(dimmed(cut(one.picture, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
     mark_box(tile, one.detection.box, window)
     mark_point(tile, one.reference_point, window)
-    return Tile(tile, f"#{one.number}: {named(one)} {one.detection.score:.2f}")
+    return Tile(tile, f"#{one.number}: {scored(named(one), one.detection.score)}")

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from condetr.explain.heat import SCALE, paint_point
+from condetr.images.marks import font_of
 
 INK, QUIET, PAPER = (30, 30, 30), (105, 105, 105), (255, 255, 255)
 MARGIN, GAP = 18, 6
@@ -19,12 +20,6 @@ class Row:
     said: Sequence[str]
     tiles: Sequence[Image.Image]
     below: Sequence[str] = field(default=())  # a word under each tile
-
-
-def font_of(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
-    return font
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> Image.Image:

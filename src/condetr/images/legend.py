@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from condetr.images.colours import Colour
+from condetr.images.marks import font_of, one_line
 
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 _LONGEST_NAME = 40
@@ -12,12 +13,11 @@ _LONGEST_NAME = 40
 
 def with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> Image.Image:
     """The picture with as many lines of names and colours below it as they need at its width."""
-    font = ImageFont.load_default(max(11, round(min(picture.size) / 32)))
-    assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
+    font = font_of(max(11, round(min(picture.size) / 32)))
     high = sum(font.getmetrics()) + 4
     places, left, line = [], 0.0, 0
     for name, colour in entries:
-        text = " ".join(name.split())[:_LONGEST_NAME]
+        text = one_line(name, _LONGEST_NAME)
         wide = high + font.getlength(text) + high / 2
         if left and left + wide > picture.width:
             left, line = 0.0, line + 1

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
+from condetr.images.marks import font_of
 from condetr.training.metrics_log import Row
 
 Line: TypeAlias = Sequence[tuple[float, float]]
@@ -14,6 +15,7 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 28, 40, 36
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
 COLOURS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 160), (0, 125, 135)  # dark on white
+_LARGEST = 1e100  # beyond which a number is a fault
 FINER = 2  # drawn larger and shrunk: smooth lines
 PANELS = {
     "loss": ("loss",),
@@ -37,19 +39,24 @@ def curves_of(rows: Sequence[Row]) -> Image.Image:
 
 
 def _lines(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Line]:
-    points = {name: [(float(row["step"]), float(row[name])) for row in rows if name in row] for name in names}
-    return {name: [(x, y) for x, y in line if y is not None and math.isfinite(y)] for name, line in points.items()}
+    points = {name: [(_shown(row.get("step")), _shown(row.get(name))) for row in rows] for name in names}
+    return {name: [(x, y) for x, y in line if x is not None and y is not None] for name, line in points.items()}
+
+
+def _shown(value: object) -> float | None:
+    """Unless it is no number that a chart has a place for."""
+    return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else None
 
 
 def _chart(title: str, lines: Mapping[str, Line]) -> Image.Image:
     chart = Image.new("RGB", (WIDTH * FINER, HEIGHT * FINER), PAPER)
     pen = ImageDraw.Draw(chart)
-    font = ImageFont.load_default(13 * FINER)
+    font = font_of(13 * FINER)
     pen.text((LEFT * FINER, 12 * FINER), title, fill=INK, font=font)
     points = [point for line in lines.values() for point in line]
     if points:
         xs, ys = zip(*points, strict=True)
-        across, up = _ticks(0.0, max(xs)), _ticks(min(0.0, *ys), max(ys))
+        across, up = _ticks(min(0.0, *xs), max(0.0, *xs)), _ticks(min(0.0, *ys), max(0.0, *ys))
         at = _Scale(across, up)
         _draw_frame(pen, font, across, up, at)
         left = WIDTH - RIGHT
@@ -75,7 +82,7 @@ class _Scale:
 
 def _draw_frame(
     pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: ImageFont.FreeTypeFont,
     across: Sequence[float],
     up: Sequence[float],
     at: _Scale,
@@ -100,8 +107,10 @@ def _draw_line(pen: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], 
 
 def _ticks(low: float, high: float) -> list[float]:
     """Four to nine round numbers that span both."""
-    span = (high - low) or 1.0
+    span = high - low
+    if span < 1e-100:
+        span = 1.0
     unit = 10.0 ** math.floor(math.log10(span))
     step = next(unit * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2) if span / (unit * part) <= 8)
     first, last = math.floor(low / step + 1e-9), math.ceil((low + span) / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from condetr.model.detector import ConditionalDetr
-from condetr.training.curves import curves_of
 from condetr.training.events import Say, Stepped, Warned
 from condetr.training.metrics_log import MetricsLog, Row
 from condetr.training.processes import Processes
@@ -70,9 +69,11 @@ class Journal:
             self._say(Warned(said))
             self._is_diagnosed = True
         if is_last or time.monotonic() - self._drawn > REDRAW:
-            self._showcase.show_curves(curves_of(self._log.rows))
+            self._showcase.show_curves(self._log.rows)
             self._showcase.show_predictions(detector)
             self._drawn = time.monotonic()
+        if is_last:
+            self._showcase.sum_up()
 
     def _means(self) -> dict[str, float]:
         """Of the steps since the last row, over all processes."""

@@ -1,7 +1,6 @@
 """Pictures for a person to look at: what the network is shown, and what it says about pictures it never saw."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -11,18 +10,24 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.boxes import cxcywh_to_xyxy
+from condetr.core.errors import first_line_of
 from condetr.core.records import Target
 from condetr.core.shapes import PixelMask
 from condetr.data.batches import TrainingBatch
-from condetr.data.records import Box, Dataset
+from condetr.data.object_masks import object_masks
+from condetr.data.records import Box, Dataset, Example
 from condetr.images.decode import decode
 from condetr.images.detection import Detection
 from condetr.images.detections import Detections
 from condetr.images.draw import draw, draw_segments
+from condetr.images.marks import captioned
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.finding import Task
 from condetr.prediction.predictor import Predictor
+from condetr.training.curves import curves_of
+from condetr.training.events import Say, Warned, nobody_listens
+from condetr.training.metrics_log import Row
 from condetr.training.run_folder import RunFolder
 
 Masks: TypeAlias = Bool[Tensor, "objects _height _width"]
@@ -33,10 +38,11 @@ GAP = 8
 COLUMNS = 4
 SHOWN = 8  # pictures
 THRESHOLD = 0.3
+FEWEST, MOST = 3, 50  # detections of a picture: shown however low they score, and shown at all
 
 
 class Showcase:
-    """Writes pictures into a run folder; a full disk leaves it without, which the log complains about."""
+    """Writes pictures into a run folder. What cannot be painted or written is told once, and never ends a run."""
 
     def __init__(
         self,
@@ -45,8 +51,10 @@ class Showcase:
         labels: Mapping[int, str],
         unseen: Dataset | None,
         task: Task = "detect",
+        say: Say = nobody_listens,
     ) -> None:
         """``unseen`` are pictures to show predictions of."""
+        self._say, self._failed = say, 0
         self._folder, self._preprocessing, self._labels, self._unseen = folder, preprocessing, labels, unseen
         self._task = task
 
@@ -54,24 +62,32 @@ class Showcase:
         """The same batches; those of the first step are shown as the network sees them."""
         for number, batches in enumerate(feed):
             if number == 0:
-                sheet = sheet_of_batches(batches, self._preprocessing, self._labels)
-                self._save(sheet, "samples/training.jpg")
+                self._save("samples/training.jpg", sheet_of_batches, batches, self._preprocessing, self._labels)
             yield batches
 
     def show_predictions(self, detector: ConditionalDetr) -> None:
         if self._unseen:
-            chosen = self._unseen[:SHOWN]
-            sheet = sheet_of_predictions(detector, chosen, self._preprocessing, self._labels, self._task)
-            self._save(sheet, "samples/predictions.jpg")
+            known = self._preprocessing, self._labels, self._task
+            self._save("samples/predictions.jpg", sheet_of_predictions, detector, self._unseen[:SHOWN], *known)
 
-    def show_curves(self, sheet: Image.Image) -> None:
-        self._save(sheet, "curves.png")
+    def show_curves(self, rows: Sequence[Row]) -> None:
+        self._save("curves.png", curves_of, rows)
 
-    def _save(self, sheet: Image.Image, name: str) -> None:
+    def sum_up(self) -> None:
+        """At the end: how often that happened which was no longer written out."""
+        if self._failed > 1:
+            self._say(Warned(f"in all {self._failed} pictures for people to look at were not made"))
+
+    def _save(self, name: str, paint: Callable[..., Image.Image], *given: object) -> None:
         path = self._folder.path / name
-        with suppress(OSError):
+        try:
             path.parent.mkdir(exist_ok=True)
-            sheet.save(path)
+            paint(*given).save(path)
+        except Exception as error:  # whatever it is, the training is right
+            self._failed += 1
+            if self._failed == 1:
+                said = first_line_of(error)
+                self._say(Warned(f"{name} was not made: {said}; training goes on, and more such pictures are counted"))
 
 
 def sheet_of_batches(
@@ -79,7 +95,7 @@ def sheet_of_batches(
 ) -> Image.Image:
     """The pictures as the network sees them, varied and resized, with their labels."""
     shown = [
-        _painted(picture, _truth(target, picture.size, labels), _masks_of(target, picture))
+        _painted(picture, _truth(target, picture.size, labels), _masks_of(target, picture), scores=False)
         for batch in batches
         for picture, target in zip(_pictures_of(batch, preprocessing), batch.targets, strict=True)
     ]
@@ -93,23 +109,48 @@ def sheet_of_predictions(
     labels: Mapping[int, str],
     task: Task = "detect",
 ) -> Image.Image:
-    """Every picture with what is found in it; those that cannot be read are told where they are learned from."""
+    """Every picture twice: as it is labelled, and with what is found in it, the best few however low they score.
+
+    Those that cannot be read are told where they are learned from.
+    """
     predictor = Predictor(
         detector,
         preprocessing,
         labels,
-        threshold=THRESHOLD,
+        threshold=THRESHOLD if task == "panoptic" else 0.0,
+        top_k=MOST,
         device=next(detector.parameters()).device,
         task=task,
         stuff=dataset.classes.stuff,
     )
     results = predictor.stream([example.path for example in dataset], on_error="collect")
-    return _sheet([_shown(one) for one in results if isinstance(one, Detections)])
+    pairs = [
+        (_labelled(example, dataset, one), _shown(one))
+        for example, one in zip(dataset, results, strict=True)
+        if isinstance(one, Detections)
+    ]
+    return _sheet([picture for pair in pairs for picture in pair])
+
+
+def _labelled(example: Example, dataset: Dataset, found: Detections) -> Image.Image:
+    """With the masks of its objects where masks were looked for, too."""
+    names, picture = dataset.classes.names, decode(example.path)
+    objects = [Detection(one.box, 1.0, one.label, names[one.label]) for one in example.objects]
+    is_masked = found.masks is not None or found.segments is not None
+    masks = object_masks(example, example.objects) if is_masked and objects else None
+    return captioned(_painted(picture, objects, masks, scores=False), f"{dataset.name_of(example)}: labelled")
 
 
 def _shown(found: Detections) -> Image.Image:
     assert found.source is not None, "what is looked at is a file"
-    picture = decode(Path(found.source))
+    picture, best = decode(Path(found.source)), max(found.scores.tolist(), default=0.0)
+    above = found.above(THRESHOLD)
+    shown = above if len(above) >= FEWEST or found.segments is not None else found[:FEWEST]
+    said = f"found above {THRESHOLD:g}" if len(shown) == len(above) else f"the best {len(shown)} that were found"
+    return captioned(_found(picture, shown), f"{said}; highest score {best:.2f}" if len(found) else "nothing found")
+
+
+def _found(picture: Image.Image, found: Detections) -> Image.Image:
     if found.segments is not None:
         larger, _ = _enlarged(picture)
         return draw_segments(larger, list(found), _resized(found.segments, larger))
@@ -141,10 +182,12 @@ def _size_of(mask: PixelMask | None, place: int) -> tuple[int, int] | None:
     return None if mask is None else (int(mask[place, :, 0].sum()), int(mask[place, 0].sum()))
 
 
-def _painted(picture: Image.Image, objects: Sequence[Detection], masks: Masks | None = None) -> Image.Image:
+def _painted(
+    picture: Image.Image, objects: Sequence[Detection], masks: Masks | None = None, *, scores: bool = True
+) -> Image.Image:
     larger, scale = _enlarged(picture)
     moved = [Detection(_times(one.box, scale), one.score, one.label, one.name) for one in objects]
-    return draw(larger, moved, None if masks is None else _resized(masks, larger))
+    return draw(larger, moved, None if masks is None else _resized(masks, larger), scores=scores)
 
 
 def _enlarged(picture: Image.Image) -> tuple[Image.Image, float]:

@@ -126,7 +126,8 @@ def train(
         folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
         keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
         journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
-        showcase = Showcase(folder, preprocessing, dict(enumerate(dataset.classes.names)), validation, settings.task)
+        names = dict(enumerate(dataset.classes.names))
+        showcase = Showcase(folder, preprocessing, names, validation, settings.task, say)
     loop = Loop(
         settings,
         Schedule(settings.schedule, settings.decay_begins, settings.warmup),

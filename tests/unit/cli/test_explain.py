@@ -16,7 +16,7 @@ def test_the_best_detection_is_explained_unless_another_is_asked_for(condetr, mo
     words = ("explain", photos / "a.png", "--model", model, "--threshold", "0.3")
     status, out, err = condetr(*words)
     assert (status, err) == (0, "")
-    assert out.startswith("0: cat 0.")
+    assert out.startswith("0: cat, score 0.")
     assert "heads: 1 " in out
     assert out.endswith("; figures in runs/explain\n")
     assert files_in(tmp_path / "runs/explain") == EACH

@@ -8,7 +8,8 @@ from PIL import Image
 from condetr.core.errors import StorageError, UsageError
 from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.measure import measure
-from tests.unit.evaluation.scored import distorted, perfect
+from condetr.evaluation.worst import worst_pictures
+from tests.unit.evaluation.scored import detections, distorted, perfect
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def rows_of(path):
 
 def test_everything_is_there(folder):
     pictures = ["confusion.png", "errors.png", "pr.png", "worst.jpg"]
-    assert files_in(folder) == sorted([*pictures, "confusion.csv", "per_class.csv", "predictions.json", "report.json"])
+    tables = ["confusion.csv", "per_class.csv", "worst.csv"]
+    assert files_in(folder) == sorted([*pictures, *tables, "predictions.json", "report.json"])
     for name in pictures:
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
@@ -53,6 +55,39 @@ def test_only_what_was_measured_is_written(scenes, tmp_path):
 def test_without_an_error_there_are_no_worst_pictures(scenes, tmp_path):
     measure(scenes, perfect(scenes), metrics=["errors"]).save(tmp_path / "perfect")
     assert "worst.jpg" not in files_in(tmp_path / "perfect")
+
+
+def test_the_worst_pictures_are_listed_with_their_errors(folder, scenes):
+    header, *rows = rows_of(folder / "worst.csv")
+    kinds = ["classification", "localisation", "both", "duplicate", "background", "missed"]
+    assert header == ["file", "errors", "false", *kinds, "highest_score"]
+    counts = np.array([[int(value) for value in row[1:9]] for row in rows])
+    errors = json.loads((folder / "report.json").read_text())["errors"]
+    assert counts[:, 2:].sum(0).tolist() == [errors["counts"][kind] for kind in kinds]
+    assert (counts[:, 0] == counts[:, 2:].sum(1)).all()
+    assert (counts[:, 1] == counts[:, 2:7].sum(1)).all()
+    assert (np.diff(counts[:, 0]) <= 0).all()
+    assert {row[0] for row in rows} <= {scenes.name_of(example) for example in scenes}
+    assert all((row[2] == "0") == (row[9] == "") for row in rows)
+
+
+def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(scenes, tmp_path, monkeypatch, caplog):
+    def fails(*_, **__):
+        raise ValueError("x1 must be greater than or equal to x0")
+
+    for name in ("curves_chart", "worst_pictures"):
+        monkeypatch.setattr(f"condetr.evaluation.report_folder.{name}", fails)
+    measure(scenes, distorted(scenes)).save(tmp_path / "new")
+    (record,) = caplog.records
+    said = "(x1 must be greater than or equal to x0)"
+    assert record.getMessage() == f"not painted: pr.png {said}; worst.jpg {said}"
+    assert {"report.json", "confusion.png", "errors.png", "worst.csv"} <= set(files_in(tmp_path / "new"))
+
+
+def test_a_picture_that_went_away_is_named_among_the_worst(labelled):
+    dataset = labelled([(0, 10, 10, 30, 30)])
+    found = measure(dataset, [detections(dataset, [])], metrics=["errors"]).found
+    assert worst_pictures(dataset, found, threshold=0.5).width == 640
 
 
 def test_nothing_is_overwritten(scenes, tmp_path):
