@@ -104,7 +104,10 @@ def dataset_of(folder, rows, called):
     return Dataset(tuple(examples), Classes.named(called), folder, "val")
 
 
-@given(st.lists(boxes, max_size=12), st.lists(names, min_size=1, max_size=3), st.floats(-0.1, 1))
+class_names = names.filter(lambda name: not any("\ud800" <= one <= "\udfff" for one in name))  # no file holds those
+
+
+@given(st.lists(boxes, max_size=12), st.lists(class_names, min_size=1, max_size=3), st.floats(-0.1, 1))
 @few
 def test_grids_worst_pictures_and_charts_of_data(files, rows, called, threshold):
     dataset = dataset_of(files, rows, called)
