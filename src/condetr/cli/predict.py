@@ -171,8 +171,8 @@ def _pictures_of(sources: list[str], output: Path | None, reporter: Reporter) ->
     for picture in pictures_in(sources, apart_from=output):
         if isinstance(picture.content, UsageError):
             raise picture.content
-        repeated += picture.name in pictures
-        pictures.setdefault(picture.name, picture)
+        repeated += picture.identity in pictures
+        pictures.setdefault(picture.identity, picture)
     if repeated:
         reporter.note(f"condetr: {repeated} of the pictures were given before; each is looked at once")
     return list(pictures.values())

@@ -1,6 +1,7 @@
 """Writing one result to a file whose ending says the format."""
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from condetr.core.errors import StorageError, UsageError
 
 PICTURE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def save_as(path: Path, contents: Mapping[str, Callable[[], bytes]]) -> Path:
@@ -30,8 +32,8 @@ def save_as(path: Path, contents: Mapping[str, Callable[[], bytes]]) -> Path:
 
 
 def text_bytes(text: str) -> bytes:
-    """UTF-8; file names that are no text keep their bytes."""
-    return text.encode("utf-8", "surrogateescape")
+    """UTF-8; file names that are no text keep their bytes, halves of characters that JSON can hold become U+FFFD."""
+    return _HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
 def picture_bytes(picture: Image.Image, ending: str) -> bytes:

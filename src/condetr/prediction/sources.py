@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import CondetrError, DataError, UsageError
+from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
 from condetr.images.moment import Moment
 from condetr.images.pictures import Given, picture_of
 from condetr.images.resize import Picture
@@ -53,6 +53,18 @@ class PictureSource:
             return picture_of(self.content)
         except CondetrError as error:
             raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
+        except OSError as error:  # the disk failed in the middle of the file
+            raise ImageError(f"cannot be read: {error.strerror or error}", source=self.name) from error
+
+    @property
+    def identity(self) -> str:
+        """Equal for one file, however its path is written."""
+        return identity_of(self.name)
+
+
+def identity_of(name: str) -> str:
+    """Of a source by its name; names of pictures in memory are no paths, and differ all the same."""
+    return os.path.abspath(name)  # noqa: PTH100  a Path would cost minutes
 
 
 def is_video(given: object) -> bool:

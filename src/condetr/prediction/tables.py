@@ -1,13 +1,15 @@
 """Tables of a whole run, made from its journal: CSV rows, COCO and COCO panoptic results."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from condetr.images.detections import Detections
-from condetr.images.formats import CSV_HEADER, segment_rows
+from condetr.images.formats import csv_text, segment_rows
+from condetr.images.saving import text_bytes
 from condetr.prediction.journal import latest_entries_of
 
 CSV, COCO_RESULTS, COCO_IMAGES = "predictions.csv", "coco_results.json", "coco_images.json"
@@ -18,11 +20,12 @@ def csv_writer(journal: Path) -> Callable[[Path], None]:
     """Writes one row per detection."""
 
     def write(path: Path) -> None:
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(CSV_HEADER)
+        with path.open("wb") as file:
+            file.write(text_bytes(csv_text(())))
             for entry in latest_entries_of(journal):
-                rows.writerows(Detections.from_dict(entry).to_csv_rows())
+                text = io.StringIO()
+                csv.writer(text, lineterminator="\n").writerows(Detections.from_dict(entry).to_csv_rows())
+                file.write(text_bytes(text.getvalue()))
 
     return write
 

@@ -1,6 +1,7 @@
 """Results into a folder as they come, in the formats that were asked for."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -26,7 +27,7 @@ from condetr.prediction.output_folder import (
 )
 from condetr.prediction.output_names import OutputNames
 from condetr.prediction.predictor import Failure
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import PictureSource, identity_of
 from condetr.prediction.tables import (
     COCO_IMAGES,
     COCO_PANOPTIC,
@@ -40,6 +41,7 @@ from condetr.prediction.tables import (
 
 Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _LONGEST_JPEG_SIDE = 65_000
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _logger = logging.getLogger(__name__)
 
 
@@ -82,11 +84,12 @@ class ResultWriter:
         self._stuff = frozenset(stuff)
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
-        self._done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}  # the last counts
+        done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}  # the last counts
+        self._done = {identity_of(source) for source in done}
         self._journal = Journal(folder / PREDICTIONS)
         self._group = GroupCommit(self._journal)
         self._errors: Journal | None = None
-        self._names = OutputNames(self._done)
+        self._names = OutputNames(done)
         self.counts = Counter(ok=0, failed=0, before=len(self._done))
 
     def note(self, **more: Any) -> None:
@@ -95,7 +98,7 @@ class ResultWriter:
 
     def is_done(self, source: PictureSource) -> bool:
         """Whether an earlier run finished it."""
-        return source.name in self._done
+        return source.identity in self._done
 
     def add(self, source: PictureSource, result: Detections | Failure) -> Detections | Failure:
         """Write one result. A picture that went away, or changed, before it was drawn on counts as failed.
@@ -188,8 +191,8 @@ class ResultWriter:
         if "coco-panoptic" in self._formats:
             tables[COCO_PANOPTIC] = coco_panoptic_writer(journal, self._labels, self._category_ids, self._stuff)
         if "yolo" in self._formats:
-            names = "".join(f"{' '.join(name.split())}\n" for name in self._labels.values())
-            tables[CLASSES] = partial(_write_bytes, text_bytes(names))
+            names = "".join(f"{_line_of(label, name)}\n" for label, name in self._labels.items())
+            tables[CLASSES] = partial(_write_bytes, names.encode())
         return tables
 
 
@@ -198,6 +201,11 @@ def not_painted(result: Detections, error: Exception) -> Failure:
     reason = f"the detections could not be drawn: {type(error).__name__}: {error}"
     failed = ImageError(reason, source=result.source, item="images", hint="all else of this picture is written")
     return Failure(result.source or "", failed)
+
+
+def _line_of(label: int, name: str) -> str:
+    """The name of a class in one line of text, which is not empty: readers leave empty lines out."""
+    return _NO_TEXT.sub("?", " ".join(name.split())) or f"class {label}"
 
 
 def _write_bytes(content: bytes, path: Path) -> None:

@@ -205,6 +205,32 @@ def test_the_same_picture_twice_is_looked_at_once(condetr, model, photos):
     assert "1 of the pictures were given before" in err
 
 
+def test_one_file_is_one_picture_however_its_path_is_written(condetr, model, photos, tmp_path):
+    spelled = (photos / "a.png", "photos/a.png", "./photos/../photos//a.png")
+    _, out, err = condetr("predict", *spelled, "--model", model, "--output", "out")
+    assert out.startswith("1 ok, 0 failed")
+    assert "2 of the pictures were given before" in err
+    for path in spelled:
+        status, out, _ = condetr("predict", path, "--model", model, "--output", "out", "--resume")
+        assert (status, out) == (0, "0 ok, 0 failed, 1 done before; results in out\n")
+
+
+def test_a_disk_that_fails_in_the_middle_of_a_file_costs_that_picture(condetr, model, photos, monkeypatch):
+    from condetr.prediction import sources
+
+    real = sources.picture_of
+
+    def failing(given):
+        if str(given).endswith("b.png"):
+            raise OSError(5, "Input/output error")
+        return real(given)
+
+    monkeypatch.setattr(sources, "picture_of", failing)
+    status, out, err = condetr("predict", photos, "--model", model, "--output", "out")
+    assert (status, out) == (4, "2 ok, 3 failed; results in out\n")
+    assert "b.png: cannot be read: Input/output error" in err
+
+
 def test_settings_come_from_everywhere_in_order(condetr, model, photos, tmp_path):
     (tmp_path / "run.yaml").write_text(f"model: {model}\nthreshold: 0.1\ntop_k: 5\nbatch: 2\noutput: out\n")
     condetr(

@@ -411,3 +411,41 @@ def test_what_cannot_be_painted_is_written_in_all_other_forms(pictures, out, mon
     assert (error["source"], error["item"]) == (str(pictures[0]), "images")
     assert "could not be drawn: ValueError: x1 must be" in error["reason"]
     assert "could not be drawn" in caplog.text
+
+
+HOSTILE = {
+    0: "a,b", 1: 'q"q', 2: "new\nline", 3: "=cmd|' /C calc'!A0", 4: "\U0001f600", 5: "\ud83d lone", 6: "\udcff byte", 7: "",
+    8: " sp ", 9: "\x00nul", 10: "x" * 5000, 11: "\u2028 ls",
+}  # fmt: skip
+
+
+def test_any_name_of_a_class_or_file_is_read_back_from_every_format(tmp_path):
+    path = str(tmp_path / 'a,"\n\U0001f600\udcff.png')
+    Image.new("RGB", (40, 30)).save(path)
+    count = len(HOSTILE)
+    boxes = torch.tensor([[1.0, 2.0, 11.0, 22.0]]).repeat(count, 1)
+    result = Detections(boxes, torch.full((count,), 0.75), torch.arange(count), tuple(HOSTILE.values()), (30, 40), path)
+    out = tmp_path / "out"
+    with claim(out, "refuse"), ResultWriter(out, EVERY, run={}, about={}, afresh=False, labels=HOSTILE) as results:
+        assert results.add(PictureSource(path, PurePath(PurePath(path).name), path), result) is result
+    assert results.counts == {"ok": 1, "failed": 0, "before": 0}
+    stem = PurePath(path).stem
+    assert len(files_in(out / "images")) == 1
+    for line in (lines_of(out / "predictions.jsonl")[0], json.loads((out / f"json/{stem}.json").read_text())):
+        assert Detections.from_dict(line).names == tuple(HOSTILE.values())
+        assert line["source"] == path
+    with (out / "predictions.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == [name.replace("\ud83d", "\ufffd") for name in HOSTILE.values()]
+    assert {row["source"] for row in rows} == {path}
+    (image,) = json.loads((out / "coco_images.json").read_text())
+    assert image["file_name"] == path
+    assert len(json.loads((out / "coco_results.json").read_text())) == count
+    assert [line.split()[0] for line in (out / f"labels/{stem}.txt").read_text().splitlines()] == [
+        *map(str, range(count))
+    ]
+    classes = (out / "classes.txt").read_text(encoding="utf-8").splitlines()
+    assert classes[:10] == [
+        "a,b", 'q"q', "new line", HOSTILE[3], "\U0001f600", "? lone", "? byte", "class 7", "sp", "?nul",
+    ]  # fmt: skip
+    assert len(classes) == count
