@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -40,7 +41,9 @@ def shown(*words):
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         pytest.skip("needs chromium and chromedriver")
     command = [sys.executable, "-m", "condetr", "demo", "--port", "0", "--device", "cpu", *map(str, words)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    folder = Path(tempfile.mkdtemp())
+    surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings)
     said = []
     reader = threading.Thread(target=lambda: said.extend(iter(process.stderr.readline, "")))
     reader.start()
@@ -53,11 +56,13 @@ def shown(*words):
         yield found[1]
         process.terminate()
         assert process.wait(60) == 0, said
+        assert list(folder.glob("condetr-demo-*")) == []
     finally:
         process.kill()
         process.wait()
         reader.join()
         process.stderr.close()
+        shutil.rmtree(folder)
     assert "Traceback" not in "".join(said), "".join(said)
 
 

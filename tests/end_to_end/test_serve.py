@@ -35,11 +35,26 @@ sys.exit(main())
 """
 
 
+STUCK = """
+import sys, threading
+from condetr.prediction.predictor import Predictor
+Predictor.prepare, prepared = lambda self, source, **more: prepare(self, source, **more), Predictor.prepare
+def prepare(self, source, **more):
+    if len(source.content) < 5000:  # not the first picture, which is made up
+        print("stuck", file=sys.stderr, flush=True)
+        threading.Event().wait()
+    return prepared(self, source, **more)
+sys.argv[0] = "condetr"
+from condetr.__main__ import main
+sys.exit(main())
+"""
+
+
 class Process:
-    def __init__(self, *words):
+    def __init__(self, *words, program=WATCHER):
         self.lines = []
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WATCHER, "serve", "--port", "0", "--device", "cpu", *words],
+            [sys.executable, "-c", program, "serve", "--port", "0", "--device", "cpu", *words],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -96,8 +111,8 @@ class Process:
 
 
 @contextmanager
-def process(*words):
-    started = Process(*words)
+def process(*words, **options):
+    started = Process(*words, **options)
     try:
         yield started
     finally:
@@ -175,3 +190,15 @@ def test_sigterm_with_a_full_queue_loses_nothing(pictures):
         assert sum(answer.result()[0] == 200 for answer in results) == len(accepted)
         refused = [answer for answer in answers if answer.exception() is not None]
         assert all(isinstance(answer.exception(), ConnectionRefusedError | ConnectionResetError) for answer in refused)
+
+
+def test_a_process_with_a_stuck_decoder_ends_in_its_time(pictures):
+    """Python would wait for the thread for ever."""
+    with process("--set", "limits.drain_seconds=2", program=STUCK) as served, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(served.predict, pictures[0])
+        served.wait_for("stuck")
+        assert served.ask("GET", "/v2/health/live")[0] == 200
+        served.signal(signal.SIGTERM)
+        status, said = answer.result()
+        assert (status, said["error"]["code"]) == (503, "busy")
+        assert served.end() == 1

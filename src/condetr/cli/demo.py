@@ -47,6 +47,8 @@ class DemoSettings(CommonSettings):
 
 def demo(settings: DemoSettings, reporter: Reporter) -> None:
     """Show a model on a web page of this machine, until Ctrl-C: drop a picture, slide the threshold, click a box."""
+    from condetr.serving.ending import end_now
+
     try:
         from condetr.serving.page_server import serve_page
         from condetr.serving.sockets import bound
@@ -74,7 +76,7 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             said = model.explain(picture, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
             return said.figure()
 
-        serve_page(
+        stuck = serve_page(
             model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes, task=task),
             listening,
             title=Path(reference).name,
@@ -84,6 +86,8 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             explain=explain if model.backend == "torch" else None,  # a graph keeps its weights to itself
             on_ready=ready,
         )
+    if stuck:
+        end_now(0)
 
 
 def _scenes(folder: Path) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import condetr
 from condetr.cli.choices import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
 from condetr.cli.command import CommonSettings
 from condetr.cli.loading import found_at_any_score, loaded
+from condetr.cli.outcome import MODEL
 from condetr.cli.reporting import Reporter, json_text
 from condetr.core.errors import MissingExtraError, SettingsError, StorageError
 from condetr.serving.limits import Limits
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from condetr.serving.offer import Offer
     from condetr.serving.server import Ended
 
+_ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
+_ORDERLY = 0.98  # of the time to drain, for all that the process does by itself
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -62,6 +64,8 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     5 the model failed. The log has one line of JSON a request.
     """
     try:
+        from condetr.serving.ending import last_moment
+        from condetr.serving.keeper import kept
         from condetr.serving.server import serve
         from condetr.serving.sockets import bound
     except ImportError as error:
@@ -81,22 +85,31 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
         host, port = listening.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         reporter.note(f"condetr: listening on {address}")
-        ended = serve(
-            model.predictor(
-                threshold=0,
-                top_k=settings.top_k,
-                batch=settings.batch,
-                classes=settings.classes,
-                task=found_at_any_score(model),
-            ),
-            listening,
-            _offer_of(model, reference, settings, token),
-            settings.limits,
+        predictor = model.predictor(
+            threshold=0,
+            top_k=settings.top_k,
             batch=settings.batch,
-            allowed_hosts=_names_of(settings),
-            log=lambda entry: reporter.note(json_text(entry)),
-            on_state=lambda state: reporter.note(f"condetr: {state}"),
+            classes=settings.classes,
+            task=found_at_any_score(model),
         )
+
+        def on_state(state: str) -> None:
+            reporter.note(f"condetr: {state}")
+            if state in _ENDING:
+                end_within(_ORDERLY * settings.limits.drain_seconds, _ENDING[state])
+
+        with kept(settings.limits.drain_seconds) as wakeup, last_moment() as end_within:
+            ended = serve(
+                predictor,
+                listening,
+                _offer_of(model, reference, settings, token),
+                settings.limits,
+                batch=settings.batch,
+                allowed_hosts=_names_of(settings),
+                wakeup=wakeup,
+                log=lambda entry: reporter.note(json_text(entry)),
+                on_state=on_state,
+            )
     return _status_of(ended)
 
 
@@ -142,12 +155,10 @@ def _warn(settings: ServeSettings, token: str | None, reporter: Reporter) -> Non
 
 def _status_of(ended: "Ended") -> int:
     """The exit status; where a thread is stuck, the process ends here, for Python would wait for what never comes."""
-    from condetr.cli.outcome import MODEL
+    from condetr.serving.ending import end_now
     from condetr.serving.server import End
 
     status = {End.DRAINED: 0, End.CUT_SHORT: 1, End.BROKEN: MODEL}[ended.end]
     if ended.stuck:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        end_now(status)
     return status

@@ -16,10 +16,9 @@ import torch
 from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Failure, Predictor, Prepared
 from condetr.serving.answers import Rows, rows_of
+from condetr.serving.crew import Crew
 from condetr.serving.refusals import Refused, busy
-from condetr.serving.worker import Worker
 
-_MOST_LEFT_BEHIND = 2  # threads that did not come back in time; with more of them the device is taken for lost
 _MOST_BUGS = 3  # in a row, of whatever kind, before the process is taken for broken
 _MASK_BYTES = 2**29  # that the masks of a batch may take; a picture that may need more is looked at alone
 
@@ -37,7 +36,9 @@ class _Waiting:
 class Batching:
     """Feeds one predictor, one batch at a time."""
 
-    def __init__(self, predictor: Predictor, *, most: int, seconds: float, observe: Observe) -> None:
+    def __init__(
+        self, predictor: Predictor, *, most: int, seconds: float, observe: Observe, broken: asyncio.Event
+    ) -> None:
         """Get ready; `run` does the work.
 
         Args:
@@ -45,18 +46,13 @@ class Batching:
             most: pictures in a batch.
             seconds: that a batch may take.
             observe: hears of every batch that came back.
+            broken: set where the device is taken for lost, or the process for broken.
         """
         self._predictor, self._most, self._seconds, self._observe = predictor, most, seconds, observe
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
-        self._worker = Worker("condetr-inference")
-        self._left_behind, self._bugs = 0, 0
-        self.broken = asyncio.Event()
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a thread is in the network now."""
-        return self._left_behind > 0 or self._worker.busy
+        self.crew = Crew("condetr-inference", threads=1, seconds=seconds, broken=broken)
+        self._bugs, self._broken = 0, broken
 
     async def find(self, prepared: Prepared, begin: Callable[[int], None] = lambda _: None) -> Result:
         """The answer for one picture; whoever does not wait for it to the end takes its picture away.
@@ -99,37 +95,23 @@ class Batching:
             one.begin(len(batch))
         clock = asyncio.get_running_loop().time
         started = clock()
-        job = self._worker.do(partial(_results, self._predictor, [one.prepared for one in batch]))
-        done, _ = await asyncio.wait({job}, timeout=self._seconds)
-        if not done:
-            self._leave_behind(job)
+        try:
+            results = await self.crew.do(partial(_results, self._predictor, [one.prepared for one in batch]))
+        except TimeoutError:
             reason = f"the network did not answer within {self._seconds:g} s"
             _answer(batch, [Refused(504, "timeout", reason)] * len(batch))
-        elif (error := job.exception()) is not None:
+        except Exception as error:
             self._note_bug(error)
-            _answer(batch, [busy("the model is being started again") if self.broken.is_set() else error] * len(batch))
+            _answer(batch, [busy("the model is being started again") if self._broken.is_set() else error] * len(batch))
         else:
             self._bugs = 0
             self._observe(len(batch), clock() - started)
-            _answer(batch, job.result())
-
-    def _leave_behind(self, job: "asyncio.Future[list[Result]]") -> None:
-        self._worker.leave()
-        self._worker = Worker("condetr-inference")
-        self._left_behind += 1
-        job.add_done_callback(self._came_back)
-        if self._left_behind > _MOST_LEFT_BEHIND:
-            self.broken.set()
-
-    def _came_back(self, job: "asyncio.Future[list[Result]]") -> None:
-        if not job.cancelled():
-            job.exception()  # nobody is left to hear of it
-        self._left_behind -= 1
+            _answer(batch, results)
 
     def _note_bug(self, error: BaseException) -> None:
         self._bugs += 1
         if isinstance(error, torch.AcceleratorError) or self._bugs >= _MOST_BUGS:
-            self.broken.set()
+            self._broken.set()
 
 
 def _answer(batch: Sequence[_Waiting], results: Sequence[Result | BaseException]) -> None:

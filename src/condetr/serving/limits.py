@@ -20,6 +20,7 @@ class Limits:
         body_seconds: to send the rest of it.
         write_seconds: to take the answer.
         queue_seconds: that a picture waits for its turn.
+        preparing_seconds: that decoding and resizing a picture may take.
         inference_seconds: that the network may take for a batch.
         drain_seconds: for what was accepted, once the service is to end.
     """
@@ -34,6 +35,7 @@ class Limits:
     body_seconds: float = 8.0
     write_seconds: float = 8.0
     queue_seconds: float = 30.0
+    preparing_seconds: float = 15.0
     inference_seconds: float = 60.0
     drain_seconds: float = 30.0
 

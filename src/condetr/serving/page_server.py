@@ -1,14 +1,18 @@
 """The page on a port of this machine, with the doors closed that gradio leaves open for other uses."""
 
 import asyncio
+import functools
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from condetr.prediction.predictor import Predictor
-from condetr.serving.signals import signals
+from condetr.serving.signals import signals, unmoved
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 os.environ["GRADIO_RUN_HISTORY"] = "False"  # which may be kept on the hub
@@ -18,15 +22,22 @@ import fastapi
 import gradio as gr
 from starlette.types import ASGIApp
 
+from condetr.serving.connection import Connection
 from condetr.serving.downloads import no_downloads
+from condetr.serving.ending import end_now, last_moment
 from condetr.serving.hosts import Hosts
+from condetr.serving.keeper import kept
+from condetr.serving.limits import Limits
 from condetr.serving.page import Explain, page
 from condetr.serving.page_door import PageDoor
 from condetr.serving.quiet_server import quiet_server
+from condetr.serving.sockets import within_open_files
 from condetr.serving.uploads import Uploads
 
 _FILE_BYTES, _ALL_BYTES = 20 * 2**20, 256 * 2**20  # of one picture, and of all files of the page
 _FOLDERS = {"GRADIO_TEMP_DIR": "uploads", "GRADIO_EXAMPLES_CACHE": "examples"}
+_LAST_SECONDS, _ORDERLY = 5.0, 0.8  # from a signal to the end, whatever hangs; and the share that the page itself has
+_THREAD_SECONDS = 0.2  # that a thread may take to end by itself
 _WAITING, _SESSIONS = 64, 20  # questions in hand, and visitors whose pictures are kept in memory
 
 
@@ -40,8 +51,10 @@ def serve_page(
     pixels: int,
     explain: Explain | None = None,
     on_ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Show the page until SIGTERM or SIGINT.
+) -> bool:
+    """Show the page until SIGTERM or SIGINT; what was sent to it is removed then, whatever becomes of the process.
+
+    Gives whether threads are left, stuck in a picture, so that Python would wait for them for ever.
 
     Args:
         predictor: with threshold 0.
@@ -53,7 +66,8 @@ def serve_page(
         explain: see ``page``.
         on_ready: called when the page can be opened.
     """
-    with tempfile.TemporaryDirectory(prefix="condetr-demo-", ignore_cleanup_errors=True) as name:
+    before = set(threading.enumerate())
+    with ExitStack() as ending, tempfile.TemporaryDirectory(prefix="condetr-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for variable, below in _FOLDERS.items():  # what visitors send goes away with the rest
             os.environ[variable] = str(folder / below)
@@ -72,10 +86,21 @@ def serve_page(
             )
             uploads.keep()
             hosts = Hosts(listening.getsockname()[0])
-            await _serve(application(blocks, uploads, hosts), listening, on_ready)
+            app, end = application(blocks, uploads, hosts), functools.partial(end_within, _ORDERLY * _LAST_SECONDS, 1)
+            if await _serve(app, listening, on_ready, wakeup, end):
+                end_now(1, folder)
+            ending.enter_context(unmoved())
 
-        with no_downloads():
+        with kept(_LAST_SECONDS, folder) as wakeup, last_moment(folder) as end_within, no_downloads():
             asyncio.run(run())
+        return _are_stuck([thread for thread in threading.enumerate() if thread not in before])
+
+
+def _are_stuck(threads: Sequence[threading.Thread]) -> bool:
+    waited_for = [thread for thread in threads if not thread.daemon]
+    for thread in waited_for:
+        thread.join(_THREAD_SECONDS)
+    return any(thread.is_alive() for thread in waited_for)
 
 
 def application(blocks: gr.Blocks, uploads: Uploads, hosts: Hosts) -> ASGIApp:
@@ -100,15 +125,27 @@ def application(blocks: gr.Blocks, uploads: Uploads, hosts: Hosts) -> ASGIApp:
     return PageDoor(mounted, hosts=hosts, uploads=uploads, all_bytes=_ALL_BYTES)
 
 
-async def _serve(app: ASGIApp, listening: socket.socket, on_ready: Callable[[], None]) -> None:
-    server = quiet_server(app, patience=1.0)  # pages that are open hold a connection for as long as they are
+async def _serve(
+    app: ASGIApp, listening: socket.socket, on_ready: Callable[[], None], wakeup: int, on_end: Callable[[], None]
+) -> bool:
+    """Serve until a signal comes; whether a second one came before the end."""
+    connection = functools.partial(Connection, limits=within_open_files(Limits()))
+    server = quiet_server(
+        app, http=connection, patience=1.0
+    )  # pages that are open hold a connection as long as they are
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    with signals() as received:
+    with signals(wakeup) as received:
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         on_ready()
-        told = asyncio.create_task(received.first.wait())
-        await asyncio.wait({told, serving}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        await _first_of(serving, received.first.wait())
+        on_end()
         server.should_exit = True
-        await serving
+        await _first_of(serving, received.second.wait())
+        return not serving.done()
+
+
+async def _first_of(serving: "asyncio.Task[None]", told: Coroutine[Any, Any, Any]) -> None:
+    other = asyncio.create_task(told)
+    await asyncio.wait({serving, other}, return_when=asyncio.FIRST_COMPLETED)
+    other.cancel()

@@ -2,31 +2,38 @@
 
 import asyncio
 import io
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import PurePath
 
 from condetr.core.errors import CondetrError
 from condetr.images.decode import sound_header
 from condetr.prediction.predictor import Failure, Predictor, Prepared
 from condetr.prediction.sources import PictureSource
+from condetr.serving.crew import Crew
 from condetr.serving.questions import Question
+from condetr.serving.refusals import Refused
 
 THREADS = 2
 _NAME = "the picture"
 
 
 class Preparing:
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="condetr-decode")
+    def __init__(self, predictor: Predictor, *, seconds: float, broken: asyncio.Event) -> None:
+        """Start the threads; ``broken`` is set where too many take longer than ``seconds`` for a picture."""
+        self._predictor, self._seconds = predictor, seconds
+        self.crew = Crew("condetr-decode", threads=THREADS, seconds=seconds, broken=broken)
 
     async def prepared(self, picture: bytes, question: Question, most: int | None) -> Prepared | CondetrError:
-        """The picture as the network wants it, or what is wrong with it: above all that it has too many pixels."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._prepared, picture, question, most)
+        """The picture as the network wants it, or what is wrong with it: above all that it has too many pixels.
 
-    def end(self) -> None:
-        self._threads.shutdown(wait=False)
+        Raises:
+            Refused: decoding and resizing it takes too long.
+        """
+        try:
+            return await self.crew.do(partial(self._prepared, picture, question, most))
+        except TimeoutError:
+            reason = f"the picture was not decoded and resized within {self._seconds:g} s"
+            raise Refused(504, "timeout", reason) from None
 
     def _prepared(self, picture: bytes, question: Question, most: int | None) -> Prepared | CondetrError:
         try:

@@ -87,9 +87,10 @@ class _Routes:
         return JSONResponse({"live": True})
 
     async def ready(self, request: Request) -> Response:
-        if self._service.state is State.READY:
+        reason = self._service.why_not_ready
+        if reason is None:
             return JSONResponse({"ready": True})
-        return refusal(request, Refused(503, "not_ready", f"the service is {self._service.state}", retry_after=1))
+        return refusal(request, Refused(503, "not_ready", reason, retry_after=1))
 
     async def server(self, _: Request) -> Response:
         return JSONResponse({"name": "condetr", "version": self._offer.version, "extensions": []})

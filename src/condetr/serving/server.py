@@ -22,6 +22,8 @@ from condetr.serving.service import Service
 from condetr.serving.signals import Signals, signals
 from condetr.serving.sockets import within_open_files
 
+_FOR_PICTURES, _FOR_ANSWERS = 0.9, 0.95  # of the time to drain: the rest is for saying no, and for closing
+
 
 class End(Enum):
     """How a service ended."""
@@ -47,6 +49,7 @@ def serve(
     batch: int,
     log: Log,
     allowed_hosts: Sequence[str] = (),
+    wakeup: int | None = None,
     on_state: Callable[[str], None] = lambda _: None,
 ) -> Ended:
     """Serve until SIGTERM or SIGINT, then drain; a second signal cuts that short.
@@ -59,7 +62,8 @@ def serve(
         batch: the most pictures that the network sees at once.
         log: takes one entry a request.
         allowed_hosts: more names that may stand in the ``Host`` of a request; see ``Hosts``.
-        on_state: hears when the service is ready, and when it begins to drain.
+        wakeup: see ``signals``.
+        on_state: hears when the service is ready, and when it begins to drain, for it is broken or was told to.
 
     Raises:
         CondetrError: the first picture did not come out in finite numbers.
@@ -73,8 +77,8 @@ def serve(
         connection = functools.partial(Connection, limits=within_open_files(limits))
         server = quiet_server(app, http=connection, patience=limits.write_seconds)
         asyncio.get_running_loop().set_exception_handler(functools.partial(_note_fault, log))
-        with signals() as received:
-            return await _until_the_end(service, server, listening, received, on_state)
+        with signals(wakeup) as received:
+            return await _until_the_end(service, server, listening, received, on_state, limits.drain_seconds)
 
     return asyncio.run(run())
 
@@ -85,16 +89,21 @@ async def _until_the_end(
     listening: socket.socket,
     received: Signals,
     on_state: Callable[[str], None],
+    seconds: float,
 ) -> Ended:
+    clock = asyncio.get_running_loop().time
     listens = asyncio.create_task(server.serve(sockets=[listening]))
     works = asyncio.create_task(service.work())
     try:
         await _first_of(works, listens, received.first.wait())
         broke, failure = works.done(), works.exception() if works.done() else None
-        on_state("draining")
-        await _first_of(service.drain(), received.second.wait())
+        began = clock()
+        on_state("broken" if broke and failure is None else "draining")
+        await _first_of(service.drain(_FOR_PICTURES * seconds), received.second.wait())
         sent_away = await service.send_away()
         server.should_exit = True
+        await asyncio.wait({listens}, timeout=max(0.0, began + _FOR_ANSWERS * seconds - clock()))
+        server.force_exit = True  # of those who do not take their answer
         await listens
     finally:
         listens.cancel()

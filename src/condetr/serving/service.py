@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 from PIL import Image
 
-from condetr.core.errors import CondetrError
+from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Predictor
 from condetr.serving.answers import Rows
 from condetr.serving.batching import Batching, Result
@@ -19,7 +19,7 @@ from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
 from condetr.serving.preparing import THREADS, Preparing
 from condetr.serving.questions import Question
-from condetr.serving.refusals import busy, refusal_of
+from condetr.serving.refusals import Refused, busy, refusal_of
 
 _SENT_AWAY = "sent away"  # said when a task is cancelled
 
@@ -53,8 +53,15 @@ class Service:
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._predictor, self._limits, self._metrics = predictor, limits, metrics
-        self._batching = Batching(predictor, most=batch, seconds=limits.inference_seconds, observe=self._observe_batch)
-        self._preparing = Preparing(predictor)
+        self._broken = asyncio.Event()
+        self._batching = Batching(
+            predictor,
+            most=batch,
+            seconds=limits.inference_seconds,
+            observe=self._observe_batch,
+            broken=self._broken,
+        )
+        self._preparing = Preparing(predictor, seconds=limits.preparing_seconds, broken=self._broken)
         self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # pictures in memory decoded
         self._tasks: set[asyncio.Task[object]] = set()
         self._seconds_a_picture = 0.0
@@ -64,7 +71,18 @@ class Service:
 
     @property
     def state(self) -> State:
-        return State.BROKEN if self._batching.broken.is_set() else self._state
+        return State.BROKEN if self._broken.is_set() else self._state
+
+    @property
+    def why_not_ready(self) -> str | None:
+        """None where it is. While a thread is late, others go on with the pictures that come."""
+        if self.state is not State.READY:
+            return f"the service is {self.state}"
+        if late := self._preparing.crew.late:
+            return f"decoding takes longer than {self._limits.preparing_seconds:g} s in {late} threads"
+        if late := self._batching.crew.late:
+            return f"the network has not come back within {self._limits.inference_seconds:g} s in {late} threads"
+        return None
 
     @property
     def gives_masks(self) -> bool:
@@ -72,8 +90,8 @@ class Service:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a thread is in the network now."""
-        return self._batching.is_stuck
+        """Whether a thread decodes or is in the network now."""
+        return self._batching.crew.at_work or self._preparing.crew.at_work
 
     async def work(self) -> None:
         """Look at pictures until cancelled; ready once a first one, made up, has come out in finite numbers.
@@ -81,18 +99,24 @@ class Service:
         Raises:
             CondetrError: it did not.
         """
-        batches = asyncio.create_task(self._batching.run())
+        self._batches = asyncio.create_task(self._batching.run())  # goes on where it broke: what is in hand hears of it
         try:
-            everything = Question(threshold=0, masks=self.gives_masks)
-            found = await self._found(_made_up_picture(), everything, None, lambda _: None)
-            if isinstance(found, CondetrError):
-                raise found
+            await self._look_at_a_first_picture()
             self._state = State.READY
             self._on_ready()
-            await self._batching.broken.wait()
-        finally:
-            batches.cancel()
-            self._preparing.end()
+            await self._broken.wait()
+        except BaseException:
+            self._batches.cancel()
+            raise
+
+    async def _look_at_a_first_picture(self) -> None:
+        everything = Question(threshold=0, masks=self.gives_masks)
+        try:
+            found = await self._found(_made_up_picture(), everything, None, lambda _: None)
+        except Refused as refused:
+            raise ModelError(f"a first picture did not come out: {refused.message}") from refused
+        if isinstance(found, CondetrError):
+            raise found
 
     async def find(self, picture: bytes, question: Question) -> Found:
         """What was asked about one picture.
@@ -120,11 +144,11 @@ class Service:
             raise refusal_of(found) from found
         return Found(found, int(turn[1]), turn[0])
 
-    async def drain(self) -> None:
-        """Take nothing new, and finish what was accepted, for as long as there is time."""
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, and finish what was accepted, for so many seconds at most."""
         self._state = State.DRAINING
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=self._limits.drain_seconds)
+            await asyncio.wait(set(self._tasks), timeout=seconds)
 
     async def send_away(self) -> int:
         """Refuse what is still waiting; gives how many that were."""

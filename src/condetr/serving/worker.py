@@ -13,7 +13,6 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = SimpleQueue()
-        self.busy = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def do(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
@@ -29,12 +28,11 @@ class Worker:
     def _work(self) -> None:
         while (one := self._jobs.get()) is not None:
             job, answer = one
-            self.busy, result, error = True, None, None
+            result, error = None, None
             try:
                 result = job()
             except BaseException as raised:  # whoever waits for the answer hears of it
                 error = raised
-            self.busy = False
             with suppress(RuntimeError):  # the loop ended meanwhile: nobody waits
                 answer.get_loop().call_soon_threadsafe(_deliver, answer, result, error)
 

@@ -155,7 +155,7 @@ def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready
     served = Served(listening.getsockname()[1], detector)
 
     @contextmanager
-    def signals():
+    def signals(*_):
         received = server.Signals()
         loop = asyncio.get_running_loop()
         served.note = lambda: loop.call_soon_threadsafe(received.note)

@@ -1,5 +1,6 @@
 """How a service ends, and what it does when the network does not come back."""
 
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +9,11 @@ import pytest
 import torch
 
 from condetr.core.errors import ModelError
+from condetr.prediction.predictor import Predictor
 from condetr.serving.limits import Limits
 from condetr.serving.server import End
 from tests.unit.serving.served import Watched, encoded, eventually, serving
-from tests.unit.serving.test_patience import in_hand
+from tests.unit.serving.test_patience import HEAD, in_hand
 
 
 def test_what_was_accepted_is_answered_before_the_end():
@@ -77,8 +79,11 @@ def test_a_network_that_is_late_is_left_behind_and_the_next_one_answers():
         assert (late.status, late.error["code"]) == (504, "timeout")
         detector.before = lambda pixels: None
         assert served.predict(encoded()).status == 200
-        assert served.get("/v2/health/ready").status == 200
+        not_ready = served.get("/v2/health/ready")
+        assert (not_ready.status, not_ready.error["code"]) == (503, "not_ready")
+        assert "the network has not come back within 0.5 s in 1 threads" in not_ready.error["message"]
         waits.set()
+        eventually(lambda: served.get("/v2/health/ready").status == 200)
         assert served.predict(encoded()).status == 200
     assert served.ended == (End.DRAINED, False)
 
@@ -92,6 +97,66 @@ def test_a_network_that_never_comes_back_ends_the_service():
         served.thread.join(20)
         waits.set()
     assert served.ended.end is End.BROKEN
+
+
+@pytest.fixture
+def decoder(monkeypatch):
+    """Blocks on pictures that are 41 pixels wide, until ``goes_on`` is set."""
+    decoded, goes_on = Predictor.prepare, threading.Event()
+
+    def prepare(self, source, **more):
+        if struct.unpack(">I", source.content[16:20])[0] == 41:
+            goes_on.wait(30)
+        return decoded(self, source, **more)
+
+    monkeypatch.setattr(Predictor, "prepare", prepare)
+    yield goes_on
+    goes_on.set()
+
+
+BLOCKING = encoded(width=41)
+
+
+def test_a_decoder_that_is_stuck_is_told_and_left_behind(decoder):
+    with serving(limits=Limits(preparing_seconds=0.3)) as served:
+        for stuck in (1, 2):
+            late = served.predict(BLOCKING)
+            assert (late.status, late.error["code"]) == (504, "timeout")
+            assert "not decoded and resized within 0.3 s" in late.error["message"]
+            not_ready = served.get("/v2/health/ready")
+            assert (not_ready.status, not_ready.error["code"]) == (503, "not_ready")
+            assert f"decoding takes longer than 0.3 s in {stuck} threads" in not_ready.error["message"]
+            assert served.predict(encoded()).status == 200, "others are answered"
+        decoder.set()
+        eventually(lambda: served.get("/v2/health/ready").status == 200)
+        assert served.predict(BLOCKING).status == 200
+    assert served.ended == (End.DRAINED, False)
+
+
+def test_who_leaves_does_not_hide_a_stuck_decoder(decoder):
+    with serving(limits=Limits(preparing_seconds=0.3)) as served:
+        with served.connected() as gone:
+            gone.sendall(HEAD + f"Content-Length: {len(BLOCKING)}\r\n\r\n".encode() + BLOCKING)
+            eventually(lambda: in_hand(served) == 1)
+        eventually(lambda: served.get("/v2/health/ready").status == 503)
+        assert served.predict(encoded()).status == 200
+
+
+def test_decoders_that_never_come_back_end_the_service(decoder):
+    with serving(limits=Limits(preparing_seconds=0.2)) as served:
+        assert [served.predict(BLOCKING).status for _ in range(3)] == [504] * 3
+        served.thread.join(20)
+        assert not served.thread.is_alive()
+    assert served.ended == (End.BROKEN, True)
+
+
+def test_a_stuck_decoder_does_not_hold_up_the_end(decoder):
+    with serving(limits=Limits(drain_seconds=0.5)) as served, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(served.predict, BLOCKING)
+        eventually(lambda: in_hand(served) == 1)
+        served.end()
+        assert answer.result().status == 503
+    assert served.ended == (End.CUT_SHORT, True)
 
 
 def test_a_lost_device_is_no_endless_500():

@@ -1,0 +1,38 @@
+"""The end of a process whose threads do not come back: Python would wait for them."""
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+
+@contextmanager
+def last_moment(folder: Path | None = None) -> Iterator[Callable[[float, int], None]]:
+    """Gives a function that ends this process with a status after so many seconds, unless this is left before."""
+    timers: list[threading.Timer] = []
+
+    def end_within(seconds: float, status: int) -> None:
+        timer = threading.Timer(seconds, end_now, (status, folder))
+        timer.daemon = True
+        timers.append(timer)
+        timer.start()
+
+    try:
+        yield end_within
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def end_now(status: int, folder: Path | None = None) -> NoReturn:
+    """End this process, whatever its threads do; what it has said is written, and ``folder`` is removed."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it, or there is none
+            stream.flush()
+    os._exit(status)
