@@ -45,14 +45,14 @@ def N_A(case: dict[str, Any]) -> bool:  # noqa: N802  the judge's name
     return not is_annotation_case(case) and case["use"] not in _USES
 
 
-def run(case: dict[str, Any], path: Path, list_root: Path) -> dict[str, Any]:  # noqa: PLR0911  one per way in
+def run(case: dict[str, Any], path: Path, _: Path) -> dict[str, Any]:  # noqa: PLR0911  one per way in
     if is_annotation_case(case):
         return observe(case, path)
     match case["group"], case["use"]:
         case "image", "predict":
             return _picture(path)
         case "array", "processor(array)":
-            return _array(path, list_root)
+            return _array(path)
         case "path", "predict":
             return _command(path)
         case _, "load":
@@ -62,7 +62,7 @@ def run(case: dict[str, Any], path: Path, list_root: Path) -> dict[str, Any]:  #
         case _, "convert":
             return _converted(path)
         case _, "load_processor":
-            return _array(_array_file(list_root), list_root, condetr.AutoImageProcessor.from_pretrained(path))
+            return _array(_reference(), condetr.AutoImageProcessor.from_pretrained(path))
         case _, "config":
             return _settings(path)
         case _, "resume":
@@ -78,8 +78,9 @@ def _some_picture() -> Path:
     return _corpus / "public/images/png_rgba.png"
 
 
-def _array_file(list_root: Path) -> Path:
-    return list_root / "arrays/u8_hwc.npy"
+def _reference() -> Path:
+    """Of all lists; another list than the public one need not hold it."""
+    return _corpus / "public/arrays/u8_hwc.npy"
 
 
 def _processor() -> Any:
@@ -102,13 +103,15 @@ def _picture(path: Path) -> dict[str, Any]:
     }
 
 
-def _array(path: Path, list_root: Path, processor: Any = None) -> dict[str, Any]:
+def _array(path: Path, processor: Any = None) -> dict[str, Any]:
+    """One picture, or a batch, each of which is compared with the reference."""
     processor = _processor() if processor is None else processor
-    reference = processor(np.load(_array_file(list_root)), return_tensors="pt")["pixel_values"]
+    reference = processor(np.load(_reference()), return_tensors="pt")["pixel_values"]
     out = processor(np.load(path, allow_pickle=False), return_tensors="pt")["pixel_values"]
-    alike = out.shape == reference.shape
+    alike = out.shape[1:] == reference.shape[1:]
     difference = float((out - reference).abs().max()) if alike else float("inf")
-    return {"channels": out.shape[1], "finite": bool(out.isfinite().all()), "diff": difference, "out": out[0].numpy()}
+    finite = bool(out.isfinite().all())
+    return {"batch": len(out), "channels": out.shape[1], "finite": finite, "diff": difference, "out": out[0].numpy()}
 
 
 def _command(path: Path) -> dict[str, Any]:

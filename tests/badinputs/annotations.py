@@ -12,6 +12,7 @@ from condetr.data.detect import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
 from condetr.data.verdict import usable
+from condetr.images.batch import Batch
 from condetr.images.decode import decode
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
@@ -47,12 +48,17 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
         "finite": all(torch.isfinite(_boxes(dataset, i)).all() for i in range(len(dataset))),
         "report": f"{dataset.report}\n{report}",
     }
-    if "box" in case["expect"].get("check", {}):
-        wanted = case["expect"]["check"]["box"][0]
+    expected = case["expect"].get("check", {})
+    if "box" in expected:
         boxes = {one.id: one.box for example in dataset for one in example.objects}
-        observed["box"] = list(boxes.get(wanted) or next(iter(boxes.values())))
-    if "train_step" in case["use"]:
-        observed["finite"] = observed["finite"] and _trains(dataset)
+        x1, y1, x2, y2 = boxes.get(expected["box"][0]) or next(iter(boxes.values()))
+        observed["box"] = [x1, y1, x2 - x1, y2 - y1]  # as COCO has it
+    if "batch" in expected or "train_step" in case["use"]:
+        batch = PREPROCESSING.prepare([decode(example.path) for example in dataset])
+        observed["batch"] = len(batch)
+        observed["finite"] = observed["finite"] and bool(batch.pixels.isfinite().all())
+        if "train_step" in case["use"]:
+            observed["finite"] = observed["finite"] and _trains(dataset, batch)
     return observed
 
 
@@ -60,10 +66,9 @@ def _boxes(dataset: Dataset, position: int) -> torch.Tensor:
     return torch.tensor([one.box for one in dataset.examples[position].objects]).reshape(-1, 4)
 
 
-def _trains(dataset: Dataset) -> bool:
+def _trains(dataset: Dataset, batch: Batch) -> bool:
     """Whether one step over all pictures gives a finite loss and finite gradients."""
     model = tiny_detector().train()
-    batch = PREPROCESSING.prepare([decode(example.path) for example in dataset])
     targets = []
     for i, example in enumerate(dataset):
         height, width = example.size

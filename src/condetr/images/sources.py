@@ -13,6 +13,7 @@ from condetr.core.errors import ImageError
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
 Stream: TypeAlias = io.BufferedReader | io.BytesIO
+_LONGEST_NAME, _SHOWN = 4096, 60  # characters; what is longer is no path, but perhaps a picture as text
 MOST_BYTES = 2**30  # of a stream, which may have no end
 
 
@@ -39,7 +40,8 @@ def name_of(source: Source) -> str:
     if isinstance(source, Readable):
         called = getattr(source, "name", None)
         return called if isinstance(called, str) and called else "stream"
-    return os.fspath(source)
+    path = os.fspath(source)
+    return path if len(path) <= _LONGEST_NAME else f"{path[:_SHOWN]}... ({len(path)} characters)"
 
 
 def open_source(source: Path | Encoded | Readable) -> Stream:
@@ -61,7 +63,10 @@ def open_source(source: Path | Encoded | Readable) -> Stream:
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
-        raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=name) from error
+        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        is_path = len(os.fspath(source)) <= _LONGEST_NAME
+        hint = None if is_path else "it is no path; of text such as base64 give the bytes that it stands for"
+        raise ImageError(reason, source=name, hint=hint) from error
     stream = os.fdopen(descriptor, "rb")
     try:
         _refuse_special(os.fstat(descriptor), name)  # it may have been swapped in between

@@ -107,3 +107,9 @@ def test_streams_that_hold_no_bytes_or_have_no_end_are_refused(monkeypatch):
     monkeypatch.setattr(sources, "MOST_BYTES", 1000)
     with Path("/dev/zero").open("rb") as endless, pytest.raises(ImageError, match="more than 1000 bytes"):
         content_of(endless)
+
+
+def test_a_picture_as_text_is_not_repeated_in_the_message():
+    with pytest.raises(ImageError, match=r"\(1000000 characters\): cannot be read: .*give the bytes") as caught:
+        decode("a" * 10**6)
+    assert len(str(caught.value)) < 300

@@ -108,7 +108,8 @@ def _picture(values: Levels, stored: _Stored) -> Image.Image:
         return Image.fromarray(((1 - values.astype(np.uint8)) * 255).reshape(shape)).convert("1")
     most, wide = int(stored.most), stored.most > 255 and stored.channels == 1
     if most == 255:
-        return Image.fromarray(values.astype(np.uint8).reshape(shape))
+        mode = "RGB" if stored.channels == 3 else "L"
+        return Image.frombytes(mode, (stored.width, stored.height), np.asarray(values, np.uint8).data)
     highest = 65535 if wide else 255
     scaled = np.rint(np.minimum(np.arange(max(most, 255) + 1 if most < 256 else 65536) / most, 1) * highest)
     levels = scaled.astype(np.uint16 if wide else np.uint8)[values]
