@@ -40,10 +40,11 @@ def classes_of(categories: list[Any], source: Path, report: Report) -> Classes:
     """In the order of their ids, as everybody numbers COCO's 80."""
     named: dict[Id, str] = {}
     uncounted: set[Id] = set()
+    names: set[str] = set()
     for position, given in enumerate(categories):
         place = report.place(source, f"categories[{position}]")
         try:
-            _add_category(object_of(given), named, uncounted, place)
+            _add_category(object_of(given), named, names, uncounted, place)
         except Fault as fault:
             place.add_fault(fault)
     ordered = sorted(named, key=lambda one: (isinstance(one, str), one))
@@ -51,7 +52,9 @@ def classes_of(categories: list[Any], source: Path, report: Report) -> Classes:
     return Classes(tuple(named[one] for one in ordered), tuple(ordered), stuff)
 
 
-def _add_category(given: Mapping[str, Any], named: dict[Id, str], uncounted: set[Id], place: Place) -> None:
+def _add_category(
+    given: Mapping[str, Any], named: dict[Id, str], names: set[str], uncounted: set[Id], place: Place
+) -> None:
     category, name = id_of(given, "id"), given.get("name")
     place.item = f"category {shown(category)}"
     if category in named:
@@ -59,13 +62,14 @@ def _add_category(given: Mapping[str, Any], named: dict[Id, str], uncounted: set
         raise Fault(Reason.DUPLICATE_CATEGORY_ID, said)
     if not isinstance(name, str) or not name.strip():
         raise Fault(Reason.BAD_FIELD, f"name is {shown(name)}, expected text")
-    if name in named.values():
+    if name in names:
         place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands twice")
     if given.get("isthing", 1) not in (0, 1):
         raise Fault(Reason.BAD_FIELD, f"isthing is {shown(given['isthing'])}, expected 0 or 1")
     if not given.get("isthing", 1):
         uncounted.add(category)
     named[category] = name
+    names.add(name)
 
 
 def pictures_of(images: list[Any], root: Path, source: Path, report: Report) -> tuple[dict[Id, str], Found]:

@@ -1,12 +1,14 @@
 """A data set in any format written in another."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from condetr.core.errors import UsageError
+from condetr.core.errors import DataError, UsageError
+from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
 from condetr.data.report import Report, shown
 from condetr.data.split_names import split_named
@@ -24,10 +26,13 @@ def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Re
 
     Raises:
         AnnotationError: masks are to be written, and the data set was read without them.
-        UsageError: the folder is not new, or a split has a name that the format or a disk cannot hold.
+        DataError: it was read with them, and no object has one.
+        UsageError: the folder is not new or among the pictures, or a split has a name that the format cannot hold.
         StorageError: it cannot be written.
     """
     _check_names(splits)
+    _check_place(splits, Path(folder))
+    _check_rest(splits)
     return _WRITERS[to](splits, folder)
 
 
@@ -58,6 +63,26 @@ def _voc_remarks(splits: Mapping[str, Dataset]) -> Iterator[str]:
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         yield f"VOC tells classes by name only, so that those called {shown(repeated)} become one"
+
+
+def _check_place(splits: Mapping[str, Dataset], folder: Path) -> None:
+    """Most readers take every picture below a folder: the new ones would be found there, too."""
+    place = Path(os.path.realpath(folder))
+    above = {place, *place.parents}
+    for top in {example.path.parent for dataset in splits.values() for example in dataset}:
+        if Path(os.path.realpath(top)) in above:
+            reason = f"lies in {top}, a folder of the pictures that are converted"
+            raise UsageError(reason, source=folder, hint="name a folder elsewhere")
+
+
+def _check_rest(splits: Mapping[str, Dataset]) -> None:
+    """Whether any object is left, where objects were left out for their masks."""
+    if any(example.objects for dataset in splits.values() for example in dataset):
+        return
+    for dataset in splits.values():
+        for finding in dataset.report.of(Reason.BAD_SEGMENTATION):
+            reason = f"no object is left, for none has a segmentation; the first: {finding}"
+            raise DataError(reason, source=dataset.root, hint="without masks, boxes are converted")
 
 
 def _check_names(splits: Mapping[str, Dataset]) -> None:

@@ -28,7 +28,7 @@ def divide(dataset: Dataset, shares: Mapping[str, float], *, seed: int = 0) -> d
     total = sum(shares.values())
     room = {split: len(dataset) * share / total for split, share in shares.items()}
     on_picture = [Counter(one.label for one in example.objects) for example in dataset]
-    everywhere = sum(on_picture, Counter[int]())
+    everywhere = Counter(one.label for example in dataset for one in example.objects)
     missed = {
         label: {split: count * share / total for split, share in shares.items()} for label, count in everywhere.items()
     }

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
@@ -102,6 +103,12 @@ def _spelled_here(root: Path, name: str) -> str:
 
 def _same_but_case(path: Path) -> str | None:
     try:
-        return next((other.name for other in path.parent.iterdir() if other.name.lower() == path.name.lower()), None)
+        return _names_in_lower_case(path.parent, path.parent.stat().st_mtime_ns).get(path.name.lower())
     except (OSError, ValueError):
         return None
+
+
+@lru_cache(maxsize=4)
+def _names_in_lower_case(folder: Path, changed: int) -> dict[str, str]:  # noqa: ARG001  a changed folder is read anew
+    """The names in a folder, read once for all pictures that are missed there."""
+    return {other.name.lower(): other.name for other in folder.iterdir()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from condetr.core.errors import AnnotationError, UsageError
+from condetr.core.errors import AnnotationError, DataError, UsageError
 from condetr.data.convert import convert, remarks
 from condetr.data.detect import read_splits
 from condetr.data.object_masks import object_masks
@@ -175,3 +175,24 @@ def test_two_names_of_one_split(tmp_path):
     given = read_splits(written(tmp_path / "coco"))
     with pytest.raises(UsageError, match="val and valid mean the same split"):
         convert({"val": given["train"], "valid": given["val"]}, tmp_path / "out", "coco")
+
+
+@pytest.mark.parametrize("place", ["pictures/out", "pictures/deep/out", "link/out"])
+def test_pictures_are_not_written_among_those_they_are_made_of(tmp_path, place):
+    """Who reads the data set the next time would find them twice."""
+    picture(tmp_path / "pictures/a.png")
+    (tmp_path / "pictures/a.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "data.yaml").write_text("train: pictures\nnames: [cat]\n")
+    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    given = read_splits(tmp_path)
+    with pytest.raises(UsageError, match="a folder of the pictures"):
+        convert(given, tmp_path / place, "coco")
+    convert(given, tmp_path / "out", "coco")  # beside them is as good as anywhere
+    assert len(read_splits(tmp_path / "data.yaml")["train"]) == 1
+
+
+def test_boxes_do_not_become_masks_of_nothing(tmp_path):
+    convert(read_splits(written(tmp_path / "coco")), tmp_path / "boxes", "yolo")
+    with pytest.raises(DataError, match="none has a segmentation"):
+        convert(read_splits(tmp_path / "boxes", masks=True), tmp_path / "out", "coco-panoptic")
+    assert not (tmp_path / "out").exists()
