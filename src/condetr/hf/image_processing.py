@@ -27,6 +27,9 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
     ``do_convert_annotations`` (boxes to (cx, cy, w, h) in [0, 1]), ``input_data_format``, ``data_format`` (of the
     answer), ``return_tensors`` ("pt", "np" or None) and ``device`` (of the answer). ``do_convert_rgb`` and
     ``disable_grouping`` change nothing: every picture becomes RGB, and grouping never alters a result.
+
+    Pictures have as many channels as ``image_mean`` and ``image_std`` have numbers: three are RGB, one is gray, and of
+    any other number a picture must have just as many, which are taken as they are.
     """
 
     numerics: ClassVar[Numerics] = "torchvision"
@@ -62,12 +65,13 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
         check_names(settings, (*SETTINGS, *OLD_SETTINGS), "preprocess")
         warn_of_old_names(settings)
         how = self.with_settings(settings) if settings else self
-        pictures = pictures_of(images, input_data_format=how.input_data_format, rescaled=how.do_rescale)
+        preprocessing = how.preprocessing()
+        as_given: dict[str, Any] = {"input_data_format": how.input_data_format, "rescaled": how.do_rescale}
+        pictures = pictures_of(images, channels=preprocessing.channels, **as_given)
         sizes = [size_of_picture(picture) for picture in pictures]
         labels: list[Labels] | None = None
         if annotations is not None:
             labels = labels_of_each(annotations, sizes, how.format, return_segmentation_masks, masks_path)
-        preprocessing = how.preprocessing()
         fitted = [preprocessing.fit(size) for size in sizes]
         frame: HeightWidth | None = None
         if how.do_pad or how.return_tensors or len(set(fitted)) == 1:

@@ -13,6 +13,7 @@ from PIL import Image
 from condetr.core.errors import UsageError
 from condetr.hf.pushing import push_folder
 from condetr.images.decode import decode
+from condetr.images.options import numbers_of
 from condetr.images.pictures import pictures_of
 from condetr.images.resize import size_of_picture
 from condetr.images.sizes import HeightWidth
@@ -78,9 +79,14 @@ class PicturePipeline:
         return found
 
     def _prepared(self, given: Any) -> tuple[Any, HeightWidth]:
-        picture = decode(given) if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image) else given
+        channels = len(numbers_of(self.image_processor.image_mean, "image_mean"))
+        picture = (
+            decode(given, channels=channels)
+            if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image)
+            else given
+        )
         features = self.image_processor(picture, return_tensors="pt").to(self.device, self.model.dtype)
-        [upright] = pictures_of(picture)
+        [upright] = pictures_of(picture, channels=channels)
         return features, size_of_picture(upright)
 
 

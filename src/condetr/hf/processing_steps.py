@@ -27,6 +27,7 @@ class ProcessingSteps:
     numerics: ClassVar[Numerics]
     format: AnnotationFormat
     resample: int
+    channels: int
 
     def prepare_annotation(
         self,
@@ -38,14 +39,14 @@ class ProcessingSteps:
         input_data_format: str | None = None,
     ) -> dict[str, Any]:
         """COCO's annotation of a picture as labels, with boxes (x1, y1, x2, y2) in its pixels."""
-        [picture] = pictures_of(image, input_data_format=input_data_format, rescaled=False)
+        [picture] = pictures_of(image, input_data_format=input_data_format, rescaled=False, channels=self.channels)
         form = self.format if format is None else setting_of("format", format)
         [labels] = labels_of_each(target, [size_of_picture(picture)], form, return_segmentation_masks, masks_path)
         return {name: _like(image, value) for name, value in labels.items()}
 
     def resize(self, image: Any, size: Any, resample: Any = None) -> Any:
         """The picture at any form of ``size``, channels first."""
-        [picture] = pictures_of(image, rescaled=False)
+        [picture] = pictures_of(image, rescaled=False, channels=self.channels)
         fitted = read_size(size).fit(size_of_picture(picture), self.numerics)
         chosen = self.resample if resample is None else setting_of("resample", resample)
         return _like(image, resize(picture, fitted, Image.Resampling(chosen), self.numerics))
@@ -81,7 +82,7 @@ class ProcessingSteps:
             raise UsageError(
                 "condetr pads with zeros, and boxes stay those of the picture", item="fill" if fill else "update_bboxes"
             )
-        planes = [planes_of(picture) for picture in pictures_of(image, rescaled=False)]
+        planes = [planes_of(picture) for picture in pictures_of(image, rescaled=False, channels=self.channels)]
         frame = None if padded_size is None else (int(padded_size[0]), int(padded_size[1]))
         pixels, real = padded(planes, Scale(), frame)
         if isinstance(image, list | tuple):

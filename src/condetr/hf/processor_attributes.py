@@ -83,6 +83,11 @@ class ProcessorAttributes:
                 setattr(changed, name, value)
         return changed
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures: as many as ``image_mean`` has numbers."""
+        return len(self.image_mean)
+
     def preprocessing(self) -> Preprocessing:
         """What these settings do to pictures."""
         return Preprocessing.from_dict({name: getattr(self, name) for name in _OF_PICTURES}, numerics=self.numerics)

@@ -16,7 +16,8 @@ from condetr.core.errors import ImageError, UsageError
 from condetr.images.resize import Planes
 
 Array: TypeAlias = np.ndarray | Tensor | list[Any] | tuple[Any, ...]
-_CHANNELS = (1, 3, 4)
+_RGB = 3
+_CHANNELS = (1, 3, 4)  # of what can be made RGB
 _FORMATS = ("channels_first", "channels_last", "none")
 _HARDLY_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch can hold but not compare them
 _SLACK = 1e-3  # of the range: a quarter of a gray level, as resampled floats overshoot
@@ -24,17 +25,24 @@ _logger = logging.getLogger(__name__)
 
 
 def picture_of_array(
-    array: Array, *, input_data_format: object = None, rescaled: bool = True, name: str = "array"
+    array: Array,
+    *,
+    input_data_format: object = None,
+    rescaled: bool = True,
+    name: str = "array",
+    channels: int = 3,
 ) -> Planes:
     """The picture in an array of shape (height, width), (height, width, channels) or (channels, height, width).
 
-    One channel is gray, four have transparency, which shows white behind it.
+    For three ``channels`` (RGB) one channel is gray, and four have transparency, which shows white behind it. For
+    any other number the picture must have just as many.
 
     Args:
         array: the values.
         input_data_format: "channels_first", "channels_last" or "none"; told from the shape by default.
         rescaled: whether the values will be multiplied by 1/255 later. If not, they may be of any range.
         name: what to call it in messages.
+        channels: of the picture that is made.
 
     Raises:
         ImageError: values, type or shape that are no picture, or a shape that could be read in two ways.
@@ -47,9 +55,12 @@ def picture_of_array(
         raise ImageError(f"{said}: it is empty", source=name)
     if tensor.dtype in _HARDLY_SUPPORTED:
         tensor = tensor.long()
-    planes = _channels_first(tensor, input_data_format, said, name)
+    known = _CHANNELS if channels == _RGB else (channels,)
+    planes = _channels_first(tensor, input_data_format, known, said, name)
     if planes.dtype != torch.uint8:
         planes = _levels(planes, said, name) if rescaled else _finite(planes, said, name)
+    if channels != _RGB:
+        return planes
     return planes.expand(3, -1, -1) if len(planes) == 1 else planes if len(planes) == 3 else _over_white(planes)
 
 
@@ -67,15 +78,15 @@ def _tensor_of(array: Array, name: str) -> Tensor:
     return torch.from_numpy(native if readable else native.copy())
 
 
-def _channels_first(tensor: Tensor, given: object, said: str, name: str) -> Tensor:
+def _channels_first(tensor: Tensor, given: object, known: tuple[int, ...], said: str, name: str) -> Tensor:
     order = getattr(given, "value", given)
     if order is not None and order not in _FORMATS:
         raise UsageError(f"is {order!r}, expected one of {', '.join(_FORMATS)}", item="input_data_format")
-    if tensor.ndim == 2:
+    if tensor.ndim == 2 and 1 in known:
         return tensor[None]
     if tensor.ndim != 3:
-        raise ImageError(f"{said}: expected 2 or 3 axes", source=name)
-    first, last = tensor.shape[0] in _CHANNELS, tensor.shape[2] in _CHANNELS
+        raise ImageError(f"{said}: expected {'2 or 3' if 1 in known else 3} axes", source=name)
+    first, last = tensor.shape[0] in known, tensor.shape[2] in known
     if order is None and first and last:
         reason = f"{said}: the channels may be the first axis or the last, the shape is ambiguous"
         raise ImageError(reason, source=name, hint='pass input_data_format="channels_first" or "channels_last"')
@@ -84,7 +95,9 @@ def _channels_first(tensor: Tensor, given: object, said: str, name: str) -> Tens
     if last and order != "channels_first":
         return tensor.permute(2, 0, 1)
     where = {"channels_first": "first axis", "channels_last": "last axis"}.get(str(order), "first or last axis")
-    raise ImageError(f"{said}: expected 1, 3 or 4 channels as the {where}", source=name)
+    *others, last_known = map(str, known)
+    counts = f"{', '.join(others)} or {last_known}" if others else last_known
+    raise ImageError(f"{said}: expected {counts} channel{'s' * (known != (1,))} as the {where}", source=name)
 
 
 def _levels(planes: Tensor, said: str, name: str) -> Tensor:

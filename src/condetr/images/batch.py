@@ -24,7 +24,7 @@ class Batch:
         resized_sizes: (height, width) of each picture inside ``pixels``.
     """
 
-    pixels: Shaped[Tensor, "batch 3 height width"]
+    pixels: Shaped[Tensor, "batch channels height width"]
     mask: PixelMask
     original_sizes: tuple[HeightWidth, ...]
     resized_sizes: tuple[HeightWidth, ...]
@@ -38,8 +38,8 @@ class Scale:
     """Pixel values as (value * factor - shift) / divisor, per channel, without the steps that are None."""
 
     factor: float | None = None
-    shift: Float[Tensor, "3 1 1"] | None = None
-    divisor: Float[Tensor, "3 1 1"] | None = None
+    shift: Float[Tensor, "channels 1 1"] | None = None
+    divisor: Float[Tensor, "channels 1 1"] | None = None
 
     def write(self, planes: Planes, into: Planes) -> None:
         into.copy_(planes)
@@ -60,7 +60,7 @@ def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) 
     """
     height, width = frame or (max(p.shape[1] for p in pictures), max(p.shape[2] for p in pictures))
     bounded((height, width), "pad_size" if frame else "size")
-    pixels = torch.empty((len(pictures), 3, height, width), dtype=dtype_of(pictures, scale))
+    pixels = torch.empty((len(pictures), len(pictures[0]), height, width), dtype=dtype_of(pictures, scale))
     mask = torch.zeros((len(pictures), height, width), dtype=torch.bool)
     for planes, slot, real in zip(pictures, pixels, mask, strict=True):
         high, wide = planes.shape[1:]

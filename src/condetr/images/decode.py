@@ -14,18 +14,18 @@ from condetr.core.out_of_memory import is_out_of_memory, memory_for
 from condetr.images.containers.header import Header, damaged
 from condetr.images.containers.reading import read_header
 from condetr.images.frames import warn_of_frames
-from condetr.images.modes import rgb_of
+from condetr.images.modes import bands_of
 from condetr.images.orientation import turned, upright
 from condetr.images.pixel_limit import Limit, check_size
 from condetr.images.sources import Source, Stream, name_of, open_source
 from condetr.images.truncation import strict_truncation
 
 
-def decode(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:
-    """The upright RGB picture; of an animation or a multi-page file, the first, and a warning is logged.
+def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3) -> Image.Image:
+    """The upright picture, in RGB if it is to have three channels; else see `bands_of`.
 
-    The content decides the format, not the file name. A picture above ``pixel_limit`` is refused from its header,
-    before any memory is spent on it.
+    Of an animation or a multi-page file it is the first, and a warning is logged. The content decides the format, not
+    the file name. A picture above ``pixel_limit`` is refused from its header, before any memory is spent on it.
 
     Raises:
         ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off, too large, or made to
@@ -35,11 +35,12 @@ def decode(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:
     name = name_of(source)
     if isinstance(source, Image.Image):
         with _memory_for(source.width, source.height, name):
-            return rgb_of(upright(decode_as_stored(source, pixel_limit=pixel_limit)), name)
+            return bands_of(upright(decode_as_stored(source, pixel_limit=pixel_limit)), channels, name)
     with open_source(source) as stream:
         header = sound_header(stream, name, pixel_limit)
         with _memory_for(header.width, header.height, name):
-            return rgb_of(turned(_pixels_of(header, name), header.orientation), name, bits=header.bits)
+            stored = turned(_pixels_of(header, name), header.orientation)
+            return bands_of(stored, channels, name, bits=header.bits)
 
 
 def decode_as_stored(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:

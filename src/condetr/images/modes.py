@@ -47,6 +47,23 @@ def rgb_of(picture: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
     raise ImageError(f"pictures of mode {picture.mode} are not supported", source=name, hint="convert it to RGB")
 
 
+def bands_of(picture: Image.Image, channels: int, name: str, *, bits: int = 8) -> Image.Image:
+    """The picture with so many bands: RGB for three, gray for one; for any other number as it is, if it has them.
+
+    Raises:
+        ImageError: it has another number, or `rgb_of` refuses it.
+    """
+    if channels == 3:
+        return rgb_of(picture, name, bits=bits)
+    if channels == 1:
+        return rgb_of(picture, name, bits=bits).convert("L")
+    bands = picture.getbands()
+    if len(bands) != channels or picture.mode not in _ALPHA | _PLAIN:
+        reason = f"a picture of mode {picture.mode} has {len(bands)} channels, expected {channels}"
+        raise ImageError(reason, source=name, hint="image_mean has one number a channel")
+    return picture
+
+
 def _over_white(picture: Image.Image) -> Image.Image:
     picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")  # La goes nowhere else
     if picture.getchannel("A").getextrema() == (255, 255):

@@ -11,7 +11,7 @@ from torch import Tensor
 from condetr.core.errors import UsageError
 from condetr.images.arrays import Array, picture_of_array
 from condetr.images.decode import decode
-from condetr.images.modes import rgb_of
+from condetr.images.modes import bands_of
 from condetr.images.pixel_limit import Limit
 from condetr.images.resize import Picture
 from condetr.images.sources import Encoded, Readable, Source, name_of
@@ -37,8 +37,10 @@ def pil_of(picture: Picture) -> Image.Image:
     return Image.fromarray(picture.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
 
 
-def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool = True) -> list[Picture]:
-    """The pictures in one picture, a batch array of four axes, or a list of any of them.
+def pictures_of(
+    images: Any, *, input_data_format: object = None, rescaled: bool = True, channels: int = 3
+) -> list[Picture]:
+    """The pictures in one picture, a batch array of four axes, or a list of any of them: RGB for three ``channels``.
 
     PIL pictures are taken as they lie, whatever their EXIF orientation says: whoever opened one knows its
     size, and expects boxes that fit it. Files are turned upright.
@@ -48,14 +50,14 @@ def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool
         UsageError: there is none.
     """
     if isinstance(images, Image.Image):
-        return [rgb_of(images, name_of(images))]
+        return [_planes_unless_rgb(bands_of(images, channels, name_of(images)))]
     if isinstance(images, str | os.PathLike | Encoded | Readable):
-        return [decode(images)]
+        return [_planes_unless_rgb(decode(images, channels=channels))]
     if isinstance(images, list | tuple) and not _is_numbers(images):
         found = [
             picture
             for given in images
-            for picture in pictures_of(given, input_data_format=input_data_format, rescaled=rescaled)
+            for picture in pictures_of(given, input_data_format=input_data_format, rescaled=rescaled, channels=channels)
         ]
         if not found:
             raise UsageError("no picture was given", item="images")
@@ -65,7 +67,15 @@ def pictures_of(images: Any, *, input_data_format: object = None, rescaled: bool
         reason = f"{type(images).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
         raise UsageError(reason, item="images")
     each = batch if batch.ndim == 4 else [batch]
-    return [picture_of_array(one, input_data_format=input_data_format, rescaled=rescaled) for one in each]
+    how: dict[str, Any] = {"input_data_format": input_data_format, "rescaled": rescaled, "channels": channels}
+    return [picture_of_array(one, **how) for one in each]
+
+
+def _planes_unless_rgb(picture: Image.Image) -> Picture:
+    if picture.mode == "RGB":
+        return picture
+    levels = torch.from_numpy(np.array(picture))
+    return levels[None] if levels.ndim == 2 else levels.permute(2, 0, 1)
 
 
 def _is_numbers(nested: list[Any] | tuple[Any, ...]) -> bool:

@@ -47,6 +47,12 @@ class Preprocessing:
             mode_of(self.resample)
         _check_numbers(self.image_mean, "image_mean", positive=False)
         _check_numbers(self.image_std, "image_std", positive=True)
+        if len(self.image_mean) != len(self.image_std):
+            wrong, other = ("image_mean", "image_std") if len(self.image_std) == 3 else ("image_std", "image_mean")
+            given = shown(list(getattr(self, wrong)))
+            raise SettingsError(
+                f"is {given}, expected {len(getattr(self, other))} numbers as {other} has, one a channel", item=wrong
+            )
         check_positive((self.rescale_factor,), "rescale_factor")
 
     @classmethod
@@ -94,6 +100,11 @@ class Preprocessing:
             **pad_size,
         }
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures: as many as ``image_mean`` has numbers; three are RGB."""
+        return len(self.image_mean)
+
     def fit(self, picture: HeightWidth) -> HeightWidth:
         """What size (height, width) a picture of this size gets, before padding."""
         return self.size.fit(picture, self.numerics) if self.do_resize else picture
@@ -133,6 +144,11 @@ class Preprocessing:
         return prepared
 
     def _resized(self, picture: Picture) -> Planes:
+        channels = 3 if isinstance(picture, Image.Image) else len(picture)
+        if channels != self.channels:
+            raise SettingsError(
+                f"has {self.channels} numbers, but a picture has {channels} channels", item="image_mean"
+            )
         size = size_of_picture(picture)
         target = self.fit(size)
         if target == size:
@@ -164,9 +180,8 @@ _READERS: Mapping[str, Callable[[object, str], Any]] = {
 
 def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:
     usable = numbers_of(list(numbers), name)
-    if len(usable) != 3:
-        kind = "3 numbers above 0" if positive else "3 finite numbers"
-        raise SettingsError(f"is {shown(list(numbers))}, expected {kind}, one a channel", item=name)
+    if not usable:
+        raise SettingsError("is empty, expected one number a channel", item=name)
     if positive:
         check_positive(usable, name)
 

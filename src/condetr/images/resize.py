@@ -17,8 +17,8 @@ from condetr.core.errors import SettingsError
 from condetr.images.memory import pixels_in_place, pixels_of
 from condetr.images.sizes import HeightWidth, Numerics
 
-Picture: TypeAlias = Image.Image | Shaped[Tensor, "3 _height _width"]  # upright RGB
-Planes: TypeAlias = Shaped[Tensor, "3 _height _width"]  # any memory order; perhaps the picture's own memory
+Picture: TypeAlias = Image.Image | Shaped[Tensor, "channels _height _width"]  # upright; RGB if of PIL
+Planes: TypeAlias = Shaped[Tensor, "channels _height _width"]  # any memory order; perhaps the picture's own memory
 
 _MODES = {
     Image.Resampling.NEAREST: "nearest-exact",
@@ -118,8 +118,9 @@ def _resize_pil(picture: Picture, size: HeightWidth, resample: Image.Resampling)
     height, width = size
     if isinstance(picture, Image.Image):
         return planes_of(picture.resize((width, height), resample))
-    if picture.dtype == torch.uint8:
+    if picture.dtype == torch.uint8 and len(picture) == 3:
         pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
         return planes_of(Image.fromarray(pixels).resize((width, height), resample))
-    resized = (Image.fromarray(plane).resize((width, height), resample) for plane in picture.float().numpy())
+    planes = (picture if picture.dtype == torch.uint8 else picture.float()).numpy()  # four are no RGBA: plane by plane
+    resized = (Image.fromarray(plane).resize((width, height), resample) for plane in planes)
     return torch.from_numpy(np.stack([np.asarray(plane) for plane in resized]))

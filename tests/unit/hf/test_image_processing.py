@@ -1,6 +1,7 @@
 import json
 import logging
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 from condetr.core.errors import AnnotationError, ImageError, SettingsError
 from condetr.hf.feature_extraction import ConditionalDetrFeatureExtractor
 from condetr.hf.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
+from condetr.hf.pipeline import pipeline
+from tests.unit.hf.networks import RESNET, detector
 
 BOTH = pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil])
 SMALL = {"shortest_edge": 20, "longest_edge": 30}
@@ -350,3 +353,69 @@ class TestStored:
         ConditionalDetrImageProcessor().save_pretrained(tmp_path)
         with pytest.raises(ValueError, match=r"missing: has no preprocessor_config\.json"):
             ConditionalDetrImageProcessor.from_pretrained(tmp_path, subfolder="missing")
+
+
+class TestChannels:
+    """As many as image_mean has numbers."""
+
+    FOUR: ClassVar = {
+        "image_mean": [0.1, 0.2, 0.3, 0.4],
+        "image_std": [0.5, 0.5, 0.5, 0.25],
+        "size": {"height": 4, "width": 5},
+    }
+    LEVELS = np.arange(4 * 5 * 4, dtype=np.uint8).reshape(4, 5, 4)
+
+    def expected(self, levels, settings):
+        mean, std = (np.array(settings[name]) for name in ("image_mean", "image_std"))
+        return torch.tensor(((levels / 255 - mean) / std).transpose(2, 0, 1), dtype=torch.float32)
+
+    @pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil])
+    def test_four_are_taken_as_they_are(self, kind, tmp_path):
+        picture = Image.fromarray(self.LEVELS)
+        picture.save(tmp_path / "four.png")
+        planes = torch.tensor(self.LEVELS).permute(2, 0, 1)
+        for given in (picture, tmp_path / "four.png", planes, self.LEVELS / 255):
+            how = {} if given is not planes else {"input_data_format": "channels_first"}
+            how = {"input_data_format": "channels_last"} if isinstance(given, np.ndarray) else how
+            pixels = kind(**self.FOUR)(given, return_tensors="pt", **how).pixel_values
+            torch.testing.assert_close(pixels[0], self.expected(self.LEVELS, self.FOUR))
+
+    def test_no_channel_weighs_another(self):
+        """PIL would multiply colours by opacity before it resizes, and so does transformers with it."""
+        smooth = self.FOUR | {"size": {"height": 2, "width": 5}}
+        levels = self.LEVELS.copy()
+        levels[..., 3] = [[0], [255], [0], [255]]
+        pixels = ConditionalDetrImageProcessorPil(**smooth)(Image.fromarray(levels), return_tensors="pt").pixel_values
+        alone = ConditionalDetrImageProcessorPil(**smooth)(Image.fromarray(self.LEVELS), return_tensors="pt")
+        assert torch.equal(pixels[0, :3], alone.pixel_values[0, :3])
+
+    def test_gray_is_one(self, tmp_path):
+        gray = {"image_mean": [0.5], "image_std": [0.5], "size": {"height": 4, "width": 5}}
+        levels = self.LEVELS[..., :1]
+        Image.fromarray(levels[..., 0]).save(tmp_path / "gray.png")
+        for given in (levels[..., 0], tmp_path / "gray.png", Image.fromarray(levels[..., 0]).convert("RGB")):
+            pixels = ConditionalDetrImageProcessor(**gray)(given, return_tensors="pt").pixel_values
+            torch.testing.assert_close(pixels[0], self.expected(levels, gray))
+
+    def test_other_numbers_are_refused(self):
+        processor = ConditionalDetrImageProcessor(**self.FOUR)
+        with pytest.raises(ImageError, match="mode RGB has 3 channels, expected 4"):
+            processor(Image.new("RGB", (5, 4)))
+        with pytest.raises(ImageError, match="expected 4 channels as the first or last axis"):
+            processor(np.zeros((6, 5, 3), np.uint8))
+        with pytest.raises(SettingsError, match=r"image_std: is .* expected 4 numbers as image_mean has"):
+            ConditionalDetrImageProcessor(image_mean=[0.5] * 4, image_std=[0.5] * 2)
+        with pytest.raises(SettingsError, match="image_mean: has 4 numbers, but a picture has 3 channels"):
+            processor.preprocessing().prepare([Image.new("RGB", (5, 4))])
+
+    def test_from_a_file_to_boxes(self, tmp_path):
+        picture = Image.fromarray(self.LEVELS)
+        picture.save(tmp_path / "four.png")
+        model = detector(num_channels=4, backbone_config=RESNET | {"num_channels": 4})
+        model.save_pretrained(tmp_path / "model")
+        ConditionalDetrImageProcessor(**self.FOUR).save_pretrained(tmp_path / "model")
+        found = pipeline("object-detection", tmp_path / "model")(str(tmp_path / "four.png"), threshold=0.0)
+        features = ConditionalDetrImageProcessor(**self.FOUR)(picture, return_tensors="pt")
+        with torch.no_grad():
+            best = model(**features).logits.sigmoid().max()
+        assert found[0]["score"] == pytest.approx(float(best), rel=1e-4)
