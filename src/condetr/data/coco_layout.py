@@ -6,7 +6,7 @@ from pathlib import Path
 
 from condetr.data.coco import read_coco
 from condetr.data.coco_kind import holds_segments
-from condetr.data.disk import visible
+from condetr.data.disk import visible, with_ending
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.split_names import split_named
 
@@ -41,7 +41,7 @@ def json_files(folder: Path) -> list[Path]:
         *(path for path in below if path.name.lower() == "annotations"),
         *(one for one in below if split_named(one.name)),
     ]
-    return [path for place in (folder, *places) for path in visible(place, "*.json")]
+    return [path for place in (folder, *places) for path in with_ending(place, ".json")]
 
 
 def looks_like_coco(path: Path) -> bool:

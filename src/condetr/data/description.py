@@ -18,7 +18,7 @@ from condetr.core.errors import AnnotationError
 from condetr.data.classes import Classes
 from condetr.data.coco_kind import holds_segments
 from condetr.data.coco_layout import coco_file
-from condetr.data.disk import absence_of, exists, is_folder, slashed, visible
+from condetr.data.disk import absence_of, exists, is_folder, slashed, with_ending
 from condetr.data.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.panoptic_layout import panoptic_file
 from condetr.data.reasons import Reason
@@ -87,7 +87,7 @@ class _Part:
 
     def voc_label_files(self) -> list[Path]:
         labels = self._paths.get("annotations")
-        return visible(labels, "*.xml") if labels is not None and is_folder(labels) else []
+        return with_ending(labels, ".xml") if labels is not None and is_folder(labels) else []
 
     def reader(self, voc_classes: Any, names: list[str] | None) -> ReadSplit:
         images, labels = self._paths["images"], self._paths.get("annotations")

@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-from condetr.core.errors import CondetrError, DataError, UsageError
+from condetr.core.errors import CondetrError, DataError, StorageError, UsageError
 from condetr.data.coco_kind import holds_segments
-from condetr.data.coco_layout import coco_file, coco_in
+from condetr.data.coco_layout import coco_file, coco_in, looks_like_coco
 from condetr.data.description import FORMAT as DESCRIBED
 from condetr.data.description import described, is_description
-from condetr.data.disk import absence_of, check_listable, exists, is_file, is_folder, visible
+from condetr.data.disk import absence_of, check_listable, exists, is_file, is_folder, visible, walk, with_ending
+from condetr.data.label_files import NAME_FILES, is_label_file
 from condetr.data.layout import Layout
 from condetr.data.panoptic_layout import FORMAT as PANOPTIC
 from condetr.data.panoptic_layout import panoptic_file, panoptic_in
@@ -16,12 +17,16 @@ from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
 from condetr.data.split_names import split_named
 from condetr.data.strict_json import read_json
+from condetr.data.strict_xml import starts_with
 from condetr.data.text_files import yaml_of
 from condetr.data.verdict import usable
 from condetr.data.voc_layout import voc_in
+from condetr.data.whereabouts import is_picture
 from condetr.data.yolo_folders import yolo_in
 from condetr.data.yolo_layout import is_yolo_yaml, yolo_file
 
+_PARTS = ("annotations", "labels", "images")  # of one data set
+_TRIED = 20  # files of a folder that show what it is
 _DESCRIPTION_BYTES = 2**20  # a larger JSON file holds labels itself
 _EXPECTED = (
     "expected COCO (annotations/*.json, also panoptic), YOLO (data.yaml), Pascal VOC (Annotations/*.xml), "
@@ -147,7 +152,42 @@ def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
     for other in others:
         said = f"{other.format} labels are there, too; {chosen.format} is read"
         chosen.report.add(Reason.OTHER_FORMAT, said, source=folder)
+    _tell_unread(folder, chosen)
     for failure in failed:
         said = f"{failure}; {chosen.format} is read"
         chosen.report.add(Reason.OTHER_FORMAT, said, source=folder)
     return chosen
+
+
+def _tell_unread(folder: Path, layout: Layout) -> None:
+    """Folders that are named after a split which the labels do not speak of, or that hold labels of their own."""
+    for path in visible(folder, "*/"):
+        split = split_named(path.name)
+        if split is not None and split not in layout.splits and _holds_picture(path):
+            said = f"is not read: no {layout.format} labels of a split {split} were found"
+            layout.report.add(Reason.NO_SPLIT, said, source=path)
+        elif split is None and path.name.lower() not in _PARTS and _holds_labels(path):
+            layout.report.add(
+                Reason.NO_SPLIT, "is not read: it holds labels, and has the name of no split", source=path
+            )
+
+
+def _holds_picture(folder: Path) -> bool:
+    try:
+        return any(is_picture(Path(name)) for _, names in walk(folder) for name in names)
+    except StorageError:
+        return False
+
+
+def _holds_labels(folder: Path, *, deeper: bool = True) -> bool:
+    """By a first look, also into folders that are named after splits."""
+    below = visible(folder, "*/")
+    inner = {path.name.lower() for path in below}
+    texts = [path for path in with_ending(folder, ".txt") if path.name.lower() not in NAME_FILES]
+    return (
+        {"images", "labels"} <= inner
+        or any(starts_with(path, "annotation") for path in with_ending(folder, ".xml")[:_TRIED])
+        or any(looks_like_coco(path) for path in with_ending(folder, ".json")[:_TRIED])
+        or (any(is_label_file(path) for path in texts[:_TRIED]) and _holds_picture(folder))
+        or (deeper and any(_holds_labels(path, deeper=False) for path in below if split_named(path.name)))
+    )

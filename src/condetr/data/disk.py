@@ -22,6 +22,16 @@ def visible(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in found if not any(map(is_hidden, path.relative_to(folder).parts)))
 
 
+def with_ending(folder: Path, *endings: str) -> list[Path]:
+    """The files of a folder with one of these endings, in upper or lower case, by name, without hidden ones."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [one.name for one in entries if not is_hidden(one.name)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if os.path.splitext(name)[1].lower() in endings]  # noqa: PTH122
+
+
 def check_listable(folder: Path) -> None:
     """Say so where a folder may not be looked into, since `glob` would find it empty.
 

@@ -130,7 +130,8 @@ def tell_unused(files: LabelFiles, root: Path, report: Report) -> None:
     without = [picture for picture in files.without if exists(picture)]
     if not without:
         return
-    tops = {root, *(folder for folder in files.folders if not folder.is_relative_to(root))}
+    tops = {_top_of(root)}
+    tops |= {folder for folder in files.folders if not any(map(folder.is_relative_to, tops))}
     found = [(at, name) for top in tops for at, names in walk(top) for name in names]
     everything = LabelFiles(sorted({at / name for at, name in found if is_picture(at / name)} | set(without)))
     beside = {place for picture in without for place in files.places_of(picture)}
@@ -145,6 +146,12 @@ def tell_unused(files: LabelFiles, root: Path, report: Report) -> None:
             f" picture, such as {unused[0]}: name them alike, or give pictures without objects empty label files"
         )
         report.add(Reason.UNUSED_LABELS, said, source=first)
+
+
+def _top_of(root: Path) -> Path:
+    """Where labels may lie: the root, or what holds it, where the root is `images` or `images/train`."""
+    near = (root, root.parent)
+    return next((one.parent for one in near if one.name.lower() == "images"), root)
 
 
 def _is_label_name(name: str) -> bool:

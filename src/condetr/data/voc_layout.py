@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from condetr.core.errors import UsageError
 from condetr.data.classes import Classes
-from condetr.data.disk import is_file, visible
+from condetr.data.disk import is_file, visible, with_ending
 from condetr.data.label_files import picture_stem, plain
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.reasons import Reason
@@ -41,7 +41,7 @@ def voc_in(folder: Path) -> Layout | None:
             report.add(Reason.NO_SPLIT, "label files beside the folders of the splits", source=folder)
         else:
             parts = [("all", folder)]
-    classes = classes_in([path for _, part in parts for path in visible(part, "*.xml")])
+    classes = classes_in([path for _, part in parts for path in with_ending(part, ".xml")])
     splits: dict[str, ReadSplit] = {}
     for split, part in parts:
         add_split(splits, split, voc_files(part, part, None, classes), folder)
@@ -49,20 +49,25 @@ def voc_in(folder: Path) -> Layout | None:
 
 
 def _holds_voc(folder: Path) -> bool:
-    return any(starts_with(path, "annotation") for path in visible(folder, "*.xml")[:_TRIED])
+    return any(starts_with(path, "annotation") for path in with_ending(folder, ".xml")[:_TRIED])
 
 
 def _with_lists(folder: Path, labels: Path) -> Layout:
     below = {path.name: path for path in visible(folder, "*/")}
     pictures = next((below[name] for name in _PICTURE_FOLDERS if name in below), None)
     pictures = pictures or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
-    classes = classes_in(visible(labels, "*.xml"))
+    classes = classes_in(with_ending(labels, ".xml"))
     splits: dict[str, ReadSplit] = {}
-    for path in visible(folder, "ImageSets/Main/*.txt"):
+    report, nameless = Report(), list[Path]()
+    for path in with_ending(folder / "ImageSets/Main", ".txt"):
         split = split_named(path.stem)
         if split is not None and path.stem.isalpha():  # not cat_train.txt, which lists one class
             add_split(splits, split, voc_files(labels, pictures, path, classes), folder)
-    return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)})
+        elif split is None:
+            nameless.append(path)
+    for path in nameless if splits else ():
+        report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)
+    return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)}, report)
 
 
 def voc_files(labels: Path, pictures: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
@@ -96,7 +101,7 @@ def _read(
     index = defaultdict(list)
     for path in pictures_in(pictures, report):
         index[path.stem].append(path)
-    files = visible(labels, "*.xml") if listed is None else _listed_files(listed, labels, report)
+    files = with_ending(labels, ".xml") if listed is None else _listed_files(listed, labels, report)
     dataset = read_voc(files, PictureIndex(pictures, index), classes(), split=split)
     if listed is None:
         _tell_without_labels(index, files, labels, dataset.report)

@@ -31,6 +31,7 @@ def read_yolo(
     split: str = "all",
     masks: bool = False,
     columns: Columns | None = None,
+    search: Path | None = None,
 ) -> Dataset:
     """Pictures and the objects of their label files.
 
@@ -41,6 +42,7 @@ def read_yolo(
         split: what to call it.
         masks: whether objects need an outline, checked here and kept.
         columns: what lines of more than five numbers hold; by default it is judged by all of them.
+        search: where labels that are missing are looked for; by default ``root``.
     """
     report = Report()
     files = LabelFiles(pictures)
@@ -71,7 +73,7 @@ def read_yolo(
             place.add_fault(fault)
         else:
             examples.append(Example(path, size, image_id, tuple(objects)))
-    tell_unused(files, root, report)
+    tell_unused(files, search or root, report)
     return Dataset(tuple(examples), classes, root, split, report)
 
 

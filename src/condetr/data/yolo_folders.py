@@ -5,7 +5,7 @@ from pathlib import Path
 
 from condetr.core.errors import AnnotationError
 from condetr.data.classes import Classes
-from condetr.data.disk import found_below, visible
+from condetr.data.disk import found_below, visible, with_ending
 from condetr.data.label_files import NAME_FILES, is_label_file
 from condetr.data.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.reasons import Reason
@@ -76,7 +76,7 @@ class _Found:
 
 
 def _darknet_files(folder: Path) -> list[Path]:
-    return [path for path in visible(folder, "*.data") if path.is_file() and path.stat().st_size < 2**16]
+    return [path for path in with_ending(folder, ".data") if path.is_file() and path.stat().st_size < 2**16]
 
 
 def _darknet_table(path: Path) -> dict[str, str]:
@@ -133,7 +133,7 @@ def _names_in(path: Path) -> list[str]:
 def _lists_in(folder: Path) -> list[Path]:
     """Text files that list pictures."""
     found = []
-    for path in visible(folder, "*.txt"):
+    for path in with_ending(folder, ".txt"):
         if path.name.lower() in NAME_FILES or not path.is_file() or is_label_file(path):
             continue
         try:
@@ -171,4 +171,4 @@ def _has_labels(folder: Path) -> bool:
     inner = [path for top in outer for path in visible(top, "*/")]
     if any(path.name.lower() == "labels" for path in (*outer, *inner)):
         return True
-    return any(is_label_file(path) for top in (folder, *outer, *inner) for path in visible(top, "*.txt"))
+    return any(is_label_file(path) for top in (folder, *outer, *inner) for path in with_ending(top, ".txt"))

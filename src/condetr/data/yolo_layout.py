@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from condetr.core.errors import AnnotationError, CondetrError
+from condetr.core.errors import AnnotationError, CondetrError, DataError
 from condetr.data.classes import Classes, Id
-from condetr.data.disk import absence_of, exists, found_below, is_folder, slashed, visible
+from condetr.data.disk import absence_of, exists, found_below, is_folder, slashed, with_ending
 from condetr.data.label_files import LabelFiles
 from condetr.data.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.reasons import Reason
@@ -37,7 +37,7 @@ def described_in(folder: Path) -> Layout | None:
         AnnotationError: the only file that looks like one is not readable, or a field of it is unusable.
     """
     failed: CondetrError | None = None
-    for path in sorted((*visible(folder, "*.yaml"), *visible(folder, "*.yml"))):
+    for path in sorted(with_ending(folder, ".yaml", ".yml")):
         if not _may_describe(path):
             continue
         try:
@@ -90,11 +90,15 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
             if absent is not None:
                 hint = f"{path.name} names it"
                 add_absent(splits, split, AnnotationError(absence_of(absent), source=absent, hint=hint), place)
+            elif split in places_of:
+                raise DataError(f"{key} is another name for {split}, which is there, too", source=path, item=str(key))
             else:
                 places_of[split] = places
-                add_split(splits, split, yolo_pictures(places, classes, root, columns), path)
     except Fault as fault:
         raise AnnotationError(fault.said, source=path, item=place.item) from fault
+    top = Path(os.path.commonpath([root, *(one for places in places_of.values() for one in places)]))
+    for split, places in places_of.items():
+        add_split(splits, split, yolo_pictures(places, classes, top, columns, search=root), path)
     if not splits:
         first = next(iter(report.of(Reason.MISSING_SPLIT)), None)
         reason = first.said if first else "names no folder of pictures"
@@ -114,9 +118,17 @@ def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:
     return frozenset(places_of) - frozenset(own)
 
 
-def yolo_pictures(places: Sequence[Path], classes: Classes, root: Path, columns: Columns | None = None) -> ReadSplit:
-    """How to read the pictures in folders and list files."""
-    return partial(_read, [Path(place).absolute() for place in places], classes, root.absolute(), columns)
+def yolo_pictures(
+    places: Sequence[Path],
+    classes: Classes,
+    root: Path,
+    columns: Columns | None = None,
+    *,
+    search: Path | None = None,
+) -> ReadSplit:
+    """How to read the pictures in folders and list files; labels that are missing are looked for below ``search``."""
+    top = root.absolute()
+    return partial(_read, [place.absolute() for place in places], classes, top, columns, search or top)
 
 
 def _read(
@@ -124,6 +136,7 @@ def _read(
     classes: Classes,
     root: Path,
     columns: Columns | None,
+    search: Path,
     *,
     split: str,
     masks: bool = False,
@@ -131,7 +144,9 @@ def _read(
     """Reading begins only here: a split that nobody asks for is not looked at."""
     report = Report()
     found = list(_unique((one for place in places for one in _pictures_of(place, root, report)), report))
-    dataset = read_yolo(found, classes, root, split=split, masks=masks, columns=columns)
+    if not found:
+        report.add(Reason.MISSING_PICTURE, "holds no picture", source=places[0])
+    dataset = read_yolo(found, classes, root, split=split, masks=masks, columns=columns, search=search)
     if all(map(is_folder, places)):  # a list may leave out what it likes
         _tell_orphans(found, report)
     dataset.report.merge(report)

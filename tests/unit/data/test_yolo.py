@@ -146,6 +146,24 @@ def test_a_path_elsewhere_is_followed_only_where_the_file_was_named(yolo, tmp_pa
         read_dataset(other, "train")
 
 
+def test_pictures_elsewhere_have_names_and_can_be_read_from_where_the_file_is(yolo, tmp_path):
+    root = yolo(LINE)
+    content = {"train": str(root / "images/train"), "val": "../yolo/images/val", "names": ["a", "b"]}
+    path = tmp_path / "other/data.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(content))
+    splits = read_splits(path)
+    assert splits["train"].name_of(splits["train"][0]) == "yolo/images/train/0.jpg"
+    assert len(splits["val"].fingerprint()) == 64
+
+
+def test_a_folder_without_pictures_is_named(yolo):
+    root = yolo(LINE)
+    (root / "images/train/0.jpg").unlink()
+    with pytest.raises(DataError, match="images/train: holds no picture"):
+        read_dataset(root, "train")
+
+
 def test_sparse_class_numbers_become_contiguous(yolo):
     root = yolo("7 0.5 0.5 0.25 0.5\n", names=())
     content = {"train": "images/train", "names": {7: "dog", 3: "cat"}}
