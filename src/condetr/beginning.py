@@ -7,7 +7,7 @@ from typing import Any
 
 from condetr.checkpoints.classes import with_new_classes
 from condetr.checkpoints.loading import Checkpoint, load
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, SettingsError, StorageError
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
@@ -70,6 +70,6 @@ class Beginning:
             return None
         try:
             found = cls.stored(str(last), classes=classes, task=task)
-        except CheckpointError:  # its weights are not needed: the checkpoints have them
+        except (CheckpointError, SettingsError, StorageError):  # its weights are not needed: the checkpoints have them
             return None
         return cls(found.detector, found.preprocessing, found.flat)

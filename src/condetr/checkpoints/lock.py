@@ -33,29 +33,38 @@ class Lock:
         """
         self.missing: str | None = None
         self._path = folder / LOCK
-        self._file = self._path.open("a+b")
+        self._file = self._opened()
         try:
             _lock(self._file)
             while not self._is_in_place():  # the run before removed it between our opening and locking it
                 self._file.close()
-                self._file = self._path.open("a+b")
+                self._file = self._opened()
                 _lock(self._file)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 self._file.close()
                 raise _taken(folder, work) from error
             self.missing = f"{folder} cannot be locked against a second run: {error.strerror}"
-        self._file.truncate(0)
-        self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-        self._file.flush()
+        with suppress(OSError):  # it only names us to others
+            self._file.truncate(0)
+            self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+            self._file.flush()
 
     def release(self, *, remove: bool = False) -> None:
         """Let others in, and remove the file where the folder is to look as if it had never been there."""
-        self._file.truncate(0)
+        with suppress(OSError):
+            self._file.truncate(0)
         if remove:
             with suppress(OSError):  # Windows removes no file that is open
                 self._path.unlink()
         self._file.close()
+
+    def _opened(self) -> IO[bytes]:
+        try:
+            return self._path.open("a+b")
+        except OSError as error:
+            reason = f"cannot be opened to lock the folder: {error.strerror or error}"
+            raise UsageError(reason, source=self._path, hint="remove it, or choose another --output") from error
 
     def _is_in_place(self) -> bool:
         ours = os.fstat(self._file.fileno())

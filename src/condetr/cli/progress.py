@@ -36,10 +36,10 @@ class _Lines:
         self._said = now
         rate = self._done / (now - self._began)
         if self._total is None:
-            self._reporter.note(f"{self._done} {self._what}, {rate:.2f} per second")
+            self._reporter.note(f"{self._done} {self._what}, {_pace(rate)}")
             return
         left = (self._total - self._done) / rate
-        self._reporter.note(f"{self._done}/{self._total} {self._what}, {rate:.2f} per second, {_time(left)} left")
+        self._reporter.note(f"{self._done}/{self._total} {self._what}, {_pace(rate)}, {_time(left)} left")
 
 
 @contextmanager
@@ -47,21 +47,34 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     from rich import progress as rich
     from rich.console import Console
 
-    class Rate(rich.ProgressColumn):
+    # rich's own estimate forgets what is older than 30 seconds, and says nothing where a step takes as long.
+    class Pace(rich.ProgressColumn):
         def render(self, task: rich.Task) -> str:
-            return f"{task.speed:.2f}/s" if task.speed else ""
+            return _pace(task.completed / task.elapsed) if task.completed and task.elapsed else ""
+
+    class Left(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> str:
+            if not task.completed or not task.elapsed or task.total is None:
+                return ""
+            return f"{_time((task.total - task.completed) * task.elapsed / task.completed)} left"
 
     columns = (
         rich.TextColumn(one_line(what)),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
-        Rate(),
-        rich.TimeRemainingColumn(),
+        Pace(),
+        Left(),
     )
     # rich would send our stdout to its own console, also where that is a file or a pipe.
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    where = Console(stderr=True)
+    with rich.Progress(*columns, console=where, transient=True, redirect_stdout=False, get_time=time.monotonic) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def _pace(rate: float) -> str:
+    """Things that take long are not counted in hundredths a second."""
+    return f"{rate:.2f} per second" if rate >= 1 else f"{1 / rate:.2f} s each"
 
 
 def _time(seconds: float) -> str:

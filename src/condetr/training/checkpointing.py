@@ -75,7 +75,10 @@ def contents_of(folder: Path) -> dict[str, dict[str, Any]]:
 def remove_leftovers(folder: Path) -> None:
     """What a process that died in the middle of a save left behind."""
     for leftover in (*folder.glob(f"{STAGED}*"), *folder.glob(f"{REMOVED}*")):
-        shutil.rmtree(leftover)
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def _prune(folder: Path, step: int) -> None:

@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from condetr.training.events import Say, Warned
+from condetr.training.events import Say, Warned, nobody_listens
 from condetr.training.progress import Progress
 
 Row: TypeAlias = dict[str, Any]
-LINES = "metrics.jsonl"
+LINES, DAMAGED = "metrics.jsonl", "metrics-damaged.jsonl"
+_LARGEST = 2**63
 
 
 class MetricsLog:
@@ -62,9 +65,17 @@ class MetricsLog:
         self.is_broken = True
 
 
-def rows_before(folder: Path, progress: Progress) -> list[Row]:
-    """What a run had written when it was where ``progress`` says; what it wrote after that it will write again."""
-    rows = _read(folder / LINES)
+def rows_before(folder: Path, progress: Progress, say: Say = nobody_listens) -> list[Row]:
+    """What a run had written when it was where ``progress`` says; what it wrote after that it will write again.
+
+    Rows that are damaged are left out, counted, and stay in a copy of the file.
+    """
+    rows, damaged = _read(folder / LINES)
+    if damaged:
+        copy = folder / DAMAGED
+        with suppress(OSError):
+            copy.write_bytes((folder / LINES).read_bytes())
+        say(Warned(f"{folder / LINES}: {damaged} damaged rows are left out; {copy.name} is the file as it was"))
     return [
         row
         for row in rows
@@ -77,15 +88,27 @@ def is_of_training(row: Row) -> bool:
     return "pictures_per_second" in row
 
 
-def _read(path: Path) -> list[Row]:
-    """The last line may be half a line."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
+def _read(path: Path) -> tuple[list[Row], int]:
+    """The rows, and how many lines are none; the last one may be half a line, which is no damage."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:  # is not there, or is a folder: what is written next complains
+        return [], 0
+    rows = [_row_of(line) for line in lines]
+    damaged = sum(row is None for row in rows[:-1])
+    return [row for row in rows if row is not None], damaged
+
+
+def _row_of(line: bytes) -> Row | None:
+    """None where it is not what `MetricsLog` writes: a step, and numbers."""
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    is_whole = all(type(value) is float or (type(value) is int and abs(value) < _LARGEST) for value in row.values())
+    return row if is_whole and all(map(math.isfinite, row.values())) else None
 
 
 def _as_csv(rows: list[Any], columns: list[str]) -> str:

@@ -18,7 +18,7 @@ from condetr.training.keeping import Circumstances
 from condetr.training.learner import Learner
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
-from condetr.training.resume import Stored, changes_since, check_data, newest_complete, read_checkpoint
+from condetr.training.resume import Stored, changes_since, check_data, newest_usable, read_checkpoint
 from condetr.training.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
 
@@ -48,18 +48,30 @@ def some_to_learn_by_heart(dataset: Dataset, count: int) -> Dataset:
 def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int | None) -> Preprocessing:
     """With the edges that were asked for, where they were.
 
+    Where only the shorter edge was, and is longer than the longest allowed, that one keeps its proportion to it.
+
     Raises:
-        SettingsError: a longest edge without a shortest one.
+        SettingsError: the longer edge is to be less than the shorter one.
     """
     if image_size is None and max_size is None:
         return preprocessing
     size = preprocessing.size
     known = size if isinstance(size, Edges) else Edges(None, None)
     shortest, longest = image_size or known.shortest, max_size or known.longest
+    if image_size is not None and max_size is None and longest is not None and longest < image_size:
+        longest = round(image_size * longest / (known.shortest or longest))
     if longest is not None and shortest is not None and longest < shortest:
         reason = f"is {longest}, less than the shorter edge, {shortest}"
         raise SettingsError(reason, item="max_size", hint="give --image-size and --max-size together")
     return replace(preprocessing, do_resize=True, size=Edges(shortest, longest))
+
+
+def note_on_size(before: Preprocessing, now: Preprocessing) -> str | None:
+    """What to tell where the bound of the longer edge was raised with the shorter one."""
+    bounds = [one.size.longest if isinstance(one.size, Edges) else None for one in (before, now)]
+    if None in bounds or bounds[0] == bounds[1] or not isinstance(now.size, Edges):
+        return None
+    return f"max_size is {now.size.longest}, as the model's is to its image_size; --max-size gives another"
 
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
@@ -75,18 +87,25 @@ def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset, network: Detec
 
 
 def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | None:
-    """The newest complete checkpoint if the run is resumed; the first process chooses it for all."""
+    """The newest complete checkpoint if the run is resumed; the first process chooses it for all.
+
+    Raises:
+        CheckpointError: there are some, and none is whole.
+    """
     if not folder.resumes:
         return None
-    path, passed_over = newest_complete(folder.checkpoints) if processes.is_first else (None, [])
+    stored, passed_over = newest_usable(folder.checkpoints) if processes.is_first else (None, [])
+    path, passed_over = processes.from_first((None if stored is None else stored.path, passed_over))
+    if path is None and passed_over:
+        hint = f"put one back, or begin a new run with --model {folder.last}"
+        raise CheckpointError(f"no checkpoint is whole: {'; '.join(passed_over)}", source=folder.checkpoints, hint=hint)
     for text in passed_over:
         say(Warned(text))
-    path = processes.from_first(path)
     if path is None:
         say(Noted("the run was stopped before its first checkpoint; it begins anew"))
         return None
     say(Noted(f"going on from {path.name}"))
-    return read_checkpoint(path)
+    return read_checkpoint(path) if stored is None else stored
 
 
 def batch_size(
@@ -129,7 +148,7 @@ def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Pr
         )
     try:
         learner.restore(stored.tensors, stored.state["numbers"])
-    except (KeyError, RuntimeError) as error:
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = f"does not fit this model: {first_line_of(error)}"
         raise CheckpointError(reason, source=stored.path, hint="resume with the model the run began with") from error
     return Progress.from_dict(stored.state["progress"])

@@ -1,7 +1,7 @@
 """Finding the newest complete checkpoint of a run, and making sure that it belongs to what is to go on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from condetr.checkpoints.json_file import read_json_object
 from condetr.checkpoints.safetensors_file import read_safetensors
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.training.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
+from condetr.training.progress import Position, Progress
 
 FIXED = ("seed", "query_groups", "ema", "overfit")  # settings that the stored state was made with
 
@@ -39,20 +40,89 @@ def what_is_wrong(path: Path) -> str | None:
     """Why a checkpoint is not whole; None where it is."""
     try:
         said = read_json_object(path / MANIFEST).get("files")
+        found = contents_of(path)
     except CheckpointError as error:
         return f"{MANIFEST} {error.reason}"
-    found = contents_of(path)
+    except OSError as error:  # a folder where a file should be
+        return f"{Path(error.filename or path).name} cannot be read: {error.strerror or error}"
     if not isinstance(said, dict) or said.keys() != found.keys():
         return f"its files are not those of {MANIFEST}"
     damaged = [name for name, content in found.items() if content != said[name]]
     return f"damaged: {', '.join(damaged)}" if damaged else None
 
 
+def newest_usable(folder: Path) -> tuple[Stored | None, list[str]]:
+    """What the newest checkpoint holds from which a run can go on, and what was wrong with newer ones.
+
+    Raises:
+        CheckpointError: it was written by a condetr that stores other things.
+    """
+    passed_over: list[str] = []
+    for path in steps_saved(folder).values():
+        wrong = what_is_wrong(path)
+        if wrong is None:
+            try:
+                stored = read_checkpoint(path)
+                wrong = what_is_missing(stored)
+            except CheckpointError as error:
+                if isinstance(error, _OtherVersionError):
+                    raise
+                wrong = f"{Path(error.source or path).name} {error.reason}"
+            if wrong is None:
+                return stored, passed_over
+        passed_over.append(f"{path.name} is passed over: {wrong}")
+    return None, passed_over
+
+
+def what_is_missing(stored: Stored) -> str | None:
+    """What of the state is not there, or of another kind than a run goes on from; None where all is well."""
+    state = stored.state
+    kinds = {"settings": dict, "data": str, "batch": int, "processes": int, "numbers": dict, "progress": dict}
+    broken = [name for name, kind in kinds.items() if type(state.get(name)) is not kind]
+    if not broken:
+        broken = [f"progress.{name}" for name in _broken_in(state["progress"])]
+    if not broken and state["progress"]["step"] != int(stored.path.name.removeprefix("step-")):
+        broken = ["progress.step"]
+    if not broken and not isinstance(state["numbers"].get("scaler"), dict):
+        broken = ["numbers.scaler"]
+    return f"{STATE} has no usable {', '.join(broken)}" if broken else None
+
+
+def _broken_in(progress: dict[str, Any]) -> list[str]:
+    def is_count(value: object) -> bool:
+        return type(value) is int and value >= 0
+
+    def is_number(value: object) -> bool:
+        return type(value) in (int, float)
+
+    def fits(name: str, value: object) -> bool:
+        match name:
+            case "position":
+                return isinstance(value, list) and len(value) == len(Position._fields) and all(map(is_count, value))
+            case "metrics":
+                return isinstance(value, dict) and all(map(is_number, value.values()))
+            case "best":
+                return value is None or is_number(value)
+            case "saved":
+                return type(value) is int
+        return is_count(value)
+
+    names = [spec.name for spec in fields(Progress)]
+    return [name for name in names if name not in progress or not fits(name, progress[name])] + [
+        name for name in progress if name not in names
+    ]
+
+
+class _OtherVersionError(CheckpointError):
+    """Its state is whole, and not for us."""
+
+
 def read_checkpoint(path: Path) -> Stored:
     """Raises CheckpointError where it was written by a condetr that stores other things."""
     state = read_json_object(path / STATE)
     if state.get("format") != FORMAT:
-        raise CheckpointError(
+        is_whole = type(state.get("format")) is int and isinstance(state.get("condetr"), str)
+        raise (_OtherVersionError if is_whole else CheckpointError)(
             f"is of format {state.get('format')}, written by condetr {state.get('condetr')}; this one reads {FORMAT}",
             source=path,
             hint="go on with that version, or begin a new run with --model RUN/last",

@@ -106,11 +106,8 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
     _check_writable(path)
     lock = Lock(path, "training")
     try:
-        (path / "checkpoints").mkdir(exist_ok=True)
-        remove_leftovers(path / "checkpoints")
         folder = RunFolder(path, resume, (lock.missing,) if lock.missing else ())
-        for models in (folder.last, folder.best):
-            remove_unfinished(models)
+        _tidy(folder)
         yield folder
     finally:
         wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
@@ -118,6 +115,18 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
         with suppress(OSError):  # somebody else has put something there
             for empty in made if wrote_nothing else ():
                 empty.rmdir()
+
+
+def _tidy(folder: RunFolder) -> None:
+    """Remove what a process that died left half done."""
+    try:
+        folder.checkpoints.mkdir(exist_ok=True)
+        remove_leftovers(folder.checkpoints)
+        for models in (folder.last, folder.best):
+            remove_unfinished(models)
+    except OSError as error:
+        reason = f"what a run that died left there cannot be removed: {error.strerror or error}"
+        raise StorageError(reason, source=error.filename or folder.path, hint="remove it") from error
 
 
 def _nothing_to_resume(path: Path) -> UsageError:

@@ -13,7 +13,7 @@ from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.training.diagnosis import warnings_at_the_start, why_nothing_is_learned
-from condetr.training.events import Say, Started, Warned, nobody_listens
+from condetr.training.events import Noted, Say, Started, Warned, nobody_listens
 from condetr.training.faults import Watch
 from condetr.training.journal import Journal
 from condetr.training.keeping import Circumstances, Keeper
@@ -28,6 +28,7 @@ from condetr.training.preparation import (
     check_fit,
     fingerprint_of,
     largest_size,
+    note_on_size,
     resized,
     resume,
     some_to_learn_by_heart,
@@ -97,12 +98,14 @@ def train(
         CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
     check_fit(detector, dataset, 0 if folder.resumes else settings.naming)
-    preprocessing = resized(preprocessing, settings.image_size, settings.max_size)
+    before, preprocessing = preprocessing, resized(preprocessing, settings.image_size, settings.max_size)
     if settings.overfit:
         dataset = validation = some_to_learn_by_heart(dataset, settings.overfit)
     processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
     if not processes.is_first:
         say = nobody_listens
+    if settings.max_size is None and (note := note_on_size(before, preprocessing)) is not None:
+        say(Noted(note))
     processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     if not folder.resumes:
         for text in (*folder.notes, *warnings_at_the_start(detector, dataset, settings)):
@@ -125,7 +128,7 @@ def train(
         report, labels = dataset.report.to_dict(), dataset.classes.to_dict()
         folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
         keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
-        journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress))
+        journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress, say))
         names = dict(enumerate(dataset.classes.names))
         showcase = Showcase(folder, preprocessing, names, validation, settings.task, say)
     loop = Loop(

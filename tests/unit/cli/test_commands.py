@@ -356,7 +356,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(capsys, mo
     with progress("pictures", 100, Reporter()) as step:
         for _ in range(3):
             step()
-    assert capsys.readouterr().err == "2/100 pictures, 0.18 per second, 8 min 59 s left\n"
+    assert capsys.readouterr().err == "2/100 pictures, 5.50 s each, 8 min 59 s left\n"
 
 
 def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
@@ -380,6 +380,21 @@ def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
     with progress("pictures", 2, Reporter(verbosity=-1)) as step:
         step()
     assert "2" not in terminal.getvalue()
+
+
+def test_time_left_is_shown_after_the_first_step_however_slow_it_is(monkeypatch):
+    now = 0.0
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("condetr.cli.progress.time.monotonic", lambda: now)
+    with progress("steps", 5, Reporter()) as step:
+        now = 45.0
+        step()
+    assert "45.00 s each" in terminal.getvalue()
+    assert "3 min 0 s left" in terminal.getvalue()
 
 
 def test_json_is_the_same_with_and_without_a_terminal(capsys):

@@ -133,7 +133,7 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
         (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),
         (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
         (["--model", "x", "--set", "network.d_model=32"], "cannot be combined with model"),
-        (["--set", "network.d_modl=32"], "the nearest is network.d_model"),
+        (["--set", "network.d_modl=32"], "the nearest: network.d_model, "),
         (["--set", "network.d_model=33"], "network.d_model: is 33, expected an even number"),
         (["--set", "network.backbone.depths=[0,1,1,1]"], "network.backbone.depths"),
     ],

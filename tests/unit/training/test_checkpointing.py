@@ -8,7 +8,8 @@ import torch
 from condetr.core.errors import CheckpointError, SettingsError, StorageError
 from condetr.training import checkpointing
 from condetr.training.checkpointing import save_checkpoint, steps_saved
-from condetr.training.resume import changes_since, check_data, newest_complete, read_checkpoint
+from condetr.training.progress import Progress
+from condetr.training.resume import changes_since, check_data, newest_complete, newest_usable, read_checkpoint
 
 STATE = {"condetr": "1.2", "settings": {"seed": 1, "lr": 0.1}, "data": "a" * 64}
 
@@ -124,3 +125,67 @@ def test_other_data_is_refused_unless_allowed(tmp_path):
     with pytest.raises(SettingsError, match=r"fingerprint bbbbbbbbbbbb, it was aaaaaaaaaaaa.*--allow-changed-data"):
         check_data(stored, "b" * 64, allow_changed=False)
     assert "changed since the checkpoint" in check_data(stored, "b" * 64, allow_changed=True)
+
+
+WHOLE = STATE | {
+    "batch": 1,
+    "processes": 1,
+    "numbers": {"scaler": {}, "averaged": 0},
+    "progress": Progress(step=1, best=0.5, metrics={"ap": 0.5}).to_dict() | {"position": [0, 1]},
+}
+
+
+def usable(folder, *states):
+    for number, state in enumerate(states, 1):
+        save_checkpoint(folder, number, {"weights": {"a": torch.zeros(1)}}, state)
+    stored, passed_over = newest_usable(folder)
+    return None if stored is None else stored.path.name, passed_over
+
+
+def progressed(**changes):
+    return WHOLE | {"progress": WHOLE["progress"] | {"step": 2} | changes}
+
+
+def without(name):
+    return {key: value for key, value in progressed().items() if key != name}
+
+
+def test_the_newest_usable_checkpoint_is_read(tmp_path):
+    assert usable(tmp_path, WHOLE, progressed()) == ("step-2", [])
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        *((without(name), f"no usable {name}") for name in sorted(WHOLE.keys() - {"condetr"})),
+        *((progressed() | {name: None}, f"no usable {name}") for name in sorted(WHOLE.keys() - {"condetr"})),
+        *((progressed(**{name: "x"}), f"no usable progress.{name}") for name in WHOLE["progress"]),
+        (progressed(step=7), "no usable progress.step"),
+        (progressed(position=[0]), "no usable progress.position"),
+        (progressed(later=1), "no usable progress.later"),
+        (progressed() | {"numbers": {}}, "no usable numbers.scaler"),
+        (progressed() | {"format": None}, "is of format None"),
+    ],
+)  # fmt: skip
+def test_a_state_from_which_no_run_can_go_on_is_passed_over(tmp_path, state, says):
+    """Whole by its manifest, as a program with a fault may leave it; the one before it is good."""
+    path, passed_over = usable(tmp_path, WHOLE, state)
+    assert path == "step-1"
+    assert says in passed_over[0]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "state.json", "weights.safetensors"])
+def test_a_folder_where_a_file_should_be_is_damage(tmp_path, name):
+    usable(tmp_path, WHOLE, progressed())
+    (tmp_path / "step-2" / name).unlink()
+    (tmp_path / "step-2" / name).mkdir()
+    stored, passed_over = newest_usable(tmp_path)
+    assert stored.path.name == "step-1"
+    assert name in passed_over[0]
+    assert "Is a directory" in passed_over[0]
+
+
+def test_leftovers_may_be_files(tmp_path):
+    (tmp_path / ".staged-step-3").write_text("x")
+    assert usable(tmp_path, WHOLE) == ("step-1", [])
+    assert names_in(tmp_path) == ["step-1"]

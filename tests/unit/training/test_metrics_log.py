@@ -82,3 +82,27 @@ def test_curves_have_a_panel_more_once_something_was_measured():
     assert curves_of([*rows, evaluation(8)]).size == (2 * WIDTH, 3 * HEIGHT)
     assert curves_of([]).size == (2 * WIDTH, 2 * HEIGHT)
     assert curves_of([training(1) | {"loss": float("nan"), "gradient": 0.0}]).getbbox() is not None
+
+
+DAMAGED_ROWS = [
+    b"\xff\xfe", b"{", b"[1, 2]", b"null", b'{"epoch": 1.0}', b'{"step": "a"}', b'{"step": null}', b'{"step": true}',
+    b'{"step": 1, "loss": "x"}', b'{"step": 1, "loss": {"a": 1}}', b'{"step": 1, "loss": NaN}', b'{"step": 1e999}',
+    b"9" * 6000, b"[" * 100_000, b'{"step": 1, "loss": ' + b"9" * 400 + b"}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", DAMAGED_ROWS, ids=range(len(DAMAGED_ROWS)))
+def test_a_damaged_row_is_left_out_and_said_once(tmp_path, row):
+    log = MetricsLog(tmp_path, [].append, [training(4), training(8)])
+    lines = log._lines.read_bytes().splitlines()
+    damaged = b"\n".join([lines[0], row, row, lines[1], b""])
+    log._lines.write_bytes(damaged)
+    said = []
+    rows = rows_before(tmp_path, Progress(step=9), said.append)
+    assert rows == [training(4), training(8)]
+    path = tmp_path / "metrics.jsonl"
+    assert said == [Warned(f"{path}: 2 damaged rows are left out; metrics-damaged.jsonl is the file as it was")]
+    assert (tmp_path / "metrics-damaged.jsonl").read_bytes() == damaged
+    MetricsLog(tmp_path, said.append, rows)
+    assert rows_before(tmp_path, Progress(step=9), said.append) == rows
+    assert len(said) == 1
