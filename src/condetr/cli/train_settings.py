@@ -20,6 +20,10 @@ PRETRAINED = 1e-5  # learning rate of the paper's backbone, which was trained on
 _LEAVE_OUT = "leave it out, or begin a new run with another --output"
 
 
+def _has_settings(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneSettings:
     block: Literal["basic", "bottleneck"] = "bottleneck"
@@ -162,6 +166,8 @@ class TrainSettings(CommonSettings):
 
     def notes(self) -> list[str]:
         """What was decided about things that were left open."""
+        if self.resume and (stored := self.output and self.output / "config.yaml") and not _has_settings(stored):
+            return [f"{stored} is missing or empty: what is not given again has its default"]
         if self.model is not None or self.resume:
             return []
         said = ["begins with a new network that knows nothing (--model begins with a trained one)"]

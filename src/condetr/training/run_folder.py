@@ -75,7 +75,8 @@ class RunFolder:
         try:
             (self.path / name).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise StorageError(f"cannot be written: {error.strerror}", source=self.path / name) from error
+            reason, hint = f"cannot be written: {error.strerror or error}", "remove it, or check the free space"
+            raise StorageError(reason, source=self.path / name, hint=hint) from error
 
 
 @contextmanager
