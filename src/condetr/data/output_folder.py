@@ -26,7 +26,11 @@ class OutputFolder:
         self._beneath = self.path / inside
         with _storage(self.path):
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise UsageError("exists and is not an empty folder", source=self.path, hint="name a new one")
+                left = (self.path / _UNFINISHED).is_dir()
+                hint = f"{_UNFINISHED} in it is of work that was killed; remove the folder, or" if left else ""
+                raise UsageError(
+                    "exists and is not an empty folder", source=self.path, hint=f"{hint} name a new one".strip()
+                )
             self._beneath.mkdir(parents=True, exist_ok=True)
 
     def place(self, name: str) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from condetr.core.errors import UsageError
+from condetr.core.errors import DataError, UsageError
 from condetr.data.classes import Classes
 from condetr.data.losses import tell_crowds
 from condetr.data.output_folder import whole_folder
@@ -22,6 +22,7 @@ def write_voc(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
     """Copy the pictures and write the boxes; the report says what VOC cannot hold.
 
     Raises:
+        DataError: there is no object, and so no class.
         UsageError: the folder is not new, or reading would not know a split.
         StorageError: it cannot be written.
     """
@@ -30,6 +31,9 @@ def write_voc(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
     if others and len(splits) > 1:
         reason = f"VOC has train, val, trainval and test; it cannot hold {', '.join(others)}"
         raise UsageError(reason, item="split", hint="write another format, or other splits")
+    if not any(example.objects for dataset in splits.values() for example in dataset):
+        reason = "has no object, so no class that VOC could hold: it has no list of classes"
+        raise DataError(reason, source=next(iter(splits.values())).root, hint="write another format")
     every = flat_names(splits.values(), report, words=True)
     written = set[str]()
     with whole_folder(folder) as output:

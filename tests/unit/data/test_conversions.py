@@ -196,3 +196,16 @@ def test_boxes_do_not_become_masks_of_nothing(tmp_path):
     with pytest.raises(DataError, match="none has a segmentation"):
         convert(read_splits(tmp_path / "boxes", masks=True), tmp_path / "out", "coco-panoptic")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_pictures_without_any_object(tmp_path, to):
+    given = read_splits(written(tmp_path / "coco", {"all": (3,)}), masks=True)
+    if to == "voc":
+        with pytest.raises(DataError, match="no list of classes"):
+            convert(given, tmp_path / "out", to)
+        assert not (tmp_path / "out").exists()
+        return
+    convert(given, tmp_path / "out", to)
+    back = read_splits(tmp_path / "out", panoptic=to == "coco-panoptic")
+    assert (len(back["all"]), back["all"].classes.names) == (1, ("a dog", "cat"))

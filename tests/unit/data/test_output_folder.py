@@ -51,8 +51,9 @@ def test_what_is_killed_halfway_does_not_look_finished(coco, tmp_path, monkeypat
         convert({"train": given}, tmp_path / "out", to)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".unfinished"]
     monkeypatch.undo()
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="not an empty folder") as raised:
         convert({"train": given}, tmp_path / "out", to)
+    assert "of work that was killed" in raised.value.hint
 
 
 def test_a_full_disk_is_an_error_of_storage(coco, tmp_path, monkeypatch):
