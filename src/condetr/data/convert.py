@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from condetr.core.errors import DataError, UsageError
 from condetr.data.reasons import Reason
-from condetr.data.records import Dataset
+from condetr.data.records import Dataset, Example
 from condetr.data.report import Report, shown
 from condetr.data.split_names import split_named
 from condetr.data.write_coco import write_coco
@@ -18,6 +18,7 @@ from condetr.data.write_voc import voc_names, write_voc
 from condetr.data.write_yolo import split_of_key, write_yolo
 
 Format: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
+_YOLO_ENDINGS, _YOLO_SIDE = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), 10  # pixels
 _WRITERS = {"coco": write_coco, "coco-panoptic": write_panoptic, "yolo": write_yolo, "voc": write_voc}
 
 
@@ -42,12 +43,21 @@ def remarks(splits: Mapping[str, Dataset], to: Format) -> Iterator[str]:
         for key, split in split_of_key(splits).items():
             if key != split_named(split) and key in ("train", "val"):
                 yield f"YOLO wants {key}: data.yaml names the pictures of {split}"
+        passed_over = [one.path.name for dataset in splits.values() for one in dataset if not _is_for_yolo(one)]
+        if passed_over:
+            said = f"{len(passed_over)} pictures are too small for YOLO's own tools, or not of their formats"
+            yield f"{said}: {shown(passed_over)}"
     if to == "voc":
         yield from _voc_remarks(splits)
     unknown = [split for split in splits if split_named(split) is None]
     if len(unknown) > 1:
         files = ", ".join(f"annotations/instances_{split}.json" for split in unknown)
         yield f"{', '.join(unknown)} are no usual names of splits: name one JSON file to read it, of {files}"
+
+
+def _is_for_yolo(example: Example) -> bool:
+    """Whether the tools of YOLO take it; condetr does in any case."""
+    return min(example.size) >= _YOLO_SIDE and example.path.suffix.lower() in _YOLO_ENDINGS
 
 
 def _voc_remarks(splits: Mapping[str, Dataset]) -> Iterator[str]:

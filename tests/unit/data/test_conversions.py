@@ -209,3 +209,14 @@ def test_pictures_without_any_object(tmp_path, to):
     convert(given, tmp_path / "out", to)
     back = read_splits(tmp_path / "out", panoptic=to == "coco-panoptic")
     assert (len(back["all"]), back["all"].classes.names) == (1, ("a dog", "cat"))
+
+
+def test_pictures_that_the_tools_of_yolo_pass_over_are_told(tmp_path):
+    for name, size in (("a.gif", (64, 48)), ("b.png", (9, 48)), ("c.JPG", (64, 48))):
+        picture(tmp_path / "images" / name, size)
+        (tmp_path / f"images/{name[0]}.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
+    given = read_splits(tmp_path)
+    told = [one for one in remarks(given, "yolo") if "tools" in one]
+    assert ["2 pictures are too small" in one and "'a.gif', 'b.png'" in one for one in told] == [True]
+    assert not [one for one in remarks(given, "coco") if "tools" in one]
