@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from condetr.checkpoints.json_file import json_object
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, ModelError
+from condetr.core.out_of_memory import memory_for
 
 MOST_AXES = 16
 LARGEST_HEADER = 16 * 2**20  # bytes; the format allows six times as many, real ones have a few at most
@@ -31,7 +32,10 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        with memory_for("while it was read", source=path, hint="free memory, or use a smaller model"):
+            return load_file(path)
+    except ModelError:
+        raise
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"cannot be read as safetensors: {error}", source=path) from None
 

@@ -27,7 +27,7 @@ def check_size(width: int, height: int, name: str, limit: Limit = "default") -> 
     most = default_limit() if limit == "default" else limit
     if most is not None and width * height > most:
         reason = f"{width}x{height} is {width * height} pixels, over the limit of {most} pixels"
-        raised = f"make it smaller, or raise the limit: {VARIABLE}={width * height}"
+        raised = f"make it smaller, or set {VARIABLE}={width * height}"
         raise ImageError(reason, source=name, hint=raised if limit == "default" else "make it smaller")
 
 

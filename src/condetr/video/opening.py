@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import UsageError, VideoError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 
 FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 _CAMERAS = {"linux": ("video4linux2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
@@ -28,6 +29,8 @@ def open_file(av: Any, path: str) -> Any:
     try:
         return av.open(path, options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
     except av.FFmpegError as error:
+        if is_out_of_memory(error):
+            raise out_of_memory("opening it", source=path, hint="free memory, or open fewer at once") from error
         hint = "it is no video, or a damaged one; supported: MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV, OGG"
         raise VideoError(f"cannot be opened: {error.strerror}", source=path, hint=hint) from error
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from condetr.core.errors import VideoError
+from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.moment import Moment
 from condetr.video.library import pyav
 from condetr.video.opening import open_camera, open_file
@@ -119,6 +120,8 @@ class Video:
         try:
             frames = packet.decode()
         except self._av.FFmpegError as error:
+            if is_out_of_memory(error):
+                raise out_of_memory("decoding a frame", source=self.name, hint="free memory") from error
             self.counts["failed"] += 1
             yield self._lost_at(packet, f"cannot be decoded: {error.strerror}")
             return

@@ -6,9 +6,11 @@ import zipfile
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from condetr.checkpoints import pickle_file
 from condetr.checkpoints.archive import check_archive
+from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.pickle_file import read_pickle
 from condetr.core.errors import CheckpointError, ModelError
 
@@ -117,10 +119,13 @@ def test_the_archive_of_the_issue_is_refused(shared):
 )
 def test_no_memory_for_weights_is_no_damage(error, stored, tmp_path, monkeypatch):
     (tmp_path / "a.pth").write_bytes(stored)
+    save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors")
 
     def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(pickle_file.torch, "load", fail)
-    with pytest.raises(ModelError, match=r"a\.pth: out of memory while it was read"):
-        read_pickle(tmp_path / "a.pth")
+    monkeypatch.setattr("safetensors.torch.load_file", fail)
+    for name in ("a.pth", "a.safetensors"):
+        with pytest.raises(ModelError, match=f"{name}: out of memory while it was read"):
+            read_weights(tmp_path / name)

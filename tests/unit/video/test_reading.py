@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from condetr.core.errors import MissingExtraError, UsageError, VideoError
+from condetr.core.errors import MissingExtraError, ModelError, UsageError, VideoError
 from condetr.video import opening
 from condetr.video.reading import Video
 from tests.videos import av, brightness, cut, make_noisy_video, make_sound, make_video, picture
@@ -138,6 +138,17 @@ def test_what_is_no_video_is_refused(tmp_path, content):
     make_video(tmp_path / "good.mp4")
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(VideoError, match=r"a\.mp4: (cannot be opened: .* \(it is no video, or a damaged one|has no)"):
+        Video(tmp_path / "a.mp4")
+
+
+def test_no_memory_for_a_video_is_no_damage(tmp_path, monkeypatch):
+    make_video(tmp_path / "a.mp4")
+
+    def fail(*_, **__):
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(ModelError, match=r"a\.mp4: out of memory opening it"):
         Video(tmp_path / "a.mp4")
 
 
