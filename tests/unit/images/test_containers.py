@@ -12,16 +12,22 @@ from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageOps, JpegImagePlugin
 from condetr.core.errors import ImageError, ModelError
 from condetr.images import decode as decoding
 from condetr.images import frames
-from condetr.images.containers import pieces
+from condetr.images.containers import header, pieces
 from condetr.images.decode import decode, decode_as_stored
 from condetr.images.headers import upright_size
-from tests.unit.images.hostile import READ, REFUSED, gray_tags, segment, tiff
+from tests.unit.images.hostile import MOST_PARTS, READ, REFUSED, gray_tags, segment, tiff
 from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
 
 PLUGINS = (
     BmpImagePlugin.BmpImageFile, GifImagePlugin.GifImageFile, JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile, TiffImagePlugin.TiffImageFile,
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def fewer_parts(monkeypatch):
+    assert header.MOST_PARTS == 10 * MOST_PARTS
+    monkeypatch.setattr(header, "MOST_PARTS", MOST_PARTS)
 
 
 @pytest.fixture
@@ -188,4 +194,4 @@ def test_pages_that_lead_back_to_the_first_are_counted_once(warned, caplog):
 
 def test_many_segments_of_a_size_that_honest_files_have_are_read():
     data = encoded(quarters(), "JPEG")
-    assert_quarters(decode(data[:2] + segment(0xEC, bytes(300)) * 21_000 + data[2:]), 12)
+    assert_quarters(decode(data[:2] + segment(0xEC, bytes(300)) * 2_100 + data[2:]), 12)
