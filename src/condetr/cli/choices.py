@@ -57,7 +57,8 @@ def tile_of(text: str | None) -> tuple[int, int] | None:
 def model_or_bundled(model: str | None, reporter: Reporter) -> str:
     if model is None:
         reporter.note(f"condetr: no --model was given: {DIGITS} finds handwritten digits, and comes with condetr")
-    return model or DIGITS
+        return DIGITS
+    return model
 
 
 def model_for(model: str | None, pictures: "Sequence[PictureSource]", reporter: Reporter) -> str:

@@ -122,7 +122,9 @@ def _parsed_as(kind: Any) -> tuple[Any, str | None]:
 
 def _joined(value: Any) -> Any:
     """A flag of a list may be given again, and each time hold more than one."""
-    return ",".join(value) or None if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return ",".join(value) if value else None
 
 
 def _shown_default(value: Any) -> str | bool:

@@ -50,10 +50,12 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
     from condetr.serving.ending import end_now
 
     try:
+        from condetr.serving.libraries import check_pillow
         from condetr.serving.page_server import serve_page
         from condetr.serving.sockets import bound
     except ImportError as error:
         raise MissingExtraError(str(error.name), "demo", "condetr demo") from None
+    check_pillow()
     reference = model_or_bundled(settings.model, reporter)
     with bound("127.0.0.1", settings.port) as listening:
         model = loaded(

@@ -25,34 +25,37 @@ class Videos:
     """The videos and cameras of one run. What cannot be opened has failed, and the others go on."""
 
     def __init__(self, sources: Sequence[str]) -> None:
-        """Open all that are meant.
+        """Look into all that are meant. Each is open only while its frames are read: a system has few open files.
 
         Raises:
-            UsageError: there are pictures among them.
+            UsageError: there are pictures among them, or one that is not there.
             MissingExtraError: the extra ``video`` is not installed.
         """
+        from condetr.prediction.folders import is_called_video
         from condetr.prediction.sources import is_video
+        from condetr.video.reading import Video
 
         meant = [source for source in sources if is_video(source)]
         others = [source for source in sources if not is_video(source)]
         if meant and others:
             reason = f"is no video, but {meant[0]} is"
             raise UsageError(reason, source=others[0], hint="predict on pictures and on videos in separate runs")
-        self._opened = [(source, _opened(source)) for source in dict.fromkeys(meant)]
+        self._cameras = {source: Video(int(source)) for source in dict.fromkeys(meant) if not is_called_video(source)}
+        self._promises = {source: None if source in self._cameras else _promised(source) for source in meant}
         self.counts: dict[str, dict[str, int]] = {}
         self.not_painted = 0  # frames whose detections are not in the annotated video
 
     def __bool__(self) -> bool:
-        return bool(self._opened)
+        return bool(self._promises)
 
     @property
     def names(self) -> list[str]:
-        return [source for source, _ in self._opened]
+        return list(self._promises)
 
     @property
     def promised(self) -> int | None:
         """How many frames there will be, where all say so."""
-        promises = [0 if isinstance(one, CondetrError) else one.promised for _, one in self._opened]
+        promises = list(self._promises.values())
         return None if None in promises else sum(promise or 0 for promise in promises)
 
     def results(
@@ -71,7 +74,8 @@ class Videos:
         from condetr.prediction.sources import PictureSource
 
         names = OutputNames()
-        for source, opened in self._opened:
+        for source in self._promises:
+            opened = self._cameras.get(source) or _opened(source)
             if isinstance(opened, CondetrError):
                 yield PictureSource(source, PurePath(source), opened), Failure(source, opened)
                 continue
@@ -124,13 +128,26 @@ class Videos:
         self.counts[video.name] = {**video.counts, "predicted": predicted}
 
 
+def _promised(source: str) -> int | None:
+    """How many frames a video says that it has; none where it cannot be opened, which is told when its turn comes.
+
+    Raises:
+        UsageError: it is not there.
+        MissingExtraError: the extra ``video`` is not installed.
+    """
+    opened = _opened(source)
+    if isinstance(opened, MissingExtraError | UsageError):
+        raise opened
+    if isinstance(opened, CondetrError):
+        return 0
+    opened.close()
+    return opened.promised
+
+
 def _opened(source: str) -> "Video | CondetrError":
-    from condetr.prediction.folders import is_called_video
     from condetr.video.reading import Video
 
     try:
-        return Video(source if is_called_video(source) else int(source))
-    except (MissingExtraError, UsageError):
-        raise
+        return Video(source)
     except CondetrError as error:
         return error

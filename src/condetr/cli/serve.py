@@ -66,10 +66,12 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     try:
         from condetr.serving.ending import last_moment
         from condetr.serving.keeper import kept
+        from condetr.serving.libraries import check_pillow
         from condetr.serving.server import serve
         from condetr.serving.sockets import bound
     except ImportError as error:
         raise MissingExtraError(str(error.name), "serve", "condetr serve") from None
+    check_pillow()
     token = _token_of(settings)
     reference = model_or_bundled(settings.model, reporter)
     with bound(settings.host, settings.port) as listening:

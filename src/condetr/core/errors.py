@@ -42,7 +42,7 @@ class CondetrError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        where = ": ".join(part for part in (self.source, self.item) if part is not None)
+        where = ": ".join(part or "''" for part in (self.source, self.item) if part is not None)
         said = f"{where}: {self.reason}" if where else self.reason
         return f"{said} ({self.hint})" if self.hint else said
 

@@ -27,6 +27,7 @@ from condetr.serving.downloads import no_downloads
 from condetr.serving.ending import end_now, last_moment
 from condetr.serving.hosts import Hosts
 from condetr.serving.keeper import kept
+from condetr.serving.libraries import check_pillow
 from condetr.serving.limits import Limits
 from condetr.serving.page import Explain, page
 from condetr.serving.page_door import PageDoor
@@ -66,6 +67,7 @@ def serve_page(
         explain: see ``page``.
         on_ready: called when the page can be opened.
     """
+    check_pillow()
     before = set(threading.enumerate())
     with ExitStack() as ending, tempfile.TemporaryDirectory(prefix="condetr-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

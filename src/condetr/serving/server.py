@@ -13,6 +13,7 @@ from condetr.prediction.predictor import Predictor
 from condetr.serving.accounts import Log
 from condetr.serving.connection import Connection
 from condetr.serving.hosts import Hosts
+from condetr.serving.libraries import check_pillow
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
 from condetr.serving.offer import Offer
@@ -66,8 +67,9 @@ def serve(
         on_state: hears when the service is ready, and when it begins to drain, for it is broken or was told to.
 
     Raises:
-        CondetrError: the first picture did not come out in finite numbers.
+        CondetrError: the first picture did not come out in finite numbers, or Pillow is too old.
     """
+    check_pillow()
 
     async def run() -> Ended:
         metrics = Metrics()

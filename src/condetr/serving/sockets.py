@@ -21,13 +21,13 @@ def bound(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, number)
     except (OSError, ValueError, OverflowError) as error:  # ValueError: of text that can be no name of a host
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot be listened on: {reason}", item=f"{host} port {port}") from None
+        raise UsageError(f"cannot be listened on: {reason}", item=f"{host or repr(host)} port {port}") from None
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
     except OSError as error:
         listening.close()
-        raise UsageError(f"cannot be listened on: {error.strerror}", item=f"{host} port {port}") from None
+        raise UsageError(f"cannot be listened on: {error.strerror}", item=f"{host or repr(host)} port {port}") from None
     return listening
 
 

@@ -1,11 +1,12 @@
 """A video file or a camera, opened: no playlists, which would open other files and addresses."""
 
+import errno
 import stat
 import sys
 from pathlib import Path
 from typing import Any
 
-from condetr.core.errors import UsageError, VideoError
+from condetr.core.errors import StorageError, UsageError, VideoError
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 
 FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
@@ -17,6 +18,7 @@ def open_file(av: Any, path: str) -> Any:
 
     Raises:
         UsageError: there is no such file.
+        StorageError: the system does not open it, for there are too many open files, say.
         VideoError: it is no video.
     """
     try:
@@ -28,6 +30,9 @@ def open_file(av: Any, path: str) -> Any:
         raise UsageError("is no file", source=path, hint="check the path")
     try:
         return av.open(path, options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+    except OSError as error:  # the system says no, and the file may be a good one
+        hint = "close others, or allow more: ulimit -n" if error.errno in (errno.EMFILE, errno.ENFILE) else None
+        raise StorageError(f"cannot be opened: {error.strerror}", source=path, hint=hint) from error
     except av.FFmpegError as error:
         if is_out_of_memory(error):
             raise out_of_memory("opening it", source=path, hint="free memory, or open fewer at once") from error

@@ -1,4 +1,6 @@
 import json
+import os
+import resource
 import sys
 
 import pytest
@@ -34,6 +36,24 @@ def test_a_video_becomes_an_annotated_video_and_a_line_for_each_frame(condetr, m
     assert (painted.rate, painted.promised) == (15, 6)
     run = json.loads((tmp_path / "out/run.json").read_text())
     assert run["videos"] == {str(clip): {"read": 6, "decoded": 6, "failed": 0, "predicted": 6}}
+
+
+@pytest.fixture
+def few_open_files():
+    """No more than are open now, and a few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 12, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_videos_than_the_system_opens_files(condetr, model, clip, few_open_files, tmp_path):
+    clips = [tmp_path / f"clip-{number}.mp4" for number in range(25)]
+    for one in clips:
+        one.write_bytes(clip.read_bytes())
+    status, out, err = condetr("predict", *clips, "--model", model, "--output", "out", "--save", "json")
+    assert (status, out) == (0, "150 ok, 0 failed; results in out\n"), err
 
 
 def test_every_format(condetr, model, clip, tmp_path):

@@ -1,6 +1,8 @@
 """``condetr serve`` up to the moment it serves; tests/end_to_end/test_serve.py goes on from there."""
 
 import socket
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,8 @@ def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkey
         (["--threshold", "1.5"], "threshold"),
         (["--port", "70000"], "port"),
         (["--host", "203.0.113.7"], "203.0.113.7"),
+        (["--host", ""], "'' port 8000"),
+        (["--allowed-host", ""], "--allowed-host: is ''"),
         (["--set", "limits.queue=0"], "limits.queue: is 0, expected more than 0"),
         (["--set", "limits.quue=1"], "limits.queue"),
         (["--set", "limits.all_bytes=1"], "less than one body_bytes"),
@@ -95,6 +99,44 @@ def test_what_cannot_be_is_refused(condetr, words, said):
     status, _, err = condetr("serve", "--model", "nowhere", *words)
     assert status == 2
     assert said in err
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_nothing_is_served_with_a_pillow_that_has_known_holes(condetr, monkeypatch, command):
+    if command == "demo":
+        pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
+    monkeypatch.setattr("PIL.__version__", "12.2.0")
+    status, _, err = condetr(command, "--model", "nowhere", "--port", 0)
+    assert status == 2
+    assert "Pillow: is 12.2.0, which has known holes" in err
+    assert 'pip install "pillow>=12.3"' in err
+
+
+def test_the_extras_ask_for_the_pillow_that_is_asked_for_here():
+    from condetr.serving.libraries import PILLOW
+
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for extra in ("serve", "demo"):
+        assert f"pillow>={'.'.join(map(str, PILLOW))}" in extras[extra]
+
+
+@pytest.mark.parametrize(
+    ("words", "hosts"),
+    [
+        (
+            ["--allowed-host", "a.example", "--allowed-host", "b.example,c.example"],
+            ["a.example", "b.example", "c.example"],
+        ),
+        (["--allowed-host", "*"], ["*"]),
+        ([], []),
+    ],
+)
+def test_names_are_allowed_again_and_again(condetr, model, ending, words, hosts):
+    seen = ending(server.End.DRAINED)
+    assert condetr("serve", "--model", model, "--port", 0, *words)[0] == 0
+    assert list(seen["allowed_hosts"]) == ["127.0.0.1", *hosts]
 
 
 def test_a_token_file_holds_a_token(condetr, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import sys
@@ -6,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from condetr.core.errors import MissingExtraError, ModelError, UsageError, VideoError
+from condetr.core.errors import MissingExtraError, ModelError, StorageError, UsageError, VideoError
 from condetr.video import opening
 from condetr.video.reading import Video
 from tests.videos import av, brightness, cut, make_noisy_video, make_sound, make_video, picture
@@ -150,6 +151,17 @@ def test_no_memory_for_a_video_is_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(av, "open", fail)
     with pytest.raises(ModelError, match=r"a\.mp4: out of memory opening it"):
         Video(tmp_path / "a.mp4")
+
+
+def test_too_many_open_files_are_no_fault_of_the_video(tmp_path, monkeypatch):
+    file = make_video(tmp_path / "a.mp4", 2)
+
+    def refuse(*_, **__):
+        raise av.error.OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(StorageError, match=r"a.mp4: cannot be opened: Too many open files \(.*ulimit -n\)"):
+        Video(file)
 
 
 def test_sound_alone_is_no_video(tmp_path):
