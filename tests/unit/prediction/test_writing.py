@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -11,12 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
+from condetr.checkpoints.storage import reach_disk
 from condetr.core.errors import ImageError, StorageError, UsageError
 from condetr.data.detect import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.images.detections import Detections
 from condetr.images.rle import mask_of_rle
 from condetr.prediction.group_commit import GroupCommit
+from condetr.prediction.journal import Journal
 from condetr.prediction.output_folder import check_apart, claim, next_free
 from condetr.prediction.predictor import Failure
 from condetr.prediction.sources import PictureSource
@@ -293,6 +296,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from condetr.prediction.group_commit import GroupCommit
+from condetr.prediction.journal import Journal
 from condetr.prediction.output_folder import claim
 with claim(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
@@ -414,8 +418,8 @@ def test_what_cannot_be_painted_is_written_in_all_other_forms(pictures, out, mon
 
 
 HOSTILE = {
-    0: "a,b", 1: 'q"q', 2: "new\nline", 3: "=cmd|' /C calc'!A0", 4: "\U0001f600", 5: "\ud83d lone", 6: "\udcff byte", 7: "",
-    8: " sp ", 9: "\x00nul", 10: "x" * 5000, 11: "\u2028 ls",
+    0: "a,b", 1: 'q"q', 2: "new\nline", 3: "=cmd|' /C calc'!A0", 4: "\U0001f600", 5: "\ud83d lone", 6: "\udcff byte",
+    7: "", 8: " sp ", 9: "\x00nul", 10: "x" * 5000, 11: "\u2028 ls",
 }  # fmt: skip
 
 
@@ -449,3 +453,42 @@ def test_any_name_of_a_class_or_file_is_read_back_from_every_format(tmp_path):
         "a,b", 'q"q', "new line", HOSTILE[3], "\U0001f600", "? lone", "? byte", "class 7", "sp", "?nul",
     ]  # fmt: skip
     assert len(classes) == count
+
+
+class Killed(BaseException):
+    """What stands for kill -9: no code of the run comes after it."""
+
+
+@pytest.mark.parametrize("moment", range(1, 16))
+def test_whenever_a_run_is_killed_what_is_in_the_journal_is_whole_and_the_rest_is_done_again(out, moment, monkeypatch):
+    steps = iter(range(1, 1000))
+
+    def killed_at_the_moment(real):
+        def step(*given):
+            if next(steps) == moment:
+                raise Killed
+            return real(*given)
+
+        return step
+
+    monkeypatch.setattr("condetr.prediction.group_commit.MOST", 2)
+    names = [f"{number}.png" for number in range(5)]
+    with monkeypatch.context() as dying:
+        for step in ("prediction.group_commit.reach_disk", "prediction.journal.Journal.add"):
+            module, _, name = f"condetr.{step}".rpartition(".")
+            real = Journal.add if name == "add" else reach_disk
+            dying.setattr(f"{module}.{name}", killed_at_the_moment(real))
+        killed = writer(out, ("json", "yolo"))
+        with contextlib.suppress(Killed):
+            for name in names:
+                killed.add(*found_in(name))
+        killed._journal.close()  # as the system does
+    for line in lines_of(out / "predictions.jsonl"):
+        text = (out / f"json/{line['output']}.json").read_text()
+        assert json.loads(text) == {key: value for key, value in line.items() if key != "output"}
+    with claim(out, "resume"), writer(out, ("json", "yolo")) as results:
+        for source, result in map(found_in, names):
+            if not results.is_done(source):
+                results.add(source, result)
+    assert sorted(line["source"] for line in lines_of(out / "predictions.jsonl")) == names
+    assert files_in(out / "labels") == [f"{number}.txt" for number in range(5)]
