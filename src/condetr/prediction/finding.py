@@ -148,13 +148,20 @@ class _Panoptic:
 
 
 def _scored(prediction: Prediction, frames: Sequence[Frame], asked: Asked) -> list[Scored]:
+    """What people get, boxes clipped to the picture: a query is free to look beyond its edge."""
     logits, boxes = prediction
     sizes = [frame.size for frame in frames]
     found = detections_of(_only(logits, asked), boxes, sizes, threshold=asked.threshold, top_k=asked.top_k)
+    found = [one._replace(boxes=_inside(one.boxes, size)) for one, size in zip(found, sizes, strict=True)]
     return [
         Scored(*(part[: int((one.scores > frame.least).sum())] for part in one))  # scores fall
         for one, frame in zip(found, frames, strict=True)
     ]
+
+
+def _inside(boxes: Float[Tensor, "found 4"], size: HeightWidth) -> Float[Tensor, "found 4"]:
+    height, width = size
+    return boxes.clamp(min=0).minimum(boxes.new_tensor((width, height, width, height)))
 
 
 def _only(logits: Logits, asked: Asked) -> Logits:

@@ -1,4 +1,5 @@
 import torch
+from torch.nn.functional import interpolate
 
 from condetr.images.labels import normalize_labels, pad_labels, resize_labels
 
@@ -24,8 +25,15 @@ def test_boxes_areas_and_masks_follow_the_picture():
 
 
 def test_masks_take_the_nearest_pixel():
-    resized = resize_labels(LABELS, (4, 4), (2, 2))["masks"][0]
-    assert torch.equal(resized, torch.eye(2, dtype=torch.bool))
+    """That which a pixel's centre falls into: of four columns the second and the fourth, where `nearest` has others."""
+    mask = torch.tensor([[0, 1, 0, 0, 1], [0, 0, 0, 0, 0], [1, 0, 1, 1, 0], [0, 0, 0, 1, 0]], dtype=torch.bool)
+    labels = LABELS | {"masks": mask[None]}
+    smaller = resize_labels(labels, (4, 5), (2, 2))["masks"][0]
+    assert smaller.tolist() == [[mask[1, 1], mask[1, 3]], [mask[3, 1], mask[3, 3]]]
+    larger = resize_labels(labels, (4, 5), (6, 7))["masks"][0]
+    rows, columns = ([int((place + 0.5) * old / new) for place in range(new)] for old, new in ((4, 6), (5, 7)))
+    assert torch.equal(larger, mask[rows][:, columns])
+    assert not torch.equal(larger, interpolate(mask[None, None].float(), size=(6, 7), mode="nearest")[0, 0].bool())
 
 
 def test_boxes_are_relative_to_the_picture_and_stay_so_in_a_frame():

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import condetr
 from condetr.checkpoints.saving import save
 from condetr.core.errors import ModelError, UsageError
+from condetr.core.records import Prediction
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from condetr.prediction.predictor import Predictor
@@ -152,3 +154,17 @@ def test_a_loaded_model_does_what_it_was_made_for(tmp_path):
         found = model.predict(BOTH, threshold=0.3)
         assert (found.masks is None, found.segments is None) == (name == "panoptic", name == "instance")
         assert model.predict(BOTH, task="detect").masks is None
+
+
+class LooksBeyond(nn.Module):
+    """A box of the whole picture's size about each corner."""
+
+    def forward(self, pixels, mask):
+        corners = torch.tensor([[0.0, 0, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1]])
+        return Prediction(torch.full((len(pixels), 4, 1), 3.0), corners.expand(len(pixels), -1, -1))
+
+
+def test_boxes_are_clipped_to_the_picture():
+    [found] = Predictor(LooksBeyond(), TWICE, {0: "corner"}, device="cpu").predict(picture(48, 80))
+    boxes = sorted(found.boxes.tolist())
+    assert boxes == [[0, 0, 40, 24], [0, 24, 40, 48], [40, 0, 80, 24], [40, 24, 80, 48]]
