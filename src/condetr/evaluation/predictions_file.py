@@ -14,6 +14,7 @@ from torch import Tensor
 from condetr.core.errors import DataError, StorageError
 from condetr.data.classes import Id
 from condetr.data.outlines import mask_of_outline
+from condetr.data.reasons import Outcome
 from condetr.data.records import Dataset
 from condetr.data.report import Fault, shown
 from condetr.data.strict_json import read_json
@@ -91,6 +92,8 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
         number, said = faults[0]
         more = f"; and {len(faults) - 1} more rows like it" if len(faults) > 1 else ""
         hint = "the file must be about the same split of the same data set"
+        if dataset.report.count_of(Outcome.LEFT_OUT):
+            hint += ", of which something was left out: pictures that are not there cannot be measured"
         raise DataError(said + more, source=path, item=f"[{number}]", hint=hint)
     names = dataset.classes.names
     found = tuple(
