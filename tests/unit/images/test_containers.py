@@ -171,16 +171,16 @@ def warned(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "GIF", "WEBP", "PNG"])
-def test_further_pages_are_counted_and_said_once(kind, warned, caplog, tmp_path):
+def test_further_pages_are_counted_and_warned_of_once(kind, warned, caplog, tmp_path):
     path = tmp_path / "a.pages"
     path.write_bytes(encoded(noise(20, 30), kind, save_all=True, append_images=[noise(20, 30, 1), noise(20, 30, 2)]))
     for _ in range(2):
         decode(path)
-    said = [record.getMessage() for record in caplog.records]
-    assert said == [f"{path}: has 3 {'pages' if kind == 'TIFF' else 'frames'}, only the first is read"]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [f"{path}: has 3 {'pages' if kind == 'TIFF' else 'frames'}, only the first is read"]
 
 
-def test_thousands_of_such_files_are_not_all_said(warned, caplog):
+def test_of_thousands_of_such_files_only_the_first_are_warned_of(warned, caplog):
     for number in range(9):
         frames.warn_of_frames("TIFF", 2, f"{number}.tif")
     assert len(caplog.records) == 3

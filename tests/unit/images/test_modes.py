@@ -122,13 +122,13 @@ def test_levels_of_8_12_and_16_bits_are_told_apart_by_their_range(kind, highest,
         found = np.asarray(decode(encoded(Image.fromarray(wide(highest)), kind)))
     assert np.abs(found[..., 0] - wide(highest) * (255 / white)).max() <= 0.502  # 257 does not divide all of them
     assert (found == found[..., :1]).all()
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == bool(says)
-    assert all("16-bit levels up to" in one and says in one for one in said)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == bool(says)
+    assert all("16-bit levels up to" in one and says in one for one in messages)
 
 
 def test_dark_16_bit_colours_are_pointed_out(unwarned, caplog):
     for dark, bits in ((15, 16), (16, 16), (15, 8), (0, 16)):
         modes.rgb_of(Image.new("RGB", (3, 2), (dark, 0, 0)), "a.png", bits=bits)
-    (said,) = (record.getMessage() for record in caplog.records)
-    assert said.startswith("a.png: 16-bit levels below 4096 of 65536, nearly black")
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith("a.png: 16-bit levels below 4096 of 65536, nearly black")

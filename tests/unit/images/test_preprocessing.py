@@ -230,7 +230,7 @@ def test_what_is_accepted_stays_finite(extreme):
     assert Preprocessing.from_dict(settings).prepare([noise(8, 8)]).pixels.isfinite().all()
 
 
-def test_no_memory_for_a_batch_is_said_so(monkeypatch):
+def test_no_memory_for_a_batch_is_reported(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
