@@ -76,7 +76,7 @@ def trainer(folder, kind=None, *, compute_metrics=None, **settings):
 
 def documented_trainer():
     """The subclass that the documentation tells to write."""
-    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
     names = {"transformers": transformers}
     exec(code, names)
     return names["Trainer"]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
+from condetr.core.errors import UsageError
 from condetr.core.shapes import FeatureMap, GridMask, Memory, PixelMask, Pixels, Points, Queries, QueryMask
 from condetr.model.backbone import build_backbone
 from condetr.model.config import DetectorConfig
@@ -70,8 +71,9 @@ class Body(nn.Module):
             query_mask: False on queries that the others do not see.
 
         Raises:
-            UsageError: the picture is larger than learned positions reach.
+            UsageError: the picture is larger than learned positions reach, or has other channels than the backbone.
         """
+        check_colours(self.config, pixels)
         rows, columns = (-(-side // self.backbone.stride) for side in pixels.shape[-2:])
         check_grid_fits(self.position, rows, columns, self.backbone.stride)
         if features is None:
@@ -86,6 +88,17 @@ class Body(nn.Module):
         memory = self.encoder(flattened, grid, allowed) if memory is None else memory
         decoded = self.decoder(memory, grid, allowed, embeddings, query_mask)
         return Trace(features, flattened, cells, memory, decoded.embeddings, decoded.reference_logits)
+
+
+def check_colours(config: DetectorConfig, pixels: Pixels) -> None:
+    """Refuse pictures of another kind than the backbone sees, before a convolution does so in its own words."""
+    channels, colours = pixels.shape[1], config.backbone.colours
+    if channels != colours:
+        raise UsageError(
+            f"is {colours}, but the pictures have {channels} channels",
+            item="num_channels",
+            hint="image_mean and image_std of preprocessor_config.json say how many channels pictures get",
+        )
 
 
 def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> GridMask:

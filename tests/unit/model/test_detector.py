@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from condetr.core.errors import SettingsError
+from condetr.core.errors import SettingsError, UsageError
 from condetr.model.attention import ScaledDotProduct, attention_weights
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
@@ -41,6 +41,11 @@ def test_supervision_does_not_change_the_answer(detector):
     assert torch.equal(answer.logits, supervised[-1].logits)
     assert torch.equal(answer.boxes, supervised[-1].boxes)
     assert not torch.equal(supervised[0].boxes, supervised[1].boxes)
+
+
+def test_pictures_of_other_channels_are_refused(detector):
+    with pytest.raises(UsageError, match="num_channels: is 3, but the pictures have 4 channels"):
+        detector(torch.randn(1, 4, 32, 32))
 
 
 @torch.no_grad()

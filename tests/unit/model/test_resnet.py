@@ -128,3 +128,11 @@ def test_an_impossible_description_is_named(wrong, says):
 
 def _fields(description: ResNetDescription) -> dict:
     return {name: getattr(description, name) for name in description.__slots__}
+
+
+def test_one_network_has_one_description():
+    plain = {"depths": (1, 1), "widths": (16, 24), "stem_widths": (8,)}
+    for said in ({"output_stride": 8}, {"output_stride": 32}, {"inner_widths": (4, 6)}):
+        assert ResNetDescription(**plain, **said) == ResNetDescription(**plain)
+    assert ResNetDescription(**plain, output_stride=32).stride == 8  # no stage strides more than the network has
+    assert ResNetDescription(output_stride=16) != ResNetDescription(output_stride=32) == ResNetDescription()
