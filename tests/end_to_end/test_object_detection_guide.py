@@ -89,17 +89,26 @@ def average_precision(wanted, found):
     def places(parts):
         return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
 
-    corners = []
+    def with_sides(corners):  # x, y, width, height, as COCO has boxes
+        corners = np.asarray(corners, dtype=float).reshape(-1, 4)
+        return np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
+
+    labelled = []
     for one in wanted:
         height, width = one["orig_size"]
-        corners.append(cxcywh_to_xyxy(torch.tensor(one["boxes"])) * torch.tensor([width, height, width, height]))
+        corners = cxcywh_to_xyxy(torch.tensor(one["boxes"])) * torch.tensor([width, height, width, height])
+        labelled.append(with_sides(corners))
     labels = [one["class_labels"] for one in wanted]
     areas = stacked([one["area"] for one in wanted], (-1,), float)
     truth = Truth(
-        places(labels), stacked(labels, (-1,), int), stacked(corners, (-1, 4), float), areas, np.zeros(len(areas), bool)
+        places(labels),
+        stacked(labels, (-1,), int),
+        stacked(labelled, (-1, 4), float),
+        areas,
+        np.zeros(len(areas), bool),
     )
     names = [one["labels"] for one in found]
-    boxes, scores = ([one[name] for one in found] for name in ("boxes", "scores"))
+    boxes, scores = [with_sides(one["boxes"]) for one in found], [one["scores"] for one in found]
     seen = Found(
         places(names), stacked(names, (-1,), int), stacked(boxes, (-1, 4), float), stacked(scores, (-1,), float)
     )
