@@ -24,7 +24,7 @@ class MetricsLog:
         """``rows`` are those to begin with; what the files have beside them is forgotten."""
         self._lines, self._table = folder / LINES, folder / "metrics.csv"
         self._say = say
-        self.is_broken = False
+        self.failed = 0
         self.rows = list(rows)
         self._columns: list[str] = []
         self._write_all()
@@ -60,9 +60,14 @@ class MetricsLog:
             self._complain(path, error)
 
     def _complain(self, path: Path, error: OSError) -> None:
-        if not self.is_broken:
-            self._say(Warned(f"{path} cannot be written, training goes on without: {error.strerror}"))
-        self.is_broken = True
+        if not self.failed:
+            self._say(Warned(f"{path} cannot be written, training goes on without: {error.strerror or error}"))
+        self.failed += 1
+
+    def sum_up(self) -> None:
+        """At the end: how often it could not be written."""
+        if self.failed > 1:
+            self._say(Warned(f"{self._lines.parent}: the log could not be written {self.failed} times"))
 
 
 def rows_before(folder: Path, progress: Progress, say: Say = nobody_listens) -> list[Row]:

@@ -66,7 +66,7 @@ class Processes:
             reason = f"the launcher started {launched} processes, but this one met {self.count - 1} others"
             raise UsageError(reason, item="device", hint="give --device cpu or cuda")
         self.device = self._accelerator.device if self.count > 1 else device_of(device)
-        self._say = say
+        self._say, self._untracked = say, 0
         self._all: list[Companion] = self.gathered(Companion.this(self.rank))
         if self.count > 1:
             atexit.register(_leave)
@@ -138,16 +138,32 @@ class Processes:
         return those_gone([one for one in self._all if one.rank != self.rank])
 
     def start_trackers(self, settings: Mapping[str, Any]) -> None:
+        plain = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
         if self._accelerator.log_with:
-            plain = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
-            self._accelerator.init_trackers(".", plain)
+            with self._untracked_at_worst():
+                self._accelerator.init_trackers(".", plain)
 
     def track(self, values: Mapping[str, float], step: int) -> None:
-        self._accelerator.log(dict(values), step=step)
+        with self._untracked_at_worst():
+            self._accelerator.log(dict(values), step=step)
 
     def end_trackers(self) -> None:
         for tracker in self._accelerator.trackers:
-            tracker.finish()
+            with self._untracked_at_worst():
+                tracker.finish()
+        if self._untracked > 1:
+            self._say(Warned(f"trackers failed {self._untracked} times in all"))
+
+    @contextmanager
+    def _untracked_at_worst(self) -> Iterator[None]:
+        """A tracker may lose its disk or its network; training goes on, and warns once."""
+        try:
+            yield
+        except Exception as error:
+            self._untracked += 1
+            if self._untracked == 1:
+                reason = f"{type(error).__name__}: {first_line_of(error)}"
+                self._say(Warned(f"a tracker failed, training goes on without: {reason}"))
 
     @contextmanager
     def _impatiently(self) -> Iterator[None]:

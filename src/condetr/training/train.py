@@ -162,6 +162,8 @@ def train(
     finally:
         feed.close()
         processes.end_trackers()
+        if journal_file is not None:
+            journal_file.sum_up()
         learner.supervised.release()
     return Trained(folder.path, folder.best if progress.best is not None else folder.last, progress.metrics, progress)
 

@@ -74,6 +74,8 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, s
     assert isinstance(said[0], Warned)
     why = "Is a directory" if stands_for_it == "a folder" else "No space left on device"
     assert said[0].text == f"{tmp_path}/metrics.jsonl cannot be written, training goes on without: {why}"
+    log.sum_up()
+    assert said[1:] == [Warned(f"{tmp_path}: the log could not be written {log.failed} times")]
 
 
 def test_curves_have_a_panel_more_once_something_was_measured():

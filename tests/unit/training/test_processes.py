@@ -116,3 +116,20 @@ def test_lost_contact_is_recognised(error):
 )
 def test_a_file_name_is_no_lost_process(error):
     assert not is_lost_contact(error)
+
+
+def test_a_tracker_that_fails_is_warned_about_once_and_ends_nothing():
+    def fail(*given, **more):
+        raise OSError("No space left on device")
+
+    said = []
+    one = Processes("cpu", say=said.append)
+    tracker = SimpleNamespace(finish=fail)
+    one._accelerator = SimpleNamespace(log_with=["wild"], init_trackers=fail, log=fail, trackers=[tracker])
+    one.start_trackers({"lr": 0.1})
+    one.track({"loss": 1.0}, step=1)
+    one.end_trackers()
+    assert said == [
+        Warned("a tracker failed, training goes on without: OSError: No space left on device"),
+        Warned("trackers failed 3 times in all"),
+    ]
