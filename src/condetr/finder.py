@@ -149,7 +149,7 @@ class Finder:
         pictures = pictures_in(source)
         if not self.only_handwriting:
             return pictures
-        return checked_for_handwriting(pictures, option="condetr.load(reference):")
+        return checked_for_handwriting(pictures, option='condetr.load("{}")')
 
     def _predictor(
         self,

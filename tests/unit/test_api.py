@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
+from condetr.core.errors import UsageError
 from condetr.data.scene_folder import write_scenes
+from condetr.data.scenes import scene
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 
@@ -261,3 +265,25 @@ def test_precision_and_compile_are_refused_where_they_lose_or_come_too_late(fold
     for option in ({"precision": "bf16"}, {"compile": True}):
         with pytest.raises(condetr.UsageError, match=f"{next(iter(option))}: an exported graph is computed as it was"):
             condetr.load(folder, **option)
+
+
+def test_the_model_that_comes_along_refuses_photographs_unless_it_was_chosen(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    content = (tmp_path / "photo.png").read_bytes()
+    model = condetr.load(device="cpu")
+    for look in (model.predict, model.explain, lambda given: next(model.stream(given))):
+        for given in (tmp_path / "photo.png", noise, io.BytesIO(content)):
+            with pytest.raises(
+                UsageError, match=r"no model was given, .* condetr\.load\(.condetr/digits.\) for digits"
+            ):
+                look(given)
+    page = scene(0, split="val").picture
+    page.save(tmp_path / "page.png")
+    with (tmp_path / "page.png").open("rb") as opened:
+        counts = [
+            len(found) for found in model.predict([page, opened, io.BytesIO((tmp_path / "page.png").read_bytes())])
+        ]
+    assert counts == [counts[0]] * 3
+    assert counts[0] > 0
+    condetr.load("condetr/digits", device="cpu").predict(noise)

@@ -70,7 +70,7 @@ def model_for(model: str | None, pictures: "Sequence[PictureSource]", reporter: 
     if model is None:
         from condetr.prediction.handwriting import check_handwriting
 
-        check_handwriting(pictures, option="--model")
+        check_handwriting(pictures, option="--model {}")
     return model_or_bundled(model, reporter)
 
 

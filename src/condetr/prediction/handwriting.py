@@ -35,7 +35,7 @@ def check_handwriting(sources: Sequence[PictureSource], *, option: str) -> None:
 
     Args:
         sources: all pictures of the run.
-        option: how a model is chosen: "--model", say.
+        option: how a model is chosen: "--model {}", say.
 
     Raises:
         UsageError: most are of something else, or none of the sample can be read; it asks for a model.
@@ -73,6 +73,9 @@ def checked_for_handwriting(sources: Iterable[PictureSource], *, option: str) ->
 def ask_for_model(source: object, option: str) -> UsageError:
     reason = "no model was given, and the one that comes with condetr only finds handwritten digits"
     examples = (
-        f"{option} microsoft/conditional-detr-resnet-50 for everyday objects, {option} runs/mine for a run of yours"
+        ("microsoft/conditional-detr-resnet-50", "everyday objects"),
+        ("runs/mine", "what a run of yours has learned"),
+        (DIGITS, "digits"),
     )
-    return UsageError(reason, source=source, item="model", hint=f"{examples}, {option} {DIGITS} for digits")
+    hint = ", ".join(f"{option.format(model)} for {what}" for model, what in examples)
+    return UsageError(reason, source=source, item="model", hint=hint)

@@ -36,15 +36,15 @@ def test_other_pictures_are_not(picture):
 def test_a_sample_decides(tmp_path):
     for number in range(20):
         (scene(number).picture if number % 5 else photograph()).save(tmp_path / f"{number:02}.png")
-    check_handwriting(list(pictures_in(tmp_path)), option="--model")
+    check_handwriting(list(pictures_in(tmp_path)), option="--model {}")
     for number in range(0, 20, 2):
         photograph().save(tmp_path / f"{number:02}.png")
     with pytest.raises(
         UsageError, match=r"00\.png: model: no model was given, .* \(--model microsoft/conditional-detr"
     ):
-        check_handwriting(list(pictures_in(tmp_path)), option="--model")
+        check_handwriting(list(pictures_in(tmp_path)), option="--model {}")
     with pytest.raises(UsageError, match="no model was given"):
-        check_handwriting(list(pictures_in([tmp_path / "gone.png"])), option="--model")
+        check_handwriting(list(pictures_in([tmp_path / "gone.png"])), option="--model {}")
 
 
 def test_of_a_stream_the_first_that_can_be_read_decides(tmp_path):
