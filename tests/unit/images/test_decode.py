@@ -9,6 +9,7 @@ from PIL import Image, ImageFile
 from condetr.core.errors import ImageError
 from condetr.images.decode import decode, decode_as_stored
 from condetr.images.orientation import upright
+from condetr.images.truncation import strict_truncation
 from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "BMP": {}, "PPM": {}}
@@ -126,6 +127,22 @@ def test_a_bomb_is_refused_from_its_header_and_no_warning_leaks(side, monkeypatc
         with pytest.raises(ImageError, match=f"{side}x{side} .* over the limit"):
             decode(blank_png(side, side))
     assert Image.MAX_IMAGE_PIXELS == 12_345  # as it was
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+def test_the_limit_that_a_caller_gave_pillow_is_not_asked(kind, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it checks Pillow's limit"))
+    options = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+    assert_quarters(decode(encoded(quarters(), kind, **options)), 12)
+
+
+def test_pillows_setting_comes_back_after_the_last_of_several_decodings(lenient_pillow):
+    with strict_truncation():
+        with strict_truncation():
+            assert not ImageFile.LOAD_TRUNCATED_IMAGES
+        assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_the_pixel_limit_is_the_callers():
