@@ -70,16 +70,36 @@ def usable(dataset: Dataset, path: str | Path) -> Dataset:
     return dataset
 
 
+def measurable(dataset: Dataset, path: str | Path) -> Dataset:
+    """The data set itself, unless there is nothing on it to measure.
+
+    Raises:
+        DataError: says why.
+    """
+    said = _nothing_in(dataset, "measure on")
+    if said:
+        raise DataError(said, source=path, hint="name another split")
+    return dataset
+
+
 def _judge_part(dataset: Dataset, report: Report, purpose: str, remedy: str = "") -> None:
+    said = _nothing_in(dataset, purpose)
+    if said:
+        report.add(Reason.NOTHING_TO_LEARN, said + remedy, source=dataset.root)
+
+
+def _nothing_in(dataset: Dataset, purpose: str) -> str | None:
+    """Why there is nothing to learn from, or to measure on."""
     if any(example.objects for example in dataset):
-        return
+        return None
     crowds = sum(len(example.crowds) for example in dataset)
-    said = f"no picture of {dataset.split} has an object: nothing to {purpose}"
-    if not len(dataset):
-        said = f"has no usable picture in {dataset.split}: nothing to {purpose}"
+    said = (
+        f"no picture of {dataset.split} has an object" if len(dataset) else f"has no usable picture in {dataset.split}"
+    )
+    said += f": nothing to {purpose}"
     if crowds:
-        said += f"; all {crowds} annotations are crowds (iscrowd 1), which are never learned: objects have iscrowd 0"
-    report.add(Reason.NOTHING_TO_LEARN, said + _why(dataset.report) + remedy, source=dataset.root, item=dataset.split)
+        said += f"; all {crowds} annotations are crowds (iscrowd 1), which are no objects: those have iscrowd 0"
+    return said + _why(dataset.report)
 
 
 def _why(report: Report) -> str:

@@ -1,5 +1,6 @@
 """Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside pictures."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -22,6 +23,7 @@ from condetr.data.whereabouts import is_picture, path_inside, pictures_in
 
 _PICTURE_FOLDERS = ("JPEGImages", "images", "imgs")
 _PLAIN_FOLDERS = {name.lower() for name in _PICTURE_FOLDERS}
+_LIST = re.compile(r"[a-zA-Z]+-?[0-9]*")  # train2012, and not cat_train, which lists one class
 _TRIED = 200  # XML files of which one must be an annotation
 
 
@@ -61,9 +63,9 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
     report, nameless = Report(), list[Path]()
     for path in with_ending(folder / "ImageSets/Main", ".txt"):
         split = split_named(path.stem)
-        if split is not None and path.stem.isalpha():  # not cat_train.txt, which lists one class
+        if split is not None and _LIST.fullmatch(path.stem):
             add_split(splits, split, voc_files(labels, pictures, path, classes), folder)
-        elif split is None:
+        elif split is None or "_" not in path.stem:
             nameless.append(path)
     for path in nameless if splits else ():
         report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)

@@ -11,6 +11,7 @@ from condetr.core.errors import DataError, UsageError
 from condetr.data.detect import layout_of, read_dataset
 from condetr.data.grid import evenly_spread
 from condetr.data.records import Dataset
+from condetr.data.verdict import measurable
 from condetr.evaluation.classes import ClassMap, match_classes
 from condetr.evaluation.looking import Looking
 from condetr.evaluation.measure import check_measurable, measure
@@ -34,12 +35,12 @@ def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect
     """The split of a data set to measure on: the one that is named, else val, else test, else the only one.
 
     Raises:
-        DataError: there is no such data set or split, or it is not for this task.
+        DataError: there is no such data set or split, it is not for this task, or there is nothing to measure on.
     """
     panoptic = task == "panoptic"
     names = layout_of(data, panoptic=panoptic).names
     chosen = split or next((name for name in ("val", "test") if name in names), None)
-    return read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic)
+    return measurable(read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic), data)
 
 
 def usual_metrics(task: Task) -> tuple[Metric, ...]:

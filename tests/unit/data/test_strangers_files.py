@@ -288,7 +288,11 @@ def test_image_sets_by_other_names(tmp_path):
     from tests.unit.data.layouts import voc
 
     root = voc(tmp_path)
-    (root / "ImageSets/Main/val.txt").rename(root / "ImageSets/Main/Validation.txt")
+    (root / "ImageSets/Main/val.txt").rename(root / "ImageSets/Main/Validation2012.txt")
+    write(root / "ImageSets/Main/cat_train.txt", "t0 1\n")
+    write(root / "ImageSets/Main/some.txt", "t0\n")
     write(root / "ImageSets/Main/train.txt", "t0.jpg\n t1  1\n")
     splits = read_splits(root)
     assert {split: len(dataset) for split, dataset in splits.items()} == {"train": 2, "val": 2}
+    (unread,) = splits["train"].report
+    assert (unread.reason, unread.source.rsplit("/", 1)[1]) == (Reason.NO_SPLIT, "some.txt")
