@@ -85,7 +85,7 @@ def measurable(dataset: Dataset, path: str | Path) -> Dataset:
 def _judge_part(dataset: Dataset, report: Report, purpose: str, remedy: str = "") -> None:
     said = _nothing_in(dataset, purpose)
     if said:
-        report.add(Reason.NOTHING_TO_LEARN, said + remedy, source=dataset.root)
+        report.add(Reason.NOTHING_TO_LEARN, said + remedy, source=dataset.root, item=dataset.split)
 
 
 def _nothing_in(dataset: Dataset, purpose: str) -> str | None:
