@@ -85,12 +85,12 @@ def test_names_that_lead_out_are_brought_in(tmp_path):
     assert len(read_splits(tmp_path / "out")["train"]) == 3
 
 
-def test_a_hundred_thousand_pictures_of_one_name_are_numbered_at_once():
-    assert numbered_apart(["a/x.png"] * 100_000)[-1] == "a/x-100000.png"
+def test_twenty_thousand_pictures_of_one_name_are_numbered_at_once():
+    assert numbered_apart(["a/x.png"] * 20_000)[-1] == "a/x-20000.png"
     root = Path("/pictures")
-    examples = tuple(Example(root / "x.png", (1, 1), number) for number in range(100_000))
+    examples = tuple(Example(root / "x.png", (1, 1), number) for number in range(20_000))
     (names,) = flat_names([Dataset(examples, Classes.named(["cat"]), root)], Report())
-    assert (names[0], names[-1]) == ("x.png", "x-100000.png")
+    assert (names[0], names[-1]) == ("x.png", "x-20000.png")
 
 
 @pytest.mark.parametrize("names", [["a\x01b", " dog ", "dog", "\n", "x&y<z>"]])
