@@ -43,9 +43,14 @@ def few_open_files():
     """No more than are open now, and a few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 12, hard))
+    fillers = [os.dup(0)]  # of the gaps below it
+    while fillers[-1] < highest:
+        fillers.append(os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 16, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for one in fillers:
+        os.close(one)
 
 
 def test_more_videos_than_the_system_opens_files(condetr, model, clip, few_open_files, tmp_path):
