@@ -388,6 +388,9 @@ class TestChannels:
         pixels = ConditionalDetrImageProcessorPil(**smooth)(Image.fromarray(levels), return_tensors="pt").pixel_values
         alone = ConditionalDetrImageProcessorPil(**smooth)(Image.fromarray(self.LEVELS), return_tensors="pt")
         assert torch.equal(pixels[0, :3], alone.pixel_values[0, :3])
+        mean, std = (np.array(self.FOUR[name])[:, None, None] for name in ("image_mean", "image_std"))
+        resized = (pixels[0].numpy() * std + mean) * 255
+        np.testing.assert_allclose(resized, resized.round(), atol=1e-3)  # bytes stay bytes, as for RGB
 
     def test_gray_is_one(self, tmp_path):
         gray = {"image_mean": [0.5], "image_std": [0.5], "size": {"height": 4, "width": 5}}
