@@ -4,8 +4,6 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from condetr.core.errors import CondetrError, ModelError
 
 _WORDS = (
@@ -24,11 +22,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is an error of a library or of Python that says so; errors of our own have been explained."""
     if isinstance(error, CondetrError):
         return False
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    if not isinstance(error, RuntimeError):
+        return False
+    is_torchs = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)  # without importing torch
+    return is_torchs or any(words in str(error) for words in _WORDS)
 
 
 def out_of_memory(where: str, *, source: object = None, hint: str) -> ModelError:
