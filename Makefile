@@ -8,11 +8,12 @@ STAMP := $(VENV)/.condetr-stamp
 # The environment is made anew when what goes into it changes, and pointed here when the checkout moved.
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
 
-.PHONY: help demo test check lint types format environment benchmarks clean
+.PHONY: help demo test quick check lint types format environment benchmarks clean
 
 help:
 	@echo "make demo      predict on generated pictures and say where they are"
 	@echo "make test      lint, types, import contracts and all tests"
+	@echo "make quick     unit and property tests that are not marked slow: a few minutes on two cores"
 	@echo "make check     lint, types and import contracts only"
 	@echo "make format    rewrite the sources in the project's format"
 	@echo "make benchmarks  condetr against transformers on this machine, row by row: the better part of an hour"
@@ -22,6 +23,9 @@ demo: environment
 
 test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations 15
+
+quick: environment
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" tests/unit tests/property
 
 check: environment lint types
 

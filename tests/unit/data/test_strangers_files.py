@@ -36,7 +36,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("layout", [one for one in LAYOUTS if not one.__name__.startswith("described")], ids=str)
+@pytest.mark.parametrize("layout", [one for one in LAYOUTS if not one.__name__.startswith("described")])
 def test_files_that_are_no_business_of_ours_are_not_read(tmp_path, layout):
     target = layout(tmp_path)
     expected = {split: dataset.fingerprint() for split, dataset in read_splits(target).items()}
