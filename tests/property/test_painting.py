@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -32,6 +32,7 @@ from condetr.images.marks import captioned
 from condetr.training.curves import curves_of
 from condetr.training.samples import _painted as sample
 
+SLOW = [HealthCheck.too_slow]  # a machine that others use, too, proves nothing
 # width, height
 SIZES = ((1, 1), (1, 90), (90, 1), (64, 48), (700, 2))
 HOSTILE = ("", " ", "1", "two\nlines", "\0", "\udcff", "a" * 5000, "שלום עולם", "猫 🐈", "%s {0} <b>", "\u202e\x1b[31m")
@@ -43,7 +44,7 @@ boxes = corners.map(lambda c: (min(c[0], c[2]), min(c[1], c[3]), max(c[0], c[2])
 floats = st.floats() | st.sampled_from((1e-320, -1e308, 1e308))
 numbers = floats | st.integers(-3, 3) | st.sampled_from((1e-320, -1e308, 1e308))
 detections = st.lists(st.builds(Detection, boxes, st.floats(0, 1), st.integers(0, 2**40), names), max_size=6)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 
 
 def picture(size):
@@ -51,7 +52,7 @@ def picture(size):
 
 
 @given(sizes, detections, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 def test_boxes_and_masks(size, found, masked):
     masks = torch.rand(len(found), *size[::-1]) > 0.5
     assert draw(picture(size), found, masks if masked else None).size == size
