@@ -134,7 +134,7 @@ def tell_unused(files: LabelFiles, root: Path, report: Report) -> None:
     tops |= {folder for folder in files.folders if not any(map(folder.is_relative_to, tops))}
     found = [(at, name) for top in tops for at, names in walk(top) for name in names]
     everything = LabelFiles(sorted({at / name for at, name in found if is_picture(at / name)} | set(without)))
-    beside = {place for picture in without for place in files.places_of(picture)}
+    beside = {_top_of(root), *(place for picture in without for place in files.places_of(picture))}
     stems = {plain(picture.stem) for picture in without}
     folders = {at for at, name in found if at in beside or (_is_label_name(name) and _key_of(name) in stems)}
     unused = [path for path in everything.unused(folders) if path.parent in beside or _key_of(path.name) in stems]

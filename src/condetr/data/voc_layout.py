@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from condetr.core.errors import UsageError
+from condetr.core.errors import CondetrError, UsageError
 from condetr.data.classes import Classes
 from condetr.data.disk import is_file, visible, with_ending
 from condetr.data.label_files import picture_stem, plain
@@ -69,7 +69,25 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
             nameless.append(path)
     for path in nameless if splits else ():
         report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)
+    if splits:
+        _tell_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
     return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)}, report)
+
+
+def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
+    listed: set[str] = set()
+    for path in lists:
+        try:
+            lines = [line.strip() for line in lines_of(text_of(path)) if line.strip()]
+        except CondetrError:
+            continue  # reading it will say why
+        names = {*lines, *(line.split()[0] for line in lines)}
+        listed |= names | {Path(name).stem for name in names if is_picture(Path(name))}
+    unlisted = [path for path in with_ending(labels, ".xml") if path.stem not in listed]
+    if unlisted:
+        report.add(
+            Reason.NO_SPLIT, f"{len(unlisted)} label files are in no list, such as {unlisted[0].name}", source=labels
+        )
 
 
 def voc_files(labels: Path, pictures: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
