@@ -129,6 +129,7 @@ def test_what_timm_cannot_build_is_said(folder):
         load(folder)
 
 
+@pytest.mark.slow
 def test_loading_imports_no_compiler(folder):
     """Random values for weights that are replaced would: torch draws them on its meta device through sympy."""
     script = (

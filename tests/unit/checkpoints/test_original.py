@@ -29,6 +29,7 @@ def stored(path: Path, config: DetectorConfig, dialect: str = "original", layout
     return path / "x.pth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

@@ -18,6 +18,7 @@ def detector_with(name: str) -> ConditionalDetr:
     return ConditionalDetr(replace(TINY, backbone=RESNETS[name])).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 @torch.no_grad()
 def test_weights_of_torchvision(tmp_path, name):
@@ -32,6 +33,7 @@ def test_weights_of_torchvision(tmp_path, name):
     torch.testing.assert_close(detector.backbone(pixels)[-1], body(pixels), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_weights_of_timm(tmp_path):
     classifier = scramble(timm.create_model("resnet50d")).eval()

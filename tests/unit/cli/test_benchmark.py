@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_sizes_times_batches(condetr_json, model, photos, tmp_path):
     words = ("--image-size", "40x56,64x48", "--batch", "1,2", "--rounds", 2, "--output", "out")
     status, said, _ = condetr_json("benchmark", "--model", model, "--pictures", photos / "a.png", *words)
@@ -23,6 +24,7 @@ def test_sizes_times_batches(condetr_json, model, photos, tmp_path):
         assert chart.width > 600
 
 
+@pytest.mark.slow
 def test_a_table_for_people(condetr, model):
     status, out, _ = condetr("benchmark", "--model", model, "--rounds", 2)
     assert status == 0

@@ -117,6 +117,7 @@ def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
     assert "speed" not in condetr_json("info", model)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default:torch.compile:UserWarning")  # the command says it
 def test_fewer_bits_and_compiling(condetr, condetr_json, model, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

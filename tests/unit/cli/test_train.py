@@ -62,6 +62,7 @@ def test_the_network_is_the_papers_unless_told_otherwise():
     assert left_out == {"num_labels", "carry_norm"}
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path):
     status, said, err = condetr_json("train", data, "--config", small, "--output", "run")
     assert status == 0
@@ -93,6 +94,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
         assert (status, says in err) == (2, True), err
 
 
+@pytest.mark.slow
 def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, data, small, tmp_path):
     assert condetr("train", data, "--config", small, "--output", "first")[0] == 0
     begun = ("train", data, "--model", "first", "--batch", "4", "--workers", "0", "--device", "cpu")
@@ -115,6 +117,7 @@ def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, d
     assert (tmp_path / "runs/train-2/best").is_dir()
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small, tmp_path):
     words = ("train", data, "--device", "cpu", "-q")
     assert condetr(*words, "--config", small, "--validation", "none", "--output", "one")[0] == 0

@@ -28,6 +28,7 @@ def half(side, logit=6.0):
     return mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("size", [(12, 16), (30, 41), (7, 5)])
 @pytest.mark.parametrize("fused", [(), (0, 2)])

@@ -22,6 +22,7 @@ def with_weights_of(ours: ResNet, theirs: torch.nn.Module) -> ResNet:
     return ours.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name for name in RESNETS if not name.startswith(("resnet2", "resnet152", "wide_resnet101"))]
 )
@@ -59,6 +60,7 @@ def test_equals_torchvision():
         torch.testing.assert_close(ours(pixels)[-1], expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet152", "resnet200d", "wide_resnet101_2"])
 def test_has_the_shapes_of_timm(name):
     with torch.device("meta"):

@@ -13,6 +13,7 @@ def photograph(size=(96, 96)):
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [64, 96, 256])
 def test_scenes_of_the_demo_are_recognised_also_enlarged(side):
     for number in range(40):
