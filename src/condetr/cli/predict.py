@@ -213,6 +213,8 @@ def _claimed(
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
+    from condetr.prediction.classes import class_ids
+
     model = loaded(
         reference,
         reporter,
@@ -223,6 +225,8 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "D
         precision=settings.precision,
         compile=settings.compile,
     )
+    if settings.classes is not None:
+        class_ids(settings.classes, model.checkpoint.labels)  # refused before anything is written
     task = settings.task or model.task
     if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
         raise UsageError(f"coco-panoptic is of segments, and the task is {task}", item="save", hint="--task panoptic")

@@ -72,6 +72,6 @@ def _tell(trained: "Trained", reporter: Reporter) -> None:
     left = [trained.best, *(trained.folder / name for name in _LEFT if (trained.folder / name).exists())]
     numbers = numbers_of(trained.metrics)
     steps = f"{trained.progress.step} steps" + (f", {numbers}" if numbers else "")
-    text = "\n".join([f"trained: {steps}", *(f"{place.name} in {place}" for place in left)])
+    text = "\n".join([f"trained: {steps}", *(str(path) for path in left)])
     said = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
     reporter.result(text, jsonable(said | {"progress": trained.progress.to_dict()}))

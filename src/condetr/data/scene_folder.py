@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
+from condetr.core.errors import UsageError
 from condetr.data.detect import read_splits
 from condetr.data.glyphs import DemoSplit
 from condetr.data.output_folder import OutputFolder, whole_folder
@@ -39,10 +40,12 @@ def write_scenes(
     paper, ink that is no digit, or other clutter.
 
     Raises:
-        UsageError: the folder is not new.
+        UsageError: the folder is not new, or no scene is asked for.
         StorageError: it cannot be written.
     """
     counts: dict[DemoSplit, int] = {"train": train, "val": val, "test": test}
+    if not any(counts.values()):
+        raise UsageError("no scenes to make", source=folder, hint="--train, --val or --test is to be 1 or more")
     splits: dict[str, Dataset] = {}
     classes = STUFF if task == "panoptic" else DIGITS
     with whole_folder(folder) as output:

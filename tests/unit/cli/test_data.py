@@ -239,3 +239,8 @@ def test_boxes_are_no_panoptic_data(condetr, digits):
     status, _, err = condetr("data", "check", digits, "--task", "panoptic")
     assert status == 3
     assert "not panoptic" in err
+
+
+def test_no_scenes_are_no_data_set(condetr, tmp_path):
+    status, _, err = condetr("data", "demo", "scenes", "--train", "0", "--val", "0")
+    assert (status, "no scenes to make" in err, list(tmp_path.iterdir())) == (2, True, [])

@@ -116,11 +116,12 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--frobnicate"], "No such option"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, photos, words, says):
+def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, photos, tmp_path, words, says):
     status, out, err = condetr("predict", photos / "a.png", "--model", model, *words)
     assert (status, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
 
 
 def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
