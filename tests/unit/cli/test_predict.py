@@ -106,7 +106,7 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--batch", "0"], "--batch: is 0, expected at least 1"),
         (["--top-k", "0"], "--top-k: is 0"),
         (["--save", "images,xml"], "--save: is 'images,xml', expected a list, each one of images, video, json"),
-        (["--set", "thresh=0.3"], "thresh: no such setting (the nearest is threshold;"),
+        (["--set", "thresh=0.3"], "thresh: no such setting (condetr calls it threshold)"),
         (["--image-size", "big"], "--image-size: is 'big', expected pixels such as 640"),
         (["--overwrite", "--resume", "--output", "out"], "--overwrite: cannot be combined with resume"),
         (["--resume"], "--resume: needs the folder to go on with"),
