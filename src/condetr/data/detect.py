@@ -1,6 +1,7 @@
 """Any path to labelled pictures in, data sets out: the format found by content, the splits by name."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from condetr.core.errors import CondetrError, DataError, StorageError, UsageError
@@ -27,6 +28,7 @@ from condetr.data.yolo_layout import is_yolo_yaml, yolo_file
 
 _PARTS = ("annotations", "labels", "images")  # of one data set
 _TRIED = 20  # files of a folder that show what it is
+_DEEPEST = 3  # levels of folders, below which no data set is looked for
 _DESCRIPTION_BYTES = 2**20  # a larger JSON file holds labels itself
 _EXPECTED = (
     "expected COCO (annotations/*.json, also panoptic), YOLO (data.yaml), Pascal VOC (Annotations/*.xml), "
@@ -147,7 +149,7 @@ def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
     if not found:
         for path in visible(folder, "*/"):
             check_listable(path)
-        raise DataError("holds no data set that is known here", source=folder, hint=_EXPECTED)
+        raise DataError("holds no data set that is known here", source=folder, hint=_below(folder) or _EXPECTED)
     chosen, *others = found
     for other in others:
         said = f"{other.format} labels are there, too; {chosen.format} is read"
@@ -159,9 +161,32 @@ def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
     return chosen
 
 
+def _below(folder: Path) -> str:
+    """What to do where the data set lies in a folder further down, as archives are often packed; "" if it does not."""
+    level = [folder]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in visible(outer, "*/")][:_TRIED]
+        found = [str(path) for path in level if _is_data_set(path) and _holds_picture(path)]
+        if len(found) == 1:
+            return f"but {found[0]} does: give that folder"
+        if found:
+            return f"but {', '.join(found)} do: give one of them, or a YAML file with `splits:` that names them"
+    return ""
+
+
+def _is_data_set(folder: Path) -> bool:
+    for layout_in in (coco_in, panoptic_in, yolo_in, voc_in):
+        with suppress(CondetrError, OSError):
+            if layout_in(folder) is not None:
+                return True
+    return False
+
+
 def _tell_unread(folder: Path, layout: Layout) -> None:
     """Folders that are named after a split which the labels do not speak of, or that hold labels of their own."""
     for path in visible(folder, "*/"):
+        if any(place.is_relative_to(path) for place in layout.places):
+            continue
         split = split_named(path.name)
         if split is not None and split not in layout.splits and _holds_picture(path):
             said = f"is not read: no {layout.format} labels of a split {split} were found"

@@ -25,7 +25,7 @@ class Layout:
     """Attributes: the format's name, where it was found, how to read each split, what finding them took.
 
     A split that is ``repeated`` is another once more, as where YOLO's val names the pictures of train: it is read where
-    it is asked for, and not listed.
+    it is asked for, and not listed. ``places`` are folders and lists of pictures, where they are named one by one.
     """
 
     format: str
@@ -33,6 +33,7 @@ class Layout:
     splits: Mapping[str, ReadSplit]
     report: Report = field(default_factory=Report)
     repeated: frozenset[str] = frozenset()
+    places: frozenset[Path] = frozenset()
 
     @property
     def names(self) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from condetr.core.errors import CondetrError, UsageError
 from condetr.data.classes import Classes
 from condetr.data.disk import is_file, visible, with_ending
-from condetr.data.label_files import picture_stem, plain
+from condetr.data.label_files import is_label_file, picture_stem, plain
 from condetr.data.layout import Layout, ReadSplit, add_split
 from condetr.data.reasons import Reason
 from condetr.data.records import Dataset
@@ -135,6 +135,13 @@ def _tell_without_labels(index: Mapping[str, list[Path]], files: list[Path], lab
     without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labelled]
     for picture in without:
         report.add(Reason.MISSING_LABELS, f"there is no {picture.stem}.xml in {labels}", source=picture)
+    other = [path for one in without for at in (labels, one.parent) if is_label_file(path := at / f"{one.stem}.txt")]
+    if other:
+        said = (
+            f"{len(set(other))} pictures have no XML file but one that looks like YOLO's, such as {other[0]}:"
+            " label them all in one format"
+        )
+        report.add(Reason.UNUSED_LABELS, said, source=other[0])
     unused = report.of(Reason.MISSING_PICTURE)
     if without and unused:
         said = (

@@ -1,14 +1,16 @@
 """YOLO label files: for each picture a text file, a line an object: class, centre x, centre y, width, height.
 
 Coordinates are fractions of the upright picture. A line of more numbers is an outline (x1 y1 x2 y2 ...), whose
-box is taken, or a box with keypoints. A picture without a label file, or with an empty one, has no objects.
+box is taken, or a box with keypoints or a score. A picture without a label file, or with an empty one, has no objects.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from condetr.data.classes import Classes
+from condetr.data.disk import is_file
 from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.label_files import LabelFiles, tell_unused
 from condetr.data.outlines import check_outline
@@ -16,6 +18,7 @@ from condetr.data.reasons import Reason
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.report import Fault, Place, Report, shown
 from condetr.data.text_files import labels_of, lines_of
+from condetr.data.voc import class_names_in
 from condetr.data.whereabouts import measure_picture
 from condetr.data.yolo_columns import Columns, columns_of
 from condetr.images.sizes import HeightWidth
@@ -41,7 +44,7 @@ def read_yolo(
         root: the folder of the data set.
         split: what to call it.
         masks: whether objects need an outline, checked here and kept.
-        columns: what lines of more than five numbers hold; by default it is judged by all of them.
+        columns: what lines of more than five numbers hold; by default it is judged by all lines.
         search: where labels that are missing are looked for; by default ``root``.
     """
     report = Report()
@@ -74,7 +77,35 @@ def read_yolo(
         else:
             examples.append(Example(path, size, image_id, tuple(objects)))
     tell_unused(files, search or root, report)
+    _tell_shared(files, report)
+    _tell_labels_of_voc(files, report)
     return Dataset(tuple(examples), classes, root, split, report)
+
+
+def _tell_shared(files: LabelFiles, report: Report) -> None:
+    owners = defaultdict[Path, list[Path]](list)
+    for picture, labels in files.of.items():
+        owners[labels].append(picture)
+    for labels, pictures in owners.items():
+        if len(pictures) > 1:
+            names = ", ".join(picture.name for picture in pictures)
+            report.add(Reason.SHARED_LABELS, f"is taken for each of {names}", source=labels)
+
+
+def _tell_labels_of_voc(files: LabelFiles, report: Report) -> None:
+    """Pictures whose only labels are of the other format, as where labelImg was switched halfway."""
+    labelled = [
+        labels
+        for picture in files.without
+        for place in files.places_of(picture)
+        if is_file(labels := place / f"{picture.stem}.xml") and class_names_in(labels)
+    ]
+    if labelled:
+        said = (
+            f"{len(labelled)} pictures have no YOLO label file but objects in Pascal VOC's, such as {labelled[0]}:"
+            " label them all in one format"
+        )
+        report.add(Reason.UNUSED_LABELS, said, source=labelled[0])
 
 
 def _text_of(labels: Path) -> str | Fault:
@@ -85,11 +116,11 @@ def _text_of(labels: Path) -> str | Fault:
 
 
 def _plausible_lines(texts: Iterable[str | Fault]) -> Iterator[list[float]]:
-    """The numbers of lines with more than a box, as far as they are numbers; reading tells of the others."""
+    """The numbers of lines with a box or more, as far as they are numbers; reading tells of the others."""
     for text in texts:
         for line in lines_of(text) if isinstance(text, str) else ():
             words = line.split()
-            if len(words) > 5:
+            if len(words) >= 5:
                 try:
                     yield [float(word) for word in words]
                 except ValueError:
@@ -129,6 +160,9 @@ class _Reader:
         if self._columns.keypoints == len(coordinates) + 1:
             place.add(Reason.KEYPOINTS, "has keypoints, which are passed over")
             coordinates = coordinates[:4]
+        elif self._columns.scores:
+            place.add(Reason.SCORE, "has a score behind its box, as predictions have; the score is passed over")
+            coordinates = coordinates[:4]
         if len(coordinates) == 4:
             x, y, across, down = coordinates
             corners, polygon = (x - across / 2, y - down / 2, x + across / 2, y + down / 2), None
@@ -160,6 +194,8 @@ def _numbers_of(line: str, columns: Columns) -> list[float]:
     if columns.keypoints is not None and count not in (5, columns.keypoints):
         said = f"{shown(line)} has {count} values, expected 5, or {columns.keypoints} with keypoints"
         raise Fault(Reason.BAD_FIELD, said)
+    if columns.scores:
+        return numbers  # all lines of the split are alike
     if columns.keypoints is None and (count < 5 or count % 2 == 0):
         said = f"{shown(line)} has {count} values, expected 5: class x y width height, or a class and an outline"
         raise Fault(Reason.BAD_FIELD, said)

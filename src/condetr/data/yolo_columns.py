@@ -1,7 +1,8 @@
-"""What the numbers behind box or class mean in YOLO lines of more than five columns: an outline, or keypoints.
+"""What the numbers behind box or class mean in YOLO lines of more than five columns: an outline, keypoints, or a score.
 
-A pose line is a class, a box, and K keypoints of 2 or 3 numbers; an outline is a class and its points. A single line
-does not always tell, so the whole split is looked at, unless `data.yaml` says it: `kpt_shape: [K, 2 or 3]`, or `task`.
+A pose line is a class, a box, and K keypoints of 2 or 3 numbers; an outline is a class and its points; a prediction is
+a class, a box and a score. A single line does not always tell, so the whole split is looked at, unless `data.yaml`
+says it: `kpt_shape: [K, 2 or 3]`, or `task`.
 """
 
 import re
@@ -20,9 +21,15 @@ _SLACK = 0.02  # of the picture, by which labelled points and boxes stick out
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Attributes: how many columns a line with keypoints has; None where longer lines are outlines."""
+    """What lines of more than five columns hold.
+
+    Attributes:
+        keypoints: how many columns a line with keypoints has; None where longer lines are outlines.
+        scores: whether all lines are a class, a box and a score.
+    """
 
     keypoints: int | None = None
+    scores: bool = False
 
 
 def declared_columns(kpt_shape: Any, task: Any) -> Columns | None:
@@ -42,16 +49,23 @@ def declared_columns(kpt_shape: Any, task: Any) -> Columns | None:
 
 
 def columns_of(lines: Iterable[Sequence[float]], *, outlines: bool = False) -> Columns:
-    """Judge by all lines of more than five columns.
+    """Judge by all lines.
 
     Args:
-        lines: the numbers of each.
+        lines: the numbers of each, of a class and a box at least.
         outlines: whether outlines are asked for, which settles what is unclear.
 
     Raises:
         Fault: they could be both.
     """
-    longer = [line for line in lines if len(line) > _BOX]
+    longer, has_plain_boxes = list[Sequence[float]](), False
+    for line in lines:
+        if len(line) > _BOX:
+            longer.append(line)
+        else:
+            has_plain_boxes = True
+    if longer and not has_plain_boxes and all(map(_has_score, longer)):
+        return Columns(scores=True)
     counts = {len(line) for line in longer}
     if len(counts) != 1:
         return Columns()  # outlines have as many points as they need
@@ -78,6 +92,15 @@ def _has_points_in_box(line: Sequence[float]) -> bool:
     points = [point for point in zip(line[_BOX::2], line[_BOX + 1 :: 2], strict=True) if point != (0, 0)]
     inside = all(abs(px - x) <= width / 2 + _SLACK and abs(py - y) <= height / 2 + _SLACK for px, py in points)
     return _is_box(line) and inside
+
+
+def _has_score(line: Sequence[float]) -> bool:
+    """Whether it is a class and fractions of the picture, then a number from 0 to 1."""
+    return (
+        len(line) == _BOX + 1
+        and all(-_SLACK <= number <= 1 + _SLACK for number in line[1:_BOX])
+        and 0 <= line[_BOX] <= 1
+    )
 
 
 def _is_box(line: Sequence[float]) -> bool:

@@ -103,7 +103,8 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
         first = next(iter(report.of(Reason.MISSING_SPLIT)), None)
         reason = first.said if first else "names no folder of pictures"
         raise AnnotationError(reason, source=path, item=first.item if first else "train")
-    return Layout("yolo", path, splits, report, _repeated(places_of))
+    named = frozenset(place for places in places_of.values() for place in places)
+    return Layout("yolo", path, splits, report, _repeated(places_of), named)
 
 
 def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """What a run leaves on the disk as it goes: checkpoints to go on from, and models to use."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from condetr.checkpoints.saving import save
 from condetr.data.classes import Classes
 from condetr.images.preprocessing import Preprocessing
+from condetr.model.config import DetectorConfig
 from condetr.training.checkpointing import save_checkpoint
 from condetr.training.learner import Learner
 from condetr.training.progress import Progress
@@ -24,15 +26,22 @@ class Circumstances:
         data: fingerprint of the data set.
         batch: pictures of a process at once, found out where "auto" was asked for.
         processes: that trained together.
+        network: that is trained.
+        preprocessing: of its pictures.
     """
 
     settings: TrainingSettings
     data: str
     batch: int
     processes: int
+    network: DetectorConfig
+    preprocessing: Preprocessing
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "settings": self.settings.to_dict()}
+        """As JSON gives it back."""
+        preprocessing = replace(self.preprocessing, carried={}).to_dict()
+        said = {**asdict(self), "settings": self.settings.to_dict(), "preprocessing": preprocessing}
+        return dict(json.loads(json.dumps(said)))
 
 
 @dataclass(frozen=True, slots=True)

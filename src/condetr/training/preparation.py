@@ -18,7 +18,7 @@ from condetr.training.keeping import Circumstances
 from condetr.training.learner import Learner
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
-from condetr.training.resume import Stored, changes_since, check_data, newest_usable, read_checkpoint
+from condetr.training.resume import Stored, changes_since, check_data, check_model, newest_usable, read_checkpoint
 from condetr.training.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
 
@@ -131,7 +131,7 @@ def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Pr
 
     Raises:
         SettingsError: something changed that cannot.
-        CheckpointError: the weights are those of another network.
+        CheckpointError: the network or its preprocessing is another.
     """
     for text in changes_since(stored, now.to_dict()["settings"]):
         say(Noted(text))
@@ -146,6 +146,7 @@ def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Pr
                 f" left out, and a step has {now.processes * now.batch * now.settings.accumulate} pictures"
             )
         )
+    check_model(stored, now.to_dict())
     try:
         learner.restore(stored.tensors, stored.state["numbers"])
     except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:

@@ -81,6 +81,8 @@ def what_is_missing(stored: Stored) -> str | None:
     broken = [name for name, kind in kinds.items() if type(state.get(name)) is not kind]
     if not broken:
         broken = [f"progress.{name}" for name in _broken_in(state["progress"])]
+    if not broken:
+        broken = [name for name in ("network", "preprocessing") if not isinstance(state.get(name, {}), dict)]
     if not broken and state["progress"]["step"] != int(stored.path.name.removeprefix("step-")):
         broken = ["progress.step"]
     if not broken and not isinstance(state["numbers"].get("scaler"), dict):
@@ -159,3 +161,25 @@ def check_data(stored: Stored, fingerprint: str, *, allow_changed: bool) -> str 
     if not allow_changed:
         raise SettingsError(said, source=stored.path, hint="put it back, or give --allow-changed-data")
     return said
+
+
+def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
+    """Compare network and preprocessing with those of the checkpoint; the size of the pictures may be set anew.
+
+    Raises:
+        CheckpointError: something of it changed, as where a file of the run is damaged.
+    """
+    sizes = ("image_size", "max_size")
+    resized = any(stored.state["settings"].get(name) != now["settings"].get(name) for name in sizes)
+    for part, file in (("network", "config.json"), ("preprocessing", "preprocessor_config.json")):
+        before, after = stored.state.get(part), now[part]
+        if before is None:  # of a condetr that did not store it
+            continue
+        free = ("size", "do_resize") if part == "preprocessing" and resized else ()
+        for name in sorted((before.keys() | after.keys()) - set(free)):
+            if before.get(name) != after.get(name):
+                reason = f"{name} of the {part} is {after.get(name)}, but the run began with {before.get(name)}"
+                hint = (
+                    f"put it back in last/{file} of the run, or remove the folder last: the run's --model is read then"
+                )
+                raise CheckpointError(reason, source=stored.path, item=name, hint=hint)

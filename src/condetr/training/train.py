@@ -119,7 +119,7 @@ def train(
     learner = build_learner(detector, settings, processes)
     largest = largest_size(preprocessing, dataset)
     batch = batch_size(settings, stored, learner, largest, processes, say)
-    now = Circumstances(settings, dataset.fingerprint(), batch, processes.count)
+    now = Circumstances(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
     progress = Progress() if stored is None else resume(stored, learner, now, say)
     sampling = Sampling(len(dataset), settings.seed, batch, settings.accumulate, processes.count, processes.rank)
 

@@ -92,6 +92,22 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     }.items():
         status, _, err = condetr(*again, *words)
         assert (status, says in err) == (2, True), err
+    for file, whole, damaged, says in (
+        (
+            "config.json",
+            '"dropout": 0.1',
+            '"dropout": 0.3',
+            "dropout of the network is 0.3, but the run began with 0.1",
+        ),
+        ("preprocessor_config.json", "0.485", "0.465", "image_mean of the preprocessing is [0.465,"),
+    ):
+        path = tmp_path / "run/last" / file
+        text = path.read_text()
+        path.write_text(text.replace(whole, damaged))
+        status, _, err = condetr(*again)
+        assert (status, says in err, f"last/{file}" in err) == (5, True, True), err
+        path.write_text(text)
+    assert condetr(*again, "--image-size", "96")[0] == 0
 
 
 @pytest.mark.slow

@@ -117,8 +117,8 @@ def yolo_lists(root: Path) -> Path:
     return root
 
 
-def yolo_class_file(root: Path) -> Path:
-    yolo(root)
+def yolo_class_file(root: Path, more: str = "") -> Path:
+    yolo(root, more=more)
     (root / "data.yaml").unlink()
     write(root / "classes.txt", "cat\ndog\n")
     return root

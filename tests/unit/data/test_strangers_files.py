@@ -296,3 +296,42 @@ def test_image_sets_by_other_names(tmp_path):
     assert {split: len(dataset) for split, dataset in splits.items()} == {"train": 2, "val": 2}
     (unread,) = splits["train"].report
     assert (unread.reason, unread.source.rsplit("/", 1)[1]) == (Reason.NO_SPLIT, "some.txt")
+
+
+def test_a_picture_with_labels_of_the_other_format_only_is_refused(tmp_path):
+    """LabelImg, switched from Pascal VOC to YOLO halfway: one picture has XML only, the other a text file only."""
+    root = voc_beside(tmp_path) / "train"
+    (root / "t0.xml").unlink()
+    write(root / "t0.txt", "0 0.5 0.5 0.5 0.5\n")
+    with pytest.raises(DataError, match=r"one that looks like YOLO's, such as .*t0\.txt"):
+        read_dataset(root)
+    write(root / "classes.txt", "cat\ndog\n")
+    with pytest.raises(DataError, match=r"objects in Pascal VOC's, such as .*t1\.xml"):
+        read_dataset(root)
+    write(root / "t1.xml", "<annotation><filename>t1.jpg</filename></annotation>")
+    assert len(read_dataset(root)) == 2, "without objects in either"
+
+
+def test_pictures_that_share_a_label_file_are_told(tmp_path):
+    root = yolo(tmp_path)
+    (root / "images/train/t0.png").write_bytes((root / "images/train/t0.jpg").read_bytes())
+    (told,) = read_dataset(root, "train").report.of(Reason.SHARED_LABELS)
+    assert (told.source, told.said) == (str(root / "labels/train/t0.txt"), "is taken for each of t0.jpg, t0.png")
+
+
+def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
+    root = yolo(tmp_path / "set")
+    for kind in ("images", "labels"):
+        (root / "cam" / kind).parent.mkdir(exist_ok=True)
+        (root / kind / "train").rename(root / "cam" / kind)
+    write(root / "data.yaml", "names: [cat, dog]\ntrain: [cam/images]\nval: images/val\n")
+    _, report = check(root)
+    assert not report.of(Reason.NO_SPLIT)
+
+
+@pytest.mark.parametrize("inner", ["VOC2012", "archive/dataset"])
+def test_where_the_data_set_lies_further_down_is_told(tmp_path, inner):
+    voc_beside(tmp_path / inner)
+    with pytest.raises(DataError) as caught:
+        layout_of(tmp_path)
+    assert caught.value.hint == f"but {tmp_path / inner} does: give that folder"

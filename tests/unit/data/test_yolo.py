@@ -94,7 +94,7 @@ def test_a_clipped_box_is_kept_whole_for_ap(yolo):
         ("inf 0.5 0.5 0.1 0.5", ["class inf"]),
         ("0.5 0.5 0.5 0.1 0.5", ["class 0.5"]),
         ("0 0.5 0.5 0.1", ["4 values"]),
-        ("0 0.5 0.5 0.1 0.5 0.9", ["6 values"]),
+        ("0 0.5 0.5 0.1 0.5 1.9", ["6 values"]),
         ("0 a b c d", ["numbers"]),
         ("0 48 32 10 10", ["fractions"]),
     ],

@@ -82,7 +82,19 @@ def test_unclear_lines_are_refused_and_can_be_told(tmp_path):
     assert outlined.report.counts == {Reason.BOX_OF_OUTLINE: 2}
 
 
-def test_a_line_of_boxes_and_scores_is_still_refused(tmp_path):
+def test_predictions_that_condetr_and_yolo_write_are_read_as_boxes_with_a_note(tmp_path):
+    dataset = read_dataset(yolo_class_file(tmp_path, more=" 0.93"), "train")
+    assert [one.box for example in dataset for one in example.objects] == [BOX, BOX]
+    assert dataset.report.counts == {Reason.SCORE: 2}
+
+
+@pytest.mark.parametrize("sixth", ["1.5", "-0.1", "nan", "7"])  # an angle, the number of a track
+def test_a_sixth_number_that_is_no_score_is_refused(tmp_path, sixth):
+    with pytest.raises(DataError, match="6 values"):
+        read_dataset(yolo_class_file(tmp_path, more=f" {sixth}"), "train")
+
+
+def test_a_score_behind_some_boxes_only_is_refused(tmp_path):
     root = yolo_class_file(tmp_path)
     (root / "labels/train/t0.txt").write_text("0 0.5 0.5 0.5 0.5 0.93\n")
     with pytest.raises(DataError, match="6 values"):
