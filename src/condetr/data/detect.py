@@ -184,17 +184,19 @@ def _is_data_set(folder: Path) -> bool:
 
 def _tell_unread(folder: Path, layout: Layout) -> None:
     """Folders that are named after a split which the labels do not speak of, or that hold labels of their own."""
+    lists = not all(map(is_folder, layout.places))  # of pictures that may lie anywhere
     for path in visible(folder, "*/"):
-        if any(place.is_relative_to(path) for place in layout.places):
+        if any(place.is_relative_to(path) or path.is_relative_to(place) for place in layout.places):
             continue
         split = split_named(path.name)
         if split is not None and split not in layout.splits and _holds_picture(path):
             said = f"is not read: no {layout.format} labels of a split {split} were found"
             layout.report.add(Reason.NO_SPLIT, said, source=path)
-        elif split is None and path.name.lower() not in _PARTS and _holds_labels(path):
-            layout.report.add(
-                Reason.NO_SPLIT, "is not read: it holds labels, and has the name of no split", source=path
-            )
+        elif lists or (split is not None and not layout.places) or path.name.lower() in _PARTS:
+            continue
+        elif _holds_labels(path):
+            why = "has the name of no split" if split is None else f"{split} is another folder"
+            layout.report.add(Reason.NO_SPLIT, f"is not read: it holds labels, and {why}", source=path)
 
 
 def _holds_picture(folder: Path) -> bool:

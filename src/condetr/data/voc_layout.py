@@ -69,6 +69,9 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
             nameless.append(path)
     for path in nameless if splits else ():
         report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)
+    beside = [] if splits else [path for path in with_ending(folder, ".txt") if split_named(path.stem)]
+    for path in beside:
+        report.add(Reason.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
     if splits:
         _tell_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
     return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)}, report)

@@ -13,7 +13,7 @@ from condetr.data.report import Place, Report
 from condetr.data.split_names import split_named
 from condetr.data.text_files import lines_of, text_of
 from condetr.data.whereabouts import is_picture
-from condetr.data.yolo_layout import described_in, yolo_pictures
+from condetr.data.yolo_layout import described_in, tell_same_names, yolo_pictures
 
 _IN_LISTS = "obj_*_data"  # CVAT's folder of one subset
 
@@ -34,6 +34,7 @@ def _by_names(folder: Path) -> Layout | None:
     if names is None:
         return None
     found, report = _Found(folder, Classes.named(_names_in(names))), Report()
+    tell_same_names(found.classes, report.place(names))
     if darknet is not None:
         found.add_darknet(table, report.place(darknet))
     lists = _lists_in(folder)
@@ -50,7 +51,8 @@ def _by_names(folder: Path) -> Layout | None:
     images = next((path for path in visible(folder, "*/") if path.name.lower() == "images"), None)
     if not found.splits:
         found.add("all", images or folder)
-    elif images is not None and not lists:
+        return Layout("yolo", folder, found.splits, report, places=frozenset({images or folder}))
+    if images is not None and not lists:
         _tell_without_split(images, report)
     return Layout("yolo", folder, found.splits, report)
 
@@ -60,10 +62,10 @@ class _Found:
 
     def __init__(self, folder: Path, classes: Classes) -> None:
         self.splits: dict[str, ReadSplit] = {}
-        self._folder, self._classes = folder, classes
+        self._folder, self.classes = folder, classes
 
     def add(self, split: str, place: Path) -> None:
-        add_split(self.splits, split, yolo_pictures([place], self._classes, self._folder), self._folder)
+        add_split(self.splits, split, yolo_pictures([place], self.classes, self._folder), self._folder)
 
     def add_darknet(self, table: Mapping[str, str], place: Place) -> None:
         for key, value in table.items():

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,7 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
     place = report.place(path)
     try:
         classes = _classes_of(content)
+        tell_same_names(classes, place)
         columns = declared_columns(content.get("kpt_shape"), content.get("task"))
         root = _root_of(content.get("path"), path.absolute().parent, place, anywhere=anywhere)
         splits: dict[str, ReadSplit] = {}
@@ -206,6 +207,12 @@ def _split_of(key: object) -> str | None:
     if not isinstance(key, str) or not key.isalpha():
         return None
     return "all" if key.lower() == "all" else split_named(key)
+
+
+def tell_same_names(classes: Classes, place: Place) -> None:
+    for name, count in Counter(classes.names).items():
+        if count > 1:
+            place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands {count} times")
 
 
 def _classes_of(content: Mapping[str, Any]) -> Classes:

@@ -13,10 +13,13 @@ from tests.unit.data.layouts import (
     coco,
     coco_file,
     described,
+    pictures,
     voc_beside,
+    voc_labels,
     write,
     yolo,
     yolo_class_file,
+    yolo_labels,
     yolo_lists,
 )
 
@@ -327,6 +330,34 @@ def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
     write(root / "data.yaml", "names: [cat, dog]\ntrain: [cam/images]\nval: images/val\n")
     _, report = check(root)
     assert not report.of(Reason.NO_SPLIT)
+    yolo_labels(root / "val/labels", ("v0",))
+    pictures(root / "val/images", ("v0",))
+    _, report = check(root)
+    assert [fault.said for fault in report.of(Reason.NO_SPLIT)] == [
+        "is not read: it holds labels, and val is another folder"
+    ]
+
+
+def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path):
+    for fold in ("fold0", "fold1"):
+        pictures(tmp_path / fold / "images", (fold,))
+        yolo_labels(tmp_path / fold / "labels", (fold,))
+    write(tmp_path / "classes.txt", "cat\ncat\n")
+    splits, report = check(tmp_path)
+    assert len(splits["all"]) == 2
+    assert report.counts == {Reason.DUPLICATE_NAME: 1, Reason.UNUSED_CLASS: 1}
+
+
+def test_lists_of_voc_in_another_place_are_told(tmp_path):
+    pictures(tmp_path / "images", ("a", "b"))
+    voc_labels(tmp_path / "annotations", ("a", "b"))
+    write(tmp_path / "train.txt", "a\n")
+    write(tmp_path / "labelmap.txt", "cat\n")
+    (told,) = check(tmp_path)[1].of(Reason.NO_SPLIT)
+    assert (told.source, told.said) == (
+        str(tmp_path / "train.txt"),
+        "is not read: lists of splits are read in ImageSets/Main",
+    )
 
 
 @pytest.mark.parametrize("inner", ["VOC2012", "archive/dataset"])
