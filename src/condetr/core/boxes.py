@@ -20,6 +20,12 @@ def area_of(boxes_xyxy: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes"]:
     return width * height
 
 
+def clipped(boxes_xyxy: Float[Tensor, "*axes 4"], size: tuple[int, int]) -> Float[Tensor, "*axes 4"]:
+    """Boxes in pixels, cut at the edges of an image of ``size`` (height, width)."""
+    height, width = size
+    return boxes_xyxy.clamp(min=0).minimum(boxes_xyxy.new_tensor((width, height, width, height)))
+
+
 def iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
     """Intersection over union of xyxy boxes, element by element; 0 of two boxes without area."""
     sides = torch.minimum(one[..., 2:], other[..., 2:]) - torch.maximum(one[..., :2], other[..., :2])

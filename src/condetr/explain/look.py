@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from condetr.core.boxes import clipped
 from condetr.core.errors import CondetrError, UsageError
 from condetr.explain.cells import cells_of
 from condetr.explain.evidence import Point
@@ -78,7 +79,7 @@ def look(
     if not len(found):
         raise _nothing_found(chosen, threshold, source.name)
     detections = Detections(
-        boxes=scored.boxes.float().cpu(),
+        boxes=clipped(scored.boxes, size).float().cpu(),
         scores=scored.scores.float().cpu(),
         labels=found,
         names=tuple(labels[label] for label in found.tolist()),

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor, nn
 
+from condetr.core.boxes import clipped
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
@@ -152,16 +153,11 @@ def _scored(prediction: Prediction, frames: Sequence[Frame], asked: Asked) -> li
     logits, boxes = prediction
     sizes = [frame.size for frame in frames]
     found = detections_of(_only(logits, asked), boxes, sizes, threshold=asked.threshold, top_k=asked.top_k)
-    found = [one._replace(boxes=_inside(one.boxes, size)) for one, size in zip(found, sizes, strict=True)]
+    found = [one._replace(boxes=clipped(one.boxes, size)) for one, size in zip(found, sizes, strict=True)]
     return [
         Scored(*(part[: int((one.scores > frame.least).sum())] for part in one))  # scores fall
         for one, frame in zip(found, frames, strict=True)
     ]
-
-
-def _inside(boxes: Float[Tensor, "found 4"], size: HeightWidth) -> Float[Tensor, "found 4"]:
-    height, width = size
-    return boxes.clamp(min=0).minimum(boxes.new_tensor((width, height, width, height)))
 
 
 def _only(logits: Logits, asked: Asked) -> Logits:
