@@ -1,7 +1,7 @@
 """Which class is which: contiguous labels inside, names and the source's own ids outside."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ class Classes:
     """The table of classes; a label is a position in it.
 
     Attributes:
-        names: one a class; two may be equal where the source says so.
+        names: one a class; readers make equal ones `distinct`.
         source_ids: what each is called in the file it came from, perhaps with gaps.
         stuff: labels of what is not counted, such as sky: a picture has one segment of each at most.
     """
@@ -39,6 +39,18 @@ class Classes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def distinct(self) -> "Classes":
+        """With the source's id behind every name that a later class has, too.
+
+        Roboflow's first category is called like the project, and often like its only class.
+        """
+        last = {name: label for label, name in enumerate(self.names)}
+        if len(last) == len(self):
+            return self
+        known = zip(self.names, self.source_ids, strict=True)
+        names = (name if last[name] == label else f"{name} ({source})" for label, (name, source) in enumerate(known))
+        return replace(self, names=tuple(names))
 
     @cached_property
     def label_of_source(self) -> Mapping[Id, int]:

@@ -49,7 +49,7 @@ def classes_of(categories: list[Any], source: Path, report: Report) -> Classes:
             place.add_fault(fault)
     ordered = sorted(named, key=lambda one: (isinstance(one, str), one))
     stuff = tuple(label for label, one in enumerate(ordered) if one in uncounted)
-    return Classes(tuple(named[one] for one in ordered), tuple(ordered), stuff)
+    return Classes(tuple(named[one] for one in ordered), tuple(ordered), stuff).distinct()
 
 
 def _add_category(
@@ -63,7 +63,7 @@ def _add_category(
     if not isinstance(name, str) or not name.strip():
         raise Fault(Reason.BAD_FIELD, f"name is {shown(name)}, expected text")
     if name in names:
-        place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands twice")
+        place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands twice; all but the last get their id")
     if given.get("isthing", 1) not in (0, 1):
         raise Fault(Reason.BAD_FIELD, f"isthing is {shown(given['isthing'])}, expected 0 or 1")
     if not given.get("isthing", 1):

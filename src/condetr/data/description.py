@@ -94,7 +94,7 @@ class _Part:
         if labels is None:
             if names is None:
                 raise self._error("has no annotations, so it is YOLO, which needs names beside splits")
-            return yolo_pictures([self._paths.get("list", images)], Classes.named(names), images)
+            return yolo_pictures([self._paths.get("list", images)], Classes.named(names).distinct(), images)
         if is_folder(labels):
             return voc_files(labels, images, self._paths.get("list"), voc_classes)
         if "list" in self._paths:

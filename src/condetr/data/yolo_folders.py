@@ -13,7 +13,7 @@ from condetr.data.report import Place, Report
 from condetr.data.split_names import split_named
 from condetr.data.text_files import lines_of, text_of
 from condetr.data.whereabouts import is_picture
-from condetr.data.yolo_layout import described_in, tell_same_names, yolo_pictures
+from condetr.data.yolo_layout import described_in, with_distinct_names, yolo_pictures
 
 _IN_LISTS = "obj_*_data"  # CVAT's folder of one subset
 
@@ -33,8 +33,8 @@ def _by_names(folder: Path) -> Layout | None:
     names = (found_below(folder, table["names"]) if "names" in table else None) or _name_file_in(folder)
     if names is None:
         return None
-    found, report = _Found(folder, Classes.named(_names_in(names))), Report()
-    tell_same_names(found.classes, report.place(names))
+    report = Report()
+    found = _Found(folder, with_distinct_names(Classes.named(_names_in(names)), report.place(names)))
     if darknet is not None:
         found.add_darknet(table, report.place(darknet))
     lists = _lists_in(folder)

@@ -74,8 +74,7 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
     report = Report()
     place = report.place(path)
     try:
-        classes = _classes_of(content)
-        tell_same_names(classes, place)
+        classes = with_distinct_names(_classes_of(content), place)
         columns = declared_columns(content.get("kpt_shape"), content.get("task"))
         root = _root_of(content.get("path"), path.absolute().parent, place, anywhere=anywhere)
         splits: dict[str, ReadSplit] = {}
@@ -209,10 +208,12 @@ def _split_of(key: object) -> str | None:
     return "all" if key.lower() == "all" else split_named(key)
 
 
-def tell_same_names(classes: Classes, place: Place) -> None:
+def with_distinct_names(classes: Classes, place: Place) -> Classes:
+    """`Classes.distinct`, and a finding for each name that several classes have."""
     for name, count in Counter(classes.names).items():
         if count > 1:
-            place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands {count} times")
+            place.add(Reason.DUPLICATE_NAME, f"{count} classes are called {shown(name)}; all but the last get a number")
+    return classes.distinct()
 
 
 def _classes_of(content: Mapping[str, Any]) -> Classes:

@@ -94,6 +94,14 @@ def test_one_fault_is_left_out_or_changed_and_told(coco, place, value, reason, l
         assert finding.item.startswith("annotation 4")
 
 
+def test_a_category_that_is_called_like_another_keeps_its_objects(coco):
+    """Roboflow's first category is the project, often called like its only class."""
+    dataset = read_dataset(coco(changed(("categories", 2, "name"), "dog")))
+    assert dataset.classes.names == ("dog (4)", "cat", "dog")
+    before = read_dataset(coco(changed(("categories", 2, "name"), "cat-like")))
+    assert [example.objects for example in dataset] == [example.objects for example in before]
+
+
 REFUSED = [  # place, value, words
     ((*FOURTH, "bbox"), [1, 2, 3], ["annotation 4", "bbox", "3 values"]),
     ((*FOURTH, "bbox"), [1, 2, 3, 4, 45], ["annotation 4", "bbox", "5 values"]),

@@ -345,6 +345,7 @@ def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path
     write(tmp_path / "classes.txt", "cat\ncat\n")
     splits, report = check(tmp_path)
     assert len(splits["all"]) == 2
+    assert splits["all"].classes.names == ("cat (0)", "cat")
     assert report.counts == {Reason.DUPLICATE_NAME: 1, Reason.UNUSED_CLASS: 1}
 
 
