@@ -9,6 +9,7 @@ from condetr.data.detect import read_dataset
 from condetr.data.records import Dataset
 from condetr.data.report import Report
 from condetr.data.split import divide
+from condetr.data.synthetic.dataset import REFERENCE, SyntheticScenes
 from condetr.data.verdict import NONE, judge, shared, to_learn_from, to_measure_on, usable
 
 ASIDE = 0.1  # of the pictures, where no part is there to measure on
@@ -43,7 +44,7 @@ def parts_of(
     """Check the whole data set, and take its parts.
 
     Args:
-        data: a folder or file in any format.
+        data: a folder or file in any format, or ``condetr/scenes`` for endless synthetic ones.
         split: what to learn from; else train, or what stands for it.
         validation: what to measure on, "none" for nothing; else val. Where that is missing, or pictures of it are
             learned from, a tenth of the pictures is kept aside for it, alike in classes and always the same.
@@ -54,6 +55,8 @@ def parts_of(
     Raises:
         DataError: there is no such data set or part, or it cannot be used.
     """
+    if str(data) == REFERENCE:
+        return _endless(split, validation)
     splits, report = check(data, masks=masks, panoptic=panoptic, learn_from=split, measure_on=validation)
     report.refuse()
 
@@ -75,6 +78,14 @@ def parts_of(
     if measured_on.classes != learned_from.classes:
         raise DataError(f"{validation} has other classes than {learned_from.split}", source=data)
     return Parts(learned_from, measured_on, report, _leak(learned_from, measured_on))
+
+
+def _endless(split: str | None, validation: str | None) -> Parts:
+    """Synthetic scenes, of which there is one split and none to measure on."""
+    for item, value in (("split", split), ("validation", validation)):
+        if value not in (None, NONE):
+            raise DataError(f"{REFERENCE} has no part {value!r}", item=item, hint="leave it out")
+    return Parts(SyntheticScenes(), None, Report(), ("every scene is made when it is read; nothing is measured",))
 
 
 def _leak(learned_from: Dataset, measured_on: Dataset) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from condetr.data.augmentation import Sample
 from condetr.data.batches import TrainingBatch, collate
 from condetr.data.records import Dataset, Example
 from condetr.data.samples import read_sample, target_of
+from condetr.data.synthetic.dataset import Moment, SyntheticScenes
 from condetr.images.preprocessing import Preprocessing
 from condetr.training.sampling import Draw, seed_from
 
@@ -33,15 +34,21 @@ class Pictures:
         """The batch; a picture that cannot be read is missing from it, and named in it."""
         pictures, names, unreadable = [], [], []
         for draw in draws:
-            example = self._dataset[draw.picture]
             try:
-                sample = self._read(example)
+                sample, name = self._drawn(draw)
             except ImageError as error:
                 unreadable.append(str(error))
                 continue
             pictures.append(target_of(self._varied(sample, draw)))
-            names.append(self._dataset.name_of(example))
+            names.append(name)
         return collate(pictures, names, self._preprocessing, unreadable=unreadable)
+
+    def _drawn(self, draw: Draw) -> tuple[Sample, str]:
+        if isinstance(self._dataset, SyntheticScenes):
+            moment = Moment(draw.epoch, draw.place)
+            return self._dataset.sample(moment, masks=self._masks), f"scene {draw.place} of epoch {draw.epoch}"
+        example = self._dataset[draw.picture]
+        return self._read(example), self._dataset.name_of(example)
 
     def _read(self, example: Example) -> Sample:
         for pause in PAUSES:

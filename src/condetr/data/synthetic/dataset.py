@@ -1,0 +1,95 @@
+"""Synthetic scenes as a data set without files: every scene is made when it is read, and none is read twice."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, overload
+
+import numpy as np
+import torch
+from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
+
+from condetr.data.augmentation import Sample
+from condetr.data.classes import Classes
+from condetr.data.records import Dataset, Example
+from condetr.data.synthetic.scene import scene
+from condetr.data.synthetic.things import CLASS_NAMES
+from condetr.images.sizes import HeightWidth
+
+REFERENCE = "condetr/scenes"  # what to train on instead of a folder
+EPOCH = 8000  # scenes
+_SHORTEST, _LONGEST = 96, 320  # pixels of an edge
+_LARGEST = 224 * 224  # pixels
+_ALIKE = 16  # consecutive scenes of one size, so that batches hardly need padding
+_ALL_SORTS = 0.15  # share of such groups whose scenes have sizes of their own
+_VERSION = 1  # of the generator: changes when it draws other scenes
+
+
+class Moment(NamedTuple):
+    """When in a training a scene is seen."""
+
+    epoch: int
+    position: int  # in the order of the epoch
+
+
+class SyntheticScenes(Dataset):
+    """``EPOCH`` scenes an epoch, other ones in every epoch."""
+
+    def __init__(self, *, seed: int = 0, epoch_size: int = EPOCH) -> None:
+        super().__init__((), Classes.named(CLASS_NAMES), Path(REFERENCE), "train")
+        object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "epoch_size", epoch_size)
+
+    seed: int
+    epoch_size: int
+
+    def __len__(self) -> int:
+        return self.epoch_size
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+    def __getitem__(self, index: int | slice) -> Example | Dataset:
+        """A stand-in of one of the largest sizes: what is on a scene is not known before it is made."""
+        if isinstance(index, slice):
+            raise TypeError("scenes have no order that could be cut")
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        side = int(_LARGEST**0.5)
+        return Example(self.root / "scene", ((side, side), (_SHORTEST, _LONGEST))[index % 2], index)
+
+    def __iter__(self) -> Iterator[Example]:
+        return (self[index] for index in range(len(self)))
+
+    def fingerprint(self) -> str:
+        content = (self.classes, self.seed, self.epoch_size, _SHORTEST, _LONGEST, _LARGEST, _ALIKE, _VERSION)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
+
+    def sample(self, moment: Moment, *, masks: bool = False) -> Sample:
+        """The scene of one moment."""
+        number = moment.epoch * self.epoch_size + moment.position
+        made = scene(number, *size_of(number, self.seed), seed=self.seed)
+        boxes = torch.tensor(made.boxes, dtype=torch.float32).reshape(-1, 4)
+        size = made.pixels.shape[:2]
+        sample: Sample = {
+            "image": Image(torch.from_numpy(made.pixels.copy()).permute(2, 0, 1)),
+            "boxes": BoundingBoxes(boxes, format=BoundingBoxFormat.XYXY, canvas_size=size),
+            "labels": torch.tensor(made.labels, dtype=torch.int64),
+        }
+        if masks:
+            numbers = np.arange(len(made.boxes), dtype=made.owners.dtype)[:, None, None]
+            sample["masks"] = Mask(torch.from_numpy(made.owners[None] == numbers))
+        return sample
+
+
+def size_of(number: int, seed: int) -> HeightWidth:
+    """Height and width of a scene; consecutive ones mostly share them."""
+    group = np.random.default_rng([seed, 7, number // _ALIKE])
+    rng = np.random.default_rng([seed, 8, number]) if group.random() < _ALL_SORTS else group
+    side = np.exp(rng.uniform(np.log(_SHORTEST), np.log(_LARGEST**0.5)))
+    stretch = np.exp(rng.uniform(-0.35, 0.35))
+    height, width = (
+        int(np.clip(round(edge / 8) * 8, _SHORTEST, _LONGEST)) for edge in (side / stretch, side * stretch)
+    )
+    return height, width

@@ -1,0 +1,118 @@
+"""Synthetic scenes: the same whoever makes them, and labelled as they look."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from condetr.core.errors import DataError
+from condetr.data.parts import parts_of
+from condetr.data.synthetic.dataset import Moment, SyntheticScenes, size_of
+from condetr.data.synthetic.scene import MOST_THINGS, scene
+from condetr.data.synthetic.silhouettes import KINDS
+from condetr.data.synthetic.surfaces import background
+from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
+from condetr.images.preprocessing import Preprocessing
+from condetr.training.pictures import Pictures
+from condetr.training.sampling import Draw
+
+GRAY = np.full(3, 128, np.float32)
+
+
+def test_a_scene_depends_on_its_seed_split_and_number_alone():
+    first, again = scene(3, 96, 128), scene(3, 96, 128)
+    assert np.array_equal(first.pixels, again.pixels)
+    assert (first.boxes, first.labels) == (again.boxes, again.labels)
+    for other in (scene(4, 96, 128), scene(3, 96, 128, seed=1), scene(3, 96, 128, split="val")):
+        assert not np.array_equal(first.pixels, other.pixels)
+
+
+def test_boxes_are_the_extents_of_what_is_visible():
+    counts = []
+    for number in range(40):
+        made = scene(number, 96, 120)
+        assert made.pixels.shape == (96, 120, 3)
+        assert made.pixels.dtype == np.uint8
+        assert len(made.boxes) == len(made.labels) <= MOST_THINGS
+        assert made.owners.max() == len(made.boxes) - 1
+        for owner, (left, top, right, bottom) in enumerate(made.boxes):
+            rows, columns = np.nonzero(made.owners == owner)
+            assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (left, top, right, bottom)
+        counts.append(len(made.boxes))
+    assert min(counts) == 0
+    assert max(counts) > 20
+
+
+def test_every_class_is_met_and_seen():
+    rng = np.random.default_rng(0)
+    look = Look(GRAY, spread=0.0, depth=0.0, hollow=0.0, opacity=1.0)
+    assert set(CLASS_NAMES[11:]) == set(KINDS)
+    for name in CLASS_NAMES:
+        for size in (6.0, 40.0, 150.0):
+            made = thing(rng, name, size, look, "train")
+            assert made is not None, (name, size)
+            assert made.colors.shape == (*made.coverage.shape, 3)
+            extent = np.argwhere(made.coverage > VISIBLE)
+            longest = (extent.max(0) - extent.min(0)).max() + 1
+            assert 0.4 * size - 2 <= longest <= 1.6 * size + 2, (name, size, longest)
+
+
+def test_hollow_things_have_the_size_of_solid_ones():
+    solid, hollow = (
+        thing(np.random.default_rng(1), "disk", 60.0, Look(GRAY, 0.0, 0.0, share, 1.0), "train") for share in (0.0, 1.0)
+    )
+    assert solid is not None
+    assert hollow is not None
+    assert solid.coverage.shape == hollow.coverage.shape
+    assert hollow.coverage.sum() < 0.7 * solid.coverage.sum()
+
+
+def test_backgrounds_are_of_the_size_that_is_asked_for():
+    rng = np.random.default_rng(0)
+    for size in ((2, 300), (97, 33)):
+        for _ in range(10):
+            made = background(rng, *size, GRAY)
+            assert made.shape == (*size, 3)
+            assert made.dtype == np.float32
+            assert np.isfinite(made).all()
+
+
+def test_as_a_data_set():
+    scenes = SyntheticScenes(epoch_size=10)
+    assert len(scenes) == 10
+    sample = scenes.sample(Moment(2, 7), masks=True)
+    again = SyntheticScenes(epoch_size=10).sample(Moment(2, 7), masks=True)
+    assert all(torch.equal(sample[name], again[name]) for name in sample)
+    assert not torch.equal(sample["image"], scenes.sample(Moment(3, 7))["image"][..., :1])
+    assert sample["image"].shape[-2:] == size_of(27, 0) == sample["masks"].shape[-2:]
+    assert len(sample["masks"]) == len(sample["boxes"]) == len(sample["labels"])
+    assert (
+        scenes.fingerprint()
+        == SyntheticScenes(epoch_size=10).fingerprint()
+        != SyntheticScenes(epoch_size=11).fingerprint()
+    )
+
+
+def test_neighbours_mostly_have_one_size():
+    sizes = [size_of(number, 0) for number in range(1600)]
+    alike = sum(len(set(sizes[start : start + 16])) == 1 for start in range(0, 1600, 16))
+    assert alike == pytest.approx(85, abs=12)
+    assert {edge % 8 for size in sizes for edge in size} == {0}
+
+
+def test_a_batch_of_scenes_is_the_same_whenever_it_is_read():
+    pictures = Pictures(SyntheticScenes(epoch_size=50), nn.Identity(), Preprocessing(), seed=0)
+    draws = [Draw(1, 3, 44), Draw(1, 4, 2)]
+    first, again = pictures[draws], pictures[draws]
+    assert torch.equal(first.pixels, again.pixels)
+    assert first.names == ("scene 3 of epoch 1", "scene 4 of epoch 1")
+    assert not first.unreadable
+    assert not torch.equal(first.pixels, pictures[[Draw(2, 3, 44), Draw(2, 4, 2)]].pixels[:2, :, :1, :1])
+
+
+def test_scenes_have_no_parts_to_choose():
+    parts = parts_of("condetr/scenes", validation="none")
+    assert parts.measured_on is None
+    assert parts.learned_from.classes.names == CLASS_NAMES
+    with pytest.raises(DataError, match="has no part 'val'"):
+        parts_of("condetr/scenes", validation="val")
