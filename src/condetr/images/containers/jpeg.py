@@ -46,7 +46,7 @@ def read_jpeg(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
         raise damaged("its pixels come before their size", name)
     scanned = exactly(stream, 3, name)[2]  # channels in the first scan
     if whole and (kind in _PROGRESSIVE or scanned < frame[5]):
-        _check_scans(stream, name)
+        check_scans(stream, 1, MOST_SCANS, name)
     pieces: list[Piece] = [b"".join(kept), (start, length_of(stream))]
 
     def open_it() -> Image.Image:
@@ -73,10 +73,11 @@ def _next_marker(stream: Stream, name: str) -> int:
     raise damaged("no segment where one should be", name)
 
 
-def _check_scans(stream: Stream, name: str) -> None:
-    scans, last = 1, b""
+def check_scans(stream: Stream, scans: int, most: int, name: str) -> None:
+    """Count the scans in the rest of the stream on top of ``scans``; raises ImageError past ``most``."""
+    last = b""
     while block := stream.read(_BLOCK):
         scans += (last + block).count(b"\xff\xda")
         last = block[-1:]
-        if scans > MOST_SCANS:
-            raise ImageError(f"has more than {MOST_SCANS} scans", source=name, hint="save it anew")
+        if scans > most:
+            raise ImageError(f"has more than {most} scans", source=name, hint="save it anew")

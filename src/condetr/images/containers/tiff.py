@@ -9,6 +9,7 @@ from PIL import Image, TiffImagePlugin
 from condetr.core.errors import ImageError
 from condetr.images.containers.exif import ORIENTATION, orientation_of
 from condetr.images.containers.header import MOST_FRAMES, MOST_XMP, Header, damaged, exactly, length_of
+from condetr.images.containers.jpeg import check_scans
 from condetr.images.containers.tiff_tags import Directory, Layout, layout_of, read_directory
 from condetr.images.sources import Stream
 
@@ -21,7 +22,6 @@ _XMP, _PROFILE = 700, 34675
 _FEW = (254, 255, 256, 257, 258, 259, 262, 266, 274, 277, 278, 282, 283, 284, 296, 317, 322, 323, 338, 339)
 _BYTES = (1, 2, 6, 7)  # types
 _RAW, _JPEGS = 1, (6, 7)
-_BLOCK = 2**20
 _SCANS = 4  # of a strip that is a JPEG
 _MOST_SCANS = 100
 
@@ -99,17 +99,8 @@ def _check_strips(stream: Stream, page: Directory, number: Any, size: tuple[int,
     if there > 1 and claimed > length + _SLACK:
         raise damaged(f"its {what} claim {claimed} bytes, and the file has {length}", name)
     if compression in _JPEGS:
-        _check_scans(stream, _SCANS * there + _MOST_SCANS, name)
-
-
-def _check_scans(stream: Stream, most: int, name: str) -> None:
-    stream.seek(0)
-    scans, last = 0, b""
-    while block := stream.read(_BLOCK):
-        scans += (last + block).count(b"\xff\xda")
-        last = block[-1:]
-        if scans > most:
-            raise ImageError(f"has more than {most} scans", source=name, hint="save it anew")
+        stream.seek(0)
+        check_scans(stream, 0, _SCANS * there + _MOST_SCANS, name)
 
 
 def _count(stream: Stream, layout: Layout, page: Directory, name: str) -> int:
