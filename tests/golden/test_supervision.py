@@ -26,8 +26,9 @@ def detector_of(goldens, case) -> ConditionalDetr:
 
 def supervise(goldens, detector, case) -> Losses:
     pixels, mask = goldens.inputs(case)
-    targets = [Target(target["labels"], target["boxes"]) for target in goldens.targets(case)]
-    return set_loss(detector.supervise(pixels, mask.bool()), targets, MatchingCosts(), LossWeights())
+    dtype = next(detector.parameters()).dtype
+    targets = [Target(target["labels"], target["boxes"].to(dtype)) for target in goldens.targets(case)]
+    return set_loss(detector.supervise(pixels.to(dtype), mask.bool()), targets, MatchingCosts(), LossWeights())
 
 
 def probes_of_gradients(goldens, detector) -> dict[str, list[float]]:
@@ -53,9 +54,14 @@ def test_losses_and_gradients_of_all_layers(goldens, case):
     assert losses.total.item() == pytest.approx(numbers["total"], rel=2e-4)
     assert losses.class_error.item() == pytest.approx(numbers["losses"]["class_error"])
 
-    losses.total.backward()
+    # Ours are float64, so that the processor's order of sums does not matter. The authors' are float32: their own
+    # rounding moves projections by up to 1.5 percent of the norm, the norm itself by less than a thousandth.
+    detector.double().zero_grad()
+    supervise(goldens, detector, case).total.backward()
     found, expected = probes_of_gradients(goldens, detector), numbers["grads"]
     assert found.keys() >= expected.keys()  # the authors freeze the stem and layer1
     largest = max(norm for norm, _ in expected.values())
     for key, (norm, projection) in expected.items():
-        assert found[key] == pytest.approx([norm, projection], rel=0, abs=1e-2 * max(norm, 1e-3 * largest)), key
+        scale = max(norm, 1e-3 * largest)
+        assert found[key][0] == pytest.approx(norm, rel=0, abs=1e-3 * scale), key
+        assert found[key][1] == pytest.approx(projection, rel=0, abs=2e-2 * scale), key
