@@ -13,7 +13,7 @@ import torch
 
 import condetr
 from benchmarks.interleave import interleave, machine
-from condetr.data.scenes import scene
+from condetr.data.demo.scenes import scene
 from condetr.images.saving import picture_bytes
 from condetr.prediction.sources import pictures_in
 

@@ -11,7 +11,7 @@ import torch
 from tests.scramble import scramble
 
 from benchmarks.interleave import interleave, machine
-from condetr.explain.look import look
+from condetr.explain.run import look
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr

@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmarks.against_peer import arguments, measure, write
 from condetr.checkpoints.loading import load
-from condetr.speed.choice import hasten
+from condetr.speed.accelerate import hasten
 
 GOALS = {(480, 640): 1.5, (800, 1066): 1.8}
 

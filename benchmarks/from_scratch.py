@@ -22,19 +22,19 @@ import torch
 
 from benchmarks.interleave import machine
 from benchmarks.peer_training import NOTHING, OUR_STEPS, train_peer
-from condetr.beginning import Beginning
 from condetr.checkpoints.loading import load
-from condetr.cli.settings import read_settings
-from condetr.cli.train_settings import TrainSettings
-from condetr.data.detect import read_dataset
+from condetr.cli.settings.settings_tree import read_settings
+from condetr.cli.settings.train_settings import TrainSettings
+from condetr.data.demo.scene_folder import write_scenes
+from condetr.data.discovery.formats import read_dataset
 from condetr.data.records import Dataset
-from condetr.data.scene_folder import write_scenes
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from condetr.measured_training import train_and_measure
 from condetr.model.detector import ConditionalDetr
-from condetr.training.run_folder import claimed
+from condetr.training.run.run_folder import claimed
+from condetr.workflows.initial_model import Beginning
+from condetr.workflows.training import train_and_measure
 
 RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"
 BATCH, SIDE = 8, 96

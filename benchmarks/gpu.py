@@ -27,9 +27,9 @@ from benchmarks.captured import Captured
 from benchmarks.interleave import Comparison, in_turns, machine
 from condetr.checkpoints.loading import load
 from condetr.core.errors import SettingsError
-from condetr.speed import precision as precisions
-from condetr.speed.choice import Wish, hasten
-from condetr.training import precision as training_precision
+from condetr.speed import compute_type as precisions
+from condetr.speed.accelerate import Wish, hasten
+from condetr.training.optimization import mixed_precision as training_precision
 
 GOAL, GOAL_FOR = 3.0, ("bf16", 1, "condetr")
 TYPES = precisions.TYPES

@@ -8,7 +8,7 @@ import transformers
 from PIL import Image
 
 from benchmarks.against_peer import arguments, measure, write
-from condetr.hf.image_processing import ConditionalDetrImageProcessor
+from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 
 GOALS = {(3000, 4000): 8.0, (1080, 1920): 1.4, (480, 640): 1.4}
 

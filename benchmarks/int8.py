@@ -18,7 +18,7 @@ from PIL import Image
 import condetr
 from benchmarks.against_peer import arguments, measure, write
 from benchmarks.fast_forward import write_weights
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 
 GOAL = 4.0
 SIZES = (480, 640), (800, 1066)

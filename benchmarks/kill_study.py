@@ -23,8 +23,8 @@ import torch
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
 
-from condetr.training import keeping
-from condetr.training.resume import newest_complete
+from condetr.training.run import checkpoint_writer as keeping
+from condetr.training.run.resume import newest_complete
 
 CALLS = [(os, "fsync"), (os, "open"), (Path, "rename"), (Path, "mkdir"), (Path, "write_text"), (shutil, "rmtree")]
 

@@ -20,7 +20,7 @@ import condetr
 from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import write_weights
 from condetr.checkpoints.loading import load
-from condetr.speed.choice import hasten
+from condetr.speed.accelerate import hasten
 
 PICTURES, SETTLED = 1000, 100  # after so many, every size has been seen
 

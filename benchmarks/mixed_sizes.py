@@ -22,7 +22,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import Edges
 from condetr.prediction.predictor import Predictor
-from condetr.speed.choice import hasten
+from condetr.speed.accelerate import hasten
 
 SIZES = ((480, 640),) * 4 + ((640, 480),) * 3 + ((360, 640),)  # as they lie in a folder of photographs
 

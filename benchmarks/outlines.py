@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from benchmarks.against_peer import arguments, measure, write
-from condetr.data.outlines import check_outline, mask_of_outline
+from condetr.data.coco.outlines import check_outline, mask_of_outline
 
 SIZE = (480, 640)
 CHECKED, PAINTED = 5.0, 0.5  # goals

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from condetr.checkpoints.loading import load
 from condetr.data.records import Dataset, Example
-from condetr.images.decode import decode
+from condetr.images.decoding.decode import decode
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from benchmarks.against_peer import arguments, measure, write
 from condetr import ConditionalDetrImageProcessor
-from condetr.images.segmenting import Thresholds, segments_of
+from condetr.images.masks.segmenting import Thresholds, segments_of
 
 GOAL = 1.5
 CLASSES = 250

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.against_peer import arguments, measure, write
 from benchmarks.fast_forward import write_weights
 from condetr.checkpoints.loading import load
-from condetr.speed.choice import hasten
+from condetr.speed.accelerate import hasten
 
 SIZE = 480, 640
 CASES = {(5, "itself as it is"): 1.0, (50, "itself as it is"): 1.0, (50, "transformers"): 1.5}  # goals

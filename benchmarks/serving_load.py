@@ -23,7 +23,7 @@ from PIL import Image
 
 import condetr
 from benchmarks.serving_process import Caller, Service, load
-from condetr.data.scenes import scene
+from condetr.data.demo.scenes import scene
 
 
 def capacity(options: argparse.Namespace, picture: bytes, service: Service, seconds: float = 10) -> float:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.serving_process import Service
-from condetr.data.scenes import scene
+from condetr.data.demo.scenes import scene
 
 Act = Callable[[int, int], int | str]  # port and turn to a status, or what happened instead
 

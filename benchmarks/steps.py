@@ -17,7 +17,7 @@ from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import GOALS, write_weights
 from benchmarks.interleave import in_turns
 from condetr.checkpoints.loading import load
-from condetr.speed.choice import choose, hasten
+from condetr.speed.accelerate import choose, hasten
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from torch import nn
 from condetr.core.records import Prediction
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, Object
-from condetr.images.rle import rle_of_mask
+from condetr.images.masks.rle import rle_of_mask
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
 NAMES = {0: "red", 1: "green", 2: "blue"}

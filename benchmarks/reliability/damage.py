@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from condetr.training.checkpointing import contents_of
+from condetr.training.run.checkpointing import contents_of
 
 Damage = Callable[[Path], object]  # of the file at the path
 ROWS = (

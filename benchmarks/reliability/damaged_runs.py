@@ -19,12 +19,12 @@ from pathlib import Path
 from random import Random
 
 import torch
-from tests.unit.cli.test_train import SMALL
+from tests.unit.cli.commands.test_train import SMALL
 
 from benchmarks.reliability.damage import Damage, damages_of
 from benchmarks.reliability.tally import Tally
 from condetr.cli.main import run
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 
 REFUSED = (2, 3, 5, 6)
 

@@ -28,8 +28,8 @@ from benchmarks.reliability.hostile_files import hostile_files
 from benchmarks.reliability.mutated_files import honest_files, mutated
 from benchmarks.reliability.tally import MOST_SECONDS, Tally, megabytes, memory_now
 from condetr.core.errors import CondetrError
-from condetr.images.decode import decode
-from condetr.images.headers import upright_size
+from condetr.images.decoding.decode import decode
+from condetr.images.decoding.headers import upright_size
 
 ADDRESSES, SECONDS, MEGABYTES = 5 * 2**30, 10, 1_000
 

@@ -18,7 +18,7 @@ import torch
 
 import condetr
 from condetr.cli.main import run as command_line
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 from tests.badinputs.annotations import is_annotation_case, observe
 
 _USES = ("predict", "processor(array)", "load", "load+predict", "convert", "load_processor", "config", "resume")

@@ -7,13 +7,13 @@ import torch
 
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
-from condetr.data.check import look_at, read_leniently
-from condetr.data.detect import read_dataset
+from condetr.data.checks.check import look_at, read_leniently
+from condetr.data.checks.verdict import usable
+from condetr.data.discovery.formats import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
-from condetr.data.verdict import usable
 from condetr.images.batch import Batch
-from condetr.images.decode import decode
+from condetr.images.decoding.decode import decode
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
 from tests.tiny import PREPROCESSING, tiny_detector

@@ -12,10 +12,11 @@ pytest.importorskip("transformers")
 from benchmarks import __main__ as every
 from benchmarks import gpu
 
-from condetr.speed import choice, precision
-from condetr.training import learner
-from condetr.training import precision as training_precision
-from condetr.training.precision import TYPES, Precision
+from condetr.speed import accelerate as choice
+from condetr.speed import compute_type as precision
+from condetr.training import train_state as learner
+from condetr.training.optimization import mixed_precision as training_precision
+from condetr.training.optimization.mixed_precision import TYPES, Precision
 
 ROOT = Path(__file__).parents[2]
 

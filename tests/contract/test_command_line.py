@@ -6,20 +6,9 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli import (
-    benchmark,
-    convert,
-    demo,
-    doctor,
-    explain,
-    export,
-    hub,
-    info,
-    predict,
-    serve,
-    train_settings,
-)
+from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
 from condetr.cli.main import run
+from condetr.cli.settings.settings_tree import train_settings
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,

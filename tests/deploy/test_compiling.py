@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import torch
-from condetr.speed.choice import Wish, hasten
+from condetr.speed.accelerate import Wish, hasten
 from condetr.speed.compiling import compile_frozen
 from tests.unit.speed.networks import detector, segmenter
 

@@ -8,8 +8,8 @@ from torch.export import Dim
 from torch.utils._pytree import tree_leaves
 
 from tests.unchecked import without_shape_checks
+from tests.unit.hf.models.test_segmentation import segmenter
 from tests.unit.hf.networks import detector, pixels
-from tests.unit.hf.test_segmentation import segmenter
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 
 import condetr
 from condetr.bundled import DIGITS, FOLDER
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 
 MEGABYTES = 3
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
-from condetr.data.scenes import scene
-from condetr.serving.look import Look
+from condetr.data.demo.scenes import scene
+from condetr.serving.page.page_image import Look
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 pytest.importorskip("selenium", reason="needs selenium")

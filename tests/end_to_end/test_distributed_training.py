@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from condetr.training.events import Noted, Stepped
+from condetr.training.run.events import Noted, Stepped
 from tests.unit.training.runs import small_run
 from tests.unit.training.scenes import write_scenes
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.image_processing import ConditionalDetrImageProcessor
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
+from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 from tests.scramble import scramble
 
 

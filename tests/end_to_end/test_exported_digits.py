@@ -3,7 +3,7 @@
 import pytest
 
 import condetr
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 from tests.unchecked import without_shape_checks
 
 

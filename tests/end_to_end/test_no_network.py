@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from condetr.checkpoints.saving import save
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 from tests.tiny import PREPROCESSING, tiny_detector
 
 WATCH = """

@@ -10,10 +10,10 @@ import torch
 import condetr
 from condetr import ConditionalDetrConfig, ConditionalDetrForObjectDetection, ConditionalDetrImageProcessor
 from condetr.core.boxes import cxcywh_to_xyxy
-from condetr.data.scene_folder import write_scenes
-from condetr.data.scenes import DIGITS, scene
+from condetr.data.demo.scene_folder import write_scenes
+from condetr.data.demo.scenes import DIGITS, scene
+from condetr.evaluation.arrays import Found, Truth
 from condetr.evaluation.coco_ap import count
-from condetr.evaluation.columns import Found, Truth
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")

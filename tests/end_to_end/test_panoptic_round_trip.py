@@ -12,14 +12,14 @@ import torch
 
 from condetr import ConditionalDetrImageProcessor
 from condetr.data.classes import Classes
-from condetr.data.detect import read_dataset
+from condetr.data.discovery.formats import read_dataset
 from condetr.evaluation.panoptic_quality import counts_of, panoptic_of
-from condetr.hf.outputs import ConditionalDetrSegmentationOutput
+from condetr.hf.models.outputs import ConditionalDetrSegmentationOutput
 from condetr.images.detections import Detections
-from condetr.images.rle import mask_of_rle
-from condetr.images.segment_png import segment_numbers
+from condetr.images.masks.rle import mask_of_rle
+from condetr.images.masks.segment_png import segment_numbers
+from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sources import PictureSource
-from condetr.prediction.writing import ResultWriter
 from tests.perfect_segments import perfect_outputs
 from tests.plain_panoptic_quality import plain_quality
 

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 import condetr
-from condetr.beginning import Beginning
-from condetr.data.scene_folder import write_scenes
-from condetr.measured_training import run
+from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig, ResNetDescription
-from condetr.training.events import Evaluated, Stepped
+from condetr.training.run.events import Evaluated, Stepped
 from condetr.training.settings import TrainingSettings
+from condetr.workflows.initial_model import Beginning
+from condetr.workflows.training import run
 
 NETWORK = """
 network:

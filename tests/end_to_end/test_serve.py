@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 import condetr
-from condetr.data.scenes import scene
+from condetr.data.demo.scenes import scene
 from condetr.images.saving import picture_bytes
 
 pytest.importorskip("uvicorn", reason='needs "condetr[serve]"')

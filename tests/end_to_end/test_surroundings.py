@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 import condetr
-from condetr.data.scene_folder import write_scenes
+from condetr.data.demo.scene_folder import write_scenes
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from condetr.data.scene_folder import write_scenes
-from tests.unit.cli.test_train import SMALL
+from condetr.data.demo.scene_folder import write_scenes
+from tests.unit.cli.commands.test_train import SMALL
 
 # Without GPUs `device: auto` must find the other process all the same.
 WITHOUT_GPU = os.environ | {"CUDA_VISIBLE_DEVICES": ""}

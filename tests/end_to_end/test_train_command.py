@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from condetr.data.scene_folder import write_scenes
-from tests.unit.cli.test_train import SMALL
+from condetr.data.demo.scene_folder import write_scenes
+from tests.unit.cli.commands.test_train import SMALL
 
 
 def test_three_commands_and_a_stop_on_the_way(command, tmp_path):

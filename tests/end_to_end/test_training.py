@@ -13,10 +13,10 @@ import torch
 
 from condetr.checkpoints.loading import load
 from condetr.core.boxes import cxcywh_to_xyxy, generalized_iou
-from condetr.images.decode import decode
+from condetr.images.decoding.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import ResNetDescription
-from condetr.training.events import Evaluated, Noted, Saved, Stepped, Warned
+from condetr.training.run.events import Evaluated, Noted, Saved, Stepped, Warned
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes

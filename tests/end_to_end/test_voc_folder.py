@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.unit.cli.test_train import SMALL
+from tests.unit.cli.commands.test_train import SMALL
 
 KINDS = ["Sacré-Cœur & <tower>", "stop sign/old"]  # XML escapes the first; the second looks like a path
 ESCAPED = [KINDS[0].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"), KINDS[1]]

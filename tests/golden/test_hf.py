@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from condetr.checkpoints.keys import foreign_keys
-from condetr.hf.base_model import ConditionalDetrModel
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.base_model import ConditionalDetrModel
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 
 PEERS = {"hf434_tiny_det": "hf434", "hf523_tiny_det": "hf523"}
 AUTHORS = {

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from condetr.hf.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
+from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 from tests.conftest import SHARED
 from tests.golden.resampling import GRAY_LEVEL, OLD_PILLOW
 

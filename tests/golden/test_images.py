@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from condetr.images.annotations import detection_labels
-from condetr.images.labels import normalize_labels, pad_labels, resize_labels
-from condetr.images.modes import rgb_of
-from condetr.images.panoptic import panoptic_labels
+from condetr.images.coco_labels.detection import detection_labels
+from condetr.images.coco_labels.panoptic import panoptic_labels
+from condetr.images.coco_labels.resizing import normalize_labels, pad_labels, resize_labels
+from condetr.images.decoding.modes import rgb_of
 from condetr.images.preprocessing import Preprocessing
 from tests.golden.resampling import GRAY_LEVEL, OLD_PILLOW
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from condetr.checkpoints.translate import to_condetr
-from condetr.model.body import grid_mask
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.model.resnet_names import RESNETS
+from condetr.model.transformer import grid_mask
 
 LARGE = DetectorConfig(backbone=RESNETS["resnet50"])
 CONFIGS = {

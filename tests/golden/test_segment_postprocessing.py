@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
-from condetr.images.bit_masks import bit_masks
-from condetr.images.segmenting import Thresholds, segments_of
-from condetr.images.semantics import semantics_of
+from condetr.images.masks.bit_masks import bit_masks
+from condetr.images.masks.segmenting import Thresholds, segments_of
+from condetr.images.masks.semantics import semantics_of
 
 SIZES = {"none": [(24, 32), (24, 32)], "sized": [(40, 50), (24, 32)]}
 FUSED = {"inst_low": (), "pan_fuse": (1, 2)}

@@ -18,13 +18,13 @@ from safetensors.torch import save_file
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.loading import load
 from condetr.core.records import Prediction, Target
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.segmentation import ConditionalDetrForSegmentation
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
 from condetr.losses.masks import MaskSupervision
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from condetr.training.precision import Precision
+from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.supervised import SupervisedDetector
 
 AUTHORS = "orig_r50_seg"

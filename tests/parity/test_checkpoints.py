@@ -10,12 +10,12 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
-from condetr.checkpoints.backbone_words import why_not_transformers  # noqa: E402
-from condetr.checkpoints.config_json import SplitConfig  # noqa: E402
+from condetr.checkpoints.config.backbone_writing import why_not_transformers  # noqa: E402
+from condetr.checkpoints.config.config_json import SplitConfig  # noqa: E402
 from condetr.checkpoints.loading import Checkpoint, load  # noqa: E402
 from condetr.checkpoints.saving import save  # noqa: E402
-from condetr.hf.configuration import ConditionalDetrConfig  # noqa: E402
-from condetr.hf.models import ConditionalDetrForObjectDetection  # noqa: E402
+from condetr.hf.config.configuration import ConditionalDetrConfig  # noqa: E402
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection  # noqa: E402
 from condetr.model.config import DetectorConfig, ResNetDescription  # noqa: E402
 from condetr.model.detector import ConditionalDetr  # noqa: E402
 from tests.scramble import scramble  # noqa: E402

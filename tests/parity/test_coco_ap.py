@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from condetr.data.output_folder import OutputFolder
-from condetr.data.write_coco import write_coco_labels
+from condetr.data.coco.writing import write_coco_labels
+from condetr.evaluation.arrays import truth_of
 from condetr.evaluation.coco_ap import Averages, averages_of, count
-from condetr.evaluation.columns import truth_of
 from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.measure import measure
 from condetr.evaluation.predictions_file import write_predictions
-from condetr.images.rle import rle_of_mask
+from condetr.files.new_folder import OutputFolder
+from condetr.images.masks.rle import rle_of_mask
 from tests.unit.evaluation.conftest import labelled, scenes  # noqa: F401  fixtures
 from tests.unit.evaluation.scored import columns, distorted
 

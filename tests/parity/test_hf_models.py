@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from condetr.hf.base_model import ConditionalDetrModel
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.base_model import ConditionalDetrModel
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from tests.scramble import scramble
 
 transformers = pytest.importorskip("transformers")

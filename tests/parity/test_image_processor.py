@@ -10,12 +10,12 @@ from PIL import Image
 
 transformers = pytest.importorskip("transformers")
 
-from condetr.hf.image_auto import AutoImageProcessor  # noqa: E402
-from condetr.hf.image_processing import (  # noqa: E402
+from condetr.hf.auto_image_processor import AutoImageProcessor  # noqa: E402
+from condetr.hf.pipelines.pipeline import pipeline  # noqa: E402
+from condetr.hf.processing.image_processing import (  # noqa: E402
     ConditionalDetrImageProcessor,
     ConditionalDetrImageProcessorPil,
 )
-from condetr.hf.pipeline import pipeline  # noqa: E402
 from tests.scramble import scramble  # noqa: E402
 
 PEERS = {

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 import condetr
+from tests.unit.hf.models.test_segmentation import segmenter
 from tests.unit.hf.networks import detector, pixels
-from tests.unit.hf.test_segmentation import segmenter
 
 transformers = pytest.importorskip("transformers")
 
@@ -49,7 +49,7 @@ def test_image_segmentation(library, subtask):
 def test_outputs_are_also_of_their_kind():
     output = detector()(pixels())
     assert isinstance(output, transformers.utils.ModelOutput)
-    assert isinstance(output, condetr.hf.outputs.ConditionalDetrObjectDetectionOutput)
+    assert isinstance(output, condetr.hf.models.outputs.ConditionalDetrObjectDetectionOutput)
     assert output.update({"note": 1}) is None
     assert output.pop("note") == 1
     leaves, structure = torch.utils._pytree.tree_flatten(output)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from condetr import ConditionalDetrImageProcessor
-from condetr.hf.segmentation_pipeline import ImageSegmentationPipeline
-from tests.unit.images.test_segmenting import half, one_hot
+from condetr.hf.pipelines.segmentation_pipeline import ImageSegmentationPipeline
+from tests.unit.images.masks.test_segmenting import half, one_hot
 
 transformers = pytest.importorskip("transformers")
 OURS, THEIRS = ConditionalDetrImageProcessor(), transformers.ConditionalDetrImageProcessor()

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from condetr.checkpoints.loading import load
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection
-from condetr.hf.segmentation import ConditionalDetrForSegmentation
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
+from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from tests.parity.test_hf_models import CLOSE, RESNET, TINY, pictures
 from tests.scramble import scramble

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import condetr
-from condetr.hf.batch_feature import BatchFeature
+from condetr.hf.processing.batch_feature import BatchFeature
 
 transformers = pytest.importorskip("transformers")
 TEXT = (Path(__file__).parents[2] / "docs/differences.md").read_text(encoding="utf-8")

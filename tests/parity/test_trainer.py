@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import condetr
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.image_processing import ConditionalDetrImageProcessor
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
+from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from condetr.data.whereabouts import is_picture
+from condetr.data.discovery.image_paths import is_picture
 
 NUMBERS = ("NaN", "Infinity", "-Infinity", "1e400", "9" * 30, "9" * 5000, "-1", "0", "2", "0.5", "1_0", "\u0663")
 VALUES = (

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from condetr.core.errors import DataError
-from condetr.data.detect import read_dataset
-from condetr.evaluation.columns import found_of, truth_of
+from condetr.data.discovery.formats import read_dataset
+from condetr.evaluation.arrays import found_of, truth_of
 from condetr.evaluation.evaluate import evaluate_predictions
-from condetr.evaluation.judgement import Kind, judge
 from condetr.evaluation.predictions_file import read_predictions
+from condetr.evaluation.tide import Kind, judge
 from tests.parity.test_coco_ap import assert_same, evaluated
 
 pytest.importorskip("pycocotools")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from condetr.checkpoints.config_json import SplitConfig, join_config, split_config
+from condetr.checkpoints.config.config_json import SplitConfig, join_config, split_config
 from condetr.checkpoints.files import read_weights
 from condetr.core.errors import CheckpointError
 from condetr.model.config import DetectorConfig, ResNetDescription

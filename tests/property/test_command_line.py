@@ -127,7 +127,7 @@ def working_in(place):
         patch.setattr(warnings, "showwarning", warnings.showwarning)
         for work in ("measured_training.run", "detector.Detector.export", "evaluation.machine.machine_of"):
             patch.setattr(f"condetr.{work}", stop)
-        patch.setattr("condetr.data.scene_folder.scene", stop)
+        patch.setattr("condetr.data.demo.scene_folder.scene", stop)
         yield patch
     logger.handlers, logger.level, logger.propagate = before
 

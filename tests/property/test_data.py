@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from condetr.data.checks.data_report import Fault, Report
+from condetr.data.checks.problems import Outcome
 from condetr.data.geometry import box_inside
-from condetr.data.reasons import Outcome
-from condetr.data.report import Fault, Report
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-50, 150)
 sizes = st.tuples(st.integers(1, 100), st.integers(1, 100))

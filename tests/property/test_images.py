@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from condetr.images.annotations import detection_labels
-from condetr.images.decode import decode
-from condetr.images.labels import normalize_labels, resize_labels
-from condetr.images.polygons import mask_of_polygons
+from condetr.images.coco_labels.detection import detection_labels
+from condetr.images.coco_labels.resizing import normalize_labels, resize_labels
+from condetr.images.decoding.decode import decode
+from condetr.images.masks.polygons import mask_of_polygons
+from condetr.images.masks.rle import box_of_rle, mask_of_rle, rle_of_mask
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.rle import box_of_rle, mask_of_rle, rle_of_mask
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import Edges, Exactly, Size, Within
 

@@ -10,27 +10,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from condetr.data.charts import charts_of
+from condetr.charts.axes import Line, bars_chart, counts_table, lines_chart
+from condetr.data.checks.contact_sheet import grid
+from condetr.data.checks.data_charts import charts_of
 from condetr.data.classes import Classes
-from condetr.data.grid import grid
 from condetr.data.records import Dataset, Example, Object
-from condetr.evaluation.charts import confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curve, Curves
-from condetr.evaluation.errors import Errors
-from condetr.evaluation.judgement import ERRORS
-from condetr.evaluation.plot import Line, bars_chart, counts_table, lines_chart
+from condetr.evaluation.error_kinds import Errors
+from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
+from condetr.evaluation.tide import ERRORS
 from condetr.evaluation.worst import worst_pictures, worst_rows
 from condetr.explain import figures
 from condetr.explain.evidence import Evidence
 from condetr.explain.overview import overview
 from condetr.images.detection import Detection
 from condetr.images.detections import Detections
-from condetr.images.draw import draw, draw_segments
-from condetr.images.legend import with_legend
-from condetr.images.marks import captioned
-from condetr.training.curves import curves_of
-from condetr.training.samples import _painted as sample
+from condetr.images.drawing.draw import draw, draw_segments
+from condetr.images.drawing.legend import with_legend
+from condetr.images.drawing.marks import captioned
+from condetr.training.run.curves import curves_of
+from condetr.training.run.sample_sheets import _painted as sample
 
 SLOW = [HealthCheck.too_slow]  # a machine that others use, too, proves nothing
 # width, height

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from condetr.core.errors import CondetrError
-from condetr.data.check import check
-from condetr.data.detect import layout_of, read_splits
-from condetr.data.parts import parts_of
-from condetr.data.reasons import Outcome, Reason
+from condetr.data.checks.check import check
+from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.discovery.formats import layout_of, read_splits
+from condetr.data.train_val import parts_of
 from tests.property.spoilt import KEEPING, SPOILING
 from tests.unit.data.layouts import LAYOUTS, described_yolo
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from condetr.cli.main import _COMMANDS
-from condetr.cli.settings import _paths_of, read_settings
+from condetr.cli.settings.settings_tree import _paths_of, read_settings
 from condetr.core.errors import SettingsError, UsageError
 
 SCHEMAS = {schema.__name__: schema for schema in (get_type_hints(run)["settings"] for _, run in _COMMANDS)}

@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 
-from condetr.checkpoints.assemble import assembled, shapes_of, skeleton_of
-from condetr.checkpoints.classes import with_classes
-from condetr.checkpoints.config_json import SplitConfig, split_config
+from condetr.checkpoints.class_head import with_classes
+from condetr.checkpoints.cleaning import holds_masks
+from condetr.checkpoints.config.class_names import STUFF, read_stuff
+from condetr.checkpoints.config.config_json import SplitConfig, split_config
+from condetr.checkpoints.config.inference import infer_config
+from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.files import StoredWeights, read_weights
 from condetr.checkpoints.hub import Place, find
-from condetr.checkpoints.json_file import read_json_object
 from condetr.checkpoints.keys import Dialect
-from condetr.checkpoints.labels_json import STUFF, read_stuff
-from condetr.checkpoints.original import infer_config
 from condetr.checkpoints.translate import to_condetr
-from condetr.checkpoints.unwrap import holds_masks
 from condetr.core.errors import CheckpointError, SettingsError, UsageError
+from condetr.files.stored_json import read_json_object
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter

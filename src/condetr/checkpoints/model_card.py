@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from condetr.checkpoints.backbone_words import why_not_transformers
+from condetr.checkpoints.config.backbone_writing import why_not_transformers
 from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescription
 
 _CARD = """---

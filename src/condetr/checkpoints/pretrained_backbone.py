@@ -5,12 +5,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from condetr.checkpoints import keys
+from condetr.checkpoints.cleaning import unwrapped
 from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
-from condetr.checkpoints.unwrap import unwrapped
 from condetr.core.errors import CheckpointError
-from condetr.model.body import Body
+from condetr.model.transformer import Body
 
 CLASSIFIERS = ("fc.", "classifier.", "head.")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from condetr.checkpoints.json_file import json_object
 from condetr.core.errors import CheckpointError, ModelError
 from condetr.core.out_of_memory import memory_for
+from condetr.files.stored_json import json_object
 
 MOST_AXES = 16
 LARGEST_HEADER = 16 * 2**20  # bytes; the format allows six times as many, real ones have a few at most

@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from condetr.checkpoints.backbone_words import layout_of
-from condetr.checkpoints.config_json import SplitConfig, join_config
+from condetr.checkpoints.config.backbone_writing import layout_of
+from condetr.checkpoints.config.config_json import SplitConfig, join_config
 from condetr.checkpoints.keys import WRAPPERS, known_keys
 from condetr.checkpoints.model_card import model_card_of
-from condetr.checkpoints.storage import write_files
 from condetr.checkpoints.tensors import is_finite, listed
 from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
-from condetr.model.body import Body
+from condetr.files.atomic_write import write_files
 from condetr.model.config import DetectorConfig, TimmDescription
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.timm_backbone import FrozenBatchNormAct
+from condetr.model.transformer import Body
 
 
 def save(

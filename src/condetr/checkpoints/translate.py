@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from condetr.checkpoints import keys
+from condetr.checkpoints.cleaning import masks_in, under_expected_names, unwrapped, without_masks, without_unused_stages
 from condetr.checkpoints.keys import Dialect, ForeignKey, Layout, foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
-from condetr.checkpoints.unwrap import masks_in, under_expected_names, unwrapped, without_masks, without_unused_stages
 from condetr.core.errors import CheckpointError
 from condetr.model.config import ResNetDescription, TimmDescription
 

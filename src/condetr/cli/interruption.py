@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from condetr.cli.reporting import say
+from condetr.cli.output.reporting import say
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 _handlers: list[Callable[[int, FrameType | None], None]] = []  # that are set, the latest last

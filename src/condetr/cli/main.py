@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import condetr
-from condetr.cli import (
+from condetr.cli.commands import (
     benchmark,
     convert,
     data,
@@ -23,8 +23,8 @@ from condetr.cli import (
     serve,
     train,
 )
-from condetr.cli.command import Run, as_command
-from condetr.cli.outcome import exit_status_of
+from condetr.cli.output.outcome import exit_status_of
+from condetr.cli.settings.command import Run, as_command
 
 app = typer.Typer(
     name="condetr",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.tv_tensors import Image, Mask, wrap
 
-from condetr.images.labels import resized_bits
+from condetr.images.coco_labels.resizing import resized_bits
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
 Preset: TypeAlias = Literal["none", "light", "detr", "strong"]

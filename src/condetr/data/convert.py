@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from condetr.core.errors import DataError, UsageError
-from condetr.data.reasons import Reason
+from condetr.data.checks.data_report import Report, shown
+from condetr.data.checks.problems import Reason
+from condetr.data.coco.panoptic_writing import write_panoptic
+from condetr.data.coco.writing import write_coco
+from condetr.data.discovery.split_names import split_named
 from condetr.data.records import Dataset, Example
-from condetr.data.report import Report, shown
-from condetr.data.split_names import split_named
-from condetr.data.write_coco import write_coco
-from condetr.data.write_panoptic import write_panoptic
-from condetr.data.write_voc import voc_names, write_voc
-from condetr.data.write_yolo import split_of_key, write_yolo
+from condetr.data.voc.writing import voc_names, write_voc
+from condetr.data.yolo.writing import split_of_key, write_yolo
 
 Format: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
 _YOLO_ENDINGS, _YOLO_SIDE = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), 10  # pixels

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from condetr.data.reasons import Reason
+from condetr.data.checks.data_report import Fault, Place, shown
+from condetr.data.checks.problems import Reason
 from condetr.data.records import Annotated, Box
-from condetr.data.report import Fault, Place, shown
 from condetr.images.sizes import HeightWidth
 
 _DECIMALS = 0.02  # pixels that a box sticks out by when its numbers are written with two decimals

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from condetr.data.reasons import Reason
+from condetr.data.checks.data_report import Report
+from condetr.data.checks.problems import Reason
+from condetr.data.discovery.split_names import without_unions
 from condetr.data.records import Dataset
-from condetr.data.report import Report
-from condetr.data.split_names import without_unions
 
 
 def merged(splits: Mapping[str, Dataset]) -> Dataset:

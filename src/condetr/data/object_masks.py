@@ -7,10 +7,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from condetr.core.errors import AnnotationError
-from condetr.data.outlines import mask_of_outline
+from condetr.data.checks.data_report import Fault
+from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.records import Example, Object
-from condetr.data.report import Fault
-from condetr.images.segment_png import segment_numbers
+from condetr.images.masks.segment_png import segment_numbers
 
 
 def object_masks(example: Example, objects: Sequence[Object]) -> Bool[Tensor, "objects height width"]:

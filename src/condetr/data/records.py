@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, overload
 
+from condetr.data.checks.data_report import Report
 from condetr.data.classes import Classes, Id
-from condetr.data.report import Report
 from condetr.images.sizes import HeightWidth
 
 Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture

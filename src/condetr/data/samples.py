@@ -12,7 +12,7 @@ from condetr.core.records import Target
 from condetr.data.augmentation import Sample
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Example, Object
-from condetr.images.decode import decode
+from condetr.images.decoding.decode import decode
 from condetr.images.sizes import HeightWidth
 
 

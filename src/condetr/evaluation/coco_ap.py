@@ -12,7 +12,7 @@ import hotcoco
 import numpy as np
 from jaxtyping import Float64
 
-from condetr.evaluation.columns import Found, Truth
+from condetr.evaluation.arrays import Found, Truth
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALLS = tuple(round(0.01 * step, 2) for step in range(101))

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from condetr.evaluation.columns import Found, Truth
-from condetr.evaluation.judgement import POSITIVE, Judgement, Kind
+from condetr.evaluation.arrays import Found, Truth
+from condetr.evaluation.tide import POSITIVE, Judgement, Kind
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,25 @@ import torch
 from torch import nn
 
 from condetr.core.errors import DataError, UsageError
-from condetr.data.detect import layout_of, read_dataset
-from condetr.data.grid import evenly_spread
+from condetr.data.checks.contact_sheet import evenly_spread
+from condetr.data.checks.verdict import measurable
+from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
-from condetr.data.verdict import measurable
-from condetr.evaluation.classes import ClassMap, match_classes
-from condetr.evaluation.looking import Looking
+from condetr.evaluation.class_mapping import ClassMap, match_classes
+from condetr.evaluation.collection import Looking
+from condetr.evaluation.distributed import ALONE, Share, merged
 from condetr.evaluation.measure import check_measurable, measure
 from condetr.evaluation.predictions_file import read_predictions
-from condetr.evaluation.processes import ALONE, Share, merged
 from condetr.evaluation.report import PANOPTIC, USUAL, Metric, Report
-from condetr.evaluation.speed import speed_of
+from condetr.evaluation.timing.speed import speed_of
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import HeightWidth
 from condetr.prediction.device import device_of
-from condetr.prediction.finding import Task
 from condetr.prediction.predictor import Failure, Predictor
+from condetr.prediction.tasks import Task
 from condetr.prediction.tiling import tiled
-from condetr.speed.choice import answering
+from condetr.speed.accelerate import answering
 
 _TIMED = 20  # pictures
 

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from condetr.data.checks.data_report import Fault
+from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.object_masks import object_masks
-from condetr.data.outlines import mask_of_outline
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.report import Fault
+from condetr.evaluation.arrays import Found, Truth, labelled_in
 from condetr.evaluation.coco_ap import Counted, counted_of
-from condetr.evaluation.columns import Found, Truth, labelled_in
-from condetr.images.rle import rle_of_mask
+from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth
 
 Runs: TypeAlias = dict[str, Any]  # one mask, as COCO's packed run lengths

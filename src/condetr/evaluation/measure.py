@@ -5,18 +5,18 @@ from typing import TypeVar
 
 from condetr.core.errors import DataError
 from condetr.data.records import Dataset
-from condetr.evaluation.classes import check_names
+from condetr.evaluation.arrays import Boxes, annotated, found_of, truth_of
+from condetr.evaluation.class_mapping import check_names
 from condetr.evaluation.coco_ap import averages_of, count
-from condetr.evaluation.columns import Boxes, annotated, found_of, truth_of
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
-from condetr.evaluation.errors import Errors, costs_of, counts_of
-from condetr.evaluation.judgement import judge
+from condetr.evaluation.error_kinds import Errors, costs_of, counts_of
 from condetr.evaluation.mask_ap import Runs, count_masks
 from condetr.evaluation.panoptic_quality import PanopticCounts, panoptic_of
 from condetr.evaluation.per_class import per_class
 from condetr.evaluation.report import USUAL, Metric, Report
-from condetr.evaluation.speed import Speed
+from condetr.evaluation.tide import judge
+from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 

@@ -18,7 +18,7 @@ from condetr.core.errors import UsageError
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Example
 from condetr.images.detections import Detections
-from condetr.images.segment_png import segment_numbers
+from condetr.images.masks.segment_png import segment_numbers
 
 HIT = 0.5
 _DIGITS = 9  # that are told; the last of 17 are rounding

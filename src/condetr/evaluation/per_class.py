@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from condetr.evaluation.arrays import Found, Truth
 from condetr.evaluation.coco_ap import Counted
-from condetr.evaluation.columns import Found, Truth
 from condetr.evaluation.curves import curves_of
 
 

@@ -12,16 +12,16 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from condetr.core.errors import DataError, StorageError
+from condetr.data.checks.data_report import Fault, shown
+from condetr.data.checks.problems import Outcome
 from condetr.data.classes import Id
-from condetr.data.outlines import mask_of_outline
-from condetr.data.reasons import Outcome
+from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.records import Dataset
-from condetr.data.report import Fault, shown
-from condetr.data.strict_json import read_json
-from condetr.evaluation.columns import Boxes
+from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.mask_ap import Runs
+from condetr.files.strict_json import read_json
 from condetr.images.detections import Detections
-from condetr.images.rle import rle_of_mask
+from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth
 
 

@@ -6,15 +6,15 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from condetr.core.errors import GateError
 from condetr.data.records import Dataset
+from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.coco_ap import Averages
-from condetr.evaluation.columns import Boxes
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
-from condetr.evaluation.errors import Errors
+from condetr.evaluation.error_kinds import Errors
 from condetr.evaluation.mask_ap import Runs
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.per_class import ClassResult
-from condetr.evaluation.speed import Speed
+from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 

@@ -13,12 +13,12 @@ from typing import Any
 from PIL import Image
 
 from condetr.core.errors import StorageError, first_line_of
-from condetr.data.output_folder import OutputFolder
-from condetr.evaluation.charts import confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
+from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.worst import worst_pictures, worst_rows
+from condetr.files.new_folder import OutputFolder
 
 _logger = logging.getLogger(__name__)
 REPORT, PREDICTIONS = "report.json", "predictions.json"

@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from PIL import Image, ImageDraw
 
+from condetr.charts.axes import FAINT, INK, PAPER
 from condetr.core.errors import ImageError
 from condetr.data.records import Dataset
-from condetr.evaluation.charts import KIND_COLOURS
-from condetr.evaluation.columns import Found, Truth, found_of, truth_of
-from condetr.evaluation.judgement import ERRORS, Judgement, Kind, judge
-from condetr.evaluation.plot import FAINT, INK, PAPER
-from condetr.images.colours import Colour
-from condetr.images.decode import decode
+from condetr.evaluation.arrays import Found, Truth, found_of, truth_of
+from condetr.evaluation.report_charts import KIND_COLOURS
+from condetr.evaluation.tide import ERRORS, Judgement, Kind, judge
+from condetr.images.decoding.decode import decode
 from condetr.images.detections import Detections
-from condetr.images.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
+from condetr.images.drawing.colors import Colour
+from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
 
 _GAP, _HEAD = 8, 34
 _LARGEST_SCALE = 3.0  # a small picture is enlarged until its boxes can be told apart

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
+from condetr.charts.sheet import INK, PAPER, Row, beside, legend, page, table
 from condetr.explain.evidence import Box, Evidence, HeadMaps, Map
-from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point, share_inside
+from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point, share_inside
 from condetr.explain.regions import ordered, region_of, regions_of
-from condetr.explain.sheet import INK, PAPER, Row, beside, legend, page, table
 from condetr.explain.window import Window
-from condetr.images.marks import font_of, one_line
+from condetr.images.drawing.marks import font_of, one_line
 
 _BROAD = 1240  # pixels for the tiles of a row, all in all
 _LARGEST, _SMALLEST = 190, 110  # edge of a tile

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from condetr.charts.sheet import Tile, beside, grid, legend, page
 from condetr.explain.evidence import Box, Evidence
 from condetr.explain.figures import named
-from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point
-from condetr.explain.sheet import Tile, beside, grid, legend, page
+from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point
 from condetr.explain.window import Window
 from condetr.images.detections import Detections
-from condetr.images.draw import draw
-from condetr.images.marks import scored
+from condetr.images.drawing.draw import draw
+from condetr.images.drawing.marks import scored
 
 _MOST = 24  # more cannot be told apart at a glance
 _PICTURE, _TILE = 460, 170

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from condetr.core.errors import GateError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.formats import Precision
+from condetr.export.graph_formats import Precision
 from condetr.export.running import ExportedNetwork, ExportedSegmenter
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import Picture, size_of_picture

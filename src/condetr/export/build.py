@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from condetr.export.calibration import quantized
-from condetr.export.formats import GRAPH_FILES, MASK_FILES, Format, Precision, check_possible, files_of
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
+from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, Format, Precision, check_possible, files_of
+from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.tracing import Recorded, recorded_look, recorded_masks
-from condetr.export.writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import Picture
 from condetr.images.sizes import HeightWidth

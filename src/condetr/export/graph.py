@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from condetr.core.records import Prediction
 from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits, PixelMask, Pixels
-from condetr.export.formats import BEST, EVIDENCE, PREDICTION
+from condetr.export.graph_formats import BEST, EVIDENCE, PREDICTION
 from condetr.images.scoring import best_pairs
+from condetr.model.mask_fpn import Clues
 from condetr.model.mask_head import MaskHead, Scene
-from condetr.model.mask_pyramid import Clues
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
 

@@ -12,8 +12,8 @@ from condetr.core.errors import ModelError, UsageError
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.formats import CLUES, EVIDENCE, Format
-from condetr.export.opening import Arrays, Run, open_look, open_masks
+from condetr.export.graph_formats import CLUES, EVIDENCE, Format
+from condetr.export.graph_opening import Arrays, Run, open_look, open_masks
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne, objects_at_once
 

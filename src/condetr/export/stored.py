@@ -8,13 +8,13 @@ from typing import Any, Literal, TypeAlias, cast
 
 import torch
 
-from condetr.checkpoints.config_json import split_config
-from condetr.checkpoints.json_file import read_json_object
-from condetr.checkpoints.labels_json import read_stuff
+from condetr.checkpoints.config.class_names import read_stuff
+from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
-from condetr.export.formats import GRAPH_FILES, RUNNABLE, Format, files_of
+from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, Format, files_of
 from condetr.export.running import ExportedNetwork, open_network
+from condetr.files.stored_json import read_json_object
 from condetr.images.sizes import HeightWidth
 from condetr.model.config import DetectorConfig
 

@@ -11,8 +11,8 @@ from torch.export import Dim, ExportedProgram
 from condetr.core.errors import ModelError, first_line_of
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import quiet
-from condetr.export.formats import AXES
 from condetr.export.graph import Graph
+from condetr.export.graph_formats import AXES
 from condetr.images.sizes import HeightWidth
 
 _ANY_SIZE: HeightWidth = (96, 128)  # an example; what is traced holds for all sizes

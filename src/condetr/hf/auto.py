@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from condetr.hf.base_model import ConditionalDetrModel
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection
-from condetr.hf.pretrained import PretrainedModel
-from condetr.hf.segmentation import ConditionalDetrForSegmentation
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.base_model import ConditionalDetrModel
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
+from condetr.hf.models.pretrained import PretrainedModel
+from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
 
 
 class AutoConfig:

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
-from condetr.images.draw import draw, draw_segments
-from condetr.images.formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
+from condetr.images.drawing.draw import draw, draw_segments
+from condetr.images.file_formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
+from condetr.images.image_inputs import Given, picture_of, pil_of
+from condetr.images.masks.rle import mask_of_rle, rle_of_mask
+from condetr.images.masks.segment_png import picture_of_numbers
 from condetr.images.moment import Moment
-from condetr.images.pictures import Given, picture_of, pil_of
-from condetr.images.rle import mask_of_rle, rle_of_mask
 from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
-from condetr.images.segment_png import picture_of_numbers
 from condetr.images.sizes import HeightWidth
 
 

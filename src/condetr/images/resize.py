@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from condetr.core.errors import SettingsError
-from condetr.images.memory import pixels_in_place, pixels_of
+from condetr.images.decoding.pillow_memory import pixels_in_place, pixels_of
 from condetr.images.sizes import HeightWidth, Numerics
 
 Picture: TypeAlias = Image.Image | Shaped[Tensor, "channels _height _width"]  # upright; RGB if of PIL

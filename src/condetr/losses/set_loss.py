@@ -13,8 +13,8 @@ from condetr.core.records import Prediction, Target
 from condetr.losses.boxes import giou_losses, l1_losses
 from condetr.losses.focal import focal_losses
 from condetr.losses.masks import MaskSupervision, mask_losses
+from condetr.losses.metrics import cardinality_errors, class_error
 from condetr.losses.object_count import objects_in
-from condetr.losses.progress import cardinality_errors, class_error
 from condetr.matching.assignment import Assignment, assign
 from condetr.matching.costs import MatchingCosts
 from condetr.matching.objects import gather_objects

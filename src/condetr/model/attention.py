@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from condetr.core.shapes import CellMask, Memory, Queries, QueryMask, Weights
-from condetr.model.blocks import projection
+from condetr.model.feedforward import projection
 
 Tokens = Float[Tensor, "batch tokens channels"]
 Heads = Float[Tensor, "batch heads tokens width"]

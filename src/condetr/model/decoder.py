@@ -13,8 +13,8 @@ from torch import nn
 
 from condetr.core.shapes import CellMask, Memory, Points, Queries, QueryMask
 from condetr.model.attention import ConditionalCrossAttention, DecoderSelfAttention
-from condetr.model.blocks import FeedForward, LayerDrop, Perceptron
 from condetr.model.config import DetectorConfig
+from condetr.model.feedforward import FeedForward, LayerDrop, Perceptron
 from condetr.model.position import embed_points
 
 

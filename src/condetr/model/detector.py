@@ -2,9 +2,9 @@
 
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.model.body import Body, Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.heads import DetectionHead
+from condetr.model.transformer import Body, Trace
 
 
 class ConditionalDetr(Body):

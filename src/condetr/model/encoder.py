@@ -4,8 +4,8 @@ from torch import nn
 
 from condetr.core.shapes import CellMask, Memory
 from condetr.model.attention import EncoderSelfAttention
-from condetr.model.blocks import FeedForward, LayerDrop
 from condetr.model.config import DetectorConfig
+from condetr.model.feedforward import FeedForward, LayerDrop
 
 
 class EncoderLayer(nn.Module):

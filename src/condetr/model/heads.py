@@ -7,8 +7,8 @@ from torch.nn.functional import pad
 
 from condetr.core.records import Prediction
 from condetr.core.shapes import Boxes, Points, Queries
-from condetr.model.blocks import Perceptron
 from condetr.model.config import DetectorConfig
+from condetr.model.feedforward import Perceptron
 
 PRIOR = 0.01  # chance of an object at the start, so that the many empty queries do not swamp the loss (RetinaNet, 4.1)
 

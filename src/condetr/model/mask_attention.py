@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from condetr.core.shapes import Memory
 from condetr.model.attention import split_heads
-from condetr.model.blocks import projection
+from condetr.model.feedforward import projection
 
 Keys = Float[Tensor, "batch heads cells width"]
 

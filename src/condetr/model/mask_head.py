@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from condetr.core.errors import UsageError
 from condetr.core.shapes import Embeddings, MaskLogits, Queries
-from condetr.model.body import Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.mask_attention import Keys, MaskAttention
-from condetr.model.mask_pyramid import Clues, MaskPyramid
+from condetr.model.mask_fpn import Clues, MaskPyramid
+from condetr.model.transformer import Trace
 
 NUMBERS_AT_ONCE = 1 << 24  # of the largest map that is held for several objects: they are segmented in blocks
 

@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
 from condetr.core.shapes import FeatureMap, Pixels
 from condetr.model.activation import overwriting
 from condetr.model.config import ResNetDescription
-from condetr.model.convolution import ConvNorm
+from condetr.model.frozen_norm import ConvNorm
 
 
 class _Pace(NamedTuple):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from condetr.model.body import Trace
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_head import MaskHead, MasksOfOne
+from condetr.model.transformer import Trace
 
 
 class ConditionalDetrSegmenter(ConditionalDetr):

@@ -7,7 +7,7 @@ from torch import nn
 from condetr.core.errors import MissingExtraError, SettingsError
 from condetr.core.shapes import FeatureMap, Pixels
 from condetr.model.config import TimmDescription
-from condetr.model.convolution import FrozenBatchNorm
+from condetr.model.frozen_norm import FrozenBatchNorm
 
 
 class TimmBackbone(nn.Module):

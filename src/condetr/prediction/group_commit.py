@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from condetr.checkpoints.storage import reach_disk
 from condetr.core.errors import StorageError
-from condetr.prediction.journal import Journal
+from condetr.files.atomic_write import reach_disk
+from condetr.prediction.results_log import Journal
 
 MOST, SECONDS = 32, 1.0  # pictures of a group, and how long the first of them waits for the others
 

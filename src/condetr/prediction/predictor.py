@@ -16,12 +16,12 @@ from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import Picture
-from condetr.prediction.classes import class_ids
+from condetr.prediction.class_filter import class_ids
 from condetr.prediction.device import device_of
-from condetr.prediction.finding import Asked, Findings, Frame, Task, finder_of
-from condetr.prediction.picture_budget import PictureBudget
+from condetr.prediction.image_budget import PictureBudget
 from condetr.prediction.sources import PictureSource, pictures_in
-from condetr.speed.choice import NONE, Wish, answering
+from condetr.prediction.tasks import Asked, Findings, Frame, Task, finder_of
+from condetr.speed.accelerate import NONE, Wish, answering
 
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
 
@@ -78,7 +78,7 @@ class Predictor:
             mask_threshold: probability that a pixel must reach to be covered by a mask.
             overlap: panoptic: segments that better ones leave this share of their area, or less, are left out.
             stuff: panoptic: ids of classes of which a picture has one segment at most.
-            fast: run a faster copy of a Conditional DETR, with all that pays on the device (`condetr.speed.choice`).
+            fast: run an accelerated copy of a Conditional DETR (`condetr.speed.accelerate`).
             wish: precision of that copy, and whether it is compiled.
             keep_pictures: hand the decoded picture on with its result, as far as memory is meant for it, so that
                 drawing need not decode it again.

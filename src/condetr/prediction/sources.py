@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
+from condetr.images.decoding.sources import Encoded, Readable, content_of, name_of
+from condetr.images.image_inputs import Given, picture_of
 from condetr.images.moment import Moment
-from condetr.images.pictures import Given, picture_of
 from condetr.images.resize import Picture
-from condetr.images.sources import Encoded, Readable, content_of, name_of
-from condetr.prediction.folders import is_called_archive, is_called_video, pictures_under, with_picture_names
-from condetr.prediction.lists import SUFFIXES, paths_in
+from condetr.prediction.image_files import is_called_archive, is_called_video, pictures_under, with_picture_names
+from condetr.prediction.image_lists import SUFFIXES, paths_in
 from condetr.video.reading import Video
 
 _DIGITS = 6

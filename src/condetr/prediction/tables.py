@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from condetr.images.detections import Detections
-from condetr.images.formats import csv_text, segment_rows
+from condetr.images.file_formats import csv_text, segment_rows
 from condetr.images.saving import text_bytes
-from condetr.prediction.journal import latest_entries_of
+from condetr.prediction.results_log import latest_entries_of
 
 CSV, COCO_RESULTS, COCO_IMAGES = "predictions.csv", "coco_results.json", "coco_images.json"
 COCO_PANOPTIC = "coco_panoptic.json"

@@ -17,7 +17,7 @@ from torch import Tensor
 from condetr.core.boxes import iou
 from condetr.core.errors import CondetrError, UsageError
 from condetr.images.detections import Detections
-from condetr.images.pictures import pil_of
+from condetr.images.image_inputs import pil_of
 from condetr.images.sizes import HeightWidth
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import PictureSource, pictures_in

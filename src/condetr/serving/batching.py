@@ -15,9 +15,9 @@ import torch
 
 from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Failure, Predictor, Prepared
-from condetr.serving.answers import Rows, rows_of
-from condetr.serving.crew import Crew
-from condetr.serving.refusals import Refused, busy
+from condetr.serving.process.timed_workers import Crew
+from condetr.serving.protocol.http_errors import Refused, busy
+from condetr.serving.protocol.responses import Rows, rows_of
 
 _MOST_BUGS = 3  # in a row, of whatever kind, before the process is taken for broken
 _MASK_BYTES = 2**29  # that the masks of a batch may take; a picture that may need more is looked at alone

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from condetr.prediction.predictor import Predictor
-from condetr.serving.accounts import Log
-from condetr.serving.connection import Connection
-from condetr.serving.hosts import Hosts
-from condetr.serving.libraries import check_pillow
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
-from condetr.serving.offer import Offer
-from condetr.serving.quiet_server import quiet_server
-from condetr.serving.routes import application
+from condetr.serving.process.library_versions import check_pillow
+from condetr.serving.process.signals import Signals, signals
+from condetr.serving.process.sockets import within_open_files
+from condetr.serving.process.uvicorn_server import quiet_server
+from condetr.serving.protocol.allowed_hosts import Hosts
+from condetr.serving.protocol.connection import Connection
+from condetr.serving.protocol.request_log import Log
+from condetr.serving.protocol.routes import application
+from condetr.serving.protocol.service_info import Offer
 from condetr.serving.service import Service
-from condetr.serving.signals import Signals, signals
-from condetr.serving.sockets import within_open_files
 
 _FOR_PICTURES, _FOR_ANSWERS = 0.9, 0.95  # of the time to drain: the rest is for saying no, and for closing
 

@@ -13,13 +13,13 @@ from PIL import Image
 
 from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Predictor
-from condetr.serving.answers import Rows
 from condetr.serving.batching import Batching, Result
+from condetr.serving.decoding import THREADS, Preparing
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
-from condetr.serving.preparing import THREADS, Preparing
-from condetr.serving.questions import Question
-from condetr.serving.refusals import Refused, busy, refusal_of
+from condetr.serving.protocol.http_errors import Refused, busy, refusal_of
+from condetr.serving.protocol.query_params import Question
+from condetr.serving.protocol.responses import Rows
 
 _SENT_AWAY = "sent away"  # said when a task is cancelled
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
-from condetr.speed.constants import keep_constants
+from condetr.model.transformer import Trace
+from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.fast_detector import FastDetector, Look, fast, has_taken
 from condetr.speed.folding import fold_norms
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_head import MasksOfOne
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.model.transformer import Trace
 
 Look: TypeAlias = Callable[[Pixels, PixelMask | None], Trace]
 

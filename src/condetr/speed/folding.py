@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from condetr.model.convolution import ConvNorm, FrozenBatchNorm
 from condetr.model.detector import ConditionalDetr
+from condetr.model.frozen_norm import ConvNorm, FrozenBatchNorm
 from condetr.speed.convolution import FoldedConvolution, Pace
 from condetr.speed.fast_detector import FastDetector, exchanged, has_taken, network_of
 

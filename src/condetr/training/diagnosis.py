@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from condetr.data.records import Dataset
-from condetr.model.convolution import FrozenBatchNorm
 from condetr.model.detector import ConditionalDetr
-from condetr.training.metrics_log import Row
+from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.training.run.metrics_log import Row
 from condetr.training.settings import TrainingSettings
 
 ENOUGH = 200  # steps after which a network that learns has come down from where it began

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from condetr.training.events import Noted, Say
+from condetr.training.run.events import Noted, Say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -11,20 +11,20 @@ from condetr.core.errors import CheckpointError, ModelError
 from condetr.core.out_of_memory import is_out_of_memory
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
-from condetr.prediction.finding import Task
-from condetr.training.events import Evaluated, Evaluating, Noted, Saved, Say
-from condetr.training.faults import Watch, is_lost_contact, lost_contact, out_of_memory
+from condetr.prediction.tasks import Task
+from condetr.training.distributed import Processes
+from condetr.training.failure_guard import Watch, is_lost_contact, lost_contact, out_of_memory
+from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.interruption import Interruption
-from condetr.training.journal import Journal
-from condetr.training.keeping import Keeper
-from condetr.training.learner import Learner
-from condetr.training.optimiser import set_rates
-from condetr.training.processes import Processes
+from condetr.training.optimization.optimizer import set_rates
+from condetr.training.optimization.schedule import Schedule
 from condetr.training.progress import Progress
-from condetr.training.sampling import Sampling, seed_from
-from condetr.training.schedule import Schedule
+from condetr.training.run.checkpoint_writer import Keeper
+from condetr.training.run.events import Evaluated, Evaluating, Noted, Saved, Say
+from condetr.training.run.progress_log import Journal
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
+from condetr.training.train_state import Learner
 
 Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
 WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # decides which model is best

@@ -12,15 +12,15 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
-from condetr.training.batch_size import batch_that_fits
-from condetr.training.events import Noted, Say, Warned
-from condetr.training.keeping import Circumstances
-from condetr.training.learner import Learner
-from condetr.training.processes import Processes
+from condetr.training.distributed import Processes
+from condetr.training.input.batch_size import batch_that_fits
 from condetr.training.progress import Progress
-from condetr.training.resume import Stored, changes_since, check_data, check_model, newest_usable, read_checkpoint
-from condetr.training.run_folder import RunFolder
+from condetr.training.run.checkpoint_writer import Circumstances
+from condetr.training.run.events import Noted, Say, Warned
+from condetr.training.run.resume import Stored, changes_since, check_data, check_model, newest_usable, read_checkpoint
+from condetr.training.run.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
+from condetr.training.train_state import Learner
 
 
 def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from condetr.core.shapes import PixelMask, Pixels, Queries
-from condetr.model.body import Trace
 from condetr.model.detector import ConditionalDetr
+from condetr.model.transformer import Trace
 
 
 class QueryGroups(nn.Module):

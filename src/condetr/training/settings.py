@@ -10,10 +10,10 @@ from condetr.core.errors import SettingsError
 from condetr.data.augmentation import Preset
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
-from condetr.prediction.finding import Task
-from condetr.training.freezing import Part
-from condetr.training.precision import Name as PrecisionName
-from condetr.training.schedule import Shape
+from condetr.prediction.tasks import Task
+from condetr.training.optimization.freezing import Part
+from condetr.training.optimization.mixed_precision import Name as PrecisionName
+from condetr.training.optimization.schedule import Shape
 
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),

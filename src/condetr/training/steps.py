@@ -13,8 +13,8 @@ from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.losses.object_count import objects_in
 from condetr.losses.set_loss import Losses
-from condetr.training.learner import Learner
-from condetr.training.processes import Processes
+from condetr.training.distributed import Processes
+from condetr.training.train_state import Learner
 
 MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice", "cardinality_error", "class_error")
 

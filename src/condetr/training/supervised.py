@@ -12,14 +12,14 @@ from condetr.core.shapes import PixelMask, Pixels
 from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
 from condetr.losses.set_loss import Losses, LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
-from condetr.model.body import Trace
+from condetr.model.activation_checkpointing import keep, recompute
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_head import MaskHead
-from condetr.model.recompute import keep, recompute
 from condetr.model.resnet import ResNet
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from condetr.training.lean_backbone import make_lean, undo_lean
-from condetr.training.precision import Precision
+from condetr.model.transformer import Trace
+from condetr.speed.training.lean_backbone import make_lean, undo_lean
+from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.query_groups import QueryGroups
 
 OfQueries = Float[Tensor, "batch queries channels"]

@@ -12,17 +12,15 @@ from condetr.data.augmentation import augmentation_of
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
+from condetr.training.backbone_pretraining import learn_to_name
 from condetr.training.diagnosis import warnings_at_the_start, why_nothing_is_learned
-from condetr.training.events import Noted, Say, Started, Warned, nobody_listens
-from condetr.training.faults import Watch
-from condetr.training.journal import Journal
-from condetr.training.keeping import Circumstances, Keeper
-from condetr.training.learner import build_learner
-from condetr.training.loading import batches_of_steps
+from condetr.training.distributed import Processes
+from condetr.training.failure_guard import Watch
+from condetr.training.input.data_loader import batches_of_steps
+from condetr.training.input.dataset import Pictures
+from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.loop import Loop
-from condetr.training.metrics_log import MetricsLog, rows_before
-from condetr.training.naming import learn_to_name
-from condetr.training.pictures import Pictures
+from condetr.training.optimization.schedule import Schedule
 from condetr.training.preparation import (
     batch_size,
     check_fit,
@@ -34,13 +32,15 @@ from condetr.training.preparation import (
     some_to_learn_by_heart,
     stored_state,
 )
-from condetr.training.processes import Processes
 from condetr.training.progress import Position, Progress
-from condetr.training.run_folder import RunFolder
-from condetr.training.samples import Showcase
-from condetr.training.sampling import Sampling, seed_from
-from condetr.training.schedule import Schedule
+from condetr.training.run.checkpoint_writer import Circumstances, Keeper
+from condetr.training.run.events import Noted, Say, Started, Warned, nobody_listens
+from condetr.training.run.metrics_log import MetricsLog, rows_before
+from condetr.training.run.progress_log import Journal
+from condetr.training.run.run_folder import RunFolder
+from condetr.training.run.sample_sheets import Showcase
 from condetr.training.settings import TrainingSettings
+from condetr.training.train_state import build_learner
 
 Evaluate: TypeAlias = Callable[[ConditionalDetr, Dataset], Mapping[str, float]]
 

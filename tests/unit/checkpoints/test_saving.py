@@ -9,8 +9,8 @@ from safetensors import safe_open
 
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
-from condetr.checkpoints.storage import write_files
 from condetr.core.errors import CheckpointError, StorageError, UsageError
+from condetr.files.atomic_write import write_files
 from condetr.model.detector import ConditionalDetr
 from tests.unit.checkpoints.conftest import LABELS
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from condetr.checkpoints.assemble import shapes_of
+from condetr.checkpoints.empty_network import shapes_of
 from condetr.checkpoints.keys import DIALECTS, SEGMENTER_PREFIXES, foreign_keys
 from condetr.checkpoints.loading import load
 from condetr.checkpoints.saving import save

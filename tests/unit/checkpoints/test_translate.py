@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from condetr.checkpoints.assemble import shapes_of
+from condetr.checkpoints.empty_network import shapes_of
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.translate import Translation, to_condetr, to_hub
 from condetr.core.errors import CheckpointError

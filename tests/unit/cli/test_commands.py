@@ -13,11 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from condetr.cli import doctor, versions
+from condetr.cli import versions
+from condetr.cli.commands import doctor
 from condetr.cli.interruption import Stopped, finishing_first
-from condetr.cli.outcome import exit_status_of
-from condetr.cli.progress import progress
-from condetr.cli.reporting import Reporter, one_line, say
+from condetr.cli.output.outcome import exit_status_of
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter, one_line, say
 from condetr.core.errors import MissingExtraError, StorageError, first_line_of
 from condetr.images.preprocessing import Preprocessing
 
@@ -121,12 +122,12 @@ def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
 @pytest.mark.filterwarnings("default:torch.compile:UserWarning")  # the command says it
 def test_fewer_bits_and_compiling(condetr, condetr_json, model, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr("condetr.speed.choice.why_not_compiled", lambda _: None)
+    monkeypatch.setattr("condetr.speed.accelerate.why_not_compiled", lambda _: None)
     words = ("info", model, "--speed", "--device", "cpu")
     _, out, _ = condetr(*words, "--compile")
     assert "speed         compiled with frozen weights" in out
     assert f"compiled code {tmp_path}" in out
-    monkeypatch.setattr("condetr.speed.choice.why_not_compiled", lambda _: "needs a compiler")
+    monkeypatch.setattr("condetr.speed.accelerate.why_not_compiled", lambda _: "needs a compiler")
     _, said, err = condetr_json(*words, "--compile")
     assert "torch.compile: needs a compiler" in said["speed"]["left_out"]
     assert "condetr: warning: torch.compile: needs a compiler" in err
@@ -186,7 +187,7 @@ def test_hub_push_looks_before_it_uploads(condetr, condetr_json, model, tmp_path
 
 def test_a_seed_makes_random_numbers_repeat(condetr, monkeypatch):
     drawn = []
-    monkeypatch.setattr("condetr.cli.doctor._problems", lambda found: drawn.append(torch.rand(1).item()) or [])
+    monkeypatch.setattr("condetr.cli.commands.doctor._problems", lambda found: drawn.append(torch.rand(1).item()) or [])
     condetr("doctor", "--seed", "3")
     condetr("doctor", "--seed", "3")
     assert drawn[0] == drawn[1]
@@ -353,7 +354,7 @@ def test_warnings_and_logs_are_said_like_our_own(capsys, monkeypatch, verbosity,
 
 def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
     now = iter([0.0, 5.0, 11.0, 12.0])
-    monkeypatch.setattr("condetr.cli.progress.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("condetr.cli.output.progress_bar.time.monotonic", lambda: next(now))
     with progress("pictures", 100, Reporter()) as step:
         for _ in range(3):
             step()
@@ -390,7 +391,7 @@ def test_time_left_is_shown_after_the_first_step_however_slow_it_is(monkeypatch)
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr("condetr.cli.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("condetr.cli.output.progress_bar.time.monotonic", lambda: now)
     with progress("steps", 5, Reporter()) as step:
         now = 45.0
         step()

@@ -3,7 +3,7 @@ import errno
 import pytest
 import torch
 
-from condetr.cli.outcome import MODEL, exit_status_of
+from condetr.cli.output.outcome import MODEL, exit_status_of
 from condetr.core.errors import ModelError
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 

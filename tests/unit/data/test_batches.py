@@ -4,7 +4,7 @@ from torchvision.tv_tensors import BoundingBoxes, Image, Mask
 from condetr.core.records import Target
 from condetr.data.batches import collate
 from condetr.data.samples import read_sample, target_of
-from condetr.images.decode import decode
+from condetr.images.decoding.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from tests.unit.training.scenes import write_scenes

@@ -8,11 +8,11 @@ import torch
 import yaml
 
 from condetr.core.errors import AnnotationError, DataError, UsageError
+from condetr.data.checks.problems import Outcome, Reason
 from condetr.data.convert import convert, remarks
-from condetr.data.detect import read_splits
+from condetr.data.discovery.formats import read_splits
 from condetr.data.object_masks import object_masks
-from condetr.data.reasons import Outcome, Reason
-from condetr.images.rle import rle_of_mask
+from condetr.images.masks.rle import rle_of_mask
 from tests.unit.data.conftest import picture
 
 FORMATS = ("coco", "coco-panoptic", "yolo", "voc")

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from condetr.core.errors import UsageError
+from condetr.data.checks.problems import Reason
 from condetr.data.convert import convert
-from condetr.data.detect import read_dataset, read_splits
-from condetr.data.reasons import Reason
+from condetr.data.discovery.formats import read_dataset, read_splits
 from tests.unit.data.conftest import SIZES, good_content, picture
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from condetr.data.check import read_leniently
-from condetr.data.detect import read_splits
-from condetr.data.reasons import Outcome
+from condetr.data.checks.check import read_leniently
+from condetr.data.checks.problems import Outcome
+from condetr.data.discovery.formats import read_splits
 from tests.unit.data.layouts import BOX, LAYOUTS, SPLITS
 
 

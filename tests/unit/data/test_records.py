@@ -1,10 +1,10 @@
 import pytest
 
 from condetr.core.errors import DataError
+from condetr.data.checks.data_report import Report, shown
+from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes
-from condetr.data.detect import read_dataset
-from condetr.data.reasons import Reason
-from condetr.data.report import Report, shown
+from condetr.data.discovery.formats import read_dataset
 from tests.unit.data.conftest import good_content
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from condetr.data.classes import Classes
+from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.scene_folder import write_scenes
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from condetr.evaluation.columns import Found, Truth
+from condetr.evaluation.arrays import Found, Truth
 from condetr.images.detections import Detections
 
 

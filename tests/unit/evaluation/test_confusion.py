@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from condetr.evaluation.columns import found_of, truth_of
+from condetr.evaluation.arrays import found_of, truth_of
 from condetr.evaluation.confusion import confusion_of
-from condetr.evaluation.judgement import Kind, judge
 from condetr.evaluation.measure import measure
+from condetr.evaluation.tide import Kind, judge
 from tests.unit.evaluation.scored import columns, detections
 
 CAT, DOG = (0, 10, 10, 30, 30), (1, 60, 60, 80, 80)

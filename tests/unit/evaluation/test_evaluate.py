@@ -12,10 +12,10 @@ from condetr.checkpoints.saving import save
 from condetr.core.errors import DataError, UsageError
 from condetr.core.records import Prediction
 from condetr.data.classes import Classes
+from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.scene_folder import write_scenes
+from condetr.evaluation.distributed import Share
 from condetr.evaluation.evaluate import evaluate_detector, held_out
-from condetr.evaluation.processes import Share
 from condetr.evaluation.report import USUAL
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges

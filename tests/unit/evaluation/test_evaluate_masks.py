@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from condetr.core.errors import DataError, UsageError
+from condetr.data.coco.panoptic_writing import write_panoptic
 from condetr.data.convert import convert
-from condetr.data.write_panoptic import write_panoptic
+from condetr.evaluation.distributed import Share
 from condetr.evaluation.evaluate import evaluate_detector, evaluate_predictions, held_out
-from condetr.evaluation.processes import Share
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from tests.painted import NAMES, SeesColours, painted

@@ -6,7 +6,7 @@ from condetr.core.errors import UsageError
 from condetr.data.records import Example, Object
 from condetr.evaluation.panoptic_quality import counts_of, panoptic_of
 from condetr.images.detections import Detections
-from condetr.images.rle import rle_of_mask
+from condetr.images.masks.rle import rle_of_mask
 from tests.plain_panoptic_quality import plain_quality
 from tests.unit.data.panoptic import save_numbers
 

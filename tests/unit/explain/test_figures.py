@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condetr.explain.heat import cut, dimmed, heated, mark_box, mark_point, share_inside
-from condetr.explain.sheet import Row, font_of, shortened, table
+from condetr.charts.sheet import Row, font_of, shortened, table
+from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point, share_inside
 from condetr.explain.window import Window
 
 GRAY = Image.new("RGB", (120, 80), (128, 128, 128))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import condetr
-from condetr.checkpoints.labels_json import STUFF
+from condetr.checkpoints.config.class_names import STUFF
 from condetr.checkpoints.saving import save
 from condetr.core.errors import CheckpointError, GateError
 from condetr.export.running import ExportedSegmenter
@@ -71,7 +71,7 @@ def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, pic
     def never(*given, **options):
         raise AssertionError("a network was built")
 
-    monkeypatch.setattr("condetr.model.body.Body.__init__", never)
+    monkeypatch.setattr("condetr.model.transformer.Body.__init__", never)
     graph = condetr.load(exported.folder)
     assert graph.task == model.task == "panoptic"
     assert graph.checkpoint.stuff == (1,)

@@ -2,8 +2,8 @@
 
 import torch
 
-from condetr.hf.configuration import ConditionalDetrConfig
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from tests.scramble import scramble
 
 RESNET = {"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}

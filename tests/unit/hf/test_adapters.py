@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from tests.unit.hf.networks import detector, labels, pixels
 
 peft = pytest.importorskip("peft", reason="peft is not installed")

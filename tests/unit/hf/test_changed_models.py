@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 from torch.optim.swa_utils import AveragedModel
 
 from condetr.core.errors import CheckpointError
-from condetr.hf.models import ConditionalDetrForObjectDetection
+from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from tests.scramble import scramble
 from tests.unit.hf.networks import config, detector, pixels
 

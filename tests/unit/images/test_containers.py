@@ -10,11 +10,11 @@ import pytest
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from condetr.core.errors import ImageError, ModelError
-from condetr.images import decode as decoding
-from condetr.images import frames
 from condetr.images.containers import header, pieces
-from condetr.images.decode import decode, decode_as_stored
-from condetr.images.headers import upright_size
+from condetr.images.decoding import decode as decoding
+from condetr.images.decoding import frames
+from condetr.images.decoding.decode import decode, decode_as_stored
+from condetr.images.decoding.headers import upright_size
 from tests.unit.images.hostile import MOST_PARTS, READ, REFUSED, gray_tags, segment, tiff
 from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from condetr.core.errors import DataError, MissingExtraError, StorageError, UsageError
 from condetr.images.detections import Detections
+from condetr.images.masks.rle import mask_of_rle
 from condetr.images.moment import Moment
-from condetr.images.rle import mask_of_rle
 from tests.unit.images.pictures import SIZE, quarters
 
 FIELDS = {

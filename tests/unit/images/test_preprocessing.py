@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import DataError, ModelError, SettingsError, UsageError
-from condetr.hf.image_processing import ConditionalDetrImageProcessor
+from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from tests.unit.images.pictures import noise

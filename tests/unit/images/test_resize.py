@@ -7,8 +7,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2.functional import resize as torchvision_resize
 
 from condetr.core.errors import SettingsError
-from condetr.images import memory, resize
-from condetr.images.memory import pixels_in_place, pixels_of
+from condetr.images import resize
+from condetr.images.decoding import pillow_memory as memory
+from condetr.images.decoding.pillow_memory import pixels_in_place, pixels_of
 from condetr.images.resize import planes_of
 from tests.unit.images.pictures import noise
 

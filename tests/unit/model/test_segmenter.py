@@ -9,7 +9,7 @@ from condetr.model import mask_head
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
-from condetr.model.mask_pyramid import MaskPyramid
+from condetr.model.mask_fpn import MaskPyramid
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 from tests.scramble import scramble
 from tests.unit.model.test_detector import BACKBONE, tiny

@@ -5,7 +5,7 @@ import torch
 
 from condetr.prediction.predictor import Predictor
 from condetr.speed.fast_detector import FastSegmenter
-from condetr.speed.freshness import moment_of
+from condetr.speed.weights_version import moment_of
 from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 from tests.unit.prediction.test_predictor import noise
 

@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_opened_is_an_error_in_its_place(tmp_path, monke
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("condetr.prediction.folders.os.scandir", refuse)
+    monkeypatch.setattr("condetr.prediction.image_files.os.scandir", refuse)
     first, locked, last = pictures_in(tmp_path)
     assert isinstance(locked.content, DataError)
     assert "b: cannot be read: Permission denied" in str(locked.content)

@@ -6,9 +6,9 @@ import torch
 from condetr.core.errors import MissingExtraError, UsageError, VideoError
 from condetr.images.detections import Detections
 from condetr.images.moment import Moment
-from condetr.prediction.following import followed
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import frames_of, is_video, pictures_in
+from condetr.prediction.track_ids import followed
 from tests.tiny import LABELS, PREPROCESSING
 from tests.videos import cut, make_noisy_video, make_video
 

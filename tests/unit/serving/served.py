@@ -24,8 +24,8 @@ pytest.importorskip("starlette", reason='needs "condetr[serve]"')
 pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
 
 from condetr.serving import server
-from condetr.serving.offer import Offer
-from condetr.serving.sockets import bound
+from condetr.serving.process.sockets import bound
+from condetr.serving.protocol.service_info import Offer
 
 
 class Watched(nn.Module):

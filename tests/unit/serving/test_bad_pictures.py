@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.tiny import tiny_segmenter
+from tests.unit.serving.protocol.test_responses import form, form_type
 from tests.unit.serving.served import Watched, encoded, predictor_of, serving
-from tests.unit.serving.test_answers import form, form_type
 
 INSIDES = re.compile(
     r"Traceback|\.py\b|0x[0-9a-f]{6}|site-packages|/(?:work|root|home|usr|tmp)/|BytesIO|[Pp]illow|PIL\b"
@@ -63,7 +63,7 @@ def test_so_it_is_where_masks_are_asked_for(corpus):
 
 def test_so_it_is_on_the_page(corpus, tmp_path, monkeypatch):
     pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
-    from tests.unit.serving.test_page import handlers_of, sent
+    from tests.unit.serving.page.test_page import handlers_of, sent
 
     monkeypatch.setattr("gradio.Warning", lambda message: None)
     handlers = handlers_of(Watched(), tmp_path, pixels=50_000_000)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
-from condetr.images.rle import mask_of_rle
+from condetr.images.masks.rle import mask_of_rle
 from condetr.serving import batching
 from condetr.serving.limits import Limits
 from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter

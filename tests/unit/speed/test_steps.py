@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from condetr.core.errors import UsageError
-from condetr.model.convolution import FrozenBatchNorm
-from condetr.speed.blocks import FusedBlock, fuse_blocks
-from condetr.speed.choice import choose, hasten
-from condetr.speed.constants import keep_constants
-from condetr.speed.feedforward import activate_in_place
+from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.speed.accelerate import choose, hasten
+from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.folding import fold_norms
-from condetr.speed.freshness import moment_of
-from condetr.speed.grids import keep_grids
+from condetr.speed.fused_blocks import FusedBlock, fuse_blocks
+from condetr.speed.fused_feedforward import activate_in_place
 from condetr.speed.onednn import PackedConvolution, is_available, pack_convolutions
-from condetr.speed.winograd import WinogradConvolution, multiply_less
+from condetr.speed.position_cache import keep_grids
+from condetr.speed.weights_version import moment_of
+from condetr.speed.winograd.convolution import WinogradConvolution, multiply_less
 from tests.unit.speed.networks import BACKBONES, BOTTLENECK, detector
 
 CPU = torch.device("cpu")

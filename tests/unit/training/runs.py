@@ -16,12 +16,12 @@ import torch
 
 from condetr.core.errors import CondetrError
 from condetr.core.launcher import is_first_process
-from condetr.evaluation.processes import here
+from condetr.evaluation.distributed import here
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from condetr.training import checkpointing
-from condetr.training.events import nobody_listens
-from condetr.training.run_folder import claimed
+from condetr.training.run import checkpointing
+from condetr.training.run.events import nobody_listens
+from condetr.training.run.run_folder import claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
 from tests.unit.training.networks import tiny_detector

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from condetr.model.convolution import FrozenBatchNorm
+from condetr.model.frozen_norm import FrozenBatchNorm
 from condetr.training.diagnosis import ENOUGH, is_untrained, warnings_at_the_start, why_nothing_is_learned
 from condetr.training.settings import TrainingSettings
 from tests.scramble import scramble

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from condetr.training.events import Noted
 from condetr.training.interruption import Interruption
+from condetr.training.run.events import Noted
 
 
 class StoppedError(Exception):

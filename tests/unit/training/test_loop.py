@@ -13,8 +13,8 @@ from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training import loop
-from condetr.training.events import Evaluated, Noted, Saved, Started, Stepped, Warned
 from condetr.training.preparation import largest_size
+from condetr.training.run.events import Evaluated, Noted, Saved, Started, Stepped, Warned
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes

@@ -1,6 +1,6 @@
 import pytest
 
-from condetr.cli.settings import read_settings
+from condetr.cli.settings.settings_tree import read_settings
 from condetr.core.errors import SettingsError
 from condetr.matching.costs import MatchingCosts
 from condetr.training.settings import TrainingSettings

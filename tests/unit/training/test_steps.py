@@ -9,15 +9,15 @@ from condetr.core.records import Target
 from condetr.data.batches import TrainingBatch
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
-from condetr.training.events import Warned
-from condetr.training.faults import IN_A_ROW, SHOWN, Watch
-from condetr.training.learner import Learner
-from condetr.training.optimiser import build_optimiser
-from condetr.training.precision import Precision
-from condetr.training.processes import Processes
+from condetr.training.distributed import Processes
+from condetr.training.failure_guard import IN_A_ROW, SHOWN, Watch
+from condetr.training.optimization.mixed_precision import Precision
+from condetr.training.optimization.optimizer import build_optimiser
 from condetr.training.progress import Progress
+from condetr.training.run.events import Warned
 from condetr.training.steps import MEASURED, Step, take_step
 from condetr.training.supervised import SupervisedDetector
+from condetr.training.train_state import Learner
 from tests.unit.training.networks import tiny_detector
 
 ONE = Target(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.4, 0.3]]))

@@ -6,7 +6,7 @@ import torch
 from condetr.core.records import Target
 from condetr.losses.set_loss import LossWeights, set_loss
 from condetr.matching.costs import MatchingCosts
-from condetr.training.precision import Precision
+from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.supervised import SupervisedDetector
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector

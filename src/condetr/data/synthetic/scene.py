@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int8, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
-from condetr.data.glyphs import DemoSplit
+from condetr.data.demo.glyphs import DemoSplit
 from condetr.data.records import Box
 from condetr.data.synthetic.surfaces import Color, Pixels, background, hills, rough
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.data.glyphs import DemoSplit, glyphs_of
+from condetr.data.demo.glyphs import DemoSplit, glyphs_of
 from condetr.data.synthetic.forms import Plane
 from condetr.data.synthetic.silhouettes import KINDS, Kind
 from condetr.data.synthetic.surfaces import Color, Pixels, surface

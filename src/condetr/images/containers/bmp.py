@@ -6,7 +6,7 @@ from PIL import BmpImagePlugin, Image
 
 from condetr.core.errors import ImageError
 from condetr.images.containers.header import Header, exactly, length_of
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MOST_RUNS = 2**22  # bytes of run lengths, which Pillow decodes in Python
 _RUNS = (1, 2)  # RLE8 and RLE4

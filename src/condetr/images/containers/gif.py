@@ -4,7 +4,7 @@ from PIL import GifImagePlugin, Image
 
 from condetr.images.containers.header import MOST_FRAMES, MOST_JUNK, Header, Parts, damaged, exactly, length_of
 from condetr.images.containers.pieces import Piece, Pieces
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 _EXTENSION, _IMAGE, _END, _CONTROL = b"!", b",", b";", 0xF9
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from condetr.core.errors import ImageError
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MOST_PARTS = 20_000  # segments, chunks, blocks or tags of a file before its pixels; honest files have some hundreds
 SMALLEST_PART = 128  # bytes on average, where there are more parts than that

@@ -6,7 +6,7 @@ from condetr.core.errors import ImageError
 from condetr.images.containers.exif import PREFIX, orientation_of
 from condetr.images.containers.header import MOST_JUNK, Header, Parts, damaged, exactly, length_of
 from condetr.images.containers.pieces import Piece, Pieces
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MOST_SCANS = 100  # each is a walk over all of the picture; encoders write about 10
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 SECONDS = 60.0  # for one picture; the longest that the decoders that read as they go may take
 Piece: TypeAlias = bytes | tuple[int, int]  # made anew, or from the first to behind the last byte of the file

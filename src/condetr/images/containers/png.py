@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 from condetr.images.containers.exif import orientation_of
 from condetr.images.containers.header import MOST_FRAMES, MOST_XMP, Header, Parts, damaged, exactly
 from condetr.images.containers.pieces import Piece, Pieces
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 1024  # bytes of a palette or of transparency

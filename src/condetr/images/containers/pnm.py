@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 from PIL import Image
 
 from condetr.images.containers.header import Header, damaged, exactly
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MAGIC = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf")
 MOST_HEADER = 64 * 1024  # bytes, comments included

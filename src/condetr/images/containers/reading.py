@@ -12,8 +12,8 @@ from condetr.images.containers.png import SIGNATURE, read_png
 from condetr.images.containers.pnm import MAGIC, read_pnm
 from condetr.images.containers.tiff import read_tiff
 from condetr.images.containers.webp import read_webp
-from condetr.images.signatures import kind_of
-from condetr.images.sources import Stream
+from condetr.images.decoding.signatures import kind_of
+from condetr.images.decoding.sources import Stream
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
 _READERS: Mapping[tuple[bytes, ...], Callable[[Stream, str, bool], Header]] = {

@@ -11,7 +11,7 @@ from condetr.images.containers.exif import ORIENTATION, orientation_of
 from condetr.images.containers.header import MOST_FRAMES, MOST_XMP, Header, damaged, exactly, length_of
 from condetr.images.containers.jpeg import check_scans
 from condetr.images.containers.tiff_tags import Directory, Layout, layout_of, read_directory
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MOST_STRIPS = 2**16  # or tiles; Pillow walks over them in Python
 MOST_VALUES = 16  # of a tag that has one for the picture or for each channel

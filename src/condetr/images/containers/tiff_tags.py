@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from condetr.core.errors import ImageError
 from condetr.images.containers.exif import SIZES
 from condetr.images.containers.header import damaged, exactly
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 MOST_TAGS = 4_096  # of one page; honest pages have some dozens
 _ORDERS = {b"II": "<", b"MM": ">"}

@@ -5,7 +5,7 @@ from PIL import Image, WebPImagePlugin
 from condetr.images.containers.exif import orientation_of
 from condetr.images.containers.header import MOST_FRAMES, MOST_XMP, Header, Parts, damaged, exactly, length_of
 from condetr.images.containers.pieces import Pieces
-from condetr.images.sources import Stream
+from condetr.images.decoding.sources import Stream
 
 
 def read_webp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - as the others

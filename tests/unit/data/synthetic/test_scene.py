@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from condetr.core.errors import DataError
-from condetr.data.parts import parts_of
 from condetr.data.synthetic.dataset import Moment, SyntheticScenes, size_of
 from condetr.data.synthetic.scene import MOST_THINGS, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
+from condetr.data.train_val import parts_of
 from condetr.images.preprocessing import Preprocessing
-from condetr.training.pictures import Pictures
-from condetr.training.sampling import Draw
+from condetr.training.input.dataset import Pictures
+from condetr.training.input.sampling import Draw
 
 GRAY = np.full(3, 128, np.float32)
 

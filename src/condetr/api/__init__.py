@@ -1,0 +1,1 @@
+"""What a person holds: `condetr.load` and the objects that it returns."""

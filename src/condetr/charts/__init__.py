@@ -1,0 +1,1 @@
+"""Axes, bars, tables and sheets of tiles, painted with Pillow."""

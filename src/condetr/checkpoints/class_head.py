@@ -1,0 +1,58 @@
+"""A class head for other classes, which keeps what it knows about those it has met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from condetr.checkpoints.empty_network import assembled, skeleton_of
+from condetr.checkpoints.tensors import listed
+from condetr.core.errors import CheckpointError
+from condetr.model.config import DetectorConfig
+from condetr.model.detector import ConditionalDetr
+from condetr.model.heads import DetectionHead
+
+ROWS = ("head.classes.weight", "head.classes.bias")
+
+
+def with_classes(
+    config: DetectorConfig,
+    tensors: Mapping[str, Tensor],
+    labels: Mapping[int, str],
+    classes: Sequence[str],
+    notes: list[str],
+) -> tuple[DetectorConfig, dict[str, Tensor]]:
+    """Exchange the rows of the class head: copied by name where the name was known, new elsewhere.
+
+    Raises:
+        CheckpointError: ``classes`` is empty or names a class twice.
+    """
+    if isinstance(classes, str) or not classes or len(set(classes)) != len(classes):
+        raise CheckpointError(f"is {classes!r}, expected class names, each once", item="classes")
+    config = replace(config, num_labels=len(classes))
+    numbers = {name: number for number, name in labels.items()}
+    known = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
+    fresh = {f"head.{name}": tensor for name, tensor in DetectionHead(config).state_dict().items()}
+    rows = {name: fresh[name] for name in ROWS}
+    for name in ROWS:
+        if name in tensors:
+            rows[name][list(known)] = tensors[name][list(known.values())].to(rows[name].dtype)
+    copied = [classes[row] for row in known] if ROWS[0] in tensors else []
+    new = [name for name in classes if name not in copied]
+    notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialised {listed(new) or 'none'}")
+    return config, {**tensors, **rows}
+
+
+def with_new_classes(
+    detector: ConditionalDetr, labels: Mapping[int, str], classes: Sequence[str]
+) -> tuple[ConditionalDetr, tuple[str, ...]]:
+    """A copy with another class head, and what was done; the detector itself stays as it is.
+
+    Raises:
+        CheckpointError: ``classes`` is empty or names a class twice.
+    """
+    notes: list[str] = []
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in detector.state_dict().items()}
+    config, tensors = with_classes(detector.config, tensors, labels, classes, notes)
+    return assembled(skeleton_of(config, type(detector)), tensors, torch.float32), tuple(notes)

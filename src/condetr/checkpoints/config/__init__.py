@@ -1,0 +1,1 @@
+"""config.json and the network that it describes."""

@@ -1,0 +1,127 @@
+"""Writing the backbone into a config.json, in words that transformers 4 and 5 understand wherever they have some."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from condetr.checkpoints.config.backbone_reading import DC5_STRIDE, OURS, Backbone
+from condetr.checkpoints.keys import Layout
+from condetr.model.config import TimmDescription
+from condetr.model.resnet_names import RESNETS
+
+ALL_STAGES = (1, 2, 3, 4)
+
+
+def backbone_fields(backbone: Backbone, *, as_resnet: bool = False) -> dict[str, Any]:
+    """The fields of a config.json that describe a backbone.
+
+    Both versions of transformers read the flat names of timm, and their own ResNet; only version 5 reads timm's
+    networks with other strides or stages, and a stride in the first convolution of bottlenecks. What neither can
+    say is written in our own words, which both refuse.
+
+    Args:
+        backbone: what to describe.
+        as_resnet: prefer transformers' own ResNet to the name of timm where both fit.
+    """
+    resnet = _resnet_words(backbone)
+    if resnet and as_resnet:
+        return _nested(backbone, resnet)
+    return _flat(backbone) or _nested(backbone, resnet or _timm_words(backbone) or _own_words(backbone))
+
+
+def why_not_transformers(backbone: Backbone) -> str | None:
+    """What keeps both versions of transformers from building this backbone; None where one of them can."""
+    if backbone_fields(backbone)["use_timm_backbone"] or _timm_words(backbone) or _resnet_words(backbone):
+        return None
+    if isinstance(backbone, TimmDescription):
+        return f"there {backbone.name} loses the activations of its norms"
+    lacks = {
+        f"output stride {backbone.output_stride}": backbone.output_stride is not None,
+        "deep stem": len(backbone.stem_widths) > 1,
+        "average shortcuts": backbone.shortcut == "average",
+        "inner widths": backbone.inner_widths is not None,
+    }
+    return f"its ResNets of any width have no {', no '.join(name for name, there in lacks.items() if there)}"
+
+
+def layout_of(fields: dict[str, Any]) -> Layout:
+    """How the backbone's tensors are named beside these fields."""
+    nested = fields["backbone_config"]
+    return "resnet" if nested is not None and nested["model_type"] == "resnet" else "timm"
+
+
+def _flat(backbone: Backbone) -> dict[str, Any] | None:
+    name = _timm_name(backbone)
+    if name is None or backbone.output_stride not in (None, DC5_STRIDE):
+        return None
+    if isinstance(backbone, TimmDescription) and backbone.out_indices != ALL_STAGES:
+        return None
+    return {
+        "use_timm_backbone": True,
+        "backbone": name,
+        "backbone_config": None,
+        "use_pretrained_backbone": False,
+        "dilation": backbone.output_stride == DC5_STRIDE,
+        "num_channels": backbone.colours,
+    }
+
+
+def _nested(backbone: Backbone, words: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "use_timm_backbone": False,
+        "backbone": None,
+        "backbone_config": words,
+        "use_pretrained_backbone": False,
+        "dilation": False,
+        "num_channels": backbone.colours,
+    }
+
+
+def _timm_name(backbone: Backbone) -> str | None:
+    if isinstance(backbone, TimmDescription):
+        return None if backbone.norm_activations else backbone.name
+    plain = replace(backbone, output_stride=None, colours=3)
+    return next((name for name, description in RESNETS.items() if description == plain), None)
+
+
+def _timm_words(backbone: Backbone) -> dict[str, Any] | None:
+    name = _timm_name(backbone)
+    if name is None:
+        return None
+    indices = backbone.out_indices if isinstance(backbone, TimmDescription) else ALL_STAGES
+    return {
+        "model_type": "timm_backbone",
+        "backbone": name,
+        "num_channels": backbone.colours,
+        "features_only": True,
+        "use_pretrained_backbone": False,
+        "out_indices": list(indices),
+        "output_stride": backbone.output_stride,
+    }
+
+
+def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
+    if isinstance(backbone, TimmDescription):
+        return None
+    if len(backbone.stem_widths) > 1 or backbone.shortcut != "convolution":
+        return None
+    if backbone.inner_widths is not None or backbone.output_stride is not None:
+        return None
+    return {
+        "model_type": "resnet",
+        "num_channels": backbone.colours,
+        "embedding_size": backbone.stem_widths[0],
+        "hidden_sizes": list(backbone.widths),
+        "depths": list(backbone.depths),
+        "layer_type": backbone.block,
+        "hidden_act": backbone.activation,
+        "downsample_in_first_stage": backbone.first_stage_stride == 2,
+        "downsample_in_bottleneck": backbone.stride_in == "1x1",
+        "out_features": [
+            f"stage{number}" for number in range(1, len(backbone.depths) + 1)
+        ],  # masks need the finer ones
+    }
+
+
+def _own_words(backbone: Backbone) -> dict[str, Any]:
+    kind = next(kind for kind, cls in OURS.items() if isinstance(backbone, cls))
+    return {"model_type": kind, **asdict(backbone)}

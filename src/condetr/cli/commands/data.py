@@ -1,0 +1,263 @@
+"""``condetr data``: look at labelled pictures, check, convert and divide them, make some to try."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from condetr.cli.output.outcome import ALL_FAILED
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter, one_line
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import check_at_least
+from condetr.core.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from condetr.data.checks.data_report import Report
+    from condetr.data.checks.statistics import Statistics
+    from condetr.data.records import Dataset
+
+_Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
+_Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
+_Format = Literal["coco", "coco-panoptic", "yolo", "voc"]
+_Task = Literal["detect", "instance", "panoptic"]
+_TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's PNGs)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
+    queries: Annotated[int, "of the model to be trained; more objects in a picture are told"] = 300
+    tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatsSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
+    output: Annotated[Path | None, "a picture file for charts"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings(CommonSettings):
+    to: Annotated[_Format, "format to write"] = "coco"
+    task: Annotated[_Task, _TASK] = "detect"
+    masks: Annotated[bool, "keep segmentations; objects without one are left out"] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
+    split: Annotated[str | None, "which one, where there are several; or all"] = None
+    count: Annotated[int, "of pictures, spread over the split"] = 16
+    columns: Annotated[int, "pictures in a row"] = 4
+    output: Annotated[Path, "picture file to write"] = Path("grid.jpg")
+
+    def __post_init__(self) -> None:
+        check_at_least(1, count=self.count, columns=self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings(CommonSettings):
+    task: Annotated[_Task, _TASK] = "detect"
+    split: Annotated[str | None, "which one to divide, where there are several; or all"] = None
+    shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
+    to: Annotated[_Format, "format to write"] = "coco"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(CommonSettings):
+    train: Annotated[int, "scenes to learn from"] = 3000
+    val: Annotated[int, "scenes in other handwriting, to measure"] = 500
+    test: Annotated[int, "scenes in a third handwriting"] = 0
+    side: Annotated[int, "pixels"] = 96
+    task: Annotated[_Task, "what to label: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
+
+    def __post_init__(self) -> None:
+        check_at_least(0, train=self.train, val=self.val, test=self.test)
+        check_at_least(48, side=self.side)
+
+
+def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
+    """Find every problem of a data set in one pass.
+
+    Exit status: 0 usable, however much was left out; 3 something must be mended first.
+    """
+    from condetr.cli.output.data_answer import check_data, check_text
+    from condetr.data.checks.check import look_at, read_leniently
+    from condetr.data.discovery.formats import layout_of
+    from condetr.data.discovery.split_names import without_unions
+
+    wanted = _wanted(settings.task)
+    layout = layout_of(data, panoptic=wanted["panoptic"])
+    splits, report = read_leniently(data, **wanted)
+    with progress("pictures", sum(map(len, splits.values())), reporter) as step:
+        look_at(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
+    unread = [name for name in without_unions(layout.names) if name not in splits]
+    text = check_text(layout.format, splits, unread, report, everything=reporter.verbosity > 0)
+    found = check_data(layout.format, splits, report)
+    reporter.result(text, found)
+    return 0 if found["usable"] else ALL_FAILED
+
+
+def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
+    """Count and measure pictures and objects; with --output, draw charts."""
+    from condetr.data.checks.data_charts import charts_of
+    from condetr.data.checks.statistics import statistics_of
+    from condetr.data.discovery.formats import read_splits
+
+    splits = read_splits(data, **_wanted(settings.task))
+    _tell(splits, reporter)
+    numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
+    if settings.output is not None:
+        _save(charts_of(splits), settings.output)
+    text = "\n\n".join(f"{split}\n{_table(one)}" for split, one in numbers.items())
+    reporter.result(text, {split: one.to_dict() for split, one in numbers.items()})
+
+
+def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: Reporter) -> None:
+    """Write a data set in another format."""
+    from condetr.data.discovery.formats import read_splits
+    from condetr.data.discovery.split_names import without_unions
+
+    wanted = _wanted(settings.task)
+    wanted["masks"] |= settings.masks or settings.to == "coco-panoptic"
+    splits = read_splits(data, **wanted)
+    written = without_unions(splits)
+    for union in sorted(splits.keys() - set(written)):
+        reporter.note(f"{union} is made of the other splits and is not written")
+    _tell(splits, reporter)
+    if settings.to != "voc" and not wanted["masks"]:
+        reporter.note("boxes are written; --masks also keeps segmentations, where there are any")
+    _write({name: splits[name] for name in written}, output, settings.to, reporter)
+
+
+def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
+    """Draw pictures with their boxes, and for other tasks masks, side by side."""
+    from condetr.data.checks.contact_sheet import evenly_spread, grid
+
+    wanted = _wanted(settings.task)
+    dataset = _one(data, settings.split, wanted)
+    _tell_report(dataset.report, reporter)
+    positions = evenly_spread(len(dataset), settings.count)
+    _save(grid(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
+    names = [dataset.name_of(dataset.examples[position]) for position in positions]
+    reporter.result(str(settings.output), {"output": str(settings.output), "pictures": names})
+
+
+def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
+    """Divide a data set into parts with the same mixture of classes."""
+    from condetr.data.stratified_split import divide
+
+    dataset = _one(data, settings.split, _wanted(settings.task))
+    parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
+    _tell_report(dataset.report, reporter)
+    _write(parts, output, settings.to, reporter)
+
+
+def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
+    """Make pictures of handwritten digits, labelled, to try everything with."""
+    from condetr.data.demo.scene_folder import write_scenes
+
+    with progress("scenes", settings.train + settings.val + settings.test, reporter) as step:
+        splits = write_scenes(
+            output,
+            train=settings.train,
+            val=settings.val,
+            test=settings.test,
+            seed=settings.seed or 0,
+            side=settings.side,
+            task=settings.task,
+            step=step,
+        )
+    reporter.result(*_made(splits, output))
+
+
+def _write(splits: "Mapping[str, Dataset]", output: Path, to: _Format, reporter: Reporter) -> None:
+    from condetr.data.convert import convert, remarks
+
+    report = convert(splits, output, to)
+    _tell_report(report, reporter)
+    for remark in remarks(splits, to):
+        reporter.note(remark)
+    text, found = _made(splits, output)
+    reporter.result(text, found | {"format": to, "problems": report.to_dict()})
+
+
+def _made(splits: "Mapping[str, Dataset]", output: Path) -> tuple[str, dict[str, Any]]:
+    from condetr.cli.output.data_answer import sizes, split_lines
+
+    return "\n".join((str(output), *split_lines(splits).values())), {"output": str(output), "splits": sizes(splits)}
+
+
+def _one(data: Path, split: str | None, wanted: dict[str, bool]) -> "Dataset":
+    """A split, or all of them in one."""
+    from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
+    from condetr.data.merged import merged
+
+    layout = layout_of(data, panoptic=wanted["panoptic"])
+    if split is None and len(layout.names) > 1:
+        reason = f"which split is meant? there are {', '.join(layout.names)}"
+        raise DataError(reason, source=data, item="split", hint="--split names one, or all for all of them")
+    if split == "all" and "all" not in layout.splits:
+        return merged(read_splits(data, **wanted))
+    return read_dataset(data, split, **wanted)
+
+
+def _wanted(task: _Task) -> dict[str, bool]:
+    """What a task needs of a data set."""
+    return {"masks": task != "detect", "panoptic": task == "panoptic"}
+
+
+def _shares(words: tuple[str, ...]) -> dict[str, float]:
+    try:
+        pairs = [(name.strip(), float(share)) for name, share in (word.split("=") for word in words)]
+    except ValueError:
+        pairs = []
+    if not pairs or not all(0 < share < math.inf for _, share in pairs) or len(dict(pairs)) < len(pairs):
+        reason = f"is {','.join(words)!r}, expected different names with positive shares such as train=0.8,val=0.2"
+        raise SettingsError(reason, item="shares")
+    return dict(pairs)
+
+
+def _tell(splits: "Mapping[str, Dataset]", reporter: Reporter) -> None:
+    """What was left out or changed, on the way to the result: a warning for each kind, and examples for who asks."""
+    from condetr.data.discovery.split_names import without_unions
+
+    names = without_unions(splits)
+    for name in names:
+        _tell_report(splits[name].report, reporter, f"{name}: " if len(names) > 1 else "")
+
+
+def _tell_report(report: "Report", reporter: Reporter, where: str = "") -> None:
+    from condetr.cli.output.data_answer import EXAMPLES
+
+    for line in report.lines(EXAMPLES if reporter.verbosity > 0 else 0):
+        if line.startswith(" "):
+            reporter.detail(line)
+        else:
+            reporter.warn(f"{where}{line}")
+
+
+def _table(numbers: "Statistics") -> str:
+    counts, percentiles = [], [f"  {'percentiles':20}" + "".join(f"{one:>9}" for one in (0, 10, 50, 90, 100))]
+    for name, value in numbers.to_dict().items():
+        said = name.replace("_", " ")
+        if isinstance(value, dict):
+            counts += [f"  {said}", *(f"    {one_line(key):18}{count:9}" for key, count in value.items())]
+        elif isinstance(value, tuple):
+            percentiles.append(f"  {said:20}" + "".join(f"{number:9.4g}" for number in value))
+        else:
+            counts.append(f"  {said:20}{value:9}")
+    return "\n".join(counts + percentiles)
+
+
+def _save(picture: "Image.Image", path: Path) -> None:
+    from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as
+
+    save_as(path, {ending: partial(picture_bytes, picture, ending) for ending in PICTURE_FORMATS})

@@ -1,0 +1,102 @@
+"""``condetr demo``: a web page to try a model on."""
+
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from condetr.cli.model_loading import found_at_any_score, loaded
+from condetr.cli.output.reporting import Reporter
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
+from condetr.core.errors import MissingExtraError, SettingsError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_SCENES = 4
+_PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of a picture; as condetr serve has them
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(CommonSettings):
+    model: Annotated[
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[Backend | None, BACKEND] = None
+    threshold: Annotated[float, "where the slider stands at first"] = 0.5
+    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
+    top_k: Annotated[int, "the most detections of a picture"] = 100
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    port: Annotated[int, "port to listen on; 0 takes a free one"] = 7860
+    open: Annotated[bool, "open it in a browser"] = False
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
+        if not 0 <= self.threshold <= 1:
+            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        if not 0 <= self.port < 2**16:
+            raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
+
+
+def demo(settings: DemoSettings, reporter: Reporter) -> None:
+    """Show a model on a web page of this machine, until Ctrl-C: drop a picture, slide the threshold, click a box."""
+    from condetr.serving.process.process_exit import end_now
+
+    try:
+        from condetr.serving.page.page_server import serve_page
+        from condetr.serving.process.library_versions import check_pillow
+        from condetr.serving.process.sockets import bound
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "demo", "condetr demo") from None
+    check_pillow()
+    reference = model_or_bundled(settings.model, reporter)
+    with bound("127.0.0.1", settings.port) as listening:
+        model = loaded(
+            reference,
+            reporter,
+            revision=settings.revision,
+            device=settings.device,
+            image_size=settings.image_size,
+            backend=settings.backend,
+        )
+        task = found_at_any_score(model)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        def ready() -> None:
+            reporter.note(f"condetr: the page is at {address}")
+            if settings.open:
+                webbrowser.open(address)
+
+        def explain(picture: "Image", place: int) -> "Image":
+            said = model.explain(picture, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
+            return said.figure()
+
+        stuck = serve_page(
+            model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes, task=task),
+            listening,
+            title=Path(reference).name,
+            scenes=_scenes,
+            threshold=settings.threshold,
+            pixels=_PIXELS if task == "detect" else _MASK_PIXELS,
+            explain=explain if model.backend == "torch" else None,  # a graph keeps its weights to itself
+            on_ready=ready,
+        )
+    if stuck:
+        end_now(0)
+
+
+def _scenes(folder: Path) -> Sequence[str]:
+    """Pictures of handwritten digits, which the bundled model finds."""
+    from condetr.data.demo.scenes import scene
+
+    paths = [folder / f"scene-{index}.png" for index in range(_SCENES)]
+    for index, path in enumerate(paths):
+        scene(index, split="val").picture.save(path)
+    return [str(path) for path in paths]

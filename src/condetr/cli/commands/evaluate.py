@@ -1,0 +1,209 @@
+"""``condetr evaluate``: how good a model is, or a file of predictions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from condetr.cli.model_loading import loaded
+from condetr.cli.output.evaluate_answer import text_of
+from condetr.cli.output.outcome import PARTIAL
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter, jsonable, say
+from condetr.cli.settings.class_map import ClassMap, class_map_of
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import (
+    BACKEND,
+    COMPILE,
+    PRECISION,
+    TASK,
+    TILE,
+    Backend,
+    Precision,
+    Task,
+    check_at_least,
+    model_or_bundled,
+    tile_of,
+)
+from condetr.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from condetr.api.detector import Detector
+    from condetr.data.records import Dataset
+    from condetr.evaluation.distributed import Share
+    from condetr.evaluation.report import Report
+
+_DEFAULT_OUTPUT = Path("runs/evaluate")
+_Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
+_METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, speed; else all but speed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(CommonSettings):
+    model: Annotated[
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[Backend | None, BACKEND] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
+    predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
+    split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
+    task: Annotated[Task | None, TASK] = None
+    metrics: Annotated[tuple[_Metric, ...] | None, _METRICS] = None
+    min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
+    threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
+    map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
+    top_k: Annotated[int, "the most detections of a picture; COCO counts 100"] = 100
+    batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    tile: Annotated[str | None, TILE] = None
+    output: Annotated[Path | None, "new folder for the report; else runs/evaluate, or with --json none"] = None
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k, batch=self.batch)
+        tile_of(self.tile)
+        for name in ("min_ap", "threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
+        if self.predictions is not None:
+            for name in ("model", "revision", "backend", "map", "image_size"):
+                if getattr(self, name) is not None:
+                    raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
+            if self.compile or self.precision != "fp32":
+                name = "compile" if self.compile else "precision"
+                raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
+            if "speed" in (self.metrics or ()):
+                raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
+            if self.task == "panoptic":
+                raise SettingsError("a file of predictions holds boxes (detect) or masks (instance)", item="task")
+
+
+_Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
+
+
+def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int:
+    """Measure a model, or a file of predictions, on labelled pictures.
+
+    The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
+    Exit status: 0 all done, 3 nothing to measure, 4 some pictures could not be read, 8 AP is below --min-ap.
+    """
+    class_map = None if settings.map is None else class_map_of(settings.map)
+
+    from condetr.evaluation.distributed import launched
+    from condetr.evaluation.evaluate import held_out
+
+    with launched() as share:
+        if not share.is_first:
+            reporter.verbosity = -1
+        model = _loaded(settings, reporter)
+        task = settings.task or ("detect" if model is None else model.task)
+        dataset = held_out(data, settings.split, task=task)
+        for line in dataset.report.summary().splitlines():
+            reporter.note(f"condetr: {line}")
+        if settings.split is None and dataset.split != "val":
+            learned = "" if dataset.split == "test" else ", which the model may have learned from"
+            reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
+        wanted = share.is_first and (settings.output is not None or not reporter.as_json)
+        with _claimed(settings, wanted=wanted) as output:
+            if model is None:
+                about: dict[str, Any] = {"predictions": settings.predictions}
+                report = _scored(dataset, settings)
+            else:
+                report = _measured(model, dataset, settings, class_map, share, reporter)
+                where = model.checkpoint.provenance
+                about = {"model": {"path": str(where.path), "revision": where.revision}}
+            return _told(report, about, output, settings, reporter) if share.is_first else 0
+
+
+def _told(
+    report: "Report", about: dict[str, Any], output: Path | None, settings: EvaluateSettings, reporter: Reporter
+) -> int:
+    for note in report.notes:
+        reporter.note(f"condetr: {note}")
+    for failure in report.failures:
+        say(f"condetr: failed: {failure.error}")
+    if output is not None:
+        report.save(output)
+    where = None if output is None else str(output)
+    text = text_of(report) + ("" if where is None else f"\n\nreport in {where}")
+    reporter.result(text, jsonable(about | report.to_dict() | {"output": where}))
+    if settings.min_ap is not None:
+        report.require(settings.min_ap)
+    return PARTIAL if report.failures else 0
+
+
+def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None":
+    """What is to be measured, unless it is a file of predictions."""
+    if settings.predictions is not None:
+        return None
+    return loaded(
+        model_or_bundled(settings.model, reporter),
+        reporter,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=settings.image_size,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
+    )
+
+
+def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":
+    from condetr.evaluation.evaluate import evaluate_predictions
+    from condetr.evaluation.report import USUAL
+
+    assert settings.predictions is not None
+    return evaluate_predictions(
+        settings.predictions,
+        dataset,
+        metrics=settings.metrics or USUAL,
+        threshold=settings.threshold,
+        masks=settings.task == "instance",
+    )
+
+
+def _measured(
+    model: "Detector",
+    dataset: "Dataset",
+    settings: EvaluateSettings,
+    class_map: ClassMap | None,
+    share: "Share",
+    reporter: Reporter,
+) -> "Report":
+    with progress("pictures", len(share.positions(len(dataset))), reporter) as step:
+        return model.evaluate(
+            dataset,
+            batch=settings.batch,
+            top_k=settings.top_k,
+            tile=tile_of(settings.tile),
+            metrics=settings.metrics,
+            threshold=settings.threshold,
+            class_map=class_map,
+            task=settings.task,
+            share=share,
+            on_picture=step,
+        )
+
+
+@contextmanager
+def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | None]:
+    """The folder for the report, ready before anything costly begins; gone again if nothing comes to be written.
+
+    Raises:
+        UsageError: it is not new, or cannot be written.
+    """
+    if not wanted:
+        yield None
+        return
+    from condetr.prediction.results_folder import new_folder, next_free
+
+    folder = settings.output or next_free(_DEFAULT_OUTPUT)
+    with new_folder(folder):
+        yield folder

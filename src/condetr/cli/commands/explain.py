@@ -1,0 +1,133 @@
+"""``condetr explain``: what a detection is made of, as figures and arrays."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from condetr.cli.model_loading import loaded
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter, jsonable
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import check_at_least, is_count, model_for, size_of_text
+from condetr.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from condetr.explain.explained_image import Sight
+    from condetr.explain.explanation import Explanation
+
+_DEFAULT_OUTPUT = Path("runs/explain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(CommonSettings):
+    model: Annotated[
+        str | None,
+        "hub id, model folder, run folder or weights file; needed but for pictures of condetr data demo",
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    detection: Annotated[str, "which one: its number from 0, best, or all"] = "best"
+    threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
+    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
+    top_k: Annotated[int, "the most detections of the picture"] = 100
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    pixel: Annotated[str | None, "place X,Y that the encoder is asked about; else the middle of the box"] = None
+    output: Annotated[Path | None, "folder for figures and arrays; else runs/explain"] = None
+    overwrite: Annotated[bool, "write over the files of an earlier explanation in the output folder"] = False
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
+        if self.pixel is not None:
+            _point_of(self.pixel)
+        if not 0 <= self.threshold <= 1:
+            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        if self.detection not in ("best", "all") and not is_count(self.detection):
+            raise SettingsError(f"is {self.detection!r}, expected a number from 0, best or all", item="detection")
+
+
+_Image = Annotated[str, typer.Argument(help="One picture.", metavar="IMAGE", show_default=False)]
+
+
+def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> None:
+    """Show what each attention head looked at for a detection.
+
+    Writes bands.png (content, spatial and combined attention of the last decoder layer), layers.png (all decoder
+    layers), encoder.png (where one place of the picture looked), explanation.npz (all maps) and explanation.json;
+    with --detection all, overview.png and a folder for each detection.
+    """
+    from condetr.prediction.results_folder import new_folder, next_free
+    from condetr.prediction.sources import pictures_in
+
+    reference = model_for(settings.model, [] if settings.model else list(pictures_in(image)), reporter)
+    output = settings.output or next_free(_DEFAULT_OUTPUT)
+    with new_folder(output, may_be_used=settings.overwrite, hint="give another --output, or --overwrite it"):
+        model = loaded(
+            reference,
+            reporter,
+            revision=settings.revision,
+            device=settings.device,
+            image_size=settings.image_size,
+        )
+        explained = model.explain(
+            image,
+            detection=settings.detection,
+            threshold=settings.threshold,
+            top_k=settings.top_k,
+            classes=settings.classes,
+            pixel=None if settings.pixel is None else _point_of(settings.pixel),
+        )
+        if settings.detection == "all":
+            _answer_all(explained, output, reporter)
+        else:
+            _write(output, explained)
+            answer = {"output": str(output), "explanation": explained.to_dict(maps=False)}
+            reporter.result(f"{_line(explained)}; figures in {output}", jsonable(answer))
+
+
+def _answer_all(sight: "Sight", output: Path, reporter: Reporter) -> None:
+    from condetr.files.atomic_write import write_files
+
+    write_files(output, {"overview.png": partial(_fill, sight.overview_png)})
+    explanations, lines = [], []
+    with progress("detections", len(sight), reporter) as step:
+        for one in sight:
+            _write(output / f"detection-{one.number}", one)
+            explanations.append(one.to_dict(maps=False))
+            lines.append(_line(one))
+            step()
+    text = "\n".join([*lines, f"{len(sight)} detections; figures in {output}"])
+    reporter.result(text, jsonable({"output": str(output), "explanations": explanations}))
+
+
+def _write(folder: Path, one: "Explanation") -> None:
+    from condetr.files.atomic_write import write_files
+
+    writers = {name: partial(_fill, content) for name, content in one.contents().items()}
+    write_files(folder, writers)
+
+
+def _fill(content: Any, path: Path) -> None:
+    path.write_bytes(content())
+
+
+def _line(one: "Explanation") -> str:
+    x, y = one.reference_point
+    heads = ", ".join(
+        f"{number + 1} {head['region']}" for number, head in enumerate(one.to_dict(maps=False)["layers"][-1]["heads"])
+    )
+    name = " ".join(one.detection.name.split())
+    return f"{one.number}: {name}, score {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
+
+
+def _point_of(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"is {text!r}, expected pixels X,Y such as 320,240", item="pixel") from None
+    return x, y

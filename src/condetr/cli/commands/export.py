@@ -1,0 +1,131 @@
+"""``condetr export``: a model as a graph for other programs, compared with the model first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import condetr
+from condetr.cli.output.reporting import Reporter
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import check_at_least, model_or_bundled, size_of_text
+from condetr.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from condetr.workflows.export import Exported
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(CommonSettings):
+    model: Annotated[
+        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    format: Annotated[Literal["onnx", "openvino", "torch-export"], "what to write"] = "onnx"
+    precision: Annotated[Literal["fp32", "fp16", "int8"], "of weights and arithmetic; int8 is for openvino"] = "fp32"
+    dynamic: Annotated[bool, "any batch and picture size; else one picture of one size"] = True
+    image_size: Annotated[str | None, "HEIGHTxWIDTH of the only picture, with --no-dynamic"] = None
+    post_processing: Annotated[int | None, "also put post-processing into the graph, for so many detections"] = None
+    masks: Annotated[bool, "also the mask head, as a graph of its own, where the model has one"] = True
+    verify: Annotated[bool, "compare with the model on pictures, and exit with status 8 where they differ"] = True
+    tolerance: Annotated[float | None, "the largest difference; else 1e-4, or 0.02 for fp16"] = None
+    pictures: Annotated[str | None, "folder or file of pictures to compare on, and to calibrate int8 with"] = None
+    data: Annotated[Path | None, "labelled pictures: int8 is calibrated on train, and its AP measured on val"] = None
+    split: Annotated[str | None, "part of the data to measure on; else val, test or the only one"] = None
+    calibrate: Annotated[int, "the most pictures that int8 is calibrated on"] = 200
+    output: Annotated[Path | None, "new folder; else runs/export"] = None
+
+    def __post_init__(self) -> None:
+        check_at_least(1, calibrate=self.calibrate)
+        if self.post_processing is not None:
+            check_at_least(1, post_processing=self.post_processing)
+        if self.image_size is not None and (
+            self.dynamic or isinstance(size_of_text(self.image_size, "image_size"), int)
+        ):
+            reason = f"is {self.image_size!r}, expected HEIGHTxWIDTH, together with --no-dynamic"
+            raise SettingsError(reason, item="image_size")
+        if self.precision == "int8" and self.format != "openvino":
+            raise SettingsError(f"int8 is made for openvino, not for {self.format}", item="precision")
+        if self.precision == "int8" and self.pictures is None and self.data is None:
+            hint = "give --pictures like those it will see, or --data with a train split"
+            raise SettingsError("int8 is calibrated on pictures", item="pictures", hint=hint)
+        if self.data is not None and self.precision != "int8":
+            raise SettingsError("is for int8, whose AP is measured", item="data", hint="give --pictures")
+
+
+def export(settings: ExportSettings, reporter: Reporter) -> None:
+    """Write a model as a graph for ONNX, OpenVINO or torch.export.
+
+    The folder holds the graph, labels and preprocessing, so that condetr predict, evaluate and benchmark take it as a
+    model. Exit status: 7 a library is not installed, 8 the graph does not answer as the model does.
+    """
+    reference = model_or_bundled(settings.model, reporter)
+
+    from condetr.export.graph_formats import check_possible
+
+    check_possible(settings.format, settings.precision)
+    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
+    model = condetr.load(reference, revision=settings.revision, device=settings.device)
+    reporter.detail(f"condetr: exporting {reference} as {settings.format}")
+    done = model.export(
+        settings.format,
+        output=settings.output,
+        precision=settings.precision,
+        dynamic=settings.dynamic,
+        image_size=size,
+        post_processing=settings.post_processing,
+        masks=settings.masks,
+        verify=settings.verify,
+        tolerance=settings.tolerance,
+        pictures=settings.pictures,
+        data=settings.data,
+        split=settings.split,
+        calibrate=settings.calibrate,
+    )
+    reporter.result("\n".join(_lines(done)), {"output": str(done.folder)} | done.record)
+
+
+def _lines(done: "Exported") -> list[str]:
+    record = done.record
+    shapes = {side: ", ".join(map(_shape, record[side].items())) for side in ("inputs", "outputs")}
+    size = sum(record["files"].values()) / 1e6
+    return [
+        f"{done.folder}: {record['format']} in {record['precision']}, {size:.1f} MB",
+        f"takes    {shapes['inputs']}",
+        f"gives    {shapes['outputs']}",
+        *_masks(record),
+        *_agreement(record),
+    ]
+
+
+def _masks(record: dict[str, Any]) -> list[str]:
+    if (graph := record["masks"]) is None:
+        return []
+    masks, chosen = graph["outputs"]["masks"], graph["inputs"]["chosen"]
+    return [f"and      {_shape(('masks', masks))} of {_shape(('chosen', chosen))} embeddings, by a second graph"]
+
+
+def _shape(named: tuple[str, dict[str, Any]]) -> str:
+    name, value = named
+    return f"{name} [{', '.join(map(str, value['shape']))}]"
+
+
+def _agreement(record: dict[str, Any]) -> list[str]:
+    if (verified := record["verification"]) is not None:
+        cases = ", ".join(
+            f"{one['batch']}x{one['size'][0]}x{one['size'][1]}{' padded' if one['padded'] else ''}"
+            for one in verified["cases"]
+        )
+        compared = ("logits", "boxes", "scores", *(("masks",) if record["masks"] is not None else ()))
+        of = ", ".join(name for name in verified["bounded"] if name in compared)
+        return [f"verified largest difference {verified['difference']:.1e} of {of} on {cases}"]
+    accuracy = record["accuracy"]
+    if accuracy is None:
+        return ["verified not at all: --no-verify"]
+    if (lost := accuracy.get("ap")) is not None:
+        kinds = {"AP": lost} | ({} if lost["masks"] is None else {"mask AP": lost["masks"]})
+        pairs = {name: (100 * one["graph"], 100 * one["model"]) for name, one in kinds.items()}
+        said = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
+        return [f"accuracy {said}; on {lost['pictures']} pictures"]
+    again = accuracy["found_again"]
+    counts = f"{again['again']} of {again['detections']} detections found again, {again['more']} more"
+    return [f"accuracy {counts}, on {again['pictures']} pictures that it was not calibrated on"]

@@ -1,0 +1,291 @@
+"""``condetr predict``: pictures in; boxes, masks, pictures and tables out."""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+import condetr
+from condetr.cli.commands.predict_video import Videos
+from condetr.cli.interruption import finishing_first
+from condetr.cli.model_loading import loaded
+from condetr.cli.output.predict_answer import Answer
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter, jsonable
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import (
+    BACKEND,
+    COMPILE,
+    PRECISION,
+    TASK,
+    TILE,
+    Backend,
+    Precision,
+    Task,
+    check_at_least,
+    model_for,
+    size_of_text,
+    tile_of,
+)
+from condetr.core.errors import SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from condetr.api.detector import Detector
+    from condetr.prediction.results_writing import ResultWriter
+    from condetr.prediction.sources import PictureSource
+
+_DEFAULT_OUTPUT = Path("runs/predict")
+_FORMATS = (
+    "what to write, of images, video, json, jsonl, coco, coco-panoptic, yolo, csv; "
+    "else images,jsonl, of a video video,jsonl"
+)
+
+Format: TypeAlias = Literal["images", "video", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
+_DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
+_DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings(CommonSettings):
+    model: Annotated[
+        str | None,
+        "hub id, model, run or exported folder, weights file; needed but for pictures of condetr data demo",
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    task: Annotated[Task | None, TASK] = None
+    backend: Annotated[Backend | None, BACKEND] = None
+    precision: Annotated[Precision, PRECISION] = "fp32"
+    compile: Annotated[bool, COMPILE] = False
+    threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
+    mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
+    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
+    top_k: Annotated[int, "the most detections of a picture"] = 100
+    batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    track: Annotated[bool, "give objects of a video numbers that they keep from frame to frame"] = False
+    save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
+    output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
+        None
+    )
+    tile: Annotated[str | None, TILE] = None
+    overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
+    resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k, batch=self.batch)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
+        tile_of(self.tile)
+        for name in ("threshold", "mask_threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
+        if self.overwrite and self.resume:
+            raise SettingsError("cannot be combined with resume", item="overwrite")
+        if self.resume and self.output is None:
+            raise SettingsError("needs the folder to go on with", item="resume", hint="give --output")
+
+
+_Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders, patterns, or lists (.txt, .csv) of pictures; videos, or numbers of cameras.",
+        metavar="SOURCE...",
+        show_default=False,
+    ),
+]
+
+
+def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
+    """Detect objects in pictures, videos and what cameras see.
+
+    Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
+    Exit status: 0 all done, 3 every picture failed, 4 some failed.
+    """
+    output = _output_of(settings, reporter)
+    videos = _videos_of(sources, settings)
+    pictures = [] if videos else _pictures_of(sources, output, reporter)
+    reference = model_for(settings.model, pictures, reporter)
+    with _claimed(output, settings, sources, pictures, reporter) as output:
+        model = _loaded(reference, settings, reporter)
+        return _predicted(model, videos, pictures, output, settings, reporter)
+
+
+def _predicted(
+    model: "Detector",
+    videos: Videos,
+    pictures: "list[PictureSource]",
+    output: Path | None,
+    settings: PredictSettings,
+    reporter: Reporter,
+) -> int:
+    answer = Answer(reporter, model, output)
+    formats = settings.save or (_DEFAULT_OF_VIDEOS if videos else _DEFAULT_FORMATS)
+    with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
+        waiting = [picture for picture in pictures if writer is None or not writer.is_done(picture)]
+        answer.begin(done_before=len(pictures) - len(waiting))
+        if videos:
+            painted = output if "video" in formats else None
+            work = videos.results(model, painted, track=settings.track, **_options(settings))
+        else:
+            keep = writer is not None and "images" in formats
+            work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
+        total = videos.promised if videos else len(waiting)
+        with progress("frames" if videos else "pictures", total, reporter) as step, _closed(work):
+            for picture, result in work:
+                answer.add(result if writer is None else writer.add(picture, result))
+                step()
+                if interruption:
+                    break
+        if videos and writer is not None:
+            writer.note(videos=videos.counts)
+        answer.end(
+            interrupted=bool(interruption),
+            videos=videos.counts,
+            not_painted=videos.not_painted + (0 if writer is None else writer.counts["not_painted"]),
+        )
+        interruption.end()
+    return answer.exit_status
+
+
+def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
+    from condetr.prediction.results_folder import next_free
+
+    if settings.output is None and settings.save is None and reporter.as_json:
+        return None
+    return settings.output or next_free(_DEFAULT_OUTPUT)
+
+
+def _pictures_of(sources: list[str], output: Path | None, reporter: Reporter) -> "list[PictureSource]":
+    """Every picture once. What was pointed at and is not there ends the run before it begins."""
+    from condetr.prediction.sources import pictures_in
+
+    pictures: dict[str, PictureSource] = {}
+    repeated = 0
+    for picture in pictures_in(sources, apart_from=output):
+        if isinstance(picture.content, UsageError):
+            raise picture.content
+        repeated += picture.identity in pictures
+        pictures.setdefault(picture.identity, picture)
+    if repeated:
+        reporter.note(f"condetr: {repeated} of the pictures were given before; each is looked at once")
+    return list(pictures.values())
+
+
+@contextmanager
+def _claimed(
+    output: Path | None,
+    settings: PredictSettings,
+    sources: list[str],
+    pictures: "list[PictureSource]",
+    reporter: Reporter,
+) -> Iterator[Path | None]:
+    """The folder for the results, which no other run writes to meanwhile."""
+    from condetr.prediction.results_folder import check_apart, claim, next_free
+
+    if output is None:
+        yield None
+        return
+    folders = {os.path.dirname(picture.name) or "." for picture in pictures}  # noqa: PTH120  a Path would cost minutes
+    check_apart(output, [*sources, *sorted(folders)])
+    if_used: Literal["overwrite", "resume", "refuse"] = (
+        "overwrite" if settings.overwrite else "resume" if settings.resume else "refuse"
+    )
+    while True:
+        try:
+            claimed = claim(output, if_used)
+            break
+        except UsageError:
+            free = next_free(_DEFAULT_OUTPUT)
+            if settings.output is not None or free == output:
+                raise
+            output = free  # another run, begun at the same moment, took the first
+    with claimed:
+        if claimed.missing:
+            reporter.warn(claimed.missing)
+        yield output
+
+
+def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
+    from condetr.prediction.class_filter import class_ids
+
+    model = loaded(
+        reference,
+        reporter,
+        revision=settings.revision,
+        device=settings.device,
+        image_size=settings.image_size,
+        backend=settings.backend,
+        precision=settings.precision,
+        compile=settings.compile,
+    )
+    if settings.classes is not None:
+        class_ids(settings.classes, model.checkpoint.labels)  # refused before anything is written
+    task = settings.task or model.task
+    if "coco-panoptic" in (settings.save or ()) and task != "panoptic":
+        raise UsageError(f"coco-panoptic is of segments, and the task is {task}", item="save", hint="--task panoptic")
+    return model
+
+
+def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
+    videos = Videos(sources)
+    if videos and settings.resume:
+        raise SettingsError("cannot go on inside a video", item="resume", hint="--overwrite begins again")
+    if not videos and settings.track:
+        raise SettingsError("needs a video or a camera", item="track")
+    if not videos and "video" in (settings.save or ()):
+        raise SettingsError("video needs a video or a camera", item="save")
+    return videos
+
+
+@contextmanager
+def _closed(work: object) -> Iterator[None]:
+    """What is in hand is finished also where the work ends early."""
+    try:
+        yield
+    finally:
+        if isinstance(work, Generator):
+            work.close()
+
+
+@contextmanager
+def _writer_to(
+    output: Path | None, settings: PredictSettings, model: "Detector", formats: Sequence[Format]
+) -> "Iterator[ResultWriter | None]":
+    if output is None:
+        yield None
+        return
+    from condetr.prediction.results_writing import ResultWriter
+
+    finding = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "precision")
+    where = model.checkpoint.provenance
+    with ResultWriter(
+        output,
+        [one for one in formats if one != "video"],
+        run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
+        about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
+        afresh=settings.overwrite,
+        labels=model.names,
+        source_ids=model.checkpoint.source_ids,
+        stuff=model.checkpoint.stuff,
+    ) as writer:
+        yield writer
+
+
+def _options(settings: PredictSettings) -> dict[str, Any]:
+    return {
+        "threshold": settings.threshold,
+        "top_k": settings.top_k,
+        "batch": settings.batch,
+        "classes": settings.classes,
+        "task": settings.task,
+        "mask_threshold": settings.mask_threshold,
+        "tile": tile_of(settings.tile),
+        "on_error": "collect",
+    }

@@ -1,0 +1,166 @@
+"""``condetr serve``: a detector behind HTTP."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import condetr
+from condetr.cli.model_loading import found_at_any_score, loaded
+from condetr.cli.output.outcome import MODEL
+from condetr.cli.output.reporting import Reporter, json_text
+from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.shared import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
+from condetr.core.errors import MissingExtraError, SettingsError, StorageError
+from condetr.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from condetr.api.detector import Detector
+    from condetr.serving.protocol.service_info import Offer
+    from condetr.serving.server import Ended
+
+_ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
+_ORDERLY = 0.98  # of the time to drain, for all that the process does by itself
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings(CommonSettings):
+    model: Annotated[
+        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
+    ] = None
+    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    backend: Annotated[Backend | None, BACKEND] = None
+    threshold: Annotated[float, "leave out what scores at or below it, unless a caller says otherwise"] = 0.5
+    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
+    top_k: Annotated[int, "the most detections of a picture"] = 100
+    batch: Annotated[int, "the most pictures at once; does not change the results"] = 8
+    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
+        None
+    )
+    host: Annotated[str, "address to listen on; only this machine can reach the default"] = "127.0.0.1"
+    port: Annotated[int, "port to listen on; 0 takes a free one"] = 8000
+    allowed_host: Annotated[
+        tuple[str, ...] | None, "name that callers may ask for it by, besides localhost; * for any; again for more"
+    ] = None
+    token_file: Annotated[Path | None, "file with a token that callers must send; else CONDETR_TOKEN, or none"] = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        check_at_least(1, top_k=self.top_k, batch=self.batch)
+        if self.image_size is not None:
+            size_of_text(self.image_size, "image_size")
+        if not 0 <= self.threshold <= 1:
+            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        if not 0 <= self.port < 2**16:
+            raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
+
+
+def serve(settings: ServeSettings, reporter: Reporter) -> int:
+    """Serve a model over HTTP until SIGTERM or Ctrl-C; then finish what was accepted.
+
+    Exit status: 0 all accepted pictures were answered, 1 some were sent away because the time for that was over,
+    5 the model failed. The log has one line of JSON a request.
+    """
+    try:
+        from condetr.serving.process.library_versions import check_pillow
+        from condetr.serving.process.process_exit import last_moment
+        from condetr.serving.process.sockets import bound
+        from condetr.serving.process.watchdog import kept
+        from condetr.serving.server import serve
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "serve", "condetr serve") from None
+    check_pillow()
+    token = _token_of(settings)
+    reference = model_or_bundled(settings.model, reporter)
+    with bound(settings.host, settings.port) as listening:
+        _warn(settings, token, reporter)
+        model = loaded(
+            reference,
+            reporter,
+            revision=settings.revision,
+            device=settings.device,
+            image_size=settings.image_size,
+            backend=settings.backend,
+        )
+        host, port = listening.getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        reporter.note(f"condetr: listening on {address}")
+        predictor = model.predictor(
+            threshold=0,
+            top_k=settings.top_k,
+            batch=settings.batch,
+            classes=settings.classes,
+            task=found_at_any_score(model),
+        )
+
+        def on_state(state: str) -> None:
+            reporter.note(f"condetr: {state}")
+            if state in _ENDING:
+                end_within(_ORDERLY * settings.limits.drain_seconds, _ENDING[state])
+
+        with kept(settings.limits.drain_seconds) as wakeup, last_moment() as end_within:
+            ended = serve(
+                predictor,
+                listening,
+                _offer_of(model, reference, settings, token),
+                settings.limits,
+                batch=settings.batch,
+                allowed_hosts=_names_of(settings),
+                wakeup=wakeup,
+                log=lambda entry: reporter.note(json_text(entry)),
+                on_state=on_state,
+            )
+    return _status_of(ended)
+
+
+def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "Offer":
+    from condetr.serving.protocol.service_info import Offer
+
+    return Offer(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",
+        version=condetr.__version__,
+        backend=model.backend,
+        classes=tuple(name for name in model.names.values() if name != "N/A"),
+        threshold=settings.threshold,
+        token=token,
+        metrics=token is not None or settings.host in _LOOPBACK,
+    )
+
+
+def _names_of(settings: ServeSettings) -> tuple[str, ...]:
+    return (settings.host, *(settings.allowed_host or ()))
+
+
+def _token_of(settings: ServeSettings) -> str | None:
+    file = settings.token_file
+    if file is None:
+        return os.environ.get("CONDETR_TOKEN") or None
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
+        raise StorageError(f"cannot be read: {reason}", source=file, item="token_file") from None
+    if not token:
+        raise SettingsError("holds no token", source=file, item="token_file")
+    return token
+
+
+def _warn(settings: ServeSettings, token: str | None, reporter: Reporter) -> None:
+    if settings.host in _LOOPBACK:
+        return
+    reporter.warn(f"{settings.host} can be reached by other machines, and nothing is encrypted on the way")
+    if token is None:
+        reporter.warn("without a token everybody there may ask; /metrics is not shown (--token-file)")
+
+
+def _status_of(ended: "Ended") -> int:
+    """The exit status; where a thread is stuck, the process ends here, for Python would wait for what never comes."""
+    from condetr.serving.process.process_exit import end_now
+    from condetr.serving.server import End
+
+    status = {End.DRAINED: 0, End.CUT_SHORT: 1, End.BROKEN: MODEL}[ended.end]
+    if ended.stuck:
+        end_now(status)
+    return status

@@ -1,0 +1,77 @@
+"""``condetr train``: from labelled pictures to a detector."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from condetr.cli.output.reporting import Reporter, jsonable
+from condetr.cli.output.train_progress import listening
+from condetr.cli.settings.train_settings import TrainSettings
+from condetr.core.launcher import is_first_process
+
+if TYPE_CHECKING:
+    from condetr.training.train import Trained
+    from condetr.workflows.initial_model import Beginning
+
+_LEFT = ("curves.png", "samples", "metrics.csv")
+
+_Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
+
+
+def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
+    """Train a detector on labelled pictures; without --model a new Conditional DETR with a ResNet-50.
+
+    A network of another size is described in --config under network, or with --set network.d_model=64 and the like.
+    Ctrl-C saves first; --output RUN --resume goes on as RUN/config.yaml says. Under torchrun all processes train
+    together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed, 130 or 143 stopped and saved.
+    """
+    settings.check_resumed()
+
+    from condetr.workflows.training import run
+
+    is_first = is_first_process()
+    if not is_first:
+        reporter.verbosity = -1
+    for note in settings.notes():
+        reporter.note(f"condetr: {note}")
+    with listening(reporter) as say:
+        trained = run(
+            data,
+            settings.training(),
+            lambda classes: _beginning(classes, settings),
+            output=settings.output,
+            split=settings.split,
+            validation=settings.validation,
+            resume=settings.resume,
+            device=settings.device,
+            command=shlex.join(sys.argv),
+            say=say,
+        )
+    if is_first:
+        _tell(trained, reporter)
+    return 0
+
+
+def _beginning(classes: Sequence[str], settings: TrainSettings) -> "Beginning":
+    from condetr.workflows.initial_model import Beginning
+
+    if settings.model is None:
+        config = settings.network.config(len(classes))
+        return Beginning.afresh(config, task=settings.task, origin={"network": jsonable(asdict(settings.network))})
+    return Beginning.stored(settings.model, classes=classes, task=settings.task, revision=settings.revision)
+
+
+def _tell(trained: "Trained", reporter: Reporter) -> None:
+    from condetr.training.run.console import numbers_of
+
+    left = [trained.best, *(trained.folder / name for name in _LEFT if (trained.folder / name).exists())]
+    numbers = numbers_of(trained.metrics)
+    steps = f"{trained.progress.step} steps" + (f", {numbers}" if numbers else "")
+    text = "\n".join([f"trained: {steps}", *(str(path) for path in left)])
+    said = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
+    reporter.result(text, jsonable(said | {"progress": trained.progress.to_dict()}))

@@ -1,0 +1,95 @@
+"""What `condetr data` says of a data set: format, classes, splits, problems; text for people, JSON for programs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from condetr.cli.output.reporting import one_line
+from condetr.data.checks.data_report import SHOWN, Report
+from condetr.data.checks.problems import Outcome, Reason
+
+if TYPE_CHECKING:
+    from condetr.data.records import Dataset
+
+EXAMPLES = 3  # of each kind of problem, unless more is asked for
+_CLASSES = 12  # the most frequent, likewise
+_OF_SPLITS = (Reason.NOTHING_TO_LEARN, Reason.FRACTIONS)
+_FORMATS = {"coco": "COCO", "coco-panoptic": "COCO panoptic", "yolo": "YOLO", "voc": "Pascal VOC"}
+
+
+def check_text(
+    layout_format: str, splits: "Mapping[str, Dataset]", unread: list[str], report: Report, *, everything: bool
+) -> str:
+    """Format, classes, splits with what is in each, problems with examples, and what is to be done."""
+    refused = report.count_of(Outcome.REFUSED)
+    lines = [
+        f"format   {_FORMATS.get(layout_format, layout_format)}",
+        f"classes  {_classes_text(class_counts(splits), everything=everything)}",
+        *(f"{line}  {_verdict(_refused(name, splits[name], report))}" for name, line in split_lines(splits).items()),
+        *(f"{one_line(name):8} cannot be read" for name in unread),
+        *report.lines(SHOWN if everything else EXAMPLES, more="" if everything else "; -v shows more"),
+        f"{refused} problems must be mended before training" if refused else "usable",
+    ]
+    return "\n".join(lines)
+
+
+def check_data(layout_format: str, splits: "Mapping[str, Dataset]", report: Report) -> dict[str, Any]:
+    """The same for programs."""
+    each = {
+        name: size
+        | {"without_objects": empty_pictures(splits[name]), "usable": not _refused(name, splits[name], report)}
+        for name, size in sizes(splits).items()
+    }
+    return {
+        "format": layout_format,
+        "classes": class_counts(splits),
+        "splits": each,
+        "usable": not report.count_of(Outcome.REFUSED),
+        "problems": report.to_dict(),
+    }
+
+
+def class_counts(splits: "Mapping[str, Dataset]") -> dict[str, int]:
+    """Objects of each class by its name in all splits, those without objects, too; most frequent first."""
+    counts: Counter[str] = Counter()
+    for dataset in splits.values():
+        counts.update(dict.fromkeys(dataset.classes.names, 0))
+        counts.update(dataset.classes.names[one.label] for example in dataset for one in example.objects)
+    return dict(counts.most_common())
+
+
+def sizes(splits: "Mapping[str, Dataset]") -> dict[str, dict[str, int]]:
+    return {
+        name: {"pictures": len(dataset), "objects": sum(len(example.objects) for example in dataset)}
+        for name, dataset in splits.items()
+    }
+
+
+def split_lines(splits: "Mapping[str, Dataset]") -> dict[str, str]:
+    lines = {}
+    for name, size in sizes(splits).items():
+        empty = empty_pictures(splits[name])
+        without = f", {empty} pictures without" if empty else ""
+        lines[name] = f"{one_line(name):8} {size['pictures']:7} pictures {size['objects']:8} objects{without}"
+    return lines
+
+
+def empty_pictures(dataset: "Dataset") -> int:
+    return sum(not example.objects for example in dataset)
+
+
+def _classes_text(counts: Mapping[str, int], *, everything: bool) -> str:
+    shown = list(counts.items())[: None if everything else _CLASSES]
+    text = ", ".join(f"{one_line(name)} {count}" for name, count in shown)
+    more = len(counts) - len(shown)
+    return f"{len(counts)}: {text}" + (f", and {more} more (-v shows all)" if more else "")
+
+
+def _verdict(refused: int) -> str:
+    return f"{refused} problems to mend" if refused else "usable"
+
+
+def _refused(name: str, dataset: "Dataset", report: Report) -> int:
+    """Problems of a split that must be mended: those of its labels, and what is said of the split itself."""
+    whole = [one for one in report if one.reason in _OF_SPLITS and one.item == name]
+    return dataset.report.count_of(Outcome.REFUSED) + len(whole)

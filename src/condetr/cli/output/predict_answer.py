@@ -1,0 +1,77 @@
+"""What ``condetr predict`` answers: a summary for people, or one JSON document that grows with the pictures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from condetr.cli.output.outcome import ALL_FAILED, PARTIAL
+from condetr.cli.output.reporting import Reporter, json_text, say
+
+if TYPE_CHECKING:
+    from condetr.api.detector import Detector
+    from condetr.images.detections import Detections
+    from condetr.prediction.predictor import Failure
+
+
+class Answer:
+    def __init__(self, reporter: Reporter, model: "Detector", output: Path | None) -> None:
+        self._reporter = reporter
+        self._model, self._output = model, output
+        self._failures: list[dict[str, Any]] = []
+        self._not_painted = 0
+        self._counts = Counter(ok=0, failed=0, before=0)
+
+    def begin(self, *, done_before: int) -> None:
+        self._counts["before"] = done_before
+        if self._reporter.as_json:
+            where = self._model.checkpoint.provenance
+            output = None if self._output is None else str(self._output)
+            head = {"model": {"path": str(where.path), "revision": where.revision}, "output": output}
+            self._reporter.write(json_text(head)[:-1] + ', "results": [')
+
+    def add(self, result: "Detections | Failure") -> None:
+        from condetr.prediction.predictor import Failure
+
+        if isinstance(result, Failure):
+            self._counts["failed"] += 1
+            self._failures.append(result.to_dict())
+            say(f"condetr: failed: {result.error}")
+            return
+        if self._reporter.as_json:
+            self._reporter.write((",\n" if self._counts["ok"] else "\n") + json_text(result.to_dict()))
+        self._counts["ok"] += 1
+        counts = Counter(result.names)
+        found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+        self._reporter.detail(f"{result.source}: {found}")
+
+    def end(
+        self, *, interrupted: bool, videos: Mapping[str, Mapping[str, int]] | None = None, not_painted: int = 0
+    ) -> None:
+        """Sum up.
+
+        Args:
+            interrupted: whether it ended early.
+            videos: how many frames of each were read, decoded, predicted on, and failed.
+            not_painted: of how many pictures all is written but the painted picture.
+        """
+        self._not_painted = not_painted
+        counts = dict(self._counts) | ({"not_painted": not_painted} if not_painted else {})
+        if self._reporter.as_json:
+            tail = {"failures": self._failures, "counts": counts, "interrupted": interrupted}
+            tail |= {"videos": videos} if videos else {}
+            self._reporter.write("\n], " + json_text(tail)[1:] + "\n")
+            return
+        for name, frames in (videos or {}).items():
+            self._reporter.note(f"condetr: {name}: {', '.join(f'{count} {what}' for what, count in frames.items())}")
+        unpainted = f", {not_painted} not painted" if not_painted else ""
+        before = f", {counts['before']} done before" if counts["before"] else ""
+        cut = ", interrupted" if interrupted else ""
+        saved = f"; results in {self._output}" if self._output is not None else ""
+        self._reporter.result(f"{counts['ok']} ok, {counts['failed']} failed{unpainted}{before}{cut}{saved}", counts)
+
+    @property
+    def exit_status(self) -> int:
+        if not self._counts["failed"]:
+            return PARTIAL if self._not_painted else 0
+        return PARTIAL if self._counts["ok"] or self._counts["before"] else ALL_FAILED

@@ -1,0 +1,83 @@
+"""How far long work has come: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from condetr.cli.output.reporting import Reporter, one_line
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(what: str, total: int | None, reporter: Reporter) -> Iterator[Callable[[], None]]:
+    """Gives a function to call once for each of ``total`` things done, if known; shown on stderr, unless quiet."""
+    if reporter.verbosity < 0 or sys.stderr is None:
+        yield lambda: None
+    elif sys.stderr.isatty():
+        with _bar(what, total) as step:
+            yield step
+    else:
+        yield _Lines(what, total, reporter)
+
+
+class _Lines:
+    def __init__(self, what: str, total: int | None, reporter: Reporter) -> None:
+        self._what, self._total, self._reporter = what, total, reporter
+        self._done = 0
+        self._began = self._said = time.monotonic()
+
+    def __call__(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN_LINES:
+            return
+        self._said = now
+        rate = self._done / (now - self._began)
+        if self._total is None:
+            self._reporter.note(f"{self._done} {self._what}, {_pace(rate)}")
+            return
+        left = (self._total - self._done) / rate
+        self._reporter.note(f"{self._done}/{self._total} {self._what}, {_pace(rate)}, {_time(left)} left")
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    from rich import progress as rich
+    from rich.console import Console
+
+    # rich's own estimate forgets what is older than 30 seconds, and says nothing where a step takes as long.
+    class Pace(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> str:
+            return _pace(task.completed / task.elapsed) if task.completed and task.elapsed else ""
+
+    class Left(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> str:
+            if not task.completed or not task.elapsed or task.total is None:
+                return ""
+            return f"{_time((task.total - task.completed) * task.elapsed / task.completed)} left"
+
+    columns = (
+        rich.TextColumn(one_line(what)),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        Pace(),
+        Left(),
+    )
+    # rich would send our stdout to its own console, also where that is a file or a pipe.
+    where = Console(stderr=True)
+    with rich.Progress(*columns, console=where, transient=True, redirect_stdout=False, get_time=time.monotonic) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _pace(rate: float) -> str:
+    """Things that take long are not counted in hundredths a second."""
+    return f"{rate:.2f} per second" if rate >= 1 else f"{1 / rate:.2f} s each"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

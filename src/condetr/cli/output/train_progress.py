@@ -1,0 +1,53 @@
+"""What a training run tells, as a person sees it: a bar of steps, and a line for whatever else happens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.reporting import Reporter
+
+if TYPE_CHECKING:
+    from condetr.training.run.events import Event
+
+
+@contextmanager
+def listening(reporter: Reporter) -> Iterator[Callable[["Event"], None]]:
+    """Gives what training calls with everything that happens."""
+    with ExitStack() as stack:
+        yield _Listener(reporter, stack)
+
+
+class _Listener:
+    def __init__(self, reporter: Reporter, stack: ExitStack) -> None:
+        self._reporter, self._stack = reporter, stack
+        self._step: Callable[[], None] = lambda: None
+        self._loss: float | None = None
+
+    def __call__(self, event: "Event") -> None:
+        from condetr.training.run import events
+        from condetr.training.run.console import text_of
+
+        match event:
+            case events.Named():
+                if event.step == 1:
+                    self._begin("naming", event.steps)
+                self._step()
+            case events.Stepped():
+                self._loss = event.loss
+                self._step()
+            case events.Evaluating():
+                self._reporter.detail(f"condetr: epoch {event.epoch}: measuring")
+            case events.Saved():
+                self._reporter.detail(f"condetr: saved {event.path}")
+            case events.Warned():
+                self._reporter.warn(event.text)
+            case _ if (text := text_of(event, self._loss)) is not None:
+                self._reporter.note(f"condetr: {text}")
+        if isinstance(event, events.Started):
+            self._begin("steps", event.steps)
+
+    def _begin(self, what: str, steps: int) -> None:
+        """Show how far this is, instead of what was shown before."""
+        self._stack.close()
+        self._step = self._stack.enter_context(progress(what, steps, self._reporter))

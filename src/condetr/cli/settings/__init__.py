@@ -1,0 +1,1 @@
+"""From YAML, --set and flags to one frozen dataclass tree."""

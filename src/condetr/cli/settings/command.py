@@ -1,0 +1,148 @@
+"""From a function and its settings dataclass to a command with flags."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from condetr.cli.foreign_options import check_arguments
+from condetr.cli.output.reporting import Reporter
+from condetr.cli.settings.settings_tree import flag_of, read_settings
+from condetr.core.errors import SettingsError
+
+Run: TypeAlias = Callable[..., int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonSettings:
+    """What every command can be told."""
+
+    device: Annotated[str, "cpu, cuda, cuda:1, mps or auto"] = "auto"
+    seed: Annotated[int | None, "start of every random number"] = None
+
+    def beneath(self) -> Path | None:
+        """A file with settings that lie beneath all that were given, if there is one."""
+        return None
+
+
+_HIGHEST_SEED = 2**32 - 1  # that numpy takes
+_EVERYWHERE = "On every command"
+
+
+def _everywhere(*names: str, **more: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=_EVERYWHERE, **more)
+
+
+_TALK = {
+    "config": Annotated[Path | None, _everywhere("--config", help="settings from a YAML file", metavar="FILE.yaml")],
+    "overrides": Annotated[
+        list[str] | None, _everywhere("--set", help="one setting; again for more", metavar="NAME=VALUE")
+    ],
+    "as_json": Annotated[bool, _everywhere("--json", help="the result as JSON on stdout, all else on stderr")],
+    "quiet": Annotated[bool, _everywhere("--quiet", "-q", help="only results and errors")],
+    "verbose": Annotated[
+        int, _everywhere("--verbose", "-v", help="say more; -vv everything", count=True, show_default=False)
+    ],
+    "debug": Annotated[bool, _everywhere("--debug", help="show the traceback of an error")],
+}
+_TALK_DEFAULTS = {"as_json": False, "quiet": False, "verbose": 0, "debug": False}
+
+
+def as_command(run: Run) -> Callable[..., int]:
+    """A function for typer with the arguments of ``run`` and one flag per field of its settings.
+
+    ``run(settings, reporter, **arguments)`` gets its settings read and checked: defaults < what they themselves say
+    lies beneath < --config < --set < flags.
+    """
+    kinds = get_type_hints(run, include_extras=True)
+    schema = kinds["settings"]
+    arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
+    flags = {spec.name: _flag(schema, spec) for spec in fields(schema) if not is_dataclass(spec.type)}
+
+    def command(**given: Any) -> int:
+        reporter = Reporter(as_json=given["as_json"], verbosity=-1 if given["quiet"] else given["verbose"])
+        reporter.take_over_warnings()
+        check_arguments((given[name] for name in arguments), {name: name in arguments for name in (*arguments, *flags)})
+        read = partial(
+            read_settings,
+            schema,
+            file=given["config"],
+            overrides=given["overrides"] or (),
+            flags={name: _joined(given[name]) for name in flags},
+        )
+        settings = read()
+        if (beneath := settings.beneath()) is not None:
+            settings = read(beneath=beneath)
+        if settings.seed is not None:
+            _seed(settings.seed)
+        return run(settings=settings, reporter=reporter, **{name: given[name] for name in arguments}) or 0
+
+    command.__doc__ = inspect.getdoc(run)
+    annotations = arguments | flags | _TALK
+    command.__annotations__ = annotations
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads
+        [_parameter(name, kind, required=name in arguments) for name, kind in annotations.items()]
+    )
+    return command
+
+
+def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
+    default = inspect.Parameter.empty if required else _TALK_DEFAULTS.get(name)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _flag(schema: type, spec: Any) -> Any:
+    kind, explanation = get_args(get_type_hints(schema, include_extras=True)[spec.name])
+    allowed = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    wanted, metavar = _parsed_as(next(part for part in allowed if part is not NoneType))
+    flag = flag_of(spec.name)
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if wanted is bool else flag,
+        help=explanation,
+        metavar=metavar,
+        show_default=_shown_default(spec.default),
+        rich_help_panel=_EVERYWHERE if spec.name in CommonSettings.__dataclass_fields__ else None,
+    )
+    return Annotated[wanted | None, option]
+
+
+def _parsed_as(kind: Any) -> tuple[Any, str | None]:
+    """The type that typer reads, and what the help shows for it; our own reader does the rest."""
+    if get_origin(kind) is tuple:
+        return list[str], "A,B,..."
+    if get_origin(kind) is Literal:
+        return str, "|".join(get_args(kind))
+    return kind, None
+
+
+def _joined(value: Any) -> Any:
+    """A flag of a list may be given again, and each time hold more than one."""
+    if not isinstance(value, list):
+        return value
+    return ",".join(value) if value else None
+
+
+def _shown_default(value: Any) -> str | bool:
+    """What the help shows; nothing where there is no default, or where the explanation tells it."""
+    if value is MISSING or value is None or value is False:
+        return False
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _seed(seed: int) -> None:
+    if not 0 <= seed <= _HIGHEST_SEED:
+        raise SettingsError(f"is {seed}, expected a number from 0 to {_HIGHEST_SEED}", item="--seed")
+
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

@@ -1,0 +1,124 @@
+"""A YAML file, ``--set a.b=value`` and flags in, one frozen dataclass tree out. Nothing is global.
+
+A field ``top_k: Annotated[int, "what --help says"] = 100`` of a settings dataclass is at once the YAML key ``top_k``,
+``--set top_k=100`` and the flag ``--top-k``.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+from condetr.api.option_names import OUR_WORDS
+from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
+from condetr.core.errors import SettingsError
+from condetr.files.settings_yaml import plain_yaml, plain_yaml_file
+
+Settings = TypeVar("Settings")
+SHOWN = 3  # settings whose names are nearest
+
+
+class _Given(NamedTuple):
+    value: Any
+    source: str | None  # the file or --set that gave it
+    item: str  # its path there, or the flag
+
+
+def flag_of(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def read_settings(
+    schema: type[Settings],
+    *,
+    beneath: Path | None = None,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Defaults < ``beneath`` < ``file`` < ``overrides`` < ``flags`` that are not None.
+
+    Raises:
+        SettingsError: a setting is unknown, missing, contradictory or of the wrong kind; it is named by its path
+            and by where it was given.
+    """
+    given: dict[str, _Given] = {}
+    for one in filter(None, (beneath, file)):
+        given |= _leaves_of(schema, _tree_of(one), str(one))
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        source = f"--set {shortened(override)}"
+        if not equals or not path:
+            raise SettingsError("expected NAME=VALUE", source=source)
+        tree = plain_yaml(text, source=source)
+        for name in reversed(path.split(".")):
+            tree = {name: tree}
+        given |= _leaves_of(schema, tree, source)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            given[name] = _Given(value, None, flag_of(name))
+    return _build(schema, given)
+
+
+def _tree_of(file: Path) -> Mapping[str, Any]:
+    tree = plain_yaml_file(file)
+    if tree is None:
+        return {}
+    if not isinstance(tree, Mapping):
+        raise SettingsError(f"holds {shown(tree)}, expected NAME: VALUE lines", source=file)
+    return tree
+
+
+def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str = "") -> dict[str, _Given]:
+    kinds = get_type_hints(schema)
+    leaves: dict[str, _Given] = {}
+    for name, value in tree.items():
+        path = f"{parents}{name}"
+        if name not in kinds:
+            known = [f"{parents}{leaf}" for leaf in _paths_of(schema)]
+            raise SettingsError("no such setting", source=source, item=shortened(path), hint=_hint(path, known))
+        if not is_dataclass(kinds[name]):
+            leaves[path] = _Given(value, source, path)
+        elif isinstance(value, Mapping):
+            leaves |= _leaves_of(kinds[name], value, source, f"{path}.")
+        else:
+            raise SettingsError(f"is {shown(value)}, expected settings of its own", source=source, item=path)
+    return leaves
+
+
+def _hint(path: str, known: Sequence[str]) -> str:
+    """What was meant: by the names of other programs, by a slip of the pen, or look it up."""
+    if (ours := OUR_WORDS.get(path)) in known:
+        return f"condetr calls it {ours}"
+    nearest = difflib.get_close_matches(path[:LONGEST_SHOWN], known, n=SHOWN, cutoff=0.0)
+    where = "config.yaml of a run has all" if "." in path else "--help shows all"
+    return f"the nearest: {', '.join(nearest)}; {where}"
+
+
+def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
+    for name, kind in get_type_hints(schema).items():
+        if is_dataclass(kind) and isinstance(kind, type):
+            yield from _paths_of(kind, f"{parents}{name}.")
+        else:
+            yield f"{parents}{name}"
+
+
+def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "") -> Settings:
+    kinds = get_type_hints(schema)
+    values: dict[str, Any] = {}
+    for spec in fields(schema):  # type: ignore[arg-type]  # every schema is a dataclass
+        path, kind = f"{parents}{spec.name}", kinds[spec.name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            values[spec.name] = _build(kind, given, f"{path}.")
+        elif path in given:
+            values[spec.name] = read_value(kind, *given[path])
+        elif spec.default is MISSING and spec.default_factory is MISSING:
+            raise SettingsError("is required", item=path, hint=f"give {flag_of(path)}, or set it in --config FILE")
+    try:
+        return schema(**values)
+    except SettingsError as error:
+        path = f"{parents}{error.item}"
+        blamed = given.get(path, _Given(None, None, path))
+        reason = shortened(error.reason, 3 * LONGEST_SHOWN)
+        raise SettingsError(reason, source=blamed.source, item=blamed.item, hint=error.hint) from error

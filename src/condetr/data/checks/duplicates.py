@@ -1,0 +1,59 @@
+"""What is in the picture files: whether each can be decoded, and which of them show the same."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import TypeAlias
+
+from condetr.core.errors import ImageError
+from condetr.data.checks.data_report import Report
+from condetr.data.checks.problems import Reason
+from condetr.data.records import Dataset
+from condetr.images.decoding.decode import decode
+
+Step: TypeAlias = Callable[[], None]
+
+
+def check_content(splits: Mapping[str, Dataset], report: Report, step: Step | None = None) -> None:
+    """Decode every picture once; report those that are damaged, twice in a split, or in two splits."""
+    first: dict[str, tuple[str, Path]] = {}
+    for split, path, content in _contents_of(splits):
+        if step is not None:
+            step()
+        if isinstance(content, ImageError):
+            report.add(Reason.UNREADABLE_PICTURE, content.reason, source=path)
+            continue
+        other_split, other = first.setdefault(content, (split, path))
+        if other_split != split:
+            report.add(Reason.LEAKAGE, f"is in {split}, and in {other_split} as {other.name}", source=path)
+        elif other is not path:
+            report.add(Reason.SAME_CONTENT, f"shows the same as {other.name}", source=path)
+
+
+def check_names(splits: Mapping[str, Dataset], report: Report) -> None:
+    """Report names that one file where case does not count, as on many disks."""
+    for dataset in splits.values():
+        first: dict[str, str] = {}
+        for name in sorted({dataset.name_of(example) for example in dataset}):
+            other = first.setdefault(name.casefold(), name)
+            if other != name:
+                report.add(Reason.SAME_NAME_BUT_CASE, f"{name} and {other}", source=dataset.root)
+
+
+def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str | ImageError]]:
+    listed = [(split, example.path) for split, dataset in splits.items() for example in dataset]
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        contents = pool.map(_content_of, [path for _, path in listed])
+        for (split, path), content in zip(listed, contents, strict=True):
+            yield split, path, content
+
+
+def _content_of(path: Path) -> str | ImageError:
+    """A name for what is to be seen, whatever the file format; or why nothing is."""
+    try:
+        picture = decode(path)
+    except ImageError as error:
+        return error
+    return hashlib.blake2b(repr(picture.size).encode() + picture.tobytes()).hexdigest()

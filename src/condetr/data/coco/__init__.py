@@ -1,0 +1,1 @@
+"""COCO and COCO panoptic: reading and writing."""

@@ -1,0 +1,1 @@
+"""Demo data: handwritten digits on paper."""

@@ -1,0 +1,1 @@
+"""From a path to the format, the splits and the files of a data set."""

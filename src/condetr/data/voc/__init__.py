@@ -1,0 +1,1 @@
+"""Pascal VOC: reading and writing."""

@@ -1,0 +1,183 @@
+"""Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside pictures."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from condetr.core.errors import CondetrError, UsageError
+from condetr.data.checks.data_report import Fault, Report
+from condetr.data.checks.problems import Reason
+from condetr.data.classes import Classes
+from condetr.data.discovery.disk import is_file, visible, with_ending
+from condetr.data.discovery.image_paths import is_picture, path_inside, pictures_in
+from condetr.data.discovery.label_files import is_label_file, picture_stem, plain
+from condetr.data.discovery.layout import Layout, ReadSplit, add_split
+from condetr.data.discovery.split_names import split_named
+from condetr.data.records import Dataset
+from condetr.data.voc.reading import PictureIndex, class_names_in, read_voc
+from condetr.data.voc.strict_xml import starts_with
+from condetr.files.text import lines_of, text_of
+
+_PICTURE_FOLDERS = ("JPEGImages", "images", "imgs")
+_PLAIN_FOLDERS = {name.lower() for name in _PICTURE_FOLDERS}
+_LIST = re.compile(r"[a-zA-Z]+-?[0-9]*")  # train2012, and not cat_train, which lists one class
+_TRIED = 200  # XML files of which one must be an annotation
+
+
+def voc_in(folder: Path) -> Layout | None:
+    """The Pascal VOC data set in a folder, if it is one."""
+    inner = visible(folder, "VOC*/Annotations")
+    if len(inner) == 1 and not (folder / "Annotations").is_dir():
+        folder = inner[0].parent  # VOCdevkit/VOC2012
+    below = visible(folder, "*/")
+    labels = next((path for path in below if path.name.lower() == "annotations" and _holds_voc(path)), None)
+    if labels is not None:
+        return _with_lists(folder, labels)
+    report = Report()
+    parts = [(split, path) for path in below if (split := split_named(path.name)) and _holds_voc(path)]
+    if _holds_voc(folder):
+        if parts:
+            report.add(Reason.NO_SPLIT, "label files beside the folders of the splits", source=folder)
+        else:
+            parts = [("all", folder)]
+    classes = classes_in([path for _, part in parts for path in with_ending(part, ".xml")])
+    splits: dict[str, ReadSplit] = {}
+    for split, part in parts:
+        add_split(splits, split, voc_files(part, part, None, classes), folder)
+    return Layout("voc", folder, splits, report) if splits else None
+
+
+def _holds_voc(folder: Path) -> bool:
+    return any(starts_with(path, "annotation") for path in with_ending(folder, ".xml")[:_TRIED])
+
+
+def _with_lists(folder: Path, labels: Path) -> Layout:
+    below = {path.name: path for path in visible(folder, "*/")}
+    pictures = next((below[name] for name in _PICTURE_FOLDERS if name in below), None)
+    pictures = pictures or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
+    classes = classes_in(with_ending(labels, ".xml"))
+    splits: dict[str, ReadSplit] = {}
+    report, nameless = Report(), list[Path]()
+    for path in with_ending(folder / "ImageSets/Main", ".txt"):
+        split = split_named(path.stem)
+        if split is not None and _LIST.fullmatch(path.stem):
+            add_split(splits, split, voc_files(labels, pictures, path, classes), folder)
+        elif split is None or "_" not in path.stem:
+            nameless.append(path)
+    for path in nameless if splits else ():
+        report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)
+    beside = [] if splits else [path for path in with_ending(folder, ".txt") if split_named(path.stem)]
+    for path in beside:
+        report.add(Reason.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
+    if splits:
+        _tell_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
+    return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)}, report)
+
+
+def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
+    listed: set[str] = set()
+    for path in lists:
+        try:
+            lines = [line.strip() for line in lines_of(text_of(path)) if line.strip()]
+        except CondetrError:
+            continue  # reading it will say why
+        names = {*lines, *(line.split()[0] for line in lines)}
+        listed |= names | {Path(name).stem for name in names if is_picture(Path(name))}
+    unlisted = [path for path in with_ending(labels, ".xml") if path.stem not in listed]
+    if unlisted:
+        report.add(
+            Reason.NO_SPLIT, f"{len(unlisted)} label files are in no list, such as {unlisted[0].name}", source=labels
+        )
+
+
+def voc_files(labels: Path, pictures: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
+    """How to read the XML files in ``labels``, all or those that a text file lists."""
+    return partial(_read, labels.absolute(), pictures.absolute(), listed, classes)
+
+
+def classes_in(label_files: Sequence[Path], names: Sequence[str] | None = None) -> Callable[[], Classes]:
+    """All names in all splits, so that a class has one label in each; looked for when first asked."""
+
+    @cache
+    def classes() -> Classes:
+        ordered = tuple(names or sorted(set[str]().union(*map(class_names_in, label_files))))
+        return Classes(ordered, source_ids=ordered)
+
+    return classes
+
+
+def _read(
+    labels: Path,
+    pictures: Path,
+    listed: Path | None,
+    classes: Callable[[], Classes],
+    *,
+    split: str,
+    masks: bool = False,
+) -> Dataset:
+    if masks:
+        raise UsageError("Pascal VOC annotations are read for boxes only", source=labels, hint="convert to COCO")
+    report = Report()
+    index = defaultdict(list)
+    for path in pictures_in(pictures, report):
+        index[path.stem].append(path)
+    files = with_ending(labels, ".xml") if listed is None else _listed_files(listed, labels, report)
+    dataset = read_voc(files, PictureIndex(pictures, index), classes(), split=split)
+    if listed is None:
+        _tell_without_labels(index, files, labels, dataset.report)
+    dataset.report.merge(report)
+    return dataset
+
+
+def _tell_without_labels(index: Mapping[str, list[Path]], files: list[Path], labels: Path, report: Report) -> None:
+    """Pictures without labels are left out; where labels lack pictures, too, the names are wrong."""
+    labelled = {picture_stem(path.stem) for path in files}
+    without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labelled]
+    for picture in without:
+        report.add(Reason.MISSING_LABELS, f"there is no {picture.stem}.xml in {labels}", source=picture)
+    other = [path for one in without for at in (labels, one.parent) if is_label_file(path := at / f"{one.stem}.txt")]
+    if other:
+        said = (
+            f"{len(set(other))} pictures have no XML file but one that looks like YOLO's, such as {other[0]}:"
+            " label them all in one format"
+        )
+        report.add(Reason.UNUSED_LABELS, said, source=other[0])
+    unused = report.of(Reason.MISSING_PICTURE)
+    if without and unused:
+        said = (
+            f"{len(without)} pictures have no label file in {labels}, and {report.counts[Reason.MISSING_PICTURE]} label"
+            f" files have no picture, such as {unused[0].source}: name them alike"
+        )
+        report.add(Reason.UNUSED_LABELS, said, source=without[0])
+
+
+def _listed_files(listed: Path, labels: Path, report: Report) -> list[Path]:
+    """The label files of the lines of an image set: a name, perhaps with a column behind it."""
+    files: dict[Path, None] = {}
+    for number, line in enumerate(lines_of(text_of(listed)), start=1):
+        place = report.place(listed, f"line {number}")
+        if not line.strip():
+            continue
+        try:
+            path = _listed(line.strip(), labels)
+        except Fault as fault:
+            place.add_fault(fault)
+            continue
+        if path in files:
+            place.add(Reason.REPEATED_PICTURE, f"{path.stem} is listed twice")
+        elif not is_file(path):
+            place.add(Reason.MISSING_LABELS, f"there is no {path.name} in {labels}")
+        else:
+            files[path] = None
+    return list(files)
+
+
+def _listed(line: str, labels: Path) -> Path:
+    """The label file of the first word; or of the whole line, a name with spaces; or without a picture's ending."""
+    first = line.split()[0]
+    names = [first, line, *(Path(name).stem for name in (first, line) if is_picture(Path(name)))]
+    tried = [path_inside(labels, f"{name}.xml") for name in names]
+    return next((path for path in tried if is_file(path)), tried[0])

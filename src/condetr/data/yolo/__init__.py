@@ -1,0 +1,1 @@
+"""YOLO: reading and writing."""

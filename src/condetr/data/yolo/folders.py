@@ -1,0 +1,176 @@
+"""YOLO data sets without a `data.yaml`: class names in a text file, and folders, list files or darknet's `obj.data`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from condetr.core.errors import AnnotationError
+from condetr.data.checks.data_report import Place, Report
+from condetr.data.checks.problems import Reason
+from condetr.data.classes import Classes
+from condetr.data.discovery.disk import found_below, visible, with_ending
+from condetr.data.discovery.image_paths import is_picture
+from condetr.data.discovery.label_files import NAME_FILES, is_label_file
+from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
+from condetr.data.discovery.split_names import split_named
+from condetr.data.yolo.layout import described_in, with_distinct_names, yolo_pictures
+from condetr.files.text import lines_of, text_of
+
+_IN_LISTS = "obj_*_data"  # CVAT's folder of one subset
+
+
+def yolo_in(folder: Path) -> Layout | None:
+    """The YOLO data set in a folder, if it is one: with a YAML file, or with class names and labels.
+
+    Raises:
+        AnnotationError: the YAML file, the class names or `obj.data` are unusable.
+    """
+    return described_in(folder) or _by_names(folder)
+
+
+def _by_names(folder: Path) -> Layout | None:
+    darknet = next(iter(_darknet_files(folder)), None)
+    table = {} if darknet is None else _darknet_table(darknet)
+    names = (found_below(folder, table["names"]) if "names" in table else None) or _name_file_in(folder)
+    if names is None:
+        return None
+    report = Report()
+    found = _Found(folder, with_distinct_names(Classes.named(_names_in(names)), report.place(names)))
+    if darknet is not None:
+        found.add_darknet(table, report.place(darknet))
+    lists = _lists_in(folder)
+    if not found.splits:
+        for path in lists:
+            found.add(split_named(path.stem) or path.stem, path)
+    if not found.splits and not _has_labels(folder):
+        return None
+    known = set(found.splits)
+    for place in _split_folders(folder):
+        split = split_named(place.name) or split_named(place.parent.name)
+        if split is not None and split not in known:
+            found.add(split, place)
+    images = next((path for path in visible(folder, "*/") if path.name.lower() == "images"), None)
+    if not found.splits:
+        found.add("all", images or folder)
+        return Layout("yolo", folder, found.splits, report, places=frozenset({images or folder}))
+    if images is not None and not lists:
+        _tell_without_split(images, report)
+    return Layout("yolo", folder, found.splits, report)
+
+
+class _Found:
+    """Splits of one folder."""
+
+    def __init__(self, folder: Path, classes: Classes) -> None:
+        self.splits: dict[str, ReadSplit] = {}
+        self._folder, self.classes = folder, classes
+
+    def add(self, split: str, place: Path) -> None:
+        add_split(self.splits, split, yolo_pictures([place], self.classes, self._folder), self._folder)
+
+    def add_darknet(self, table: Mapping[str, str], place: Place) -> None:
+        for key, value in table.items():
+            split, place.item = split_named(key), key
+            path = None if split is None else found_below(self._folder, value)
+            if split is not None and path is None:
+                add_absent(self.splits, split, AnnotationError("does not exist", source=self._folder / value), place)
+            elif split is not None and path is not None:
+                self.add(split, path)
+
+
+def _darknet_files(folder: Path) -> list[Path]:
+    return [path for path in with_ending(folder, ".data") if path.is_file() and path.stat().st_size < 2**16]
+
+
+def _darknet_table(path: Path) -> dict[str, str]:
+    """The fields of a file such as `train = data/train.txt`."""
+    pairs = (line.partition("=") for line in lines_of(text_of(path)) if not line.lstrip().startswith("#"))
+    return {key.strip(): value.strip() for key, equals, value in pairs if equals and value.strip()}
+
+
+def _name_file_in(folder: Path) -> Path | None:
+    """The file of class names: in the folder, or beside the labels.
+
+    Raises:
+        AnnotationError: there are several, which do not agree.
+    """
+    places = [folder, *(path for path in visible(folder, "*/") if _may_hold_names(path))]
+    places += [inner for path in places[1:] for inner in visible(path, "*/") if split_named(inner.name)]
+    found = [
+        path
+        for place in places
+        for name in NAME_FILES
+        if (path := place / name).is_file() and not (name == "labels.txt" and is_label_file(path))
+    ]
+    if not found:
+        return None
+    beside = [path for path in found if path.parent == folder] or found
+    first = beside[0]
+    for other in beside[1:] if first.parent != folder else ():
+        if _names_in(other) != _names_in(first):
+            raise AnnotationError(f"has other class names than {other}", source=first, hint="make them the same")
+    return first
+
+
+def _may_hold_names(folder: Path) -> bool:
+    return folder.name.lower() in ("labels", "images") or split_named(folder.name) is not None
+
+
+def _names_in(path: Path) -> list[str]:
+    """A name a line; the number of its line is its class.
+
+    Raises:
+        AnnotationError: there is none, or an empty line among them, which would move those behind it.
+    """
+    names = [line.strip() for line in lines_of(text_of(path).rstrip())]
+    if not any(names):
+        raise AnnotationError("holds no class name", source=path)
+    if "" in names:
+        hint = "the number of a line is the number of its class"
+        raise AnnotationError(
+            "is empty, with names behind it", source=path, item=f"line {names.index('') + 1}", hint=hint
+        )
+    return names
+
+
+def _lists_in(folder: Path) -> list[Path]:
+    """Text files that list pictures."""
+    found = []
+    for path in with_ending(folder, ".txt"):
+        if path.name.lower() in NAME_FILES or not path.is_file() or is_label_file(path):
+            continue
+        try:
+            first = next((line for line in lines_of(text_of(path)) if line.strip()), "")
+        except AnnotationError:
+            continue
+        if is_picture(Path(first.strip())):
+            found.append(path)
+    return found
+
+
+def _split_folders(folder: Path) -> list[Path]:
+    """Folders of pictures that are named after a split."""
+    outer = visible(folder, "*/")
+    images = [path for path in outer if path.name.lower() == "images"]
+    found = [path for top in images for path in visible(top, "*/") if split_named(path.name)]
+    found += [
+        path for top in outer if split_named(top.name) for path in visible(top, "*/") if path.name.lower() == "images"
+    ]
+    found += [path for path in visible(folder, f"{_IN_LISTS}/") if split_named(path.name)]
+    if not found:
+        found = [path for path in outer if split_named(path.name) and any(is_picture(one) for one in path.iterdir())]
+    return found
+
+
+def _tell_without_split(images: Path, report: Report) -> None:
+    for path in visible(images, "*"):
+        if is_picture(path) or (path.is_dir() and not split_named(path.name)):
+            report.add(Reason.NO_SPLIT, "belongs to no split", source=path)
+
+
+def _has_labels(folder: Path) -> bool:
+    """Whether there is a folder of labels, or a label file where pictures may be."""
+    outer = visible(folder, "*/")
+    inner = [path for top in outer for path in visible(top, "*/")]
+    if any(path.name.lower() == "labels" for path in (*outer, *inner)):
+        return True
+    return any(is_label_file(path) for top in (folder, *outer, *inner) for path in with_ending(top, ".txt"))

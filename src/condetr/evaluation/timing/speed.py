@@ -1,0 +1,72 @@
+"""How long one picture takes, step by step."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from condetr.evaluation.timing.machine import now
+from condetr.images.decoding.decode import decode
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.scoring import detections_of
+
+_WARM_UP = 2  # pictures that come first and are not counted: memory, kernels and caches get ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Medians in milliseconds, one picture at a time and one step after the other.
+
+    Attributes:
+        decode: from the file to upright RGB pixels.
+        prepare: to the size and values that the network wants, on its device.
+        forward: through the network.
+        score: from its answer to boxes in pixels.
+        pictures: that were timed.
+        device: where the network ran.
+    """
+
+    decode: float
+    prepare: float
+    forward: float
+    score: float
+    pictures: int
+    device: str
+
+    @property
+    def total(self) -> float:
+        return round(self.decode + self.prepare + self.forward + self.score, 3)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "total": self.total}
+
+
+@torch.inference_mode()
+def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[Path], *, device: torch.device) -> Speed:
+    """Time the steps on these pictures, at least one, with a network in evaluation mode on the device."""
+    dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+    rows = []
+    for path in [*repeat(paths[0], _WARM_UP), *paths]:
+        stamps = [now(device)]
+        picture = decode(path)
+        stamps.append(now(device))
+        batch = preprocessing.prepare([picture])
+        pixels, mask = batch.pixels.to(device, dtype), None if batch.mask.all() else batch.mask.to(device)
+        stamps.append(now(device))
+        logits, boxes = network(pixels, mask)
+        stamps.append(now(device))
+        detections_of(logits, boxes, batch.original_sizes)
+        stamps.append(now(device))
+        rows.append(np.diff(stamps))
+    medians = (np.median(rows[_WARM_UP:], axis=0) * 1000).round(3).tolist()
+    steps = dict(zip(("decode", "prepare", "forward", "score"), medians, strict=True))
+    return Speed(**steps, pictures=len(paths), device=_name_of(device))
+
+
+def _name_of(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,127 @@
+"""Where the time goes: decoding, preparing, network and scoring apart, at several picture sizes and batches."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from condetr.data.demo.scenes import scene
+from condetr.evaluation.timing.machine import Machine, computing, forget_highest_memory, highest_memory, now
+from condetr.images.decoding.decode import decode
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.scoring import detections_of
+from condetr.images.sizes import Exactly, HeightWidth
+
+STEPS = ("decode", "prepare", "forward", "score")
+PERCENTILES = (50, 90, 99)
+WARM_UP = 2  # rounds that come first and are not counted: memory, kernels and caches get ready
+_OWN = (640, 480)  # (width, height) of the picture that is looked at where none is given
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture size and batch.
+
+    Attributes:
+        size: (height, width) that the network sees.
+        batch: pictures at once.
+        steps: milliseconds a batch of each step: its percentiles over the rounds.
+        total: the same of all steps together.
+        pictures_per_second: of all steps, one after the other, at the median.
+        operations: of the network for this batch, a multiply and its add counted as two.
+        share_of_peak: how much of what the machine can compute the network made use of while it had the processor.
+        peak_memory: bytes of the process, or of the GPU, at the highest; None where unknown.
+    """
+
+    size: HeightWidth
+    batch: int
+    steps: dict[str, dict[str, float]]
+    total: dict[str, float]
+    pictures_per_second: float
+    operations: int
+    share_of_peak: float
+    peak_memory: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__} | {"size": list(self.size)}
+
+
+@torch.inference_mode()
+def time_stages(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    files: Sequence[Path],
+    *,
+    size: HeightWidth,
+    batch: int,
+    rounds: int,
+    operations: int,
+    machine: Machine,
+    on_round: Callable[[], None] = lambda: None,
+) -> Row:
+    """Time every step on its own, with pictures that all come out at one size.
+
+    Args:
+        network: what answers ``(pixels, mask)`` with a Prediction, in evaluation mode on the machine's device.
+        preprocessing: of the model; its size is replaced.
+        files: pictures that are looked at in turn; none for one of handwriting.
+        size: (height, width) that pictures are resized to.
+        batch: pictures at once.
+        rounds: that are timed.
+        operations: of the network for one picture.
+        machine: where it runs, and what that can do.
+        on_round: called after each.
+    """
+    sources: list[Path | bytes] = [*files] or [_own_picture()]
+    preprocessing = replace(preprocessing, do_resize=True, size=Exactly(*size), pad_size=None)
+    dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
+    times, computed = [], []
+    forget_highest_memory(machine.device)
+    for number in range(WARM_UP + rounds):
+        turn = [sources[(number * batch + place) % len(sources)] for place in range(batch)]
+        stamps = [now(machine.device)]
+        pictures = [decode(source) for source in turn]
+        stamps.append(now(machine.device))
+        prepared = preprocessing.prepare(pictures)
+        pixels = prepared.pixels.to(machine.device, dtype)
+        stamps.append(now(machine.device))
+        start = computing(machine.device)
+        logits, boxes = network(pixels, None)
+        stamps.append(now(machine.device))
+        computed.append(computing(machine.device) - start)
+        detections_of(logits, boxes, prepared.original_sizes)
+        stamps.append(now(machine.device))
+        times.append(np.diff(stamps) * 1000)
+        on_round()
+    counted = np.array(times[WARM_UP:])
+    steps = {name: _percentiles(column) for name, column in zip(STEPS, counted.T, strict=True)}
+    total = _percentiles(counted.sum(axis=1))
+    threads = machine.threads if machine.device.type == "cpu" else 1
+    rate = operations * batch / float(np.median(computed[WARM_UP:])) * threads
+    return Row(
+        size=size,
+        batch=batch,
+        steps=steps,
+        total=total,
+        pictures_per_second=round(1000 * batch / total["p50"], 3),
+        operations=operations * batch,
+        share_of_peak=round(rate / machine.peak, 4),
+        peak_memory=highest_memory(machine.device),
+    )
+
+
+def _percentiles(milliseconds: np.ndarray) -> dict[str, float]:
+    values = np.percentile(milliseconds, PERCENTILES).round(3).tolist()
+    return dict(zip((f"p{level}" for level in PERCENTILES), values, strict=True))
+
+
+def _own_picture() -> bytes:
+    """Handwriting as a camera would store it."""
+    file = io.BytesIO()
+    scene(0, split="val").picture.resize(_OWN).save(file, "JPEG", quality=92)
+    return file.getvalue()

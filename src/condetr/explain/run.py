@@ -1,0 +1,129 @@
+"""Looking at one picture so that what is found can be explained."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condetr.core.boxes import clipped
+from condetr.core.errors import CondetrError, UsageError
+from condetr.explain.capture import watching
+from condetr.explain.evidence import Point
+from condetr.explain.explained_image import Sight
+from condetr.explain.grid_geometry import cells_of
+from condetr.images.detections import Detections
+from condetr.images.image_inputs import pil_of
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.scoring import detections_of
+from condetr.images.sizes import HeightWidth
+from condetr.model.detector import ConditionalDetr
+from condetr.model.transformer import grid_mask
+from condetr.prediction.class_filter import class_ids
+from condetr.prediction.sources import PictureSource, pictures_in
+
+
+@torch.inference_mode()
+def look(
+    network: ConditionalDetr,
+    preprocessing: Preprocessing,
+    labels: Mapping[int, str],
+    given: object,
+    *,
+    threshold: float | int = 0.5,
+    top_k: int = 100,
+    classes: Sequence[str | int] | None = None,
+    pixel: tuple[float | int, float | int] | None = None,
+) -> Sight:
+    """Detect the objects of one picture, as the Predictor does, and keep what it takes to explain them.
+
+    Args:
+        network: in evaluation mode.
+        preprocessing: what happens to a picture first.
+        labels: name of every class id.
+        given: the picture: whatever ``pictures_in`` takes.
+        threshold: detections that score at or below it are left out.
+        top_k: the most detections.
+        classes: names or ids of the classes to look for.
+        pixel: (x, y) in the picture that the encoder is asked about; unless given, the middle of each detection's box.
+
+    Raises:
+        CondetrError: it is no usable picture, or more than one; nothing is found; the pixel is outside the picture; the
+            model gives no numbers.
+    """
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"is {threshold}, expected a number from 0 to 1", item="threshold")
+    source = _only_one(given)
+    wanted = None if classes is None else torch.tensor(class_ids(classes, labels))
+    picture = source.picture()
+    batch = preprocessing.prepare([picture])
+    size = batch.original_sizes[0]
+    if pixel is not None:
+        pixel = _inside(pixel, size, source.name)
+    somewhere = next(network.parameters())
+    pixels = batch.pixels.to(somewhere.device, somewhere.dtype)
+    mask = None if batch.mask.all() else batch.mask.to(somewhere.device)
+    decoder: list[Any] = list(network.decoder.layers)
+    encoder: list[Any] = list(network.encoder.layers)
+    with (
+        watching(layer.cross_attention.attend for layer in decoder) as cross,
+        watching(layer.self_attention.attend for layer in encoder) as cells,
+    ):
+        trace = network.trace(pixels, mask)
+    layers = tuple(network.head(embeddings, trace.reference_logits) for embeddings in trace.embeddings)
+    logits = layers[-1].logits
+    chosen = logits if wanted is None else logits[..., wanted.to(logits.device)]
+    (scored,) = detections_of(chosen, layers[-1].boxes, [size], threshold=threshold, top_k=top_k)
+    found = scored.labels.cpu() if wanted is None else wanted[scored.labels.cpu()]
+    if not len(found):
+        raise _nothing_found(chosen, threshold, source.name)
+    detections = Detections(
+        boxes=clipped(scored.boxes, size).float().cpu(),
+        scores=scored.scores.float().cpu(),
+        labels=found,
+        names=tuple(labels[label] for label in found.tolist()),
+        size=size,
+        source=source.name,
+        picture=None if isinstance(source.content, CondetrError) else source.content,
+    )
+    real = grid_mask(pixels, mask, *trace.features[-1].shape[-2:])[0]
+    grid = cells_of(real, network.backbone.stride, batch.resized_sizes[0], size)
+    points = trace.reference_logits.sigmoid().float()
+    return Sight(detections, pil_of(picture), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
+
+
+def which(detection: int | str) -> int | None:
+    """The place of the detection that is asked for; None for all of them.
+
+    Raises:
+        UsageError: it is neither a place nor a word.
+    """
+    if isinstance(detection, str) and detection.isdecimal():
+        return int(detection)
+    if isinstance(detection, int) and not isinstance(detection, bool) and detection >= 0:
+        return detection
+    if detection in ("best", "all"):
+        return 0 if detection == "best" else None
+    raise UsageError(f"is {detection!r}, expected a number from 0, best or all", item="detection")
+
+
+def _inside(pixel: tuple[float | int, float | int], size: HeightWidth, source: str) -> Point:
+    (x, y), (height, width) = pixel, size
+    if not (0 <= x < width and 0 <= y < height):
+        reason = f"is {x:g},{y:g}, outside the picture, which is {width} wide and {height} high"
+        raise UsageError(reason, source=source, item="pixel")
+    return float(x), float(y)
+
+
+def _only_one(given: object) -> PictureSource:
+    sources = list(islice(pictures_in(given), 2))
+    if len(sources) != 1:
+        raise UsageError("explains one picture at a time", item="source", hint="give a single picture")
+    return sources[0]
+
+
+def _nothing_found(logits: Tensor, threshold: float | int, source: str) -> UsageError:
+    best = float(logits.float().max().sigmoid())
+    reason = f"nothing scores above {threshold:g}, so there is nothing to explain; the best score is {best:.3f}"
+    return UsageError(reason, source=source, hint="lower the threshold")

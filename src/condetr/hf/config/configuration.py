@@ -1,0 +1,163 @@
+"""ConditionalDetrConfig: the flat config of transformers, with its names, defaults and both forms of backbone."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from condetr.checkpoints.config.config_json import OWN, SplitConfig, join_config, split_config
+from condetr.checkpoints.keys import Layout
+from condetr.core.errors import CheckpointError, SettingsError
+from condetr.files.atomic_write import write_files
+from condetr.hf.config.backbone_config import BackboneConfig
+from condetr.hf.config.labels import LABELS
+from condetr.hf.config.stored_config import EVERY_MODEL, StoredConfig
+from condetr.hf.models.attention_choice import check_attention
+from condetr.hf.pushing import push_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(init=False, repr=False, eq=False)
+class ConditionalDetrConfig(StoredConfig):
+    """What a Conditional DETR is, how it is matched and what its losses weigh.
+
+    A backbone is named (``use_timm_backbone=True, backbone="resnet50"``) or described: ``backbone_config`` is a dict
+    or any object with ``to_dict()``, whose ``model_type`` is ``"resnet"`` or ``"timm_backbone"``; it wins over a name.
+    Settings that are not listed here are carried along and written back. Whether the values make a network is said
+    by the models, which raise a `SettingsError`.
+
+    Two settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
+    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the data set.
+    """
+
+    model_type: ClassVar[str] = "conditional_detr"
+    attribute_map: ClassVar[dict[str, str]] = {
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+        "torch_dtype": "dtype",
+        "_name_or_path": "name_or_path",
+    }
+    synonyms: ClassVar[tuple[tuple[str, ...], ...]] = (
+        (*LABELS, "source_ids"),
+        ("backbone", "backbone_config", "backbone_kwargs", "use_timm_backbone"),
+    )
+
+    use_timm_backbone: bool = True
+    backbone_config: Any = None
+    num_channels: int = 3
+    num_queries: int = 300
+    encoder_layers: int = 6
+    encoder_ffn_dim: int = 2048
+    encoder_attention_heads: int = 8
+    decoder_layers: int = 6
+    decoder_ffn_dim: int = 2048
+    decoder_attention_heads: int = 8
+    encoder_layerdrop: float = 0.0
+    decoder_layerdrop: float = 0.0
+    is_encoder_decoder: bool = True
+    activation_function: str = "relu"
+    d_model: int = 256
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    init_std: float = 0.02
+    init_xavier_std: float = 1.0
+    auxiliary_loss: bool = False
+    position_embedding_type: str = "sine"
+    backbone: str | None = "resnet50"
+    use_pretrained_backbone: bool = True
+    dilation: bool = False
+    class_cost: float = 2
+    bbox_cost: float = 5
+    giou_cost: float = 2
+    mask_loss_coefficient: float = 1
+    dice_loss_coefficient: float = 1
+    cls_loss_coefficient: float = 2
+    bbox_loss_coefficient: float = 5
+    giou_loss_coefficient: float = 2
+    focal_alpha: float = 0.25
+    carry_norm: bool = False
+    source_ids: tuple[int, ...] | None = None
+
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        stored = {name: named.pop(name) for name in ("transformers_version", OWN) if name in named}
+        asked = bool(settings and settings[0]) or bool(named.get("use_timm_backbone"))
+        check_attention(named.pop("attn_implementation", None))
+        super().__init__(*settings, **named)
+        if isinstance(self.backbone_config, Mapping):
+            self.backbone_config = BackboneConfig(**self.backbone_config)
+        if self.backbone_config is not None:
+            self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
+            if asked and not self.use_timm_backbone:
+                log.warning(
+                    "use_timm_backbone=True has no effect: backbone_config describes a %s, and wins",
+                    self.backbone_config.model_type,
+                )
+        elif not self.use_timm_backbone:
+            self.backbone_config = BackboneConfig(out_features=["stage4"])
+        if self.source_ids is not None:
+            self.source_ids = tuple(self.source_ids)
+        if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
+            told = {"carry_norm": self.carry_norm} if "carry_norm" in named else {}
+            split = split_config(self.to_dict() | stored, overrides=told)
+            self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
+            self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
+
+    def split(self) -> SplitConfig:
+        """The network, its class names, and the rest.
+
+        Raises:
+            SettingsError: the values make no network.
+        """
+        raw = {name: value for name, value in self.to_dict().items() if value != EVERY_MODEL.get(name, MISSING)}
+        raw.pop("name_or_path", None)  # where it came from is no setting
+        ids, own = raw.pop("source_ids"), {"carry_norm": raw.pop("carry_norm")}
+        if ids is not None:
+            own["source_ids"] = ids
+        try:
+            return split_config(raw | {OWN: own})
+        except CheckpointError as error:
+            raise SettingsError(error.reason, source=type(self).__name__, item=error.item, hint=error.hint) from None
+
+    @property
+    def layout(self) -> Layout:
+        """How the backbone's tensors are named in a state dict."""
+        return "resnet" if getattr(self.backbone_config, "model_type", None) == "resnet" else "timm"
+
+    @classmethod
+    def from_split(cls, split: SplitConfig) -> "ConditionalDetrConfig":
+        """The config of a network; the inverse of `split`."""
+        return cls(**join_config(split))
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  transformers' signature
+        """Write config.json, which transformers 4 and 5 read as the same network.
+
+        With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, the folder's name by default, and what else
+        `push_to_hub` takes.
+        """
+        if kwargs and not push_to_hub:
+            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
+        path = Path(save_directory) / "config.json"
+        write_files(path.parent, {path.name: self._write})
+        if push_to_hub:
+            self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """Upload config.json; gives the address of the commit.
+
+        Args:
+            repo_id: ``organisation/name``; made if it does not exist.
+            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
+                and ``tags`` for a model card.
+        """
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(folder, repo_id, **kwargs)
+
+    def _write(self, path: Path) -> None:
+        path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The models with transformers' class names, arguments and outputs."""

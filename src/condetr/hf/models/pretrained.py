@@ -1,0 +1,157 @@
+"""What every transformers-shaped model offers beside its forward: freezing, checkpointing, counting, devices."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import nn
+
+from condetr.core.errors import UsageError
+from condetr.hf.models.attention_choice import check_attention
+from condetr.hf.models.outputs import ModelOutput
+from condetr.hf.models.recognized_outputs import recognised
+from condetr.hf.models.stored_model import StoredModel
+from condetr.model.activation_checkpointing import is_recomputed, keep, recompute
+from condetr.model.backbone import early_layers
+from condetr.model.decoder import ConditionalDecoder
+from condetr.model.encoder import Encoder
+from condetr.model.transformer import Body
+
+Output = TypeVar("Output", bound=ModelOutput)
+
+
+class PretrainedModel(StoredModel):
+    """The base of models with a head and without; ``base_model`` is the one without."""
+
+    main_input_name: ClassVar[str] = "pixel_values"
+    base_model_prefix: ClassVar[str] = "model"
+    input_modalities: ClassVar[tuple[str, ...]] = ("image",)
+    supports_gradient_checkpointing: ClassVar[bool] = True
+
+    @classmethod
+    def can_generate(cls) -> bool:
+        """Whether it writes text: pipelines of transformers ask."""
+        return False
+
+    @property
+    def base_model(self) -> Any:
+        """The model below the head, or the model itself."""
+        return getattr(self, self.base_model_prefix, self)
+
+    @property
+    def _body(self) -> Body:
+        return self.base_model.network
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
+        """How many numbers the model has; object queries and learned positions are embeddings."""
+        embeddings = {self._body.decoder.object_queries, *self._body.position.parameters()}
+        counted = [parameter for parameter in self.parameters() if parameter.requires_grad or not only_trainable]
+        return sum(p.numel() for p in counted if not (exclude_embeddings and p in embeddings))
+
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:  # noqa: FBT001, FBT002  transformers' signature
+        """Bytes of the weights, and of the buffers, which the frozen norms of the backbone are."""
+        held = [*self.parameters(), *(self.buffers() if return_buffers else ())]
+        return sum(tensor.nbytes for tensor in held)
+
+    def set_attn_implementation(self, attn_implementation: Any, allow_all_kernels: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  transformers' signature
+        """Check the word; "eager" and "sdpa" compute the same here.
+
+        Raises:
+            UsageError: it is another.
+        """
+        check_attention(attn_implementation)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """There are none, as in transformers.
+
+        Raises:
+            NotImplementedError: always; pictures enter by the backbone.
+        """
+        raise NotImplementedError("pictures have no embeddings; base_model.input_projection enters the encoder")
+
+    def get_output_embeddings(self) -> None:
+        """None, as in transformers: nothing is put into words."""
+
+    def enable_input_require_grads(self) -> None:
+        """Let gradients begin where the transformer does, though the backbone is frozen: adapters need it."""
+        self.disable_input_require_grads()
+        hook = self._body.input_projection.register_forward_hook(_require_grad)
+        vars(self)["_input_hook"] = hook
+
+    def disable_input_require_grads(self) -> None:
+        if (hook := vars(self).pop("_input_hook", None)) is not None:
+            hook.remove()
+
+    def tie_weights(self, **_: Any) -> None:
+        """Nothing: no two tensors here are one."""
+
+    def post_init(self) -> None:
+        """Nothing: a model is whole once it is made. Subclasses written for transformers call it."""
+
+    def get_encoder(self, modality: str | None = None) -> Encoder:  # noqa: ARG002  transformers' signature
+        return self._body.encoder
+
+    def get_decoder(self) -> ConditionalDecoder:
+        return self._body.decoder
+
+    def freeze_backbone(self) -> None:
+        self._body.backbone.requires_grad_(False)  # noqa: FBT003  torch's signature
+
+    def unfreeze_backbone(self) -> None:
+        """Let the backbone learn, but for its stem and first stage, which never do."""
+        self._body.backbone.requires_grad_(True)  # noqa: FBT003
+        self._leave_early_layers()
+
+    def _leave_early_layers(self) -> None:
+        for name in early_layers(self._body.backbone):
+            self._body.backbone.get_parameter(name).requires_grad_(False)  # noqa: FBT003  torch's signature
+
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: Mapping[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,  # noqa: FBT001, FBT002  transformers' signature
+    ) -> None:
+        """Compute encoder and decoder layers again for the gradients, which takes less memory and more time.
+
+        Args:
+            activation_checkpointing_kwargs: for ``torch.utils.checkpoint.checkpoint``.
+            every_n_layers: only these are computed again.
+            offload: to the CPU; refused.
+        """
+        if offload:
+            raise UsageError("condetr keeps what it computes on the device", item="offload", hint="leave it out")
+        keep(self._layers)
+        recompute(self._layers[::every_n_layers], **(activation_checkpointing_kwargs or {}))
+
+    def activation_checkpointing_disable(self) -> None:
+        keep(self._layers)
+
+    @property
+    def is_activation_checkpointing(self) -> bool:
+        return any(is_recomputed(layer) for layer in self._layers)
+
+    # their names until transformers 5
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
+
+    gradient_checkpointing_disable = activation_checkpointing_disable
+    is_gradient_checkpointing = is_activation_checkpointing
+
+    @property
+    def _layers(self) -> list[nn.Module]:
+        return [*self._body.encoder.layers, *self._body.decoder.layers]
+
+    def _returned(self, output: Output, return_dict: bool | None) -> Output | tuple[Any, ...]:  # noqa: FBT001
+        as_dict = self.config.use_return_dict if return_dict is None else return_dict
+        return recognised(output) if as_dict else output.to_tuple()
+
+
+def _require_grad(_: nn.Module, _given: tuple[Any, ...], projected: torch.Tensor) -> torch.Tensor:
+    return projected.requires_grad_(True)  # noqa: FBT003  torch's signature

@@ -1,0 +1,94 @@
+"""A detector with given settings out of a stored model, and what of it was not stored."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from condetr.checkpoints.cleaning import unwrapped
+from condetr.checkpoints.config.config_json import SplitConfig
+from condetr.checkpoints.config.inference import infer_config
+from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
+from condetr.checkpoints.files import StoredWeights, read_weights
+from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys, in_segmenter
+from condetr.checkpoints.tensors import listed
+from condetr.checkpoints.translate import to_condetr
+from condetr.files.stored_json import read_json_object
+from condetr.hf.models.placement import dtype_of
+from condetr.model.detector import ConditionalDetr
+from condetr.model.segmenter import ConditionalDetrSegmenter
+
+log = logging.getLogger(__name__)
+
+
+def stored_settings(path: Path) -> dict[str, Any]:
+    """config.json at, in or beside ``path``; weights without one are asked themselves, and the log says so."""
+    file = path if path.suffix == ".json" else (path if path.is_dir() else path.parent) / "config.json"
+    if path == file or file.is_file():
+        return read_json_object(file)
+    raw, notes = infer_config(read_weights(path))
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    return raw
+
+
+def load_detector(
+    path: Path,
+    split: SplitConfig,
+    dtype: torch.dtype | str | None,
+    *,
+    ignore_mismatched_sizes: bool,
+    headless: bool,
+    kind: type[ConditionalDetr],
+) -> tuple[ConditionalDetr, dict[str, Any]]:
+    """The detector, and what transformers calls its loading info.
+
+    Args:
+        path: of a folder or weights file.
+        split: the settings.
+        dtype: of the weights.
+        ignore_mismatched_sizes: start tensors of other shapes afresh.
+        headless: leave the head out of the info.
+        kind: a detector, which leaves the mask head of a segmenter out, or a segmenter, also made of a detector.
+
+    Raises:
+        CheckpointError: the weights are broken, unsafe or do not fit the settings.
+    """
+    weights, skeleton = read_weights(path), skeleton_of(split.config, kind)
+    translation = to_condetr(
+        weights.tensors,
+        shapes_of(skeleton),
+        split.config.backbone,
+        weights.file,
+        without_head=True,
+        without_mask_head=True,
+        detector_only=True,
+        ignore_mismatched_sizes=ignore_mismatched_sizes,
+    )
+    stored = next(iter(weights.tensors.values())).dtype
+    detector = assembled(skeleton, translation.tensors, dtype_of(dtype, stored))
+    fresh = [name for name in translation.fresh if not (headless and name.startswith("head."))]
+    info = _info(fresh, weights, translation.dialect, skeleton)
+    if fresh:
+        named = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
+        log.warning("%s: freshly initialised, to be trained: %s", weights.file, listed(named))
+    for note in translation.notes:
+        log.info("%s: %s", weights.file, note)
+    return detector, info
+
+
+def _info(fresh: list[str], weights: StoredWeights, dialect: Dialect, skeleton: ConditionalDetr) -> dict[str, Any]:
+    hub = foreign_keys(fresh, skeleton.config.backbone, "hub", LAYOUTS[0])
+    theirs = foreign_keys(fresh, skeleton.config.backbone, dialect, LAYOUTS[0])
+    tensors, _ = unwrapped(weights.tensors, weights.file)
+    stored = {name: tensors[key] for name, (key, _) in theirs.items() if key in tensors}
+    said = in_segmenter if isinstance(skeleton, ConditionalDetrSegmenter) else str
+    return {
+        "missing_keys": [said(hub[name].key) for name in fresh if name not in stored],
+        "unexpected_keys": [],
+        "mismatched_keys": [
+            (said(hub[name].key), tensor.shape, skeleton.state_dict()[name].shape) for name, tensor in stored.items()
+        ],
+        "error_msgs": [],
+    }

@@ -1,0 +1,1 @@
+"""``pipeline(...)`` for detection and segmentation."""

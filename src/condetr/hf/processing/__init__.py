@@ -1,0 +1,1 @@
+"""The image processor and its post-processing."""

@@ -1,0 +1,1 @@
+"""COCO annotations of one image as training labels."""

@@ -1,0 +1,1 @@
+"""From a path, bytes, array or PIL image to RGB pixels."""

@@ -1,0 +1,18 @@
+"""The size of a picture without its pixels: what reading a large data set can afford."""
+
+from condetr.images.decoding.decode import sound_header
+from condetr.images.decoding.orientation import SIDEWAYS
+from condetr.images.decoding.sources import Path, name_of, open_source
+from condetr.images.sizes import HeightWidth
+
+
+def upright_size(path: Path) -> HeightWidth:
+    """(height, width) as `decode` will give it: turned the way EXIF says.
+
+    Raises:
+        ImageError: the file cannot be opened as a picture. Its pixels may still turn out to be damaged.
+    """
+    with open_source(path) as stream:
+        header = sound_header(stream, name_of(path), whole=False)
+        sideways = header.orientation in SIDEWAYS
+        return (header.width, header.height) if sideways else (header.height, header.width)

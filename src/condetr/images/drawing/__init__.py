@@ -1,0 +1,1 @@
+"""Boxes, masks, labels and legends painted on images."""

@@ -1,0 +1,52 @@
+"""Regions of a picture in translucent colours, each with an outline."""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+from PIL import Image
+
+from condetr.images.drawing.colors import Colour
+
+Bits: TypeAlias = Bool[np.ndarray, "height width"]
+_SHARE = 0.45  # of the colour in a region; an outline is all colour
+
+
+def tinted(picture: Image.Image, regions: Iterable[tuple[Bits, Colour]], *, line: int = 1) -> Image.Image:
+    """A copy of an RGB picture with regions of its size painted over it, the last on top."""
+    pixels = np.array(picture)
+    for inside, colour in regions:
+        place = _extent(inside)
+        if place is None:
+            continue
+        part, bits = pixels[place], inside[place]
+        part[bits] = (1 - _SHARE) * part[bits] + _SHARE * np.array(colour)
+        part[bits & ~_shrunk(bits, line)] = colour
+    return Image.fromarray(pixels)
+
+
+def coloured(
+    picture: Image.Image, numbers: Int[np.ndarray, "height width"], colours: UInt8[np.ndarray, "numbers 3"]
+) -> Image.Image:
+    """A copy of an RGB picture whose pixels are tinted by number, white lines between them; 0 stays as it is."""
+    pixels = np.array(picture)
+    some = numbers > 0
+    pixels[some] = (1 - _SHARE) * pixels[some] + _SHARE * colours[numbers[some]]
+    edge = np.zeros(numbers.shape, dtype=bool)
+    edge[:, 1:] |= numbers[:, 1:] != numbers[:, :-1]
+    edge[1:] |= numbers[1:] != numbers[:-1]
+    pixels[edge] = 255
+    return Image.fromarray(pixels)
+
+
+def _extent(inside: Bits) -> tuple[slice, slice] | None:
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else None
+
+
+def _shrunk(bits: Bits, by: int) -> Bits:
+    for _ in range(by):
+        padded = np.pad(bits, 1)
+        bits = bits & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return bits

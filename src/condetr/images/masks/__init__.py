@@ -1,0 +1,1 @@
+"""Masks: RLE, polygons, and what the network's mask logits mean for every pixel."""

@@ -1,0 +1,52 @@
+"""The PNG of COCO's panoptic format: a colour for every segment, black for what belongs to none.
+
+The number of a segment is red + 256 green + 65536 blue.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int, Int64
+from PIL import Image
+from torch import Tensor
+
+from condetr.core.errors import AnnotationError
+from condetr.images.decoding.decode import decode_as_stored
+from condetr.images.drawing.colors import shades_of
+
+LARGEST = 2**24 - 1  # three bytes
+
+
+def segment_numbers(path: Path) -> Int64[Tensor, "height width"]:
+    """The number of the segment that each pixel belongs to; 0 is none.
+
+    Raises:
+        AnnotationError: it is no RGB picture.
+        ImageError: it cannot be read.
+    """
+    picture = decode_as_stored(path)
+    if picture.mode != "RGB":
+        raise AnnotationError(f"is a picture of mode {picture.mode}, expected RGB", source=path, item="file_name")
+    red, green, blue = np.asarray(picture).astype(np.int64).transpose(2, 0, 1)
+    return torch.from_numpy(red + 256 * green + 65536 * blue)
+
+
+def picture_of_numbers(numbers: Int[Tensor, "height width"]) -> Image.Image:
+    """What ``segment_numbers`` reads, to be stored without loss."""
+    bytes_of = [(numbers.cpu().numpy() >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)]
+    return Image.fromarray(np.stack(bytes_of, axis=2))
+
+
+def numbers_of(labels: Iterable[int]) -> list[int]:
+    """A number for each segment, all different; their colours are shades of the colour of their class."""
+    taken = {0}
+    numbers = []
+    for red, green, blue in shades_of(labels):
+        number = red + 256 * green + 65536 * blue
+        while number in taken:
+            number = number % LARGEST + 1
+        taken.add(number)
+        numbers.append(number)
+    return numbers

@@ -1,0 +1,1 @@
+"""HTTP: requests checked and read, answers and errors written."""

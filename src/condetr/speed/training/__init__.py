@@ -1,0 +1,1 @@
+"""CPU convolutions with faster gradients, for training."""

@@ -1,0 +1,1 @@
+"""Optimizer, schedule, EMA, precision and what is frozen."""

@@ -1,0 +1,29 @@
+"""Parts of the network that training leaves as they are."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from torch import nn
+
+from condetr.model.backbone import early_layers
+from condetr.model.transformer import Body
+
+Part: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
+
+
+def freeze(detector: Body, parts: Sequence[Part]) -> None:
+    """No gradients for these parts.
+
+    "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is all but a mask head.
+    """
+    for part in parts:
+        for parameter in _parameters(detector, part):
+            parameter.requires_grad = False
+
+
+def _parameters(detector: Body, part: Part) -> list[nn.Parameter]:
+    if part == "early":
+        return [detector.backbone.get_parameter(name) for name in early_layers(detector.backbone)]
+    if part == "detector":
+        return [weight for name, weight in detector.named_parameters() if not name.startswith("mask_head.")]
+    return list(getattr(detector, part).parameters())

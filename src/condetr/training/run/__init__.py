@@ -1,0 +1,1 @@
+"""The run folder: checkpoints, logs, curves, and resuming."""

@@ -1,0 +1,185 @@
+"""Finding the newest complete checkpoint of a run, and making sure that it belongs to what is to go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from condetr.checkpoints.safetensors_file import read_safetensors
+from condetr.core.errors import CheckpointError, SettingsError
+from condetr.files.stored_json import read_json_object
+from condetr.training.progress import Position, Progress
+from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
+
+FIXED = ("seed", "query_groups", "ema", "overfit")  # settings that the stored state was made with
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `save_checkpoint` was given."""
+
+    path: Path
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+
+
+def newest_complete(folder: Path) -> tuple[Path | None, list[str]]:
+    """Its path, and what was wrong with newer ones."""
+    passed_over: list[str] = []
+    for path in steps_saved(folder).values():
+        wrong = what_is_wrong(path)
+        if wrong is None:
+            return path, passed_over
+        passed_over.append(f"{path.name} is passed over: {wrong}")
+    return None, passed_over
+
+
+def what_is_wrong(path: Path) -> str | None:
+    """Why a checkpoint is not whole; None where it is."""
+    try:
+        said = read_json_object(path / MANIFEST).get("files")
+        found = contents_of(path)
+    except CheckpointError as error:
+        return f"{MANIFEST} {error.reason}"
+    except OSError as error:  # a folder where a file should be
+        return f"{Path(error.filename or path).name} cannot be read: {error.strerror or error}"
+    if not isinstance(said, dict) or said.keys() != found.keys():
+        return f"its files are not those of {MANIFEST}"
+    damaged = [name for name, content in found.items() if content != said[name]]
+    return f"damaged: {', '.join(damaged)}" if damaged else None
+
+
+def newest_usable(folder: Path) -> tuple[Stored | None, list[str]]:
+    """What the newest checkpoint holds from which a run can go on, and what was wrong with newer ones.
+
+    Raises:
+        CheckpointError: it was written by a condetr that stores other things.
+    """
+    passed_over: list[str] = []
+    for path in steps_saved(folder).values():
+        wrong = what_is_wrong(path)
+        if wrong is None:
+            try:
+                stored = read_checkpoint(path)
+                wrong = what_is_missing(stored)
+            except CheckpointError as error:
+                if isinstance(error, _OtherVersionError):
+                    raise
+                wrong = f"{Path(error.source or path).name} {error.reason}"
+            if wrong is None:
+                return stored, passed_over
+        passed_over.append(f"{path.name} is passed over: {wrong}")
+    return None, passed_over
+
+
+def what_is_missing(stored: Stored) -> str | None:
+    """What of the state is not there, or of another kind than a run goes on from; None where all is well."""
+    state = stored.state
+    kinds = {"settings": dict, "data": str, "batch": int, "processes": int, "numbers": dict, "progress": dict}
+    broken = [name for name, kind in kinds.items() if type(state.get(name)) is not kind]
+    if not broken:
+        broken = [f"progress.{name}" for name in _broken_in(state["progress"])]
+    if not broken:
+        broken = [name for name in ("network", "preprocessing") if not isinstance(state.get(name, {}), dict)]
+    if not broken and state["progress"]["step"] != int(stored.path.name.removeprefix("step-")):
+        broken = ["progress.step"]
+    if not broken and not isinstance(state["numbers"].get("scaler"), dict):
+        broken = ["numbers.scaler"]
+    return f"{STATE} has no usable {', '.join(broken)}" if broken else None
+
+
+def _broken_in(progress: dict[str, Any]) -> list[str]:
+    def is_count(value: object) -> bool:
+        return type(value) is int and value >= 0
+
+    def is_number(value: object) -> bool:
+        return type(value) in (int, float)
+
+    def fits(name: str, value: object) -> bool:
+        match name:
+            case "position":
+                return isinstance(value, list) and len(value) == len(Position._fields) and all(map(is_count, value))
+            case "metrics":
+                return isinstance(value, dict) and all(map(is_number, value.values()))
+            case "best":
+                return value is None or is_number(value)
+            case "saved":
+                return type(value) is int
+        return is_count(value)
+
+    names = [spec.name for spec in fields(Progress)]
+    return [name for name in names if name not in progress or not fits(name, progress[name])] + [
+        name for name in progress if name not in names
+    ]
+
+
+class _OtherVersionError(CheckpointError):
+    """Its state is whole, and not for us."""
+
+
+def read_checkpoint(path: Path) -> Stored:
+    """Raises CheckpointError where it was written by a condetr that stores other things."""
+    state = read_json_object(path / STATE)
+    if state.get("format") != FORMAT:
+        is_whole = type(state.get("format")) is int and isinstance(state.get("condetr"), str)
+        raise (_OtherVersionError if is_whole else CheckpointError)(
+            f"is of format {state.get('format')}, written by condetr {state.get('condetr')}; this one reads {FORMAT}",
+            source=path,
+            hint="go on with that version, or begin a new run with --model RUN/last",
+        )
+    tensors = {file.stem: read_safetensors(file) for file in sorted(path.glob("*.safetensors"))}
+    return Stored(path, tensors, state)
+
+
+def changes_since(stored: Stored, settings: Mapping[str, Any]) -> list[str]:
+    """What is set to something else than before, in words.
+
+    Raises:
+        SettingsError: one of those that cannot change.
+    """
+    before = stored.state["settings"]
+    changed = [name for name, value in settings.items() if name in before and before[name] != value]
+    for name in changed:
+        if name in FIXED:
+            reason = f"is {settings[name]}, but the run began with {before[name]}"
+            raise SettingsError(reason, item=name, source=stored.path, hint="resume with the same value")
+    return [f"{name} is {settings[name]} from here on; it was {before[name]}" for name in changed]
+
+
+def check_data(stored: Stored, fingerprint: str, *, allow_changed: bool) -> str | None:
+    """What to say about a data set that is not the one the run began with.
+
+    Raises:
+        SettingsError: it is not, and that is not allowed.
+    """
+    before = stored.state["data"]
+    if before == fingerprint:
+        return None
+    said = f"the data set changed since the checkpoint: fingerprint {fingerprint[:12]}, it was {before[:12]}"
+    if not allow_changed:
+        raise SettingsError(said, source=stored.path, hint="put it back, or give --allow-changed-data")
+    return said
+
+
+def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
+    """Compare network and preprocessing with those of the checkpoint; the size of the pictures may be set anew.
+
+    Raises:
+        CheckpointError: something of it changed, as where a file of the run is damaged.
+    """
+    sizes = ("image_size", "max_size")
+    resized = any(stored.state["settings"].get(name) != now["settings"].get(name) for name in sizes)
+    for part, file in (("network", "config.json"), ("preprocessing", "preprocessor_config.json")):
+        before, after = stored.state.get(part), now[part]
+        if before is None:  # of a condetr that did not store it
+            continue
+        free = ("size", "do_resize") if part == "preprocessing" and resized else ()
+        for name in sorted((before.keys() | after.keys()) - set(free)):
+            if before.get(name) != after.get(name):
+                reason = f"{name} of the {part} is {after.get(name)}, but the run began with {before.get(name)}"
+                hint = (
+                    f"put it back in last/{file} of the run, or remove the folder last: the run's --model is read then"
+                )
+                raise CheckpointError(reason, source=stored.path, item=name, hint=hint)

@@ -1,0 +1,1 @@
+"""Where rooms meet: training with evaluation, export with its comparison, and the model that a training starts from."""

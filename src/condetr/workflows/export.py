@@ -1,0 +1,254 @@
+"""An export from the model to a folder that predicts alone, compared with the model before it gets its name."""
+
+import copy
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from condetr.checkpoints.config.config_json import SplitConfig, join_config
+from condetr.checkpoints.loading import Checkpoint
+from condetr.core.errors import StorageError, UsageError
+from condetr.data.discovery.formats import layout_of, read_dataset
+from condetr.evaluation.evaluate import evaluate_detector, held_out
+from condetr.export.accuracy import ApLost, FoundAgain, found_again
+from condetr.export.agreement import agreement_of, batches_of
+from condetr.export.build import GraphKind, build
+from condetr.export.graph_formats import Precision, check_possible
+from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
+from condetr.export.sample_images import Pictures, pictures_to_look_at
+from condetr.export.stored import LAYOUT, RECORD, as_json
+from condetr.images.detections import Detections
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Exactly, HeightWidth, Within
+from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.prediction.predictor import Predictor
+from condetr.prediction.results_folder import next_free
+from condetr.prediction.tasks import Task
+
+_DEFAULT_OUTPUT = Path("runs/export")
+_COMPARED = 5  # pictures
+_HELD_OUT = 20  # pictures that int8 is not calibrated on, where there are no labels
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A folder that `condetr.load` takes, and what export.json in it says."""
+
+    folder: Path
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """How a model is exported.
+
+    Attributes:
+        precision: fp32, fp16, or int8 for OpenVINO.
+        dynamic: any batch and size; else one picture of ``image_size``.
+        image_size: (height, width) where not dynamic; what the processor makes of 480x640 unless given.
+        post_processing: how many detections a picture the graph itself gives besides logits and boxes; None for none.
+        masks: also export the mask head, as a graph of its own, where there is one.
+        verify: compare with the model, and write nothing beyond the tolerance.
+        tolerance: the largest difference; 1e-4 for fp32 and 0.02, of scores and boxes, for fp16, unless given.
+        pictures: what to compare on, and to calibrate int8 with.
+        data: labelled pictures: int8 is calibrated on train, unless ``pictures`` are given, and its AP measured.
+        split: of ``data`` to measure on.
+        calibrate: the most pictures that int8 is calibrated on.
+    """
+
+    precision: Precision = "fp32"
+    dynamic: bool = True
+    image_size: HeightWidth | None = None
+    post_processing: int | None = None
+    masks: bool = True
+    verify: bool = True
+    tolerance: float | None = None
+    pictures: object = None
+    data: str | Path | None = None
+    split: str | None = None
+    calibrate: int = 200
+
+    def __post_init__(self) -> None:
+        if self.dynamic and self.image_size is not None:
+            raise UsageError("is for a graph of one size", item="image_size", hint="give dynamic=False, too")
+        for name in ("post_processing", "calibrate"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"is {value}, expected at least 1", item=name)
+        if self.precision == "int8" and self.pictures is None and self.data is None:
+            hint = "give pictures like those it will see, or data with a train split"
+            raise UsageError("int8 is calibrated on pictures", item="pictures", hint=hint)
+
+
+def options_of(given: Mapping[str, Any]) -> ExportOptions:
+    """The options by name.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    known = [spec.name for spec in fields(ExportOptions)]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"export() has no option {name}=; it has {', '.join(known)}")
+    return ExportOptions(**given)
+
+
+def export(
+    checkpoint: Checkpoint,
+    preprocessing: Preprocessing,
+    form: Any,
+    options: ExportOptions,
+    *,
+    output: str | Path | None = None,
+) -> Exported:
+    """Export, compare, and write.
+
+    Raises:
+        GateError: the graph does not answer as the model does; nothing is written.
+        UsageError: an option is out of its range, or the output is not new.
+        MissingExtraError: a library of the extra is not installed.
+        ModelError: the network cannot be exported.
+        StorageError: the folder cannot be written.
+    """
+    check_possible(form, options.precision)
+    network = _on_cpu(checkpoint.detector, masks=options.masks)
+    config = checkpoint.config
+    fixed = None
+    if not options.dynamic:
+        fixed = options.image_size or preprocessing.fit((480, 640))
+        preprocessing = replace(
+            preprocessing, do_resize=True, size=Within(*fixed), do_pad=True, pad_size=Exactly(*fixed)
+        )
+    kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing)
+    calibration, compared = _pictures(options)
+    with _unfinished(Path(output) if output is not None else next_free(_DEFAULT_OUTPUT)) as (folder, final):
+        record = build(
+            network,
+            kind,
+            folder,
+            colours=config.backbone.colours,
+            preprocessing=preprocessing,
+            calibration=calibration.pictures,
+        )
+        masks = isinstance(network, ConditionalDetrSegmenter)
+        graph = open_network(form, folder, torch.get_num_threads(), masks=masks, fixed=fixed)
+        model = _Model(network, graph, preprocessing, checkpoint.labels)
+        record |= _compared(model, compared, options) if options.verify else {"verification": None, "accuracy": None}
+        where = checkpoint.provenance
+        record |= {"layout": LAYOUT, "condetr": version("condetr")}
+        record |= {"model": {"path": str(where.path), "revision": where.revision}}
+        settings = SplitConfig(config, checkpoint.labels, checkpoint.source_ids, checkpoint.flat)
+        (folder / "config.json").write_text(as_json(join_config(settings)), encoding="utf-8")
+        (folder / "preprocessor_config.json").write_text(as_json(preprocessing.to_dict()), encoding="utf-8")
+        (folder / RECORD).write_text(as_json(record), encoding="utf-8")
+    return Exported(final, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The network and the graph, to be compared."""
+
+    network: nn.Module
+    graph: ExportedNetwork
+    preprocessing: Preprocessing
+    labels: dict[int, str]
+
+    def found_by(self, network: nn.Module, pictures: Pictures) -> list[Detections]:
+        predictor = Predictor(network, self.preprocessing, self.labels, device="cpu")
+        return [one for one in predictor.predict(pictures.pictures) if isinstance(one, Detections)]
+
+
+def _compared(model: _Model, pictures: Pictures, options: ExportOptions) -> dict[str, Any]:
+    """What export.json says about the graph's answers, all within bounds."""
+    if options.precision != "int8":
+        batches = batches_of(pictures.pictures, model.preprocessing, fixed=not options.dynamic)
+        found = agreement_of(
+            model.network, model.graph, batches, precision=options.precision, tolerance=options.tolerance
+        )
+        found.require()
+        return {"verification": found.to_dict() | {"pictures": pictures.names}, "accuracy": None}
+    lost: ApLost | FoundAgain
+    lost = _ap_lost(model, options) if options.data is not None else _found_again(model, pictures)
+    lost.require()
+    kind = "ap" if options.data is not None else "found_again"
+    return {"verification": None, "accuracy": {kind: lost.to_dict()}}
+
+
+def _found_again(model: _Model, pictures: Pictures) -> FoundAgain:
+    return found_again(model.found_by(model.network, pictures), model.found_by(model.graph, pictures))
+
+
+def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
+    assert options.data is not None, "asked for by who has labelled pictures"
+    task: Task = "instance" if isinstance(model.graph, ExportedSegmenter) else "detect"
+    dataset = held_out(options.data, options.split, task=task)
+    ours, theirs = (
+        evaluate_detector(network, dataset, model.preprocessing, model.labels, device="cpu", metrics=(), task=task)
+        for network in (model.network, model.graph)
+    )
+    lost = ApLost(len(dataset), ours.ap, theirs.ap)
+    if ours.masks is None or theirs.masks is None:
+        return lost
+    return replace(lost, masks=ApLost(len(dataset), ours.masks.ap, theirs.masks.ap))
+
+
+def _pictures(options: ExportOptions) -> tuple[Pictures, Pictures]:
+    """Those to calibrate int8 with, and others to compare on."""
+    if options.precision != "int8":
+        return Pictures([], []), pictures_to_look_at(options.pictures, _COMPARED)
+    if options.data is None:
+        found = pictures_to_look_at(options.pictures, options.calibrate + _HELD_OUT)
+        apart = min(_HELD_OUT, max(1, len(found.names) // 5))
+        if len(found.names) < 2:
+            raise UsageError("has one picture; int8 is calibrated on some and compared on others", item="pictures")
+        return _part(found, slice(None, -apart)), _part(found, slice(-apart, None))
+    if options.pictures is not None:
+        return pictures_to_look_at(options.pictures, options.calibrate), Pictures([], [])
+    if "train" not in layout_of(options.data).names:
+        reason, hint = "has no train split to calibrate int8 on", "give pictures, too"
+        raise UsageError(reason, source=str(options.data), hint=hint)
+    paths = [str(example.path) for example in read_dataset(options.data, "train").examples]
+    return pictures_to_look_at(paths, options.calibrate), Pictures([], [])
+
+
+def _part(pictures: Pictures, which: slice) -> Pictures:
+    return Pictures(pictures.pictures[which], pictures.names[which])
+
+
+def _on_cpu(network: nn.Module, *, masks: bool) -> nn.Module:
+    """The network itself, or a copy where it is elsewhere or in another precision."""
+    if isinstance(network, ConditionalDetrSegmenter) and not masks:
+        network = network.without_masks().eval()
+    parameter = next(network.parameters())
+    if parameter.device.type == "cpu" and parameter.dtype == torch.float32:
+        return network.eval()
+    return copy.deepcopy(network).to("cpu", torch.float32).eval()
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[tuple[Path, Path]]:
+    """A folder beside the output, which gets its name when all is well."""
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UsageError("exists and is not an empty folder", source=output, hint="give another --output")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{output.name}-", dir=output.parent, ignore_cleanup_errors=True
+        ) as name:
+            folder = Path(name) / output.name
+            folder.mkdir()
+            yield folder, output
+            if output.exists():
+                output.rmdir()
+            folder.rename(output)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"cannot be written: {error.strerror or error}", source=output) from error

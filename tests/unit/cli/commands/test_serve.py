@@ -1,0 +1,155 @@
+"""``condetr serve`` up to the moment it serves; tests/end_to_end/test_serve.py goes on from there."""
+
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("uvicorn", reason='needs "condetr[serve]"')
+pytest.importorskip("starlette", reason='needs "condetr[serve]"')
+pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
+
+from condetr.serving import server
+
+
+@pytest.fixture
+def ending(monkeypatch):
+    """Lets the service end at once, in this way; gives what it was called with."""
+
+    def end_with(end):
+        seen = {}
+
+        def serve(predictor, listening, offer, limits, **more):
+            seen.update(address=listening.getsockname(), offer=offer, limits=limits, **more)
+            return server.Ended(end, stuck=False)
+
+        monkeypatch.setattr(server, "serve", serve)
+        return seen
+
+    return end_with
+
+
+def test_what_is_served_is_what_was_asked_for(condetr, model, ending, tmp_path):
+    seen = ending(server.End.DRAINED)
+    (tmp_path / "token").write_text("sesame\n")
+    words = ("--batch", 3, "--port", 0, "--threshold", 0.25, "--token-file", "token", "--set", "limits.queue=7")
+    status, out, err = condetr("serve", "--model", model, *words)
+    assert (status, out) == (0, "")
+    assert "listening on http://127.0.0.1:" in err
+    assert seen["address"][0] == "127.0.0.1"
+    assert (seen["batch"], seen["limits"].queue) == (3, 7)
+    offer = seen["offer"]
+    assert (offer.threshold, offer.token, offer.metrics) == (0.25, "sesame", True)
+    assert offer.name == model.name
+    assert offer.classes == ("cat", "dog", "bird")
+    assert offer.backend == "torch"
+
+
+def test_a_backend_that_a_model_has_no_graph_for_is_refused(condetr, model):
+    status, _, err = condetr("serve", "--model", model, "--backend", "onnx", "--port", 0)
+    assert status == 2
+    assert "is no graph for onnx" in err
+    assert "condetr export" in err
+
+
+@pytest.mark.parametrize(("end", "status"), [("DRAINED", 0), ("CUT_SHORT", 1), ("BROKEN", 5)])
+def test_the_exit_status_tells_how_it_ended(condetr, model, ending, end, status):
+    ending(server.End[end])
+    assert condetr("serve", "--model", model, "--port", 0)[0] == status
+
+
+def test_a_port_that_is_taken_is_a_slip(condetr):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, _, err = condetr("serve", "--model", "nowhere", "--port", taken.getsockname()[1], "-q")
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "Address already in use" in err
+
+
+def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkeypatch):
+    seen = ending(server.End.DRAINED)
+    _, _, err = condetr("serve", "--model", model, "--host", "0.0.0.0", "--port", 0)
+    assert "warning: 0.0.0.0 can be reached by other machines" in err
+    assert "warning: without a token" in err
+    assert not seen["offer"].metrics
+    monkeypatch.setenv("CONDETR_TOKEN", "sesame")
+    _, _, err = condetr("serve", "--model", model, "--host", "0.0.0.0", "--port", 0)
+    assert "without a token" not in err
+    assert (seen["offer"].token, seen["offer"].metrics) == ("sesame", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--batch", "0"], "batch"),
+        (["--threshold", "1.5"], "threshold"),
+        (["--port", "70000"], "port"),
+        (["--host", "203.0.113.7"], "203.0.113.7"),
+        (["--host", ""], "'' port 8000"),
+        (["--allowed-host", ""], "--allowed-host: is ''"),
+        (["--set", "limits.queue=0"], "limits.queue: is 0, expected more than 0"),
+        (["--set", "limits.quue=1"], "limits.queue"),
+        (["--set", "limits.all_bytes=1"], "less than one body_bytes"),
+    ],
+)
+def test_what_cannot_be_is_refused(condetr, words, said):
+    status, _, err = condetr("serve", "--model", "nowhere", *words)
+    assert status == 2
+    assert said in err
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_nothing_is_served_with_a_pillow_that_has_known_holes(condetr, monkeypatch, command):
+    if command == "demo":
+        pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
+    monkeypatch.setattr("PIL.__version__", "12.2.0")
+    status, _, err = condetr(command, "--model", "nowhere", "--port", 0)
+    assert status == 2
+    assert "Pillow: is 12.2.0, which has known holes" in err
+    assert 'pip install "pillow>=12.3"' in err
+
+
+def test_the_extras_ask_for_the_pillow_that_is_asked_for_here():
+    from condetr.serving.process.library_versions import PILLOW
+
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for extra in ("serve", "demo"):
+        assert f"pillow>={'.'.join(map(str, PILLOW))}" in extras[extra]
+
+
+@pytest.mark.parametrize(
+    ("words", "hosts"),
+    [
+        (
+            ["--allowed-host", "a.example", "--allowed-host", "b.example,c.example"],
+            ["a.example", "b.example", "c.example"],
+        ),
+        (["--allowed-host", "*"], ["*"]),
+        ([], []),
+    ],
+)
+def test_names_are_allowed_again_and_again(condetr, model, ending, words, hosts):
+    seen = ending(server.End.DRAINED)
+    assert condetr("serve", "--model", model, "--port", 0, *words)[0] == 0
+    assert list(seen["allowed_hosts"]) == ["127.0.0.1", *hosts]
+
+
+def test_a_token_file_holds_a_token(condetr, tmp_path):
+    (tmp_path / "empty").touch()
+    assert condetr("serve", "--token-file", "empty")[0] == 2
+    status, _, err = condetr("serve", "--token-file", "missing")
+    assert status == 6
+    assert "missing: token_file: cannot be read" in err
+
+
+def test_without_the_extra_the_pip_line_is_printed(condetr, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "condetr.serving.server", None)
+    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
+    status, _, err = condetr("serve")
+    assert status == 7
+    assert 'pip install "condetr[serve]"' in err

@@ -1,0 +1,185 @@
+from dataclasses import asdict, fields
+from typing import get_args, get_type_hints
+
+import pytest
+import yaml
+
+from condetr.cli.settings.train_settings import NetworkSettings, TrainSettings
+from condetr.data.demo.scene_folder import write_scenes
+from condetr.model.config import DetectorConfig
+from condetr.training.settings import TrainingSettings
+
+SMALL = """
+epochs: 1
+batch: 4
+workers: 0
+image_size: 64
+device: cpu
+network:
+  num_queries: 10
+  d_model: 16
+  encoder_layers: 1
+  decoder_layers: 2
+  encoder_attention_heads: 2
+  decoder_attention_heads: 2
+  encoder_ffn_dim: 16
+  decoder_ffn_dim: 16
+  backbone: {block: basic, depths: [1, 1], widths: [8, 16], stem_widths: [8]}
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "scenes"
+    write_scenes(folder, train=8, val=4)
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return tmp_path / "small.yaml"
+
+
+def test_every_setting_of_training_can_be_given():
+    ours, theirs = (get_type_hints(kind, include_extras=True) for kind in (TrainSettings, TrainingSettings))
+    defaults = {spec.name: spec.default for spec in fields(TrainSettings)}
+    assert theirs.keys() <= ours.keys()
+    for spec in fields(TrainingSettings):
+        if spec.name not in ("freeze", "lr_backbone", "seed", "costs", "weights"):
+            assert get_args(ours[spec.name])[1] == get_args(theirs[spec.name])[1]
+            assert defaults[spec.name] == spec.default
+    assert TrainSettings(model="x").training() == TrainingSettings()
+    assert TrainSettings(lr=0.01).training() == TrainingSettings(freeze=(), lr=0.01, lr_backbone=0.01)
+    assert TrainSettings(lr_backbone=1e-5).training() == TrainingSettings(freeze=())
+    assert TrainSettings(batch="4").training().batch == 4
+    assert TrainSettings(batch="auto").training().batch == "auto"
+
+
+def test_the_network_is_the_papers_unless_told_otherwise():
+    assert NetworkSettings().config(7) == DetectorConfig(num_labels=7)
+    left_out = asdict(DetectorConfig()).keys() - asdict(NetworkSettings()).keys()
+    assert left_out == {"num_labels", "carry_norm"}
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path):
+    status, said, err = condetr_json("train", data, "--config", small, "--output", "run")
+    assert status == 0
+    assert (said["model"], said["progress"]["step"]) == ("run/best", 2)
+    assert "ap50" in said["metrics"]
+    assert "begins with a new network" in err
+    assert "its backbone learns as fast as the rest, at 0.0001" in err
+    assert "epoch 1: loss" in err
+
+    status, _, err = condetr("train", data, "--config", small, "--output", "run")
+    assert (status, "--resume goes on with it" in err) == (2, True)
+    again = ("train", data, "--output", "run", "--resume", "--device", "cpu")
+    status, said, err = condetr_json(*again, "--epochs", "2")
+    assert (status, said["progress"]["step"]) == (0, 4)
+    assert "going on from step-2" in err
+    assert "epochs is 2 from here on; it was 1" in err
+    assert "begins with" not in err
+    assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["network"]["d_model"] == 16
+
+    status, said, err = condetr_json(*again, "--config", small, "--epochs", "3")
+    assert (status, said["progress"]["step"]) == (0, 6)
+    for words, says in {
+        ("--set", "network.d_model=32"): "network: is not what the run began with: d_model 32 for 16",
+        ("--split", "val"): "split: is val, but the run began with None",
+        ("--model", "run"): "network: is for a model that begins afresh",
+        ("--seed", "1"): "seed: is 1, but the run began with 0",
+    }.items():
+        status, _, err = condetr(*again, *words)
+        assert (status, says in err) == (2, True), err
+    for file, whole, damaged, says in (
+        (
+            "config.json",
+            '"dropout": 0.1',
+            '"dropout": 0.3',
+            "dropout of the network is 0.3, but the run began with 0.1",
+        ),
+        ("preprocessor_config.json", "0.485", "0.465", "image_mean of the preprocessing is [0.465,"),
+    ):
+        path = tmp_path / "run/last" / file
+        text = path.read_text()
+        path.write_text(text.replace(whole, damaged))
+        status, _, err = condetr(*again)
+        assert (status, says in err, f"last/{file}" in err) == (5, True, True), err
+        path.write_text(text)
+    assert condetr(*again, "--image-size", "96")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, data, small, tmp_path):
+    assert condetr("train", data, "--config", small, "--output", "first")[0] == 0
+    begun = ("train", data, "--model", "first", "--batch", "4", "--workers", "0", "--device", "cpu")
+    status, out, err = condetr(*begun, "--epochs", "1")
+    assert (status, "\nruns/train/best\n" in out) == (0, True)
+    assert "never trained" not in err
+    config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 1e-5, ["early"])
+    assert "network" not in config
+
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    again = ("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
+    status, said, err = condetr_json(*again)
+    assert (status, said["progress"]["step"]) == (0, 4), err
+    status, _, err = condetr(*again, "--model", "elsewhere")
+    assert (status, "model: is elsewhere, but the run began with first" in err) == (2, True)
+
+    (tmp_path / "elsewhere").rename(tmp_path / "first")
+    assert condetr("train", data, "--config", "runs/train/config.yaml", "--device", "cpu", "-q")[0] == 0
+    assert (tmp_path / "runs/train-2/best").is_dir()
+
+
+@pytest.mark.slow
+def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small, tmp_path):
+    words = ("train", data, "--device", "cpu", "-q")
+    assert condetr(*words, "--config", small, "--validation", "none", "--output", "one")[0] == 0
+    assert condetr(*words, "--config", "one/config.yaml", "--output", "other")[0] == 0
+    assert (tmp_path / "one/config.yaml").read_text() == (tmp_path / "other/config.yaml").read_text()
+    weights = [(tmp_path / run / "last/model.safetensors").read_bytes() for run in ("one", "other")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "one/best").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--resume"], "--resume: needs the folder to go on with"),
+        (["--resume", "--output", "nothing"], "there is no run to resume here"),
+        (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),
+        (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
+        (["--model", "x", "--set", "network.d_model=32"], "cannot be combined with model"),
+        (["--set", "network.d_modl=32"], "the nearest: network.d_model, "),
+        (["--set", "network.d_model=33"], "network.d_model: is 33, expected an even number"),
+        (["--set", "network.backbone.depths=[0,1,1,1]"], "network.backbone.depths"),
+    ],
+)
+def test_what_cannot_be(condetr, data, words, says):
+    status, out, err = condetr("train", data, *words)
+    assert (status, out) == (2, "")
+    assert says in err
+
+
+def test_the_output_is_never_the_data(condetr, data):
+    there = sorted(data.rglob("*"))
+    status, _, err = condetr("train", data, "--output", data / "train/..")
+    assert (status, "output: is the data set itself" in err) == (2, True), err
+    assert sorted(data.rglob("*")) == there
+
+
+def test_data_or_a_model_that_cannot_be_used_leave_no_folder(condetr, data, small, tmp_path, monkeypatch):
+    assert condetr("train", "nowhere", "--config", small)[0] == 2
+    (tmp_path / "empty").mkdir()
+    assert condetr("train", "empty", "--config", small)[0] == 3
+    assert condetr("train", data, "--model", "empty")[0] == 5
+    status, _, err = condetr("train", data, "--model", "empty", "--output", "small.yaml")
+    assert (status, "small.yaml: output: cannot be written" in err) == (2, True), "before the model is looked at"
+    with monkeypatch.context() as patched:
+        patched.setattr("accelerate.tracking.get_available_trackers", list)
+        status, _, err = condetr("train", "nowhere", "--log", "tensorboard")
+        assert (status, 'pip install "condetr[train]"' in err) == (7, True), "before anything else"
+    assert condetr("train", data, "--config", small, "--precision", "bf16")[0] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "small.yaml"]

@@ -1,0 +1,152 @@
+"""The page without a browser; tests/end_to_end/test_demo.py has one."""
+
+import asyncio
+import os
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
+
+import gradio
+from gradio import processing_utils
+
+from condetr.serving.page.no_downloads import no_downloads
+from condetr.serving.page.page import page
+from condetr.serving.page.page_image import Look
+from condetr.serving.page.uploads import Uploads
+from tests.unit.serving.served import Watched, encoded, predictor_of
+
+
+@pytest.fixture
+def detector():
+    return Watched()
+
+
+def sent(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def handlers_of(detector, folder, **options):
+    given = {
+        "title": "tiny",
+        "scenes": [],
+        "threshold": 0.5,
+        "pixels": 10_000,
+        "uploads": Uploads(folder, file_bytes=10**6, all_bytes=10**7),
+    }
+
+    async def build():  # gradio makes an event loop of its own where none runs, and leaves it open
+        return page(predictor_of(detector), **given | options)
+
+    return {one.fn.__name__: one.fn for one in asyncio.run(build()).fns.values()}
+
+
+def test_sliding_and_clicking_look_no_second_time(detector, tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    assert len(detector.batches) == 1
+    tables = [handlers["show"](look, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
+    assert len(detector.batches) == 1
+    assert len(tables[0]) > len(tables[-1])
+
+
+def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, tmp_path):
+    asked = []
+
+    def explain(picture, place):
+        asked.append((picture.size, place))
+        return Image.new("RGB", (5, 5))
+
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path, explain=explain)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    assert isinstance(look, Look)
+    assert handlers["show"](look, 0.0, None)[-1]["value"] is None
+    assert handlers["show"](look, 0.0, 2)[-1]["value"].size == (5, 5)
+    assert asked == [((40, 30), 2)]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\nxx", encoded(200, 200)])
+def test_no_picture_is_told_without_its_place(detector, tmp_path, monkeypatch, content):
+    (tmp_path / "a.png").write_bytes(content)
+    told = []
+    monkeypatch.setattr(gradio, "Warning", lambda message, **more: told.append(message))
+    handlers = handlers_of(detector, tmp_path)
+    seen, last = handlers["look"](sent(tmp_path / "a.png"), None, "")
+    assert handlers["look"](sent(last), last, seen) == (seen, last)
+    assert len(told) == 1
+    assert str(tmp_path) not in told[0]
+    assert "<" not in told[0]
+    painted, table, said, *_ = handlers["show"](seen, 0.5, None)
+    assert (painted, table["data"]) == (None, [])
+    assert said.startswith("This picture cannot be used: ")
+    assert str(tmp_path) not in said
+
+
+def test_the_same_picture_is_looked_at_once(detector, tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded())
+    look = handlers_of(detector, tmp_path)["look"]
+    seen, last = look(sent(tmp_path / "a.png"), None, "")
+    assert look(sent(last), last, seen) == (seen, last)
+    assert len(detector.batches) == 1
+    assert look(None, last, seen) == ("", None)
+
+
+def places_elsewhere(folder):
+    """By name, through a link, by climbing, and what is no plain file: a FIFO would hang the page for good."""
+    secret = folder.parent / "secret.png"
+    secret.write_bytes(encoded())
+    (folder / "link.png").symlink_to(secret)
+    os.mkfifo(folder / "pipe")
+    climbing = f"{folder}/../secret.png"
+    wrong = [None, 3, ["a"], "", "a.png", "a\0b", "x" * 100_000]
+    return [str(secret), "/etc/passwd", "/dev/zero", str(folder / "link.png"), str(folder / "pipe"), climbing, *wrong]
+
+
+def test_no_file_is_looked_at_that_was_not_sent(detector, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradio, "Warning", lambda message, **more: None)
+    folder = tmp_path / "page"
+    folder.mkdir()
+    look = handlers_of(detector, folder)["look"]
+    for given in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
+        seen, _ = look(given, None, "")
+        assert "is not a picture that was sent to this page" in seen, given
+    assert detector.batches == []
+
+
+@pytest.mark.parametrize(
+    "index", [None, "x", [], [1], [1, 2, 3], ["a", "b"], [float("inf"), 0], [10**400, 0], [float("nan"), 0], [True, 0]]
+)
+def test_a_click_nowhere_is_no_click(detector, tmp_path, index):
+    """Clients that are no browsers may send any."""
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    event = gradio.SelectData(None, {"index": index, "value": None})
+    assert handlers["picked"](event) is None
+    assert handlers["clicked"](look, 0.0, event) is None
+
+
+@pytest.mark.parametrize("chosen", [-1, -21, 10**9])
+def test_a_row_that_is_not_there_is_not_chosen(detector, tmp_path, chosen):
+    (tmp_path / "a.png").write_bytes(encoded())
+    handlers = handlers_of(detector, tmp_path)
+    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    assert handlers["show"](look, 0.0, chosen)[2].startswith("Click a box")
+
+
+@pytest.mark.parametrize("address", ["http://203.0.113.7/a.png", "https://203.0.113.7/a.png"])
+def test_no_address_is_fetched_for_any_component(address):
+    async def ask():
+        for component in (gradio.Image(), gradio.Slider(), gradio.File()):
+            with pytest.raises(gradio.Error, match="URL input is disabled"):
+                await component.async_move_resource_to_block_cache(address)
+            with pytest.raises(gradio.Error, match="URL input is disabled"):
+                component.move_resource_to_block_cache(address)
+
+    before = vars(processing_utils).copy()
+    with no_downloads():
+        asyncio.run(ask())
+    assert vars(processing_utils) == before

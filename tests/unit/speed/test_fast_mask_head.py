@@ -1,0 +1,131 @@
+"""The masks of a fast copy are the segmenter's, whatever the picture and however many objects."""
+
+import copy
+
+import pytest
+import torch
+
+from condetr.speed import fast_mask_head as masks
+from condetr.speed.accelerate import choose, hasten
+from condetr.speed.decoder_constants import keep_constants
+from condetr.speed.fast_detector import FastSegmenter
+from condetr.speed.fast_mask_head import SparingMaskHead, convolve_before_enlarging
+from condetr.speed.folding import fold_norms
+from condetr.speed.onednn import is_available
+from condetr.speed.weights_version import moment_of
+from condetr.speed.winograd.convolution import WinogradConvolution, multiply_less
+from tests.unit.speed.networks import BACKBONES, detector, segmenter
+from tests.unit.speed.test_steps import CPU, hastened, inputs
+
+ALL = torch.arange(7)
+THREE = [name for name, one in BACKBONES.items() if len(one.depths) >= 3]
+STEPS = [fold_norms, multiply_less, keep_constants, convolve_before_enlarging, hastened]
+
+
+@torch.no_grad()
+def assert_same_masks(fast, plain, pixels, mask, chosen):
+    """Double precision tells sums in another order from bugs."""
+    exact = copy.deepcopy(plain).double()
+    trace = exact.trace(pixels.double(), mask)
+    seen = fast.trace(pixels, mask)
+    for mine, theirs in zip(fast.conclude(seen), exact.conclude(trace), strict=True):
+        torch.testing.assert_close(mine.double(), theirs, atol=5e-5, rtol=5e-5)
+    for mine, theirs in zip(fast.segment(seen, chosen), exact.segment(trace, chosen), strict=True):
+        assert theirs.numel() <= len(ALL) or theirs.std() > 0.05  # nothing is compared with nothing
+        torch.testing.assert_close(mine.double(), theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("backbone", THREE)
+def test_every_step_gives_the_masks_of_the_model(step, backbone):
+    plain = segmenter(BACKBONES[backbone])
+    fast = step(plain)
+    assert isinstance(fast, FastSegmenter)
+    assert_same_masks(fast, plain, *inputs(), [ALL, torch.tensor([3])])
+    assert_same_masks(fast, plain, *inputs(3, (64, 96), padded=False), [ALL[:0], ALL, ALL[[5, 5, 1]]])
+    assert_same_masks(fast, plain, *inputs(1, padded=False), [ALL])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 1), (31, 97), (200, 40), (65, 63), (129, 66)])
+def test_any_size_in_any_order(size):
+    plain = segmenter()
+    fast = hastened(plain)
+    for batch, shape in ((1, size), (2, (64, 64)), (3, size)):
+        assert_same_masks(fast, plain, *inputs(batch, shape, padded=False), [ALL] * batch)
+
+
+@torch.no_grad()
+def test_what_was_seen_stays_for_the_masks():
+    """Blocks write into memory that is there already: not into maps that masks are made from afterwards."""
+    plain, (pixels, mask) = segmenter(), inputs()
+    fast = hastened(plain)
+    seen = fast.trace(pixels, mask)
+    first = fast.segment(seen, [ALL, ALL])
+    fast.trace(pixels + 1, mask)
+    for one, other in zip(fast.segment(seen, [ALL, ALL]), first, strict=True):
+        assert torch.equal(one, other)
+    for mine, theirs in zip(seen.features, plain.backbone(pixels), strict=True):
+        scale = theirs.abs().max()
+        torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_blocks_change_nothing(monkeypatch):
+    fast = hastened(segmenter())
+    seen = fast.trace(*inputs())
+    whole = fast.segment(seen, [ALL, ALL])
+    blocks = []
+    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
+    monkeypatch.setattr(masks, "_AT_ONCE", 1)
+    for one, other in zip(fast.segment(seen, [ALL, ALL]), whole, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    assert blocks == [1] * 14
+
+
+@torch.no_grad()
+def test_half_of_the_products_are_spared_where_sizes_double(monkeypatch):
+    head = hastened(segmenter()).network.mask_head
+    assert isinstance(head, SparingMaskHead)
+    monkeypatch.setattr(masks, "interpolate", None)  # nothing is enlarged
+    fusion, x = head.pyramid.fusions[0], torch.randn(2, 16, 5, 6)
+    assert fusion(x, torch.randn(1, 8, 10, 12)).shape == (2, 8, 10, 12)
+
+
+def test_a_copy_of_a_copy_is_a_segmenter():
+    fast = hastened(segmenter())
+    assert isinstance(copy.deepcopy(fast), FastSegmenter)
+    assert convolve_before_enlarging(fast) is fast
+
+
+def test_a_detector_has_no_masks_to_hasten():
+    plain = detector()
+    assert convolve_before_enlarging(plain).steps == ()
+    assert masks.STEP not in hastened(plain).steps
+
+
+@pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
+def test_what_is_picked_is_there():
+    fast = hastened(segmenter(d_model=128, encoder_attention_heads=8))
+    assert masks.STEP in fast.steps
+    assert isinstance(fast.network.mask_head.pyramid.joining_shown, WinogradConvolution)
+    assert any("masks" in reason for reason in choose(torch.device("cuda"), torch.float32).left_out)
+
+
+def test_weights_of_another_precision():
+    plain = segmenter().double()
+    pixels, mask = inputs(1, padded=False)
+    fast = hasten(plain, CPU)
+    [mine] = fast.segment(fast.trace(pixels.double(), mask), [ALL])
+    [theirs] = plain.segment(plain.trace(pixels.double(), mask), [ALL])
+    torch.testing.assert_close(mine, theirs.detach())
+
+
+@pytest.mark.parametrize("step", [convolve_before_enlarging, hastened])
+def test_the_segmenter_stays_as_it_is(step):
+    plain = segmenter()
+    before = moment_of(plain)
+    fast = step(plain)
+    fast.segment(fast.trace(*inputs()), [ALL, ALL])
+    assert moment_of(plain) == before
+    mine = {tensor.data_ptr() for tensor in (*plain.parameters(), *plain.buffers())}
+    assert mine.isdisjoint(tensor.data_ptr() for tensor in (*fast.parameters(), *fast.buffers()))

@@ -1,0 +1,39 @@
+import pytest
+import torch
+from torch import nn
+
+from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.training.optimization.trainable_norms import live_norms
+from tests.scramble import scramble
+from tests.unit.training.networks import tiny_detector
+
+
+def test_norms_live_with_what_they_had_and_keep_what_they_found():
+    backbone = scramble(tiny_detector().backbone)
+    frozen = [norm for norm in backbone.modules() if isinstance(norm, FrozenBatchNorm)]
+    pixels = torch.randn(2, 3, 32, 32)
+    names, before = list(backbone.state_dict()), backbone(pixels)[-1]
+    with live_norms(backbone):
+        assert not any(isinstance(norm, FrozenBatchNorm) for norm in backbone.modules())
+        alive = [norm for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)]
+        assert [norm.running_mean.tolist() for norm in alive] == [norm.running_mean.tolist() for norm in frozen]
+        backbone.eval()
+        torch.testing.assert_close(backbone(pixels)[-1], before)  # the same numbers through another class
+        backbone.train()
+        backbone(pixels)[-1].square().mean().backward()
+        for norm in alive:
+            assert norm.weight.grad.abs().sum() > 0
+            norm.weight.data.mul_(2)
+        backbone.eval()
+        expected = backbone(pixels)[-1]
+    assert [norm for norm in backbone.modules() if isinstance(norm, FrozenBatchNorm)] == frozen
+    assert list(backbone.state_dict()) == names
+    torch.testing.assert_close(backbone(pixels)[-1], expected)
+    assert not torch.allclose(expected, before)
+
+
+def test_an_error_leaves_frozen_norms():
+    backbone = tiny_detector().backbone
+    with pytest.raises(ValueError, match="pixels"), live_norms(backbone):
+        raise ValueError("pixels")
+    assert not any(isinstance(norm, nn.BatchNorm2d) for norm in backbone.modules())

@@ -1,0 +1,145 @@
+import re
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from condetr.core.errors import ModelError, UsageError
+from condetr.core.records import Target
+from condetr.data.augmentation import augmentation_of
+from condetr.images.preprocessing import Preprocessing
+from condetr.images.sizes import Edges
+from condetr.training.backbone_pretraining import UNSURE, learn_to_name, names_of, naming_loss
+from condetr.training.input.data_loader import batches_of_steps
+from condetr.training.input.dataset import Pictures
+from condetr.training.input.sampling import Sampling
+from condetr.training.progress import Position
+from condetr.training.run.events import Named
+from condetr.training.settings import TrainingSettings
+from tests.unit.training.networks import tiny_detector
+from tests.unit.training.runs import small_run, state_of
+from tests.unit.training.scenes import write_scenes
+
+NOTHING = 7
+
+
+def target(*objects):
+    """Of (label, centre x, centre y, width, height)."""
+    labels = torch.tensor([label for label, *_ in objects], dtype=torch.int64)
+    return Target(labels, torch.tensor([box for _, *box in objects]).reshape(-1, 4))
+
+
+def named(targets, cells):
+    return names_of(targets, cells, NOTHING)
+
+
+def test_cores_have_names_and_their_surroundings_are_not_judged():
+    cells = torch.ones(1, 8, 8, dtype=torch.bool)
+    names = named([target((3, 0.5, 0.5, 0.75, 0.5))], cells)[0]
+    assert names.tolist() == [
+        [7, 7, 7, 7, 7, 7, 7, 7],
+        [7, 7, 7, 7, 7, 7, 7, 7],
+        [7, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, 7],
+        [7, UNSURE, UNSURE, 3, 3, UNSURE, UNSURE, 7],
+        [7, UNSURE, UNSURE, 3, 3, UNSURE, UNSURE, 7],
+        [7, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, 7],
+        [7, 7, 7, 7, 7, 7, 7, 7],
+        [7, 7, 7, 7, 7, 7, 7, 7],
+    ]
+
+
+def test_the_smaller_of_two_objects_is_in_front_whatever_their_order():
+    large, small = (1, 0.5, 0.5, 1.0, 1.0), (2, 0.5, 0.5, 0.25, 0.25)
+    cells = torch.ones(2, 8, 8, dtype=torch.bool)
+    names = named([target(large, small), target(small, large)], cells)
+    assert torch.equal(names[0], names[1])
+    assert [names[0, at, at] for at in range(2, 5)] == [1, UNSURE, 2]
+
+
+def test_a_dot_in_the_last_corner_has_a_cell_and_no_objects_have_none():
+    names = named([target((0, 1.0, 1.0, 1e-4, 1e-4)), target()], torch.ones(2, 3, 5, dtype=torch.bool))
+    assert names[0, 2, 4] == 0
+    assert (names == NOTHING).sum() == 29
+
+
+def test_padding_is_not_judged_and_boxes_are_shares_of_the_picture():
+    cells = torch.zeros(2, 6, 6, dtype=torch.bool)
+    cells[0, :2, :4], cells[1] = True, True
+    names = named([target((5, 0.875, 0.75, 0.2, 0.2)), target()], cells)
+    assert names[0, 1, 3] == 5
+    assert (names[0][~cells[0]] == UNSURE).all()
+    assert (names[0][cells[0]] == NOTHING).sum() == 7
+
+
+def test_cells_with_and_without_objects_count_the_same():
+    torch.manual_seed(0)
+    logits = torch.randn(2, NOTHING + 1, 4, 4)
+    names = torch.full((2, 4, 4), NOTHING)
+    names[0, 0, 0], names[0, 0, 1] = 2, UNSURE
+    losses = cross_entropy(logits, names, ignore_index=UNSURE, reduction="none")
+    expected = losses[0, 0, 0] + losses[names == NOTHING].mean()
+    torch.testing.assert_close(naming_loss(logits, names), expected)
+    assert naming_loss(logits, torch.full_like(names, UNSURE)) == 0
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    return write_scenes(tmp_path_factory.mktemp("scenes"), 8)
+
+
+def feed(scenes, epochs):
+    preprocessing = Preprocessing(size=Edges(64, 64))
+    pictures = Pictures(scenes, augmentation_of("none", preprocessing.size), preprocessing, seed=0)
+    return batches_of_steps(pictures, Sampling(len(scenes), 0, 4), Position(), epochs, workers=0, pin=False)
+
+
+def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
+    torch.manual_seed(0)
+    detector, said = tiny_detector(), []
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    learn_to_name(detector, feed(scenes, 20), 40, torch.device("cpu"), said.append)
+    assert [(one.step, one.steps) for one in said if isinstance(one, Named)] == [(at + 1, 40) for at in range(40)]
+    share = re.fullmatch(r"(\d+)% of the cells with objects are named right", said[-1].text)
+    assert int(share[1]) > 60  # over all steps, the first of which guess
+    assert said[-2].loss < 0.4 * said[1].loss
+    after = detector.state_dict()
+    assert list(after) == list(before)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith("backbone.")}
+
+
+def test_numbers_that_are_not_finite_end_it(scenes):
+    detector = tiny_detector()
+    detector.backbone.stages[0][0].convs[0].conv.weight.data.fill_(torch.nan)
+    with pytest.raises(ModelError, match=r"loss of 00\d.png"):
+        learn_to_name(detector, feed(scenes, 1), 2, torch.device("cpu"), lambda _: None)
+
+
+def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):
+    said = []
+    small_run(tmp_path / "whole", scenes, naming=3, epochs=2, say=said.append)
+    small_run(tmp_path / "parts", scenes, naming=3, epochs=1, decay_at=0.99, schedule="constant")
+    resumed = []
+    small_run(tmp_path / "parts", scenes, naming=3, epochs=2, schedule="constant", resume=True, say=resumed.append)
+    assert sum(isinstance(one, Named) for one in said) == 3
+    assert not any(isinstance(one, Named) for one in resumed)
+
+
+def test_it_is_the_same_again(tmp_path, scenes):
+    for name in ("one", "two"):
+        small_run(tmp_path / name, scenes, naming=3, epochs=1)
+    assert state_of(tmp_path / "one") == state_of(tmp_path / "two")
+    small_run(tmp_path / "other", scenes, naming=3, epochs=1, seed=1)
+    assert state_of(tmp_path / "one") != state_of(tmp_path / "other")
+
+
+def test_what_was_learned_is_not_spoiled(tmp_path, scenes):
+    detector = tiny_detector()
+    detector.head.boxes.last.weight.data.fill_(0.1)
+    with pytest.raises(UsageError, match="naming: is for a new network"):
+        small_run(tmp_path / "run", scenes, detector=detector, naming=3)
+
+
+def test_steps_are_counted_from_zero():
+    with pytest.raises(ValueError, match="naming"):
+        TrainingSettings(naming=-1)
