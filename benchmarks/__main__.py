@@ -32,7 +32,7 @@ ROUNDS = {
     "int8": 5,
     "mixed_sizes": 5,
     "training_step": 5,
-    "first_picture": 5,
+    "first_image": 5,
     "starting": 5,
 }
 ON_A_GPU = {"gpu": 10}

@@ -1,4 +1,4 @@
-"""What a Predictor gains from batches: pictures one at a time and together, in turns, by CPU time and by the clock.
+"""What a Predictor gains from batches: images one at a time and together, in turns, by CPU time and by the clock.
 
 python -m benchmarks.batch_gain [--model REF] [--image-size N] [--batch 8] [--threads 1] [--rounds 15]
 
@@ -14,8 +14,8 @@ import torch
 import condetr
 from benchmarks.interleave import interleave, machine
 from condetr.data.demo.scenes import scene
-from condetr.images.saving import picture_bytes
-from condetr.prediction.sources import pictures_in
+from condetr.images.saving import image_bytes
+from condetr.prediction.sources import images_in
 
 
 def main() -> None:
@@ -30,11 +30,11 @@ def main() -> None:
     given = [options.model] if options.model else []
     model = condetr.load(*given, device="cpu", image_size=options.image_size)
     one, many = (model.predictor(threshold=0, batch=batch) for batch in (1, options.batch))
-    pictures = [picture_bytes(scene(index, split="val").picture, ".jpg") for index in range(options.batch)]
-    prepared = [many.prepare(source) for source in pictures_in(pictures)]
+    images = [image_bytes(scene(index, split="val").image, ".jpg") for index in range(options.batch)]
+    prepared = [many.prepare(source) for source in images_in(images)]
     pairs = {
-        "look": (lambda: many.look(prepared), lambda: [one.look([picture]) for picture in prepared]),
-        "predict": (lambda: many.predict(pictures), lambda: one.predict(pictures)),
+        "look": (lambda: many.look(prepared), lambda: [one.look([image]) for image in prepared]),
+        "predict": (lambda: many.predict(images), lambda: one.predict(images)),
     }
     clocks = {"CPU": time.process_time, "clock": time.perf_counter}
     said = {

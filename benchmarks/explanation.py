@@ -16,7 +16,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.predictor import Predictor
-from condetr.prediction.sources import pictures_in
+from condetr.prediction.sources import images_in
 
 LABELS = {number: f"class {number}" for number in range(91)}
 
@@ -35,23 +35,23 @@ def main() -> None:
     )
 
     def predict() -> None:
-        fast.predict(options.picture)
+        fast.predict(options.image)
 
     def predict_plainly() -> None:
-        plain.predict(options.picture)
+        plain.predict(options.image)
 
     def explain() -> None:
-        look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0)
+        look(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0)
 
     def explain_and_draw() -> None:
-        look(network, preprocessing, LABELS, options.picture, threshold=0.0).explain(0).figure("bands")
+        look(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0).figure("bands")
 
     clock = time.process_time
-    config, [picture] = network.config, list(pictures_in(options.picture))
+    config, [image] = network.config, list(images_in(options.image))
     said = {
         "machine": machine(),
         "network": f"ResNet-50, {config.decoder_layers} decoder layers, {config.decoder_attention_heads} heads",
-        "network sees": list(preprocessing.prepare([picture.picture()]).pixels.shape[2:]),
+        "network sees": list(preprocessing.prepare([image.image()]).pixels.shape[2:]),
         "explain / predict": interleave(predict, explain, options.rounds, clock).summary(),
         "explain / predict, same network": interleave(predict_plainly, explain, options.rounds, clock).summary(),
         "explain with figure / predict": interleave(predict, explain_and_draw, options.rounds, clock).summary(),

@@ -2,7 +2,7 @@
 
 python -m benchmarks.fast_forward [--rounds 15] [--threads 1] [--json FILE]
 
-Both sides answer the same pictures with the same weights; "error" is the largest difference of the class logits from
+Both sides answer the same images with the same weights; "error" is the largest difference of the class logits from
 the same network in double precision, ours over theirs: the goal is at most 2. With one thread the times are CPU time.
 """
 
@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmarks.against_peer import arguments, measure, write
 from condetr.checkpoints.loading import load
-from condetr.speed.accelerate import hasten
+from condetr.speed.accelerate import accelerate
 
 GOALS = {(480, 640): 1.5, (800, 1066): 1.8}
 
@@ -41,7 +41,7 @@ def main() -> None:
         theirs = write_weights(folder)
         plain = load(folder).detector.eval()
     start = time.process_time()
-    ours = hasten(plain, torch.device("cpu"))
+    ours = accelerate(plain, torch.device("cpu"))
     print(f"made in {time.process_time() - start:.2f} s: {'; '.join(ours.steps)}")
     rows = []
     for size, goal in GOALS.items():

@@ -5,8 +5,8 @@ python -m benchmarks.from_scratch [--scenes FOLDER] [--pictures 3000] [--naming 
 
 The architecture is that of recipes/digits.yaml. Once it learns 8 scenes by heart, in 100 steps, once it sees each of
 ``--pictures`` scenes twice and is measured on 500 others, of other handwriting. The steps in which condetr's backbone
-learns to name come before that; transformers' model takes as many steps more, so that it sees as many pictures. Both
-are measured by condetr. CPU seconds are those of a training in one thread, with the reading of its pictures.
+learns to name come before that; transformers' model takes as many steps more, so that it sees as many images. Both
+are measured by condetr. CPU seconds are those of a training in one thread, with the reading of its images.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.model.detector import ConditionalDetr
 from condetr.training.run.run_folder import claimed
-from condetr.workflows.initial_model import Beginning
+from condetr.workflows.initial_model import InitialModel
 from condetr.workflows.training import train_and_measure
 
 RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"
@@ -66,7 +66,7 @@ class Lesson:
 def train_ours(lesson: Lesson, seed: int, folder: Path) -> ConditionalDetr:
     settings = lesson.settings(seed)
     torch.manual_seed(seed)
-    beginning = Beginning.afresh(settings.network.config(len(lesson.dataset.classes)), origin={})
+    beginning = InitialModel.from_config(settings.network.config(len(lesson.dataset.classes)), origin={})
     with claimed(folder, resume=False) as run:
         return load(train_and_measure(beginning, lesson.dataset, settings.training(), run, device="cpu").best).detector
 
@@ -97,10 +97,10 @@ def rows_of(lesson: Lesson, seeds: list[int], peer_seeds: list[int], folder: Pat
     return rows
 
 
-def lessons(scenes: Path, pictures: int, naming: int) -> list[Lesson]:
+def lessons(scenes: Path, images: int, naming: int) -> list[Lesson]:
     if not scenes.is_dir():
-        write_scenes(scenes, train=pictures)
-    train, val = read_dataset(scenes, "train").subset(range(pictures)), read_dataset(scenes, "val")
+        write_scenes(scenes, train=images)
+    train, val = read_dataset(scenes, "train").subset(range(images)), read_dataset(scenes, "val")
     few = train.subset(range(BY_HEART))
     # The recipe averages over five hundred steps; a hundred are too few for that, and are made the most of.
     brief = ("ema=0", "warmup=5", "lr=2e-3", "decay_at=0.5")
@@ -126,7 +126,7 @@ def main() -> None:
         folder = Path(temporary)
         rows = [
             row
-            for lesson in lessons(options.scenes or folder / "scenes", options.pictures, options.naming)
+            for lesson in lessons(options.scenes or folder / "scenes", options.images, options.naming)
             if options.only is None or options.only in lesson.name
             for row in rows_of(lesson, options.seeds, options.peer_seeds, folder)
         ]

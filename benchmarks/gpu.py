@@ -1,11 +1,11 @@
 """condetr on a GPU against transformers: precisions, batches, torch.compile, CUDA graphs, training throughput.
 
 python -m benchmarks.gpu [--rounds 20] [--no-compile] [--json FILE]
-python -m benchmarks.gpu --device cpu --quick      # only that this program runs: tiny networks, tiny pictures
+python -m benchmarks.gpu --device cpu --quick      # only that this program runs: tiny networks, tiny images
 
-Every contender answers the same 800x1333 pictures in turns; times are of finished work. The ratio is over transformers
+Every contender answers the same 800x1333 images in turns; times are of finished work. The ratio is over transformers
 as it comes, in the same precision; the deviation is of the scores, from transformers in fp32. The goal is 3 times, for
-one picture in bf16. torch's defaults hold on both sides: convolutions in fp32 may use TF32, matrix products may not.
+one image in bf16. torch's defaults hold on both sides: convolutions in fp32 may use TF32, matrix products may not.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from benchmarks.interleave import Comparison, in_turns, machine
 from condetr.checkpoints.loading import load
 from condetr.core.errors import SettingsError
 from condetr.speed import compute_type as precisions
-from condetr.speed.accelerate import Wish, hasten
+from condetr.speed.accelerate import AccelerationOptions, accelerate
 from condetr.training.optimization import mixed_precision as training_precision
 
 GOAL, GOAL_FOR = 3.0, ("bf16", 1, "condetr")
@@ -89,14 +89,17 @@ class Bench:
 
     def contenders(self, peer: nn.Module, plain: nn.Module, name: str, pixels: Tensor) -> dict[str, Run]:
         theirs, mask = copy.deepcopy(peer).to(TYPES[name]), torch.ones_like(pixels[:, 0], dtype=torch.long)
-        given, ours = pixels.to(TYPES[name]), hasten(plain, self.device, Wish(name))
+        given, ours = pixels.to(TYPES[name]), accelerate(plain, self.device, AccelerationOptions(name))
         runs: dict[str, Run] = {"transformers": lambda: theirs(given, mask), "condetr": lambda: ours(pixels)}
         if self.device.type == "cuda":
             captured = Captured(ours)
             runs["condetr, CUDA graph"] = lambda: captured(pixels)
         if self.compiles:
             torch.compiler.reset()  # torch gives up on code that it has compiled too often
-            their_compiled, our_compiled = torch.compile(theirs), hasten(plain, self.device, Wish(name, compile=True))
+            their_compiled, our_compiled = (
+                torch.compile(theirs),
+                accelerate(plain, self.device, AccelerationOptions(name, compile=True)),
+            )
             runs["transformers, compiled"] = lambda: their_compiled(given, mask)
             runs["condetr, compiled"] = lambda: our_compiled(pixels)
             if self.device.type == "cuda":
@@ -155,7 +158,7 @@ def _apart(logits: Tensor, expected: Tensor) -> float:
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--quick", action="store_true", help="tiny networks and pictures: the numbers mean nothing")
+    parser.add_argument("--quick", action="store_true", help="tiny networks and images: the numbers mean nothing")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")

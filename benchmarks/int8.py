@@ -29,8 +29,8 @@ def lost(folder: Path) -> float:
     """Points of AP of the bundled detector."""
     write_scenes(folder / "scenes", train=CALIBRATED_ON, val=SCENES)
     model = condetr.load(device="cpu")
-    pictures = folder / "scenes/train"
-    model.export("openvino", output=folder / "digits", precision="int8", pictures=str(pictures))
+    images = folder / "scenes/train"
+    model.export("openvino", output=folder / "digits", precision="int8", pictures=str(images))
     before, after = (one.evaluate(folder / "scenes").ap for one in (model, condetr.load(folder / "digits")))
     return 100 * (before - after)
 

@@ -2,7 +2,7 @@
 
 python -m benchmarks.memory [--json FILE]
 
-A process for each number. The folder has 1,000 pictures of several sizes, for the bundled model.
+A process for each number. The folder has 1,000 images of several sizes, for the bundled model.
 """
 
 import json
@@ -20,15 +20,15 @@ import condetr
 from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import write_weights
 from condetr.checkpoints.loading import load
-from condetr.speed.accelerate import hasten
+from condetr.speed.accelerate import accelerate
 
-PICTURES, SETTLED = 1000, 100  # after so many, every size has been seen
+IMAGES, SETTLED = 1000, 100  # after so many, every size has been seen
 
 
 def of_forward(side: str, folder: str) -> float:
     pixels = torch.zeros(1, 3, 800, 1066)
     if side == "ours":
-        network, rest = hasten(load(folder).detector.eval(), torch.device("cpu")), ()
+        network, rest = accelerate(load(folder).detector.eval(), torch.device("cpu")), ()
     else:
         network = transformers.ConditionalDetrForObjectDetection.from_pretrained(folder).eval()
         rest = (torch.ones(1, 800, 1066, dtype=torch.long),)
@@ -42,7 +42,7 @@ def of_forward(side: str, folder: str) -> float:
 def of_folder(folder: str) -> float:
     """What predicting holds at the end beyond what it held when it had settled."""
     rng = np.random.default_rng(0)
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         height, width = rng.integers(64, 256, 2)
         Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(f"{folder}/{number:04}.jpg")
     settled = 0.0
@@ -66,13 +66,13 @@ def ask(*what: str) -> float:
 
 def main() -> None:
     options = arguments(__doc__)
-    with tempfile.TemporaryDirectory() as weights, tempfile.TemporaryDirectory() as pictures:
+    with tempfile.TemporaryDirectory() as weights, tempfile.TemporaryDirectory() as images:
         write_weights(weights)
         forward = {f"{side}_mb": ask(side, weights) for side in ("ours", "theirs")}
-        growth = ask("folder", pictures)
+        growth = ask("folder", images)
     rows = [
         {"case": "peak of a forward, ResNet-50, 800x1066", **forward},
-        {"case": f"growth over {PICTURES} pictures", "ours_mb": growth},
+        {"case": f"growth over {IMAGES} images", "ours_mb": growth},
     ]
     print(*rows, sep="\n")
     write(rows, options.json)

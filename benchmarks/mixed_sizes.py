@@ -1,9 +1,9 @@
-"""Eight pictures of several sizes: each size its own batch, as the Predictor does it, against all padded together.
+"""Eight images of several sizes: each size its own batch, as the Predictor does it, against all padded together.
 
 python -m benchmarks.mixed_sizes [--rounds 5] [--threads 1] [--json FILE]
 
-The same fast network on both sides; pictures are resized to a shortest edge of 320. The deviation is the largest
-difference of a score from that of the picture looked at alone. Padding has one of its own, for the network sees it.
+The same fast network on both sides; images are resized to a shortest edge of 320. The deviation is the largest
+difference of a score from that of the image looked at alone. Padding has one of its own, for the network sees it.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import Edges
 from condetr.prediction.predictor import Predictor
-from condetr.speed.accelerate import hasten
+from condetr.speed.accelerate import accelerate
 
 SIZES = ((480, 640),) * 4 + ((640, 480),) * 3 + ((360, 640),)  # as they lie in a folder of photographs
 
@@ -34,28 +34,28 @@ def deviation(scores: Sequence[Tensor], alone: Sequence[Tensor]) -> float:
 def main() -> None:
     options = arguments(__doc__)
     rng = np.random.default_rng(0)
-    pictures = [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in SIZES]
+    images = [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in SIZES]
     preprocessing = Preprocessing(size=Edges(320, 533))
     with tempfile.TemporaryDirectory() as folder:
         write_weights(folder)
-        network = hasten(load(folder).detector.eval(), torch.device("cpu"))
+        network = accelerate(load(folder).detector.eval(), torch.device("cpu"))
     labels = {number: str(number) for number in range(91)}
     grouped = Predictor(network, preprocessing, labels, batch=8, threshold=0.0, device="cpu")
 
     def apart() -> list[Tensor]:
-        return [found.scores for found in grouped.predict(pictures)]
+        return [found.scores for found in grouped.predict(images)]
 
     def together() -> list[Tensor]:
         with torch.inference_mode():
-            batch = preprocessing.prepare(pictures)
+            batch = preprocessing.prepare(images)
             found = detections_of(*network(batch.pixels, batch.mask), batch.original_sizes, threshold=0.0, top_k=100)
             return [one.scores for one in found]
 
-    alone = [grouped.predict(picture)[0].scores for picture in pictures]
+    alone = [grouped.predict(image)[0].scores for image in images]
     padded = deviation(together(), alone)
     clock = time.process_time if options.threads == 1 else time.perf_counter
     timed = {"rounds": options.rounds, "deviation": deviation(apart(), alone), "goal": 1.2, "clock": clock}
-    row = measure("mixed sizes, 8 pictures", apart, together, **timed)
+    row = measure("mixed sizes, 8 images", apart, together, **timed)
     print(f"{'':36} padded together the scores move by up to {padded:.1e}")
     write([row | {"their_deviation": padded}], options.json)
 

@@ -1,4 +1,4 @@
-"""Outlines of objects in 640x480 pictures, checked and painted, against COCO's own tools, which can only paint them.
+"""Outlines of objects in 640x480 images, checked and painted, against COCO's own tools, which can only paint them.
 
 python -m benchmarks.outlines [--rounds 15] [--threads 1] [--json FILE]
 """

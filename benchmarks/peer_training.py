@@ -68,7 +68,7 @@ def as_ours(peer: transformers.ConditionalDetrForObjectDetection, config: Detect
         return load(folder, overrides={"backbone_config": backbone}).detector
 
 
-class PeerPictures(torch.utils.data.Dataset[dict[str, Any]]):
+class PeerImages(torch.utils.data.Dataset[dict[str, Any]]):
     """As the object-detection guide of transformers prepares them."""
 
     def __init__(self, dataset: Dataset) -> None:
@@ -96,7 +96,7 @@ def _coco_of(example: Example) -> dict[str, Any]:
 
 def _collate(examples: list[dict[str, Any]]) -> dict[str, Tensor | list[Any]]:
     pixels = torch.stack([one["pixel_values"] for one in examples])
-    mask = torch.ones_like(pixels[:, 0], dtype=torch.long)  # all pictures have one size
+    mask = torch.ones_like(pixels[:, 0], dtype=torch.long)  # all images have one size
     return {"pixel_values": pixels, "pixel_mask": mask, "labels": [one["labels"] for one in examples]}
 
 
@@ -121,5 +121,5 @@ def train_peer(
             dataloader_pin_memory=False,
             **told,
         )
-        transformers.Trainer(peer, arguments, train_dataset=PeerPictures(dataset), data_collator=_collate).train()
+        transformers.Trainer(peer, arguments, train_dataset=PeerImages(dataset), data_collator=_collate).train()
     return as_ours(peer, config)

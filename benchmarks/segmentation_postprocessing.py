@@ -1,4 +1,4 @@
-"""From logits and masks to panoptic segments, against the newest transformers; and the memory of large pictures.
+"""From logits and masks to panoptic segments, against the newest transformers; and the memory of large images.
 
 python -m benchmarks.segmentation_postprocessing [--rounds 15] [--threads 1] [--json FILE]
 """

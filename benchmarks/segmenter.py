@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.against_peer import arguments, measure, write
 from benchmarks.fast_forward import write_weights
 from condetr.checkpoints.loading import load
-from condetr.speed.accelerate import hasten
+from condetr.speed.accelerate import accelerate
 
 SIZE = 480, 640
 CASES = {(5, "itself as it is"): 1.0, (50, "itself as it is"): 1.0, (50, "transformers"): 1.5}  # goals
@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         peer = write_weights(folder, transformers.ConditionalDetrForSegmentation)
         plain = load(folder).detector.eval()
-    ours = hasten(plain, torch.device("cpu"))
+    ours = accelerate(plain, torch.device("cpu"))
     pixels, mask = torch.randn(1, 3, *SIZE), torch.ones(1, *SIZE, dtype=torch.long)
     rows = []
     for (kept, name), goal in CASES.items():

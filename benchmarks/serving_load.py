@@ -26,13 +26,13 @@ from benchmarks.serving_process import Caller, Service, load
 from condetr.data.demo.scenes import scene
 
 
-def capacity(options: argparse.Namespace, picture: bytes, service: Service, seconds: float = 10) -> float:
-    result = load(service.port, picture, callers=options.clients, seconds=seconds, pause=0.05)
+def capacity(options: argparse.Namespace, image: bytes, service: Service, seconds: float = 10) -> float:
+    result = load(service.port, image, callers=options.clients, seconds=seconds, pause=0.05)
     say("capacity", result)
     return float(result["served a second"])
 
 
-def overload(options: argparse.Namespace, picture: bytes) -> None:
+def overload(options: argparse.Namespace, image: bytes) -> None:
     """Twice as many callers as the queue has places, in turns with as many as it has: what is served, and memory."""
     queue, turns = options.clients, 6
     service = Service(options, "--set", f"limits.queue={queue}")
@@ -43,13 +43,13 @@ def overload(options: argparse.Namespace, picture: bytes) -> None:
             resident.append(service.resident())
 
     watcher = threading.Thread(target=watch)
-    capacities, overloads = [capacity(options, picture, service, 5)], []
+    capacities, overloads = [capacity(options, image, service, 5)], []
     watcher.start()
     for _ in range(turns):
         # a caller that was sent away comes back after as long as one that was served takes
         pause = queue / capacities[-1]
-        overloads.append(load(service.port, picture, callers=2 * queue, seconds=options.seconds / turns, pause=pause))
-        capacities.append(capacity(options, picture, service, 5))
+        overloads.append(load(service.port, image, callers=2 * queue, seconds=options.seconds / turns, pause=pause))
+        capacities.append(capacity(options, image, service, 5))
     done.set()
     watcher.join()
     rates = [float(one["served a second"]) for one in overloads]
@@ -68,9 +68,9 @@ def overload(options: argparse.Namespace, picture: bytes) -> None:
     service.end()
 
 
-def burst(options: argparse.Namespace, picture: bytes) -> None:
+def burst(options: argparse.Namespace, image: bytes) -> None:
     service = Service(options)
-    ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+    ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(image)}\r\n\r\n".encode() + image
     before = service.resident()
     connections = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(500)]
     for connection in connections:
@@ -88,13 +88,13 @@ def burst(options: argparse.Namespace, picture: bytes) -> None:
     service.end()
 
 
-def drain(options: argparse.Namespace, picture: bytes) -> None:
-    """SIGTERM with a full queue, twenty times: is every accepted picture answered?"""
+def drain(options: argparse.Namespace, image: bytes) -> None:
+    """SIGTERM with a full queue, twenty times: is every accepted image answered?"""
     kept = 0
     for _ in range(20):
         service = Service(options, "--set", "limits.queue=16")
         with ThreadPoolExecutor(40) as pool:
-            answers = [pool.submit(Caller(service.port).ask, picture) for _ in range(40)]
+            answers = [pool.submit(Caller(service.port).ask, image) for _ in range(40)]
             while not any('"path": "/predict"' in line for line in service.log):
                 time.sleep(0.001)
             status = service.end()
@@ -106,17 +106,17 @@ def drain(options: argparse.Namespace, picture: bytes) -> None:
     say("drain", {"nothing lost": f"{kept} of 20"})
 
 
-def batching(options: argparse.Namespace, picture: bytes) -> None:
+def batching(options: argparse.Namespace, image: bytes) -> None:
     """The same callers against one at a time and against batches, both services there all the while, in short turns."""
     services = [Service(options, "--batch", batch) for batch in ("1", "8")]
     rounds = []
     for service in services:
-        load(service.port, picture, callers=options.clients, seconds=2, pause=0.05)
+        load(service.port, image, callers=options.clients, seconds=2, pause=0.05)
     for _ in range(10):
         rates, costs = [], []
         for service in services:
             before = service.cpu_seconds()
-            served = load(service.port, picture, callers=options.clients, seconds=3, pause=0.05)
+            served = load(service.port, image, callers=options.clients, seconds=3, pause=0.05)
             rates.append(float(served["served a second"]))
             costs.append((service.cpu_seconds() - before) / served["statuses"][200] * 1000)
         rounds.append((rates[1] / rates[0], costs[0] / costs[1], *rates, *costs))
@@ -126,10 +126,10 @@ def batching(options: argparse.Namespace, picture: bytes) -> None:
     names = ("times as many a second", "of the service's CPU time an answer", *("a second, 1", "a second, 8"))
     columns = dict(zip((*names, "CPU ms, 1", "CPU ms, 8"), zip(*rounds, strict=True), strict=True))
     shown = {name: [round(value, 2) for value in quantiles(column, n=4)] for name, column in columns.items()}
-    say("batching", {"quartiles": shown, "pictures in a batch": round(sum(together) / len(together), 2)})
+    say("batching", {"quartiles": shown, "images in a batch": round(sum(together) / len(together), 2)})
 
 
-def overhead(options: argparse.Namespace, picture: bytes) -> None:
+def overhead(options: argparse.Namespace, image: bytes) -> None:
     """One caller at idle against the bare Predictor, in turns of 20."""
     service = Service(options, "--batch", "1")
     size = {"image_size": int(options.image_size)} if options.image_size else {}
@@ -137,7 +137,7 @@ def overhead(options: argparse.Namespace, picture: bytes) -> None:
     caller = Caller(service.port)
     bare, served = [], []
     for _ in range(10):
-        for times, act in ((bare, lambda: predictor.predict([picture])), (served, lambda: caller.ask(picture))):
+        for times, act in ((bare, lambda: predictor.predict([image])), (served, lambda: caller.ask(image))):
             for _ in range(20):
                 started = time.perf_counter()
                 act()
@@ -163,11 +163,11 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    if options.picture:
-        with Image.open(options.picture) as opened:
+    if options.image:
+        with Image.open(options.image) as opened:
             given = opened.convert("RGB")
     else:
-        given = scene(0, split="val").picture
+        given = scene(0, split="val").image
     file = io.BytesIO()
     given.save(file, "JPEG", quality=92)
     for study in options.study:

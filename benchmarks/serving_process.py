@@ -70,10 +70,10 @@ class Caller:
     def __init__(self, port: int) -> None:
         self._port, self._connection = port, None
 
-    def ask(self, picture: bytes) -> tuple[int, str | None]:
+    def ask(self, image: bytes) -> tuple[int, str | None]:
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        self._connection.request("POST", "/predict", picture)
+        self._connection.request("POST", "/predict", image)
         answer = self._connection.getresponse()
         answer.read()
         if answer.getheader("connection") == "close":
@@ -86,7 +86,7 @@ class Caller:
             self._connection = None
 
 
-def load(port: int, picture: bytes, *, callers: int, seconds: float, pause: float) -> dict[str, object]:
+def load(port: int, image: bytes, *, callers: int, seconds: float, pause: float) -> dict[str, object]:
     """Callers that ask again at once, or after ``pause`` where they were sent away."""
     until = time.monotonic() + seconds
     asked: list[tuple[int, float, str | None]] = []
@@ -95,7 +95,7 @@ def load(port: int, picture: bytes, *, callers: int, seconds: float, pause: floa
         caller = Caller(port)
         while time.monotonic() < until:
             started = time.monotonic()
-            status, retry_after = caller.ask(picture)
+            status, retry_after = caller.ask(image)
             asked.append((status, time.monotonic() - started, retry_after))
             if status == 503:
                 time.sleep(pause)

@@ -1,4 +1,4 @@
-"""Mixed guests for a while: good pictures, broken ones, slow and vanishing callers. Do memory and open files stay flat?
+"""Mixed guests for a while: good images, broken ones, slow and vanishing callers. Do memory and open files stay flat?
 
 python -m benchmarks.serving_soak [--minutes 20] [--model REF] [--image-size N] [--rate 4]
 """
@@ -26,7 +26,7 @@ _FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 def encoded(index: int, form: str) -> bytes:
     file = io.BytesIO()
-    scene(index % 200, split="val").picture.resize((96 + 32 * (index % 3), 96)).save(file, form)
+    scene(index % 200, split="val").image.resize((96 + 32 * (index % 3), 96)).save(file, form)
     return file.getvalue()
 
 
@@ -67,8 +67,8 @@ def drip_head(port: int, turn: int) -> int | str:
 
 
 def leave_early(port: int, turn: int) -> int | str:
-    picture = encoded(turn, "JPEG")
-    return raw(port, head_of(len(picture)) + picture, listen=False)
+    image = encoded(turn, "JPEG")
+    return raw(port, head_of(len(image)) + image, listen=False)
 
 
 GUESTS: dict[str, tuple[Act, set[int | str]]] = {
@@ -79,7 +79,7 @@ GUESTS: dict[str, tuple[Act, set[int | str]]] = {
         {200, 400},
     ),  # a detector: 400
     "cut off": (lambda port, turn: post(port, encoded(turn, "JPEG")[: 300 + turn % 900]), {422}),
-    "no picture": (lambda port, turn: post(port, b"<html>" * (turn % 50 + 1)), {422}),
+    "no image": (lambda port, turn: post(port, b"<html>" * (turn % 50 + 1)), {422}),
     "empty": (lambda port, _: post(port, b""), {400}),
     "no form": (lambda port, _: post(port, b"--x\r\nnothing", headers=_FORM), {400}),
     "too large": (lambda port, _: raw(port, head_of(10**9)), {413}),

@@ -8,7 +8,7 @@ A process each time; seconds are those that the processor worked for it. The rat
 import sys
 
 from benchmarks.against_peer import arguments, report, write
-from benchmarks.first_picture import cost_of
+from benchmarks.first_image import cost_of
 from benchmarks.interleave import Comparison
 
 ALLOWED = {

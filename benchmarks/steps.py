@@ -17,7 +17,7 @@ from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import GOALS, write_weights
 from benchmarks.interleave import in_turns
 from condetr.checkpoints.loading import load
-from condetr.speed.accelerate import choose, hasten
+from condetr.speed.accelerate import accelerate, choose
 
 CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ def ladder(plain: nn.Module) -> dict[str, nn.Module]:
         model = step(model)
         for name in model.steps[len(before) :]:
             rungs[name] = model
-    assert model.steps == hasten(plain, CPU).steps
+    assert model.steps == accelerate(plain, CPU).steps
     return rungs
 
 

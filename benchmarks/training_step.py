@@ -1,4 +1,4 @@
-"""One optimisation step at full size: forward, set loss of all layers, backward, clip, AdamW, against transformers.
+"""One optimization step at full size: forward, set loss of all layers, backward, clip, AdamW, against transformers.
 
 python -m benchmarks.training_step [--rounds 15] [--threads 1] [--json FILE]
 
@@ -52,7 +52,7 @@ class Place:
     def inputs(self) -> tuple[Tensor, tuple[Target, ...]]:
         torch.manual_seed(1)
         labels, boxes = torch.randint(91, (self.batch, OBJECTS)), 0.5 * torch.rand(self.batch, OBJECTS, 4) + 0.1
-        targets = tuple(Target(*picture) for picture in zip(labels, boxes, strict=True))
+        targets = tuple(Target(*image) for image in zip(labels, boxes, strict=True))
         return torch.randn(self.batch, 3, *self.size), targets
 
 
@@ -100,15 +100,15 @@ class Theirs:
         for name, weight in self.network.named_parameters():
             if name.startswith(FROZEN):
                 weight.requires_grad = False
-        self.optimiser = torch.optim.AdamW(_groups(self.network), fused=True)
+        self.optimizer = torch.optim.AdamW(_groups(self.network), fused=True)
 
     def step(self) -> None:
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         with self.autocast:
             loss = self.network(self.pixels, self.mask, labels=self.labels).loss
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
-        self.optimiser.step()
+        self.optimizer.step()
 
     def gradients(self) -> dict[str, Tensor]:
         """By our names: stored where the weights should be, and read by condetr."""

@@ -1,4 +1,4 @@
-"""The main job on a fresh machine: pictures in, boxes out, how good they are, and a training of one's own.
+"""The main job on a fresh machine: images in, boxes out, how good they are, and a training of one's own.
 
     python demo/demo.py [--output demo-output]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 SCENES = {"train": 600, "val": 100}
-ENLARGED, LARGER = 12, 4  # pictures to look at, and how many times larger
+ENLARGED, LARGER = 12, 4  # images to look at, and how many times larger
 PARITY = ("even", "odd")
 TRAINING = (
     "--epochs 3 --batch 8 --lr 5e-4 --lr-backbone 1e-4 --schedule linear --decay-at 0.5 --ema 0.99 "
@@ -29,14 +29,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
     output = parser.parse_args().output
     shutil.rmtree(output, ignore_errors=True)
-    scenes, pictures, parity = output / "scenes", output / "pictures", output / "even-or-odd"
+    scenes, images, parity = output / "scenes", output / "pictures", output / "even-or-odd"
 
-    title("1. Pictures of handwritten digits, labelled")
+    title("1. Images of handwritten digits, labeled")
     condetr("data", "demo", scenes, *(word for split in SCENES for word in (f"--{split}", SCENES[split])))
-    enlarge(scenes / "val", pictures)
+    enlarge(scenes / "val", images)
 
     title("2. The model that comes with condetr looks for digits")
-    condetr("predict", pictures, "--save", "images,jsonl,coco", "--output", output / "found")
+    condetr("predict", images, "--save", "images,jsonl,coco", "--output", output / "found")
 
     title("3. How good is it, on handwriting that it never saw?")
     condetr("evaluate", scenes, "--split", "val", "--output", output / "report")
@@ -44,12 +44,12 @@ def main() -> None:
     title("4. About a minute of training: the same model learns to tell even digits from odd ones")
     relabel(scenes, parity)
     condetr("train", parity, "--model", "condetr/digits", *TRAINING.split(), "--output", output / "run")
-    condetr("predict", pictures, "--model", output / "run", "--output", output / "found-even-or-odd")
+    condetr("predict", images, "--model", output / "run", "--output", output / "found-even-or-odd")
 
     title("Look at")
     for what, where in {
         "the digits that were found": output / "found" / "images",
-        "the report, its curves and worst pictures": output / "report",
+        "the report, its curves and worst images": output / "report",
         "curves of the training": output / "run" / "curves.png",
         "what the training saw and found": output / "run" / "samples",
         "the even and odd digits that were found": output / "found-even-or-odd" / "images",
@@ -73,13 +73,13 @@ def enlarge(folder: Path, output: Path) -> None:
     """Copies on which boxes and names are easy to see."""
     output.mkdir(parents=True)
     for path in sorted(folder.glob("*.jpg"))[:ENLARGED]:
-        with Image.open(path) as picture:
-            larger = picture.resize((picture.width * LARGER, picture.height * LARGER), Image.Resampling.BICUBIC)
+        with Image.open(path) as image:
+            larger = image.resize((image.width * LARGER, image.height * LARGER), Image.Resampling.BICUBIC)
             larger.save(output / path.with_suffix(".png").name)
 
 
 def relabel(scenes: Path, output: Path) -> None:
-    """The same pictures with two classes instead of ten."""
+    """The same images with two classes instead of ten."""
     shutil.copytree(scenes, output)
     for file in output.rglob("*.json"):
         content = json.loads(file.read_text())

@@ -22,7 +22,7 @@ def _offline():
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real pictures, expected numbers and hostile files that are no part of the project."""
+    """Real images, expected numbers and hostile files that are no part of the project."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference material in {SHARED}")
     return SHARED

@@ -9,7 +9,7 @@ SURE = 12.0
 
 
 def perfect_outputs(example, classes, *, stride=1):
-    """Logits and masks of one picture, as batches of one; masks are the share of each cell, before the sigmoid."""
+    """Logits and masks of one image, as batches of one; masks are the share of each cell, before the sigmoid."""
     segments = (*example.objects, *example.crowds)
     logits = torch.full((1, len(segments), classes), -SURE)
     for query, one in enumerate(segments):

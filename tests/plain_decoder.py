@@ -12,20 +12,18 @@ import torch
 def plain_decoder(
     weights, memory, grid, mask=None, *, heads, layers, embeddings=None, query_mask=None, carry_norm=False, branches=1.0
 ):
-    """What each layer concludes, and the logits of the reference points; for one picture after the other.
+    """What each layer concludes, and the logits of the reference points; for one image after the other.
 
     ``branches`` scales what is added to the embeddings: 0 is a dropout of everything.
     """
     concluded, points = [], []
-    for picture in range(len(memory)):
-        cells = range(memory.shape[1]) if mask is None else mask[picture].nonzero()[:, 0].tolist()
+    for image in range(len(memory)):
+        cells = range(memory.shape[1]) if mask is None else mask[image].nonzero()[:, 0].tolist()
         object_queries = weights["object_queries"]
-        seen_queries = (
-            range(len(object_queries)) if query_mask is None else query_mask[picture].nonzero()[:, 0].tolist()
-        )
-        start = torch.zeros_like(object_queries) if embeddings is None else embeddings[picture]
+        seen_queries = range(len(object_queries)) if query_mask is None else query_mask[image].nonzero()[:, 0].tolist()
+        start = torch.zeros_like(object_queries) if embeddings is None else embeddings[image]
         one, s = _decode(
-            weights, memory[picture], grid[picture], cells, seen_queries, start, heads, layers, carry_norm, branches
+            weights, memory[image], grid[image], cells, seen_queries, start, heads, layers, carry_norm, branches
         )
         concluded.append(one)
         points.append(s)
@@ -35,7 +33,7 @@ def plain_decoder(
 def _decode(weights, memory, grid, cells, seen_queries, f, heads, layers, carry_norm, branches):
     o_q = weights["object_queries"]
     channels = o_q.shape[1]
-    s = _mlp(weights, "reference_points", o_q)  # s = FFN(o_q), of which the sigmoid is a place in the picture
+    s = _mlp(weights, "reference_points", o_q)  # s = FFN(o_q), of which the sigmoid is a place in the image
     p_s = torch.stack([_sinusoid(x, y, channels) for x, y in s.sigmoid().tolist()])
     concluded = []
     for number in range(layers):
@@ -50,7 +48,7 @@ def _decode(weights, memory, grid, cells, seen_queries, f, heads, layers, carry_
         v = _linear(weights, f"{part}.value", f)
         split = [[_head(x, head, heads) for x in (q, k, v)] for head in range(heads)]
         seen = torch.cat([_attention(*of_head, seen_queries) for of_head in split], dim=1)
-        f = _normalised(weights, f"{part}_norm", f + branches * _linear(weights, f"{part}.output", seen))
+        f = _normalized(weights, f"{part}_norm", f + branches * _linear(weights, f"{part}.output", seen))
 
         # cross-attention: c_q and p_q, c_k and p_k are concatenated, head by head
         part = f"{name}.cross_attention"
@@ -67,17 +65,17 @@ def _decode(weights, memory, grid, cells, seen_queries, f, heads, layers, carry_
             key = torch.cat((_head(c_k, head, heads), _head(p_k, head, heads)), dim=1)
             seen.append(_attention(query, key, _head(v, head, heads), cells))
         seen = torch.cat(seen, dim=1)
-        f = _normalised(weights, f"{part}_norm", f + branches * _linear(weights, f"{part}.output", seen))
+        f = _normalized(weights, f"{part}_norm", f + branches * _linear(weights, f"{part}.output", seen))
 
         hidden = _linear(weights, f"{name}.feedforward.expand", f).clamp(min=0)
         added = _linear(weights, f"{name}.feedforward.contract", hidden)
-        f = _normalised(weights, f"{name}.feedforward_norm", f + branches * added)
+        f = _normalized(weights, f"{name}.feedforward_norm", f + branches * added)
 
-        concluded.append(_normalised(weights, "norm", f))  # which does not feed the next layer
+        concluded.append(_normalized(weights, "norm", f))  # which does not feed the next layer
         if carry_norm:  # except where transformers trained with it
             f = concluded[-1]
             if number == layers - 1:
-                concluded[-1] = _normalised(weights, "norm", f)
+                concluded[-1] = _normalized(weights, "norm", f)
     return concluded, s
 
 
@@ -89,7 +87,7 @@ def _mlp(weights, name, x):
     return _linear(weights, f"{name}.layers.1", _linear(weights, f"{name}.layers.0", x).clamp(min=0))
 
 
-def _normalised(weights, name, x):
+def _normalized(weights, name, x):
     centred = x - x.mean(dim=1, keepdim=True)
     variance = (centred**2).mean(dim=1, keepdim=True)
     return centred / (variance + 1e-5).sqrt() * weights[f"{name}.weight"] + weights[f"{name}.bias"]

@@ -5,13 +5,13 @@ from collections import defaultdict
 import numpy as np
 
 
-def plain_quality(pictures, classes):
-    """``pictures``: (truth, {number: (class, is_crowd)}, answer, {number: class}); 0 in an array is nobody.
+def plain_quality(images, classes):
+    """``images``: (truth, {number: (class, is_crowd)}, answer, {number: class}); 0 in an array is nobody.
 
     Answers (pq, sq, rq) by class, and the IoU of each class's pixels.
     """
     ious, found_wrong, missed = defaultdict(list), defaultdict(int), defaultdict(int)
-    for truth, true_names, answer, found_names in pictures:
+    for truth, true_names, answer, found_names in images:
         partners = {}
         for t, (label, crowd) in true_names.items():
             for f, other in found_names.items():
@@ -35,7 +35,7 @@ def plain_quality(pictures, classes):
             weight = len(hits) + errors / 2
             qualities[label] = (sum(hits) / weight, sum(hits) / max(1, len(hits)), len(hits) / weight)
         shared = union = 0
-        for truth, true_names, answer, found_names in pictures:
+        for truth, true_names, answer, found_names in images:
             is_true = np.isin(truth, [t for t, (name, _) in true_names.items() if name == label])
             is_found = np.isin(answer, [f for f, name in found_names.items() if name == label]) & (truth != 0)
             shared, union = shared + np.sum(is_true & is_found), union + np.sum(is_true | is_found)

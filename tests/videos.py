@@ -8,7 +8,7 @@ import pytest
 av = pytest.importorskip("av")
 
 
-def picture(number, size=(48, 64)):
+def image(number, size=(48, 64)):
     """Gray, brighter from frame to frame, with a white corner at the upper left."""
     pixels = np.full((*size, 3), 20 + 8 * number % 200, dtype=np.uint8)
     pixels[: size[0] // 3, : size[1] // 3] = 255
@@ -16,7 +16,7 @@ def picture(number, size=(48, 64)):
 
 
 def brightness(image):
-    """Of the lower right, where `picture` has no corner."""
+    """Of the lower right, where `image` has no corner."""
     return int(np.asarray(image)[-8:, -8:].mean())
 
 
@@ -31,7 +31,7 @@ def make_video(path, frames=12, *, size=(48, 64), rate=10, codec="libx264", time
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), "rgb24")
+            frame = av.VideoFrame.from_ndarray(image(number, size), "rgb24")
             if times is not None:
                 frame.pts, frame.time_base = times[number], Fraction(1, 10)
             container.mux(stream.encode(frame))

@@ -1,4 +1,4 @@
-"""Spoilt labelled data sets: is each refused in words, or read with every object or a count of what is lost?
+"""Spoilt labeled data sets: is each refused in words, or read with every object or a count of what is lost?
 
 python -m benchmarks.reliability.labels [--inputs 3000] [--seed 0]
 

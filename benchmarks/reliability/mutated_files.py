@@ -5,31 +5,31 @@ from random import Random
 import numpy as np
 from PIL import Image
 from tests.unit.images.hostile import run_lengths
-from tests.unit.images.pictures import encoded, noise
+from tests.unit.images.images import encoded, noise
 
 WORDS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\1\0")
 
 
 def honest_files() -> list[bytes]:
-    colour, more, exif = noise(24, 32), noise(24, 32, 1), Image.Exif()
+    color, more, exif = noise(24, 32), noise(24, 32, 1), Image.Exif()
     exif[0x0112] = 6
     upright = {"exif": exif.tobytes()}
     pages = {"save_all": True, "append_images": [more]}
     levels = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30))
-    pictures = [
-        (colour, "JPEG", upright), (colour, "JPEG", {"progressive": True}),
-        (colour, "PNG", upright), (colour.convert("P"), "PNG", {"transparency": 3}),
-        (colour.convert("RGBA"), "PNG", {}), (levels, "PNG", {}), (colour, "GIF", pages),
-        (colour, "WEBP", upright), (colour, "WEBP", pages),
-        (colour, "TIFF", {}), (colour, "TIFF", {"compression": "tiff_lzw", "strip_size": 300}),
-        (colour, "TIFF", {"compression": "tiff_adobe_deflate", "tile": (16, 16)}),
-        (colour, "TIFF", {"big_tiff": True, **pages}), (colour, "TIFF", {"compression": "jpeg"}),
-        (colour.convert("1"), "TIFF", {"compression": "group4"}),
+    images = [
+        (color, "JPEG", upright), (color, "JPEG", {"progressive": True}),
+        (color, "PNG", upright), (color.convert("P"), "PNG", {"transparency": 3}),
+        (color.convert("RGBA"), "PNG", {}), (levels, "PNG", {}), (color, "GIF", pages),
+        (color, "WEBP", upright), (color, "WEBP", pages),
+        (color, "TIFF", {}), (color, "TIFF", {"compression": "tiff_lzw", "strip_size": 300}),
+        (color, "TIFF", {"compression": "tiff_adobe_deflate", "tile": (16, 16)}),
+        (color, "TIFF", {"big_tiff": True, **pages}), (color, "TIFF", {"compression": "jpeg"}),
+        (color.convert("1"), "TIFF", {"compression": "group4"}),
         (Image.fromarray(np.ones((20, 30), np.float32)), "TIFF", {}),
-        (colour, "BMP", {}), (colour.convert("P"), "BMP", {}), (colour, "PPM", {}),
+        (color, "BMP", {}), (color.convert("P"), "BMP", {}), (color, "PPM", {}),
     ]  # fmt: skip
     numbers = [b"P2 3 2 99\n1 2 3 4 5 6\n", b"P5 3 2 999\n" + bytes(12), b"P1 3 2\n101010", run_lengths(400)]
-    return [encoded(picture, kind, **options) for picture, kind, options in pictures] + numbers
+    return [encoded(image, kind, **options) for image, kind, options in images] + numbers
 
 
 def mutated(honest: bytes, chance: Random) -> bytes:

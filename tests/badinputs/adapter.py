@@ -1,6 +1,6 @@
 """Feeds hostile and unusual files through the public interface, and shows what came out.
 
-The corpus and its judge lie outside this project; they call ``setup``, ``N_A`` and ``run``. Pictures go through
+The corpus and its judge lie outside this project; they call ``setup``, ``N_A`` and ``run``. Images go through
 ``condetr.load(...).predict``, paths and settings through the command line, as a user would do.
 """
 
@@ -51,7 +51,7 @@ def run(case: dict[str, Any], path: Path, _: Path) -> dict[str, Any]:  # noqa: P
         return observe(case, path)
     match case["group"], case["use"]:
         case "image", "predict":
-            return _picture(path)
+            return _image(path)
         case "array", "processor(array)":
             return _array(path)
         case "path", "predict":
@@ -59,7 +59,7 @@ def run(case: dict[str, Any], path: Path, _: Path) -> dict[str, Any]:  # noqa: P
         case _, "load":
             return _loaded(path)
         case _, "load+predict":
-            return {"finite": _is_finite(condetr.load(path, device="cpu").predict(_some_picture()))}
+            return {"finite": _is_finite(condetr.load(path, device="cpu").predict(_some_image()))}
         case _, "convert":
             return _converted(path)
         case _, "load_processor":
@@ -75,7 +75,7 @@ def _good() -> Path:
     return _corpus / "public/checkpoints/good_safetensors"
 
 
-def _some_picture() -> Path:
+def _some_image() -> Path:
     return _corpus / "public/images/png_rgba.png"
 
 
@@ -92,7 +92,7 @@ def _is_finite(found: condetr.Detections) -> bool:
     return bool(found.boxes.isfinite().all() and found.scores.isfinite().all())
 
 
-def _picture(path: Path) -> dict[str, Any]:
+def _image(path: Path) -> dict[str, Any]:
     found = _model.predict(path, threshold=0.0)
     unpainted = _model.predict(path, threshold=1.0).draw()
     return {
@@ -105,7 +105,7 @@ def _picture(path: Path) -> dict[str, Any]:
 
 
 def _array(path: Path, processor: Any = None) -> dict[str, Any]:
-    """One picture, or a batch, each of which is compared with the reference."""
+    """One image, or a batch, each of which is compared with the reference."""
     processor = _processor() if processor is None else processor
     reference = processor(np.load(_reference()), return_tensors="pt")["pixel_values"]
     out = processor(np.load(path, allow_pickle=False), return_tensors="pt")["pixel_values"]
@@ -142,7 +142,7 @@ def _converted(path: Path) -> dict[str, Any]:
 
 def _settings(path: Path) -> dict[str, Any]:
     file = path if path.is_file() else next(path.glob("*.y*ml"))
-    return {"report": _said_by("predict", _some_picture(), "--model", _good(), "--config", file, "--json")}
+    return {"report": _said_by("predict", _some_image(), "--model", _good(), "--config", file, "--json")}
 
 
 def _resumed(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def is_annotation_case(case: dict[str, Any]) -> bool:
 
 
 def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Read the data set and check it, as `condetr train` does before it begins; only that here pictures without any
+    """Read the data set and check it, as `condetr train` does before it begins; only that here images without any
     object are read, whose training step is to be finite, too.
 
     Raises:
@@ -67,7 +67,7 @@ def _boxes(dataset: Dataset, position: int) -> torch.Tensor:
 
 
 def _trains(dataset: Dataset, batch: Batch) -> bool:
-    """Whether one step over all pictures gives a finite loss and finite gradients."""
+    """Whether one step over all images gives a finite loss and finite gradients."""
     model = tiny_detector().train()
     targets = []
     for i, example in enumerate(dataset):

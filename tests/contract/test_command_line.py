@@ -8,7 +8,7 @@ import pytest
 
 from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
 from condetr.cli.main import run
-from condetr.cli.settings.settings_tree import train_settings
+from condetr.cli.settings import train_settings
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,

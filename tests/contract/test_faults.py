@@ -25,22 +25,26 @@ INJECTED = {
     ),
     "TRN-09 kill -9 inside the save": (
         "end_to_end/test_kills.py::test_whatever_a_run_is_killed_at_it_goes_on_to_the_same_weights",
-        "unit/training/test_checkpointing.py::test_what_a_dead_process_left_is_removed_with_the_next_save",
-        "unit/training/test_run_folder.py::test_what_a_killed_run_left_unfinished_is_removed",
+        "unit/training/run/test_checkpointing.py::test_what_a_dead_process_left_is_removed_with_the_next_save",
+        "unit/training/run/test_run_folder.py::test_what_a_killed_run_left_unfinished_is_removed",
     ),
     "TRN-11 full disk under the log": (
-        "unit/training/test_metrics_log.py::test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing",
+        "unit/training/run/test_metrics_log.py::test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing",
     ),
     "TRN-12 output not writable": (
-        "unit/training/test_run_folder.py::test_an_unwritable_place_is_refused_before_anything_else",
-        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+        "unit/training/run/test_run_folder.py::test_an_unwritable_place_is_refused_before_anything_else",
+        "unit/cli/commands/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
     ),
-    "TRN-13 a read that fails once": ("unit/training/test_pictures.py::test_a_read_that_fails_once_is_tried_again",),
-    "TRN-15 a picture deleted in the epoch": (
-        "unit/training/test_pictures.py::test_a_deleted_picture_is_missing_and_named",
+    "TRN-13 a read that fails once": (
+        "unit/training/input/test_dataset.py::test_a_read_that_fails_once_is_tried_again",
+    ),
+    "TRN-15 an image deleted in the epoch": (
+        "unit/training/input/test_dataset.py::test_a_deleted_picture_is_missing_and_named",
         "unit/training/test_loop.py::test_a_deleted_picture_is_said_and_the_run_goes_on",
     ),
-    "TRN-16 a worker killed": ("unit/training/test_pictures.py::test_a_killed_worker_is_told_where_it_is_waited_for",),
+    "TRN-16 a worker killed": (
+        "unit/training/input/test_dataset.py::test_a_killed_worker_is_told_where_it_is_waited_for",
+    ),
     "TRN-19 a batch without boxes": (
         "unit/training/test_steps.py::test_pictures_without_objects_teach_the_classes_only",
     ),
@@ -60,29 +64,29 @@ INJECTED = {
     ),
     "TRN-26 data changed between stop and resume": (
         "unit/training/test_loop.py::test_changed_data_are_refused_on_resume",
-        "unit/training/test_checkpointing.py::test_other_data_is_refused_unless_allowed",
+        "unit/training/run/test_checkpointing.py::test_other_data_is_refused_unless_allowed",
     ),
     "TRN-28 checkpoint of another version": (
-        "unit/training/test_checkpointing.py::test_another_format_is_refused_with_both_versions",
+        "unit/training/run/test_checkpointing.py::test_another_format_is_refused_with_both_versions",
     ),
     "TRN-29 the clock jumps back": (
-        "unit/training/test_checkpointing.py::test_the_newest_two_are_kept_by_step_and_not_by_clock",
+        "unit/training/run/test_checkpointing.py::test_the_newest_two_are_kept_by_step_and_not_by_clock",
     ),
     "TRN-30 two runs in one folder": (
-        "unit/training/test_run_folder.py::test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way",
+        "unit/training/run/test_run_folder.py::test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way",
     ),
     "DDP-02 the first process killed in the save": (
         "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
     ),
     "DDP-03 a process is late": (
-        "unit/training/test_processes.py::test_who_waits_for_others_says_so_long_before_giving_up",
+        "unit/training/test_distributed.py::test_who_waits_for_others_says_so_long_before_giving_up",
     ),
     "DDP-05 resumed with 1 and with 4 processes": (
         "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
         "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
-        "unit/training/test_sampling.py::test_a_run_goes_on_where_it_stopped_with_another_number_of_processes",
+        "unit/training/input/test_sampling.py::test_a_run_goes_on_where_it_stopped_with_another_number_of_processes",
     ),
-    "DDP-06 pictures that do not divide by the processes": (
+    "DDP-06 images that do not divide by the processes": (
         "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
         "end_to_end/test_evaluate.py::test_two_processes_count_every_picture_once",
     ),
@@ -95,31 +99,31 @@ INJECTED = {
         "end_to_end/test_distributed_training.py::test_processes_with_different_settings_refuse_to_start",
     ),
     "CLI-01 output in a read-only folder": (
-        "unit/cli/test_predict.py::test_an_output_that_cannot_be_written_is_refused_before_the_model_is_read",
-        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
-        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+        "unit/cli/commands/test_predict.py::test_an_output_that_cannot_be_written_is_refused_before_the_model_is_read",
+        "unit/cli/commands/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+        "unit/cli/commands/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
     ),
     "CLI-02 output exists": (
-        "unit/cli/test_predict.py::test_a_used_output_is_refused_unless_it_goes_on_or_begins_anew",
-        "unit/cli/test_train.py::test_a_run_goes_on_as_it_began",
-        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
-        "unit/cli/test_data.py::test_an_output_that_is_there_is_left_alone",
+        "unit/cli/commands/test_predict.py::test_a_used_output_is_refused_unless_it_goes_on_or_begins_anew",
+        "unit/cli/commands/test_train.py::test_a_run_goes_on_as_it_began",
+        "unit/cli/commands/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+        "unit/cli/commands/test_data.py::test_an_output_that_is_there_is_left_alone",
     ),
     "CLI-03 output is the input": (
-        "unit/cli/test_predict.py::test_the_output_is_never_the_input",
-        "unit/cli/test_train.py::test_the_output_is_never_the_data",
-        "unit/cli/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
-        "unit/cli/test_data.py::test_an_output_that_is_there_is_left_alone",
+        "unit/cli/commands/test_predict.py::test_the_output_is_never_the_input",
+        "unit/cli/commands/test_train.py::test_the_output_is_never_the_data",
+        "unit/cli/commands/test_evaluate.py::test_what_cannot_be_done_is_refused_in_one_line",
+        "unit/cli/commands/test_data.py::test_an_output_that_is_there_is_left_alone",
     ),
     "CLI-07 input missing": (
-        "unit/cli/test_predict.py::test_what_is_not_there_ends_the_run_before_it_begins",
-        "unit/cli/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
-        "unit/cli/test_evaluate.py::test_predictions_of_something_else_are_named",
-        "unit/cli/test_data.py::test_a_path_to_nothing_is_a_slip",
+        "unit/cli/commands/test_predict.py::test_what_is_not_there_ends_the_run_before_it_begins",
+        "unit/cli/commands/test_train.py::test_data_or_a_model_that_cannot_be_used_leave_no_folder",
+        "unit/cli/commands/test_evaluate.py::test_predictions_of_something_else_are_named",
+        "unit/cli/commands/test_data.py::test_a_path_to_nothing_is_a_slip",
     ),
     "CLI-09 some inputs bad": (
-        "unit/cli/test_predict.py::test_a_folder_with_bad_pictures_is_done_in_part",
-        "unit/cli/test_evaluate.py::test_pictures_that_cannot_be_read_are_listed",
+        "unit/cli/commands/test_predict.py::test_a_folder_with_bad_pictures_is_done_in_part",
+        "unit/cli/commands/test_evaluate.py::test_pictures_that_cannot_be_read_are_listed",
     ),
     "CLI-10 Ctrl-C": (
         "end_to_end/test_interruption.py::test_a_signal_ends_a_run_after_the_picture_in_hand",
@@ -132,7 +136,7 @@ INJECTED = {
         "unit/cli/test_commands.py::test_convert_refuses_another_architecture_naming_keys",
     ),
     "CLI-16 classes of the data are not the model's": (
-        "unit/cli/test_evaluate.py::test_classes_of_other_names_need_a_map",
+        "unit/cli/commands/test_evaluate.py::test_classes_of_other_names_need_a_map",
     ),
     "CLI-19 no network": (
         "end_to_end/test_surroundings.py::test_without_a_network_a_hub_name_fails_soon_and_names_the_cache",
@@ -143,24 +147,24 @@ INJECTED = {
     ),
     "CLI-21 old Python or PyTorch": ("unit/cli/test_commands.py::test_what_is_too_old_is_said_in_one_line",),
     "SRV-02 chunked body without end": (
-        "unit/serving/test_refusals.py::test_too_large_without_a_word_is_cut_off_at_the_limit",
+        "unit/serving/protocol/test_http_errors.py::test_too_large_without_a_word_is_cut_off_at_the_limit",
     ),
     "SRV-03 fewer bytes than were announced": (
-        "unit/serving/test_refusals.py::test_more_bytes_than_come_are_not_waited_for",
+        "unit/serving/protocol/test_http_errors.py::test_more_bytes_than_come_are_not_waited_for",
         "unit/serving/test_patience.py::test_a_body_that_stops_or_trickles",
     ),
     "SRV-04 a head a byte at a time": (
         "unit/serving/test_patience.py::test_a_head_a_byte_at_a_time",
         "unit/serving/test_patience.py::test_slow_callers_do_not_hurt_the_others",
     ),
-    "SRV-08 malformed form": ("unit/serving/test_refusals.py::test_a_malformed_form_costs_nothing",),
-    "SRV-09 10 000 parts": ("unit/serving/test_refusals.py::test_a_malformed_form_costs_nothing",),
-    "SRV-10 names of files": ("unit/serving/test_refusals.py::test_the_name_of_a_file_means_nothing",),
-    "SRV-13 every bad picture": (
+    "SRV-08 malformed form": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_costs_nothing",),
+    "SRV-09 10 000 parts": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_costs_nothing",),
+    "SRV-10 names of files": ("unit/serving/protocol/test_http_errors.py::test_the_name_of_a_file_means_nothing",),
+    "SRV-13 every bad image": (
         "unit/serving/test_bad_pictures.py::test_every_picture_of_the_corpus_is_answered_or_refused",
     ),
     "SRV-14 bombs": ("unit/serving/test_bad_pictures.py::test_a_bomb_is_refused_from_its_head",),
-    "SRV-15 an address": ("unit/serving/test_refusals.py::test_no_address_is_ever_fetched",),
+    "SRV-15 an address": ("unit/serving/protocol/test_http_errors.py::test_no_address_is_ever_fetched",),
     "SRV-20 twice the capacity": (
         "unit/serving/test_load.py::test_twice_the_capacity_is_served_at_capacity",
         "unit/serving/test_load.py::test_past_the_queue_there_is_a_503_that_says_when_to_come_back",
@@ -171,26 +175,26 @@ INJECTED = {
     ),
     "SRV-25 a lost device": ("unit/serving/test_end.py::test_a_lost_device_is_no_endless_500",),
     "SRV-28 metrics from outside": (
-        "unit/serving/test_refusals.py::test_without_the_token_there_is_health_and_nothing_else",
-        "unit/cli/test_serve.py::test_other_machines_are_let_in_with_a_warning",
+        "unit/serving/protocol/test_http_errors.py::test_without_the_token_there_is_health_and_nothing_else",
+        "unit/cli/commands/test_serve.py::test_other_machines_are_let_in_with_a_warning",
     ),
     "SRV-30 SIGTERM with a stuck request": ("unit/serving/test_end.py::test_the_time_to_drain_has_an_end",),
     "SRV-32 health": (
-        "unit/serving/test_end.py::test_it_is_not_ready_before_a_first_picture_came_out",
+        "unit/serving/test_end.py::test_it_is_not_ready_before_a_first_image_came_out",
         "unit/serving/test_end.py::test_what_was_accepted_is_answered_before_the_end",
-        "unit/serving/test_answers.py::test_health_and_metadata",
+        "unit/serving/protocol/test_responses.py::test_health_and_metadata",
     ),
-    "SRV-33 port in use": ("unit/cli/test_serve.py::test_a_port_that_is_taken_is_a_slip",),
+    "SRV-33 port in use": ("unit/cli/commands/test_serve.py::test_a_port_that_is_taken_is_a_slip",),
     "SRV-34 the address that is listened on": (
         "end_to_end/test_serve.py::test_it_serves_this_machine_alone_and_calls_nobody",
-        "unit/cli/test_serve.py::test_other_machines_are_let_in_with_a_warning",
+        "unit/cli/commands/test_serve.py::test_other_machines_are_let_in_with_a_warning",
     ),
     "SRV-35 another origin": (
-        "unit/serving/test_answers.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
+        "unit/serving/protocol/test_responses.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
     ),
     "SRV-36 markup in names": (
-        "unit/serving/test_refusals.py::test_the_name_of_a_file_means_nothing",
-        "unit/serving/test_answers.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
+        "unit/serving/protocol/test_http_errors.py::test_the_name_of_a_file_means_nothing",
+        "unit/serving/protocol/test_responses.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
     ),
     "SRV-37 insides in an answer": (
         "unit/serving/test_end.py::test_a_bug_is_told_to_the_log_and_not_to_the_caller",

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import torch
-from condetr.speed.accelerate import Wish, hasten
+from condetr.speed.accelerate import AccelerationOptions, accelerate
 from condetr.speed.compiling import compile_frozen
 from tests.unit.speed.networks import detector, segmenter
 
@@ -24,7 +24,7 @@ with torch.no_grad():
         for mine, theirs in zip(fast(*batch), plain(*batch), strict=True):
             torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)  # sums in another order
 plain, queries = segmenter(), [torch.arange(7)] * 2
-fast = hasten(plain, torch.device("cpu"), Wish(compile=True))
+fast = accelerate(plain, torch.device("cpu"), AccelerationOptions(compile=True))
 assert "compiled with frozen weights" in fast.steps
 with torch.inference_mode():
     for mine, theirs in zip(*(one.segment(one.trace(pixels, mask), queries) for one in (fast, plain)), strict=True):

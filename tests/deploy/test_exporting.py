@@ -1,4 +1,4 @@
-"""torch.export of the transformers-shaped models: one graph for a batch of any length and pictures of any size."""
+"""torch.export of the transformers-shaped models: one graph for a batch of any length and images of any size."""
 
 import logging
 
@@ -18,10 +18,10 @@ def _quiet(caplog):
 
 
 def padded(batch, height, width):
-    pictures = pixels(batch, height, width)
+    images = pixels(batch, height, width)
     mask = torch.ones(batch, height, width, dtype=torch.long)
     mask[:, -8:] = 0
-    return {"pixel_values": pictures, "pixel_mask": mask}
+    return {"pixel_values": images, "pixel_mask": mask}
 
 
 MODELS = {

@@ -1,7 +1,7 @@
 """Random weights under which a deep detector of transformers sees different things in different places.
 
-Scrambled weights alone make every query of a six-layer decoder answer alike: attention averages the picture away.
-Here it is sharp, the features are centred on some pictures, and the class biases leave a few dozen scores above 0.5.
+Scrambled weights alone make every query of a six-layer decoder answer alike: attention averages the image away.
+Here it is sharp, the features are centerd on some images, and the class biases leave a few dozen scores above 0.5.
 """
 
 import torch
@@ -14,7 +14,7 @@ PROJECTIONS = ("q_", "k_", "sine")
 
 
 @torch.no_grad()
-def enliven(model: nn.Module, pictures: list[torch.Tensor], seed: int = 1) -> nn.Module:
+def enliven(model: nn.Module, images: list[torch.Tensor], seed: int = 1) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     scramble(model.eval())
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -27,11 +27,11 @@ def enliven(model: nn.Module, pictures: list[torch.Tensor], seed: int = 1) -> nn
             tensor.mul_(0.1)
     model.model.query_position_embeddings.weight.normal_(0, 1, generator=generator)
     model.bbox_predictor.layers[-1].bias[2:] -= 1.5
-    _centre_features(model, pictures[0])
+    _centre_features(model, images[0])
     classes = model.class_labels_classifier
     classes.weight.normal_(0, 4, generator=generator)
     classes.bias.zero_()
-    highest = torch.cat([model(pixels).logits[0] for pixels in pictures]).amax(0)
+    highest = torch.cat([model(pixels).logits[0] for pixels in images]).amax(0)
     classes.bias.copy_(torch.randn(len(highest), generator=generator) - 1 - highest)
     return model
 

@@ -123,9 +123,9 @@ def said(browser):
     return browser.find_element(By.CSS_SELECTOR, "#said textarea, #said input").get_attribute("value")
 
 
-def found_picture(browser):
-    pictures = browser.find_elements(By.CSS_SELECTOR, "#found img")
-    return pictures[0] if pictures else None
+def found_image(browser):
+    images = browser.find_elements(By.CSS_SELECTOR, "#found img")
+    return images[0] if images else None
 
 
 def send(browser, path):
@@ -135,7 +135,7 @@ def send(browser, path):
 
 def digits(folder, index):
     path = folder / f"mine-{index}.png"
-    scene(index, split="val").picture.save(path)
+    scene(index, split="val").image.save(path)
     return path
 
 
@@ -146,19 +146,19 @@ def slide(browser, value):
     number.send_keys(Keys.TAB)
 
 
-def take_picture(browser, name):
+def take_image(browser, name):
     folder = os.environ.get("CONDETR_SCREENSHOTS")
     if folder:
         browser.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
-def test_a_picture_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downloads):
+def test_a_image_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downloads):
     send(browser, digits(tmp_path, 0))
-    until(browser, lambda: table(browser) and found_picture(browser))
+    until(browser, lambda: table(browser) and found_image(browser))
     above_half = table(browser)
     assert all(row[1] in "0123456789" and float(row[2]) > 0.5 for row in above_half)
     assert "Click a box" in said(browser)
-    take_picture(browser, "uploaded")
+    take_image(browser, "uploaded")
 
     slide(browser, 0.05)
     until(browser, lambda: len(table(browser) or ()) > len(above_half))
@@ -166,13 +166,13 @@ def test_a_picture_is_dropped_slid_over_and_clicked_on(browser, tmp_path, downlo
     until(browser, lambda: table(browser) == above_half)
 
     x1, y1, x2, y2 = (float(side) for side in above_half[0][3:7])
-    image = found_picture(browser)
+    image = found_image(browser)
     scale = min(image.size["width"] / 96, image.size["height"] / 96)
     across, down = ((x1 + x2) / 2 - 48) * scale, ((y1 + y2) / 2 - 48) * scale
     ActionChains(browser).move_to_element_with_offset(image, int(across), int(down)).click().perform()
     until(browser, lambda: said(browser).startswith("Detection 0: "))
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
-    take_picture(browser, "clicked")
+    take_image(browser, "clicked")
 
     cells(rows(browser)[1])[1].click()
     until(browser, lambda: said(browser).startswith("Detection 1: "))
@@ -188,7 +188,7 @@ def test_a_scene_that_comes_along_is_picked(browser):
     before = table(browser)
     browser.find_elements(By.CSS_SELECTOR, "#scenes button")[1].click()
     until(browser, lambda: table(browser) and table(browser) != before)
-    take_picture(browser, "picked")
+    take_image(browser, "picked")
 
 
 def test_a_broken_file_is_told_and_takes_the_place_of_what_was_seen(browser, tmp_path):
@@ -197,17 +197,17 @@ def test_a_broken_file_is_told_and_takes_the_place_of_what_was_seen(browser, tmp
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + b"<img src=x onerror=alert(1)>")
     assert table(browser)
     send(browser, broken)
-    until(browser, lambda: said(browser).startswith("This picture cannot be used: "))
-    until(browser, lambda: table(browser) == [] and found_picture(browser) is None)
+    until(browser, lambda: said(browser).startswith("This image cannot be used: "))
+    until(browser, lambda: table(browser) == [] and found_image(browser) is None)
     warned = browser.find_element(By.CSS_SELECTOR, ".toast-wrap").get_attribute("textContent")
-    take_picture(browser, "refused")
+    take_image(browser, "refused")
     for told in (said(browser), warned):
         assert "damaged" in told
         assert "/tmp" not in told
         assert "Traceback" not in told
 
     send(browser, digits(tmp_path, 3))
-    until(browser, lambda: table(browser) and found_picture(browser))
+    until(browser, lambda: table(browser) and found_image(browser))
     assert "Click a box" in said(browser)
     send(browser, broken)
     until(browser, lambda: table(browser) == [] and "damaged" in said(browser))
@@ -219,12 +219,12 @@ def test_no_script_in_a_name_runs(tmp_path, downloads):
     save(folder, tiny_detector(), names, preprocessing=PREPROCESSING.to_dict())
     with shown("--model", folder, "--threshold", 0.05) as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 0))
-        until(browser, lambda: table(browser) and found_picture(browser))
+        until(browser, lambda: table(browser) and found_image(browser))
         assert {row[1] for row in table(browser)} >= {names[0], names[1]}
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith(f"Detection 0: {table(browser)[0][1]}, "))
         until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
-        take_picture(browser, "names")
+        take_image(browser, "names")
         assert browser.find_elements(By.CSS_SELECTOR, "img[src=x], img[src=y], svg[onload]") == []
         assert not EC.alert_is_present()(browser)
 
@@ -234,25 +234,25 @@ def test_masks_are_painted_with_names(tmp_path, downloads):
     save(folder, tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
     predictor = condetr.load(folder, device="cpu").predictor(threshold=0, task="instance")
     [found] = predictor.predict([digits(tmp_path, 1)])
-    with Image.open(digits(tmp_path, 1)) as picture:
-        look = Look(picture.convert("RGB"), found)
+    with Image.open(digits(tmp_path, 1)) as image:
+        look = Look(image.convert("RGB"), found)
     assert len(look.rows(least)) > 1
     with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
-        until(browser, lambda: table(browser) and found_picture(browser))
+        until(browser, lambda: table(browser) and found_image(browser))
         assert [row[1] for row in table(browser)] == [row[1] for row in look.rows(least)]
         assert alike(browser, look.painted(least))
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith("Detection 0: "))
         assert until(browser, lambda: alike(browser, look.painted(least, 0)))
-        take_picture(browser, "masks")
+        take_image(browser, "masks")
         browser.find_element(By.CSS_SELECTOR, "#download").click()
         until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])
 
 
 def alike(browser, expected):
-    """Whether the picture on the page is this one; pixels at the edge of a mask may tip."""
-    with urllib.request.urlopen(found_picture(browser).get_attribute("src")) as file, Image.open(file) as given:
+    """Whether the image on the page is this one; pixels at the edge of a mask may tip."""
+    with urllib.request.urlopen(found_image(browser).get_attribute("src")) as file, Image.open(file) as given:
         pixels = np.asarray(given.convert("RGB"), dtype=float)
     return pixels.shape == (*expected.size[::-1], 3) and abs(pixels - np.asarray(expected, dtype=float)).mean() < 1
 
@@ -261,7 +261,7 @@ def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, 
     [found] = condetr.load(device="cpu").predict([digits(tmp_path, 1)], threshold=0.5)
     with shown("--model", digits_as("onnx"), "--backend", "onnx") as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
-        until(browser, lambda: table(browser) and found_picture(browser))
+        until(browser, lambda: table(browser) and found_image(browser))
         shown_rows = table(browser)
         assert [row[1] for row in shown_rows] == list(found.names)
         assert [float(row[2]) for row in shown_rows] == pytest.approx(found.scores.tolist(), abs=1e-3)

@@ -77,7 +77,7 @@ def measured(folder):
 
 
 def test_two_processes_learn_what_one_does_and_one_can_go_on(tmp_path, launched):
-    """Pictures without objects, and an odd number: a process has nothing to do at the end of each epoch."""
+    """Images without objects, and an odd number: a process has nothing to do at the end of each epoch."""
     scenes = write_scenes(tmp_path / "scenes", 7, empty=range(3))
     small_run(tmp_path / "one", scenes, **(PLAIN | {"batch": 2}))
     two = launched(tmp_path / "two", port=free_port())
@@ -127,7 +127,7 @@ def test_the_first_one_killed_inside_a_save_and_four_going_on(tmp_path, launched
     said = ends(four, within=120)
     assert [process.returncode for process in four] == [0] * 4, said
     assert "going on from step-2" in said[0][0]
-    assert "4 processes instead of 2: the order of the pictures stays, none is seen twice or left out" in said[0][0]
+    assert "4 processes instead of 2: the order of the images stays, none is seen twice or left out" in said[0][0]
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     seen = [round(row["epoch"] * len(scenes)) for row in rows]
     assert seen == [2, 4, 7, 11, 14, 18, 21], "two at once, then four; every epoch ends where it did"

@@ -21,8 +21,8 @@ def scenes(tmp_path_factory):
     return folder
 
 
-def test_two_processes_count_every_picture_once(command, scenes):
-    """Seven pictures, two processes: the report of one, written once."""
+def test_two_processes_count_every_image_once(command, scenes):
+    """Seven images, two processes: the report of one, written once."""
     words = ["evaluate", "scenes", "--model", "model", "--map", "map.yaml", "--json"]
     alone = command(*words, "--output", "alone", "--device", "cpu", cwd=scenes)
     assert alone.returncode == 0, alone.stderr
@@ -60,5 +60,5 @@ def test_a_folder_in_voc_form(command, shared, tmp_path):
     words = ["--split", "test", "--model", "model", "--map", "map.yaml", "--metrics", "ap,per-class", "--batch", "8"]
     done = command("evaluate", shared / "data/bccd", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("72 pictures of test\n")
+    assert done.stdout.startswith("72 images of test\n")
     assert (tmp_path / "runs/evaluate/per_class.csv").is_file()

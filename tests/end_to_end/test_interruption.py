@@ -26,7 +26,7 @@ def sources_in(out):
     return [Path(json.loads(line)["source"]).name for line in (out / "predictions.jsonl").read_text().splitlines()]
 
 
-def after_some_pictures(process, out):
+def after_some_images(process, out):
     """Wait until the run has results, but not all of them."""
     journal = out / "predictions.jsonl"
     for _ in range(3000):
@@ -38,11 +38,11 @@ def after_some_pictures(process, out):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_after_the_picture_in_hand(command, tiny, photos, tmp_path, number, status):
+def test_a_signal_ends_a_run_after_the_image_in_hand(command, tiny, photos, tmp_path, number, status):
     out = tmp_path / "out"
     words = ("predict", photos, "--model", tiny, "--output", out, "--save", "json,csv,coco", "--threshold", "0.6")
     process = command.start(*words)
-    after_some_pictures(process, out)
+    after_some_images(process, out)
     process.send_signal(number)
     said, complained = process.communicate(timeout=60)
     assert process.returncode == status, complained
@@ -58,11 +58,11 @@ def test_a_signal_ends_a_run_after_the_picture_in_hand(command, tiny, photos, tm
     json.loads((out / "coco_results.json").read_text())
 
 
-def test_a_killed_run_loses_at_most_the_picture_in_hand(command, tiny, photos, tmp_path):
+def test_a_killed_run_loses_at_most_the_image_in_hand(command, tiny, photos, tmp_path):
     out = tmp_path / "out"
     words = ("predict", photos, "--model", tiny, "--output", out, "--save", "json")
     process = command.start(*words)
-    after_some_pictures(process, out)
+    after_some_images(process, out)
     process.kill()
     process.communicate(timeout=60)
     done = (out / "predictions.jsonl").read_bytes().count(b"\n")

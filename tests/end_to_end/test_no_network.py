@@ -126,7 +126,7 @@ def test_no_command_with_local_input_calls_anybody(listened_to, tmp_path):
         preprocessing=PREPROCESSING.to_dict(),
     )
     write_scenes(tmp_path / "data", train=4, val=2)
-    picture = next((tmp_path / "data").rglob("*.jpg"), None) or next((tmp_path / "data").rglob("*.png"))
+    image = next((tmp_path / "data").rglob("*.jpg"), None) or next((tmp_path / "data").rglob("*.png"))
     model, few = ("--model", "tiny", "--device", "cpu"), ("--epochs", "1", "--workers", "1", "--batch", "2")
     serving, demo = free_port(), free_port()
     lines = [
@@ -134,18 +134,18 @@ def test_no_command_with_local_input_calls_anybody(listened_to, tmp_path):
         (("train", "data", *model, *few, "--output", "run"), None),
         (("export", *model, "--no-verify", "--output", "onnx"), None),
         (
-            ("export", *model, "--format", "openvino", "--precision", "int8", "--pictures", picture.parent,
+            ("export", *model, "--format", "openvino", "--precision", "int8", "--pictures", image.parent,
              "--calibrate", "2", "--no-verify", "--output", "int8"),
             None,
         ),
-        (("predict", picture, *model), None),
-        (("predict", picture, "--model", "int8", "--output", "found"), None),
-        (("predict", picture, "--model", "onnx", "--output", "found-too"), None),
+        (("predict", image, *model), None),
+        (("predict", image, "--model", "int8", "--output", "found"), None),
+        (("predict", image, "--model", "onnx", "--output", "found-too"), None),
         (("evaluate", "data", *model, "--output", "report"), None),
-        (("explain", picture, *model, "--threshold", "0", "--output", "explained"), None),
+        (("explain", image, *model, "--threshold", "0", "--output", "explained"), None),
         (("info", "tiny"), None),
         (("doctor",), None),
-        (("serve", *model, "--port", serving), (f"http://127.0.0.1:{serving}/predict", picture)),
+        (("serve", *model, "--port", serving), (f"http://127.0.0.1:{serving}/predict", image)),
         (("demo", *model, "--port", demo), (f"http://127.0.0.1:{demo}/", None)),
     ]  # fmt: skip
     words = [

@@ -37,8 +37,8 @@ def record(index):
         "bbox": boxes,
         "category": list(made.labels),
     }
-    width, height = made.picture.size
-    return {"image_id": index, "image": made.picture, "width": width, "height": height, "objects": objects}
+    width, height = made.image.size
+    return {"image_id": index, "image": made.image, "width": width, "height": height, "objects": objects}
 
 
 def annotation_of(image_id, objects):
@@ -112,7 +112,7 @@ def average_precision(wanted, found):
     seen = Found(
         places(names), stacked(names, (-1,), int), stacked(boxes, (-1, 4), float), stacked(scores, (-1,), float)
     )
-    return count(truth, seen, pictures=len(wanted), classes=len(DIGITS)).ap()
+    return count(truth, seen, images=len(wanted), classes=len(DIGITS)).ap()
 
 
 def test_the_guide_from_records_to_a_measured_model(tmp_path):
@@ -166,4 +166,4 @@ def test_the_guide_from_records_to_a_measured_model(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", train=SCENES, val=0)["train"]
     assert len(scenes) == SCENES
     report = condetr.load(tmp_path / "saved").evaluate(tmp_path / "scenes", split="train")
-    assert report.ap == pytest.approx(after["test_map"], abs=0.02)  # JPEG changes the pictures a little
+    assert report.ap == pytest.approx(after["test_map"], abs=0.02)  # JPEG changes the images a little

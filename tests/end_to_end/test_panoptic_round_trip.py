@@ -19,7 +19,7 @@ from condetr.images.detections import Detections
 from condetr.images.masks.rle import mask_of_rle
 from condetr.images.masks.segment_png import segment_numbers
 from condetr.prediction.results_writing import ResultWriter
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 from tests.perfect_segments import perfect_outputs
 from tests.plain_panoptic_quality import plain_quality
 
@@ -55,11 +55,11 @@ def written(folder, dataset, found):
     folder.mkdir()
     names, ids = dict(enumerate(dataset.classes.names)), dataset.classes.source_ids
     with ResultWriter(
-        folder, ["coco-panoptic", "coco"], run={}, about={}, afresh=False,
+        folder, ["coco-panoptic", "coco"], run={}, about={}, overwrite=False,
         labels=names, source_ids=ids, stuff=dataset.classes.stuff,
     ) as writer:  # fmt: skip
         for example, one in zip(dataset, found, strict=True):
-            writer.add(PictureSource(str(example.path), PurePath(example.path.name), example.path), one)
+            writer.add(ImageSource(str(example.path), PurePath(example.path.name), example.path), one)
     return json.loads((folder / "coco_panoptic.json").read_text())
 
 
@@ -80,8 +80,8 @@ def reversed_classes(dataset):
     return replace(dataset, examples=tuple(examples), classes=table)
 
 
-def beside_its_pictures(folder, content):
-    """The results as a data set, which has its pictures below it."""
+def beside_its_images(folder, content):
+    """The results as a data set, which has its images below it."""
     for one in content["images"]:
         path = PurePath(one["file_name"])
         one["file_name"] = path.name
@@ -110,7 +110,7 @@ def test_nothing_is_lost(labelled, tmp_path, turned):
     dataset = reversed_classes(labelled) if turned else labelled
     classes = dataset.classes
     found = [post_processed(example, classes, stride=1) for example in dataset]
-    again = beside_its_pictures(tmp_path / "out", written(tmp_path / "out", dataset, found))
+    again = beside_its_images(tmp_path / "out", written(tmp_path / "out", dataset, found))
     assert not again.report.summary()
     assert (again.classes.names, again.classes.source_ids) == (classes.names, classes.source_ids)
     assert set(again.classes.stuff) == set(classes.stuff)

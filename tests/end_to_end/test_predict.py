@@ -1,4 +1,4 @@
-"""The main job: pictures in, boxes out, as transformers' pipeline gives them for the same files."""
+"""The main job: images in, boxes out, as transformers' pipeline gives them for the same files."""
 
 import json
 import math
@@ -33,8 +33,8 @@ def assert_as_the_pipeline(results, folder, threshold):
 
     pipe = transformers.pipeline("object-detection", model=str(folder), device="cpu")
     for result in results:
-        with Image.open(result["source"]) as picture:
-            theirs, size = pipe(picture.convert("RGB"), threshold=threshold), picture.size
+        with Image.open(result["source"]) as image:
+            theirs, size = pipe(image.convert("RGB"), threshold=threshold), image.size
         least = max(threshold, theirs[-1]["score"]) if len(theirs) == TOP_K else threshold
         ours, theirs = (
             [one for one in found if abs(one["score"] - least) > SURE] for found in (result["detections"], theirs)
@@ -49,7 +49,7 @@ def assert_as_the_pipeline(results, folder, threshold):
 
 
 def _same(box, whole, size):
-    """The pipeline's reach beyond the picture."""
+    """The pipeline's reach beyond the image."""
     whole = {name: min(max(edge, 0), size[name[0] == "y"]) for name, edge in whole.items()}
     corners = (whole["xmin"], whole["ymin"], whole["xmax"], whole["ymax"])
     return all(math.trunc(x - CLOSE) <= n <= math.trunc(x + CLOSE) for x, n in zip(box, corners, strict=True))
@@ -64,12 +64,12 @@ def test_a_tiny_model_finds_what_the_pipeline_finds(command, tiny, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def coco_pictures(shared):
+def coco_images(shared):
     return sorted(path for path in (shared / "data/coco-sample").iterdir() if path.suffix in (".jpg", ".png"))
 
 
 @pytest.fixture(scope="module")
-def resnet50(coco_pictures, tmp_path_factory):
+def resnet50(coco_images, tmp_path_factory):
     transformers = pytest.importorskip("transformers")
     names = {number: f"class {number}" for number in range(91)}
     config = transformers.ConditionalDetrConfig(
@@ -79,21 +79,21 @@ def resnet50(coco_pictures, tmp_path_factory):
         transformers.ConditionalDetrForObjectDetection(config),
         transformers.ConditionalDetrImageProcessor(),
     )
-    pictures = []
-    for path in coco_pictures:
-        with Image.open(path) as picture:
-            pictures.append(processor(picture.convert("RGB"), return_tensors="pt")["pixel_values"])
+    images = []
+    for path in coco_images:
+        with Image.open(path) as image:
+            images.append(processor(image.convert("RGB"), return_tensors="pt")["pixel_values"])
     folder = tmp_path_factory.mktemp("resnet50")
-    enliven(model, pictures).save_pretrained(folder)
+    enliven(model, images).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
 
-def test_resnet50_on_real_pictures_finds_what_the_pipeline_finds(command, resnet50, coco_pictures, tmp_path):
-    assert len(coco_pictures) == 3
+def test_resnet50_on_real_images_finds_what_the_pipeline_finds(command, resnet50, coco_images, tmp_path):
+    assert len(coco_images) == 3
     formats = "images,json,jsonl,coco,yolo,csv"
     words = ("--model", resnet50, "--threshold", "0.5", "--output", tmp_path / "out", "--save", formats)
-    run = command("predict", *coco_pictures, *words)
+    run = command("predict", *coco_images, *words)
     assert run.returncode == 0, run.stderr
     assert "3 ok, 0 failed" in run.stdout
     results = lines_of(tmp_path / "out/predictions.jsonl")
@@ -101,7 +101,7 @@ def test_resnet50_on_real_pictures_finds_what_the_pipeline_finds(command, resnet
     assert len(found) > 100
     assert len({one["name"] for one in found}) > 10
     assert_as_the_pipeline(results, resnet50, 0.5)
-    for picture in coco_pictures:
-        with Image.open(picture) as given, Image.open(tmp_path / f"out/images/{picture.stem}.jpg") as painted:
+    for image in coco_images:
+        with Image.open(image) as given, Image.open(tmp_path / f"out/images/{image.stem}.jpg") as painted:
             assert painted.size == given.size
             assert np.abs(np.asarray(painted, int) - np.asarray(given.convert("RGB"), int)).mean() > 1

@@ -11,7 +11,7 @@ from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.training.run.events import Evaluated, Stepped
 from condetr.training.settings import TrainingSettings
-from condetr.workflows.initial_model import Beginning
+from condetr.workflows.initial_model import InitialModel
 from condetr.workflows.training import run
 
 NETWORK = """
@@ -39,7 +39,7 @@ class StoppedError(Exception):
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    """The same pictures with everything labelled, and with the digits only."""
+    """The same images with everything labeled, and with the digits only."""
     folder = tmp_path_factory.mktemp("scenes")
     for task in ("instance", "panoptic"):
         write_scenes(folder / task, train=8, val=3, task=task)
@@ -87,7 +87,7 @@ def test_a_detector_learns_masks_and_stays_as_it_was(command, scenes, network, t
     (tmp_path / "network.yaml").write_text(NETWORK.split("batch:", 1)[1].join(("batch:", "")))
     second = command("train", scenes / "instance", *words, "--epochs", 1, "--output", tmp_path / "masks")
     assert second.returncode == 0, second.stderr
-    assert "new mask head, freshly initialised" in second.stderr
+    assert "new mask head, freshly initialized" in second.stderr
     before, after = (load_file(tmp_path / name / "last/model.safetensors") for name in ("boxes", "masks"))
     by_name = {name.removeprefix("conditional_detr."): tensor for name, tensor in after.items()}
     assert len(by_name) > len(before)
@@ -132,7 +132,7 @@ def begun(task, classes):
     sizes = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     heads = {"encoder_attention_heads": 8, "decoder_attention_heads": 8}
     config = DetectorConfig(backbone=backbone, num_labels=len(classes), num_queries=12, dropout=0.1, **sizes, **heads)
-    return Beginning.afresh(config, task=task, origin={})
+    return InitialModel.from_config(config, task=task, origin={})
 
 
 def small(data, task, output, begin=None, *, say=lambda event: None, resume=False, **settings):

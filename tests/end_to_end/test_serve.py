@@ -17,7 +17,7 @@ import pytest
 
 import condetr
 from condetr.data.demo.scenes import scene
-from condetr.images.saving import picture_bytes
+from condetr.images.saving import image_bytes
 
 pytest.importorskip("uvicorn", reason='needs "condetr[serve]"')
 pytest.importorskip("starlette", reason='needs "condetr[serve]"')
@@ -40,7 +40,7 @@ import sys, threading
 from condetr.prediction.predictor import Predictor
 Predictor.prepare, prepared = lambda self, source, **more: prepare(self, source, **more), Predictor.prepare
 def prepare(self, source, **more):
-    if len(source.content) < 5000:  # not the first picture, which is made up
+    if len(source.content) < 5000:  # not the first image, which is made up
         print("stuck", file=sys.stderr, flush=True)
         threading.Event().wait()
     return prepared(self, source, **more)
@@ -79,8 +79,8 @@ class Process:
             time.sleep(0.02)
         raise AssertionError(self.lines)
 
-    def predict(self, picture, query=""):
-        return self.ask("POST", f"/predict{query}", picture)
+    def predict(self, image, query=""):
+        return self.ask("POST", f"/predict{query}", image)
 
     def ask(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -120,13 +120,13 @@ def process(*words, **options):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    return [picture_bytes(scene(index, split="val").picture, ".jpg") for index in range(40)]
+def images():
+    return [image_bytes(scene(index, split="val").image, ".jpg") for index in range(40)]
 
 
-def test_it_serves_this_machine_alone_and_calls_nobody(pictures):
+def test_it_serves_this_machine_alone_and_calls_nobody(images):
     with process() as served:
-        status, found = served.predict(pictures[0])
+        status, found = served.predict(images[0])
         assert status == 200
         assert {row["label"] for row in found} <= set("0123456789")
         assert found
@@ -158,16 +158,16 @@ def listening_sockets(pid):
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
-def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, pictures, form):
+def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, images, form):
     """Graphs sum in another order than PyTorch does; boxes come in whole pixels."""
     folder = digits_as(form)
     model = condetr.load(device="cpu")
     with process("--model", folder, "--backend", form) as served, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda picture: served.predict(picture, "?threshold=0.05"), pictures[:16]))
+        answers = list(pool.map(lambda image: served.predict(image, "?threshold=0.05"), images[:16]))
         _, metadata = served.ask("GET", f"/v2/models/{folder.name}")
         assert metadata["platform"] == f"condetr_{form}"
     found = 0
-    for (status, rows), expected in zip(answers, model.predict(pictures[:16], threshold=0.05), strict=True):
+    for (status, rows), expected in zip(answers, model.predict(images[:16], threshold=0.05), strict=True):
         assert status == 200
         assert [row["label"] for row in rows] == list(expected.names)
         assert [row["score"] for row in rows] == pytest.approx(expected.scores.tolist(), rel=1e-4)
@@ -177,10 +177,10 @@ def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, pictu
     assert found > 30
 
 
-def test_sigterm_with_a_full_queue_loses_nothing(pictures):
+def test_sigterm_with_a_full_queue_loses_nothing(images):
     """benchmarks/serving_load.py does this twenty times."""
     with process("--set", "limits.queue=16") as served, ThreadPoolExecutor(40) as pool:
-        answers = [pool.submit(served.predict, picture) for picture in pictures]
+        answers = [pool.submit(served.predict, image) for image in images]
         served.wait_for('"path": "/predict"')
         served.signal(signal.SIGTERM)
         results = [answer for answer in answers if answer.exception() is None]
@@ -192,10 +192,10 @@ def test_sigterm_with_a_full_queue_loses_nothing(pictures):
         assert all(isinstance(answer.exception(), ConnectionRefusedError | ConnectionResetError) for answer in refused)
 
 
-def test_a_process_with_a_stuck_decoder_ends_in_its_time(pictures):
+def test_a_process_with_a_stuck_decoder_ends_in_its_time(images):
     """Python would wait for the thread for ever."""
     with process("--set", "limits.drain_seconds=2", program=STUCK) as served, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(served.predict, pictures[0])
+        answer = pool.submit(served.predict, images[0])
         served.wait_for("stuck")
         assert served.ask("GET", "/v2/health/live")[0] == 200
         served.signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 
 
 def test_a_run_and_what_it_measured(command, tmp_path):
-    """Seven pictures to measure on do not divide by two; one process measures the same."""
+    """Seven images to measure on do not divide by two; one process measures the same."""
     write_scenes(tmp_path / "data", train=5, val=7)
     (tmp_path / "small.yaml").write_text(
         SMALL.replace("device: cpu", "device: auto") + "\nlr: 0.002\nlr_backbone: 0.002\n"
@@ -28,7 +28,7 @@ def test_a_run_and_what_it_measured(command, tmp_path):
     )
     assert both.returncode == 0, both.stderr
     said = json.loads(both.stdout)
-    assert said["progress"]["step"] == 2, "two processes with batches of 4 take one step for 5 pictures"
+    assert said["progress"]["step"] == 2, "two processes with batches of 4 take one step for 5 images"
     assert both.stderr.count("epoch 1: loss") == 1
     assert "Warning" not in both.stderr
 

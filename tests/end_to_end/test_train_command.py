@@ -1,4 +1,4 @@
-"""A detector from labelled pictures, the way a person makes one: trained, stopped, resumed, measured, used."""
+"""A detector from labeled images, the way a person makes one: trained, stopped, resumed, measured, used."""
 
 import json
 import signal
@@ -50,4 +50,4 @@ def test_a_stop_while_it_is_measured(command, tmp_path, number, status):
     assert resumed.returncode == 0, resumed.stderr
     said = json.loads(resumed.stdout)
     assert (said["progress"]["step"], said["progress"]["evaluated"]) == (1, 1)
-    assert "0 steps of 4 pictures" in resumed.stderr
+    assert "0 steps of 4 images" in resumed.stderr

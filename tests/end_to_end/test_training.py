@@ -68,7 +68,7 @@ def rows_of(folder):
     return [{name: value for name, value in row.items() if name != "pictures_per_second"} for row in rows]
 
 
-def test_eight_pictures_are_learned_by_heart(tmp_path):
+def test_eight_images_are_learned_by_heart(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", 8)
     backbone = ResNetDescription(block="basic", depths=(1, 1), widths=(16, 32), stem_widths=(16,))
     torch.manual_seed(0)
@@ -83,9 +83,9 @@ def test_eight_pictures_are_learned_by_heart(tmp_path):
     batch = Preprocessing.from_dict(stored).prepare([decode(example.path) for example in scenes])
     with torch.no_grad():
         logits, boxes = learned(batch.pixels)
-    for example, of_picture, corners in zip(scenes, logits, cxcywh_to_xyxy(boxes) * 64, strict=True):
-        best = of_picture.amax(1).topk(len(example.objects)).indices
-        found = {(int(of_picture[query].argmax()), tuple(corners[query].tolist())) for query in best}
+    for example, of_image, corners in zip(scenes, logits, cxcywh_to_xyxy(boxes) * 64, strict=True):
+        best = of_image.amax(1).topk(len(example.objects)).indices
+        found = {(int(of_image[query].argmax()), tuple(corners[query].tolist())) for query in best}
         for one in example.objects:
             overlaps = [
                 generalized_iou(torch.tensor(box), torch.tensor(one.box)) for label, box in found if label == one.label

@@ -1,4 +1,4 @@
-"""Labelled pictures that nobody here has seen, as people have them: three commands, nothing edited."""
+"""Labeled images that nobody here has seen, as people have them: three commands, nothing edited."""
 
 import json
 
@@ -15,15 +15,15 @@ COUNT = 12
 
 @pytest.fixture
 def voc(tmp_path):
-    """Names with spaces, sides that differ, some pictures empty, some objects difficult; no ImageSets."""
+    """Names with spaces, sides that differ, some images empty, some objects difficult; no ImageSets."""
     random = np.random.default_rng(0)
     for number in range(COUNT):
         width, height = int(random.integers(60, 90)), int(random.integers(60, 90))
-        picture = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
+        image = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
         objects = ""
         for kind in range(2 if number % 4 else 0):
             x, y = 5 + 25 * kind, 8
-            picture[y : y + 30, x : x + 20] = (230, 40, 40) if kind else (40, 40, 230)
+            image[y : y + 30, x : x + 20] = (230, 40, 40) if kind else (40, 40, 230)
             objects += (
                 f"<object><name>{ESCAPED[kind]}</name><pose>Unspecified</pose><truncated>0</truncated>"
                 f"<difficult>{int(number % 3 == 0)}</difficult><bndbox><xmin>{x}</xmin><ymin>{y}</ymin>"
@@ -31,9 +31,9 @@ def voc(tmp_path):
             )
         name = f"holiday photo ({number})"
         for folder in ("JPEGImages", "Annotations"):
-            (tmp_path / "my pictures" / folder).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(tmp_path / f"my pictures/JPEGImages/{name}.jpg")
-        (tmp_path / f"my pictures/Annotations/{name}.xml").write_text(
+            (tmp_path / "my images" / folder).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / f"my images/JPEGImages/{name}.jpg")
+        (tmp_path / f"my images/Annotations/{name}.xml").write_text(
             f"<annotation><filename>{name}.jpg</filename><size><width>{width}</width><height>{height}</height>"
             f"<depth>3</depth></size>{objects}</annotation>"
         )
@@ -42,19 +42,19 @@ def voc(tmp_path):
 
 
 def test_three_commands_and_no_edits(command, voc):
-    trained = command("train", "my pictures", "--config", "small.yaml", "--output", "run", "--json", cwd=voc)
+    trained = command("train", "my images", "--config", "small.yaml", "--output", "run", "--json", cwd=voc)
     assert trained.returncode == 0, trained.stderr
     said = json.loads(trained.stdout)
     assert said["model"] == "run/best"
     assert "ap50" in said["metrics"]
-    assert "there is no val to measure on: 1 of the 12 pictures of all are kept aside" in trained.stderr
+    assert "there is no val to measure on: 1 of the 12 images of all are kept aside" in trained.stderr
 
-    measured = command("evaluate", "my pictures", "--model", "run", "--output", "report", "--json", cwd=voc)
+    measured = command("evaluate", "my images", "--model", "run", "--output", "report", "--json", cwd=voc)
     assert measured.returncode == 0, measured.stderr
     assert "measured on all, which the model may have learned from" in measured.stderr
     assert set(json.loads(measured.stdout)["per_class"]) == set(KINDS)
 
-    words = ("my pictures/JPEGImages", "--model", "run", "--threshold", "0", "--save", "json,images", "--output", "out")
+    words = ("my images/JPEGImages", "--model", "run", "--threshold", "0", "--save", "json,images", "--output", "out")
     predicted = command("predict", *words, cwd=voc)
     assert predicted.returncode == 0, predicted.stderr
     assert len(list((voc / "out/images").iterdir())) == COUNT

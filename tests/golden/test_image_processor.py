@@ -36,14 +36,14 @@ PINNED_BELOW = {
 
 def preprocessed(kind, case):
     names, constructor, call, form = CASES[case]
-    pictures = [Image.open(GOLDENS / "images" / f"{name}.png") for name in names]
+    images = [Image.open(GOLDENS / "images" / f"{name}.png") for name in names]
     annotated = {}
     if form is not None:
         known = json.loads((GOLDENS / "images" / f"{form}.json").read_text())
         annotated = {"annotations": [known[name] for name in names]}
     if form == "coco_panoptic":
         annotated["masks_path"] = GOLDENS / "images" / "panoptic"
-    return kind(**constructor)(pictures, return_tensors="pt", **annotated, **call)
+    return kind(**constructor)(images, return_tensors="pt", **annotated, **call)
 
 
 def stored(peer, case):
@@ -92,7 +92,7 @@ def as_v4(expected, real):
 
 
 def as_v5(expected, real, *, converted):
-    """v5 makes boxes relative to the padded frame (peers.md): the same picture has other boxes in another batch."""
+    """v5 makes boxes relative to the padded frame (peers.md): the same image has other boxes in another batch."""
     if converted:
         across, down = real.shape[1] / real.any(0).sum(), real.shape[0] / real.any(1).sum()
         expected["boxes"] = expected["boxes"] * torch.tensor([across, down, across, down])
@@ -100,17 +100,17 @@ def as_v5(expected, real, *, converted):
 
 @pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil])
 class TestWhereAPeerIsWrong:
-    """peers.md: pictures that are not RGB, crowds with masks, what v4 ignores, refuses or divides by zero."""
+    """peers.md: images that are not RGB, crowds with masks, what v4 ignores, refuses or divides by zero."""
 
-    def test_gray_and_16_bits_are_the_same_gray_picture(self, kind):
+    def test_gray_and_16_bits_are_the_same_gray_image(self, kind):
         grey = np.asarray(Image.open(GOLDENS / "images" / "gray.png"))
         same_in_rgb = kind(size=CASES["gray"][1]["size"])(np.stack([grey] * 3), return_tensors="pt").pixel_values
         for case in ("gray", "gray16"):  # the 16-bit one was made by multiplying with 257
             assert torch.equal(preprocessed(kind, case).pixel_values, same_in_rgb)
 
     def test_transparency_shows_white(self, kind):
-        *colours, alpha = np.asarray(Image.open(GOLDENS / "images" / "rgba.png")).astype(float).transpose(2, 0, 1)
-        seen = 255 + (np.stack(colours) - 255) * alpha / 255
+        *colors, alpha = np.asarray(Image.open(GOLDENS / "images" / "rgba.png")).astype(float).transpose(2, 0, 1)
+        seen = 255 + (np.stack(colors) - 255) * alpha / 255
         ours = preprocessed(kind, "rgba").pixel_values
         without_alpha = kind(size=CASES["rgba"][1]["size"])(
             seen.round().astype(np.uint8), return_tensors="pt"

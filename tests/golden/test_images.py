@@ -44,7 +44,7 @@ CASES = [
     "tiny",
 ]
 ONLY_NEW = {"max_hw", "pad_size", "tiny", "no_convert"}  # 4.34 refuses or ignores these
-INFINITE_IN_4_34 = {"no_rescale"}  # it casts mean and std to the picture's bytes, so it divides by 0
+INFINITE_IN_4_34 = {"no_rescale"}  # it casts mean and std to the image's bytes, so it divides by 0
 SAME_IN_BOTH_BUT_FOR_ROUNDING = {"wide", "upscale", "int_size_max_size", "default_a"}
 
 
@@ -61,10 +61,10 @@ def processed(root, names, settings, call, annotation_format, numerics):
     settings = dict(settings)
     convert = settings.pop("do_convert_annotations", settings.get("do_normalize", True))
     preprocessing = Preprocessing.from_dict(settings, numerics=numerics)
-    pictures = [rgb_of(Image.open(root / f"{name}.png"), name) for name in names]
+    images = [rgb_of(Image.open(root / f"{name}.png"), name) for name in names]
     if not preprocessing.do_pad:
-        return preprocessing.prepare_each(pictures), None, None
-    batch = preprocessing.prepare(pictures)
+        return preprocessing.prepare_each(images), None, None
+    batch = preprocessing.prepare(images)
     if annotation_format is None:
         return batch.pixels, batch.mask, None
     annotations = json.loads((root / f"{annotation_format}.json").read_text())
@@ -87,8 +87,8 @@ def check(shared, cases, folder, numerics, case, own_size_masks=False):
     assert "error" not in about
     close = GRAY_LEVEL if numerics == "pil" and OLD_PILLOW else 1e-4
     pixels, mask, labels = processed(shared / "goldens/images", *cases[case], numerics)
-    for i, picture in enumerate(pixels):
-        got = picture[..., :: about["stride"], :: about["stride"]].float()
+    for i, image in enumerate(pixels):
+        got = image[..., :: about["stride"], :: about["stride"]].float()
         torch.testing.assert_close(got, expected[f"{case}/pixel_values"][i].float(), atol=close, rtol=0)
     if mask is not None:
         assert torch.equal(mask[:, :: about["stride"], :: about["stride"]].byte(), expected[f"{case}/pixel_mask"])
@@ -98,13 +98,13 @@ def check(shared, cases, folder, numerics, case, own_size_masks=False):
         for name in names:
             wanted, got = expected[f"{case}/labels.{i}.{name}"], label[name]
             if name == "boxes" and "523" in folder and case not in {"no_convert", "no_normalize"}:
-                wanted = in_picture(wanted, mask[i])  # peers.md: v5 normalises to the padded frame
+                wanted = in_image(wanted, mask[i])  # peers.md: v5 normalizes to the padded frame
             if own_size_masks and name in ("masks", "size"):
                 continue  # 4.34 leaves both unpadded
             torch.testing.assert_close(got.to(wanted.dtype), wanted, atol=1e-4, rtol=1e-6)
 
 
-def in_picture(boxes, mask):
+def in_image(boxes, mask):
     rows, columns = mask.any(1).sum(), mask.any(0).sum()
     height, width = mask.shape
     return boxes * torch.tensor([width / columns, height / rows] * 2)

@@ -1,4 +1,4 @@
-"""What stands between the picture and the boxes agrees with the authors' code on the same weights.
+"""What stands between the image and the boxes agrees with the authors' code on the same weights.
 
 Outputs are compared elsewhere; a network can be wrong inside and lucky outside.
 """

@@ -1,4 +1,4 @@
-"""Pictures in, masks, losses and gradients out, as the peers have them; boxes where they should be.
+"""Images in, masks, losses and gradients out, as the peers have them; boxes where they should be.
 
 What the peers' own numbers are not:
 

@@ -1,4 +1,4 @@
-"""Pictures in, losses of every decoder layer and gradients of every parameter out: as the authors' code has them."""
+"""Images in, losses of every decoder layer and gradients of every parameter out: as the authors' code has them."""
 
 from collections import defaultdict
 

@@ -52,7 +52,7 @@ BOTH_READ = {  # what transformers 4 can say too
     "resnet101": {"backbone": "resnet101"},
     "dilation": {"backbone": "resnet50", "dilation": True},
     "learned positions": {"backbone": "resnet18", "position_embedding_type": "learned"},
-    "gray pictures": {"backbone": "resnet18", "num_channels": 1},
+    "gray images": {"backbone": "resnet18", "num_channels": 1},
     "basic": resnet(layer_type="basic"),
     "bottleneck": resnet(layer_type="bottleneck"),
     "first stage strides": resnet(layer_type="bottleneck", downsample_in_first_stage=True, hidden_act="silu"),
@@ -69,9 +69,9 @@ FIVE_READS = {
 }
 
 
-def padded_batch(colours: int) -> tuple[torch.Tensor, torch.Tensor]:
+def padded_batch(colors: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(7)
-    pixels = torch.randn(2, colours, 96, 128, generator=generator)
+    pixels = torch.randn(2, colors, 96, 128, generator=generator)
     mask = torch.ones(2, 96, 128, dtype=torch.bool)
     mask[1, 64:], mask[1, :, 80:] = False, False
     return pixels * mask[:, None], mask
@@ -83,7 +83,7 @@ def peer(fields: dict) -> transformers.PreTrainedModel:
 
 
 def assert_same(checkpoint: Checkpoint, model: transformers.PreTrainedModel) -> None:
-    pixels, mask = padded_batch(checkpoint.config.backbone.colours)
+    pixels, mask = padded_batch(checkpoint.config.backbone.in_channels)
     with torch.inference_mode():
         ours, theirs = checkpoint.detector(pixels, mask), model(pixel_values=pixels, pixel_mask=mask.long())
     assert theirs.logits.std() > 0.01, "the comparison would prove nothing"
@@ -125,7 +125,7 @@ OURS_TO_THEIRS = {
 @pytest.mark.parametrize("name", OURS_TO_THEIRS)
 def test_a_resnet_without_a_name(tmp_path, name):
     """In their words wherever they have some; float64, so that the order of sums does not tell the two apart."""
-    backbone = ResNetDescription(stem_widths=(8,), colours=4, **OURS_TO_THEIRS[name])
+    backbone = ResNetDescription(stem_widths=(8,), in_channels=4, **OURS_TO_THEIRS[name])
     labels = {number: str(number) for number in range(SMALL["num_labels"])}
     detector = scramble(ConditionalDetr(DetectorConfig(backbone=backbone, **SMALL)).eval()).double()
     save(tmp_path, detector, labels, dtype=torch.float64)
@@ -196,9 +196,9 @@ def test_what_transformers_stores_after_us(tmp_path):
 OLD = os.environ.get("CONDETR_PEER_434")
 
 
-def ask_434(task: str, folder: Path, colours: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def ask_434(task: str, folder: Path, colors: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """A padded batch, and what transformers 4.34 answers to it."""
-    batch = padded_batch(colours)
+    batch = padded_batch(colors)
     torch.save(batch, folder.parent / "batch.pt")
     script = Path(__file__).with_name("transformers_434.py")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -217,8 +217,8 @@ def test_there_and_back_434(tmp_path, name):
     stored, ours = tmp_path / "stored", tmp_path / "ours"
     stored.mkdir()
     (stored / "fields.json").write_text(json.dumps(SMALL | fields))
-    colours = fields.get("num_channels", 3)
-    pixels, mask, logits, boxes = ask_434("save", stored, colours)
+    colors = fields.get("num_channels", 3)
+    pixels, mask, logits, boxes = ask_434("save", stored, colors)
     checkpoint = load(stored)
     with torch.inference_mode():
         prediction = checkpoint.detector(pixels, mask)
@@ -226,6 +226,6 @@ def test_there_and_back_434(tmp_path, name):
     torch.testing.assert_close(prediction.boxes, boxes, **TOLERANCE)
 
     store(checkpoint, ours)
-    _, _, logits, boxes = ask_434("load", ours, colours)
+    _, _, logits, boxes = ask_434("load", ours, colors)
     torch.testing.assert_close(prediction.logits, logits, **TOLERANCE)
     torch.testing.assert_close(prediction.boxes, boxes, **TOLERANCE)

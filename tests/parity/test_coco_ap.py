@@ -46,21 +46,21 @@ def evaluated(labels, results, kind="bbox"):
     return result
 
 
-def of_columns(truth, found, pictures, classes):
-    rows = zip(truth.pictures, truth.labels, truth.boxes, truth.areas, truth.crowd, strict=True)
+def of_columns(truth, found, images, classes):
+    rows = zip(truth.images, truth.labels, truth.boxes, truth.areas, truth.crowd, strict=True)
     labels = {
-        "images": [{"id": number + 1} for number in range(pictures)],
+        "images": [{"id": number + 1} for number in range(images)],
         "categories": [{"id": number + 1} for number in range(classes)],
         "annotations": [
-            {"id": number, "image_id": int(picture) + 1, "category_id": int(label) + 1, "bbox": box.tolist()}
+            {"id": number, "image_id": int(image) + 1, "category_id": int(label) + 1, "bbox": box.tolist()}
             | {"area": float(area), "iscrowd": int(crowd)}
-            for number, (picture, label, box, area, crowd) in enumerate(rows, start=1)
+            for number, (image, label, box, area, crowd) in enumerate(rows, start=1)
         ],
     }
-    rows = zip(found.pictures, found.labels, found.boxes, found.scores, strict=True)
+    rows = zip(found.images, found.labels, found.boxes, found.scores, strict=True)
     results = [
-        {"image_id": int(picture) + 1, "category_id": int(label) + 1, "bbox": box.tolist(), "score": float(score)}
-        for picture, label, box, score in rows
+        {"image_id": int(image) + 1, "category_id": int(label) + 1, "bbox": box.tolist(), "score": float(score)}
+        for image, label, box, score in rows
     ]
     return evaluated(labels, results)
 
@@ -74,7 +74,7 @@ def assert_same(averages, theirs):
 @pytest.mark.parametrize("seed", range(12))
 def test_random_boxes(seed, ties):
     truth, found = columns(seed, ties=ties)
-    ours, theirs = count(truth, found, pictures=12, classes=4), of_columns(truth, found, 12, 4)
+    ours, theirs = count(truth, found, images=12, classes=4), of_columns(truth, found, 12, 4)
     for name in ("precision", "recall", "scores"):
         np.testing.assert_array_equal(getattr(ours, name), theirs.eval[name])
     if not truth.crowd.all():
@@ -82,15 +82,15 @@ def test_random_boxes(seed, ties):
 
 
 def test_more_detections_than_count():
-    truth, found = columns(1, pictures=2, times=40)
-    assert np.bincount(found.pictures).max() > 100
-    assert_same(averages_of(count(truth, found, pictures=2, classes=4)), of_columns(truth, found, 2, 4))
+    truth, found = columns(1, images=2, times=40)
+    assert np.bincount(found.images).max() > 100
+    assert_same(averages_of(count(truth, found, images=2, classes=4)), of_columns(truth, found, 2, 4))
 
 
 def test_nothing_found():
     truth, found = columns(2)
     found = found.where(np.zeros(len(found), dtype=bool))
-    ours = averages_of(count(truth, found, pictures=12, classes=4))
+    ours = averages_of(count(truth, found, images=12, classes=4))
     assert (ours.ap, ours.ar100) == (0, 0)
     assert_same(ours, of_columns(truth, found, 12, 4))
 
@@ -99,7 +99,7 @@ def test_nothing_there(labelled):  # noqa: F811
     _, found = columns(3)
     truth = truth_of(labelled(*[[]] * 12))
     theirs = of_columns(truth, found, 12, 4)
-    np.testing.assert_array_equal(count(truth, found, pictures=12, classes=4).precision, theirs.eval["precision"])
+    np.testing.assert_array_equal(count(truth, found, images=12, classes=4).precision, theirs.eval["precision"])
 
 
 @pytest.mark.parametrize("seed", range(3))

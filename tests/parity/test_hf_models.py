@@ -43,8 +43,8 @@ def pair(**settings):
     return theirs.eval(), ours.eval()
 
 
-def pictures(*sizes):
-    """Pictures padded together, and the mask of their real pixels."""
+def images(*sizes):
+    """Images padded together, and the mask of their real pixels."""
     height, width = (max(sides) for sides in zip(*sizes, strict=True))
     pixels, mask = torch.zeros(len(sizes), 3, height, width), torch.zeros(len(sizes), height, width, dtype=torch.long)
     for image, (h, w) in enumerate(sizes):
@@ -85,7 +85,7 @@ def assert_alike(found, expected, name):
 @torch.no_grad()
 def test_every_output(settings):
     theirs, ours = pair(**settings)
-    pixels, mask = pictures((70, 90), (64, 33), (50, 96))
+    pixels, mask = images((70, 90), (64, 33), (50, 96))
     pixels = pixels[:, [0, 1, 2, 0][: settings.get("num_channels", 3)]]
     asked = {"output_attentions": True, "output_hidden_states": True}
     agree(ours(pixels, mask, **asked), theirs(pixels, mask, **asked))
@@ -96,7 +96,7 @@ def test_every_output(settings):
 @torch.no_grad()
 def test_odd_sizes(size):
     theirs, ours = pair()
-    pixels, _ = pictures(size)
+    pixels, _ = images(size)
     agree(ours(pixels), theirs(pixels))
 
 
@@ -104,14 +104,14 @@ def test_odd_sizes(size):
 @torch.no_grad()
 def test_masks_of_every_dtype(dtype):
     theirs, ours = pair()
-    pixels, mask = pictures((64, 64), (40, 50))
+    pixels, mask = images((64, 64), (40, 50))
     agree(ours(pixels, mask.to(dtype)), theirs(pixels, mask))
 
 
 @torch.no_grad()
 def test_as_a_tuple():
     theirs, ours = pair()
-    pixels, mask = pictures((64, 64))
+    pixels, mask = images((64, 64))
     for ask in ({"return_dict": False}, {"return_dict": False, "output_hidden_states": True}):
         found, expected = ours(pixels, mask, **ask), theirs(pixels, mask, **ask)
         assert isinstance(found, tuple)
@@ -121,7 +121,7 @@ def test_as_a_tuple():
 @torch.no_grad()
 def test_memory_of_an_earlier_look():
     theirs, ours = pair()
-    pixels, mask = pictures((64, 64), (40, 50))
+    pixels, mask = images((64, 64), (40, 50))
     asked = {"output_attentions": True, "output_hidden_states": True}
     for earlier in (ours(pixels, mask, **asked), theirs(pixels, mask, **asked)):
         memory = transformers.modeling_outputs.BaseModelOutput(
@@ -139,7 +139,7 @@ def test_losses_and_gradients(counts, training):
     settings = {"cls_loss_coefficient": 1, "bbox_loss_coefficient": 3, "giou_cost": 4, "focal_alpha": 0.4}
     theirs, ours = pair(dropout=0.0, **settings)
     theirs.train(training), ours.train(training)
-    pixels, mask = pictures((64, 70), (60, 64), (40, 50))
+    pixels, mask = images((64, 70), (60, 64), (40, 50))
     pixels, mask, labels = pixels[: len(counts)], mask[: len(counts)], labels_of(*counts)
     agree(ours(pixels, mask, labels=labels), theirs(pixels, mask, labels=labels))
     # Gradients are compared in float64: in float32 they carry the rounding of every layer, and its order depends on
@@ -175,7 +175,7 @@ def test_auxiliary_losses_are_those_of_shorter_decoders():
     """The peer's own flag cannot be compared: it also changes what the next layer is given."""
     _, ours = pair(cls_loss_coefficient=1)
     ours.config.auxiliary_loss = True
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     labels = labels_of(2, 3)
     output = ours(pixels, mask, labels=labels)
     assert len(output.auxiliary_outputs) == 2
@@ -200,7 +200,7 @@ def test_the_peers_checkpoints_with_auxiliary_loss(tmp_path):
     ours = ConditionalDetrForObjectDetection.from_pretrained(tmp_path)
     assert ours.config.carry_norm
     assert ours.config.auxiliary_loss
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     agree(ours(pixels, mask), theirs(pixels, mask))
     made = ConditionalDetrForObjectDetection(ConditionalDetrConfig(**TINY, auxiliary_loss=True))
     assert not made.config.carry_norm
@@ -211,7 +211,7 @@ def test_the_peers_checkpoints_with_auxiliary_loss(tmp_path):
 def test_what_the_peer_saves_we_load(tmp_path, original):
     theirs, _ = pair()
     theirs.save_pretrained(tmp_path, save_original_format=original)
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     agree(ConditionalDetrForObjectDetection.from_pretrained(tmp_path)(pixels, mask), theirs(pixels, mask))
     agree(ConditionalDetrModel.from_pretrained(tmp_path)(pixels, mask), theirs.model(pixels, mask))
 
@@ -222,7 +222,7 @@ def test_what_we_save_the_peer_loads(tmp_path):
     ours.save_pretrained(tmp_path)
     theirs = transformers.AutoModelForObjectDetection.from_pretrained(tmp_path)
     assert theirs.config.id2label == ours.config.id2label
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     agree(ours(pixels, mask), theirs(pixels, mask))
 
 
@@ -231,7 +231,7 @@ def test_a_base_model_of_the_peer():
     theirs, ours = pair()
     base = ConditionalDetrModel(ours.config).eval()
     base.load_state_dict(theirs.model.state_dict())
-    pixels, mask = pictures((64, 70))
+    pixels, mask = images((64, 70))
     agree(base(pixels, mask), theirs.model(pixels, mask))
 
 
@@ -239,7 +239,7 @@ def test_a_base_model_of_the_peer():
 def test_named_backbones():
     for settings in ({"backbone": "resnet18"}, {"backbone": "resnet18", "dilation": True}):
         theirs, ours = pair(use_timm_backbone=True, backbone_config=None, **settings)
-        pixels, mask = pictures((64, 90), (60, 64))
+        pixels, mask = images((64, 90), (60, 64))
         agree(ours(pixels, mask), theirs(pixels, mask))
 
 

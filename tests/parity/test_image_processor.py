@@ -1,4 +1,4 @@
-"""Image processors and pipeline beside those of transformers, on random pictures, sizes, layouts and annotations."""
+"""Image processors and pipeline beside those of transformers, on random images, sizes, layouts and annotations."""
 
 import os
 import subprocess
@@ -35,16 +35,16 @@ SIZES = [
 ]
 
 
-def pictures(seed: int) -> list[Image.Image]:
+def images(seed: int) -> list[Image.Image]:
     random = np.random.default_rng(seed)
     sides = random.integers(4, 120, (3, 2))
     return [Image.fromarray(random.integers(0, 256, (*side, 3), dtype=np.uint8)) for side in sides.tolist()]
 
 
-def objects(seed: int, picture: Image.Image, *, crowds: bool = True) -> dict:
-    """COCO's objects of a picture: some crowds, some outside of it, some flat."""
+def objects(seed: int, image: Image.Image, *, crowds: bool = True) -> dict:
+    """COCO's objects of an image: some crowds, some outside of it, some flat."""
     random = np.random.default_rng(seed)
-    width, height = picture.size
+    width, height = image.size
     found = []
     for i in range(6):
         x, y = random.uniform(-0.1, 0.9, 2) * (width, height)
@@ -85,7 +85,7 @@ SIZES_OF = [(kind, size) for kind in PEERS for size in SIZES if kind is TV or si
 @pytest.mark.parametrize(("kind", "size"), SIZES_OF)
 def test_sizes(kind, size):
     for seed in range(8):
-        given = pictures(seed)
+        given = images(seed)
         check(kind(size=size)(given, return_tensors="pt"), PEERS[kind](size=size)(given, return_tensors="pt"))
 
 
@@ -93,7 +93,7 @@ def test_sizes(kind, size):
 @pytest.mark.parametrize("resample", [0, 2, 3, 1], ids=["nearest", "bilinear", "bicubic", "lanczos"])
 def test_filters(kind, resample):
     options = {"size": {"height": 33, "width": 50}, "resample": resample, "return_tensors": "pt"}
-    check(kind()(pictures(3), **options), PEERS[kind]()(pictures(3), **options))
+    check(kind()(images(3), **options), PEERS[kind]()(images(3), **options))
 
 
 @BOTH
@@ -112,7 +112,7 @@ def test_filters(kind, resample):
     ids=lambda options: " ".join(options),
 )
 def test_options_of_construction_and_of_a_call(kind, options):
-    given, size = pictures(5), {"size": {"height": 50, "width": 71}}
+    given, size = images(5), {"size": {"height": 50, "width": 71}}
     annotations = [objects(i, one) for i, one in enumerate(given)]
     for constructor, call in ((options | size, {}), (size, options)):
         if kind is PIL and isinstance(options.get("image_mean"), float):
@@ -137,9 +137,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(kind, layout):
     options = {"size": {"height": 33, "width": 50}, "return_tensors": "pt"}
-    given = [LAYOUTS[layout](one) for one in pictures(1)]
+    given = [LAYOUTS[layout](one) for one in images(1)]
     ours = kind(**options)(given)
-    uint8 = kind(**options)(pictures(1))
+    uint8 = kind(**options)(images(1))
     assert torch.equal(ours.pixel_values, uint8.pixel_values)
     if layout != "whole numbers of 64 bits":  # theirs resizes those without rounding to whole numbers
         check(ours, PEERS[kind]()(given, **options))
@@ -152,7 +152,7 @@ def test_layouts(kind, layout):
 @BOTH
 def test_floats_up_to_255(kind):
     options = {"size": {"height": 33, "width": 50}, "return_tensors": "pt"}
-    given = [np.asarray(one).astype(np.float32) for one in pictures(1)]
+    given = [np.asarray(one).astype(np.float32) for one in images(1)]
     ours, theirs = kind(**options)(given), PEERS[kind]()(given, **options)
     # theirs with PIL makes them bytes to resize them
     gray_level = 0.0176 if kind is PIL else 1e-4
@@ -162,7 +162,7 @@ def test_floats_up_to_255(kind):
 @BOTH
 def test_floats_that_are_not_to_be_rescaled(kind):
     options = {"size": {"height": 33, "width": 50}, "do_rescale": False, "return_tensors": "pt"}
-    given = [np.asarray(one).astype(np.float32) / 255 for one in pictures(1)]
+    given = [np.asarray(one).astype(np.float32) / 255 for one in images(1)]
     ours, theirs = kind(**options)(given), PEERS[kind]()(given, **options)
     # theirs with PIL makes them bytes to resize them
     gray_level = 0.0176 if kind is PIL else 1e-4
@@ -174,7 +174,7 @@ def test_floats_that_are_not_to_be_rescaled(kind):
 @pytest.mark.parametrize("masks", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_objects(kind, masks, seed):
-    given = pictures(seed)
+    given = images(seed)
     annotations = [objects(10 * seed + i, one, crowds=not masks) for i, one in enumerate(given)]
     size = {"size": {"max_height": 60, "max_width": 70}, "return_tensors": "pt"}
     ours = kind()(given, annotations, return_segmentation_masks=masks, **size)
@@ -184,7 +184,7 @@ def test_objects(kind, masks, seed):
 @BOTH
 def test_keypoints_of_one_object(kind):
     """Theirs has one row a point, whichever object it is of, and crashes unless it keeps all objects (peers.md)."""
-    given = pictures(2)[0]
+    given = images(2)[0]
     points = np.arange(9.0).tolist()
     annotation = {
         "image_id": 1,
@@ -200,7 +200,7 @@ def test_keypoints_of_one_object(kind):
 @BOTH
 @pytest.mark.parametrize("masks", [None, False])
 def test_segments(kind, masks, tmp_path):
-    given, annotations = pictures(7), []
+    given, annotations = images(7), []
     random = np.random.default_rng(7)
     ids = np.array([3, 300, 70000, 256 * 256 * 9 + 5])
     for i, one in enumerate(given):
@@ -220,7 +220,7 @@ def test_segments(kind, masks, tmp_path):
 
 @BOTH
 def test_answers_without_tensors(kind):
-    given = pictures(1)
+    given = images(1)
     annotations = [objects(i, one) for i, one in enumerate(given)]
     for kind_of_tensor in ("np", None):
         ours = kind(size=SIZES[2])(given, annotations, return_tensors=kind_of_tensor)
@@ -245,7 +245,7 @@ def test_what_we_store_transformers_reads_and_the_other_way_round(tmp_path, sett
     ConditionalDetrImageProcessor(**SETTINGS[settings]).save_pretrained(tmp_path / "ours")
     transformers.ConditionalDetrImageProcessor(**SETTINGS[settings]).save_pretrained(tmp_path / "theirs")
     (tmp_path / "ours" / "config.json").write_text('{"model_type": "conditional_detr"}')
-    given = pictures(4)[0]
+    given = images(4)[0]
     answers = [
         read(tmp_path / folder)(given, return_tensors="pt")["pixel_values"]
         for read in (AutoImageProcessor.from_pretrained, transformers.AutoImageProcessor.from_pretrained)
@@ -270,7 +270,7 @@ torch.save(kind.from_pretrained(folder)(given, return_tensors="pt")["pixel_value
 def test_what_we_store_transformers_434_reads(tmp_path, settings):
     ours = ConditionalDetrImageProcessorPil(**SETTINGS[settings])
     ours.save_pretrained(tmp_path)
-    given = pictures(4)[0]
+    given = images(4)[0]
     np.save(tmp_path / "given.npy", np.asarray(given))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     command = [OLD, "-c", READ_434, "AutoImageProcessor", tmp_path]
@@ -296,7 +296,7 @@ def test_pipeline(tmp_path):
     scramble(transformers.ConditionalDetrForObjectDetection(config)).save_pretrained(tmp_path)
     transformers.ConditionalDetrImageProcessor(size=SIZES[0]).save_pretrained(tmp_path)
     files = []
-    for i, one in enumerate(pictures(6)):
+    for i, one in enumerate(images(6)):
         one.save(tmp_path / f"{i}.png")
         files.append(str(tmp_path / f"{i}.png"))
     for threshold in (0.0, 0.5):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
-from tests.unit.images.pictures import noise
+from tests.unit.images.images import noise
 
 transformers = pytest.importorskip("transformers")
 SIZES = (
@@ -23,19 +23,19 @@ SIZES = (
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("resample", [0, 1, 2, 3])
 def test_pixels_of_a_padded_batch_are_equal(size, resample):
-    pictures = [noise(60, 80), noise(211, 97), noise(150, 400), noise(100, 133)]
+    images = [noise(60, 80), noise(211, 97), noise(150, 400), noise(100, 133)]
     settings = {"size": size, "resample": resample}
-    theirs = transformers.ConditionalDetrImageProcessor(**settings)(pictures, return_tensors="pt")
-    ours = Preprocessing.from_dict(settings).prepare(pictures)
+    theirs = transformers.ConditionalDetrImageProcessor(**settings)(images, return_tensors="pt")
+    ours = Preprocessing.from_dict(settings).prepare(images)
     assert torch.equal(ours.pixels, theirs["pixel_values"])
     assert torch.equal(ours.mask.long(), theirs["pixel_mask"])
 
 
 @pytest.mark.parametrize("size", [(3000, 2200), (480, 640), (653, 958)])
-def test_pixels_of_pictures_of_real_sizes_are_equal(size):
-    picture = noise(*size).copy()
-    theirs = transformers.ConditionalDetrImageProcessor()(picture, return_tensors="pt")["pixel_values"]
-    assert torch.equal(Preprocessing().prepare([picture]).pixels, theirs)
+def test_pixels_of_images_of_real_sizes_are_equal(size):
+    image = noise(*size).copy()
+    theirs = transformers.ConditionalDetrImageProcessor()(image, return_tensors="pt")["pixel_values"]
+    assert torch.equal(Preprocessing().prepare([image]).pixels, theirs)
 
 
 @pytest.mark.parametrize("numerics", ["torchvision", "pil"])
@@ -54,9 +54,9 @@ def test_pixels_of_pictures_of_real_sizes_are_equal(size):
 )
 def test_every_step_is_equal(settings, numerics):
     peer = {"torchvision": "ConditionalDetrImageProcessor", "pil": "ConditionalDetrImageProcessorPil"}[numerics]
-    picture = noise(60, 80)
-    theirs = getattr(transformers, peer)(**settings)(picture, return_tensors="pt")
-    ours = Preprocessing.from_dict(settings, numerics=numerics).prepare([picture])
+    image = noise(60, 80)
+    theirs = getattr(transformers, peer)(**settings)(image, return_tensors="pt")
+    ours = Preprocessing.from_dict(settings, numerics=numerics).prepare([image])
     assert ours.pixels.dtype == theirs["pixel_values"].dtype
     torch.testing.assert_close(ours.pixels, theirs["pixel_values"], atol=1e-5, rtol=1e-6)  # theirs rounds twice in PIL
     assert torch.equal(ours.mask.long(), theirs["pixel_mask"])
@@ -70,7 +70,7 @@ def test_pil_filters_are_equal(resample):
     torch.testing.assert_close(ours.pixels, theirs["pixel_values"], atol=1e-6, rtol=1e-6)
 
 
-def test_sizes_are_equal_for_many_pictures():
+def test_sizes_are_equal_for_many_images():
     from transformers.image_transforms import get_size_with_aspect_ratio
 
     generator = np.random.default_rng(0)

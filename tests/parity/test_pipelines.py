@@ -16,18 +16,18 @@ transformers = pytest.importorskip("transformers")
 
 SIZE = {"size": {"height": 64, "width": 64}}
 PROCESSORS = pytest.mark.parametrize("library", [condetr, transformers])
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8))
 
 
 @PROCESSORS
 def test_object_detection(library):
     model, processor = detector(), library.ConditionalDetrImageProcessor(**SIZE)
-    expected = condetr.pipeline("object-detection", model=model, image_processor=processor)(PICTURE, threshold=0.3)
+    expected = condetr.pipeline("object-detection", model=model, image_processor=processor)(IMAGE, threshold=0.3)
     theirs = transformers.pipeline("object-detection", model=model, image_processor=processor, device="cpu")
     assert "object" in repr(theirs).lower()
-    assert theirs(PICTURE, threshold=0.3) == expected
+    assert theirs(IMAGE, threshold=0.3) == expected
     assert len(expected) > 0
-    of_two = theirs([PICTURE, PICTURE], threshold=0.3, batch_size=2)
+    of_two = theirs([IMAGE, IMAGE], threshold=0.3, batch_size=2)
     assert [[one["box"] for one in found] for found in of_two] == [[one["box"] for one in expected]] * 2
 
 
@@ -37,11 +37,11 @@ def test_object_detection(library):
 def test_image_segmentation(library, subtask):
     processor = library.ConditionalDetrImageProcessor(**SIZE)
     theirs = transformers.pipeline("image-segmentation", model=segmenter(), image_processor=processor, device="cpu")
-    found = theirs(PICTURE, subtask=subtask, threshold=0.0)
-    assert all(one["mask"].size == PICTURE.size and one["label"] in {"cat", "dog", "remote"} for one in found)
+    found = theirs(IMAGE, subtask=subtask, threshold=0.0)
+    assert all(one["mask"].size == IMAGE.size and one["label"] in {"cat", "dog", "remote"} for one in found)
     if library is condetr:  # theirs drops the last class, and masks by softmax (docs/differences.md)
         ours = condetr.pipeline("image-segmentation", model=segmenter(), image_processor=processor)
-        expected = ours(PICTURE, subtask=subtask, threshold=0.0)
+        expected = ours(IMAGE, subtask=subtask, threshold=0.0)
         assert [(one["label"], one["score"]) for one in found] == [(one["label"], one["score"]) for one in expected]
 
 

@@ -12,7 +12,7 @@ from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from tests.parity.test_hf_models import CLOSE, RESNET, TINY, pictures
+from tests.parity.test_hf_models import CLOSE, RESNET, TINY, images
 from tests.scramble import scramble
 
 transformers = pytest.importorskip("transformers")
@@ -67,7 +67,7 @@ def agree(ours, theirs):
 @torch.no_grad()
 def test_every_output(settings):
     theirs, ours = pair(**settings)
-    pixels, mask = pictures((70, 90), (64, 33), (50, 96))
+    pixels, mask = images((70, 90), (64, 33), (50, 96))
     pixels = pixels[:, [0, 1, 2, 0][: settings.get("num_channels", 3)]]
     asked = {"output_attentions": True, "output_hidden_states": True}
     agree(ours(pixels, mask, **asked), theirs(pixels, mask, **asked))
@@ -79,13 +79,13 @@ def test_every_output(settings):
 @torch.no_grad()
 def test_odd_sizes(size):
     theirs, ours = pair()
-    pixels, _ = pictures(size)
+    pixels, _ = images(size)
     agree(ours(pixels), theirs(pixels))
 
 
 def test_gradients_of_masks():
     theirs, ours = pair(dropout=0.0)
-    pixels, mask = pictures((64, 70), (60, 64), (40, 50))
+    pixels, mask = images((64, 70), (60, 64), (40, 50))
     for model in (theirs, ours):
         masks = model.train()(pixels, mask).pred_masks
         (masks * torch.linspace(-1, 1, masks.numel()).view_as(masks)).sum().backward()
@@ -103,7 +103,7 @@ def test_gradients_of_masks():
 @torch.no_grad()
 def test_the_peers_boxes_lack_the_reference_points():
     theirs, ours = pair()
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     head, offsets = ours.conditional_detr.bbox_predictor, ours(pixels, mask)
     unanchored = head(offsets.last_hidden_state).sigmoid()
     torch.testing.assert_close(theirs(pixels, mask).pred_boxes, unanchored, **CLOSE)
@@ -113,7 +113,7 @@ def test_the_peers_boxes_lack_the_reference_points():
 @torch.no_grad()
 def test_the_peers_mask_head_uses_the_activation_of_the_transformer():
     theirs, ours = pair(activation_function="gelu")
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     assert (ours(pixels, mask).pred_masks - theirs(pixels, mask).pred_masks).abs().max() > 0.01
     for module in theirs.mask_head.modules():
         if hasattr(module, "activation"):
@@ -124,7 +124,7 @@ def test_the_peers_mask_head_uses_the_activation_of_the_transformer():
 @torch.no_grad()
 def test_an_earlier_look_as_a_tuple_which_the_peer_cannot_take():
     theirs, ours = pair()
-    pixels, mask = pictures((64, 64), (40, 50))
+    pixels, mask = images((64, 64), (40, 50))
     asked = {"output_attentions": True, "output_hidden_states": True}
     whole = ours(pixels, mask, **asked)
     earlier = (whole.encoder_last_hidden_state, whole.encoder_hidden_states, whole.encoder_attentions)
@@ -154,7 +154,7 @@ def test_what_one_saves_the_other_loads(tmp_path, original, settings):
     theirs.save_pretrained(tmp_path / "theirs", save_original_format=original)
     ours, said = ConditionalDetrForSegmentation.from_pretrained(tmp_path / "theirs", output_loading_info=True)
     assert not any(said.values())
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     agree(ours(pixels, mask), theirs(pixels, mask))
 
     checkpoint = load(tmp_path / "theirs")
@@ -176,5 +176,5 @@ def test_the_detector_of_the_peers_segmenter(tmp_path):
     theirs, ours = pair()
     theirs.save_pretrained(tmp_path)
     detector = ConditionalDetrForObjectDetection.from_pretrained(tmp_path)
-    pixels, mask = pictures((64, 70), (60, 64))
+    pixels, mask = images((64, 70), (60, 64))
     torch.testing.assert_close(detector(pixels, mask).pred_boxes, ours(pixels, mask).pred_boxes, rtol=0, atol=0)

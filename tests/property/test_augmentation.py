@@ -1,4 +1,4 @@
-"""Whatever happens to a picture happens to its boxes and masks, too."""
+"""Whatever happens to an image happens to its boxes and masks, too."""
 
 import torch
 from hypothesis import given, settings
@@ -51,7 +51,7 @@ def test_boxes_masks_labels_and_pixels_stay_together(sample, preset, size, seed)
     for box, label, mask in zip(varied["boxes"].tolist(), varied["labels"].tolist(), varied["masks"], strict=True):
         rows, columns = mask.as_subclass(torch.Tensor).nonzero().unbind(1)
         assert len(rows)  # all of these are large enough to stay
-        # a pixel belongs where its centre is, so that a mask ends within half of an enlarged pixel of its box
+        # a pixel belongs where its center is, so that a mask ends within half of an enlarged pixel of its box
         slack = 0.5 * max(height / sample["image"].shape[-2], width / sample["image"].shape[-1], 1) + 1
         assert columns.min() >= box[0] - slack
         assert rows.min() >= box[1] - slack

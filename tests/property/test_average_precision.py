@@ -40,27 +40,25 @@ def folder(tmp_path_factory):
 
 
 @st.composite
-def annotations(draw, pictures, categories, *, masks):
+def annotations(draw, images, categories, *, masks):
     """One more than drawn: an object that a model can learn, so that there is something to measure."""
-    rows = [
-        {"image_id": pictures[0]["id"], "category_id": categories[0], "bbox": [2, 3, 8, 5], "area": 40, "iscrowd": 0}
-    ]
+    rows = [{"image_id": images[0]["id"], "category_id": categories[0], "bbox": [2, 3, 8, 5], "area": 40, "iscrowd": 0}]
     for _ in range(draw(st.integers(0, 8))):
         box = draw(boxes)
         area = draw(st.sampled_from((box[2] * box[3], 0, 1023, 32**2, 5000, 10**5)))
         crowd = draw(st.sampled_from((0, 0, 0, 1)))
-        row = {"image_id": draw(st.sampled_from(pictures))["id"], "category_id": draw(st.sampled_from(categories))}
+        row = {"image_id": draw(st.sampled_from(images))["id"], "category_id": draw(st.sampled_from(categories))}
         rows.insert(draw(st.integers(0, len(rows))), row | {"bbox": box, "area": area, "iscrowd": crowd})
     ids = draw(st.lists(st.integers(1, 99), min_size=len(rows), max_size=len(rows), unique=True))
     for number, row in zip(ids, rows, strict=True):
         row["id"] = number
         if masks:
-            row["segmentation"] = draw(outlines(row["bbox"], size_of(pictures, row), crowd=row["iscrowd"]))
+            row["segmentation"] = draw(outlines(row["bbox"], size_of(images, row), crowd=row["iscrowd"]))
     return rows
 
 
-def size_of(pictures, row):
-    return next((one["width"], one["height"]) for one in pictures if one["id"] == row["image_id"])
+def size_of(images, row):
+    return next((one["width"], one["height"]) for one in images if one["id"] == row["image_id"])
 
 
 @st.composite
@@ -85,40 +83,40 @@ def runs(box, size):
 
 
 @st.composite
-def results(draw, pictures, categories, labels, *, masks):
-    """Anything, and boxes about the objects; of one picture perhaps more than count."""
+def results(draw, images, categories, labels, *, masks):
+    """Anything, and boxes about the objects; of one image perhaps more than count."""
     rows = []
     for _ in range(draw(st.integers(1, 10))):
         about = draw(st.sampled_from(labels))
         x, y, across, down = about["bbox"]
         across, down = (draw(st.sampled_from((1, 0.5, 0.75, 2))) * length for length in (across, down))
         box = draw(st.just([x, y, across, down]) | boxes)
-        row = {"image_id": draw(st.sampled_from((about["image_id"], pictures[0]["id"]))), "bbox": box}
+        row = {"image_id": draw(st.sampled_from((about["image_id"], images[0]["id"]))), "bbox": box}
         row |= {"category_id": draw(st.sampled_from((about["category_id"], *categories)))}
         row |= {"score": draw(st.sampled_from(SCORES))}
         if masks:
-            row["segmentation"] = runs(box, size_of(pictures, row))
+            row["segmentation"] = runs(box, size_of(images, row))
         rows += [row] * draw(st.sampled_from((1, 1, 1, 60)))
     return draw(st.permutations(rows)) if len(rows) < 20 else rows
 
 
 @st.composite
 def files(draw, *, masks=False):
-    """A COCO file and one of predictions: sparse ids in any order, pictures without objects or without predictions."""
+    """A COCO file and one of predictions: sparse ids in any order, images without objects or without predictions."""
     ids = draw(st.lists(sparse, min_size=1, max_size=2 * len(SIZES), unique=True))
     names = [f"{place // 2}{place % 2}.png" for place in range(len(ids))]
-    pictures = [
+    images = [
         {"id": number, "file_name": name, "width": SIZES[int(name[0])][0], "height": SIZES[int(name[0])][1]}
         for number, name in zip(ids, names, strict=True)
     ]
     categories = draw(st.lists(sparse, min_size=1, max_size=3, unique=True))
-    labels = draw(annotations(pictures, categories, masks=masks))
+    labels = draw(annotations(images, categories, masks=masks))
     content = {
-        "images": pictures,
+        "images": images,
         "categories": [{"id": number, "name": f"class {number}"} for number in categories],
         "annotations": labels,
     }
-    return content, draw(results(pictures, categories, labels, masks=masks))
+    return content, draw(results(images, categories, labels, masks=masks))
 
 
 def read(folder, content, rows, *, masks=False):
@@ -127,7 +125,7 @@ def read(folder, content, rows, *, masks=False):
     try:
         return read_dataset(folder / "labels.json", masks=masks), folder / "predictions.json"
     except DataError as error:  # most boxes lie in the first pixel, which is refused as fractions
-        assume("fractions of the picture" not in error.reason)
+        assume("fractions of the image" not in error.reason)
         raise
 
 
@@ -193,7 +191,7 @@ def test_hits_are_those_of_the_counting(folder, both):
     ids = [example.image_id for example in dataset]
     for one in theirs:
         label = dataset.classes.label_of_source[one["category_id"]]
-        here = (found.pictures == ids.index(one["image_id"])) & (found.labels == label)
+        here = (found.images == ids.index(one["image_id"])) & (found.labels == label)
         ignored, matched = one["dtIgnore"][0].astype(bool), one["dtMatches"][0] > 0
         assert (kinds[here] == Kind.HIT).sum() == (matched & ~ignored).sum()
         assert (kinds[here] == Kind.IGNORED).sum() == ignored.sum()

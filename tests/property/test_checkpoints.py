@@ -45,7 +45,7 @@ def descriptions(draw) -> ResNetDescription:
         first_stage_stride=draw(st.sampled_from([1, 2])),
         output_stride=draw(st.sampled_from([None, 8, 16, 32])),
         activation=draw(st.sampled_from(["relu", "silu"])),
-        colours=draw(COUNTS),
+        in_channels=draw(COUNTS),
     )
 
 

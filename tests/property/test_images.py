@@ -21,27 +21,27 @@ sizes = st.one_of(st.builds(Edges, sides, sides), st.builds(Within, sides, sides
 numerics = st.sampled_from(("torchvision", "pil"))
 
 
-@given(size=sizes, picture=st.tuples(sides, sides), rounding=numerics)
-def test_no_side_is_ever_0(size: Size, picture, rounding):
-    assert min(size.fit(picture, rounding)) >= 1
+@given(size=sizes, image=st.tuples(sides, sides), rounding=numerics)
+def test_no_side_is_ever_0(size: Size, image, rounding):
+    assert min(size.fit(image, rounding)) >= 1
 
 
-@given(shortest=sides, longest=sides, picture=st.tuples(st.integers(20, 6000), st.integers(20, 6000)))
-def test_the_exact_rule_keeps_both_bounds(shortest, longest, picture):
-    height, width = Edges(shortest, longest).fit(picture, "torchvision")
-    if (height, width) != picture:
+@given(shortest=sides, longest=sides, image=st.tuples(st.integers(20, 6000), st.integers(20, 6000)))
+def test_the_exact_rule_keeps_both_bounds(shortest, longest, image):
+    height, width = Edges(shortest, longest).fit(image, "torchvision")
+    if (height, width) != image:
         assert max(height, width) <= max(longest, shortest + 1)
         assert min(height, width) <= shortest
 
 
 @settings(deadline=None, max_examples=30)
-@given(picture=st.tuples(st.integers(1, 90), st.integers(1, 90)), shortest=st.integers(1, 60), numerics=numerics)
-def test_any_picture_is_prepared(picture, shortest, numerics):
+@given(image=st.tuples(st.integers(1, 90), st.integers(1, 90)), shortest=st.integers(1, 60), numerics=numerics)
+def test_any_image_is_prepared(image, shortest, numerics):
     preprocessing = Preprocessing(size=Edges(shortest, 2 * shortest), numerics=numerics)
-    batch = preprocessing.prepare([Image.new("RGB", (picture[1], picture[0]), (255, 128, 0))])
+    batch = preprocessing.prepare([Image.new("RGB", (image[1], image[0]), (255, 128, 0))])
     assert batch.pixels.shape[2:] == batch.resized_sizes[0]
     assert batch.pixels.isfinite().all()
-    assert (batch.pixels.flatten(2).amax(2) - batch.pixels.flatten(2).amin(2)).max() < 0.05  # one colour stays one
+    assert (batch.pixels.flatten(2).amax(2) - batch.pixels.flatten(2).amin(2)).max() < 0.05  # one color stays one
 
 
 coordinates = st.floats(-500, 500, allow_nan=False)
@@ -53,7 +53,7 @@ coordinates = st.floats(-500, 500, allow_nan=False)
     old=st.tuples(st.integers(1, 400), st.integers(1, 400)),
     new=st.tuples(st.integers(1, 400), st.integers(1, 400)),
 )
-def test_boxes_stay_inside_the_picture(boxes, old, new):
+def test_boxes_stay_inside_the_image(boxes, old, new):
     objects = [{"id": i, "bbox": list(box), "category_id": 1, "area": 1} for i, box in enumerate(boxes)]
     labels = detection_labels({"image_id": 1, "annotations": objects}, old)
     relative = normalize_labels(resize_labels(labels, old, new), new)["boxes"]
@@ -97,7 +97,7 @@ thin = st.tuples(places, places, st.sampled_from([0, 0.1, 1]), places).map(
     polygons=st.lists(corners | thin, min_size=1, max_size=3), size=st.tuples(st.integers(1, 70), st.integers(1, 70))
 )
 def test_polygons_cover_what_cocos_tools_say(polygons, size):
-    """Crossing themselves and each other, with repeated corners, thin, outside of the picture."""
+    """Crossing themselves and each other, with repeated corners, thin, outside of the image."""
     coco = pytest.importorskip("pycocotools.mask")
     flat = [[float(place) for corner in polygon for place in corner] for polygon in polygons]
     expected = coco.decode(coco.merge(coco.frPyObjects(flat, *size))).astype(bool)

@@ -1,4 +1,4 @@
-"""To paint never fails, whatever the boxes, names, numbers and pictures are."""
+"""To paint never fails, whatever the boxes, names, numbers and images are."""
 
 import math
 from pathlib import Path
@@ -20,7 +20,7 @@ from condetr.evaluation.curves import Curve, Curves
 from condetr.evaluation.error_kinds import Errors
 from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.tide import ERRORS
-from condetr.evaluation.worst import worst_pictures, worst_rows
+from condetr.evaluation.worst import worst_images, worst_rows
 from condetr.explain import figures
 from condetr.explain.evidence import Evidence
 from condetr.explain.overview import overview
@@ -47,7 +47,7 @@ detections = st.lists(st.builds(Detection, boxes, st.floats(0, 1), st.integers(0
 few = settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 
 
-def picture(size):
+def image(size):
     return Image.new("RGB", size, (90, 90, 90))
 
 
@@ -55,47 +55,47 @@ def picture(size):
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 def test_boxes_and_masks(size, found, masked):
     masks = torch.rand(len(found), *size[::-1]) > 0.5
-    assert draw(picture(size), found, masks if masked else None).size == size
-    assert sample(picture(size), found, masks if masked else None).size[0] >= 1
+    assert draw(image(size), found, masks if masked else None).size == size
+    assert sample(image(size), found, masks if masked else None).size[0] >= 1
     numbered = torch.randint(0, len(found) + 1, size[::-1])
-    assert draw_segments(picture(size), found, numbered).width == size[0]
+    assert draw_segments(image(size), found, numbered).width == size[0]
 
 
 @given(sizes, st.tuples(*[st.floats()] * 4))
 @few
 def test_what_is_no_box(size, edges):
     """Nobody gives such, as far as anybody knows."""
-    assert draw(picture(size), [Detection(edges, math.nan, 0, "cat")]).size == size
+    assert draw(image(size), [Detection(edges, math.nan, 0, "cat")]).size == size
 
 
 def test_thin_boxes_are_seen():
     for box in ((5, 5, 6, 20), (5, 5, 20, 6), (5, 5, 5, 5), (39, 0, 40, 30), (5.4, 5, 5.6, 20)):
-        assert (np.asarray(draw(picture((40, 30)), [Detection(box, 0.5, 0, "")])) != 90).any()
+        assert (np.asarray(draw(image((40, 30)), [Detection(box, 0.5, 0, "")])) != 90).any()
 
 
 def test_very_many_boxes():
     """In a time that does not grow with their square."""
     rows = [Detection((x, x, x + 3.0, x + 2.0), 0.5, x % 90, "cat") for x in range(2000)]
-    assert draw(picture((300, 300)), rows).size == (300, 300)
+    assert draw(image((300, 300)), rows).size == (300, 300)
 
 
 @given(sizes, names, st.lists(names, max_size=30))
 @few
 def test_captions_and_legends(size, name, entries):
-    assert captioned(picture(size), name).width == size[0]
-    assert with_legend(picture(size), [(one, (0, 0, 0)) for one in entries]).width == size[0]
+    assert captioned(image(size), name).width == size[0]
+    assert with_legend(image(size), [(one, (0, 0, 0)) for one in entries]).width == size[0]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for place, size in enumerate(SIZES):
-        picture(size).save(folder / f"{place}.png")
+        image(size).save(folder / f"{place}.png")
     return folder
 
 
 def dataset_of(folder, rows, called):
-    """An object a row, of the pictures in turn; the last picture is not there any more."""
+    """An object a row, of the images in turn; the last image is not there any more."""
     examples = []
     for place, (width, height) in enumerate((*SIZES, (5, 5))):
         objects = tuple(
@@ -110,7 +110,7 @@ class_names = names.filter(lambda name: not any("\ud800" <= one <= "\udfff" for 
 
 @given(st.lists(boxes, max_size=12), st.lists(class_names, min_size=1, max_size=3), st.floats(-0.1, 1))
 @few
-def test_grids_worst_pictures_and_charts_of_data(files, rows, called, threshold):
+def test_grids_worst_images_and_charts_of_data(files, rows, called, threshold):
     dataset = dataset_of(files, rows, called)
     assert grid(dataset, range(len(SIZES)), columns=2, side=40).width > 80
     assert charts_of(dict.fromkeys(called, dataset)).width > 100
@@ -125,7 +125,7 @@ def test_grids_worst_pictures_and_charts_of_data(files, rows, called, threshold)
         for example in dataset
     ]
     listed = worst_rows(dataset, found, threshold=threshold)
-    assert (worst_pictures(dataset, found, threshold=threshold) is None) == (not listed)
+    assert (worst_images(dataset, found, threshold=threshold) is None) == (not listed)
 
 
 @given(st.integers(1, 40), st.lists(boxes, min_size=1, max_size=2))
@@ -195,7 +195,7 @@ def test_figures_of_explanations(size, box, name, point, maps, empty):
         cell=(size[1] / 3, size[0] / 4),
         size=size[::-1],
         source=None,
-        picture=picture(size),
+        picture=image(size),
     )
     found = Detections(
         torch.tensor([box], dtype=torch.float64), torch.tensor([0.5]), torch.tensor([0]), (name,), size[::-1]

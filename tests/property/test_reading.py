@@ -73,9 +73,7 @@ def judge(layout, ways, seed, count):
             except CondetrError as error:
                 str(error)
         found = verdict_of(path, panoptic)
-        if (
-            found is not None and ways is KEEPING and layout is not described_yolo
-        ):  # which looks beside its pictures only
+        if found is not None and ways is KEEPING and layout is not described_yolo:  # which looks beside its images only
             objects, report = found
             expected = sum(sum(len(one.objects) for one in part) for part in read_splits(_whole(layout)).values())
             lost = expected - sum(objects.values())

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condetr.api.loaded_model import Finder
-from condetr.api.option_names import in_our_words
+from condetr.api.loaded_model import LoadedModel
+from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.data.records import Dataset
@@ -19,15 +19,15 @@ from condetr.prediction.flops import flops_of
 from condetr.prediction.tasks import Task
 
 if TYPE_CHECKING:
-    from condetr.training.run.events import Say
+    from condetr.training.run.events import EventHandler
     from condetr.training.train import Trained
     from condetr.workflows.export import Exported
 
 
-class Detector(Finder):
+class Detector(LoadedModel):
     """A loaded model: finds objects, learns, is measured, tells about itself, saves and publishes itself."""
 
-    @in_our_words
+    @reject_foreign_option_names
     def explain(
         self,
         source: object,
@@ -38,10 +38,10 @@ class Detector(Finder):
         classes: Sequence[str | int] | None = None,
         pixel: tuple[float | int, float | int] | None = None,
     ) -> Any:
-        """Show what each attention head looked at for a detection of one picture.
+        """Show what each attention head looked at for a detection of one image.
 
         Args:
-            source: the picture, as for `predict`.
+            source: the image, as for `predict`.
             detection: its place in what `predict` finds, "best", or "all".
             threshold: as for `predict`.
             top_k: as for `predict`.
@@ -53,7 +53,7 @@ class Detector(Finder):
             of each.
 
         Raises:
-            CondetrError: the picture cannot be used, nothing is found, or there is no such detection or pixel.
+            CondetrError: the image cannot be used, nothing is found, or there is no such detection or pixel.
         """
         from condetr.explain.run import look, which  # what paints figures is not waited for by what predicts
 
@@ -63,7 +63,7 @@ class Detector(Finder):
         sight = look(*seen, threshold=threshold, top_k=top_k, classes=classes, pixel=pixel)
         return sight if wanted is None else sight.explain(wanted)
 
-    @in_our_words
+    @reject_foreign_option_names
     def evaluate(
         self,
         data: str | Path | Dataset,
@@ -79,31 +79,31 @@ class Detector(Finder):
         share: Share = ALONE,
         on_picture: Callable[[], None] = lambda: None,
     ) -> Report:
-        """Measure the model on labelled pictures.
+        """Measure the model on labeled images.
 
         Args:
             data: a folder or file in any format, or a data set that was read.
             split: which part; val unless named, else test, or the only one.
-            batch: the most pictures that the network sees at once; it does not change the results.
-            top_k: the most detections of a picture; COCO counts 100.
+            batch: the most images that the network sees at once; it does not change the results.
+            top_k: the most detections of an image; COCO counts 100.
             metrics: what to measure: ap, per-class, pr, confusion, errors, speed; of segments also pq, miou. By default
                 all but speed.
             threshold: score above which detections count in the confusion matrix and among the errors, and segments.
             class_map: what the model calls the data set's classes, where their names differ.
             task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model
                 was made for. The data needs masks, or panoptic annotations.
-            tile: also look at parts of the pictures, as `predict` does.
-            share: of the pictures, where several processes evaluate together.
-            on_picture: called after each picture.
+            tile: also look at parts of the images, as `predict` does.
+            share: of the images, where several processes evaluate together.
+            on_picture: called after each image.
 
         Raises:
             UsageError: the model does not know the data set's classes, or an option is out of its range.
-            DataError: there is no such data, nothing to find in it, or no picture can be read.
+            DataError: there is no such data, nothing to find in it, or no image can be read.
         """
         task = task or self.task
         dataset = data if isinstance(data, Dataset) else held_out(data, split, task=task)
         return evaluate_detector(
-            self.answering,
+            self.inference_model,
             dataset,
             self.preprocessing,
             self.checkpoint.labels,
@@ -120,7 +120,7 @@ class Detector(Finder):
             on_picture=on_picture,
         )
 
-    @in_our_words
+    @reject_foreign_option_names
     def train(
         self,
         data: str | Path,
@@ -129,16 +129,16 @@ class Detector(Finder):
         split: str | None = None,
         validation: str | None = None,
         resume: bool = False,
-        say: "Say | None" = None,
+        say: "EventHandler | None" = None,
         **settings: Any,
     ) -> "Trained":
-        """Train a copy of the model on labelled pictures, with a head for their classes; the model stays as it is.
+        """Train a copy of the model on labeled images, with a head for their classes; the model stays as it is.
 
         Args:
             data: a folder or file in any format; all of it is checked first.
             output: folder of the run; ``runs/train``, or with a number, unless given.
             split: part of the data to learn from; train unless named, or what stands for it.
-            validation: part to measure on, or "none"; val unless named, or a tenth of the pictures that is kept aside.
+            validation: part to measure on, or "none"; val unless named, or a tenth of the images that is kept aside.
             resume: go on with the run in ``output``, with its own weights and settings; give what is to be different.
             say: called with every event (`condetr.training.run.events`); by default, lines on stderr.
             settings: any of `TrainingSettings`: ``epochs=50``, ``batch=2``, ``lr=1e-4``, ``precision="bf16"``, ...
@@ -149,8 +149,8 @@ class Detector(Finder):
         Raises:
             CondetrError: something about the data, the settings or the device does not fit, or training failed.
         """
-        from condetr.training.run.console import Lines
-        from condetr.workflows.initial_model import Beginning  # what trains is not waited for by what predicts
+        from condetr.training.run.console import ConsoleReporter
+        from condetr.workflows.initial_model import InitialModel  # what trains is not waited for by what predicts
         from condetr.workflows.training import run, settings_of
 
         output = None if output is None else Path(output)
@@ -158,17 +158,17 @@ class Detector(Finder):
         return run(
             data,
             how,
-            lambda classes: Beginning.loaded(self.checkpoint, self.preprocessing, classes=classes, task=how.task),
+            lambda classes: InitialModel.loaded(self.checkpoint, self.preprocessing, classes=classes, task=how.task),
             output=output,
             split=split,
             validation=validation,
             resume=resume,
             device=str(self.device),
             command=f"condetr.Detector.train({str(data)!r}, **{settings})",
-            say=say or Lines(),
+            say=say or ConsoleReporter(),
         )
 
-    @in_our_words
+    @reject_foreign_option_names
     def export(self, format: str = "onnx", *, output: str | Path | None = None, **options: Any) -> "Exported":  # noqa: A002
         """Write a graph that predicts alone: "onnx", "openvino" or "torch-export"; see `measured_export.export`.
 
@@ -182,7 +182,7 @@ class Detector(Finder):
         """What this model is, as plain values.
 
         Args:
-            image_size: (height, width) to count operations for; by default that of a 480x640 picture, resized.
+            image_size: (height, width) to count operations for; by default that of a 480x640 image, resized.
         """
         size = image_size or self.preprocessing.fit((480, 640))
         checkpoint, where = self.checkpoint, self.checkpoint.provenance

@@ -8,16 +8,16 @@ import torch
 
 from condetr.api.detector import Detector
 from condetr.api.exported_model import ExportedModel
-from condetr.api.option_names import in_our_words
+from condetr.api.option_names import reject_foreign_option_names
 from condetr.bundled import DIGITS
 from condetr.checkpoints.loading import load as load_checkpoint
 from condetr.core.errors import UsageError
 from condetr.export.stored import Backend, exported_folder
-from condetr.speed.accelerate import Wish
+from condetr.speed.accelerate import AccelerationOptions
 from condetr.speed.compute_type import Precision
 
 
-@in_our_words
+@reject_foreign_option_names
 def load(
     reference: str | Path | None = None,
     *,
@@ -40,14 +40,14 @@ def load(
     Args:
         reference: a hub id, a model folder, a run folder, an exported folder, or a weights file such as the authors'
             ``.pth``; unless given, the detector of handwritten digits that comes with condetr, which then refuses
-            pictures that do not look like those of ``condetr data demo``.
+            images that do not look like those of ``condetr data demo``.
         classes: names for a new class head; rows of names that the model knows are copied, the others need training.
         device: where it runs; "auto" is the fastest there is.
-        image_size: what pictures are resized to instead of what the model says, in any form of ``size``: a shortest
+        image_size: what images are resized to instead of what the model says, in any form of ``size``: a shortest
             edge, a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
         backend: what is to compute; unless given, PyTorch, or what runs an exported folder.
         precision: what it computes with where it finds: "bf16" and "fp16" are refused where they are slower.
-        compile: wait for torch.compile when a size of batch is first seen, for who looks at many pictures of one size.
+        compile: wait for torch.compile when a size of batch is first seen, for who looks at many images of one size.
         ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
         fresh_mask_head: make a segmenter also of a model that was stored without a mask head; it needs training.
         detector_only: of a segmenter, leave the mask head out.
@@ -86,6 +86,8 @@ def load(
         token=token,
         local_files_only=local_files_only,
     )
-    model = Detector(checkpoint, device=device, image_size=image_size, wish=Wish(precision, compile))
+    model = Detector(
+        checkpoint, device=device, image_size=image_size, acceleration=AccelerationOptions(precision, compile)
+    )
     model.only_handwriting = only_handwriting
     return model

@@ -1,4 +1,4 @@
-"""A model in hand that finds objects in pictures, videos and what cameras see."""
+"""A model in hand that finds objects in images, videos and what cameras see."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from condetr.api.option_names import in_our_words
+from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.loading import Checkpoint
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
@@ -15,22 +15,22 @@ from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
 from condetr.prediction.device import device_of
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import is_one, pictures_in, refuse_videos
+from condetr.prediction.sources import images_in, is_one, refuse_videos
 from condetr.prediction.tasks import Segmenter, Task
 from condetr.prediction.tiling import tiled
 from condetr.prediction.track_ids import followed
 from condetr.speed import compiling
-from condetr.speed.accelerate import NONE, Wish, can_be_hastened, choose, hasten
+from condetr.speed.accelerate import NONE, AccelerationOptions, accelerate, can_accelerate, choose
 from condetr.speed.compute_type import check_pays
 from condetr.speed.fast_detector import FastDetector
-from condetr.speed.weights_version import Moment, moment_of
+from condetr.speed.weights_version import Moment, weights_version
 
 
-class Finder:
-    """A loaded model, with the pictures it wants and the names it gives."""
+class LoadedModel:
+    """A loaded model, with the images it wants and the names it gives."""
 
     backend: str = "torch"  # or what runs an exported graph
-    only_handwriting: bool = False  # whether nobody chose the model, so that it refuses other pictures than the demo's
+    only_handwriting: bool = False  # whether nobody chose the model, so that it refuses other images than the demo's
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Finder:
         *,
         device: str | torch.device = "auto",
         image_size: Any = None,
-        wish: Wish = NONE,
+        acceleration: AccelerationOptions = NONE,
     ) -> None:
         said = checkpoint.preprocessing or {}
         numerics: Numerics = "pil" if str(said.get("image_processor_type", "")).endswith("Pil") else "torchvision"
@@ -47,8 +47,8 @@ class Finder:
         if image_size is not None:
             self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
         self.device = device_of(device)
-        check_pays(wish.precision, self.device)
-        self._wish = wish
+        check_pays(acceleration.precision, self.device)
+        self._wish = acceleration
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
         self._fast: tuple[Moment, FastDetector] | None = None
@@ -65,7 +65,7 @@ class Finder:
             return "detect"
         return "panoptic" if self.checkpoint.stuff else "instance"
 
-    @in_our_words
+    @reject_foreign_option_names
     def predict(
         self,
         source: object,
@@ -79,34 +79,34 @@ class Finder:
         tile: int | tuple[int, int] | None = None,
         on_error: str = "raise",
     ) -> Any:
-        """Find the objects of one picture, or of many.
+        """Find the objects of one image, or of many.
 
         Args:
-            source: a path, PIL picture, RGB array or tensor gives one result; a folder, pattern, list file (.txt,
+            source: a path, PIL image, RGB array or tensor gives one result; a folder, pattern, list file (.txt,
                 .csv) or a list of any of these gives a list, in order.
             threshold: detections that score at or below it are left out.
-            top_k: the most detections of a picture.
-            batch: the most pictures that the network sees at once; it does not change the results.
+            top_k: the most detections of an image.
+            batch: the most images that the network sees at once; it does not change the results.
             classes: names or ids of the classes to look for.
             task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
                 By default what the model was made for.
             mask_threshold: probability that a pixel must reach to be covered by a mask.
             tile: also look at parts of this many pixels a side, or (height, width), for small objects in large
-                pictures; ``top_k`` is then of each part. Not for segments.
-            on_error: "raise" what is wrong with a picture, or "collect" it as a Failure in the place of its result.
+                images; ``top_k`` is then of each part. Not for segments.
+            on_error: "raise" what is wrong with an image, or "collect" it as a Failure in the place of its result.
 
         Returns:
             ``Detections``, or a list of them.
 
         Raises:
-            CondetrError: a picture cannot be used, or the model gives no numbers.
+            CondetrError: an image cannot be used, or the model gives no numbers.
         """
         refuse_videos(source)
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
         results = tiled(predictor, tile).predict(self._checked(source), on_error=on_error)
         return results[0] if is_one(source) else results
 
-    @in_our_words
+    @reject_foreign_option_names
     def stream(
         self,
         source: object,
@@ -141,15 +141,15 @@ class Finder:
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
     ) -> Predictor:
-        """What runs this model over pictures, for a service or page of one's own; the words are those of `predict`."""
+        """What runs this model over images, for a service or page of one's own; the words are those of `predict`."""
         return self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
 
     def _checked(self, source: object) -> Iterable[Any]:
-        """Its pictures; where nobody chose the model, after a look at whether it is meant for them."""
-        pictures = pictures_in(source)
+        """Its images; where nobody chose the model, after a look at whether it is meant for them."""
+        images = images_in(source)
         if not self.only_handwriting:
-            return pictures
-        return checked_for_handwriting(pictures, option='condetr.load("{}")')
+            return images
+        return checked_for_handwriting(images, option='condetr.load("{}")')
 
     def _predictor(
         self,
@@ -162,7 +162,7 @@ class Finder:
         keep_pictures: bool = False,  # noqa: FBT001, FBT002  with the others, in their order
     ) -> Predictor:
         return Predictor(
-            self.answering,
+            self.inference_model,
             self.preprocessing,
             self.checkpoint.labels,
             threshold=threshold,
@@ -178,7 +178,7 @@ class Finder:
 
     def speed(self) -> dict[str, Any]:
         """What is done to be fast on this device, and what is not, and why."""
-        network = self.answering
+        network = self.inference_model
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
         choice = choose(self.device, next(self.network.parameters()).dtype, self._wish)
@@ -186,11 +186,11 @@ class Finder:
         return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)} | kept
 
     @property
-    def answering(self) -> nn.Module:
+    def inference_model(self) -> nn.Module:
         """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
-        if not can_be_hastened(self.network):
+        if not can_accelerate(self.network):
             return self.network
-        moment = moment_of(self.network)
+        moment = weights_version(self.network)
         if self._fast is None or self._fast[0] != moment:
-            self._fast = moment, hasten(self.network, self.device, self._wish)
+            self._fast = moment, accelerate(self.network, self.device, self._wish)
         return self._fast[1]

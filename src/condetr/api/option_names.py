@@ -33,7 +33,7 @@ _THEIRS = {
 OUR_WORDS = {theirs: ours for ours, words in _THEIRS.items() for theirs in words.split()}
 
 
-def in_our_words(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+def reject_foreign_option_names(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """Refuse the option names of other libraries by telling ours."""
     known = inspect.signature(function).parameters
 

@@ -1,4 +1,4 @@
-"""The little that charts need: axes from 0 to 1 with lines, tables of counts as colours, bars. Painted with PIL."""
+"""The little that charts need: axes from 0 to 1 with lines, tables of counts as colors, bars. Painted with PIL."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.images.drawing.colors import Colour, ink_on
+from condetr.images.drawing.colors import Color, ink_on
 from condetr.images.drawing.marks import font_of, one_line
 
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
@@ -23,7 +23,7 @@ _LEFT, _TOP, _BOTTOM, _SIDE = 64, 68, 52, 520  # of axes, in pixels
 class Line(NamedTuple):
     name: str
     points: Sequence[tuple[float, float]]
-    colour: Colour
+    color: Color
     width: int
 
 
@@ -39,10 +39,10 @@ def lines_chart(title: str, across: str, up: str, lines: Sequence[Line]) -> Imag
     _draw_axes(pen, font, across, up)
     for row, line in reversed(list(enumerate(lines))):  # the first on top
         for one, other in pairwise(point for point in line.points if all(-1 <= number <= 2 for number in point)):
-            pen.line((_at(*one), _at(*other)), fill=line.colour, width=line.width * _FINER)
+            pen.line((_at(*one), _at(*other)), fill=line.color, width=line.width * _FINER)
         x, y = _at(1.0, 1.0)
         x, y = x + 14 * _FINER, y + (10 + 20 * row) * _FINER
-        pen.line(((x, y), (x + 18 * _FINER, y)), fill=line.colour, width=max(line.width, 2) * _FINER)
+        pen.line(((x, y), (x + 18 * _FINER, y)), fill=line.color, width=max(line.width, 2) * _FINER)
         pen.text((x + 24 * _FINER, y), _short(line.name), fill=INK, font=font, anchor="lm")
     return chart.resize((chart.width // _FINER, chart.height // _FINER), Image.Resampling.LANCZOS)
 
@@ -68,7 +68,7 @@ def _at(x: float, y: float) -> tuple[float, float]:
 def counts_table(
     title: str, down: str, across: str, names: Sequence[str], counts: Sequence[Sequence[int]]
 ) -> Image.Image:
-    """Counts as colours, a row for each name: the larger the count in its row, the darker."""
+    """Counts as colors, a row for each name: the larger the count in its row, the darker."""
     cell = 44 if len(names) <= 16 else 28 if len(names) <= 40 else 18 if len(names) <= _NAMED else 1
     if cell == 1:
         return _unnamed_table(title, down, across, counts)
@@ -89,10 +89,10 @@ def counts_table(
         most = max(*line, 1)
         for column, number in enumerate(line):
             x, y = margin + column * cell, top + row * cell
-            colour = _between(PAPER, _DEEPEST, number / most)
-            pen.rectangle((x, y, x + cell - 1, y + cell - 1), fill=colour, outline=FAINT)
+            color = _between(PAPER, _DEEPEST, number / most)
+            pen.rectangle((x, y, x + cell - 1, y + cell - 1), fill=color, outline=FAINT)
             if number and small.getlength(str(number)) < cell - 2:
-                pen.text((x + cell / 2, y + cell / 2), str(number), fill=ink_on(colour), font=small, anchor="mm")
+                pen.text((x + cell / 2, y + cell / 2), str(number), fill=ink_on(color), font=small, anchor="mm")
     return chart
 
 
@@ -102,18 +102,18 @@ def _unnamed_table(title: str, down: str, across: str, counts: Sequence[Sequence
     shares = (table / np.maximum(table.max(axis=1, keepdims=True), 1))[..., None]
     pixels = np.round(np.array(PAPER) + shares * np.subtract(_DEEPEST, PAPER)).astype(np.uint8)
     side = min(max(len(table), 3 * _SIDE), _LARGEST)
-    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX)
+    image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX)
     chart = Image.new("RGB", (side + 2 * _MARGIN, side + 64 + _MARGIN), PAPER)
     pen = ImageDraw.Draw(chart)
     pen.text((_MARGIN, 14), title, fill=INK, font=font_of(16))
     said = f"{down} in rows, {across} in columns: {len(table)}, by name in confusion.csv"
     pen.text((_MARGIN, 38), said, fill=INK, font=font_of(13))
-    chart.paste(picture, (_MARGIN, 64))
+    chart.paste(image, (_MARGIN, 64))
     return chart
 
 
-def bars_chart(title: str, bars: Sequence[tuple[str, float, str, Colour]], *, width: int = 420) -> Image.Image:
-    """Bars of (name, value, what to write at its end, colour) to the right; the longest fills the width."""
+def bars_chart(title: str, bars: Sequence[tuple[str, float, str, Color]], *, width: int = 420) -> Image.Image:
+    """Bars of (name, value, what to write at its end, color) to the right; the longest fills the width."""
     font, step = font_of(14), 34
     left = round(max((font.getlength(_short(name)) for name, *_ in bars), default=0.0)) + 2 * _MARGIN
     written = round(max((font.getlength(_short(text)) for _, _, text, _ in bars), default=0.0)) + 2 * _MARGIN
@@ -122,11 +122,11 @@ def bars_chart(title: str, bars: Sequence[tuple[str, float, str, Colour]], *, wi
     pen = ImageDraw.Draw(chart)
     pen.text((_MARGIN, 14), title, fill=INK, font=font_of(16))
     longest = max((value for _, value, _, _ in bars if 0 < value < math.inf), default=1.0)
-    for row, (name, value, text, colour) in enumerate(bars):
+    for row, (name, value, text, color) in enumerate(bars):
         middle = 48 + step * row + step / 2
         end = left + round(min(max(value, 0.0) / longest, 1.0) * width if not math.isnan(value) else 0)
         pen.text((left - 8, middle), _short(name), fill=INK, font=font, anchor="rm")
-        pen.rectangle((left, middle - 10, max(end, left + 1), middle + 10), fill=colour)
+        pen.rectangle((left, middle - 10, max(end, left + 1), middle + 10), fill=color)
         pen.text((end + 8, middle), _short(text), fill=INK, font=font, anchor="lm")
     return chart
 
@@ -153,6 +153,6 @@ def _short(name: str) -> str:
     return one_line(name, _LONGEST)
 
 
-def _between(one: Colour, other: Colour, share: float) -> Colour:
+def _between(one: Color, other: Color, share: float) -> Color:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

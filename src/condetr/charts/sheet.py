@@ -57,21 +57,21 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> Image.Image:
 class Tile:
     """A tile with its name."""
 
-    picture: Image.Image
+    image: Image.Image
     name: str
 
 
 def grid(tiles: Sequence[Tile], columns: int) -> Image.Image:
     """Tiles row by row, their names above; a name that is too long is cut."""
     font = font_of(14)
-    width = max(tile.picture.width for tile in tiles) + GAP
-    height = max(tile.picture.height for tile in tiles) + 20 + GAP
+    width = max(tile.image.width for tile in tiles) + GAP
+    height = max(tile.image.height for tile in tiles) + 20 + GAP
     paper = Image.new("RGB", (width * min(columns, len(tiles)), height * -(-len(tiles) // columns)), PAPER)
     pen = ImageDraw.Draw(paper)
     for place, tile in enumerate(tiles):
         x, y = place % columns * width, place // columns * height
         pen.text((x, y), shortened(tile.name, font, width - 2 * GAP), fill=INK, font=font)
-        paper.paste(tile.picture, (x, y + 20))
+        paper.paste(tile.image, (x, y + 20))
     return paper
 
 
@@ -92,7 +92,7 @@ def _lines(
 
 
 def legend(most: str, *, box: str = "", point: str = "") -> Image.Image:
-    """What the brightest colour and the marks mean; marks without a meaning are left out."""
+    """What the brightest color and the marks mean; marks without a meaning are left out."""
     font, height = font_of(13), 22
     paper = Image.new("RGB", (round(font.getlength(most + box + point)) + 560, height), PAPER)
     pen, x = ImageDraw.Draw(paper), 0.0

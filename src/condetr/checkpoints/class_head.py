@@ -40,7 +40,7 @@ def with_classes(
             rows[name][list(known)] = tensors[name][list(known.values())].to(rows[name].dtype)
     copied = [classes[row] for row in known] if ROWS[0] in tensors else []
     new = [name for name in classes if name not in copied]
-    notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialised {listed(new) or 'none'}")
+    notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialized {listed(new) or 'none'}")
     return config, {**tensors, **rows}
 
 

@@ -63,7 +63,7 @@ def under_expected_names(stored: dict[str, Tensor], expected: set[str], source: 
     renamed: dict[str, Tensor] = {}
     for key, tensor in stored.items():
         name = keys.BODY + key if key not in expected and keys.BODY + key in expected else key
-        for twin, other in keys.TWINS.items():
+        for twin, other in keys.TIED_KEYS.items():
             if name in (twin, other) and name not in expected:
                 name = other if name == twin else twin
         _place(renamed, name, tensor, source)

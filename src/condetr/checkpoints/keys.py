@@ -142,10 +142,14 @@ _RESNET = {
 # fmt: on
 
 NETWORK = "backbone.network."  # a backbone that timm built keeps timm's own names below this
-BARE = ("position.rows", "position.columns", "decoder.object_queries")  # parameters here, embeddings' weights elsewhere
+EMBEDDING_KEYS = (
+    "position.rows",
+    "position.columns",
+    "decoder.object_queries",
+)  # parameters here, embeddings' weights elsewhere
 
 # transformers 5 says "hub" but keeps its own name for learned positions, and does not find version 4's.
-TWINS = {
+TIED_KEYS = {
     "model.position_embedding.row_embeddings.weight": "model.backbone.position_embedding.row_embeddings.weight",
     "model.position_embedding.column_embeddings.weight": "model.backbone.position_embedding.column_embeddings.weight",
 }
@@ -197,7 +201,7 @@ def known_keys(
     def foreign(name: str) -> ForeignKey | None:
         if name.startswith(NETWORK):
             return ForeignKey(f"{root}.{name.removeprefix(NETWORK)}")
-        module, _, leaf = (name, "", "weight") if name in BARE else name.rpartition(".")
+        module, _, leaf = (name, "", "weight") if name in EMBEDDING_KEYS else name.rpartition(".")
         if module in rows:
             theirs, numbers = rows[module], {}
         else:

@@ -32,7 +32,7 @@ class Provenance:
         path: the folder or file.
         revision: the commit, when it came from the hub.
         dialect: whose names its weights had.
-        notes: everything that was converted, ignored or freshly initialised.
+        notes: everything that was converted, ignored or freshly initialized.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Checkpoint:
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """Class ids of which a picture has one segment at most, such as sky."""
+        """Class ids of which an image has one segment at most, such as sky."""
         return read_stuff(self.flat, self.labels)
 
 
@@ -170,7 +170,7 @@ def _preprocessing(place: Place, notes: list[str]) -> dict[str, Any] | None:
     file = _folder(place) / "preprocessor_config.json"
     if file.is_file():
         return read_json_object(file)
-    notes.append("no preprocessor_config.json: pictures are prepared as in the paper")
+    notes.append("no preprocessor_config.json: images are prepared as in the paper")
     return None
 
 

@@ -10,12 +10,12 @@ from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
 from condetr.core.errors import CheckpointError
-from condetr.model.transformer import Body
+from condetr.model.transformer import DetrTransformer
 
 CLASSIFIERS = ("fc.", "classifier.", "head.")
 
 
-def load_backbone(detector: Body, file: str | Path) -> tuple[str, ...]:
+def load_backbone(detector: DetrTransformer, file: str | Path) -> tuple[str, ...]:
     """Replace the weights of the backbone by those of a classifier of the same architecture.
 
     Args:

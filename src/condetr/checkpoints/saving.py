@@ -21,12 +21,12 @@ from condetr.files.atomic_write import write_files
 from condetr.model.config import DetectorConfig, TimmDescription
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.timm_backbone import FrozenBatchNormAct
-from condetr.model.transformer import Body
+from condetr.model.transformer import DetrTransformer
 
 
 def save(
     folder: str | Path,
-    detector: Body,
+    detector: DetrTransformer,
     labels: Mapping[int, str],
     *,
     source_ids: tuple[int, ...] | None = None,
@@ -86,7 +86,7 @@ def save(
     write_files(Path(folder), writers)
 
 
-def _as_built(detector: Body) -> DetectorConfig:
+def _as_built(detector: DetrTransformer) -> DetectorConfig:
     """The config, where a network of timm without activating norms need not say that it would keep them."""
     config, backbone = detector.config, detector.config.backbone
     if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:

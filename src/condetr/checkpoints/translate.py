@@ -106,10 +106,10 @@ def to_condetr(
     }
     fresh = tuple(name for name in shapes if name not in tensors)
     if masks and maskless:
-        notes.append("new mask head, freshly initialised: train it before use; everything else is the detector's")
+        notes.append("new mask head, freshly initialized: train it before use; everything else is the detector's")
     others = [name for name in fresh if not (maskless and name in masks)]
     if others:
-        notes.append(f"freshly initialised: {listed(others)}")
+        notes.append(f"freshly initialized: {listed(others)}")
     return Translation(tensors, fresh, dialect, tuple(notes))
 
 
@@ -117,7 +117,7 @@ def to_hub(tensors: Mapping[str, Tensor], backbone: Backbone, layout: Layout) ->
     """Our state dict, with a mask head or without, as transformers 4 and 5 both read it."""
     named = foreign_keys(tensors, backbone, "hub", layout)
     hub = {named[name].key: tensor for name, tensor in tensors.items()}
-    hub |= {twin: hub[key].clone() for twin, key in keys.TWINS.items() if key in hub}
+    hub |= {twin: hub[key].clone() for twin, key in keys.TIED_KEYS.items() if key in hub}
     return {keys.in_segmenter(key): tensor for key, tensor in hub.items()} if masks_in(hub) else hub
 
 

@@ -56,7 +56,7 @@ def finishing_first() -> Iterator[Interruption]:
         if interruption:
             raise Stopped(number)
         interruption.number = number
-        say("condetr: stopping after the picture in hand; once more to stop at once")
+        say("condetr: stopping after the image in hand; once more to stop at once")
 
     with _handled_by(note):
         yield interruption

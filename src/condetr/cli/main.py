@@ -34,9 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _hub = typer.Typer(name="hub", help="Models to and from the Hugging Face hub.", no_args_is_help=True)
-_data = typer.Typer(
-    name="data", help="Labelled pictures: check, count, convert, show, split, make.", no_args_is_help=True
-)
+_data = typer.Typer(name="data", help="Labeled images: check, count, convert, show, split, make.", no_args_is_help=True)
 _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
     (app, train.train),

@@ -75,7 +75,7 @@ class DataError(CondetrError, ValueError):
 
 
 class ImageError(DataError):
-    """A picture, array or tensor that cannot be decoded or whose pixels are not what they claim."""
+    """An image, array or tensor that cannot be decoded or whose pixels are not what they claim."""
 
     code = "image"
 
@@ -87,7 +87,7 @@ class VideoError(DataError):
 
 
 class AnnotationError(DataError):
-    """A label of a picture that is malformed or contradicts the picture."""
+    """A label of an image that is malformed or contradicts the image."""
 
     code = "annotation"
 

@@ -18,11 +18,11 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The labelled objects of one image, possibly none.
+    """The labeled objects of one image, possibly none.
 
     Attributes:
         labels: contiguous class ids.
-        boxes: (cx, cy, w, h) relative to the picture, in [0, 1].
+        boxes: (cx, cy, w, h) relative to the image, in [0, 1].
         masks: one bit map per object, in pixels of the network's input; where that is larger, the rest is padding.
     """
 

@@ -3,7 +3,7 @@
 batch     images          channels  width of the transformer (d_model)
 queries   object slots    cells     places of the last feature map, row-major (rows * columns)
 heads     attention heads classes   foreground categories; focal loss has no "no object" class
-objects   labelled things of one image
+objects   labeled things of one image
 chosen    queries of one image that somebody wants the masks of
 """
 
@@ -12,7 +12,7 @@ from typing import TypeAlias
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-Pixels: TypeAlias = Float[Tensor, "batch colours height width"]  # normalised
+Pixels: TypeAlias = Float[Tensor, "batch colors height width"]  # normalized
 PixelMask: TypeAlias = Bool[Tensor, "batch height width"]  # True on real pixels, False on padding
 FeatureMap: TypeAlias = Float[Tensor, "batch _ _ _"]  # channels, rows, columns: each stage has its own
 GridMask: TypeAlias = Bool[Tensor, "batch rows columns"]  # True on cells that hold real pixels

@@ -1,1 +1,1 @@
-"""Labelled folders in, checked pictures and targets out."""
+"""Labeled folders in, checked images and targets out."""

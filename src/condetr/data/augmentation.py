@@ -1,4 +1,4 @@
-"""How training pictures are varied: mirrored, cropped, resized, recoloured, their boxes and masks with them."""
+"""How training images are varied: mirrored, cropped, resized, recolored, their boxes and masks with them."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -14,39 +14,39 @@ from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
 Sample: TypeAlias = dict[str, Any]  # "image", "boxes", "labels" and perhaps "masks", as torchvision's tv_tensors
 
-# DETR's numbers as shares of its largest size, 800: 480 to 800 in steps of 32; a crop of 384 to 600 from a picture of
+# DETR's numbers as shares of its largest size, 800: 480 to 800 in steps of 32; a crop of 384 to 600 from an image of
 # 400, 500 or 600.
 SCALES = tuple(round(0.6 + 0.04 * step, 2) for step in range(11))
 CROP_SCALES = (0.5, 0.625, 0.75)
 CROP_SIDES = (0.48, 0.75)
-COLOURS = {"brightness": 0.125, "contrast": 0.5, "saturation": 0.5, "hue": 0.05}  # SSD's, channels stay in their order
-GRAY = (124, 116, 104)  # the mean colour of ImageNet, which normalises to zero
+COLORS = {"brightness": 0.125, "contrast": 0.5, "saturation": 0.5, "hue": 0.05}  # SSD's, channels stay in their order
+GRAY = (124, 116, 104)  # the mean color of ImageNet, which normalizes to zero
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
-    """What may happen to a picture.
+class AugmentationConfig:
+    """What may happen to an image.
 
     Attributes:
         flip: chance of mirroring left and right.
         scales: sizes to choose from, as shares of the full one.
         crop: chance of cutting out a part.
-        shrink: chance of putting the picture into a larger gray one.
-        colour: chance of changing brightness, contrast, saturation and hue.
+        shrink: chance of putting the image into a larger gray one.
+        color: chance of changing brightness, contrast, saturation and hue.
     """
 
     flip: float = 0.0
     scales: tuple[float, ...] = (1.0,)
     crop: float = 0.0
     shrink: float = 0.0
-    colour: float = 0.0
+    color: float = 0.0
 
 
-PRESETS: dict[Preset, Variation] = {
-    "none": Variation(),
-    "light": Variation(flip=0.5),
-    "detr": Variation(flip=0.5, scales=SCALES, crop=0.5),
-    "strong": Variation(flip=0.5, scales=SCALES, crop=0.5, shrink=0.3, colour=0.5),
+PRESETS: dict[Preset, AugmentationConfig] = {
+    "none": AugmentationConfig(),
+    "light": AugmentationConfig(flip=0.5),
+    "detr": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5),
+    "strong": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5, shrink=0.3, color=0.5),
 }
 
 
@@ -55,24 +55,24 @@ def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = N
 
     Args:
         preset: what happens.
-        size: how large pictures are when predicting; None: as they are.
+        size: how large images are when predicting; None: as they are.
         flip: replaces the preset's chance of mirroring.
     """
     variation = PRESETS[preset] if flip is None else replace(PRESETS[preset], flip=flip)
     return nn.Sequential(*_steps_of(variation, size))
 
 
-def _steps_of(variation: Variation, size: Size | None) -> list[nn.Module]:
+def _steps_of(variation: AugmentationConfig, size: Size | None) -> list[nn.Module]:
     steps: list[nn.Module] = [v2.RandomHorizontalFlip(variation.flip)] if variation.flip else []
     if variation.shrink:
         steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
     if variation.crop and size is not None:
-        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), DropUnseen(1.0)]
+        cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), RemoveInvisibleObjects(1.0)]
         steps.append(v2.RandomApply(cropping, p=variation.crop))
     if size is not None:
-        steps += [Resize(size, variation.scales), DropUnseen(0.0)]
-    if variation.colour:  # last, for there are fewer pixels then
-        steps.append(v2.RandomApply([v2.ColorJitter(**COLOURS)], p=variation.colour))
+        steps += [Resize(size, variation.scales), RemoveInvisibleObjects(0.0)]
+    if variation.color:  # last, for there are fewer pixels then
+        steps.append(v2.RandomApply([v2.ColorJitter(**COLORS)], p=variation.color))
     return steps
 
 
@@ -95,7 +95,7 @@ class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
 
 
 class RandomCrop(v2.Transform):  # type: ignore[misc]
-    """Cut out a part whose sides are chosen apart from each other, the picture's own at most."""
+    """Cut out a part whose sides are chosen apart from each other, the image's own at most."""
 
     def __init__(self, size: Size, sides: tuple[float, float]) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class RandomCrop(v2.Transform):  # type: ignore[misc]
         return v2.functional.crop(inpt, **params)
 
 
-class DropUnseen(nn.Module):
+class RemoveInvisibleObjects(nn.Module):
     """Leave out objects whose box is narrower than that, and, where there are masks, those without a pixel."""
 
     def __init__(self, narrowest: float) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a training step, padded together, with their targets."""
+"""Images of a training step, padded together, with their targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ class TrainingBatch:
     """What a step learns from.
 
     Attributes:
-        pixels: normalised; zero on padding.
+        pixels: normalized; zero on padding.
         mask: True on real pixels; None where nothing is padded.
-        targets: one a picture.
-        names: of the picture files.
-        unreadable: what was said about pictures that should have been here.
-        is_filler: nothing to learn from: a gray picture for a process that must compute beside others.
+        targets: one an image.
+        names: of the image files.
+        unreadable: what was said about images that should have been here.
+        is_filler: nothing to learn from: a gray image for a process that must compute beside others.
     """
 
     pixels: Pixels
@@ -37,7 +37,7 @@ class TrainingBatch:
         return len(self.targets)
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """Pictures and masks on the device; targets stay, and go there when they are matched."""
+        """Images and masks on the device; targets stay, and go there when they are matched."""
         if device.type == "cpu":
             return self
         mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
@@ -51,18 +51,18 @@ class TrainingBatch:
 
 
 def collate(
-    pictures: Sequence[tuple[Planes, Target]],
+    images: Sequence[tuple[Planes, Target]],
     names: Sequence[str],
     preprocessing: Preprocessing,
     *,
     unreadable: Sequence[str] = (),
 ) -> TrainingBatch:
-    """Normalise and pad pictures of the right size; none at all make a filler."""
-    if not pictures:
+    """Normalise and pad images of the right size; none at all make a filler."""
+    if not images:
         empty = torch.zeros(1, 3, 64, 64)
         nothing = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
         return TrainingBatch(empty, None, (nothing,), ("nothing",), tuple(unreadable), is_filler=True)
-    planes, targets = zip(*pictures, strict=True)
+    planes, targets = zip(*images, strict=True)
     batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
     mask = None if batch.mask.all() else batch.mask
     height, width = batch.pixels.shape[-2:]

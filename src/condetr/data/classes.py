@@ -17,7 +17,7 @@ class Classes:
     Attributes:
         names: one a class; readers make equal ones `distinct`.
         source_ids: what each is called in the file it came from, perhaps with gaps.
-        stuff: labels of what is not counted, such as sky: a picture has one segment of each at most.
+        stuff: labels of what is not counted, such as sky: an image has one segment of each at most.
     """
 
     names: tuple[str, ...]

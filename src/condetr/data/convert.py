@@ -28,7 +28,7 @@ def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Re
     Raises:
         AnnotationError: masks are to be written, and the data set was read without them.
         DataError: it was read with them, and no object has one.
-        UsageError: the folder is not new or among the pictures, or a split has a name that the format cannot hold.
+        UsageError: the folder is not new or among the images, or a split has a name that the format cannot hold.
         StorageError: it cannot be written.
     """
     _check_names(splits)
@@ -42,10 +42,10 @@ def remarks(splits: Mapping[str, Dataset], to: Format) -> Iterator[str]:
     if to == "yolo":
         for key, split in split_of_key(splits).items():
             if key != split_named(split) and key in ("train", "val"):
-                yield f"YOLO wants {key}: data.yaml names the pictures of {split}"
+                yield f"YOLO wants {key}: data.yaml names the images of {split}"
         passed_over = [one.path.name for dataset in splits.values() for one in dataset if not _is_for_yolo(one)]
         if passed_over:
-            said = f"{len(passed_over)} pictures are too small for YOLO's own tools, or not of their formats"
+            said = f"{len(passed_over)} images are too small for YOLO's own tools, or not of their formats"
             yield f"{said}: {shown(passed_over)}"
     if to == "voc":
         yield from _voc_remarks(splits)
@@ -76,12 +76,12 @@ def _voc_remarks(splits: Mapping[str, Dataset]) -> Iterator[str]:
 
 
 def _check_place(splits: Mapping[str, Dataset], folder: Path) -> None:
-    """Most readers take every picture below a folder: the new ones would be found there, too."""
+    """Most readers take every image below a folder: the new ones would be found there, too."""
     place = Path(os.path.realpath(folder))
     above = {place, *place.parents}
     for top in {example.path.parent for dataset in splits.values() for example in dataset}:
         if Path(os.path.realpath(top)) in above:
-            reason = f"lies in {top}, a folder of the pictures that are converted"
+            reason = f"lies in {top}, a folder of the images that are converted"
             raise UsageError(reason, source=folder, hint="name a folder elsewhere")
 
 

@@ -1,4 +1,4 @@
-"""Boxes as label files give them, made to lie inside their picture, or left out in words."""
+"""Boxes as label files give them, made to lie inside their image, or left out in words."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from condetr.images.sizes import HeightWidth
 
 _DECIMALS = 0.02  # pixels that a box sticks out by when its numbers are written with two decimals
 _ROUNDING = 1.0  # pixels that a box may stick out by without anybody having meant it
-_LEAST_INSIDE = 0.01  # of a box's area; with less in the picture, it is of another picture or a mistake
+_LEAST_INSIDE = 0.01  # of a box's area; with less in the image, it is of another image or a mistake
 
 
 def box_inside(corners: Sequence[float], size: HeightWidth, place: Place, *, given: object) -> Box:
-    """The part of x1, y1, x2, y2 that lies in a picture of this (height, width), as ``given`` in the source.
+    """The part of x1, y1, x2, y2 that lies in an image of this (height, width), as ``given`` in the source.
 
     Raises:
         Fault: it is not finite, has no area, or lies outside.
@@ -30,12 +30,12 @@ def box_inside(corners: Sequence[float], size: HeightWidth, place: Place, *, giv
     clipped = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     across, down = clipped[2] - clipped[0], clipped[3] - clipped[1]
     if across <= 0 or down <= 0 or across / (x2 - x1) * (down / (y2 - y1)) < _LEAST_INSIDE:
-        raise Fault(Reason.OUTSIDE_BOX, f"bbox {shown(given)} lies outside of the picture of {width}x{height}")
+        raise Fault(Reason.OUTSIDE_BOX, f"bbox {shown(given)} lies outside of the image of {width}x{height}")
     out = max(abs(now - then) for now, then in zip(clipped, corners, strict=True))
     if out < _DECIMALS:
         return clipped
     reason = Reason.ROUNDED_BOX if out < _ROUNDING else Reason.CLIPPED_BOX
-    place.add(reason, f"bbox {shown(given)} sticks out of the picture of {width}x{height} by {out:.4g} pixels")
+    place.add(reason, f"bbox {shown(given)} sticks out of the image of {width}x{height} by {out:.4g} pixels")
     return clipped
 
 

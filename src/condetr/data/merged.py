@@ -12,7 +12,7 @@ from condetr.data.records import Dataset
 
 
 def merged(splits: Mapping[str, Dataset]) -> Dataset:
-    """The pictures of all splits, which share their classes, in one data set; a picture of two splits is taken once."""
+    """The images of all splits, which share their classes, in one data set; an image of two splits is taken once."""
     report = Report()
     first: dict[Path, str] = {}
     examples = []

@@ -1,4 +1,4 @@
-"""The pixels of labelled objects, wherever the format keeps them: outlines of their own, or one PNG for all."""
+"""The pixels of labeled objects, wherever the format keeps them: outlines of their own, or one PNG for all."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from condetr.images.masks.segment_png import segment_numbers
 
 
 def object_masks(example: Example, objects: Sequence[Object]) -> Bool[Tensor, "objects height width"]:
-    """One bit map for each of some objects, or crowds, of a picture.
+    """One bit map for each of some objects, or crowds, of an image.
 
     Raises:
         AnnotationError: an outline or the PNG cannot be used; the data set was read without masks, or changed since.
@@ -26,7 +26,7 @@ def object_masks(example: Example, objects: Sequence[Object]) -> Bool[Tensor, "o
         return torch.stack([_outlined(example, one) for one in objects])
     numbers = segment_numbers(example.segments)
     if tuple(numbers.shape) != example.size:
-        reason = f"is {tuple(numbers.shape)} (height, width), expected the picture's {example.size}"
+        reason = f"is {tuple(numbers.shape)} (height, width), expected the image's {example.size}"
         raise AnnotationError(reason, source=example.segments)
     ids = torch.tensor([one.id for one in objects], dtype=torch.int64)
     return numbers == ids[:, None, None]

@@ -1,4 +1,4 @@
-"""What a labelled data set is, whatever format it was read from."""
+"""What a labeled data set is, whatever format it was read from."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from condetr.data.checks.data_report import Report
 from condetr.data.classes import Classes, Id
 from condetr.images.sizes import HeightWidth
 
-Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
+Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright image
 
 
 class Annotated(NamedTuple):
@@ -26,11 +26,11 @@ class Annotated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One labelled thing.
+    """One labeled thing.
 
     Attributes:
         label: position in the table of classes.
-        box: inside the picture, with area.
+        box: inside the image, with area.
         area: in pixels; of the outline where the source knows it, else of the box.
         id: the annotation's, where the format has any.
         segmentation: polygons or RLE as the source gives them, checked; None unless masks were asked for.
@@ -51,16 +51,16 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture and what is on it, perhaps nothing.
+    """An image and what is on it, perhaps nothing.
 
     Attributes:
-        path: the picture file.
-        size: (height, width) of the upright picture, read from the file itself.
+        path: the image file.
+        size: (height, width) of the upright image, read from the file itself.
         image_id: the source's, or the position in the data set.
         objects: what a model should find.
-        crowds: groups that were not labelled one by one: nothing to find, and no error to find something there.
-        segments: a PNG that says by colour which object or crowd every pixel belongs to; their ids are the colours.
-        lost: objects that no model can learn from, without area or outside of the picture; COCO's AP counts them.
+        crowds: groups that were not labeled one by one: nothing to find, and no error to find something there.
+        segments: a PNG that says by color which object or crowd every pixel belongs to; their ids are the colors.
+        lost: objects that no model can learn from, without area or outside of the image; COCO's AP counts them.
         lost_crowds: likewise.
     """
 
@@ -79,7 +79,7 @@ class Dataset(Sequence[Example]):
     """Examples that share a table of classes.
 
     Attributes:
-        root: the folder that the pictures lie in.
+        root: the folder that the images lie in.
         report: what was left out or changed on the way here.
     """
 
@@ -107,7 +107,7 @@ class Dataset(Sequence[Example]):
         return replace(self, examples=chosen, split=split or self.split)
 
     def name_of(self, example: Example) -> str:
-        """The picture's path below ``root``, or from there, with forward slashes."""
+        """The image's path below ``root``, or from there, with forward slashes."""
         if example.path.is_relative_to(self.root):
             return example.path.relative_to(self.root).as_posix()
         return Path(os.path.relpath(example.path, self.root)).as_posix()

@@ -1,4 +1,4 @@
-"""One labelled picture on its way from the disk to a batch, in the form that torchvision's transforms take."""
+"""One labeled image on its way from the disk to a batch, in the form that torchvision's transforms take."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ from condetr.images.sizes import HeightWidth
 
 
 def read_sample(example: Example, *, masks: bool = False) -> Sample:
-    """Decode the picture and lay its objects beside it; crowds are nothing to learn.
+    """Decode the image and lay its objects beside it; crowds are nothing to learn.
 
     Raises:
-        ImageError: the picture cannot be read any more.
+        ImageError: the image cannot be read any more.
         AnnotationError: the masks cannot be read, any more or because the data set was read without them.
     """
     image = Image(pil_to_tensor(decode(example.path)))
@@ -30,7 +30,7 @@ def read_sample(example: Example, *, masks: bool = False) -> Sample:
 
 
 def target_of(sample: Sample) -> tuple[Tensor, Target]:
-    """The picture, three planes of bytes, and what a network should say about it."""
+    """The image, three planes of bytes, and what a network should say about it."""
     image, boxes, masks = sample["image"], sample["boxes"], sample.get("masks")
     height, width = image.shape[-2:]
     relative = boxes.as_subclass(Tensor) / torch.tensor([width, height, width, height])

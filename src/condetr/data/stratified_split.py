@@ -10,21 +10,21 @@ from condetr.data.records import Dataset
 
 
 def divide(dataset: Dataset, shares: Mapping[str, float], *, seed: int = 0) -> dict[str, Dataset]:
-    """Iterative stratification (Sechidis et al. 2011): rarest class first, each picture to where it is missed most.
+    """Iterative stratification (Sechidis et al. 2011): rarest class first, each image to where it is missed most.
 
     Args:
         dataset: what to divide.
-        shares: of the pictures, by the new splits' names; what they add up to is the whole.
-        seed: of the order in which pictures are given out.
+        shares: of the images, by the new splits' names; what they add up to is the whole.
+        seed: of the order in which images are given out.
 
     Raises:
         UsageError: a share that is not positive.
-        DataError: fewer pictures than splits.
+        DataError: fewer images than splits.
     """
     if not shares or min(shares.values()) <= 0:
         raise UsageError(f"is {dict(shares)}, expected positive shares", item="shares")
     if len(dataset) < len(shares):
-        raise DataError(f"has {len(dataset)} pictures, too few for {len(shares)} splits", source=dataset.root)
+        raise DataError(f"has {len(dataset)} images, too few for {len(shares)} splits", source=dataset.root)
     total = sum(shares.values())
     room = {split: len(dataset) * share / total for split, share in shares.items()}
     on_picture = [Counter(one.label for one in example.objects) for example in dataset]

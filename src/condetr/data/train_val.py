@@ -1,4 +1,4 @@
-"""Which pictures to learn from, and which to measure on."""
+"""Which images to learn from, and which to measure on."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from condetr.data.records import Dataset
 from condetr.data.stratified_split import divide
 from condetr.data.synthetic.dataset import REFERENCE, SyntheticScenes
 
-ASIDE = 0.1  # of the pictures, where no part is there to measure on
+ASIDE = 0.1  # of the images, where no part is there to measure on
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def parts_of(
     Args:
         data: a folder or file in any format, or ``condetr/scenes`` for endless synthetic ones.
         split: what to learn from; else train, or what stands for it.
-        validation: what to measure on, "none" for nothing; else val. Where that is missing, or pictures of it are
-            learned from, a tenth of the pictures is kept aside for it, alike in classes and always the same.
+        validation: what to measure on, "none" for nothing; else val. Where that is missing, or images of it are
+            learned from, a tenth of the images is kept aside for it, alike in classes and always the same.
         keep_aside: whether that is wanted.
         masks: whether objects need a segmentation.
         panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
@@ -72,7 +72,7 @@ def parts_of(
         return Parts(learned_from, None, report)
     validation = to_measure_on(splits, learned_from, validation)
     if validation is None:
-        why = "the pictures of val are learned from" if "val" in splits else "there is no val to measure on"
+        why = "the images of val are learned from" if "val" in splits else "there is no val to measure on"
         return _some_kept_aside(learned_from, report, why) if keep_aside else Parts(learned_from, None, report)
     measured_on = part(validation)
     if measured_on.classes != learned_from.classes:
@@ -92,7 +92,7 @@ def _leak(learned_from: Dataset, measured_on: Dataset) -> tuple[str, ...]:
     count = shared(learned_from, measured_on)
     if not count:
         return ()
-    said = f"{count} of the {len(measured_on)} pictures to measure on are learned from: what is measured will flatter"
+    said = f"{count} of the {len(measured_on)} images to measure on are learned from: what is measured will flatter"
     return (said,)
 
 
@@ -100,7 +100,7 @@ def _some_kept_aside(dataset: Dataset, report: Report, why: str) -> Parts:
     if len(dataset) > 1:
         learned_from, measured_on = divide(dataset, {"train": 1 - ASIDE, "val": ASIDE}).values()
         if all(any(example.objects for example in part) for part in (learned_from, measured_on)):
-            said = f"{len(measured_on)} of the {len(dataset)} pictures of {dataset.split} are kept aside for it"
+            said = f"{len(measured_on)} of the {len(dataset)} images of {dataset.split} are kept aside for it"
             note = f"{why}: {said} (--validation names another part, or {NONE})"
             return Parts(replace(learned_from, split=dataset.split), measured_on, report, (note,))
-    return Parts(dataset, None, report, (f"{why}, and too few pictures with objects to keep some aside",))
+    return Parts(dataset, None, report, (f"{why}, and too few images with objects to keep some aside",))

@@ -1,4 +1,4 @@
-"""Names for the pictures of a new data set: kept where they can be, and never two the same."""
+"""Names for the images of a new data set: kept where they can be, and never two the same."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from condetr.data.checks.data_report import Report
 from condetr.data.checks.problems import Reason
-from condetr.data.discovery.image_paths import is_picture
+from condetr.data.discovery.image_paths import is_image
 from condetr.data.records import Dataset, Example
 
 _Parts: TypeAlias = tuple[str, ...]  # of a path: folders, and the stem
@@ -21,9 +21,9 @@ _ENDINGS |= {b"MM": ".tif"} | {b"P%d" % kind: ".ppm" for kind in range(1, 8)}
 
 
 def flat_names(datasets: Iterable[Dataset], report: Report, *, words: bool = False) -> list[list[str]]:
-    """A name without folders for each picture of each data set; no two have the same stem, whatever their case.
+    """A name without folders for each image of each data set; no two have the same stem, whatever their case.
 
-    A picture keeps its name if no other has it; else the folders that tell them apart come before it. The same picture
+    An image keeps its name if no other has it; else the folders that tell them apart come before it. The same image
     with the same objects has one name in all data sets, but two where one data set holds it twice.
 
     Args:
@@ -32,19 +32,19 @@ def flat_names(datasets: Iterable[Dataset], report: Report, *, words: bool = Fal
         words: whether a name must be one word.
     """
     parts_of: dict[Hashable, _Parts] = {}
-    pictures: list[list[tuple[Hashable, Example]]] = []
+    images: list[list[tuple[Hashable, Example]]] = []
     for dataset in datasets:
         seen: Counter[Hashable] = Counter()
-        pictures.append([])
+        images.append([])
         for example in dataset:
             content = (example.path, tuple((one.label, one.box) for one in example.objects))
             seen[content] += 1
-            pictures[-1].append(((content, seen[content]), example))
+            images[-1].append(((content, seen[content]), example))
             parts_of[content, seen[content]] = _parts_of(dataset.name_of(example), words=words)
     stems = _stems(parts_of)
     told: set[Hashable] = set()
-    names = [[stems[key] + _ending_of(example.path) for key, example in some] for some in pictures]
-    for some, named in zip(pictures, names, strict=True):
+    names = [[stems[key] + _ending_of(example.path) for key, example in some] for some in images]
+    for some, named in zip(images, names, strict=True):
         for (key, example), name in zip(some, named, strict=True):
             if name != example.path.name and key not in told:
                 report.add(Reason.NAME_CHANGED, f"is written as {name}", source=example.path)
@@ -53,7 +53,7 @@ def flat_names(datasets: Iterable[Dataset], report: Report, *, words: bool = Fal
 
 
 def names_in_folders(dataset: Dataset, report: Report) -> list[str]:
-    """For each picture its path below the root of the data set; one that leads out of it is brought in."""
+    """For each image its path below the root of the data set; one that leads out of it is brought in."""
     given = {example.path: dataset.name_of(example) for example in dataset}
     names = dict(zip(given, numbered_apart([_inside(name) for name in given.values()]), strict=True))
     for path, name in names.items():
@@ -111,7 +111,7 @@ def _telling_depth(paths: Sequence[_Parts]) -> int:
 
 def _parts_of(name: str, *, words: bool) -> _Parts:
     path = PurePosixPath(name)
-    stem = path.stem if is_picture(Path(path.name)) else path.name
+    stem = path.stem if is_image(Path(path.name)) else path.name
     return tuple(_clean(part, words=words) for part in (*path.parts[:-1], stem) if part not in ("..", "/"))
 
 
@@ -132,8 +132,8 @@ def _plain(text: str) -> str:
 
 
 def _ending_of(path: Path) -> str:
-    """Its own where that says that it is a picture; else by its first bytes."""
-    if is_picture(path):
+    """Its own where that says that it is an image; else by its first bytes."""
+    if is_image(path):
         return path.suffix
     with path.open("rb") as stream:
         return _ENDINGS.get(stream.read(2), ".jpg")

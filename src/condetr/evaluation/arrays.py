@@ -1,4 +1,4 @@
-"""A whole data set and all that was found in it, as columns; scoring never looks at pictures."""
+"""A whole data set and all that was found in it, as columns; scoring never looks at images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Boxes: TypeAlias = Float64[np.ndarray, "_rows 4"]  # x, y, width, height in pixe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """Every annotation, picture after picture, in the order of the source.
+    """Every annotation, image after image, in the order of the source.
 
     Attributes:
-        pictures: position in the data set.
+        images: position in the data set.
         labels: the data set's.
-        boxes: the annotation's own, also where they stick out of the picture.
+        boxes: the annotation's own, also where they stick out of the image.
         areas: in pixels; of the outline where the data set knows it.
-        crowd: groups that were not labelled one by one.
+        crowd: groups that were not labeled one by one.
     """
 
-    pictures: Positions
+    images: Positions
     labels: Positions
     boxes: Boxes
     areas: Numbers
@@ -38,19 +38,19 @@ class Truth:
         return len(self.labels)
 
     def where(self, kept: Flags) -> "Truth":
-        return Truth(self.pictures[kept], self.labels[kept], self.boxes[kept], self.areas[kept], self.crowd[kept])
+        return Truth(self.images[kept], self.labels[kept], self.boxes[kept], self.areas[kept], self.crowd[kept])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Every detection, picture after picture; inside a picture in the order it was given, which decides between ties.
+    """Every detection, image after image; inside an image in the order it was given, which decides between ties.
 
     Attributes:
-        pictures: position in the data set.
+        images: position in the data set.
         labels: the data set's.
     """
 
-    pictures: Positions
+    images: Positions
     labels: Positions
     boxes: Boxes
     scores: Numbers
@@ -59,7 +59,7 @@ class Found:
         return len(self.labels)
 
     def where(self, kept: Flags) -> "Found":
-        return Found(self.pictures[kept], self.labels[kept], self.boxes[kept], self.scores[kept])
+        return Found(self.images[kept], self.labels[kept], self.boxes[kept], self.scores[kept])
 
 
 class Labelled(NamedTuple):
@@ -91,16 +91,16 @@ def truth_of(dataset: Dataset) -> Truth:
         for one in labelled_in(example)
     ]
     table = np.array(rows, dtype=np.float64).reshape(-1, 8)
-    pictures, labels = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return Truth(pictures, labels, table[:, 2:6], table[:, 6], table[:, 7] > 0)
+    images, labels = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    return Truth(images, labels, table[:, 2:6], table[:, 6], table[:, 7] > 0)
 
 
 def found_of(detections: Sequence[Detections], boxes: Sequence[Boxes] | None = None) -> Found:
-    """What was found, one record a picture of the data set, labelled as the data set is.
+    """What was found, one record an image of the data set, labeled as the data set is.
 
     Args:
-        detections: one record a picture.
-        boxes: of each picture, as a file has them; else those of ``detections``.
+        detections: one record an image.
+        boxes: of each image, as a file has them; else those of ``detections``.
     """
     counts = [len(one) for one in detections]
     return Found(

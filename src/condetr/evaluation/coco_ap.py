@@ -1,7 +1,7 @@
 """COCO's average precision and recall (https://cocodataset.org/#detection-eval), counted by hotcoco.
 
 Precision is read at 101 recalls, for IoUs of 0.5, 0.55, ... 0.95, and averaged over them and over the classes that
-have objects. Crowds are neither to be found nor wrong to be found. At most 100 detections of a picture count.
+have objects. Crowds are neither to be found nor wrong to be found. At most 100 detections of an image count.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from condetr.evaluation.arrays import Found, Truth
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALLS = tuple(round(0.01 * step, 2) for step in range(101))
-MOST_DETECTIONS = 100  # of a picture; COCO's
+MOST_DETECTIONS = 100  # of an image; COCO's
 _DIGITS = 9  # that are told: the last of 17 are rounding, and a perfect detector has 1, not 0.9999999999999998
-_FIRST, _TEN, _ALL = 0, 1, 2  # of the axis `most`: the best detection of a picture, the best ten, all
+_FIRST, _TEN, _ALL = 0, 1, 2  # of the axis `most`: the best detection of an image, the best ten, all
 _SIZES: Mapping[str, int] = {"all": 0, "small": 1, "medium": 2, "large": 3}  # of the axis `sizes`
 
 
@@ -30,7 +30,7 @@ class Averages:
         ap: average precision over all IoUs, 0.5 to 0.95.
         ap50: at an IoU of 0.5; likewise ap75.
         ap_small: of objects below 32x32 pixels; medium below 96x96; likewise below.
-        ar100: average recall with 100 detections a picture; likewise with the best one and ten.
+        ar100: average recall with 100 detections an image; likewise with the best one and ten.
     """
 
     ap: float
@@ -71,21 +71,21 @@ class Counted:
         return _mean(self.recall[:, labels, _SIZES[size], most])
 
 
-def count(truth: Truth, found: Found, *, pictures: int, classes: int) -> Counted:
+def count(truth: Truth, found: Found, *, images: int, classes: int) -> Counted:
     """Match detections to objects at every IoU, and count."""
     # Numbered from 1: tools that descend from pycocotools take 0 for "none".
-    images = [{"id": number} for number in range(1, pictures + 1)]
+    records = [{"id": number} for number in range(1, images + 1)]
     categories = [{"id": number, "name": str(number)} for number in range(1, classes + 1)]
     objects = hotcoco.COCO.from_arrays(
-        images,
+        records,
         categories,
-        truth.pictures + 1,
+        truth.images + 1,
         truth.labels + 1,
         truth.boxes,
         area=truth.areas,
         iscrowd=truth.crowd.astype(np.int64),
     )
-    rows = np.column_stack((found.pictures + 1, found.boxes, found.scores, found.labels + 1))
+    rows = np.column_stack((found.images + 1, found.boxes, found.scores, found.labels + 1))
     return counted_of(objects, objects.load_res(rows), "bbox")
 
 
@@ -97,9 +97,9 @@ def counted_of(objects: hotcoco.COCO, found: hotcoco.COCO, kind: Literal["bbox",
     return Counted(counted["precision"], counted["recall"], counted["scores"])
 
 
-def ap50(truth: Truth, found: Found, *, pictures: int, classes: int) -> float:
+def ap50(truth: Truth, found: Found, *, images: int, classes: int) -> float:
     """0 where there are no objects."""
-    return count(truth, found, pictures=pictures, classes=classes).ap(0.5) or 0.0
+    return count(truth, found, images=images, classes=classes).ap(0.5) or 0.0
 
 
 def averages_of(counted: Counted) -> Averages:

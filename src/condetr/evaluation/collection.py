@@ -1,4 +1,4 @@
-"""What is found in each picture of a data set, kept small: a mask as its run lengths, segments as what they count."""
+"""What is found in each image of a data set, kept small: a mask as its run lengths, segments as what they count."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from condetr.evaluation.panoptic_quality import PanopticCounts, counts_of
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 from condetr.prediction.tiling import TiledPredictor
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """At one picture.
+    """At one image.
 
     Attributes:
-        found: labelled as the data set is, without masks.
+        found: labeled as the data set is, without masks.
         masks: one a detection, where masks were looked for.
         segments: how they compare with the truth, where they were looked for.
     """
@@ -33,7 +33,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Attributes: the pictures; whose class is which; what finds boxes, or instances; what finds segments, if any."""
+    """Attributes: the images; whose class is which; what finds boxes, or instances; what finds segments, if any."""
 
     dataset: Dataset
     matched: ClassMatch
@@ -64,6 +64,6 @@ class Looking:
             counts = counts_of(self.dataset[position], self.matched.translated(other), len(self.dataset.classes))
         return Looked(replace(found, masks=None), masks, counts)
 
-    def _sources(self, positions: Iterable[int]) -> Iterator[PictureSource]:
+    def _sources(self, positions: Iterable[int]) -> Iterator[ImageSource]:
         paths = (self.dataset.examples[position].path for position in positions)
-        return (PictureSource(str(path), PurePath(path.name), path) for path in paths)
+        return (ImageSource(str(path), PurePath(path.name), path) for path in paths)

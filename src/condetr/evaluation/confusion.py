@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from condetr.evaluation.arrays import Found, Truth
-from condetr.evaluation.tide import POSITIVE, Judgement, Kind
+from condetr.evaluation.tide import POSITIVE, Kind, Matches
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ class Confusion:
         return {"names": list(self.names), "iou": POSITIVE, "threshold": self.threshold, "matrix": matrix}
 
 
-def confusion_of(
-    truth: Truth, found: Found, judged: Judgement, names: tuple[str, ...], *, threshold: float
-) -> Confusion:
+def confusion_of(truth: Truth, found: Found, judged: Matches, names: tuple[str, ...], *, threshold: float) -> Confusion:
     """Of what was found above ``threshold`` and its judgement."""
     hits, mistaken = judged.kinds == Kind.HIT, judged.mistaken >= 0
     alone = ~hits & ~mistaken & (judged.kinds != Kind.IGNORED)

@@ -1,4 +1,4 @@
-"""Several processes, each looking at its share of the pictures; all get the whole result."""
+"""Several processes, each looking at its share of the images; all get the whole result."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ def _alone(value: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Share:
-    """Which pictures are this process's: every ``count``-th, from ``rank`` on.
+    """Which images are this process's: every ``count``-th, from ``rank`` on.
 
     Attributes:
         gathered: gives what every process gave, in order of rank; all must call it.
@@ -38,25 +38,25 @@ class Share:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
-    def positions(self, pictures: int) -> range:
-        return range(self.rank, pictures, self.count)
+    def positions(self, images: int) -> range:
+        return range(self.rank, images, self.count)
 
 
 ALONE = Share()
 
 
-def merged(parts: Sequence[Mapping[int, _Result]], pictures: int) -> list[_Result]:
-    """The results of all pictures in order, whoever looked at them.
+def merged(parts: Sequence[Mapping[int, _Result]], images: int) -> list[_Result]:
+    """The results of all images in order, whoever looked at them.
 
     Raises:
-        UsageError: a picture was looked at twice, or by nobody.
+        UsageError: an image was looked at twice, or by nobody.
     """
-    counts = [sum(position in part for part in parts) for position in range(pictures)]
+    counts = [sum(position in part for part in parts) for position in range(images)]
     wrong = next((position for position, count in enumerate(counts) if count != 1), None)
     if wrong is not None:
-        reason = f"picture {wrong} was looked at {counts[wrong]} times; every one must be in one share"
+        reason = f"image {wrong} was looked at {counts[wrong]} times; every one must be in one share"
         raise UsageError(reason, item="share")
-    return [next(part[position] for part in parts if position in part) for position in range(pictures)]
+    return [next(part[position] for part in parts if position in part) for position in range(images)]
 
 
 def here() -> Share:

@@ -8,7 +8,7 @@ import numpy as np
 
 from condetr.evaluation.arrays import Flags, Found, Truth
 from condetr.evaluation.coco_ap import ap50
-from condetr.evaluation.tide import ERRORS, NOTHING, POSITIVE, Judgement, Kind
+from condetr.evaluation.tide import ERRORS, NOTHING, POSITIVE, Kind, Matches
 
 _NEARLY = (Kind.CLASSIFICATION, Kind.LOCALISATION)
 
@@ -37,21 +37,21 @@ class Errors:
         return {**ious, **shares, "counts": dict(self.counts), "costs": dict(self.costs)}
 
 
-def counts_of(judged: Judgement) -> dict[str, int]:
+def counts_of(judged: Matches) -> dict[str, int]:
     counts = {kind: int((judged.kinds == kind).sum()) for kind in ERRORS}
     counts[Kind.MISSED] = int(judged.missed.sum())
     return {kind.word: number for kind, number in counts.items()}
 
 
-def costs_of(truth: Truth, found: Found, judged: Judgement, *, pictures: int, classes: int) -> dict[str, float]:
+def costs_of(truth: Truth, found: Found, judged: Matches, *, images: int, classes: int) -> dict[str, float]:
     """What each kind costs in AP50, of all detections and their judgement."""
-    before = ap50(truth, found, pictures=pictures, classes=classes)
+    before = ap50(truth, found, images=images, classes=classes)
     repaired = {kind.word: _repaired(truth, found, judged, kind) for kind in ERRORS}
-    after = {word: ap50(*both, pictures=pictures, classes=classes) for word, both in repaired.items()}
+    after = {word: ap50(*both, images=images, classes=classes) for word, both in repaired.items()}
     return {word: round(value - before, 9) for word, value in after.items()}
 
 
-def _repaired(truth: Truth, found: Found, judged: Judgement, kind: Kind) -> tuple[Truth, Found]:
+def _repaired(truth: Truth, found: Found, judged: Matches, kind: Kind) -> tuple[Truth, Found]:
     if kind is Kind.MISSED:
         return truth.where(~judged.missed), found
     wrong = judged.kinds == kind
@@ -62,10 +62,10 @@ def _repaired(truth: Truth, found: Found, judged: Judgement, kind: Kind) -> tupl
     labels[repairable] = truth.labels[about]
     if kind is Kind.LOCALISATION:
         boxes[repairable] = truth.boxes[about]
-    return truth, Found(found.pictures, labels, boxes, found.scores).where(repairable | ~wrong)
+    return truth, Found(found.images, labels, boxes, found.scores).where(repairable | ~wrong)
 
 
-def _best_at_their_object(found: Found, judged: Judgement) -> Flags:
+def _best_at_their_object(found: Found, judged: Matches) -> Flags:
     """Where nothing hits an object, the best of what nearly does; to repair the others would make duplicates."""
     rows = np.flatnonzero(np.isin(judged.kinds, _NEARLY))
     rows = rows[~judged.hit[judged.about[rows]]]

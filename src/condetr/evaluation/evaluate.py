@@ -1,4 +1,4 @@
-"""Look at every picture of a data set and measure what was found."""
+"""Look at every image of a data set and measure what was found."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -26,9 +26,9 @@ from condetr.prediction.device import device_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.tasks import Task
 from condetr.prediction.tiling import tiled
-from condetr.speed.accelerate import answering
+from condetr.speed.accelerate import inference_model
 
-_TIMED = 20  # pictures
+_TIMED = 20  # images
 
 
 def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect") -> Dataset:
@@ -71,25 +71,25 @@ def evaluate_detector(
     Args:
         network: what answers ``(pixels, mask)`` with a Prediction. It is moved to ``device``, and left in the mode,
             training or evaluation, that it came in.
-        dataset: the pictures and what is on them.
-        preprocessing: what happens to a picture first.
+        dataset: the images and what is on them.
+        preprocessing: what happens to an image first.
         labels: name of every class id of the network.
-        batch: the most pictures that the network sees at once; they are grouped by shape and never padded together,
+        batch: the most images that the network sees at once; they are grouped by shape and never padded together,
             so that the numbers are the same at any.
         device: where it runs; "auto" is the fastest there is.
-        top_k: the most detections of a picture; COCO counts 100.
+        top_k: the most detections of an image; COCO counts 100.
         metrics: what to measure besides AP; by default all but speed, and PQ and mIoU of panoptic data.
         threshold: score above which detections count in the confusion matrix and among the errors, and of segments.
         task: "instance" also measures masks, "panoptic" also segments; the data set was read for it.
-        stuff: class ids of the network of which a picture has one segment at most; by default the data set's.
-        tile: also look at parts of the pictures of this size; see `TiledPredictor`. Not for segments.
+        stuff: class ids of the network of which an image has one segment at most; by default the data set's.
+        tile: also look at parts of the images of this size; see `TiledPredictor`. Not for segments.
         class_map: what the network calls the data set's classes, where their names differ.
-        share: of the pictures, where several processes evaluate together; every one of them gets the report.
-        on_picture: called after each picture of the share.
+        share: of the images, where several processes evaluate together; every one of them gets the report.
+        on_picture: called after each image of the share.
 
     Raises:
         UsageError: the network does not know the data set's classes, or an option is out of its range.
-        DataError: there is nothing to find, or no picture can be read.
+        DataError: there is nothing to find, or no image can be read.
         ModelError: the network's answer is not finite, or memory ran out.
     """
     check_measurable(dataset)
@@ -99,12 +99,12 @@ def evaluate_detector(
     if metrics & set(PANOPTIC) and task != "panoptic":
         raise UsageError("pq and miou are of segments", item="metrics", hint='measure with task="panoptic"')
     if tile is not None and task == "panoptic":
-        raise UsageError("segments of tiles do not make segments of a picture", item="tile")
+        raise UsageError("segments of tiles do not make segments of an image", item="tile")
     if stuff is None:
         stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
     options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}
     try:
-        answers = answering(network.to(device).eval(), device)
+        answers = inference_model(network.to(device).eval(), device)
         boxes = Predictor(
             answers, preprocessing, labels, threshold=0.0, task="detect" if task == "detect" else "instance", **options
         )
@@ -166,5 +166,5 @@ def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Pat
     paths = [one.path for one, result in zip(dataset, results, strict=True) if isinstance(result, Detections)]
     if not paths:
         first = next(one for one in results if isinstance(one, Failure))
-        raise DataError(f"no picture can be looked at; the first: {first.error.reason}", source=first.source)
+        raise DataError(f"no image can be looked at; the first: {first.error.reason}", source=first.source)
     return paths

@@ -30,7 +30,7 @@ def count_masks(
         dataset: read with masks.
         truth: its columns.
         found: what was found.
-        masks: one a detection of each picture.
+        masks: one a detection of each image.
         boxed: whether a detection is as large as its box, as pycocotools has it for results with boxes, or as its mask.
 
     Raises:
@@ -45,15 +45,15 @@ def count_masks(
     objects = hotcoco.COCO.from_arrays(
         images,
         categories,
-        truth.pictures + 1,
+        truth.images + 1,
         truth.labels + 1,
         truth.boxes,
         area=truth.areas,
         iscrowd=truth.crowd.astype(np.int64),
         segmentation=true,
     )
-    columns = ((found.pictures + 1).tolist(), (found.labels + 1).tolist(), found.scores.tolist(), found.boxes.tolist())
-    each = (runs for of_picture in masks for runs in of_picture)
+    columns = ((found.images + 1).tolist(), (found.labels + 1).tolist(), found.scores.tolist(), found.boxes.tolist())
+    each = (runs for of_image in masks for runs in of_image)
     rows = [
         {"image_id": number, "category_id": category, "score": score, "segmentation": runs}
         | ({"bbox": box} if boxed else {})

@@ -1,4 +1,4 @@
-"""From what is there and what was found to a report. The order in which pictures were looked at plays no part."""
+"""From what is there and what was found to a report. The order in which images were looked at plays no part."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -41,13 +41,13 @@ def measure(
 
     Args:
         dataset: what is there.
-        results: one for every picture in order, with labels of the data set. A picture that failed does not count.
+        results: one for every image in order, with labels of the data set. An image that failed does not count.
         metrics: what to measure besides AP.
         threshold: score above which detections count in the confusion matrix and among the errors.
-        masks: of each picture that did not fail, one a detection.
-        boxes: of each picture that did not fail, as a file has them; else those of the detections.
+        masks: of each image that did not fail, one a detection.
+        boxes: of each image that did not fail, as a file has them; else those of the detections.
         boxed: whether a detection is as large as its box, or as its mask.
-        segments: of each picture that did not fail, how they compare.
+        segments: of each image that did not fail, how they compare.
         speed: what was timed.
         notes: what somebody should know about the numbers.
 
@@ -63,7 +63,7 @@ def measure(
     ordered = dataset.subset(order)
     truth = truth_of(ordered)
     found = found_of(_at(order, detections), None if boxes is None else _at(order, boxes))
-    extent = {"pictures": len(dataset), "classes": len(names)}
+    extent = {"images": len(dataset), "classes": len(names)}
     counted = count(truth, found, **extent)
     of_masks = (
         None if masks is None else averages_of(count_masks(ordered, truth, found, _at(order, masks), boxed=boxed))
@@ -78,7 +78,7 @@ def measure(
         **vars(averages_of(counted)),
         masks=of_masks,
         panoptic=None if segments is None else panoptic_of(segments, names, dataset.classes.stuff),
-        runs=None if masks is None else tuple(tuple(of_picture) for of_picture in masks),
+        runs=None if masks is None else tuple(tuple(of_image) for of_image in masks),
         per_class=per_class(counted, truth, found, names) if "per-class" in metrics else None,
         curves=curves_of(counted, names) if "pr" in metrics else None,
         confusion=confusion_of(truth, above, judged, names, threshold=threshold) if "confusion" in metrics else None,
@@ -112,10 +112,10 @@ def _notes_of(dataset: Dataset) -> Iterator[str]:
     )
     lost = sum(len(example.lost) for example in dataset)
     if moved:
-        yield f"labels that stick out of their picture: {moved}; AP compares with the whole boxes, as pycocotools does"
+        yield f"labels that stick out of their image: {moved}; AP compares with the whole boxes, as pycocotools does"
     if lost:
         yield (
-            f"labels without area, outside of their picture or without a usable mask: {lost};"
+            f"labels without area, outside of their image or without a usable mask: {lost};"
             " AP counts them as objects, as pycocotools does"
         )
 
@@ -128,5 +128,5 @@ def check_measurable(dataset: Dataset) -> None:
     """
     check_names(dataset.classes)
     if not any(example.objects for example in dataset):
-        reason = f"{dataset.split} has no object in {len(dataset)} pictures, so there is no AP"
+        reason = f"{dataset.split} has no object in {len(dataset)} images, so there is no AP"
         raise DataError(reason, source=dataset.root, hint="name another split")

@@ -1,4 +1,4 @@
-"""Panoptic quality (Kirillov et al., CVPR 2019) and the mean IoU of classes, from counts that pictures add to.
+"""Panoptic quality (Kirillov et al., CVPR 2019) and the mean IoU of classes, from counts that images add to.
 
 A segment of the truth and a found one of its class are a hit if their IoU exceeds 0.5; pixels that are nobody's in
 the truth do not count in it. PQ of a class is the summed IoU of its hits over hits + half of the rest, found and true.
@@ -26,7 +26,7 @@ _DIGITS = 9  # that are told; the last of 17 are rounding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanopticCounts:
-    """Of one picture, or of many added up; each an entry a class.
+    """Of one image, or of many added up; each an entry a class.
 
     Attributes:
         iou: summed over the hits.
@@ -85,7 +85,7 @@ class Panoptic(Quality):
 
 
 def counts_of(example: Example, found: Detections, classes: int) -> PanopticCounts:
-    """Compare the segments of one picture; labels of ``found`` are those of the data set.
+    """Compare the segments of one image; labels of ``found`` are those of the data set.
 
     Raises:
         UsageError: nothing says which segment each pixel belongs to.
@@ -128,7 +128,7 @@ def counts_of(example: Example, found: Detections, classes: int) -> PanopticCoun
 
 
 def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: Sequence[int]) -> Panoptic:
-    """Add up pictures and average over classes."""
+    """Add up images and average over classes."""
     each = list(counts)
     total = {
         one.name: np.sum([getattr(part, one.name) for part in each], axis=0) if each else np.zeros(len(names))

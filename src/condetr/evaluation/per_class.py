@@ -18,7 +18,7 @@ class ClassResult:
         objects: to be found.
         detections: at any score.
         ap: COCO's average precision; ap50 and ap75 at one IoU; by size of the objects.
-        ar: average recall with 100 detections a picture.
+        ar: average recall with 100 detections an image.
         threshold: lowest score to keep for the highest harmonic mean (F1) of precision and recall at an IoU of 0.5.
         precision: there; likewise the recall.
     """

@@ -30,7 +30,7 @@ class _Unusable(Exception):  # noqa: N818  never leaves this file
 
 
 class Predictions(NamedTuple):
-    """What a file says about each picture of a data set.
+    """What a file says about each image of a data set.
 
     Attributes:
         found: one record.
@@ -53,7 +53,7 @@ class _Row(NamedTuple):
 
 
 def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False) -> Predictions:
-    """What the file says about each picture of the data set, in its order; perhaps nothing.
+    """What the file says about each image of the data set, in its order; perhaps nothing.
 
     Image and category ids are those of the data set's source, boxes x, y, width, height in pixels.
 
@@ -64,7 +64,7 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
             that, boxes are those around the masks.
 
     Raises:
-        DataError: a row is of no picture or class of the data set, or its box, score or mask is unusable; the first is
+        DataError: a row is of no image or class of the data set, or its box, score or mask is unusable; the first is
             named.
         StorageError: the file cannot be read.
     """
@@ -74,7 +74,7 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
         raise DataError(reason, source=path)
     positions = _Ids("picture", {example.image_id: position for position, example in enumerate(dataset)})
     labels = _Ids("category", dataset.classes.label_of_source)
-    by_picture: list[list[_Row]] = [[] for _ in dataset.examples]
+    by_image: list[list[_Row]] = [[] for _ in dataset.examples]
     faults: list[tuple[int, str]] = []
     boxed = not masks or _has_box(rows)
     for number, row in enumerate(rows):
@@ -85,7 +85,7 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
             mask = mask_of_outline(row.get("segmentation"), dataset[position].size) if masks else None
             box = _box_of(row) if mask is None or boxed or row.get("bbox") else _box_around(mask)
             runs = None if mask is None else rle_of_mask(mask)  # checked before any other library sees it
-            by_picture[position].append(_Row(label, box, _score_of(row), runs))
+            by_image[position].append(_Row(label, box, _score_of(row), runs))
         except (_Unusable, Fault) as fault:
             faults.append((number, str(fault)))
     if faults:
@@ -93,15 +93,15 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
         more = f"; and {len(faults) - 1} more rows like it" if len(faults) > 1 else ""
         hint = "the file must be about the same split of the same data set"
         if dataset.report.count_of(Outcome.LEFT_OUT):
-            hint += ", of which something was left out: pictures that are not there cannot be measured"
+            hint += ", of which something was left out: images that are not there cannot be measured"
         raise DataError(said + more, source=path, item=f"[{number}]", hint=hint)
     names = dataset.classes.names
     found = tuple(
-        _detections_of(of_picture, names, example.size, str(example.path))
-        for example, of_picture in zip(dataset, by_picture, strict=True)
+        _detections_of(of_image, names, example.size, str(example.path))
+        for example, of_image in zip(dataset, by_image, strict=True)
     )
-    of_rows = tuple(tuple(row.mask for row in of_picture if row.mask is not None) for of_picture in by_picture)
-    boxes = tuple(np.array([row.box for row in of_picture]).reshape(-1, 4) for of_picture in by_picture)
+    of_rows = tuple(tuple(row.mask for row in of_image if row.mask is not None) for of_image in by_image)
+    boxes = tuple(np.array([row.box for row in of_image]).reshape(-1, 4) for of_image in by_image)
     return Predictions(found, boxes, of_rows if masks else None, boxed)
 
 
@@ -119,9 +119,9 @@ def write_predictions(
     Args:
         path: where to.
         dataset: what was looked at.
-        found: one record a picture.
-        masks: of each picture, one for each detection.
-        boxes: of each picture, to the last digit; else those of ``found``.
+        found: one record an image.
+        masks: of each image, one for each detection.
+        boxes: of each image, to the last digit; else those of ``found``.
         boxed: whether rows have boxes, or masks alone.
 
     Raises:
@@ -133,12 +133,12 @@ def write_predictions(
         for row in one.to_coco(0)
     ]
     if boxes is not None:
-        as_given = (box for of_picture in boxes for box in of_picture.tolist())
+        as_given = (box for of_image in boxes for box in of_image.tolist())
         rows = [row | {"bbox": box} for row, box in zip(rows, as_given, strict=True)]
     if not boxed:
         rows = [{name: value for name, value in row.items() if name != "bbox"} for row in rows]
     if masks is not None:
-        each = (runs for of_picture in masks for runs in of_picture)
+        each = (runs for of_image in masks for runs in of_image)
         rows = [row | {"segmentation": runs} for row, runs in zip(rows, each, strict=True)]
     text = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
     try:

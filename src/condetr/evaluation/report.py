@@ -36,12 +36,12 @@ class Report(Averages):
         confusion: which class is taken for which.
         errors: how often it errs in which way, and what that costs.
         speed: milliseconds of each step.
-        dataset: what it was measured on; pictures that could not be read are not in it.
-        found: one record for each picture of ``dataset``, with its labels; masks are in ``runs``.
-        runs: one mask a detection of each picture, as COCO's packed run lengths.
-        boxes: of each picture of ``dataset`` as a file of predictions has them, to the last digit.
+        dataset: what it was measured on; images that could not be read are not in it.
+        found: one record for each image of ``dataset``, with its labels; masks are in ``runs``.
+        runs: one mask a detection of each image, as COCO's packed run lengths.
+        boxes: of each image of ``dataset`` as a file of predictions has them, to the last digit.
         boxed: whether a detection is as large as its box, or as its mask.
-        failures: pictures that could not be read, and why.
+        failures: images that could not be read, and why.
         notes: what somebody should know about the numbers.
     """
 
@@ -62,7 +62,7 @@ class Report(Averages):
 
     @property
     def ar(self) -> float:
-        """Average recall with 100 detections a picture."""
+        """Average recall with 100 detections an image."""
         return self.ar100
 
     @property
@@ -105,7 +105,7 @@ class Report(Averages):
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write JSON, tables, charts and the worst pictures to a new folder.
+        """Write JSON, tables, charts and the worst images to a new folder.
 
         Raises:
             UsageError: the folder is not new.

@@ -1,4 +1,4 @@
-"""What was measured, as pictures."""
+"""What was measured, as images."""
 
 from PIL import Image
 
@@ -7,10 +7,10 @@ from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import IOU, Curves
 from condetr.evaluation.error_kinds import Errors
-from condetr.images.drawing.colors import Colour, colour_of
+from condetr.images.drawing.colors import Color, color_of
 
 MOST_LINES = 20  # that can be told apart
-KIND_COLOURS: dict[str, Colour] = {
+KIND_COLORS: dict[str, Color] = {
     "classification": (214, 120, 40),
     "localisation": (60, 110, 200),
     "both": (140, 80, 180),
@@ -28,7 +28,7 @@ def curves_chart(curves: Curves) -> Image.Image:
     lines = [Line("all classes", list(zip(RECALLS, curves.mean_precision(), strict=True)), INK, 3)]
     for number, name in enumerate(shown):
         points = list(zip(RECALLS, curves.by_class[name].precision, strict=True))
-        lines.append(Line(name, points, colour_of(number), 1))
+        lines.append(Line(name, points, color_of(number), 1))
     return lines_chart(f"Precision and recall at an IoU of {IOU:g}{left_out}", "recall", "precision", lines)
 
 
@@ -39,7 +39,7 @@ def confusion_chart(confusion: Confusion) -> Image.Image:
 
 def errors_chart(errors: Errors) -> Image.Image:
     """Costs over counts, a bar for every kind of error."""
-    costs = [(kind, cost, f"{cost:+.3f}", KIND_COLOURS[kind]) for kind, cost in errors.costs.items()]
-    counts = [(kind, float(count), str(count), KIND_COLOURS[kind]) for kind, count in errors.counts.items()]
+    costs = [(kind, cost, f"{cost:+.3f}", KIND_COLORS[kind]) for kind, cost in errors.costs.items()]
+    counts = [(kind, float(count), str(count), KIND_COLORS[kind]) for kind, count in errors.counts.items()]
     above = f"Errors that score above {errors.threshold:g}: {errors.hits} of {errors.objects} objects are hit"
     return stacked([bars_chart("AP50 to be gained by repairing", costs), bars_chart(above, counts)])

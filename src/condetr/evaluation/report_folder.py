@@ -17,7 +17,7 @@ from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
 from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
-from condetr.evaluation.worst import worst_pictures, worst_rows
+from condetr.evaluation.worst import worst_images, worst_rows
 from condetr.files.new_folder import OutputFolder
 
 _logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def write_report(report: Report, folder: str | Path) -> Path:
         rows = worst_rows(report.dataset, report.found, threshold=threshold)
         if rows:
             output.write("worst.csv", _table(rows))
-            charts["worst.jpg"] = partial(worst_pictures, report.dataset, report.found, threshold=threshold)
+            charts["worst.jpg"] = partial(worst_images, report.dataset, report.found, threshold=threshold)
     _paint(charts, output)
     return output.path
 
@@ -97,8 +97,8 @@ def _confusion_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def _save(image: Image.Image, path: Path) -> None:
     try:
-        picture.save(path, quality=92)
+        image.save(path, quality=92)
     except OSError as error:
         raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error

@@ -44,7 +44,7 @@ ERRORS = tuple(kind for kind in Kind if kind > Kind.HIT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
+class Matches:
     """Of every detection and every object, in the order of their rows.
 
     Attributes:
@@ -62,26 +62,26 @@ class Judgement:
     missed: Flags
 
 
-def judge(truth: Truth, found: Found) -> Judgement:
-    """Look at every picture on which something was found."""
-    judged = Judgement(
+def judge(truth: Truth, found: Found) -> Matches:
+    """Look at every image on which something was found."""
+    judged = Matches(
         kinds=np.full(len(found), Kind.BACKGROUND, dtype=np.int64),
         about=np.full(len(found), -1, dtype=np.int64),
         mistaken=np.full(len(found), -1, dtype=np.int64),
         hit=np.zeros(len(truth), dtype=bool),
         missed=~truth.crowd,
     )
-    best_first = np.lexsort((-found.scores, found.pictures))
-    pictures, starts = np.unique(found.pictures[best_first], return_index=True)
-    first, end = (np.searchsorted(truth.pictures, pictures, side) for side in ("left", "right"))
+    best_first = np.lexsort((-found.scores, found.images))
+    images, starts = np.unique(found.images[best_first], return_index=True)
+    first, end = (np.searchsorted(truth.images, images, side) for side in ("left", "right"))
     for detections, *bounds in zip(np.split(best_first, starts[1:]), first, end, strict=False):
         objects = np.arange(*bounds)
         if len(objects):
-            _judge_picture(truth, found, objects, detections, judged)
+            _judge_image(truth, found, objects, detections, judged)
     return judged
 
 
-def _judge_picture(truth: Truth, found: Found, objects: Positions, detections: Positions, judged: Judgement) -> None:
+def _judge_image(truth: Truth, found: Found, objects: Positions, detections: Positions, judged: Matches) -> None:
     crowd = truth.crowd[objects]
     overlaps = bbox_iou(found.boxes[detections], truth.boxes[objects], crowd)
     own = found.labels[detections][:, None] == truth.labels[objects]

@@ -1,4 +1,4 @@
-"""The pictures with most errors, side by side; every box has the colour of what it is."""
+"""The images with most errors, side by side; every box has the color of what it is."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,25 +12,25 @@ from condetr.charts.axes import FAINT, INK, PAPER
 from condetr.core.errors import ImageError
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Found, Truth, found_of, truth_of
-from condetr.evaluation.report_charts import KIND_COLOURS
-from condetr.evaluation.tide import ERRORS, Judgement, Kind, judge
+from condetr.evaluation.report_charts import KIND_COLORS
+from condetr.evaluation.tide import ERRORS, Kind, Matches, judge
 from condetr.images.decoding.decode import decode
 from condetr.images.detections import Detections
-from condetr.images.drawing.colors import Colour
+from condetr.images.drawing.colors import Color
 from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
 
 _GAP, _HEAD = 8, 34
-_LARGEST_SCALE = 3.0  # a small picture is enlarged until its boxes can be told apart
-_COLOURS: dict[str, Colour] = {Kind.HIT.word: (40, 160, 70), **KIND_COLOURS}
+_LARGEST_SCALE = 3.0  # a small image is enlarged until its boxes can be told apart
+_COLORS: dict[str, Color] = {Kind.HIT.word: (40, 160, 70), **KIND_COLORS}
 
 
 class _Mark(NamedTuple):
     box: Sequence[float]
     text: str
-    colour: Colour
+    color: Color
 
 
-def worst_pictures(
+def worst_images(
     dataset: Dataset,
     detections: Sequence[Detections],
     *,
@@ -41,7 +41,7 @@ def worst_pictures(
 ) -> Image.Image | None:
     """Those with most errors among detections above ``threshold``, their names below; None where there is no error."""
     truth, found, judged = _judged(dataset, detections, threshold)
-    wrong = _errors_by_picture(truth, found, judged, len(dataset)).sum(axis=1)
+    wrong = _errors_by_image(truth, found, judged, len(dataset)).sum(axis=1)
     chosen = [position for position in np.argsort(-wrong, kind="stable")[:shown].tolist() if wrong[position]]
     if not chosen:
         return None
@@ -56,12 +56,12 @@ def worst_pictures(
 
 
 def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold: float) -> list[dict[str, Any]]:
-    """The pictures with errors, the worst first: how many of each kind, and the highest score of a wrong detection."""
+    """The images with errors, the worst first: how many of each kind, and the highest score of a wrong detection."""
     truth, found, judged = _judged(dataset, detections, threshold)
-    counts = _errors_by_picture(truth, found, judged, len(dataset))
+    counts = _errors_by_image(truth, found, judged, len(dataset))
     highest = np.full(len(dataset), -np.inf)
     is_wrong = np.isin(judged.kinds, ERRORS)
-    np.maximum.at(highest, found.pictures[is_wrong], found.scores[is_wrong])
+    np.maximum.at(highest, found.images[is_wrong], found.scores[is_wrong])
     rows = []
     for position in np.argsort(-counts.sum(axis=1), kind="stable").tolist():
         if counts[position].any():
@@ -72,26 +72,24 @@ def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold:
     return rows
 
 
-def _judged(dataset: Dataset, detections: Sequence[Detections], threshold: float) -> tuple[Truth, Found, Judgement]:
+def _judged(dataset: Dataset, detections: Sequence[Detections], threshold: float) -> tuple[Truth, Found, Matches]:
     truth, found = truth_of(dataset), found_of(detections)
     found = found.where(found.scores > threshold)
     return truth, found, judge(truth, found)
 
 
-def _errors_by_picture(
-    truth: Truth, found: Found, judged: Judgement, pictures: int
-) -> Int64[np.ndarray, "pictures kinds"]:
-    of_detections = [np.bincount(found.pictures[judged.kinds == kind], minlength=pictures) for kind in ERRORS[:-1]]
-    return np.stack([*of_detections, np.bincount(truth.pictures[judged.missed], minlength=pictures)], axis=1)
+def _errors_by_image(truth: Truth, found: Found, judged: Matches, images: int) -> Int64[np.ndarray, "images kinds"]:
+    of_detections = [np.bincount(found.images[judged.kinds == kind], minlength=images) for kind in ERRORS[:-1]]
+    return np.stack([*of_detections, np.bincount(truth.images[judged.missed], minlength=images)], axis=1)
 
 
-def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judged: Judgement) -> Iterator[_Mark]:
-    for row in np.flatnonzero((truth.pictures == position) & judged.missed):
-        yield _Mark(_corners(truth.boxes[row]), f"{names[truth.labels[row]]} missed", _COLOURS[Kind.MISSED.word])
-    for row in np.flatnonzero((found.pictures == position) & (judged.kinds != Kind.IGNORED))[::-1]:
+def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judged: Matches) -> Iterator[_Mark]:
+    for row in np.flatnonzero((truth.images == position) & judged.missed):
+        yield _Mark(_corners(truth.boxes[row]), f"{names[truth.labels[row]]} missed", _COLORS[Kind.MISSED.word])
+    for row in np.flatnonzero((found.images == position) & (judged.kinds != Kind.IGNORED))[::-1]:
         kind, name = Kind(judged.kinds[row]), names[found.labels[row]]
         instead = f" for {names[truth.labels[judged.about[row]]]}" if kind is Kind.CLASSIFICATION else ""
-        yield _Mark(_corners(found.boxes[row]), scored(f"{name}{instead}", found.scores[row]), _COLOURS[kind.word])
+        yield _Mark(_corners(found.boxes[row]), scored(f"{name}{instead}", found.scores[row]), _COLORS[kind.word])
 
 
 def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
@@ -100,19 +98,19 @@ def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
 
 
 def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
-    """None where the picture cannot be decoded any more."""
+    """None where the image cannot be decoded any more."""
     try:
-        picture = decode(path)
+        image = decode(path)
     except ImageError:
         return None
-    scale = min(side / max(picture.size), _LARGEST_SCALE)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    tile = picture.resize(size, Image.Resampling.LANCZOS)
+    scale = min(side / max(image.size), _LARGEST_SCALE)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    tile = image.resize(size, Image.Resampling.LANCZOS)
     font, taken = font_of(11), Taken()
     for mark in marks:
         box = [edge * scale for edge in mark.box]
-        paint_box(tile, box, mark.colour)
-        paint_tag(tile, (box[0], box[1]), mark.text, mark.colour, font, taken)
+        paint_box(tile, box, mark.color)
+        paint_tag(tile, (box[0], box[1]), mark.text, mark.color, font, taken)
     return tile
 
 
@@ -122,8 +120,8 @@ def _sheet(tiles: Sequence[Image.Image], *, columns: int, side: int) -> Image.Im
     width = max(columns * (side + _GAP) + _GAP, 2 * side)
     sheet = Image.new("RGB", (width, _HEAD + sum(heights) + len(rows) * _GAP), PAPER)
     pen, font, left = ImageDraw.Draw(sheet), font_of(14), float(_GAP)
-    for word, colour in _COLOURS.items():
-        pen.rectangle((left, 10, left + 12, 22), fill=colour)
+    for word, color in _COLORS.items():
+        pen.rectangle((left, 10, left + 12, 22), fill=color)
         pen.text((left + 17, 16), word, fill=INK, font=font, anchor="lm")
         left += 17 + font.getlength(word) + 16
     top = _HEAD

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from condetr.core.shapes import CellMask
-from condetr.explain.capture import Entered
+from condetr.explain.capture import AttentionInputs
 
 HeadMaps = Float[Tensor, "heads cells"]  # rows sum to one
 
@@ -23,7 +23,7 @@ class Halves(NamedTuple):
     combined: HeadMaps
 
 
-def halves_of(entered: Entered, query: int) -> Halves:
+def attention_parts(entered: AttentionInputs, query: int) -> Halves:
     """Of a conditional cross-attention: the first half of every head is content, the second is position."""
     half = entered.query.shape[-1] // 2
     content = _scores(entered, query, slice(None, half))
@@ -32,12 +32,12 @@ def halves_of(entered: Entered, query: int) -> Halves:
     return Halves(*weights)
 
 
-def weights_of(entered: Entered, query: int) -> HeadMaps:
+def weights_of(entered: AttentionInputs, query: int) -> HeadMaps:
     """Of any attention."""
     return _softmax(_scores(entered, query, slice(None)), entered.mask)
 
 
-def _scores(entered: Entered, query: int, part: slice) -> HeadMaps:
+def _scores(entered: AttentionInputs, query: int, part: slice) -> HeadMaps:
     """All parts are on the scale of the whole, so that they add up to it."""
     asked, offered = entered.query[0, :, query, part], entered.key[0, :, :, part]
     if asked.itemsize < 4:  # a sum in half precision would not be one

@@ -14,7 +14,7 @@ from condetr.core.shapes import CellMask
 from condetr.model.attention import ScaledDotProduct
 
 
-class Entered(NamedTuple):
+class AttentionInputs(NamedTuple):
     """Both sides of one attention, after projection; the mask is True on cells that may be looked at."""
 
     query: Float[Tensor, "batch heads queries width"]
@@ -23,13 +23,13 @@ class Entered(NamedTuple):
 
 
 @contextmanager
-def watching(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[Entered]]:
+def watching(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[AttentionInputs]]:
     """Collects what enters each attention, in the order in which they run."""
-    entered: list[Entered] = []
+    entered: list[AttentionInputs] = []
 
     def note(_: nn.Module, given: tuple[Any, ...]) -> None:
         query, key, _value, mask = given
-        entered.append(Entered(query, key, mask))
+        entered.append(AttentionInputs(query, key, mask))
 
     hooks = [attention.register_forward_pre_hook(note) for attention in attentions]
     try:

@@ -19,11 +19,11 @@ Box: TypeAlias = tuple[float, float, float, float]  # (x1, y1, x2, y2)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What one detection is made of. All places are pixels of the original, upright picture.
+    """What one detection is made of. All places are pixels of the original, upright image.
 
     Attributes:
         detection: its box, score, label and name.
-        number: its place among the detections of the picture, from 0.
+        number: its place among the detections of the image, from 0.
         query: which object query it came from.
         reference_point: (x, y) that the query looks from, in every layer.
         content: where the content half of each cross-attention head would look alone, by decoder layer.
@@ -33,11 +33,11 @@ class Evidence:
         scores: of the detection's class, from each decoder layer.
         pixel: (x, y) whose cell the encoder is asked about.
         encoder: where that cell looks in each head of each encoder layer.
-        cell: (height, width) of the piece of the picture that one cell of a map stands for; the last row and column
+        cell: (height, width) of the piece of the image that one cell of a map stands for; the last row and column
             may reach over the edge.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         source: the file it came from, or a name for it.
-        picture: what figures are painted on.
+        image: what figures are painted on.
     """
 
     detection: Detection
@@ -54,4 +54,4 @@ class Evidence:
     cell: tuple[float, float]
     size: HeightWidth
     source: str | None
-    picture: Image.Image = field(repr=False)
+    image: Image.Image = field(repr=False)

@@ -1,4 +1,4 @@
-"""What a look at a picture left behind, from which every detection can be explained."""
+"""What a look at an image left behind, from which every detection can be explained."""
 
 import json
 import math
@@ -15,29 +15,29 @@ from condetr.core.boxes import cxcywh_to_xyxy
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Points
-from condetr.explain.attention_weights import halves_of, weights_of
-from condetr.explain.capture import Entered
+from condetr.explain.attention_weights import attention_parts, weights_of
+from condetr.explain.capture import AttentionInputs
 from condetr.explain.evidence import Point
 from condetr.explain.explanation import Explanation
 from condetr.explain.grid_geometry import Cells
 from condetr.explain.overview import overview
 from condetr.images.detections import Detections
-from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
+from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
 from condetr.images.scoring import Scored
 from condetr.images.sizes import HeightWidth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What a look at a picture left behind: its detections, and all it takes to explain each; see ``look``."""
+    """What a look at an image left behind: its detections, and all it takes to explain each; see ``look``."""
 
     detections: Detections
-    picture: Image.Image = field(repr=False)
+    image: Image.Image = field(repr=False)
     _scored: Scored = field(repr=False)
     _layers: tuple[Prediction, ...] = field(repr=False)
     _reference_points: Points = field(repr=False)
-    _cross: tuple[Entered, ...] = field(repr=False)
-    _encoder: tuple[Entered, ...] = field(repr=False)
+    _cross: tuple[AttentionInputs, ...] = field(repr=False)
+    _encoder: tuple[AttentionInputs, ...] = field(repr=False)
     _cells: Cells = field(repr=False)
     _pixel: Point | None = field(repr=False)
 
@@ -60,14 +60,14 @@ class Sight:
             StorageError: it cannot be written.
         """
         path = Path(path)
-        painted = {ending: partial(self._painted, ending) for ending in PICTURE_FORMATS}
+        painted = {ending: partial(self._painted, ending) for ending in IMAGE_FORMATS}
         return save_as(path, painted | {".json": lambda: text_bytes(json.dumps(self.to_list()) + "\n")})
 
     def overview_png(self) -> bytes:
         return self._painted(".png")
 
     def _painted(self, ending: str) -> bytes:
-        return picture_bytes(self.figure(), ending)
+        return image_bytes(self.figure(), ending)
 
     def to_list(self) -> list[dict[str, Any]]:
         """All explanations as JSON values, without the maps."""
@@ -86,7 +86,7 @@ class Sight:
         found, query = self.detections[number], int(self._scored.queries[number])
         height, width = size = self.detections.size
         pixel = self._pixel or _middle_of(found.box, size)
-        halves = [halves_of(entered, query) for entered in self._cross]
+        halves = [attention_parts(entered, query) for entered in self._cross]
         cell = self._cells.cell_at(pixel)
         x, y = self._reference_points[0, query].tolist()
         scale = torch.tensor([width, height, width, height])
@@ -107,12 +107,12 @@ class Sight:
             cell=self._cells.size,
             size=size,
             source=self.detections.source,
-            picture=self.picture,
+            image=self.image,
         )
 
 
 def _middle_of(box: tuple[float, float, float, float], size: HeightWidth) -> Point:
-    """Of the part of the box that is in the picture."""
+    """Of the part of the box that is in the image."""
     height, width = size
     x1, y1, x2, y2 = box
     x, y = (

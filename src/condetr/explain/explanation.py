@@ -14,7 +14,7 @@ from condetr.core.errors import UsageError
 from condetr.explain import figures
 from condetr.explain.evidence import Evidence
 from condetr.explain.regions import centre_of, region_of
-from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
+from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
 
 Figure: TypeAlias = Literal["bands", "layers", "encoder"]
 FIGURES: tuple[Figure, ...] = get_args(Figure)
@@ -37,7 +37,7 @@ class Explanation(Evidence):
 
         Args:
             name: "bands": what each head of the last decoder layer looked at; "layers": how that came about, layer by
-                layer; "encoder": where one place of the picture looked.
+                layer; "encoder": where one place of the image looked.
 
         Raises:
             UsageError: there is no such figure.
@@ -47,7 +47,7 @@ class Explanation(Evidence):
         return _DRAWN[name](self)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All maps, boxes and scores, with places in pixels of the picture; what ``.npz`` holds."""
+        """All maps, boxes and scores, with places in pixels of the image; what ``.npz`` holds."""
         places = {name: np.array(getattr(self, name)) for name in ("reference_point", "pixel", "cell", "size")}
         return {name: getattr(self, name) for name in ARRAYS} | places | {"box": np.array(self.detection.box)}
 
@@ -93,7 +93,7 @@ class Explanation(Evidence):
             StorageError: it cannot be written.
         """
         path = Path(path)
-        painted = {ending: partial(_painted, self, figure, ending) for ending in PICTURE_FORMATS}
+        painted = {ending: partial(_painted, self, figure, ending) for ending in IMAGE_FORMATS}
         return save_as(path, painted | {".npz": self._npz, ".json": partial(_json, self)})
 
     def contents(self) -> dict[str, Callable[[], bytes]]:
@@ -109,7 +109,7 @@ class Explanation(Evidence):
 
 
 def _painted(one: Explanation, name: str, ending: str) -> bytes:
-    return picture_bytes(one.figure(name), ending)
+    return image_bytes(one.figure(name), ending)
 
 
 def _json(one: Explanation, *, maps: bool = True) -> bytes:

@@ -14,7 +14,7 @@ from condetr.images.drawing.marks import font_of, one_line
 
 _BROAD = 1240  # pixels for the tiles of a row, all in all
 _LARGEST, _SMALLEST = 190, 110  # edge of a tile
-_LEAD = 320  # edge of the whole picture
+_LEAD = 320  # edge of the whole image
 _ORANGE = (255, 170, 30)
 
 
@@ -55,7 +55,7 @@ def layers(one: Evidence) -> Image.Image:
 def encoder(one: Evidence) -> Image.Image:
     """Where the cell of one pixel looks, in every head of every encoder layer."""
     whole, heads = Window.whole(one.size), range(one.encoder.shape[1])
-    ground, rows = dimmed(cut(one.picture, whole, _side_for(len(heads) + 1))), []
+    ground, rows = dimmed(cut(one.image, whole, _side_for(len(heads) + 1))), []
     for number, maps in enumerate(one.encoder):
         tiles = [
             heated(ground, weights, one.cell, whole, most=float(weights.max())) for weights in _with_mean(maps, heads)
@@ -67,7 +67,7 @@ def encoder(one: Evidence) -> Image.Image:
     said = "From the first encoder layer, above, to the last: where the marked place gathers what it knows."
     marks = legend("the most in its tile", point=f"the place asked about: x {x:.0f}, y {y:.0f}")
     columns = ["all heads\nmean", *(f"head {head + 1}" for head in heads)]
-    return page("Where one place of the picture looks in the encoder", [said], [table(columns, rows), marks])
+    return page("Where one place of the image looks in the encoder", [said], [table(columns, rows), marks])
 
 
 def named(one: Evidence) -> str:
@@ -92,7 +92,7 @@ class _View:
         self._order = ordered(regions)
         self.columns = ["all heads\nmean", *(f"head {head + 1}\n{regions[head]}" for head in self._order)]
         self.window = Window.around(one.detection.box, [one.reference_point], one.size)
-        self._ground = dimmed(cut(one.picture, self.window, _side_for(len(self.columns))))
+        self._ground = dimmed(cut(one.image, self.window, _side_for(len(self.columns))))
         self._zoomed = self.window != Window.whole(one.size)
 
     def told(self) -> str:
@@ -123,9 +123,9 @@ class _View:
 
 
 def _lead(one: Evidence, window: Window) -> Image.Image:
-    """The whole picture in its colours, and where the tiles are from."""
+    """The whole image in its colors, and where the tiles are from."""
     whole = Window.whole(one.size)
-    tile, scale = cut(one.picture, whole, _LEAD), whole.scale(_LEAD)
+    tile, scale = cut(one.image, whole, _LEAD), whole.scale(_LEAD)
     said = [f"{named(one)}, detection {one.number}", f"score {one.detection.score:.2f}, from object query {one.query}"]
     if window != whole:
         ImageDraw.Draw(tile).rectangle([edge * scale for edge in window], outline=_ORANGE, width=3)

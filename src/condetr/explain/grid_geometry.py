@@ -1,4 +1,4 @@
-"""Which part of the network's grid is the picture, and how large a cell is in it."""
+"""Which part of the network's grid is the image, and how large a cell is in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from condetr.images.sizes import HeightWidth
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """All are (height, width): of the grid with its padding, of its part that is the picture, of a cell in pixels."""
+    """All are (height, width): of the grid with its padding, of its part that is the image, of a cell in pixels."""
 
     frame: tuple[int, int]
     real: tuple[int, int]
     size: tuple[float, float]
 
     def maps_of(self, weights: Sequence[Tensor]) -> LayerMaps:
-        """Flat weights of every layer as maps of the picture; padding, which nothing looks at, is cut off."""
+        """Flat weights of every layer as maps of the image; padding, which nothing looks at, is cut off."""
         rows, columns = self.real
         if not weights:
             return np.empty((0, 0, rows, columns), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Attention as colour on a picture, and the marks that go with it."""
+"""Attention as color on an image, and the marks that go with it."""
 
 import numpy as np
 from PIL import Image
@@ -8,19 +8,19 @@ from condetr.explain.window import Window
 from condetr.images.drawing.colors import HEAT_SCALE
 from condetr.images.drawing.marks import paint_box, paint_point
 
-_DIMMED = 0.42  # brightness of the picture below the heat
+_DIMMED = 0.42  # brightness of the image below the heat
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def cut(picture: Image.Image, window: Window, side: int) -> Image.Image:
+def cut(image: Image.Image, window: Window, side: int) -> Image.Image:
     """What is in the window, its longer edge ``side`` pixels long."""
     scale = window.scale(side)
     size = max(1, round((window.right - window.left) * scale)), max(1, round((window.bottom - window.top) * scale))
-    return picture.resize(size, Image.Resampling.BICUBIC, box=(window.left, window.top, window.right, window.bottom))
+    return image.resize(size, Image.Resampling.BICUBIC, box=(window.left, window.top, window.right, window.bottom))
 
 
 def dimmed(tile: Image.Image) -> Image.Image:
-    """Gray and dark, so that heat on it is the only colour."""
+    """Gray and dark, so that heat on it is the only color."""
     return tile.convert("L").point(lambda level: level * _DIMMED).convert("RGB")
 
 

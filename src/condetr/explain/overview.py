@@ -1,4 +1,4 @@
-"""All detections of a picture at a glance: where they are, and what each was made of."""
+"""All detections of an image at a glance: where they are, and what each was made of."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ from condetr.images.drawing.draw import draw
 from condetr.images.drawing.marks import scored
 
 _MOST = 24  # more cannot be told apart at a glance
-_PICTURE, _TILE = 460, 170
+_IMAGE, _TILE = 460, 170
 _COLUMNS = 4
 
 
 def overview(detections: Detections, explained: Sequence[Evidence]) -> Image.Image:
-    """The picture with its boxes, and for each detection where all heads of the last decoder layer look together."""
+    """The image with its boxes, and for each detection where all heads of the last decoder layer look together."""
     shown, count = explained[:_MOST], len(detections)
     whole = Window.whole(detections.size)
-    scale = whole.scale(_PICTURE)
+    scale = whole.scale(_IMAGE)
     found = [one._replace(box=_scaled(one.box, scale), name=f"#{place}") for place, one in enumerate(detections)]
-    painted = draw(cut(explained[0].picture, whole, _PICTURE), found)  # enlarged first: letters would hide a small one
+    painted = draw(cut(explained[0].image, whole, _IMAGE), found)  # enlarged first: letters would hide a small one
     tiles = [_tile(one) for one in shown]
     said = [
         "Tiles show the surroundings of each box: the mean of all heads of the last decoder layer.",
@@ -43,7 +43,7 @@ def _scaled(box: Box, scale: float) -> Box:
 def _tile(one: Evidence) -> Tile:
     window = Window.around(one.detection.box, [one.reference_point], one.size)
     weights = one.combined[-1].mean(0)
-    tile = heated(dimmed(cut(one.picture, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
+    tile = heated(dimmed(cut(one.image, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
     mark_box(tile, one.detection.box, window)
     mark_point(tile, one.reference_point, window)
     return Tile(tile, f"#{one.number}: {scored(named(one), one.detection.score)}")

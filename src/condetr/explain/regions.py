@@ -8,12 +8,12 @@ from condetr.explain.evidence import Box, HeadMaps, Map, Point
 
 Region: TypeAlias = Literal["left", "top", "right", "bottom", "middle", "spread"]
 REGIONS: tuple[Region, ...] = get_args(Region)  # clockwise, then what is no side
-_MIDDLE = 0.15  # of a side of the box, around its centre
+_MIDDLE = 0.15  # of a side of the box, around its center
 _SPREAD = 0.5  # of all cells: weights over more than that are not about a place
 
 
 def centre_of(weights: Map, cell: tuple[float, float]) -> Point:
-    """The mean place that the weights lie at, in pixels of the picture."""
+    """The mean place that the weights lie at, in pixels of the image."""
     rows, columns = (np.arange(count) + 0.5 for count in weights.shape)
     return float(weights.sum(0) @ columns * cell[1]), float(weights.sum(1) @ rows * cell[0])
 

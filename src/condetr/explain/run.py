@@ -1,4 +1,4 @@
-"""Looking at one picture so that what is found can be explained."""
+"""Looking at one image so that what is found can be explained."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -21,7 +21,7 @@ from condetr.images.sizes import HeightWidth
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import grid_mask
 from condetr.prediction.class_filter import class_ids
-from condetr.prediction.sources import PictureSource, pictures_in
+from condetr.prediction.sources import ImageSource, images_in
 
 
 @torch.inference_mode()
@@ -36,28 +36,28 @@ def look(
     classes: Sequence[str | int] | None = None,
     pixel: tuple[float | int, float | int] | None = None,
 ) -> Sight:
-    """Detect the objects of one picture, as the Predictor does, and keep what it takes to explain them.
+    """Detect the objects of one image, as the Predictor does, and keep what it takes to explain them.
 
     Args:
         network: in evaluation mode.
-        preprocessing: what happens to a picture first.
+        preprocessing: what happens to an image first.
         labels: name of every class id.
-        given: the picture: whatever ``pictures_in`` takes.
+        given: the image: whatever ``pictures_in`` takes.
         threshold: detections that score at or below it are left out.
         top_k: the most detections.
         classes: names or ids of the classes to look for.
-        pixel: (x, y) in the picture that the encoder is asked about; unless given, the middle of each detection's box.
+        pixel: (x, y) in the image that the encoder is asked about; unless given, the middle of each detection's box.
 
     Raises:
-        CondetrError: it is no usable picture, or more than one; nothing is found; the pixel is outside the picture; the
+        CondetrError: it is no usable image, or more than one; nothing is found; the pixel is outside the image; the
             model gives no numbers.
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"is {threshold}, expected a number from 0 to 1", item="threshold")
     source = _only_one(given)
     wanted = None if classes is None else torch.tensor(class_ids(classes, labels))
-    picture = source.picture()
-    batch = preprocessing.prepare([picture])
+    image = source.image()
+    batch = preprocessing.prepare([image])
     size = batch.original_sizes[0]
     if pixel is not None:
         pixel = _inside(pixel, size, source.name)
@@ -90,7 +90,7 @@ def look(
     real = grid_mask(pixels, mask, *trace.features[-1].shape[-2:])[0]
     grid = cells_of(real, network.backbone.stride, batch.resized_sizes[0], size)
     points = trace.reference_logits.sigmoid().float()
-    return Sight(detections, pil_of(picture), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
+    return Sight(detections, pil_of(image), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
 
 
 def which(detection: int | str) -> int | None:
@@ -111,15 +111,15 @@ def which(detection: int | str) -> int | None:
 def _inside(pixel: tuple[float | int, float | int], size: HeightWidth, source: str) -> Point:
     (x, y), (height, width) = pixel, size
     if not (0 <= x < width and 0 <= y < height):
-        reason = f"is {x:g},{y:g}, outside the picture, which is {width} wide and {height} high"
+        reason = f"is {x:g},{y:g}, outside the image, which is {width} wide and {height} high"
         raise UsageError(reason, source=source, item="pixel")
     return float(x), float(y)
 
 
-def _only_one(given: object) -> PictureSource:
-    sources = list(islice(pictures_in(given), 2))
+def _only_one(given: object) -> ImageSource:
+    sources = list(islice(images_in(given), 2))
     if len(sources) != 1:
-        raise UsageError("explains one picture at a time", item="source", hint="give a single picture")
+        raise UsageError("explains one image at a time", item="source", hint="give a single image")
     return sources[0]
 
 

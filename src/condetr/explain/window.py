@@ -1,4 +1,4 @@
-"""The part of a picture that a figure shows: around the object, so that a small one can be seen."""
+"""The part of an image that a figure shows: around the object, so that a small one can be seen."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from condetr.explain.evidence import Box, Point
 from condetr.images.sizes import HeightWidth
 
 _AROUND = 0.6  # of the box, at each side
-_LEAST = 0.25  # of the picture's sides
-_ALMOST_ALL = 0.8  # of them: then all of the picture is shown
+_LEAST = 0.25  # of the image's sides
+_ALMOST_ALL = 0.8  # of them: then all of the image is shown
 
 
 class Window(NamedTuple):
-    """Edges in pixels of the picture."""
+    """Edges in pixels of the image."""
 
     left: int
     top: int
@@ -21,7 +21,7 @@ class Window(NamedTuple):
 
     @classmethod
     def around(cls, box: Box, points: Sequence[Point], size: HeightWidth) -> "Window":
-        """The box with some of its surroundings and all of ``points``, in the proportions of the picture."""
+        """The box with some of its surroundings and all of ``points``, in the proportions of the image."""
         height, width = size
         x1, y1, x2, y2 = box
         wide, high = (x2 - x1) * _AROUND, (y2 - y1) * _AROUND

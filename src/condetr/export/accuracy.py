@@ -30,14 +30,14 @@ class FoundAgain:
     def require(self) -> None:
         if self.share < FEWEST_AGAIN:
             reason = f"int8 finds {self.again} of {self.detections} detections again, fewer than {FEWEST_AGAIN:.0%}"
-            raise GateError(reason, item="verify", hint="give more pictures like those it will see, or --no-verify")
+            raise GateError(reason, item="verify", hint="give more images like those it will see, or --no-verify")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"share": self.share}
 
 
 def found_again(expected: Sequence[Detections], given: Sequence[Detections]) -> FoundAgain:
-    """Pair the detections of every picture, best first, each at most once."""
+    """Pair the detections of every image, best first, each at most once."""
     detections = sum(map(len, expected))
     again, differences = 0, [0.0]
     for ours, theirs in zip(expected, given, strict=True):
@@ -56,7 +56,7 @@ def found_again(expected: Sequence[Detections], given: Sequence[Detections]) -> 
 
 @dataclass(frozen=True, slots=True)
 class ApLost:
-    """AP of the model and of the graph on the same labelled pictures, from 0 to 1; of a segmenter's masks, too."""
+    """AP of the model and of the graph on the same labeled images, from 0 to 1; of a segmenter's masks, too."""
 
     pictures: int
     model: float

@@ -1,4 +1,4 @@
-"""Does an exported graph answer as the network does? On real pictures, alone, together and padded."""
+"""Does an exported graph answer as the network does? On real images, alone, together and padded."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from condetr.core.shapes import PixelMask, Pixels
 from condetr.export.graph_formats import Precision
 from condetr.export.running import ExportedNetwork, ExportedSegmenter
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.resize import Picture, size_of_picture
+from condetr.images.resize import UprightImage, size_of_image
 from condetr.images.scoring import best_pairs
 from condetr.images.sizes import Exactly, HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
@@ -24,10 +24,10 @@ BOUNDS: dict[Precision, tuple[float, tuple[str, ...]]] = {
     "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy", "masks")),
     "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy", "masks")),
 }
-_SHRUNK = ((0.7, 0.35), (0.35, 0.7), (0.4, 0.4))  # pictures to be padded together, so that much of each is padding
+_SHRUNK = ((0.7, 0.35), (0.35, 0.7), (0.4, 0.4))  # images to be padded together, so that much of each is padding
 _ODD = (0.37, 0.37)
 _SMALLEST = 16  # pixels a side
-_MASKS = 3  # of each picture, those of the queries that score best
+_MASKS = 3  # of each image, those of the queries that score best
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Agreement:
         """Raise GateError where the difference is beyond the tolerance, or no number at all."""
         if not self.difference <= self.tolerance:
             worst = max(self.cases, key=lambda case: max(case.difference.values()))
-            where = f"{worst.batch} pictures of {worst.size[0]}x{worst.size[1]}{', padded' if worst.padded else ''}"
+            where = f"{worst.batch} images of {worst.size[0]}x{worst.size[1]}{', padded' if worst.padded else ''}"
             reason = f"the graph differs from the model by {self.difference:.2g}, more than {self.tolerance:g}"
             raise GateError(f"{reason} ({where})", item="verify", hint="--no-verify writes it all the same")
 
@@ -106,21 +106,21 @@ def agreement_of(
 
 
 def batches_of(
-    pictures: Sequence[Picture], preprocessing: Preprocessing, *, fixed: bool
+    images: Sequence[UprightImage], preprocessing: Preprocessing, *, fixed: bool
 ) -> Iterable[tuple[Pixels, PixelMask]]:
-    """Pictures as they come, two of one odd size, three of different sizes padded together; of a fixed size, each."""
+    """Images as they come, two of one odd size, three of different sizes padded together; of a fixed size, each."""
     if fixed:
-        for picture in pictures[:3]:
-            alone = preprocessing.prepare([picture])
+        for image in images[:3]:
+            alone = preprocessing.prepare([image])
             yield alone.pixels, alone.mask
         return
-    alone = preprocessing.prepare(pictures[:1])
+    alone = preprocessing.prepare(images[:1])
     yield alone.pixels, alone.mask
-    turn = [pictures[number % len(pictures)] for number in range(5)]
-    odd = _scaled(preprocessing.fit(size_of_picture(turn[1])), _ODD)
-    yield _together([_at(picture, odd, preprocessing) for picture in turn[:2]])
-    shrunk = [_scaled(preprocessing.fit(size_of_picture(one)), by) for one, by in zip(turn[2:], _SHRUNK, strict=True)]
-    yield _together([_at(picture, size, preprocessing) for picture, size in zip(turn[2:], shrunk, strict=True)])
+    turn = [images[number % len(images)] for number in range(5)]
+    odd = _scaled(preprocessing.fit(size_of_image(turn[1])), _ODD)
+    yield _together([_at(image, odd, preprocessing) for image in turn[:2]])
+    shrunk = [_scaled(preprocessing.fit(size_of_image(one)), by) for one, by in zip(turn[2:], _SHRUNK, strict=True)]
+    yield _together([_at(image, size, preprocessing) for image, size in zip(turn[2:], shrunk, strict=True)])
 
 
 def _answer(prediction: Prediction) -> dict[str, Tensor]:
@@ -159,8 +159,8 @@ def _scaled(size: HeightWidth, by: tuple[float, float]) -> HeightWidth:
     return height, width
 
 
-def _at(picture: Picture, size: HeightWidth, preprocessing: Preprocessing) -> Tensor:
-    resized: list[Tensor] = replace(preprocessing, do_resize=True, size=Exactly(*size)).prepare_each([picture])
+def _at(image: UprightImage, size: HeightWidth, preprocessing: Preprocessing) -> Tensor:
+    resized: list[Tensor] = replace(preprocessing, do_resize=True, size=Exactly(*size)).prepare_each([image])
     return resized[0]
 
 

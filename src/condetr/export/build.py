@@ -16,7 +16,7 @@ from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, Format, Precis
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.tracing import Recorded, recorded_look, recorded_masks
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.resize import Picture
+from condetr.images.resize import UprightImage
 from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
@@ -28,7 +28,7 @@ class GraphKind:
     Attributes:
         form: of the files.
         precision: of weights and arithmetic; OpenVINO's fp16 stores halves and computes in fp32 on a CPU.
-        fixed: the (height, width) of the only picture that it takes; None for any batch and size.
+        fixed: the (height, width) of the only image that it takes; None for any batch and size.
         best: how many detections post-processing inside the graph gives; None for none.
     """
 
@@ -43,9 +43,9 @@ def build(
     kind: GraphKind,
     folder: Path,
     *,
-    colours: int,
+    colors: int,
     preprocessing: Preprocessing,
-    calibration: Sequence[Picture] = (),
+    calibration: Sequence[UprightImage] = (),
 ) -> dict[str, Any]:
     """Write the graph, and a second one that makes masks where the network does; tell what export.json says of them.
 
@@ -53,9 +53,9 @@ def build(
         network: in evaluation mode, in float32 on the CPU; it stays as it is.
         kind: what is wanted.
         folder: where to.
-        colours: channels of a picture.
-        preprocessing: of the pictures of ``calibration``.
-        calibration: pictures to measure the ranges of int8 on.
+        colors: channels of an image.
+        preprocessing: of the images of ``calibration``.
+        calibration: images to measure the ranges of int8 on.
 
     Raises:
         UsageError: there is no such kind.
@@ -68,7 +68,7 @@ def build(
     network = copy.deepcopy(network).to(dtype).eval()
     segments, masks = isinstance(network, ConditionalDetrSegmenter), None
     graph: type[DetectionGraph] = SegmentationGraph if segments else DetectionGraph
-    look = recorded_look(graph(network, best=kind.best, dtype=dtype).eval(), colours, kind.fixed)
+    look = recorded_look(graph(network, best=kind.best, dtype=dtype).eval(), colors, kind.fixed)
     _write(look, kind, folder / GRAPH_FILES[kind.form][0], calibration, preprocessing)
     if isinstance(network, ConditionalDetrSegmenter):
         masks = recorded_masks(MaskGraph(network.mask_head, dtype=dtype).eval(), look)
@@ -88,10 +88,10 @@ def _write(
     recorded: Recorded,
     kind: GraphKind,
     file: Path,
-    calibration: Sequence[Picture] = (),
+    calibration: Sequence[UprightImage] = (),
     preprocessing: Preprocessing | None = None,
 ) -> None:
-    """In 8 bits where that is wanted and there are pictures to calibrate on: masks keep their precision."""
+    """In 8 bits where that is wanted and there are images to calibrate on: masks keep their precision."""
     if kind.form == "onnx":
         write_onnx(recorded, file)
     elif kind.form == "torch-export":

@@ -1,4 +1,4 @@
-"""Eight bits instead of 32: ranges of every value are measured on real pictures (post-training quantisation)."""
+"""Eight bits instead of 32: ranges of every value are measured on real images (post-training quantisation)."""
 
 import logging
 import sys
@@ -10,13 +10,13 @@ import numpy as np
 
 from condetr.export.extras import needed
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.resize import Picture
+from condetr.images.resize import UprightImage
 
 _KEPT = ["MatMul", "ScaledDotProductAttention"]  # the transformer's operations
 
 
-def quantized(model: Any, pictures: Sequence[Picture], preprocessing: Preprocessing) -> Any:
-    """An OpenVINO model with int8 convolutions, calibrated on pictures as they are predicted on.
+def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preprocessing) -> Any:
+    """An OpenVINO model with int8 convolutions, calibrated on images as they are predicted on.
 
     The transformer keeps its precision: it is a small part of the work, and in int8 costs the digit detector 2 points
     of AP. Processors without VNNI add products of 8-bit numbers in 16 bits and overflow, so weights keep 7 bits:
@@ -25,15 +25,15 @@ def quantized(model: Any, pictures: Sequence[Picture], preprocessing: Preprocess
     nncf = needed("nncf")
     nncf.set_log_level(logging.ERROR)
 
-    def prepared(picture: Picture) -> dict[str, np.ndarray]:
-        batch = preprocessing.prepare([picture])
+    def prepared(image: UprightImage) -> dict[str, np.ndarray]:
+        batch = preprocessing.prepare([image])
         return {"pixels": batch.pixels.float().numpy(), "mask": batch.mask.numpy()}
 
     with redirect_stdout(sys.stderr):  # it shows its progress
         return nncf.quantize(
             model,
-            nncf.Dataset(list(pictures), prepared),
-            subset_size=len(pictures),
+            nncf.Dataset(list(images), prepared),
+            subset_size=len(images),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(types=_KEPT, validate=False),

@@ -8,7 +8,7 @@ from condetr.core.records import Prediction
 from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits, PixelMask, Pixels
 from condetr.export.graph_formats import BEST, EVIDENCE, PREDICTION
 from condetr.images.scoring import best_pairs
-from condetr.model.mask_fpn import Clues
+from condetr.model.mask_fpn import ImageFeatures
 from condetr.model.mask_head import MaskHead, Scene
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
@@ -33,7 +33,7 @@ class DetectionGraph(Graph):
 
         Args:
             detector: answers ``(pixels, mask)`` with a Prediction.
-            best: put post-processing into the graph, which then also gives this many detections a picture.
+            best: put post-processing into the graph, which then also gives this many detections an image.
             dtype: what the network's weights are.
         """
         super().__init__()
@@ -53,7 +53,7 @@ class DetectionGraph(Graph):
 
 
 class SegmentationGraph(DetectionGraph):
-    """Also gives what masks are made from: embeddings of all queries, and what all masks of a picture share."""
+    """Also gives what masks are made from: embeddings of all queries, and what all masks of an image share."""
 
     detector: ConditionalDetrSegmenter
 
@@ -71,7 +71,7 @@ class SegmentationGraph(DetectionGraph):
 
 
 class MaskGraph(Graph):
-    """Masks of chosen objects of one picture: only those that somebody wants are computed."""
+    """Masks of chosen objects of one image: only those that somebody wants are computed."""
 
     inputs = ("chosen", *EVIDENCE)
     outputs = ("masks",)
@@ -92,5 +92,5 @@ class MaskGraph(Graph):
     ) -> tuple[MaskLogits]:
         maps = (one.to(self.dtype) for one in (coarse, finer_1, finer_2, finer_3))
         first, *finer = maps
-        scene = Scene(Clues(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
+        scene = Scene(ImageFeatures(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
         return (self.mask_head.together(scene, chosen.to(self.dtype)).float(),)

@@ -22,7 +22,7 @@ MASK_FILES: dict[Format, tuple[str, ...]] = {
 PREDICTION = ("logits", "boxes")
 BEST = ("scores", "labels", "boxes_xyxy")  # of post-processing
 CLUES = ("coarse", "finer_1", "finer_2", "finer_3")
-EVIDENCE = ("keys", "cells", *CLUES)  # what the masks of one picture have in common
+EVIDENCE = ("keys", "cells", *CLUES)  # what the masks of one image have in common
 AXES: dict[str, tuple[str, ...]] = {  # the free ones of each graph are called so
     "pixels": ("batch", "colours", "height", "width"),
     "mask": ("batch", "height", "width"),

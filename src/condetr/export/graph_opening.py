@@ -24,7 +24,7 @@ class _Opened(NamedTuple):
 
 
 def open_look(form: Format, folder: Path, threads: int, *, masks: bool = False) -> Run:
-    """The graph in a folder that looks at pictures, ready to run on the CPU; for ``masks`` it says more.
+    """The graph in a folder that looks at images, ready to run on the CPU; for ``masks`` it says more.
 
     Raises:
         CheckpointError: the file is damaged, or is a graph of something else.

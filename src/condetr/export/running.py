@@ -41,7 +41,7 @@ class ExportedNetwork(nn.Module):
             return self.run(pixels, mask)
         if tuple(pixels.shape[-2:]) != self._fixed:
             given, known = ("x".join(map(str, size)) for size in (pixels.shape[-2:], self._fixed))
-            reason = f"the picture is prepared as {given}, but the graph was exported for {known} alone"
+            reason = f"the image is prepared as {given}, but the graph was exported for {known} alone"
             raise UsageError(reason, item="image_size", hint="export it with --dynamic for every size")
         alone = [self.run(*one) for one in zip(pixels.split(1), mask.split(1), strict=True)]
         return {name: np.concatenate([one[name] for one in alone]) for name in alone[0]}
@@ -50,7 +50,7 @@ class ExportedNetwork(nn.Module):
         """The graph on a batch that it was exported for."""
         given = {"pixels": pixels.float().cpu().numpy(), "mask": mask.cpu().numpy()}
         size = "x".join(map(str, pixels.shape[-2:]))
-        return _ran(self._run, given, f"{len(pixels)} pictures of {size}")
+        return _ran(self._run, given, f"{len(pixels)} images of {size}")
 
     @staticmethod
     def conclude(said: Arrays) -> Prediction:

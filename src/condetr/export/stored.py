@@ -1,4 +1,4 @@
-"""Exported folders: a graph, the names of its classes, what happens to pictures first, and export.json about them."""
+"""Exported folders: a graph, the names of its classes, what happens to images first, and export.json about them."""
 
 import json
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class StoredExport:
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """Ids of classes of which a picture has one segment at most."""
+        """Ids of classes of which an image has one segment at most."""
         return read_stuff(self.flat, self.labels)
 
 

@@ -39,20 +39,20 @@ class Recorded:
         return {"dtype": str(example.dtype).removeprefix("torch."), "shape": shape}
 
 
-def recorded_look(graph: Graph, colours: int, fixed: HeightWidth | None = None) -> Recorded:
-    """Record what a graph does with pictures.
+def recorded_look(graph: Graph, colors: int, fixed: HeightWidth | None = None) -> Recorded:
+    """Record what a graph does with images.
 
     Args:
         graph: in evaluation mode, on the CPU.
-        colours: channels of a picture.
-        fixed: the (height, width) of the only picture that the program will take; else batch and size are free.
+        colors: channels of an image.
+        fixed: the (height, width) of the only image that the program will take; else batch and size are free.
 
     Raises:
         ModelError: the network cannot be recorded.
     """
     batch = 1 if fixed else 2  # PyTorch takes a dimension of one for a constant
     height, width = fixed or _ANY_SIZE
-    pixels = torch.zeros(batch, colours, height, width)
+    pixels = torch.zeros(batch, colors, height, width)
     mask = torch.ones(batch, height, width, dtype=torch.bool)
     mask[:, height - 8 :] = False
     maps = {axis for axes in AXES.values() for axis in axes if axis.startswith(("rows", "columns"))}
@@ -61,7 +61,7 @@ def recorded_look(graph: Graph, colours: int, fixed: HeightWidth | None = None) 
 
 
 def recorded_masks(graph: Graph, look: Recorded) -> Recorded:
-    """Record how masks are made of what the other graph says about one picture."""
+    """Record how masks are made of what the other graph says about one image."""
     one = {name: look.outputs[name][:1] for name in graph.inputs[1:]}
     chosen = look.outputs["embeddings"][0, :_OBJECTS]
     return _recorded(graph, {"chosen": chosen, **one}, {"objects", *look.free} - {"batch"})

@@ -50,11 +50,11 @@ class OutputFolder:
         with _storage(self.path / name):
             path.write_bytes(content)
 
-    def save(self, name: str, picture: Image.Image, *, quality: int) -> Path:
-        """Write a picture, and say where it is, or will be when the folder is whole."""
+    def save(self, name: str, image: Image.Image, *, quality: int) -> Path:
+        """Write an image, and say where it is, or will be when the folder is whole."""
         path = self.place(name).absolute()
         with _storage(self.path / name):
-            picture.save(path, quality=quality)
+            image.save(path, quality=quality)
         return (self.path / name).absolute()
 
     def copy(self, source: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from condetr.core.errors import AnnotationError, StorageError
 from condetr.files.strict_yaml import plain_text_yaml
 
-LARGEST = 64 * 2**20  # bytes; the list of a million pictures
+LARGEST = 64 * 2**20  # bytes; the list of a million images
 
 
 def text_of(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""Pixels to tensors to boxes: decode, resize, normalise, batch, score, draw."""
+"""Pixels to tensors to boxes: decode, resize, normalize, batch, score, draw."""

@@ -1,4 +1,4 @@
-"""Pictures of different sizes as one padded tensor: each at the top left, its mask beside it."""
+"""Images of different sizes as one padded tensor: each at the top left, its mask beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Batch:
     """What the network is fed.
 
     Attributes:
-        pixels: normalised; zero on padding. Bytes where neither rescaling nor normalising was asked for.
+        pixels: normalized; zero on padding. Bytes where neither rescaling nor normalizing was asked for.
         mask: True on real pixels.
-        original_sizes: (height, width) of each picture as it was given, upright.
-        resized_sizes: (height, width) of each picture inside ``pixels``.
+        original_sizes: (height, width) of each image as it was given, upright.
+        resized_sizes: (height, width) of each image inside ``pixels``.
     """
 
     pixels: Shaped[Tensor, "batch channels height width"]
@@ -51,21 +51,21 @@ class Scale:
             into.div_(self.divisor)
 
 
-def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) -> tuple[Tensor, PixelMask]:
-    """Write each picture, scaled, to the top left of its slot in one new tensor of ``frame`` or the largest size.
+def padded(images: Sequence[Planes], scale: Scale, frame: HeightWidth | None) -> tuple[Tensor, PixelMask]:
+    """Write each image, scaled, to the top left of its slot in one new tensor of ``frame`` or the largest size.
 
     Raises:
-        DataError: a picture is larger than the frame.
+        DataError: an image is larger than the frame.
         SettingsError: the frame is larger than any may be.
     """
-    height, width = frame or (max(p.shape[1] for p in pictures), max(p.shape[2] for p in pictures))
+    height, width = frame or (max(p.shape[1] for p in images), max(p.shape[2] for p in images))
     bounded((height, width), "pad_size" if frame else "size")
-    pixels = torch.empty((len(pictures), len(pictures[0]), height, width), dtype=dtype_of(pictures, scale))
-    mask = torch.zeros((len(pictures), height, width), dtype=torch.bool)
-    for planes, slot, real in zip(pictures, pixels, mask, strict=True):
+    pixels = torch.empty((len(images), len(images[0]), height, width), dtype=dtype_of(images, scale))
+    mask = torch.zeros((len(images), height, width), dtype=torch.bool)
+    for planes, slot, real in zip(images, pixels, mask, strict=True):
         high, wide = planes.shape[1:]
         if high > height or wide > width:
-            reason = f"is {height}x{width} (height x width), too small for a picture of {high}x{wide}"
+            reason = f"is {height}x{width} (height x width), too small for an image of {high}x{wide}"
             raise DataError(reason, item="pad_size")
         scale.write(planes, slot[:, :high, :wide])
         slot[:, high:] = 0
@@ -74,6 +74,6 @@ def padded(pictures: Sequence[Planes], scale: Scale, frame: HeightWidth | None) 
     return pixels, mask
 
 
-def dtype_of(pictures: Sequence[Planes], scale: Scale) -> torch.dtype:
+def dtype_of(images: Sequence[Planes], scale: Scale) -> torch.dtype:
     untouched = scale.factor is None and scale.shift is None and scale.divisor is None
-    return torch.uint8 if untouched and all(planes.dtype == torch.uint8 for planes in pictures) else torch.float32
+    return torch.uint8 if untouched and all(planes.dtype == torch.uint8 for planes in images) else torch.float32

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Detection(NamedTuple):
-    """Its box is (x1, y1, x2, y2) in pixels of the original, upright picture."""
+    """Its box is (x1, y1, x2, y2) in pixels of the original, upright image."""
 
     box: tuple[float, float, float, float]
     score: float

@@ -1,4 +1,4 @@
-"""What was found in one picture: the record that every room above speaks."""
+"""What was found in one image: the record that every room above speaks."""
 
 import importlib
 import json
@@ -17,28 +17,28 @@ from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection
 from condetr.images.drawing.draw import draw, draw_segments
 from condetr.images.file_formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
-from condetr.images.image_inputs import Given, picture_of, pil_of
+from condetr.images.image_inputs import Given, image_of, pil_of
 from condetr.images.masks.rle import mask_of_rle, rle_of_mask
-from condetr.images.masks.segment_png import picture_of_numbers
+from condetr.images.masks.segment_png import image_of_numbers
 from condetr.images.moment import Moment
-from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as, text_bytes
+from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
 from condetr.images.sizes import HeightWidth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """The objects of one picture, best first.
+    """The objects of one image, best first.
 
     Attributes:
-        boxes: (x1, y1, x2, y2) in pixels of the original, upright picture.
+        boxes: (x1, y1, x2, y2) in pixels of the original, upright image.
         scores: in [0, 1].
         labels: class ids.
         names: class names, one a detection.
-        size: (height, width) of the original, upright picture.
+        size: (height, width) of the original, upright image.
         source: the file it came from, or a name for it.
-        masks: one a detection, at the size of the picture.
+        masks: one a detection, at the size of the image.
         segments: which detection each pixel belongs to: 0 none, 1 the first.
-        picture: what ``draw`` paints on; the file of ``source`` where it is None.
+        image: what ``draw`` paints on; the file of ``source`` where it is None.
         moment: which frame of a video it was, and when.
         tracks: numbers that objects keep from frame to frame, one a detection; None where there is none yet.
 
@@ -67,7 +67,7 @@ class Detections:
             raise DataError(f"{said}; expected the same number of each", source=self.source)
         for name, plane in (("masks", self.masks), ("segments", self.segments)):
             if plane is not None and tuple(plane.shape[-2:]) != self.size:
-                reason = f"is {tuple(plane.shape[-2:])}, expected the picture's {self.size}"
+                reason = f"is {tuple(plane.shape[-2:])}, expected the image's {self.size}"
                 raise DataError(reason, source=self.source, item=name)
         if not (self.boxes.isfinite().all() and self.scores.isfinite().all()):
             raise DataError("boxes and scores must be finite", source=self.source)
@@ -170,7 +170,7 @@ class Detections:
         return [row | {"segmentation": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
 
     def to_coco_panoptic(self, image_id: int, file_name: str) -> tuple[Image.Image, dict[str, Any]]:
-        """COCO panoptic results: a picture to be stored as PNG under that name, and what to say about it.
+        """COCO panoptic results: an image to be stored as PNG under that name, and what to say about it.
 
         Category ids are the model's label ids.
 
@@ -181,7 +181,7 @@ class Detections:
             raise UsageError("there are no segments", source=self.source, hint='predict with task="panoptic"')
         infos = segment_rows(self.labels.tolist(), self.scores.tolist())
         numbers = torch.tensor([0, *(info["id"] for info in infos)])
-        picture = picture_of_numbers(numbers[self.segments.cpu().long()])
+        picture = image_of_numbers(numbers[self.segments.cpu().long()])
         return picture, {"image_id": image_id, "file_name": file_name, "segments_info": infos}
 
     def _each_mask(self) -> Iterator[Bool[Tensor, "_height _width"]]:
@@ -191,7 +191,7 @@ class Detections:
         return (self.segments == number for number in range(1, len(self) + 1))
 
     def to_yolo(self) -> str:
-        """One line a detection: label, centre, width and height relative to the picture, score."""
+        """One line a detection: label, center, width and height relative to the image, score."""
         return yolo_text(self, self.size)
 
     def to_csv_rows(self) -> list[tuple[str | int | float, ...]]:
@@ -219,19 +219,19 @@ class Detections:
         )
 
     def draw(self, picture: Given | None = None) -> Image.Image:
-        """The picture with boxes, masks and labels painted on, upright; with segments, those and a legend below.
+        """The image with boxes, masks and labels painted on, upright; with segments, those and a legend below.
 
         Raises:
-            UsageError: there is no picture to paint on.
+            UsageError: there is no image to paint on.
             ImageError: it cannot be decoded.
             DataError: it is of another size.
         """
         given = next((one for one in (picture, self.picture, self.source) if one is not None), None)
         if given is None:
-            raise UsageError("there is no picture to draw on", hint="pass one: draw(picture)")
-        canvas = pil_of(picture_of(given))
+            raise UsageError("there is no image to draw on", hint="pass one: draw(image)")
+        canvas = pil_of(image_of(given))
         if (canvas.height, canvas.width) != self.size:
-            reason = f"the picture is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
+            reason = f"the image is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
         if self.segments is not None:
             return draw_segments(canvas, self._said_with_tracks(), self.segments)
@@ -246,7 +246,7 @@ class Detections:
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Write to ``path`` what its ending says: a painted picture, .json, .jsonl, .csv or YOLO's .txt.
+        """Write to ``path`` what its ending says: a painted image, .json, .jsonl, .csv or YOLO's .txt.
 
         Raises:
             UsageError: an ending of no known meaning.
@@ -254,7 +254,7 @@ class Detections:
         """
         path = Path(path)
         ending = path.suffix.lower()
-        painted = dict.fromkeys(PICTURE_FORMATS, lambda: picture_bytes(self.draw(), ending))
+        painted = dict.fromkeys(IMAGE_FORMATS, lambda: image_bytes(self.draw(), ending))
         as_json = dict.fromkeys((".json", ".jsonl"), lambda: text_bytes(self.to_json() + "\n"))
         tables = {".csv": lambda: text_bytes(csv_text(self.to_csv_rows())), ".txt": lambda: text_bytes(self.to_yolo())}
         return save_as(path, painted | as_json | tables)

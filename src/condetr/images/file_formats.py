@@ -27,13 +27,13 @@ def coco_rows(found: Iterable[Detection], image_id: int) -> list[dict[str, Any]]
 
 
 def segment_rows(labels: Sequence[int], scores: Sequence[float]) -> list[dict[str, Any]]:
-    """COCO panoptic results: what to say about each segment; ids are the numbers of their colours in the PNG."""
+    """COCO panoptic results: what to say about each segment; ids are the numbers of their colors in the PNG."""
     rows = zip(numbers_of(labels), labels, scores, strict=True)
     return [{"id": number, "category_id": label, "score": score} for number, label, score in rows]
 
 
 def yolo_text(found: Iterable[Detection], size: HeightWidth) -> str:
-    """One line a detection: label, centre, width and height relative to the picture, score."""
+    """One line a detection: label, center, width and height relative to the image, score."""
     height, width = size
     lines = []
     for one in found:

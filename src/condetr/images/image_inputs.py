@@ -1,4 +1,4 @@
-"""Whatever may be given as a picture, or as several, as checked pictures."""
+"""Whatever may be given as an image, or as several, as checked images."""
 
 import os
 from typing import Any, TypeAlias
@@ -9,44 +9,44 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import UsageError
-from condetr.images.decoding.arrays import Array, picture_of_array
+from condetr.images.decoding.arrays import Array, image_of_array
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.modes import bands_of
 from condetr.images.decoding.pixel_limit import Limit
 from condetr.images.decoding.sources import Encoded, Readable, Source, name_of
-from condetr.images.resize import Picture
+from condetr.images.resize import UprightImage
 
 Given: TypeAlias = Source | Array
 
 
-def picture_of(given: Given, *, pixel_limit: Limit = "default") -> Picture:
-    """One upright RGB picture from a path, encoded bytes, a binary stream, a PIL picture or an array.
+def image_of(given: Given, *, pixel_limit: Limit = "default") -> UprightImage:
+    """One upright RGB image from a path, encoded bytes, a binary stream, a PIL image or an array.
 
     Raises:
-        ImageError: it is no usable picture.
+        ImageError: it is no usable image.
     """
     if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image):
         return decode(given, pixel_limit=pixel_limit)
-    return picture_of_array(given)
+    return image_of_array(given)
 
 
-def pil_of(picture: Picture) -> Image.Image:
-    """The picture for PIL, as bytes."""
-    if isinstance(picture, Image.Image):
-        return picture
-    return Image.fromarray(picture.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
+def pil_of(image: UprightImage) -> Image.Image:
+    """The image for PIL, as bytes."""
+    if isinstance(image, Image.Image):
+        return image
+    return Image.fromarray(image.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
 
 
-def pictures_of(
+def images_of(
     images: Any, *, input_data_format: object = None, rescaled: bool = True, channels: int = 3
-) -> list[Picture]:
-    """The pictures in one picture, a batch array of four axes, or a list of any of them: RGB for three ``channels``.
+) -> list[UprightImage]:
+    """The images in one image, a batch array of four axes, or a list of any of them: RGB for three ``channels``.
 
-    PIL pictures are taken as they lie, whatever their EXIF orientation says: whoever opened one knows its
+    PIL images are taken as they lie, whatever their EXIF orientation says: whoever opened one knows its
     size, and expects boxes that fit it. Files are turned upright.
 
     Raises:
-        ImageError: one is no usable picture.
+        ImageError: one is no usable image.
         UsageError: there is none.
     """
     if isinstance(images, Image.Image):
@@ -55,26 +55,26 @@ def pictures_of(
         return [_planes_unless_rgb(decode(images, channels=channels))]
     if isinstance(images, list | tuple) and not _is_numbers(images):
         found = [
-            picture
+            image
             for given in images
-            for picture in pictures_of(given, input_data_format=input_data_format, rescaled=rescaled, channels=channels)
+            for image in images_of(given, input_data_format=input_data_format, rescaled=rescaled, channels=channels)
         ]
         if not found:
-            raise UsageError("no picture was given", item="images")
+            raise UsageError("no image was given", item="images")
         return found
     batch = np.asarray(images) if isinstance(images, list | tuple) else images
     if not isinstance(batch, np.ndarray | Tensor):
-        reason = f"{type(images).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
+        reason = f"{type(images).__name__} is no image; expected a path, a PIL image, an array or a tensor"
         raise UsageError(reason, item="images")
     each = batch if batch.ndim == 4 else [batch]
     how: dict[str, Any] = {"input_data_format": input_data_format, "rescaled": rescaled, "channels": channels}
-    return [picture_of_array(one, **how) for one in each]
+    return [image_of_array(one, **how) for one in each]
 
 
-def _planes_unless_rgb(picture: Image.Image) -> Picture:
-    if picture.mode == "RGB":
-        return picture
-    levels = torch.from_numpy(np.array(picture))
+def _planes_unless_rgb(image: Image.Image) -> UprightImage:
+    if image.mode == "RGB":
+        return image
+    levels = torch.from_numpy(np.array(image))
     return levels[None] if levels.ndim == 2 else levels.permute(2, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""When in a video a picture was."""
+"""When in a video an image was."""
 
 from typing import NamedTuple
 

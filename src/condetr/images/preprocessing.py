@@ -1,4 +1,4 @@
-"""What happens to a picture between decoding and the network, as a ``preprocessor_config.json`` tells it."""
+"""What happens to an image between decoding and the network, as a ``preprocessor_config.json`` tells it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from condetr.core.errors import CondetrError, SettingsError, UsageError
 from condetr.core.out_of_memory import memory_for
 from condetr.images.batch import Batch, Scale, dtype_of, padded
 from condetr.images.options import check_positive, flag_of, number_of, numbers_of, resample_of, shown
-from condetr.images.resize import Picture, Planes, mode_of, planes_of, resize, size_of_picture
+from condetr.images.resize import Planes, UprightImage, mode_of, planes_of, resize, size_of_image
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Numerics, Size, pad_size_of, size_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -102,15 +102,15 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """Of the pictures: as many as ``image_mean`` has numbers; three are RGB."""
+        """Of the images: as many as ``image_mean`` has numbers; three are RGB."""
         return len(self.image_mean)
 
-    def fit(self, picture: HeightWidth) -> HeightWidth:
-        """What size (height, width) a picture of this size gets, before padding."""
-        return self.size.fit(picture, self.numerics) if self.do_resize else picture
+    def fit(self, image: HeightWidth) -> HeightWidth:
+        """What size (height, width) an image of this size gets, before padding."""
+        return self.size.fit(image, self.numerics) if self.do_resize else image
 
-    def prepare(self, pictures: Sequence[Picture]) -> Batch:
-        """Resize, scale and normalise pictures, and pad them together.
+    def prepare(self, images: Sequence[UprightImage]) -> Batch:
+        """Resize, scale and normalize images, and pad them together.
 
         Raises:
             UsageError: there is none.
@@ -118,42 +118,40 @@ class Preprocessing:
             DataError: one is larger than ``pad_size``.
             ModelError: there is no memory for them.
         """
-        if not pictures:
-            raise UsageError("no picture was given", item="pictures")
-        with _memory_for(len(pictures)):
-            return self._prepare(pictures)
+        if not images:
+            raise UsageError("no image was given", item="pictures")
+        with _memory_for(len(images)):
+            return self._prepare(images)
 
-    def _prepare(self, pictures: Sequence[Picture]) -> Batch:
-        resized = [self._resized(picture) for picture in pictures]
+    def _prepare(self, images: Sequence[UprightImage]) -> Batch:
+        resized = [self._resized(image) for image in images]
         sizes = tuple((planes.shape[1], planes.shape[2]) for planes in resized)
         if not self.do_pad and len(set(sizes)) > 1:
-            reason = f"is off, so the pictures must come out at one size, not {', '.join(map(str, sizes))}"
+            reason = f"is off, so the images must come out at one size, not {', '.join(map(str, sizes))}"
             raise SettingsError(reason, item="do_pad", hint="turn it on, or prepare them one by one")
         frame = (self.pad_size.height, self.pad_size.width) if self.do_pad and self.pad_size else None
         pixels, mask = padded(resized, self._scale(), frame)
-        return Batch(pixels, mask, tuple(size_of_picture(picture) for picture in pictures), sizes)
+        return Batch(pixels, mask, tuple(size_of_image(image) for image in images), sizes)
 
-    def prepare_each(self, pictures: Iterable[Picture]) -> list[Planes]:
-        """The same without padding: one tensor a picture, each at its own size."""
+    def prepare_each(self, images: Iterable[UprightImage]) -> list[Planes]:
+        """The same without padding: one tensor an image, each at its own size."""
         scale, prepared = self._scale(), []
-        for picture in pictures:
+        for image in images:
             with _memory_for(1):
-                planes = self._resized(picture)
+                planes = self._resized(image)
                 prepared.append(torch.empty(planes.shape, dtype=dtype_of([planes], scale)))
                 scale.write(planes, prepared[-1])
         return prepared
 
-    def _resized(self, picture: Picture) -> Planes:
-        channels = 3 if isinstance(picture, Image.Image) else len(picture)
+    def _resized(self, image: UprightImage) -> Planes:
+        channels = 3 if isinstance(image, Image.Image) else len(image)
         if channels != self.channels:
-            raise SettingsError(
-                f"has {self.channels} numbers, but a picture has {channels} channels", item="image_mean"
-            )
-        size = size_of_picture(picture)
+            raise SettingsError(f"has {self.channels} numbers, but an image has {channels} channels", item="image_mean")
+        size = size_of_image(image)
         target = self.fit(size)
         if target == size:
-            return planes_of(picture)
-        return resize(picture, target, self.resample, self.numerics)
+            return planes_of(image)
+        return resize(image, target, self.resample, self.numerics)
 
     def _scale(self) -> Scale:
         if not self.do_normalize:

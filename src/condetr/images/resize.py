@@ -1,4 +1,4 @@
-"""Resampling a picture, with the numbers of torchvision or of PIL.
+"""Resampling an image, with the numbers of torchvision or of PIL.
 
 The two differ by at most one gray level. Both filter over all pixels that shrink into one (antialiasing).
 """
@@ -17,8 +17,8 @@ from condetr.core.errors import SettingsError
 from condetr.images.decoding.pillow_memory import pixels_in_place, pixels_of
 from condetr.images.sizes import HeightWidth, Numerics
 
-Picture: TypeAlias = Image.Image | Shaped[Tensor, "channels _height _width"]  # upright; RGB if of PIL
-Planes: TypeAlias = Shaped[Tensor, "channels _height _width"]  # any memory order; perhaps the picture's own memory
+UprightImage: TypeAlias = Image.Image | Shaped[Tensor, "channels _height _width"]  # upright; RGB if of PIL
+Planes: TypeAlias = Shaped[Tensor, "channels _height _width"]  # any memory order; perhaps the image's own memory
 
 _MODES = {
     Image.Resampling.NEAREST: "nearest-exact",
@@ -30,32 +30,32 @@ _NARROW = {  # what interpolate ends up calling; called directly it writes where
     "bilinear": torch.ops.aten._upsample_bilinear2d_aa.out,
     "bicubic": torch.ops.aten._upsample_bicubic2d_aa.out,
 }
-_BAND = 128  # rows read at once from a large picture: few calls, and they stay in the processor's cache
+_BAND = 128  # rows read at once from a large image: few calls, and they stay in the processor's cache
 
 
-def size_of_picture(picture: Picture) -> HeightWidth:
-    if isinstance(picture, Image.Image):
-        return picture.height, picture.width
-    return picture.shape[1], picture.shape[2]
+def size_of_image(image: UprightImage) -> HeightWidth:
+    if isinstance(image, Image.Image):
+        return image.height, image.width
+    return image.shape[1], image.shape[2]
 
 
-def planes_of(picture: Picture) -> Planes:
-    """The picture as it is, channels first."""
-    return pixels_of(picture).permute(2, 0, 1)[:3] if isinstance(picture, Image.Image) else picture
+def planes_of(image: UprightImage) -> Planes:
+    """The image as it is, channels first."""
+    return pixels_of(image).permute(2, 0, 1)[:3] if isinstance(image, Image.Image) else image
 
 
-def resize(picture: Picture, size: HeightWidth, resample: Image.Resampling, numerics: Numerics) -> Planes:
+def resize(image: UprightImage, size: HeightWidth, resample: Image.Resampling, numerics: Numerics) -> Planes:
     if numerics == "pil":
-        return _resize_pil(picture, size, resample)
+        return _resize_pil(image, size, resample)
     mode = mode_of(resample)
-    if not isinstance(picture, Image.Image):
-        return _interpolated(picture, size, mode)
-    in_place = pixels_in_place(picture)
+    if not isinstance(image, Image.Image):
+        return _interpolated(image, size, mode)
+    in_place = pixels_in_place(image)
     if in_place is not None:
         return _interpolated(in_place.permute(2, 0, 1), size, mode)[:3]
     if _rounds_between_passes(mode):
-        return _resize_bands(picture, size, mode)
-    return _interpolated(pixels_of(picture).permute(2, 0, 1), size, mode)[:3]
+        return _resize_bands(image, size, mode)
+    return _interpolated(pixels_of(image).permute(2, 0, 1), size, mode)[:3]
 
 
 def mode_of(resample: Image.Resampling) -> str:
@@ -70,15 +70,15 @@ def mode_of(resample: Image.Resampling) -> str:
     return _MODES[resample]
 
 
-def _resize_bands(picture: Image.Image, size: HeightWidth, mode: str) -> Planes:
+def _resize_bands(image: Image.Image, size: HeightWidth, mode: str) -> Planes:
     """First the width, a band of rows at a time, then the height: the same two passes as at once."""
     _, width = size
     narrowed: Tensor | None = None
-    for top in range(0, picture.height, _BAND):
-        bottom = min(top + _BAND, picture.height)
-        band = pixels_of(picture.crop((0, top, picture.width, bottom))).permute(2, 0, 1)
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        band = pixels_of(image.crop((0, top, image.width, bottom))).permute(2, 0, 1)
         if narrowed is None:
-            narrowed = torch.empty((picture.height, width, len(band)), dtype=torch.uint8).permute(2, 0, 1)
+            narrowed = torch.empty((image.height, width, len(band)), dtype=torch.uint8).permute(2, 0, 1)
         target = narrowed[None, :, top:bottom]
         _NARROW[mode](band[None], [bottom - top, width], align_corners=False, out=target)
     assert narrowed is not None
@@ -86,7 +86,7 @@ def _resize_bands(picture: Image.Image, size: HeightWidth, mode: str) -> Planes:
 
 
 def _interpolated(planes: Tensor, size: HeightWidth, mode: str) -> Tensor:
-    """What torchvision's resize does to one picture, without its import, which takes a second.
+    """What torchvision's resize does to one image, without its import, which takes a second.
 
     Bytes stay bytes where torch can filter them; elsewhere they are filtered as numbers and rounded.
     """
@@ -114,13 +114,13 @@ def _rounds_between_passes(mode: str) -> bool:
     return mode in _NARROW and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
-def _resize_pil(picture: Picture, size: HeightWidth, resample: Image.Resampling) -> Planes:
+def _resize_pil(image: UprightImage, size: HeightWidth, resample: Image.Resampling) -> Planes:
     height, width = size
-    if isinstance(picture, Image.Image):
-        return planes_of(picture.resize((width, height), resample))
-    if picture.dtype == torch.uint8 and len(picture) == 3:
-        pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    if isinstance(image, Image.Image):
+        return planes_of(image.resize((width, height), resample))
+    if image.dtype == torch.uint8 and len(image) == 3:
+        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         return planes_of(Image.fromarray(pixels).resize((width, height), resample))
-    planes = (picture if picture.dtype == torch.uint8 else picture.float()).numpy()  # four are no RGBA: plane by plane
+    planes = (image if image.dtype == torch.uint8 else image.float()).numpy()  # four are no RGBA: plane by plane
     resized = (Image.fromarray(plane).resize((width, height), resample) for plane in planes)
     return torch.from_numpy(np.stack([np.asarray(plane) for plane in resized]))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from condetr.core.errors import StorageError, UsageError
 
-PICTURE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+IMAGE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
@@ -36,7 +36,7 @@ def text_bytes(text: str) -> bytes:
     return _HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
-def picture_bytes(picture: Image.Image, ending: str) -> bytes:
+def image_bytes(image: Image.Image, ending: str) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, PICTURE_FORMATS[ending], quality=92)
+    image.save(stream, IMAGE_FORMATS[ending], quality=92)
     return stream.getvalue()

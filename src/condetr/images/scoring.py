@@ -1,4 +1,4 @@
-"""From the network's logits and boxes to scored boxes: the best pairs of a query and a class, per picture."""
+"""From the network's logits and boxes to scored boxes: the best pairs of a query and a class, per image."""
 
 import math
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from condetr.core.shapes import Boxes, Logits
 
 
 class Scored(NamedTuple):
-    """The detections of one picture, best first.
+    """The detections of one image, best first.
 
     Attributes:
         scores: sigmoid of the logits.
         labels: class ids.
-        boxes: (x1, y1, x2, y2); pixels where a size was given, else relative to the picture.
+        boxes: (x1, y1, x2, y2); pixels where a size was given, else relative to the image.
         queries: which object query each came from; one query may answer for several classes.
     """
 
@@ -37,18 +37,18 @@ def detections_of(
     threshold: float | int = 0.5,
     top_k: int = 100,
 ) -> list[Scored]:
-    """The ``top_k`` best (query, class) pairs of each picture that score above ``threshold``.
+    """The ``top_k`` best (query, class) pairs of each image that score above ``threshold``.
 
-    With ``sizes``, the (height, width) of each picture, boxes are in its pixels.
+    With ``sizes``, the (height, width) of each image, boxes are in its pixels.
 
     Raises:
         ModelError: a logit or box is not finite.
-        UsageError: not one size a picture, or ``top_k`` below 1.
+        UsageError: not one size an image, or ``top_k`` below 1.
     """
     batch = len(logits)
     pixels = None if sizes is None else _scale(sizes).to(boxes.device)
     if pixels is not None and len(pixels) != batch:
-        raise UsageError(f"{len(pixels)} sizes for {batch} pictures", item="target_sizes")
+        raise UsageError(f"{len(pixels)} sizes for {batch} images", item="target_sizes")
     if top_k < 1:
         raise UsageError(f"is {top_k}, expected at least 1", item="top_k")
     check_finite(logits, "logits")
@@ -69,7 +69,7 @@ def best_pairs(
     Float[Tensor, "batch best 4"],
     Int64[Tensor, "batch best"],
 ]:
-    """Scores, labels, boxes (x1, y1, x2, y2) relative to the picture, and queries of the best pairs, best first."""
+    """Scores, labels, boxes (x1, y1, x2, y2) relative to the image, and queries of the best pairs, best first."""
     queries, classes = logits.shape[1:]
     best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
     scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
@@ -77,14 +77,14 @@ def best_pairs(
     return scores, labels, cxcywh_to_xyxy(_precise(boxes.gather(1, chosen[..., None].expand(-1, -1, 4)))), chosen
 
 
-def _scale(sizes: Sequence[Sequence[int | float]] | Tensor) -> Float[Tensor, "pictures 1 4"]:
+def _scale(sizes: Sequence[Sequence[int | float]] | Tensor) -> Float[Tensor, "images 1 4"]:
     pairs = sizes.tolist() if isinstance(sizes, Tensor) else sizes
     scale = [(width, height, width, height) for height, width in pairs]
     return torch.tensor(scale, dtype=torch.float32).reshape(-1, 1, 4)
 
 
 def _precise(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """A pixel of a large picture needs more digits than half precision has."""
+    """A pixel of a large image needs more digits than half precision has."""
     return values.float() if values.itemsize < 4 else values
 
 

@@ -1,8 +1,8 @@
-"""The documented forms of ``size``, and what size of (height, width) each gives a picture.
+"""The documented forms of ``size``, and what size of (height, width) each gives an image.
 
 Two rounding rules exist where both edges are bounded and the longer one decides. "torchvision" scales
 both sides by the exact ratio; "pil", the older, rounds the shorter side first and derives the longer one
-from it, so that it may miss its bound. A side is never 0, however narrow the picture.
+from it, so that it may miss its bound. A side is never 0, however narrow the image.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from condetr.core.errors import SettingsError
 from condetr.images.options import shown
 
 MOST_SIDE = 1_000_000  # pixels of a side, as a setting
-MOST_PIXELS = 100_000_000  # of a picture that is made: 1.2 GB as floats
+MOST_PIXELS = 100_000_000  # of an image that is made: 1.2 GB as floats
 HeightWidth: TypeAlias = tuple[int, int]
 Numerics: TypeAlias = Literal["torchvision", "pil"]
 
@@ -25,20 +25,20 @@ class Edges:
     shortest: int | None
     longest: int | None
 
-    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:
-        return bounded(self._fit(picture, rounding), "size")
+    def fit(self, image: HeightWidth, rounding: Numerics) -> HeightWidth:
+        return bounded(self._fit(image, rounding), "size")
 
-    def _fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:
-        low, high = sorted(picture)
+    def _fit(self, image: HeightWidth, rounding: Numerics) -> HeightWidth:
+        low, high = sorted(image)
         if self.shortest is None:
-            return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, picture)
+            return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, image)
         bounded = self.longest is not None and high / low * self.shortest > self.longest
         exact = self.longest * low / high if self.longest is not None and bounded else self.shortest
         short = round(exact)
         if short == low:
-            return picture
+            return image
         ratio = exact if rounding == "torchvision" or short < 1 else short
-        return _kept(max(1, short), max(1, int(ratio * high / low)), picture)
+        return _kept(max(1, short), max(1, int(ratio * high / low)), image)
 
     def to_dict(self) -> dict[str, int]:
         edges = {"shortest_edge": self.shortest, "longest_edge": self.longest}
@@ -55,7 +55,7 @@ class Exactly:
     def __post_init__(self) -> None:
         bounded((self.height, self.width), "size")
 
-    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - nothing to round
+    def fit(self, image: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - nothing to round
         return self.height, self.width
 
     def to_dict(self) -> dict[str, int]:
@@ -69,8 +69,8 @@ class Within:
     max_height: int
     max_width: int
 
-    def fit(self, picture: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - both rules truncate
-        height, width = picture
+    def fit(self, image: HeightWidth, rounding: Numerics) -> HeightWidth:  # noqa: ARG002 - both rules truncate
+        height, width = image
         scale = min(self.max_height / height, self.max_width / width)
         return bounded((max(1, int(height * scale)), max(1, int(width * scale))), "size")
 
@@ -156,6 +156,6 @@ def bounded(size: HeightWidth, field: str) -> HeightWidth:
     return size
 
 
-def _kept(short: int, long: int, picture: HeightWidth) -> HeightWidth:
-    height, width = picture
+def _kept(short: int, long: int, image: HeightWidth) -> HeightWidth:
+    height, width = image
     return (long, short) if width < height else (short, long)

@@ -16,7 +16,7 @@ from condetr.core.shapes import PixelMask
 from condetr.matching.assignment import Assignment
 
 ALPHA = 0.25  # of the focal loss; the authors' masks keep it whatever their classes use
-PIXELS_AT_ONCE = 1 << 22  # predictions are enlarged to the size of the picture in blocks
+PIXELS_AT_ONCE = 1 << 22  # predictions are enlarged to the size of the image in blocks
 
 Matches = Int64[Tensor, "matches"]
 MaskMaps = Float[Tensor, "matches rows columns"]
@@ -93,7 +93,7 @@ def _of_block(
 def _masks_of(
     targets: Sequence[Target], images: Matches, objects: Matches, frame: tuple[int, int]
 ) -> Bool[Tensor, "matches height width"]:
-    """Where the picture is smaller than the input, the rest is padding, which no object covers."""
+    """Where the image is smaller than the input, the rest is padding, which no object covers."""
     masks = []
     for image, which in zip(images.tolist(), objects.tolist(), strict=True):
         of_image = targets[image].masks

@@ -99,11 +99,11 @@ def set_loss(
     labelled = gather_objects(targets, logits.shape[-1], boxes)
     assignment = assign(logits, boxes, labelled, costs)
 
-    answering = torch.arange(len(boxes), device=boxes.device)[:, None], assignment.images, assignment.queries
+    inference_model = torch.arange(len(boxes), device=boxes.device)[:, None], assignment.images, assignment.queries
     answered = assignment.images, assignment.objects
     labels = labelled.labels[answered]
-    pairs = boxes[answering], labelled.boxes[answered]
-    classes = focal_losses(logits, (*answering, labels), weights.alpha) / count
+    pairs = boxes[inference_model], labelled.boxes[answered]
+    classes = focal_losses(logits, (*inference_model, labels), weights.alpha) / count
     l1, giou = l1_losses(*pairs) / count, giou_losses(*pairs) / count
     total = (weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum()
     masks = dice = None
@@ -117,7 +117,7 @@ def set_loss(
         boxes=l1,
         giou=giou,
         cardinality_error=cardinality_errors(logits, labelled.counts),
-        class_error=class_error(logits[answering][-1], labels[-1]),
+        class_error=class_error(logits[inference_model][-1], labels[-1]),
         assignment=assignment,
         unmatched=sum(labelled.counts) - len(assignment.images),
         masks=masks,

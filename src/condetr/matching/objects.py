@@ -1,4 +1,4 @@
-"""The labelled objects of a batch, side by side, once they are known to fit the network."""
+"""The labeled objects of a batch, side by side, once they are known to fit the network."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,7 +27,7 @@ def gather_objects(targets: Sequence[Target], classes: int, like: Float[Tensor, 
     """Puts the targets of a batch on the device, and in the precision, of the predictions.
 
     Raises:
-        AnnotationError: an object is malformed, off the picture, or of a class that the network does not have.
+        AnnotationError: an object is malformed, off the image, or of a class that the network does not have.
     """
     for image, target in enumerate(targets):
         _refuse_malformed(target, image)
@@ -37,7 +37,7 @@ def gather_objects(targets: Sequence[Target], classes: int, like: Float[Tensor, 
         tuple(len(target) for target in targets),
     )
     _refuse_unknown_classes(objects, classes)
-    _refuse_boxes_off_the_picture(objects)
+    _refuse_boxes_off_the_image(objects)
     return objects
 
 
@@ -65,14 +65,14 @@ def _refuse_unknown_classes(objects: Objects, classes: int) -> None:
         )
 
 
-def _refuse_boxes_off_the_picture(objects: Objects) -> None:
+def _refuse_boxes_off_the_image(objects: Objects) -> None:
     inside = ((objects.boxes >= -ROUNDING) & (objects.boxes <= 1 + ROUNDING)).all(-1)  # NaN is not inside either
     if not inside.all():
         image, place = _first(~inside)
         raise AnnotationError(
             f"box {[round(number, 4) for number in objects.boxes[image, place].tolist()]} is not in [0, 1]",
             item=f"image {image}, object {place}",
-            hint="boxes are (cx, cy, w, h) divided by the width and height of the picture",
+            hint="boxes are (cx, cy, w, h) divided by the width and height of the image",
         )
 
 

@@ -1,4 +1,4 @@
-"""From a description to the network that sees the picture."""
+"""From a description to the network that sees the image."""
 
 from condetr.model.config import ResNetDescription, TimmDescription
 from condetr.model.resnet import ResNet

@@ -27,7 +27,7 @@ class ResNetDescription:
         first_stage_stride: 1, or 2 for the rare net that shrinks in every stage.
         output_stride: pixels per cell of the last stage; 16 (the paper's DC5) or 8 dilate instead of striding.
         activation: of the stem and of each block's sum, see ``activation.py``; inside the blocks it is ReLU.
-        colours: channels of the picture.
+        in_channels: channels of the image.
     """
 
     block: Literal["basic", "bottleneck"] = "bottleneck"
@@ -40,7 +40,7 @@ class ResNetDescription:
     first_stage_stride: Literal[1, 2] = 1
     output_stride: int | None = None
     activation: str = "relu"
-    colours: int = 3
+    in_channels: int = 3
 
     def __post_init__(self) -> None:
         _one_of("block", self.block, ("basic", "bottleneck"))
@@ -49,7 +49,7 @@ class ResNetDescription:
         _one_of("activation", self.activation, ACTIVATIONS)
         for name in ("depths", "widths", "stem_widths"):
             _positive_integers(name, getattr(self, name))
-        _positive("colours", self.colours)
+        _positive("in_channels", self.in_channels)
         if self.inner_widths is None and self.block == "bottleneck" and min(self.widths) < 4:
             raise SettingsError(
                 f"{self.widths} leave no channel inside a bottleneck, expected at least 4", item="widths"
@@ -94,7 +94,7 @@ class TimmDescription:
     out_indices: tuple[int, ...] = (1, 2, 3, 4)
     output_stride: int | None = None
     norm_activations: bool = True
-    colours: int = 3
+    in_channels: int = 3
 
 
 @no_type_check  # __post_init__ checks, in words for people
@@ -103,7 +103,7 @@ class DetectorConfig:
     """The detector after and including its backbone.
 
     ``carry_norm`` reproduces checkpoints that transformers fine-tuned with ``auxiliary_loss=True``: there the
-    normalised embeddings, not the raw ones, enter the next decoder layer. The paper has it off.
+    normalized embeddings, not the raw ones, enter the next decoder layer. The paper has it off.
     """
 
     backbone: ResNetDescription | TimmDescription = field(default_factory=ResNetDescription)

@@ -19,7 +19,7 @@ from condetr.model.position import embed_points
 
 
 class DecoderTrace(NamedTuple):
-    """What every layer concluded (normalised), last layer last, and the points they all share."""
+    """What every layer concluded (normalized), last layer last, and the points they all share."""
 
     embeddings: tuple[Queries, ...]
     reference_logits: Points
@@ -79,14 +79,14 @@ class ConditionalDecoder(nn.Module):
         """Decode from zeros, or from given ``embeddings``; ``query_mask`` hides queries from the others."""
         object_queries = self.object_queries.expand(memory.shape[0], -1, -1)
         reference_logits = self.reference_points(object_queries)
-        looking_at = embed_points(reference_logits.sigmoid(), memory.shape[-1])
+        reference_embedding = embed_points(reference_logits.sigmoid(), memory.shape[-1])
 
         embeddings = torch.zeros_like(object_queries) if embeddings is None else embeddings
         concluded = []
         for number, layer in enumerate(self.layers):
             if self.skip():
                 continue
-            spatial_query = looking_at if number == 0 else self.spatial_scale(embeddings) * looking_at
+            spatial_query = reference_embedding if number == 0 else self.spatial_scale(embeddings) * reference_embedding
             embeddings = layer(embeddings, spatial_query, object_queries, memory, grid, mask, query_mask)
             concluded.append(self.norm(embeddings))
             if self.carry_norm:

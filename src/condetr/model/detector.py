@@ -4,13 +4,13 @@ from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.model.config import DetectorConfig
 from condetr.model.heads import DetectionHead
-from condetr.model.transformer import Body, Trace
+from condetr.model.transformer import DetrTransformer, Trace
 
 
-class ConditionalDetr(Body):
+class ConditionalDetr(DetrTransformer):
     """``forward`` answers with the last layer; ``supervise`` with every layer, for the losses.
 
-    Pictures of one size need no mask; in a padded batch it is True on real pixels.
+    Images of one size need no mask; in a padded batch it is True on real pixels.
     """
 
     def __init__(self, config: DetectorConfig) -> None:

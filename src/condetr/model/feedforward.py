@@ -13,7 +13,7 @@ from condetr.model.activation import ACTIVATIONS
 
 
 def projection(inputs: int, outputs: int, *, stacked: int = 1) -> nn.Linear:
-    """A linear layer with Xavier weights, as the authors initialise everything inside the transformer.
+    """A linear layer with Xavier weights, as the authors initialize everything inside the transformer.
 
     ``stacked`` layers share one matrix in the authors' encoder, which narrows their distribution.
     """

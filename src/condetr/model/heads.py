@@ -32,5 +32,5 @@ class DetectionHead(nn.Module):
 
 
 def anchored(offsets: Boxes, reference_logits: Points) -> Boxes:
-    """Boxes from what the head says: centres move from the reference point, sizes have none (section 3.1)."""
+    """Boxes from what the head says: centers move from the reference point, sizes have none (section 3.1)."""
     return (offsets + pad(reference_logits, (0, 2))).sigmoid()

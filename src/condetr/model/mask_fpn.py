@@ -1,4 +1,4 @@
-"""From attention maps to masks: convolutions that meet ever finer features of the picture (DETR, section 4.4)."""
+"""From attention maps to masks: convolutions that meet ever finer features of the image (DETR, section 4.4)."""
 
 from typing import NamedTuple
 
@@ -10,14 +10,14 @@ from condetr.core.errors import SettingsError
 from condetr.core.shapes import FeatureMap, MaskLogits
 
 ObjectMaps = Float[Tensor, "chosen _ _ _"]  # channels, rows, columns: each convolution has its own
-SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of a picture, or each its own
+SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of an image, or each its own
 
 FINER = 3  # stages of the backbone that the masks meet, coarsest of them first
 NORM_GROUPS = 8
 
 
-class Clues(NamedTuple):
-    """What all objects of a picture have in common, computed once.
+class ImageFeatures(NamedTuple):
+    """What all objects of an image have in common, computed once.
 
     Attributes:
         coarse: what the projected features add to the first convolution.
@@ -27,8 +27,8 @@ class Clues(NamedTuple):
     coarse: FeatureMap
     finer: tuple[FeatureMap, ...]
 
-    def of_image(self, image: int) -> "Clues":
-        return Clues(self.coarse[image, None], tuple(adapted[image, None] for adapted in self.finer))
+    def of_image(self, image: int) -> "ImageFeatures":
+        return ImageFeatures(self.coarse[image, None], tuple(adapted[image, None] for adapted in self.finer))
 
 
 class Refinement(nn.Module):
@@ -47,7 +47,7 @@ class Refinement(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Enlarge what is known of each object, and add what the picture shows at that size."""
+    """Enlarge what is known of each object, and add what the image shows at that size."""
 
     def __init__(self, feature_width: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Fusion(nn.Module):
 
 
 class MaskPyramid(nn.Module):
-    """``clues`` looks at the pictures, ``forward`` at some objects of one of them.
+    """``clues`` looks at the images, ``forward`` at some objects of one of them.
 
     Args:
         channels: of the transformer.
@@ -82,20 +82,20 @@ class MaskPyramid(nn.Module):
         self.fusions = nn.ModuleList(map(Fusion, finer, widths[1:-1], widths[2:]))
         self.output = _convolution(widths[-1], 1, kernel=3)
 
-    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> Clues:
-        """What the pictures say about every object in them.
+    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
+        """What the images say about every object in them.
 
         The first convolution sees the projected features and the maps of an object side by side. It is linear, so
-        the features' share, nearly all of it, is computed once per picture instead of once per object.
+        the features' share, nearly all of it, is computed once per image instead of once per object.
         """
         first = self.joining.conv
         coarse = conv2d(projected, first.weight[:, : self.channels], first.bias, padding=1)
         finer = reversed(features[:FINER])
         adapters = [fusion.get_submodule("adapter") for fusion in self.fusions]
-        return Clues(coarse, tuple(adapter(stage) for adapter, stage in zip(adapters, finer, strict=True)))
+        return ImageFeatures(coarse, tuple(adapter(stage) for adapter, stage in zip(adapters, finer, strict=True)))
 
-    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: Clues) -> MaskLogits:
-        """Masks of some objects of one picture, at the size of its finest feature map."""
+    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: ImageFeatures) -> MaskLogits:
+        """Masks of some objects of one image, at the size of its finest feature map."""
         own = conv2d(maps, self.joining.conv.weight[:, self.channels :], padding=1)
         x = self.narrowing(self.joining.finish(clues.coarse + own))
         for fusion, adapted in zip(self.fusions, clues.finer, strict=True):

@@ -12,7 +12,7 @@ from condetr.core.errors import UsageError
 from condetr.core.shapes import Embeddings, MaskLogits, Queries
 from condetr.model.config import DetectorConfig
 from condetr.model.mask_attention import Keys, MaskAttention
-from condetr.model.mask_fpn import Clues, MaskPyramid
+from condetr.model.mask_fpn import ImageFeatures, MaskPyramid
 from condetr.model.transformer import Trace
 
 NUMBERS_AT_ONCE = 1 << 24  # of the largest map that is held for several objects: they are segmented in blocks
@@ -25,7 +25,7 @@ MasksOfOne = Float[Tensor, "_ _ _"]
 class Scene(NamedTuple):
     """What the masks of one image have in common, computed once."""
 
-    clues: Clues
+    clues: ImageFeatures
     keys: Float[Tensor, "heads cells width"]
     cells: Bool[Tensor, "rows columns"]  # True on real ones
 
@@ -55,7 +55,7 @@ class MaskHead(nn.Module):
         clues, keys = self.evidence(trace)
         return [Scene(clues.of_image(image), keys[image], cells) for image, cells in enumerate(trace.cells)]
 
-    def evidence(self, trace: Trace) -> tuple[Clues, Keys]:
+    def evidence(self, trace: Trace) -> tuple[ImageFeatures, Keys]:
         """What masks are made from besides embeddings, of all images together.
 
         Raises:
@@ -82,7 +82,7 @@ class MaskHead(nn.Module):
         queries = embeddings.shape[1]
         maps = self.attention(embeddings, keys, trace.cells.flatten(1)).unflatten(3, trace.cells.shape[1:])
         coarse, *finer = (shared.repeat_interleave(queries, 0) for shared in (clues.coarse, *clues.finer))
-        return self.pyramid(maps.flatten(0, 1), Clues(coarse, tuple(finer))).unflatten(0, (-1, queries))
+        return self.pyramid(maps.flatten(0, 1), ImageFeatures(coarse, tuple(finer))).unflatten(0, (-1, queries))
 
 
 def objects_at_once(maps: Iterable[Sequence[int]]) -> int:

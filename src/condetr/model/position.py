@@ -14,7 +14,7 @@ LEARNED_LIMIT = 50  # rows and columns with a learned embedding; DETR's publishe
 
 
 def sine_embedding(coordinate: Float[Tensor, "*axes"], width: int) -> Float[Tensor, "*axes {width}"]:
-    """Interleaved sin and cos of one coordinate, which spans [0, 1] over the picture.
+    """Interleaved sin and cos of one coordinate, which spans [0, 1] over the image.
 
     Computed in fp32 whatever the network runs in: bf16 tells only 256 positions apart.
     """
@@ -62,10 +62,10 @@ class LearnedGrid(nn.Module):
 
 
 def check_grid_fits(grid: SineGrid | LearnedGrid, rows: int, columns: int, stride: int) -> None:
-    """Refuse a picture that the position embedding cannot place, before anything is computed."""
+    """Refuse an image that the position embedding cannot place, before anything is computed."""
     if grid.limit is not None and max(rows, columns) > grid.limit:
         raise UsageError(
-            f"the picture has {rows} x {columns} cells, but learned positions know {grid.limit} x {grid.limit}",
+            f"the image has {rows} x {columns} cells, but learned positions know {grid.limit} x {grid.limit}",
             item="position_embedding_type",
             hint=f"resize it to at most {grid.limit * stride} pixels a side, or use a model with sine positions",
         )

@@ -20,7 +20,7 @@ class _Pace(NamedTuple):
 
 
 class AverageShortcut(ConvNorm):
-    """Average neighbours before the 1x1 convolution, so that no pixel is skipped."""
+    """Average neighbors before the 1x1 convolution, so that no pixel is skipped."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, dilation: int) -> None:
         super().__init__(inputs, outputs, kernel=1)
@@ -102,11 +102,11 @@ class ResNet(nn.Module):
 
 def _stem(description: ResNetDescription) -> nn.ModuleList:
     if len(description.stem_widths) == 1:
-        return nn.ModuleList([ConvNorm(description.colours, description.stem_widths[0], 7, stride=2)])
+        return nn.ModuleList([ConvNorm(description.in_channels, description.stem_widths[0], 7, stride=2)])
     first, second, third = description.stem_widths
     return nn.ModuleList(
         [
-            ConvNorm(description.colours, first, 3, stride=2),
+            ConvNorm(description.in_channels, first, 3, stride=2),
             ConvNorm(first, second, 3),
             ConvNorm(second, third, 3),
         ]

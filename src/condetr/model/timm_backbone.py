@@ -31,7 +31,7 @@ class TimmBackbone(nn.Module):
                 pretrained=False,
                 features_only=True,
                 out_indices=description.out_indices,
-                in_chans=description.colours,
+                in_chans=description.in_channels,
                 **stride,
             )
         except (AssertionError, RuntimeError, ValueError, TypeError, LookupError) as error:

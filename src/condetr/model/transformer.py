@@ -1,4 +1,4 @@
-"""All that looks at the picture: backbone, encoder and conditional decoder. Heads come on top."""
+"""All that looks at the image: backbone, encoder and conditional decoder. Heads come on top."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class Trace(NamedTuple):
         flattened: what enters the encoder; None where the caller brought only the memory.
         cells: True on cells that hold real pixels.
         memory: what leaves the encoder.
-        embeddings: the normalised ones of every decoder layer, last layer last.
+        embeddings: the normalized ones of every decoder layer, last layer last.
         reference_logits: the points that all decoder layers share.
     """
 
@@ -35,7 +35,7 @@ class Trace(NamedTuple):
     reference_logits: Points
 
 
-class Body(nn.Module):
+class DetrTransformer(nn.Module):
     """Everything that a detector and a segmenter share."""
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -62,7 +62,7 @@ class Body(nn.Module):
         """Look at a batch.
 
         Args:
-            pixels: normalised pictures.
+            pixels: normalized images.
             mask: True on real pixels; None when nothing is padded.
             features: what the backbone gave earlier; it is not run again.
             flattened: enters the encoder instead of the projected features of the backbone.
@@ -71,9 +71,9 @@ class Body(nn.Module):
             query_mask: False on queries that the others do not see.
 
         Raises:
-            UsageError: the picture is larger than learned positions reach, or has other channels than the backbone.
+            UsageError: the image is larger than learned positions reach, or has other channels than the backbone.
         """
-        check_colours(self.config, pixels)
+        check_colors(self.config, pixels)
         rows, columns = (-(-side // self.backbone.stride) for side in pixels.shape[-2:])
         check_grid_fits(self.position, rows, columns, self.backbone.stride)
         if features is None:
@@ -90,14 +90,14 @@ class Body(nn.Module):
         return Trace(features, flattened, cells, memory, decoded.embeddings, decoded.reference_logits)
 
 
-def check_colours(config: DetectorConfig, pixels: Pixels) -> None:
-    """Refuse pictures of another kind than the backbone sees, before a convolution does so in its own words."""
-    channels, colours = pixels.shape[1], config.backbone.colours
-    if channels != colours:
+def check_colors(config: DetectorConfig, pixels: Pixels) -> None:
+    """Refuse images of another kind than the backbone sees, before a convolution does so in its own words."""
+    channels, colors = pixels.shape[1], config.backbone.in_channels
+    if channels != colors:
         raise UsageError(
-            f"is {colours}, but the pictures have {channels} channels",
+            f"is {colors}, but the images have {channels} channels",
             item="num_channels",
-            hint="image_mean and image_std of preprocessor_config.json say how many channels pictures get",
+            hint="image_mean and image_std of preprocessor_config.json say how many channels images get",
         )
 
 

@@ -1,1 +1,1 @@
-"""Any picture in, detections out."""
+"""Any image in, detections out."""

@@ -1,4 +1,4 @@
-"""The model that comes along finds handwritten digits; who gives no model, and has other pictures, is asked for one."""
+"""The model that comes along finds handwritten digits; who gives no model, and has other images, is asked for one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,33 +8,33 @@ from PIL import Image
 from condetr.bundled import DIGITS
 from condetr.core.errors import CondetrError, UsageError
 from condetr.images.image_inputs import pil_of
-from condetr.images.resize import Picture
-from condetr.prediction.sources import PictureSource
+from condetr.images.resize import UprightImage
+from condetr.prediction.sources import ImageSource
 
-_LONGEST = 512  # pixels a side of the demo's pictures, enlarged ones included
-_CELLS = 32  # a side, of which the picture is looked at
+_LONGEST = 512  # pixels a side of the demo's images, enlarged ones included
+_CELLS = 32  # a side, of which the image is looked at
 _LIGHT = (175, 250)  # level of paper under a lamp; what is cut out for a catalogue stands on 255
 _GREY = 60  # levels between its channels, at most
 _EVEN, _SHARE = 28, 0.3  # this share of the cells differs by less than so many levels from the middle one
-_LOOKED_AT = 8  # pictures of a run
+_LOOKED_AT = 8  # images of a run
 
 
-def shows_paper(picture: Picture) -> bool:
-    """Whether it looks as the pictures of ``condetr data demo`` do: small, square, light paper with marks on it."""
-    image = pil_of(picture)
-    if image.width != image.height or image.width > _LONGEST:
+def shows_paper(image: UprightImage) -> bool:
+    """Whether it looks as the images of ``condetr data demo`` do: small, square, light paper with marks on it."""
+    pil = pil_of(image)
+    if pil.width != pil.height or pil.width > _LONGEST:
         return False
-    cells = np.asarray(image.resize((_CELLS, _CELLS), Image.Resampling.BOX), dtype=np.float32).reshape(-1, 3)
+    cells = np.asarray(pil.resize((_CELLS, _CELLS), Image.Resampling.BOX), dtype=np.float32).reshape(-1, 3)
     paper = np.median(cells, axis=0)
     is_light = _LIGHT[0] <= paper.mean() <= _LIGHT[1] and np.ptp(paper) <= _GREY
     return bool(is_light and (np.abs(cells - paper).max(axis=1) < _EVEN).mean() >= _SHARE)
 
 
-def check_handwriting(sources: Sequence[PictureSource], *, option: str) -> None:
-    """Refuse a run of the model that comes along on other pictures than the demo's, from a sample of them.
+def check_handwriting(sources: Sequence[ImageSource], *, option: str) -> None:
+    """Refuse a run of the model that comes along on other images than the demo's, from a sample of them.
 
     Args:
-        sources: all pictures of the run.
+        sources: all images of the run.
         option: how a model is chosen: "--model {}", say.
 
     Raises:
@@ -44,10 +44,10 @@ def check_handwriting(sources: Sequence[PictureSource], *, option: str) -> None:
     step = max(1, len(sources) // _LOOKED_AT)
     for source in sources[::step][:_LOOKED_AT]:
         try:
-            picture = source.picture()
+            image = source.image()
         except CondetrError:  # the run lists it
             continue
-        if shows_paper(picture):
+        if shows_paper(image):
             papers += 1
         else:
             others.append(source.name)
@@ -55,13 +55,13 @@ def check_handwriting(sources: Sequence[PictureSource], *, option: str) -> None:
         raise ask_for_model(others[0] if others else None, option)
 
 
-def checked_for_handwriting(sources: Iterable[PictureSource], *, option: str) -> Iterator[PictureSource]:
-    """The same pictures; the first of them that can be read decides."""
+def checked_for_handwriting(sources: Iterable[ImageSource], *, option: str) -> Iterator[ImageSource]:
+    """The same images; the first of them that can be read decides."""
     decided = False
     for source in sources:
         if not decided:
             try:
-                source.picture()
+                source.image()
             except CondetrError:  # whoever predicts on it refuses it
                 pass
             else:

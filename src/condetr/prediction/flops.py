@@ -1,4 +1,4 @@
-"""How much work a network does for one picture, counted without doing it."""
+"""How much work a network does for one image, counted without doing it."""
 
 import torch
 
@@ -13,7 +13,7 @@ def flops_of(config: DetectorConfig, size: HeightWidth) -> int:
 
     with torch.device("meta"):
         network = ConditionalDetr(config).eval().requires_grad_(requires_grad=False)
-        pixels = torch.empty(1, config.backbone.colours, *size)
+        pixels = torch.empty(1, config.backbone.in_channels, *size)
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
         network(pixels, None)

@@ -1,4 +1,4 @@
-"""Finished pictures reach the disk in groups: first their files, then their lines in the journal."""
+"""Finished images reach the disk in groups: first their files, then their lines in the journal."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ from condetr.core.errors import StorageError
 from condetr.files.atomic_write import reach_disk
 from condetr.prediction.results_log import Journal
 
-MOST, SECONDS = 32, 1.0  # pictures of a group, and how long the first of them waits for the others
+MOST, SECONDS = 32, 1.0  # images of a group, and how long the first of them waits for the others
 
 
 class GroupCommit:
     """What is in the journal is whole, whatever happens; what is not in it yet is predicted on again.
 
-    A run that is killed loses at most the pictures of one group. Waiting for the disk after each of them would cost
+    A run that is killed loses at most the images of one group. Waiting for the disk after each of them would cost
     more than many networks do.
     """
 
@@ -27,7 +27,7 @@ class GroupCommit:
         self._latest = clock()
 
     def add(self, entry: dict[str, Any], files: Sequence[Path]) -> None:
-        """A finished picture, whose files have been written.
+        """A finished image, whose files have been written.
 
         Raises:
             StorageError: the group is full, and cannot be written.

@@ -1,4 +1,4 @@
-"""Every picture file below a folder: in alphabetical order, each once, whatever its links do."""
+"""Every image file below a folder: in alphabetical order, each once, whatever its links do."""
 
 import logging
 import os
@@ -9,15 +9,15 @@ from pathlib import Path
 
 from condetr.core.errors import DataError
 
-_PICTURES = re.compile(r"\.(jpe?g|jpe|jfif|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m)", re.IGNORECASE)
+_IMAGES = re.compile(r"\.(jpe?g|jpe|jfif|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m)", re.IGNORECASE)
 _ARCHIVES = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar)", re.IGNORECASE)
 _VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|mts|m2ts|3gp|ogv)", re.IGNORECASE)
 _RESULTS = ("run.json", "predictions.jsonl")  # what every output folder of condetr predict holds
 _logger = logging.getLogger(__name__)
 
 
-def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str | DataError]:
-    """Paths of picture files, and an error for every folder that cannot be opened. Hidden ones are left out.
+def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str | DataError]:
+    """Paths of image files, and an error for every folder that cannot be opened. Hidden ones are left out.
 
     Links to folders are followed, but no folder is entered twice, nor one that holds ``folder`` itself, nor the
     results of an earlier run.
@@ -30,7 +30,7 @@ def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[s
     while waiting:
         path, is_folder = waiting.pop()
         if not is_folder:
-            if is_called_picture(path):
+            if is_called_image(path):
                 yield path
             else:
                 others.append(path)
@@ -51,20 +51,20 @@ def pictures_under(folder: str, *, apart_from: Path | None = None) -> Iterator[s
     _report(folder, others)
 
 
-def with_picture_names(pointed: str, paths: Iterable[str]) -> Iterator[str]:
-    """Those of ``paths`` that are called like pictures; folders among them are left out."""
+def with_image_names(pointed: str, paths: Iterable[str]) -> Iterator[str]:
+    """Those of ``paths`` that are called like images; folders among them are left out."""
     others = []
     for path in paths:
-        if is_called_picture(path) and not Path(path).is_dir():
+        if is_called_image(path) and not Path(path).is_dir():
             yield path
         else:
             others.append(path)
     _report(pointed, others)
 
 
-def is_called_picture(path: str) -> bool:
+def is_called_image(path: str) -> bool:
     """By the extension; in the end the content decides."""
-    return _PICTURES.fullmatch(_suffix(path)) is not None
+    return _IMAGES.fullmatch(_suffix(path)) is not None
 
 
 def is_called_archive(path: str) -> bool:
@@ -104,4 +104,4 @@ def _report(pointed: str, others: list[str]) -> None:
     counts = Counter(_suffix(path) or "without extension" for path in others)
     if counts:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
-        _logger.info("%s: ignored %d files that are not called like pictures (%s)", pointed, len(others), kinds)
+        _logger.info("%s: ignored %d files that are not called like images (%s)", pointed, len(others), kinds)

@@ -1,4 +1,4 @@
-"""Lists of pictures, as people and their programs write them: one path in a line."""
+"""Lists of images, as people and their programs write them: one path in a line."""
 
 import csv
 import logging
@@ -12,19 +12,19 @@ from urllib.parse import unquote, urlsplit
 from condetr.core.errors import DataError
 
 SUFFIXES = frozenset({".txt", ".csv"})
-_LARGEST = 1 << 30  # bytes; many millions of pictures
+_LARGEST = 1 << 30  # bytes; many millions of images
 _HEAD = 4096  # bytes that tell the encoding
 _BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = ",;\t"
 _COLUMNS = frozenset(  # headers of the column with the paths
     "file files filename file_name filepath file_path path paths source src uri url img img_path img_name image images "  # noqa: SIM905  reads better
-    "image_path imagepath image_name image_file photo picture picture_path".split()
+    "image_path imagepath image_name image_file photo image picture_path".split()
 )
 _logger = logging.getLogger(__name__)
 
 
 class Listed(NamedTuple):
-    """A picture of a list.
+    """An image of a list.
 
     Attributes:
         path: where it is, or would be.
@@ -36,18 +36,18 @@ class Listed(NamedTuple):
 
 
 def paths_in(file: Path) -> Iterator[Listed]:
-    """The pictures in a list, in order.
+    """The images in a list, in order.
 
     A relative path begins at the folder of the list; where nothing is there, at the working folder. Text is UTF-8 or
     UTF-16; quotes, spaces at the ends, backslashes, ``file://`` and ``%20`` are undone where only that leads to a file.
-    Blank lines, lines that begin with ``#``, and the header of a table are no pictures.
+    Blank lines, lines that begin with ``#``, and the header of a table are no images.
 
     Raises:
         DataError: it is not text, or too large.
         OSError: it cannot be read.
     """
     if file.stat().st_size > _LARGEST:
-        raise DataError(f"is larger than {_LARGEST} bytes, too large for a list of pictures", source=file)
+        raise DataError(f"is larger than {_LARGEST} bytes, too large for a list of images", source=file)
     encoding = _encoding_of(file)
     comments = 0
     try:

@@ -1,4 +1,4 @@
-"""Any pictures in, their detections out: in order, each as if it had been alone."""
+"""Any images in, their detections out: in order, each as if it had been alone."""
 
 from collections import deque
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -15,20 +15,20 @@ from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
-from condetr.images.resize import Picture
+from condetr.images.resize import UprightImage
 from condetr.prediction.class_filter import class_ids
 from condetr.prediction.device import device_of
-from condetr.prediction.image_budget import PictureBudget
-from condetr.prediction.sources import PictureSource, pictures_in
-from condetr.prediction.tasks import Asked, Findings, Frame, Task, finder_of
-from condetr.speed.accelerate import NONE, Wish, answering
+from condetr.prediction.image_budget import ImageBudget
+from condetr.prediction.sources import ImageSource, images_in
+from condetr.prediction.tasks import Frame, RawDetections, Task, TaskOptions, task_runner
+from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
-_FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # pictures decoded while the network is busy
+_FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # images decoded while the network is busy
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A picture without a result, and why."""
+    """An image without a result, and why."""
 
     source: str
     error: CondetrError
@@ -38,10 +38,10 @@ class Failure:
 
 
 class Predictor:
-    """Runs a detector over pictures.
+    """Runs a detector over images.
 
-    Pictures are never padded together: those that come out of the preprocessing at one size share a batch, the
-    others do not, so that the result for a picture does not depend on its neighbours.
+    Images are never padded together: those that come out of the preprocessing at one size share a batch, the
+    others do not, so that the result for an image does not depend on its neighbors.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class Predictor:
         overlap: float | int = 0.8,
         stuff: Collection[int] = (),
         fast: bool = True,
-        wish: Wish = NONE,
+        acceleration: AccelerationOptions = NONE,
         keep_pictures: bool = False,
     ) -> None:
         """Get ready.
 
         Args:
             detector: what answers ``(pixels, mask)`` with a Prediction; moved to ``device``, in evaluation mode.
-            preprocessing: what happens to a picture first.
+            preprocessing: what happens to an image first.
             labels: name of every class id.
             threshold: detections that score at or below it are left out.
-            top_k: the most detections of a picture.
-            batch: the most pictures that the network sees at once.
+            top_k: the most detections of an image.
+            batch: the most images that the network sees at once.
             device: where it runs; "auto" is the fastest there is.
             classes: names or ids of the classes to look for; the others are left out.
             task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
             mask_threshold: probability that a pixel must reach to be covered by a mask.
             overlap: panoptic: segments that better ones leave this share of their area, or less, are left out.
-            stuff: panoptic: ids of classes of which a picture has one segment at most.
+            stuff: panoptic: ids of classes of which an image has one segment at most.
             fast: run an accelerated copy of a Conditional DETR (`condetr.speed.accelerate`).
-            wish: precision of that copy, and whether it is compiled.
-            keep_pictures: hand the decoded picture on with its result, as far as memory is meant for it, so that
+            acceleration: precision of that copy, and whether it is compiled.
+            keep_pictures: hand the decoded image on with its result, as far as memory is meant for it, so that
                 drawing need not decode it again.
 
         Raises:
@@ -97,13 +97,13 @@ class Predictor:
         detector = detector.to(self.device).eval()
         self._dtype = next((p.dtype for p in detector.parameters() if p.is_floating_point()), torch.float32)
         self.task = task
-        self._detector = answering(detector, self.device, wish) if fast else detector
+        self._detector = inference_model(detector, self.device, acceleration) if fast else detector
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch
-        self._budget = PictureBudget() if keep_pictures else None
+        self._budget = ImageBudget() if keep_pictures else None
         wanted = None if classes is None else class_ids(classes, labels)
-        asked = Asked(
+        asked = TaskOptions(
             task=task,
             threshold=threshold,
             top_k=top_k,
@@ -112,32 +112,32 @@ class Predictor:
             overlap=overlap,
             stuff=stuff,
         )
-        self._asked, self._find = asked, finder_of(self._detector, asked)
+        self._asked, self._find = asked, task_runner(self._detector, asked)
 
     @property
     def gives_masks(self) -> bool:
         return self.task == "instance"
 
-    def mask_bytes(self, picture: "Prepared") -> int:
-        """The most that the masks of a picture may take in memory."""
-        height, width = picture.frame.size
-        return self._asked.top_k * height * width if self.gives_masks and picture.masks else 0
+    def mask_bytes(self, image: "Prepared") -> int:
+        """The most that the masks of an image may take in memory."""
+        height, width = image.frame.size
+        return self._asked.top_k * height * width if self.gives_masks and image.masks else 0
 
     def predict(self, given: object, *, on_error: str = "raise") -> list[Detections | Failure]:
-        """The detections of every picture of ``given``; see ``stream``."""
+        """The detections of every image of ``given``; see ``stream``."""
         return list(self.stream(given, on_error=on_error))
 
     def stream(self, given: object, *, on_error: str = "raise") -> Generator[Detections | Failure, None, None]:
-        """One result per picture, in order, while later pictures are being decoded.
+        """One result per image, in order, while later images are being decoded.
 
         Args:
             given: whatever ``pictures_in`` takes, or what it gave.
-            on_error: "raise" what is wrong with a picture, or "collect" it as the Failure that stands in its place.
+            on_error: "raise" what is wrong with an image, or "collect" it as the Failure that stands in its place.
                 What is wrong with the model is always raised.
         """
         if on_error not in ("raise", "collect"):
             raise UsageError(f"is {on_error!r}, expected 'raise' or 'collect'", item="on_error")
-        with closing(self._prepared_ahead(pictures_in(given))) as prepared:
+        with closing(self._prepared_ahead(images_in(given))) as prepared:
             while window := list(islice(prepared, self._window)):
                 for result in self._results(window):
                     if isinstance(result, Failure) and on_error == "raise":
@@ -146,10 +146,10 @@ class Predictor:
 
     @property
     def _window(self) -> int:
-        """How many pictures are sorted into batches together; more of them fill batches better."""
+        """How many images are sorted into batches together; more of them fill batches better."""
         return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
 
-    def _prepared_ahead(self, sources: Iterator[PictureSource]) -> Generator["Prepared | Failure", None, None]:
+    def _prepared_ahead(self, sources: Iterator[ImageSource]) -> Generator["Prepared | Failure", None, None]:
         """A thread of its own decodes, so that the network never waits, nor memory fills."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="condetr-decode") as pool:
             waiting: deque[Future[Prepared | Failure]] = deque()
@@ -164,23 +164,23 @@ class Predictor:
                 for future in waiting:
                     future.cancel()
 
-    def prepare(self, source: PictureSource, *, least: float | int = 0.0, masks: bool = True) -> "Prepared | Failure":
-        """A picture decoded and as large as the network wants it; several threads may do this at once.
+    def prepare(self, source: ImageSource, *, least: float | int = 0.0, masks: bool = True) -> "Prepared | Failure":
+        """An image decoded and as large as the network wants it; several threads may do this at once.
 
         Args:
-            source: the picture.
+            source: the image.
             least: leave out of its result what scores at or below it, where the predictor would not; not of segments.
-            masks: whether instances of this picture are wanted with a mask each.
+            masks: whether instances of this image are wanted with a mask each.
         """
         try:
-            picture = source.picture()
-            return Prepared(self.kept(source, picture), self._preprocessing.prepare([picture]), least, masks)
+            image = source.image()
+            return Prepared(self.kept(source, image), self._preprocessing.prepare([image]), least, masks)
         except CondetrError as error:
             return Failure(source.name, error)
 
-    def kept(self, source: PictureSource, picture: Picture) -> PictureSource:
-        """The source with its decoded picture, where that is wanted and there is room."""
-        return source if self._budget is None else self._budget.keep(source, picture)
+    def kept(self, source: ImageSource, image: UprightImage) -> ImageSource:
+        """The source with its decoded image, where that is wanted and there is room."""
+        return source if self._budget is None else self._budget.keep(source, image)
 
     def _results(self, window: Sequence["Prepared | Failure"]) -> list[Detections | Failure]:
         results: dict[int, Detections | Failure] = {}
@@ -192,39 +192,39 @@ class Predictor:
                 alike.setdefault(one.kind, []).append((position, one))
         for group in alike.values():
             for start in range(0, len(group), self._batch):
-                positions, pictures = zip(*group[start : start + self._batch], strict=True)
-                results.update(zip(positions, self.look(pictures), strict=True))
+                positions, images = zip(*group[start : start + self._batch], strict=True)
+                results.update(zip(positions, self.look(images), strict=True))
         return [results[position] for position in range(len(window))]
 
-    def look(self, pictures: Sequence["Prepared"]) -> list[Detections] | list[Failure]:
-        """The results of pictures of one kind, looked at together.
+    def look(self, images: Sequence["Prepared"]) -> list[Detections] | list[Failure]:
+        """The results of images of one kind, looked at together.
 
         Raises:
             ModelError: the network gives no finite numbers, or there is no memory for so many.
         """
         try:
-            found = self._found(pictures)
+            found = self._found(images)
         except UsageError as error:  # they are too large for this network
-            return [Failure(picture.source.name, _named(error, picture.source.name)) for picture in pictures]
+            return [Failure(image.source.name, _named(error, image.source.name)) for image in images]
         except ModelError as error:
-            raise _named(error, pictures[0].source.name) from error
-        return [self._detections(picture, one) for picture, one in zip(pictures, found, strict=True)]
+            raise _named(error, images[0].source.name) from error
+        return [self._detections(image, one) for image, one in zip(images, found, strict=True)]
 
     @torch.inference_mode()
-    def _found(self, pictures: Sequence["Prepared"]) -> list[Findings]:
-        pixels = torch.cat([picture.batch.pixels for picture in pictures]).to(self.device, self._dtype)
-        padded = not pictures[0].batch.mask.all()
-        mask = torch.cat([picture.batch.mask for picture in pictures]).to(self.device) if padded else None
+    def _found(self, images: Sequence["Prepared"]) -> list[RawDetections]:
+        pixels = torch.cat([image.batch.pixels for image in images]).to(self.device, self._dtype)
+        padded = not images[0].batch.mask.all()
+        mask = torch.cat([image.batch.mask for image in images]).to(self.device) if padded else None
         try:
-            return self._find(pixels, mask, [picture.frame for picture in pictures])
+            return self._find(pixels, mask, [image.frame for image in images])
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            where = f"with {len(pixels)} pictures of {pixels.shape[2]}x{pixels.shape[3]}"
+            where = f"with {len(pixels)} images of {pixels.shape[2]}x{pixels.shape[3]}"
             raise out_of_memory(where, hint="lower batch or the image size") from error
 
-    def _detections(self, picture: "Prepared", found: Findings) -> Detections:
-        content = picture.source.content
+    def _detections(self, image: "Prepared", found: RawDetections) -> Detections:
+        content = image.source.content
         return Detections(
             boxes=found.boxes.float().cpu(),
             scores=found.scores.float().cpu(),
@@ -232,25 +232,25 @@ class Predictor:
             names=tuple(self._labels[label] for label in found.labels.tolist()),
             masks=None if found.masks is None else found.masks.cpu(),
             segments=None if found.segments is None else found.segments.cpu(),
-            size=picture.batch.original_sizes[0],
-            source=picture.source.name,
+            size=image.batch.original_sizes[0],
+            source=image.source.name,
             picture=None if isinstance(content, CondetrError) else content,
-            moment=picture.source.moment,
+            moment=image.source.moment,
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A picture that is ready for the network."""
+    """An image that is ready for the network."""
 
-    source: PictureSource
+    source: ImageSource
     batch: Batch
     least: float | int = 0.0
     masks: bool = True
 
     @property
     def kind(self) -> object:
-        """Equal for pictures that may share a batch."""
+        """Equal for images that may share a batch."""
         return tuple(self.batch.pixels.shape), bool(self.batch.mask.all())
 
     @property

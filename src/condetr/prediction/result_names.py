@@ -1,24 +1,24 @@
-"""A name for the results of every picture: readable, short enough for any file system, and its own."""
+"""A name for the results of every image: readable, short enough for any file system, and its own."""
 
 import hashlib
 import os
 from pathlib import PurePath
 
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 
 _LONGEST = 180  # bytes, of 255 that a file system allows: endings and temporary names come on top
 
 
 class OutputNames:
-    """Files results under where their picture lay, without its extension."""
+    """Files results under where their image lay, without its extension."""
 
     def __init__(self, taken: dict[str, str] | None = None) -> None:
-        """Go on from the names that the pictures of an earlier run have, by their source."""
+        """Go on from the names that the images of an earlier run have, by their source."""
         self._by_source = dict(taken or {})
         self._owners = {_folded(name): source for source, name in self._by_source.items()}
 
-    def name_for(self, source: PictureSource) -> str:
-        """The same picture always gets the same name, no two get one name, on any file system."""
+    def name_for(self, source: ImageSource) -> str:
+        """The same image always gets the same name, no two get one name, on any file system."""
         if source.name in self._by_source:
             return self._by_source[source.name]
         *folders, file = source.place.parts or (source.name,)

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: never a picture folder, never over another's files, never half a result."""
+"""The folder that a run writes to: never an image folder, never over another's files, never half a result."""
 
 import json
 import os
@@ -19,7 +19,7 @@ If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
 PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # where COCO's tools look for them
 VIDEO = "video"
-PER_PICTURE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
+PER_IMAGE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
 def next_free(base: Path) -> Path:
@@ -29,7 +29,7 @@ def next_free(base: Path) -> Path:
 
 
 def check_apart(folder: Path, inputs: Iterable[str]) -> None:
-    """Refuse a folder that holds pictures of the run: they could be overwritten, or predicted on again.
+    """Refuse a folder that holds images of the run: they could be overwritten, or predicted on again.
 
     Raises:
         UsageError: names the first path that is, or lies, inside.
@@ -122,7 +122,7 @@ def claim(folder: Path, if_used: If) -> Claim:
         lock = Lock(folder, "predicting")
         _check_unused(folder, if_used)
         remove_unfinished(folder)
-        for kind in PER_PICTURE:
+        for kind in PER_IMAGE:
             for below in (folder / kind).rglob(f".*{UNNAMED}"):
                 below.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
@@ -184,14 +184,14 @@ def clear(folder: Path) -> None:
         name = PurePath(str(entry.get("output", "")))
         if name.is_absolute() or ".." in name.parts or not name.parts:
             continue
-        for kind, endings in PER_PICTURE.items():
+        for kind, endings in PER_IMAGE.items():
             for ending in endings:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
         if "frame" in entry:  # of a video, whose name its folder has
             (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
     for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC):
         (folder / file).unlink(missing_ok=True)
-    for kind in (*PER_PICTURE, VIDEO):
+    for kind in (*PER_IMAGE, VIDEO):
         for below in sorted((folder / kind).rglob("*"), reverse=True):
             with suppress(OSError):  # holds something else
                 below.rmdir()

@@ -1,4 +1,4 @@
-"""The memory of a run: one JSON line per finished picture, in groups, so that little that was finished is ever lost."""
+"""The memory of a run: one JSON line per finished image, in groups, so that little that was finished is ever lost."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def entries_of(path: Path) -> Iterator[dict[str, Any]]:
     """The results in a journal, one at a time; a last line that is not whole was never finished.
 
     Raises:
-        StorageError: a line is no result of a picture.
+        StorageError: a line is no result of an image.
     """
     if not path.exists():
         return
@@ -77,7 +77,7 @@ def entries_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def latest_entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The last result of each picture: what two runs in one folder wrote twice, where nothing locks, counts once."""
+    """The last result of each image: what two runs in one folder wrote twice, where nothing locks, counts once."""
     if not path.exists():
         return
     with path.open(encoding="ascii", errors="replace") as lines:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from condetr.core.errors import CondetrError, ImageError, StorageError
 from condetr.files.atomic_write import write_files
 from condetr.images.detections import Detections
-from condetr.images.saving import picture_bytes, text_bytes
+from condetr.images.saving import image_bytes, text_bytes
 from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.predictor import Failure
 from condetr.prediction.result_names import OutputNames
@@ -27,7 +27,7 @@ from condetr.prediction.results_folder import (
     write_json,
 )
 from condetr.prediction.results_log import Journal, entries_of
-from condetr.prediction.sources import PictureSource, identity_of
+from condetr.prediction.sources import ImageSource, identity_of
 from condetr.prediction.tables import (
     COCO_IMAGES,
     COCO_PANOPTIC,
@@ -48,8 +48,8 @@ _logger = logging.getLogger(__name__)
 class ResultWriter:
     """Writes the results of one run.
 
-    predictions.jsonl is the journal: whatever is asked for, it holds every finished picture, and from it a run
-    goes on and its tables are made. A picture counts as finished when all its files are whole.
+    predictions.jsonl is the journal: whatever is asked for, it holds every finished image, and from it a run
+    goes on and its tables are made. An image counts as finished when all its files are whole.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ResultWriter:
         *,
         run: Mapping[str, Any],
         about: Mapping[str, Any],
-        afresh: bool,
+        overwrite: bool,
         labels: Mapping[int, str],
         source_ids: Sequence[int] | None = None,
         stuff: Collection[int] = (),
@@ -71,12 +71,12 @@ class ResultWriter:
             formats: what to write for people and other programs, besides the journal.
             run: what the results depend on, as JSON values; a run goes on only where it is the same.
             about: what else to note about it.
-            afresh: remove the results of an earlier run.
+            overwrite: remove the results of an earlier run.
             labels: name of every class id.
             source_ids: the id of every class in the data set, where known.
             stuff: ids of classes that are not counted.
         """
-        if afresh:
+        if overwrite:
             clear(folder)
         check_same(folder, run)
         self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
@@ -96,15 +96,15 @@ class ResultWriter:
         """What is known at the end only, for the description of the run."""
         self._run |= more
 
-    def is_done(self, source: PictureSource) -> bool:
+    def is_done(self, source: ImageSource) -> bool:
         """Whether an earlier run finished it."""
         return source.identity in self._done
 
-    def add(self, source: PictureSource, result: Detections | Failure) -> Detections | Failure:
-        """Write one result. A picture that went away, or changed, before it was drawn on counts as failed.
+    def add(self, source: ImageSource, result: Detections | Failure) -> Detections | Failure:
+        """Write one result. An image that went away, or changed, before it was drawn on counts as failed.
 
         Painting never ends a run: what cannot be painted is listed as an error and counted as "not_painted", and
-        all else of the picture is written.
+        all else of the image is written.
 
         Raises:
             StorageError: it cannot be written.
@@ -151,12 +151,12 @@ class ResultWriter:
                 raise
 
     def _painted(self, result: Detections) -> tuple[str, bytes] | None:
-        """The file ending and content of the painted picture, where it is wanted and can be made."""
+        """The file ending and content of the painted image, where it is wanted and can be made."""
         if "images" not in self._formats:
             return None
         ending = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
         try:
-            return ending, picture_bytes(result.draw(), ending)
+            return ending, image_bytes(result.draw(), ending)
         except CondetrError:
             raise
         except Exception as error:  # whatever it is, the detections are right
@@ -174,7 +174,7 @@ class ResultWriter:
             contents[self.folder / "json" / f"{name}.json"] = text_bytes(result.to_json() + "\n")
         if "coco-panoptic" in self._formats:
             plane, _ = result.to_coco_panoptic(0, name)
-            contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = picture_bytes(plane, ".png")
+            contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = image_bytes(plane, ".png")
         if "yolo" in self._formats:
             contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
         for path, content in contents.items():
@@ -197,9 +197,9 @@ class ResultWriter:
 
 
 def not_painted(result: Detections, error: Exception) -> Failure:
-    """That the detections of a picture could not be drawn on it."""
+    """That the detections of an image could not be drawn on it."""
     reason = f"the detections could not be drawn: {type(error).__name__}: {error}"
-    failed = ImageError(reason, source=result.source, item="images", hint="all else of this picture is written")
+    failed = ImageError(reason, source=result.source, item="images", hint="all else of this image is written")
     return Failure(result.source or "", failed)
 
 

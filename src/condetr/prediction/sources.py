@@ -1,4 +1,4 @@
-"""What people point at, as a stream of named pictures: files, folders, patterns, lists, pictures in memory."""
+"""What people point at, as a stream of named images: files, folders, patterns, lists, images in memory."""
 
 import glob
 import os
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
 from condetr.images.decoding.sources import Encoded, Readable, content_of, name_of
-from condetr.images.image_inputs import Given, picture_of
+from condetr.images.image_inputs import Given, image_of
 from condetr.images.moment import Moment
-from condetr.images.resize import Picture
-from condetr.prediction.image_files import is_called_archive, is_called_video, pictures_under, with_picture_names
+from condetr.images.resize import UprightImage
+from condetr.prediction.image_files import images_under, is_called_archive, is_called_video, with_image_names
 from condetr.prediction.image_lists import SUFFIXES, paths_in
 from condetr.video.reading import Video
 
@@ -26,11 +26,11 @@ _IN_MEMORY = (Image.Image, np.ndarray, Tensor, Readable, *get_args(Encoded))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PictureSource:
-    """One picture that was pointed at.
+class ImageSource:
+    """One image that was pointed at.
 
     Attributes:
-        name: what results and messages call it: its path, or its place among the pictures in memory.
+        name: what results and messages call it: its path, or its place among the images in memory.
         place: where it lies below what was pointed at; results are filed under it.
         content: what to decode, or why there is nothing.
         moment: which frame of a video it is.
@@ -41,16 +41,16 @@ class PictureSource:
     content: Given | CondetrError
     moment: Moment | None = None
 
-    def picture(self) -> Picture:
-        """The upright RGB picture.
+    def image(self) -> UprightImage:
+        """The upright RGB image.
 
         Raises:
-            CondetrError: it is no usable picture; named.
+            CondetrError: it is no usable image; named.
         """
         if isinstance(self.content, CondetrError):
             raise self.content
         try:
-            return picture_of(self.content)
+            return image_of(self.content)
         except CondetrError as error:
             raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
         except OSError as error:  # the disk failed in the middle of the file
@@ -63,7 +63,7 @@ class PictureSource:
 
 
 def identity_of(name: str) -> str:
-    """Of a source by its name; names of pictures in memory are no paths, and differ all the same."""
+    """Of a source by its name; names of images in memory are no paths, and differ all the same."""
     return os.path.abspath(name)  # noqa: PTH100  a Path would cost minutes
 
 
@@ -86,7 +86,7 @@ def refuse_videos(given: object) -> None:
     """Where all results are to be held at once.
 
     Raises:
-        UsageError: one of the pictures is a video or a camera.
+        UsageError: one of the images is a video or a camera.
     """
     for one in given if isinstance(given, list | tuple) else [given]:
         if is_video(one):
@@ -95,7 +95,7 @@ def refuse_videos(given: object) -> None:
             raise UsageError("is a video or camera; its results may be too many to hold", source=name, hint=hint)
 
 
-def frames_of(given: str | int | Video, *, label: str | None = None) -> Iterator[PictureSource]:
+def frames_of(given: str | int | Video, *, label: str | None = None) -> Iterator[ImageSource]:
     """Every frame of a video or camera, one at a time; what cannot be opened or decoded is in the stream as its error.
 
     Args:
@@ -106,19 +106,19 @@ def frames_of(given: str | int | Video, *, label: str | None = None) -> Iterator
         video = given if isinstance(given, Video) else Video(given)
     except CondetrError as error:
         name = error.source or str(given)
-        yield PictureSource(name, PurePath(PurePath(name).name), error)
+        yield ImageSource(name, PurePath(PurePath(name).name), error)
         return
     folder = label or PurePath(video.name).stem
     for one in video:
         if isinstance(one, CondetrError):
-            yield PictureSource(video.name, PurePath(folder), one)
+            yield ImageSource(video.name, PurePath(folder), one)
         else:
             name = f"{video.name}#{one.moment.frame}"
-            yield PictureSource(name, PurePath(folder) / f"{one.moment.frame:06d}.jpg", one.picture, one.moment)
+            yield ImageSource(name, PurePath(folder) / f"{one.moment.frame:06d}.jpg", one.image, one.moment)
 
 
 def is_one(given: object) -> bool:
-    """Whether this is a single picture, not something that holds pictures."""
+    """Whether this is a single image, not something that holds images."""
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
         is_folder = os.path.isdir(path)  # noqa: PTH112  a Path cannot hold every string
@@ -126,25 +126,23 @@ def is_one(given: object) -> bool:
     return isinstance(given, _IN_MEMORY)
 
 
-def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[PictureSource]:
-    """Every picture of ``given``, in order; what cannot be read is in the stream as its error.
+def images_in(given: object, *, apart_from: Path | None = None) -> Iterator[ImageSource]:
+    """Every image of ``given``, in order; what cannot be read is in the stream as its error.
 
-    Folders are walked to the bottom in alphabetical order, by the names of picture files; hidden files are left
+    Folders are walked to the bottom in alphabetical order, by the names of image files; hidden files are left
     out. A list file (.txt, .csv) has one path in a line, relative to the list; see `lists.paths_in`.
 
     Args:
-        given: a path, folder, pattern, list file, video, number of a camera, PIL picture, RGB array, tensor, any
+        given: a path, folder, pattern, list file, video, number of a camera, PIL image, RGB array, tensor, any
             iterable of those, or of what this function gave.
         apart_from: a folder that is not walked into: the one that results are written to.
     """
-    alone = (str, os.PathLike, int, PictureSource, Video, *_IN_MEMORY)
+    alone = (str, os.PathLike, int, ImageSource, Video, *_IN_MEMORY)
     everything = [given] if isinstance(given, alone) else given
     if not isinstance(everything, Iterable):
-        raise UsageError(
-            f"a {type(given).__name__} is no picture; expected a path, a PIL picture, an array or a tensor"
-        )
+        raise UsageError(f"a {type(given).__name__} is no image; expected a path, a PIL image, an array or a tensor")
     for position, one in enumerate(everything):
-        if isinstance(one, PictureSource):
+        if isinstance(one, ImageSource):
             yield one
         elif isinstance(one, _IN_MEMORY):
             yield _in_memory(one, position)
@@ -153,13 +151,13 @@ def pictures_in(given: object, *, apart_from: Path | None = None) -> Iterator[Pi
         elif isinstance(one, int | Video) and not isinstance(one, bool):
             yield from frames_of(one)
         elif isinstance(one, Iterable):
-            yield from pictures_in(one, apart_from=apart_from)
+            yield from images_in(one, apart_from=apart_from)
         else:
-            yield _nothing(str(one), f"a {type(one).__name__} is no picture")
+            yield _nothing(str(one), f"a {type(one).__name__} is no image")
 
 
-def _in_memory(content: Any, position: int) -> PictureSource:
-    name = str(getattr(content, "filename", "") or f"picture {position}")
+def _in_memory(content: Any, position: int) -> ImageSource:
+    name = str(getattr(content, "filename", "") or f"image {position}")
     if isinstance(content, Readable):  # now, since it can be read once, and whoever gave it may close it
         called = name_of(content)
         name = name if called == "stream" else called
@@ -167,73 +165,71 @@ def _in_memory(content: Any, position: int) -> PictureSource:
             content = content_of(content)
         except CondetrError as error:
             content = error
-    return PictureSource(name, PurePath(PurePath(name).name), content)
+    return ImageSource(name, PurePath(PurePath(name).name), content)
 
 
-def _pointed_at(path: str, apart_from: Path | None) -> Iterator[PictureSource]:
+def _pointed_at(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116  a Path cannot hold every string
     except (OSError, ValueError) as error:
         yield from _not_a_file(path, getattr(error, "strerror", None) or str(error))
         return
     if stat.S_ISDIR(mode):
-        yield from _or_none(path, _in_folder(path, apart_from), "has no pictures in it")
+        yield from _or_none(path, _in_folder(path, apart_from), "has no images in it")
     elif is_called_archive(path):
-        yield _nothing(path, "is an archive, not a picture", "unpack it and give the folder")
+        yield _nothing(path, "is an archive, not an image", "unpack it and give the folder")
     elif is_called_video(path):
         yield from frames_of(path)
     elif not stat.S_ISREG(mode):
-        yield _nothing(path, "is a pipe, socket or device, not a picture file")
+        yield _nothing(path, "is a pipe, socket or device, not an image file")
     elif PurePath(path).suffix.lower() in SUFFIXES:
-        yield from _or_none(path, _listed(Path(path)), "lists no pictures")
+        yield from _or_none(path, _listed(Path(path)), "lists no images")
     else:
-        yield PictureSource(path, PurePath(PurePath(path).name), path)
+        yield ImageSource(path, PurePath(PurePath(path).name), path)
 
 
-def _not_a_file(path: str, reason: str) -> Iterator[PictureSource]:
+def _not_a_file(path: str, reason: str) -> Iterator[ImageSource]:
     if "://" in path:
-        yield _nothing(path, "is a URL; pictures and videos are read from disk", "download it first")
+        yield _nothing(path, "is a URL; images and videos are read from disk", "download it first")
     elif is_camera(path):
         yield from frames_of(int(path))
     elif _is_pattern(path):
         found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
-        matches = (
-            PictureSource(match, PurePath(PurePath(match).name), match) for match in with_picture_names(path, found)
-        )
-        yield from _or_none(path, matches, "matches no pictures")
+        matches = (ImageSource(match, PurePath(PurePath(match).name), match) for match in with_image_names(path, found))
+        yield from _or_none(path, matches, "matches no images")
     else:
         yield _nothing(path, f"cannot be read: {reason}", "check the path")
 
 
-def _in_folder(folder: str, apart_from: Path | None) -> Iterator[PictureSource]:
-    for found in pictures_under(folder, apart_from=apart_from):
+def _in_folder(folder: str, apart_from: Path | None) -> Iterator[ImageSource]:
+    for found in images_under(folder, apart_from=apart_from):
         if isinstance(found, CondetrError):
-            yield PictureSource(found.source or folder, PurePath(), found)
+            yield ImageSource(found.source or folder, PurePath(), found)
         else:
-            yield PictureSource(found, PurePath(os.path.relpath(found, folder)), found)
+            yield ImageSource(found, PurePath(os.path.relpath(found, folder)), found)
 
 
-def _listed(file: Path) -> Iterator[PictureSource]:
+def _listed(file: Path) -> Iterator[ImageSource]:
     try:
         for path, place in paths_in(file):
-            yield PictureSource(path, place, path)
+            yield ImageSource(path, place, path)
     except DataError as error:
-        yield PictureSource(str(file), PurePath(file.name), error)
+        yield ImageSource(str(file), PurePath(file.name), error)
     except OSError as error:
-        yield _nothing(str(file), f"cannot be read as a list of pictures: {error.strerror or error}")
+        yield _nothing(str(file), f"cannot be read as a list of images: {error.strerror or error}")
 
 
-def _or_none(path: str, found: Iterator[PictureSource], reason: str) -> Iterator[PictureSource]:
+def _or_none(path: str, found: Iterator[ImageSource], reason: str) -> Iterator[ImageSource]:
     empty = True
-    for picture in found:
+    for image in found:
         empty = False
-        yield picture
+        yield image
     if empty:
         yield _nothing(path, reason)
 
 
-def _nothing(name: str, reason: str, hint: str | None = None) -> PictureSource:
-    return PictureSource(name, PurePath(PurePath(name).name), UsageError(reason, source=name, hint=hint))
+def _nothing(name: str, reason: str, hint: str | None = None) -> ImageSource:
+    return ImageSource(name, PurePath(PurePath(name).name), UsageError(reason, source=name, hint=hint))
 
 
 def _is_pattern(path: str) -> bool:

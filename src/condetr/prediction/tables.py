@@ -42,7 +42,7 @@ def coco_results_writer(journal: Path, category_ids: Mapping[int, int]) -> Calla
 
 
 def coco_images_writer(journal: Path) -> Callable[[Path], None]:
-    """Writes which picture each image id is."""
+    """Writes which image each image id is."""
     return lambda path: _write_list(path, _images(journal))
 
 
@@ -77,7 +77,7 @@ def _images(journal: Path) -> Iterator[dict[str, Any]]:
 
 
 def _numbered(journal: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """COCO's pictures are called by their image id; where that does not hold for all, they are counted."""
+    """COCO's images are called by their image id; where that does not hold for all, they are counted."""
     stems = [PurePath(entry["source"]).stem for entry in latest_entries_of(journal)]
     numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 19}
     named = len(numbers) == len(stems)

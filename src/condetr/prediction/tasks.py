@@ -22,8 +22,8 @@ Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 _FURTHEST_BELOW = -1e4  # a logit that no class has
 
 
-class Findings(NamedTuple):
-    """Of one picture, best first; as `Detections` has them, on the device of the network."""
+class RawDetections(NamedTuple):
+    """Of one image, best first; as `Detections` has them, on the device of the network."""
 
     boxes: Float[Tensor, "found 4"]
     scores: Float[Tensor, "found"]
@@ -33,12 +33,12 @@ class Findings(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One picture of a batch.
+    """One image of a batch.
 
     Attributes:
-        size: (height, width) of the original picture.
+        size: (height, width) of the original image.
         real: which share of rows and columns of the input shows it.
-        least: leave out what scores at or below it, for this picture alone.
+        least: leave out what scores at or below it, for this image alone.
         masks: whether they are wanted of it, where the task is "instance".
     """
 
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
     masks: bool = True
 
 
-Find: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[Frame]], list[Findings]]
+Find: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[Frame]], list[RawDetections]]
 
 
 @runtime_checkable
@@ -61,7 +61,7 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class TaskOptions:
     """Attributes: as `Predictor` has them; ``wanted`` are class ids, None for all."""
 
     task: Task = "detect"
@@ -73,7 +73,7 @@ class Asked:
     stuff: Collection[int] = ()
 
 
-def finder_of(network: nn.Module, asked: Asked) -> Find:
+def task_runner(network: nn.Module, asked: TaskOptions) -> Find:
     """What looks at a batch for that.
 
     Raises:
@@ -88,22 +88,22 @@ def finder_of(network: nn.Module, asked: Asked) -> Find:
 
 
 class _Boxes:
-    def __init__(self, network: nn.Module, asked: Asked) -> None:
+    def __init__(self, network: nn.Module, asked: TaskOptions) -> None:
         self._network, self._asked = network, asked
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
         found = _scored(self._network(pixels, mask), frames, self._asked)
-        return [Findings(one.boxes, one.scores, one.labels) for one in found]
+        return [RawDetections(one.boxes, one.scores, one.labels) for one in found]
 
 
 class _Instances:
-    def __init__(self, network: Segmenter, asked: Asked) -> None:
+    def __init__(self, network: Segmenter, asked: TaskOptions) -> None:
         self._network, self._asked = network, asked
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
         found = _scored(self._network.conclude(trace), frames, self._asked)
-        bare = [Findings(one.boxes, one.scores, one.labels) for one in found]
+        bare = [RawDetections(one.boxes, one.scores, one.labels) for one in found]
         if not any(frame.masks for frame in frames):  # they are the costly part
             return bare
         unique = [  # a query may have several classes
@@ -123,11 +123,11 @@ class _Instances:
 
 
 class _Panoptic:
-    def __init__(self, network: Segmenter, asked: Asked) -> None:
+    def __init__(self, network: Segmenter, asked: TaskOptions) -> None:
         self._network, self._asked = network, asked
         self._limits = Thresholds(asked.threshold, asked.mask_threshold, asked.overlap)
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[Findings]:
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
         logits = _only(self._network.conclude(trace).logits, self._asked)
         check_finite(logits, "logits")
@@ -135,10 +135,10 @@ class _Panoptic:
         chosen = [self._chosen(scores) for scores in best]
         planes = self._network.segment(trace, chosen)
         found = []
-        for of_picture, queries, plane, frame in zip(logits, chosen, planes, frames, strict=True):
+        for of_image, queries, plane, frame in zip(logits, chosen, planes, frames, strict=True):
             check_finite(plane, "masks")
             one = segmented(
-                of_picture[queries], plane, frame.size, frame.real, thresholds=self._limits, fused=self._asked.stuff
+                of_image[queries], plane, frame.size, frame.real, thresholds=self._limits, fused=self._asked.stuff
             )
             found.append(_best_first(one))
         return found
@@ -148,8 +148,8 @@ class _Panoptic:
         return top.indices[top.values > self._asked.threshold].sort().values
 
 
-def _scored(prediction: Prediction, frames: Sequence[Frame], asked: Asked) -> list[Scored]:
-    """What people get, boxes clipped to the picture: a query is free to look beyond its edge."""
+def _scored(prediction: Prediction, frames: Sequence[Frame], asked: TaskOptions) -> list[Scored]:
+    """What people get, boxes clipped to the image: a query is free to look beyond its edge."""
     logits, boxes = prediction
     sizes = [frame.size for frame in frames]
     found = detections_of(_only(logits, asked), boxes, sizes, threshold=asked.threshold, top_k=asked.top_k)
@@ -160,7 +160,7 @@ def _scored(prediction: Prediction, frames: Sequence[Frame], asked: Asked) -> li
     ]
 
 
-def _only(logits: Logits, asked: Asked) -> Logits:
+def _only(logits: Logits, asked: TaskOptions) -> Logits:
     """Logits of which only wanted classes can be found."""
     if asked.wanted is None:
         return logits
@@ -169,7 +169,7 @@ def _only(logits: Logits, asked: Asked) -> Logits:
     return logits.masked_fill(others, _FURTHEST_BELOW)
 
 
-def _best_first(found: Segmented) -> Findings:
+def _best_first(found: Segmented) -> RawDetections:
     """Segments by score, numbered in that order, with boxes around their pixels."""
     device = found.map.device
     order = sorted(found.segments, key=lambda one: -one.score)
@@ -177,7 +177,7 @@ def _best_first(found: Segmented) -> Findings:
     for number, one in enumerate(order, start=1):
         renumbered[one.id] = number
     boxes = [_box_of(found.map == one.id) for one in order]
-    return Findings(
+    return RawDetections(
         boxes=torch.tensor(boxes, dtype=torch.float32, device=device).reshape(-1, 4),
         scores=torch.tensor([one.score for one in order], dtype=torch.float32, device=device),
         labels=torch.tensor([one.label for one in order], dtype=torch.int64, device=device),

@@ -1,7 +1,7 @@
-"""Small objects in large pictures: tiles are looked at as pictures of their own, and so is the whole picture.
+"""Small objects in large images: tiles are looked at as images of their own, and so is the whole image.
 
 What a tile cuts off is left out: where it is smaller than the overlap of two tiles, another one has all of it, and
-where it is larger, it is seen in the whole picture. Objects that were seen in several looks are kept once.
+where it is larger, it is seen in the whole image. Objects that were seen in several looks are kept once.
 """
 
 from collections import deque
@@ -20,10 +20,10 @@ from condetr.images.detections import Detections
 from condetr.images.image_inputs import pil_of
 from condetr.images.sizes import HeightWidth
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import PictureSource, pictures_in
+from condetr.prediction.sources import ImageSource, images_in
 
 Corner: TypeAlias = tuple[int, int]  # (y, x) of a tile's top left pixel
-OVERLAP = 0.25  # of two neighbours, at least
+OVERLAP = 0.25  # of two neighbors, at least
 SMALLEST = 32  # pixels a side
 _MARGIN = 0.01  # of a tile: boxes that end so near to its edge are cut off
 _SAME = 0.5  # IoU of two boxes of one object
@@ -42,7 +42,7 @@ def checked_tile(tile: int | HeightWidth) -> HeightWidth:
 
 
 def corners_of(size: HeightWidth, tile: HeightWidth) -> list[Corner]:
-    """Where tiles begin: as few as cover the picture and overlap enough, evenly spread; none if it fits into one."""
+    """Where tiles begin: as few as cover the image and overlap enough, evenly spread; none if it fits into one."""
     if size[0] <= tile[0] and size[1] <= tile[1]:
         return []
     return [(top, left) for top in _starts(size[0], tile[0]) for left in _starts(size[1], tile[1])]
@@ -57,29 +57,29 @@ def _starts(length: int, part: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The looks at one picture: the whole, and tiles at these corners."""
+    """The looks at one image: the whole, and tiles at these corners."""
 
-    source: PictureSource
+    source: ImageSource
     size: HeightWidth
     corners: Sequence[Corner]
 
 
 class TiledPredictor:
-    """Predicts as its `Predictor` does, of a picture and of its tiles; ``top_k`` is of every look."""
+    """Predicts as its `Predictor` does, of an image and of its tiles; ``top_k`` is of every look."""
 
     def __init__(self, predictor: Predictor, tile: int | HeightWidth) -> None:
         """Get ready.
 
         Args:
             predictor: that finds boxes, or instances.
-            tile: (height, width) in pixels of the picture, or one number for both.
+            tile: (height, width) in pixels of the image, or one number for both.
 
         Raises:
             UsageError: it is too small, or every pixel's segment is asked for.
         """
         self.tile = checked_tile(tile)
         if predictor.task == "panoptic":
-            reason = "segments of tiles do not make segments of a picture"
+            reason = "segments of tiles do not make segments of an image"
             raise UsageError(reason, item="tile", hint='task="instance" gives masks')
         self._predictor = predictor
 
@@ -87,9 +87,9 @@ class TiledPredictor:
         return list(self.stream(given, on_error=on_error))
 
     def stream(self, given: object, *, on_error: str = "raise") -> Iterator[Detections | Failure]:
-        """One result a picture, in order; see `Predictor.stream`."""
+        """One result an image, in order; see `Predictor.stream`."""
         plans: deque[_Plan] = deque()
-        looks = self._predictor.stream(self._looks(pictures_in(given), plans), on_error=on_error)
+        looks = self._predictor.stream(self._looks(images_in(given), plans), on_error=on_error)
         with closing(looks):
             for whole in looks:
                 plan = plans.popleft()
@@ -100,23 +100,23 @@ class TiledPredictor:
                     continue
                 yield _joined(plan, [one for one in results if isinstance(one, Detections)])
 
-    def _looks(self, sources: Iterable[PictureSource], plans: deque[_Plan]) -> Iterator[PictureSource]:
+    def _looks(self, sources: Iterable[ImageSource], plans: deque[_Plan]) -> Iterator[ImageSource]:
         for source in sources:
             try:
-                picture = pil_of(source.picture())
+                image = pil_of(source.image())
             except CondetrError:  # the predictor tells of it
                 plans.append(_Plan(source, (0, 0), ()))
                 yield source
                 continue
-            kept = self._predictor.kept(source, picture)
-            plan = _Plan(kept, (picture.height, picture.width), corners_of((picture.height, picture.width), self.tile))
+            kept = self._predictor.kept(source, image)
+            plan = _Plan(kept, (image.height, image.width), corners_of((image.height, image.width), self.tile))
             plans.append(plan)
-            yield replace(source, content=picture)
+            yield replace(source, content=image)
             for top, left in plan.corners:
                 bottom, right = (
                     min(*ends) for ends in zip((top + self.tile[0], left + self.tile[1]), plan.size, strict=True)
                 )
-                yield replace(source, content=picture.crop((left, top, right, bottom)))
+                yield replace(source, content=image.crop((left, top, right, bottom)))
 
 
 def tiled(predictor: Predictor, tile: int | HeightWidth | None) -> Predictor | TiledPredictor:
@@ -142,7 +142,7 @@ def _joined(plan: _Plan, looks: Sequence[Detections]) -> Detections:
 
 
 def _uncut(found: Detections, corner: Corner, size: HeightWidth) -> Detections:
-    """Without those that an edge of the tile inside the picture may have cut off."""
+    """Without those that an edge of the tile inside the image may have cut off."""
     (top, left), (height, width) = corner, found.size
     inner = (left > 0, top > 0, left + width < size[1], top + height < size[0])
     low = torch.tensor([width, height]) * _MARGIN
@@ -153,7 +153,7 @@ def _uncut(found: Detections, corner: Corner, size: HeightWidth) -> Detections:
 
 
 def _moved(found: Detections, corner: Corner, size: HeightWidth) -> Detections:
-    """From a tile's pixels to the picture's."""
+    """From a tile's pixels to the image's."""
     (top, left), (height, width) = corner, found.size
     masks = None
     if found.masks is not None:

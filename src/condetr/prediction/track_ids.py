@@ -13,7 +13,7 @@ def followed(results: Iterable[Detections | Failure]) -> Iterator[Detections | F
     """The same in the same order, each object with the number of its track; every video begins anew.
 
     Raises:
-        UsageError: a result is of a picture that is alone.
+        UsageError: a result is of an image that is alone.
         MissingExtraError: the extra ``track`` is not installed.
     """
     tracker, frame = Tracker(), -1

@@ -1,6 +1,6 @@
-"""Pictures that wait for the network, and the batches that are made of them.
+"""Images that wait for the network, and the batches that are made of them.
 
-Nothing is waited for: whatever has come while the network was busy makes the next batch. The oldest picture leads, and
+Nothing is waited for: whatever has come while the network was busy makes the next batch. The oldest image leads, and
 those that came out of the preprocessing at its size go with it, so that nobody is padded and nobody starves.
 """
 
@@ -20,10 +20,10 @@ from condetr.serving.protocol.http_errors import Refused, busy
 from condetr.serving.protocol.responses import Rows, rows_of
 
 _MOST_BUGS = 3  # in a row, of whatever kind, before the process is taken for broken
-_MASK_BYTES = 2**29  # that the masks of a batch may take; a picture that may need more is looked at alone
+_MASK_BYTES = 2**29  # that the masks of a batch may take; an image that may need more is looked at alone
 
 Result: TypeAlias = Rows | CondetrError
-Observe: TypeAlias = Callable[[int, float], None]  # of every batch: its pictures, and its seconds
+Observe: TypeAlias = Callable[[int, float], None]  # of every batch: its images, and its seconds
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +42,8 @@ class Batching:
         """Get ready; `run` does the work.
 
         Args:
-            predictor: what looks at the pictures.
-            most: pictures in a batch.
+            predictor: what looks at the images.
+            most: images in a batch.
             seconds: that a batch may take.
             observe: hears of every batch that came back.
             broken: set where the device is taken for lost, or the process for broken.
@@ -55,11 +55,11 @@ class Batching:
         self._bugs, self._broken = 0, broken
 
     async def find(self, prepared: Prepared, begin: Callable[[int], None] = lambda _: None) -> Result:
-        """The answer for one picture; whoever does not wait for it to the end takes its picture away.
+        """The answer for one image; whoever does not wait for it to the end takes its image away.
 
         Args:
-            prepared: the picture.
-            begin: called when its turn has come, with the number of pictures in its batch.
+            prepared: the image.
+            begin: called when its turn has come, with the number of images in its batch.
 
         Raises:
             Refused: the network did not come back in time, or its device is gone.

@@ -10,17 +10,17 @@ class Limits:
     """Each is a promise to the other guests; none of them can be turned off.
 
     Attributes:
-        queue: the most pictures in hand at once, from their last byte to their answer.
+        queue: the most images in hand at once, from their last byte to their answer.
         body_bytes: the largest request.
         all_bytes: of all requests that are in memory together.
-        pixels: of one picture; what it decodes to is four bytes a pixel.
-        mask_pixels: of one picture whose masks are asked for; every mask is a byte a pixel.
+        pixels: of one image; what it decodes to is four bytes a pixel.
+        mask_pixels: of one image whose masks are asked for; every mask is a byte a pixel.
         connections: open at once.
         header_seconds: to send the head of a request.
         body_seconds: to send the rest of it.
         write_seconds: to take the answer.
-        queue_seconds: that a picture waits for its turn.
-        preparing_seconds: that decoding and resizing a picture may take.
+        queue_seconds: that an image waits for its turn.
+        preparing_seconds: that decoding and resizing an image may take.
         inference_seconds: that the network may take for a batch.
         drain_seconds: for what was accepted, once the service is to end.
     """

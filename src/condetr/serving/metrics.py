@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_PICTURES = (1, 2, 4, 8, 16, 32, 64)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
@@ -22,9 +22,9 @@ class Metrics:
         self._request_seconds = Histogram(
             "request_seconds", "From the head of a request to its answer", ["path"], buckets=_SECONDS, **named
         )
-        self._batch_pictures = Histogram("batch_pictures", "Pictures in a batch", buckets=_PICTURES, **named)
+        self._batch_images = Histogram("batch_pictures", "Images in a batch", buckets=_IMAGES, **named)
         self._batch_seconds = Histogram("batch_seconds", "That the network took", buckets=_SECONDS, **named)
-        self._in_hand = Gauge("in_hand", "Pictures accepted and not answered yet", **named)
+        self._in_hand = Gauge("in_hand", "Images accepted and not answered yet", **named)
 
     def watch(self, in_hand: Callable[[], float]) -> None:
         self._in_hand.set_function(in_hand)
@@ -33,8 +33,8 @@ class Metrics:
         self._requests.labels(path, str(status)).inc()
         self._request_seconds.labels(path).observe(seconds)
 
-    def batch(self, pictures: int, seconds: float) -> None:
-        self._batch_pictures.observe(pictures)
+    def batch(self, images: int, seconds: float) -> None:
+        self._batch_images.observe(images)
         self._batch_seconds.observe(seconds)
 
     def text(self) -> bytes:

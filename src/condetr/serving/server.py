@@ -23,7 +23,7 @@ from condetr.serving.protocol.routes import application
 from condetr.serving.protocol.service_info import Offer
 from condetr.serving.service import Service
 
-_FOR_PICTURES, _FOR_ANSWERS = 0.9, 0.95  # of the time to drain: the rest is for saying no, and for closing
+_FOR_IMAGES, _FOR_ANSWERS = 0.9, 0.95  # of the time to drain: the rest is for saying no, and for closing
 
 
 class End(Enum):
@@ -60,14 +60,14 @@ def serve(
         listening: a bound socket; it is closed at the end.
         offer: what callers are told.
         limits: of everything.
-        batch: the most pictures that the network sees at once.
+        batch: the most images that the network sees at once.
         log: takes one entry a request.
         allowed_hosts: more names that may stand in the ``Host`` of a request; see ``Hosts``.
         wakeup: see ``signals``.
         on_state: hears when the service is ready, and when it begins to drain, for it is broken or was told to.
 
     Raises:
-        CondetrError: the first picture did not come out in finite numbers, or Pillow is too old.
+        CondetrError: the first image did not come out in finite numbers, or Pillow is too old.
     """
     check_pillow()
 
@@ -101,7 +101,7 @@ async def _until_the_end(
         broke, failure = works.done(), works.exception() if works.done() else None
         began = clock()
         on_state("broken" if broke and failure is None else "draining")
-        await _first_of(service.drain(_FOR_PICTURES * seconds), received.second.wait())
+        await _first_of(service.drain(_FOR_IMAGES * seconds), received.second.wait())
         sent_away = await service.send_away()
         server.should_exit = True
         await asyncio.wait({listens}, timeout=max(0.0, began + _FOR_ANSWERS * seconds - clock()))

@@ -1,4 +1,4 @@
-"""From the bytes of a picture to its detections, for as many callers as there is room for."""
+"""From the bytes of an image to its detections, for as many callers as there is room for."""
 
 import asyncio
 import io
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer for one picture, how many shared its batch, and how long it waited for its turn."""
+    """The answer for one image, how many shared its batch, and how long it waited for its turn."""
 
     rows: Rows
     together: int
@@ -62,9 +62,9 @@ class Service:
             broken=self._broken,
         )
         self._preparing = Preparing(predictor, seconds=limits.preparing_seconds, broken=self._broken)
-        self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # pictures in memory decoded
+        self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # images in memory decoded
         self._tasks: set[asyncio.Task[object]] = set()
-        self._seconds_a_picture = 0.0
+        self._seconds_a_image = 0.0
         self._state = State.STARTING
         self._on_ready = on_ready
         metrics.watch(lambda: len(self._tasks))
@@ -75,7 +75,7 @@ class Service:
 
     @property
     def why_not_ready(self) -> str | None:
-        """None where it is. While a thread is late, others go on with the pictures that come."""
+        """None where it is. While a thread is late, others go on with the images that come."""
         if self.state is not State.READY:
             return f"the service is {self.state}"
         if late := self._preparing.crew.late:
@@ -94,14 +94,14 @@ class Service:
         return self._batching.crew.at_work or self._preparing.crew.at_work
 
     async def work(self) -> None:
-        """Look at pictures until cancelled; ready once a first one, made up, has come out in finite numbers.
+        """Look at images until cancelled; ready once a first one, made up, has come out in finite numbers.
 
         Raises:
             CondetrError: it did not.
         """
         self._batches = asyncio.create_task(self._batching.run())  # goes on where it broke: what is in hand hears of it
         try:
-            await self._look_at_a_first_picture()
+            await self._look_at_a_first_image()
             self._state = State.READY
             self._on_ready()
             await self._broken.wait()
@@ -109,20 +109,20 @@ class Service:
             self._batches.cancel()
             raise
 
-    async def _look_at_a_first_picture(self) -> None:
+    async def _look_at_a_first_image(self) -> None:
         everything = Question(threshold=0, masks=self.gives_masks)
         try:
-            found = await self._found(_made_up_picture(), everything, None, lambda _: None)
+            found = await self._found(_made_up_image(), everything, None, lambda _: None)
         except Refused as refused:
-            raise ModelError(f"a first picture did not come out: {refused.message}") from refused
+            raise ModelError(f"a first image did not come out: {refused.message}") from refused
         if isinstance(found, CondetrError):
             raise found
 
-    async def find(self, picture: bytes, question: Question) -> Found:
-        """What was asked about one picture.
+    async def find(self, image: bytes, question: Question) -> Found:
+        """What was asked about one image.
 
         Raises:
-            Refused: there is no room or no time for it, or it is no picture that can be used.
+            Refused: there is no room or no time for it, or it is no image that can be used.
         """
         clock = asyncio.get_running_loop().time
         arrived, turn = clock(), [0.0, 0]
@@ -136,7 +136,7 @@ class Service:
                             patience.reschedule(None)
 
                     most = self._limits.mask_pixels if question.masks else self._limits.pixels
-                    found = await self._found(picture, question, most, begin)
+                    found = await self._found(image, question, most, begin)
             except TimeoutError:
                 reason = f"its turn did not come within {self._limits.queue_seconds:g} s"
                 raise busy(reason, self._retry_after) from None
@@ -160,10 +160,10 @@ class Service:
         return len(left)
 
     async def _found(
-        self, picture: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
+        self, image: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
     ) -> Result:
         async with self._ahead:
-            prepared = await self._preparing.prepared(picture, question, pixels)
+            prepared = await self._preparing.prepared(image, question, pixels)
             if isinstance(prepared, CondetrError):
                 return prepared
             return await self._batching.find(prepared, begin)
@@ -175,7 +175,7 @@ class Service:
         if state is not State.READY:
             raise busy(f"the service is {state}", self._retry_after)
         if len(self._tasks) >= self._limits.queue:
-            raise busy(f"{len(self._tasks)} pictures are waiting already", self._retry_after)
+            raise busy(f"{len(self._tasks)} images are waiting already", self._retry_after)
         task = asyncio.current_task()
         assert task is not None, "what is awaited runs in a task"
         self._tasks.add(task)
@@ -191,16 +191,16 @@ class Service:
 
     @property
     def _retry_after(self) -> int:
-        """Seconds until the pictures in hand are done, as things go."""
-        return max(1, math.ceil(len(self._tasks) * self._seconds_a_picture))
+        """Seconds until the images in hand are done, as things go."""
+        return max(1, math.ceil(len(self._tasks) * self._seconds_a_image))
 
     def _observe_batch(self, together: int, seconds: float) -> None:
         latest = seconds / together
-        self._seconds_a_picture = 0.9 * self._seconds_a_picture + 0.1 * latest if self._seconds_a_picture else latest
+        self._seconds_a_image = 0.9 * self._seconds_a_image + 0.1 * latest if self._seconds_a_image else latest
         self._metrics.batch(together, seconds)
 
 
-def _made_up_picture() -> bytes:
+def _made_up_image() -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "JPEG")

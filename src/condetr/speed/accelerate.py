@@ -15,25 +15,25 @@ from condetr.speed.compiling import compile_frozen, why_not_compiled
 from condetr.speed.compute_type import TYPES, Precision, lower_precision
 from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.fast_detector import FastDetector
-from condetr.speed.fast_mask_head import convolve_before_enlarging
+from condetr.speed.fast_mask_head import fuse_mask_upsampling
 from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import fuse_blocks
 from condetr.speed.fused_feedforward import activate_in_place
 from condetr.speed.onednn import is_available, pack_convolutions
-from condetr.speed.position_cache import keep_grids
-from condetr.speed.winograd.convolution import multiply_less
+from condetr.speed.position_cache import cache_position_grids
+from condetr.speed.winograd.convolution import use_winograd
 
 Step = Callable[[ConditionalDetr | FastDetector], FastDetector]
 
 _SPARING: tuple[Step, ...] = (fold_norms, keep_constants, activate_in_place)
 _FOR_ONEDNN: tuple[Step, ...] = (
     fold_norms,
-    convolve_before_enlarging,
-    multiply_less,
+    fuse_mask_upsampling,
+    use_winograd,
     pack_convolutions,
     fuse_blocks,
     *_SPARING,
-    keep_grids,
+    cache_position_grids,
 )
 _ANSWERS = ("forward", "trace", "conclude", "segment")
 _SLOWER = "torch.compile: where it was measured, processors are faster without it (docs/speed.md)"
@@ -41,14 +41,14 @@ _OF_PROCESSORS = "Winograd's products, packed convolutions, fewer products for m
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AccelerationOptions:
     """What somebody asks for: bits to compute with, and whether to wait for torch.compile."""
 
     precision: Precision = "fp32"
     compile: bool = False
 
 
-NONE = Wish()
+NONE = AccelerationOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class Choice:
     warnings: tuple[str, ...] = ()
 
 
-def choose(device: torch.device, dtype: torch.dtype, wish: Wish = NONE) -> Choice:
+def choose(device: torch.device, dtype: torch.dtype, acceleration: AccelerationOptions = NONE) -> Choice:
     """What pays on ``device`` for weights of ``dtype``; without a wish it needs no waiting."""
-    lower = wish.precision != "fp32"
-    dtype = TYPES[wish.precision] if lower else dtype
-    lowering: tuple[Step, ...] = (partial(lower_precision, precision=wish.precision),) if lower else ()
-    missing = why_not_compiled(device) if wish.compile else None
-    if wish.compile and missing is None:
+    lower = acceleration.precision != "fp32"
+    dtype = TYPES[acceleration.precision] if lower else dtype
+    lowering: tuple[Step, ...] = (partial(lower_precision, precision=acceleration.precision),) if lower else ()
+    missing = why_not_compiled(device) if acceleration.compile else None
+    if acceleration.compile and missing is None:
         own = f"{_OF_PROCESSORS}: the compiler has its own way"
         slower = device.type == "cpu" and dtype == torch.float32 and is_available()
         return Choice((*_SPARING, *lowering, compile_frozen), (own,), (_SLOWER,) if slower else ())
@@ -83,7 +83,7 @@ def choose(device: torch.device, dtype: torch.dtype, wish: Wish = NONE) -> Choic
     return Choice((*_SPARING, *lowering), (f"{_OF_PROCESSORS}: {reason}", compiling), warned)
 
 
-def can_be_hastened(model: nn.Module) -> TypeGuard[ConditionalDetr]:
+def can_accelerate(model: nn.Module) -> TypeGuard[ConditionalDetr]:
     """Whether it answers as Conditional DETR does; what answers in a way of its own is left alone."""
     known = ConditionalDetrSegmenter if isinstance(model, ConditionalDetrSegmenter) else ConditionalDetr
     if not isinstance(model, known):
@@ -91,10 +91,10 @@ def can_be_hastened(model: nn.Module) -> TypeGuard[ConditionalDetr]:
     return all(getattr(type(model), name) is getattr(known, name) for name in _ANSWERS if hasattr(known, name))
 
 
-def hasten(
+def accelerate(
     model: ConditionalDetr | FastDetector,
     device: torch.device,
-    wish: Wish = NONE,
+    acceleration: AccelerationOptions = NONE,
 ) -> FastDetector:
     """A copy on ``device`` with all that pays there; its ``steps`` say what that is.
 
@@ -104,7 +104,7 @@ def hasten(
     Raises:
         UsageError: the device is slower with the precision that was wished for.
     """
-    choice = choose(device, model_dtype(model), wish)
+    choice = choose(device, model_dtype(model), acceleration)
     for reason in choice.warnings:
         warnings.warn(reason, stacklevel=2)
     for step in choice.steps:
@@ -113,9 +113,9 @@ def hasten(
     return model
 
 
-def answering(model: nn.Module, device: torch.device, wish: Wish = NONE) -> nn.Module:
-    """The fast copy of what `can_be_hastened`, and anything else as it is."""
-    return hasten(model, device, wish) if can_be_hastened(model) else model
+def inference_model(model: nn.Module, device: torch.device, acceleration: AccelerationOptions = NONE) -> nn.Module:
+    """The fast copy of what `can_accelerate`, and anything else as it is."""
+    return accelerate(model, device, acceleration) if can_accelerate(model) else model
 
 
 def model_dtype(model: ConditionalDetr | FastDetector) -> torch.dtype:

@@ -1,7 +1,7 @@
-"""torch.compile with frozen weights, for who asks: a service that answers one size of pictures for long enough.
+"""torch.compile with frozen weights, for who asks: a service that answers one size of images for long enough.
 
 Compiling a ResNet-50 takes minutes on one core. torch keeps what it compiled on disk (`cache_folder`), so that the next
-process waits less. On processors what `hasten` does without it was faster (docs/speed.md).
+process waits less. On processors what `accelerate` does without it was faster (docs/speed.md).
 """
 
 import shutil

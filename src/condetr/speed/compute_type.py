@@ -7,7 +7,7 @@ import torch
 
 from condetr.core.errors import UsageError
 from condetr.model.detector import ConditionalDetr
-from condetr.speed.decoder_constants import KnowingDecoder, keep_constants
+from condetr.speed.decoder_constants import PrecomputedDecoder, keep_constants
 from condetr.speed.fast_detector import FastDetector, exchanged, fast, has_taken
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
@@ -27,7 +27,7 @@ def lower_precision(model: ConditionalDetr | FastDetector, precision: Precision)
     check_pays(precision, next(model.parameters()).device)
     model = keep_constants(model)
     network = copy.deepcopy(model).network
-    head, points = copy.deepcopy(network.head), cast("KnowingDecoder", network.decoder).reference_logits
+    head, points = copy.deepcopy(network.head), cast("PrecomputedDecoder", network.decoder).reference_logits
     network.to(TYPES[precision])
     network.head, network.decoder.reference_logits = head, points
     return exchanged(fast(network, model.steps, model.way), step, {})

@@ -35,7 +35,7 @@ class Convolution(nn.Module):
 
 
 class FoldedConvolution(Convolution):
-    """By torch, colours last in memory: what the fast kernels of processors and accelerators want."""
+    """By torch, colors last in memory: what the fast kernels of processors and accelerators want."""
 
     weight: Kernel
     bias: PerOutput

@@ -1,7 +1,7 @@
 """What the decoder computes from its weights alone, computed once.
 
 The reference points and their embedding, what the object queries add to every self-attention, and all of the first
-layer up to where it looks at the picture: its embeddings start from zeros.
+layer up to where it looks at the image: its embeddings start from zeros.
 """
 
 from typing import cast
@@ -26,30 +26,32 @@ def keep_constants(model: ConditionalDetr | FastDetector) -> FastDetector:
     model = copied(model)
     object_queries = model.network.decoder.object_queries[None]
     places: dict[nn.Module, nn.Module] = {
-        part: PlacedSelfAttention(part, object_queries)
+        part: PrecomputedSelfAttention(part, object_queries)
         for part in model.network.decoder.layers[1:].modules()
         if isinstance(part, DecoderSelfAttention)
     }
     model = exchanged(model, STEP, places)
     decoder = model.network.decoder
-    return exchanged(model, None, {decoder: KnowingDecoder(decoder)})
+    return exchanged(model, None, {decoder: PrecomputedDecoder(decoder)})
 
 
-class KnowingDecoder(nn.Module):
+class PrecomputedDecoder(nn.Module):
     """A `ConditionalDecoder` whose queries start from zeros and see each other."""
 
     object_queries: Queries
     reference_logits: Points
-    looking_at: Queries
+    reference_embedding: Queries
 
     def __init__(self, decoder: ConditionalDecoder) -> None:
         super().__init__()
         object_queries = decoder.object_queries[None]
         self.register_buffer("object_queries", object_queries.detach())
         self.register_buffer("reference_logits", decoder.reference_points(object_queries))
-        self.register_buffer("looking_at", embed_points(self.reference_logits.sigmoid(), object_queries.shape[-1]))
+        self.register_buffer(
+            "reference_embedding", embed_points(self.reference_logits.sigmoid(), object_queries.shape[-1])
+        )
         first, *later = decoder.layers
-        self.first = FirstLook(cast("DecoderLayer", first), self.object_queries, self.looking_at)
+        self.first = PrecomputedFirstLayer(cast("DecoderLayer", first), self.object_queries, self.reference_embedding)
         self.later = nn.ModuleList(later)
         self.spatial_scale, self.norm, self.carry_norm = decoder.spatial_scale, decoder.norm, decoder.carry_norm
 
@@ -61,15 +63,15 @@ class KnowingDecoder(nn.Module):
         concluded = [self.norm(embeddings)]
         for layer in self.later:
             start = concluded[-1] if self.carry_norm else embeddings
-            spatial_query = self.spatial_scale(start) * self.looking_at
+            spatial_query = self.spatial_scale(start) * self.reference_embedding
             embeddings = layer(start, spatial_query, object_queries, memory, grid, mask, query_mask)
             concluded.append(self.norm(embeddings))
-        if self.carry_norm:  # as there, normalised twice
+        if self.carry_norm:  # as there, normalized twice
             concluded[-1] = self.norm(concluded[-1])
         return DecoderTrace(tuple(concluded), self.reference_logits.expand(len(memory), -1, -1))
 
 
-class PlacedSelfAttention(nn.Module):
+class PrecomputedSelfAttention(nn.Module):
     """A `DecoderSelfAttention` that knows what its object queries add."""
 
     spatial_query: Queries
@@ -90,19 +92,19 @@ class PlacedSelfAttention(nn.Module):
         return self.output(merge_heads(self.attend(query, key, value, mask)))
 
 
-class FirstLook(nn.Module):
+class PrecomputedFirstLayer(nn.Module):
     """The first layer from its cross-attention on: what its queries are and ask for is the same each time."""
 
     embeddings: Queries
     query: Heads
 
-    def __init__(self, layer: DecoderLayer, object_queries: Queries, looking_at: Queries) -> None:
+    def __init__(self, layer: DecoderLayer, object_queries: Queries, reference_embedding: Queries) -> None:
         super().__init__()
         zeros, look = torch.zeros_like(object_queries), layer.cross_attention
         assert look.object_query is not None, "the first layer is seeded"
         embeddings = layer.self_attention_norm(layer.self_attention(zeros, object_queries, None))
         content = look.content_query(embeddings) + look.object_query(object_queries)
-        halves = [split_heads(half, look.heads) for half in (content, look.spatial_query(looking_at))]
+        halves = [split_heads(half, look.heads) for half in (content, look.spatial_query(reference_embedding))]
         self.register_buffer("embeddings", embeddings)
         self.register_buffer("query", torch.cat(halves, dim=-1))
         self.heads, self.attend = look.heads, look.attend

@@ -1,7 +1,7 @@
-"""Masks by fewer multiplications: what the picture shows, and what is known of an object, are convolved apart.
+"""Masks by fewer multiplications: what the image shows, and what is known of an object, are convolved apart.
 
-The mask head enlarges what it knows of an object, adds what the picture shows at that size, and convolves. That is
-linear: the picture's share is the same for all its objects, and an enlarged map has every number four times, so that of
+The mask head enlarges what it knows of an object, adds what the image shows at that size, and convolves. That is
+linear: the image's share is the same for all its objects, and an enlarged map has every number four times, so that of
 nine products with a 3x3 kernel four are left, with sums of its weights: a transposed convolution with stride 2.
 """
 
@@ -15,7 +15,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, interpolate
 
 from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits
 from condetr.model.detector import ConditionalDetr
-from condetr.model.mask_fpn import Clues, Fusion, MaskPyramid, ObjectMaps, SharedMap
+from condetr.model.mask_fpn import Fusion, ImageFeatures, MaskPyramid, ObjectMaps, SharedMap
 from condetr.model.mask_head import MaskHead, Scene
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.speed.convolution import FoldedConvolution, Kernel, Pace, PerOutput
@@ -26,7 +26,7 @@ _AT_ONCE = 1 << 21  # numbers of the largest map that is held for several object
 
 
 @torch.no_grad()
-def convolve_before_enlarging(model: ConditionalDetr | FastDetector) -> FastDetector:
+def fuse_mask_upsampling(model: ConditionalDetr | FastDetector) -> FastDetector:
     """Of segmenters; in a detector there is nothing to exchange. Packing and Winograd's products come after it."""
     if has_taken(model, STEP):
         return model
@@ -34,10 +34,10 @@ def convolve_before_enlarging(model: ConditionalDetr | FastDetector) -> FastDete
     network = model.network
     if not isinstance(network, ConditionalDetrSegmenter):
         return model
-    return exchanged(model, STEP, {network.mask_head: SparingMaskHead(network.mask_head)})
+    return exchanged(model, STEP, {network.mask_head: FastMaskHead(network.mask_head)})
 
 
-class SparingMaskHead(MaskHead):
+class FastMaskHead(MaskHead):
     def __init__(self, plain: MaskHead) -> None:
         nn.Module.__init__(self)
         self.attention = plain.attention
@@ -50,7 +50,7 @@ class SparingMaskHead(MaskHead):
 
 
 class SparingPyramid(nn.Module):
-    """A `MaskPyramid` whose clues are what the picture shows after the convolutions."""
+    """A `MaskPyramid` whose clues are what the image shows after the convolutions."""
 
     def __init__(self, plain: MaskPyramid) -> None:
         super().__init__()
@@ -62,13 +62,13 @@ class SparingPyramid(nn.Module):
         self.fusions = nn.ModuleList(SparingFusion(cast("Fusion", fusion)) for fusion in plain.fusions)
         self.output = _folded(*_weights_of(plain.output))
 
-    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> Clues:
+    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
         finer = reversed(features[: len(self.fusions)])
         fusions = cast("Iterable[SparingFusion]", self.fusions)
         shown = (fusion.shown(stage) for fusion, stage in zip(fusions, finer, strict=True))
-        return Clues(self.joining_shown(projected), tuple(shown))
+        return ImageFeatures(self.joining_shown(projected), tuple(shown))
 
-    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: Clues) -> MaskLogits:
+    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: ImageFeatures) -> MaskLogits:
         known = self.joining_known(maps.contiguous(memory_format=torch.channels_last))
         x = self.joining_norm(known.add_(clues.coarse)).relu_()
         x = self.narrowing_norm(self.narrowing(x)).relu_()
@@ -95,7 +95,7 @@ class SparingFusion(nn.Module):
         return self.norm(self._enlarged(x, *shown.shape[2:]).add_(shown)).relu_()
 
     def _enlarged(self, x: ObjectMaps, rows: int, columns: int) -> ObjectMaps:
-        """The nearest neighbours of that size, convolved without bias."""
+        """The nearest neighbors of that size, convolved without bias."""
         down, across = 2 * x.shape[2] - rows, 2 * x.shape[3] - columns
         if not {down, across} <= {0, 1}:
             return self._convolved(x, rows, columns)

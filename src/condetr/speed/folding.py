@@ -8,7 +8,7 @@ from condetr.model.frozen_norm import ConvNorm, FrozenBatchNorm
 from condetr.speed.convolution import FoldedConvolution, Pace
 from condetr.speed.fast_detector import FastDetector, exchanged, has_taken, network_of
 
-STEP = "frozen norms folded into convolutions, colours last"
+STEP = "frozen norms folded into convolutions, colors last"
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The embedding of the grid, kept from one picture to the next of its size."""
+"""The embedding of the grid, kept from one image to the next of its size."""
 
 import torch
 
@@ -8,20 +8,20 @@ from condetr.model.position import SineGrid
 from condetr.speed.fast_detector import FastDetector, copied, exchanged, has_taken
 
 STEP = "the grid of a size embedded once"
-_MOST = 8  # sizes: a folder of pictures has few
+_MOST = 8  # sizes: a folder of images has few
 
 
 @torch.no_grad()
-def keep_grids(model: ConditionalDetr | FastDetector) -> FastDetector:
+def cache_position_grids(model: ConditionalDetr | FastDetector) -> FastDetector:
     """Of sine positions; where something is padded they are embedded each time. Learned positions cost nothing."""
     if has_taken(model, STEP):
         return model
     model = copied(model)
     position = model.network.position
-    return exchanged(model, STEP, {position: KeptGrid(position)} if isinstance(position, SineGrid) else {})
+    return exchanged(model, STEP, {position: CachedGrid(position)} if isinstance(position, SineGrid) else {})
 
 
-class KeptGrid(SineGrid):
+class CachedGrid(SineGrid):
     def __init__(self, plain: SineGrid) -> None:
         super().__init__(2 * plain.width)
         self._kept: dict[object, Memory] = {}

@@ -19,9 +19,9 @@ from condetr.core.errors import ModelError
 from condetr.core.records import Target
 from condetr.core.shapes import GridMask
 from condetr.data.batches import TrainingBatch
-from condetr.model.transformer import Body, grid_mask
-from condetr.training.optimization.trainable_norms import live_norms
-from condetr.training.run.events import Named, Noted, Say
+from condetr.model.transformer import DetrTransformer, grid_mask
+from condetr.training.optimization.trainable_norms import trainable_batch_norms
+from condetr.training.run.events import EventHandler, Named, Noted
 
 RATE = 2e-3
 WARM_UP = 0.05  # share of the steps in which the rate rises; it falls along half a cosine
@@ -34,8 +34,8 @@ UNSURE = -100  # what cross_entropy leaves out
 Names = Int64[Tensor, "batch rows columns"]
 
 
-def learn_to_name(
-    detector: Body, feed: Iterator[list[TrainingBatch]], steps: int, device: torch.device, say: Say
+def pretrain_backbone(
+    detector: DetrTransformer, feed: Iterator[list[TrainingBatch]], steps: int, device: torch.device, say: EventHandler
 ) -> None:
     """Train the backbone on the first ``steps`` batches of ``feed``, under a classifier of single cells.
 
@@ -48,11 +48,11 @@ def learn_to_name(
     backbone, classes = detector.backbone.to(device), detector.config.num_labels
     lately: deque[tuple[int, int]] = deque(maxlen=LATELY)
     classifier = nn.Conv2d(backbone.widths[-1], classes + 1, kernel_size=1).to(device)
-    with live_norms(backbone):
+    with trainable_batch_norms(backbone):
         weights = [*backbone.parameters(), *classifier.parameters()]
-        optimiser = AdamW(weights, lr=RATE, weight_decay=DECAY)
+        optimizer = AdamW(weights, lr=RATE, weight_decay=DECAY)
         for step, batch in enumerate(islice(chain.from_iterable(feed), steps)):
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = RATE * _share_of_rate(step / steps)
             here = batch.to(device)
             logits = classifier(backbone(here.pixels)[-1])
@@ -61,10 +61,10 @@ def learn_to_name(
             loss = naming_loss(logits, names)
             if not loss.isfinite():
                 raise ModelError(f"is not finite in naming step {step}", item=f"loss of {', '.join(batch.names)}")
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(weights, CLIP)
-            optimiser.step()
+            optimizer.step()
             lately.append(_counts(logits, names, classes))
             say(Named(step + 1, steps, loss.item()))
     right, objects = (sum(counts) for counts in zip(*lately, strict=True))
@@ -74,12 +74,12 @@ def learn_to_name(
 def names_of(targets: Sequence[Target], cells: GridMask, nothing: int) -> Names:
     """The class of each cell: of the object in whose core it is, ``nothing`` outside of all; small ones are in front.
 
-    Every object has the cell that its centre lies on, however small it is.
+    Every object has the cell that its center lies on, however small it is.
     """
     names = torch.full(cells.shape, nothing, dtype=torch.int64, device=cells.device)
-    for picture, target in enumerate(targets):
-        rows, columns = int(cells[picture].any(1).sum()), int(cells[picture].any(0).sum())
-        grid = names[picture, :rows, :columns]  # what is padded has no name
+    for image, target in enumerate(targets):
+        rows, columns = int(cells[image].any(1).sum()), int(cells[image].any(0).sum())
+        grid = names[image, :rows, :columns]  # what is padded has no name
         y, x = ((torch.arange(side) + 0.5) / side for side in (rows, columns))
         x_centre, y_centre, width, height = target.boxes.cpu().unbind(1)
         across, down = (x - x_centre[:, None]).abs(), (y - y_centre[:, None]).abs()

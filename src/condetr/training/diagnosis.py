@@ -16,7 +16,7 @@ KNOWN = 0.1  # AP of a model that knows something, whose loss need not fall any 
 
 
 def is_untrained(detector: ConditionalDetr) -> bool:
-    """Whether no pictures were ever seen: the norms have statistics of nothing, and boxes lie at their queries' points.
+    """Whether no images were ever seen: the norms have statistics of nothing, and boxes lie at their queries' points.
 
     Networks that began without pretrained norms never have statistics; their box head tells that they learned.
     """
@@ -38,7 +38,7 @@ def warnings_at_the_start(detector: ConditionalDetr, dataset: Dataset, settings:
     if crowded:
         fullest = max(crowded, key=lambda example: len(example.objects))
         said.append(
-            f"{len(crowded)} pictures have more objects than the {queries} queries of the model, which find at most as"
+            f"{len(crowded)} images have more objects than the {queries} queries of the model, which find at most as"
             f" many: image {fullest.image_id} ({dataset.name_of(fullest)}) has {len(fullest.objects)}"
         )
     return said
@@ -66,7 +66,7 @@ def _causes(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -
         causes.append(f"{lost} steps were left out because of numbers that are not finite")
     empty = sum(not example.objects for example in dataset)
     if empty > len(dataset) / 2:
-        causes.append(f"{empty} of {len(dataset)} pictures have no objects")
+        causes.append(f"{empty} of {len(dataset)} images have no objects")
     if settings.lr > 1e-3:
         causes.append(f"a learning rate of {settings.lr:g} is too high; the paper's is 1e-4")
     if settings.lr < 1e-5:
@@ -74,6 +74,6 @@ def _causes(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -
     if "decoder" in settings.freeze or "head" in settings.freeze:
         causes.append(f"what must learn the classes is frozen ({', '.join(settings.freeze)})")
     causes.append("a backbone or transformer without pretraining stays on a plateau for many epochs before it learns")
-    causes.append("labels that do not fit their pictures (look at samples/ in the run folder)")
-    causes.append("to tell data from settings: --overfit 8 must learn 8 pictures by heart")
+    causes.append("labels that do not fit their images (look at samples/ in the run folder)")
+    causes.append("to tell data from settings: --overfit 8 must learn 8 images by heart")
     return causes

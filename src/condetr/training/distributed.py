@@ -20,8 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 from condetr.core.errors import MissingExtraError, SettingsError, UsageError, first_line_of
 from condetr.core.launcher import process_count, processes_here
 from condetr.prediction.device import device_of
-from condetr.training.peers import Companion, those_gone
-from condetr.training.run.events import Say, Warned
+from condetr.training.peers import Companion, dead_peers
+from condetr.training.run.events import EventHandler, Warned
 
 TIMEOUT = timedelta(minutes=30)  # of a collective: an evaluation on one process keeps the others waiting
 PATIENCE = 60.0  # seconds until a person is told that somebody is waited for
@@ -34,7 +34,12 @@ class Processes:
     """Attributes: the ``device`` of this process, its ``rank``, and the ``count`` of all."""
 
     def __init__(
-        self, device: str = "auto", *, trackers: Sequence[str] = (), folder: Path | None = None, say: Say = print
+        self,
+        device: str = "auto",
+        *,
+        trackers: Sequence[str] = (),
+        folder: Path | None = None,
+        say: EventHandler = print,
     ) -> None:
         """Join the others, if there are any.
 
@@ -135,7 +140,7 @@ class Processes:
 
     def gone(self) -> list[Companion]:
         """Those of this machine that ended, when contact to one is lost."""
-        return those_gone([one for one in self._all if one.rank != self.rank])
+        return dead_peers([one for one in self._all if one.rank != self.rank])
 
     def start_trackers(self, settings: Mapping[str, Any]) -> None:
         plain = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}

@@ -12,7 +12,7 @@ from condetr.core.errors import CondetrError, DataError, LostContactError, Model
 from condetr.data.batches import TrainingBatch
 from condetr.training.peers import Companion
 from condetr.training.progress import Progress
-from condetr.training.run.events import Say, Warned
+from condetr.training.run.events import EventHandler, Warned
 from condetr.training.steps import Step
 
 # gloo raises a plain RuntimeError, which begins with the line of its source
@@ -23,17 +23,17 @@ KINDS = {
     "unmatched": "steps with more objects than queries",
     "overflow": "steps left out while fp16 found its gradient scale",
     "non-finite": "steps left out because of numbers that are not finite",
-    "unreadable": "pictures left out because they cannot be read",
+    "unreadable": "images left out because they cannot be read",
 }
 
 
 @dataclass(slots=True)
-class Watch:
+class FailureGuard:
     """Judges steps and batches: what is skipped is counted and said, what is too much ends the run."""
 
     non_finite: Literal["skip", "stop"]
     unreadable: Literal["skip", "stop"]
-    say: Say
+    say: EventHandler
     in_a_row: int = 0
     said: dict[str, int] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Watch:
         self._warn("overflow" if step.overflow else "non-finite", f"left out, {said}")
 
     def look_at(self, batches: Sequence[TrainingBatch]) -> None:
-        """Raises DataError for an unreadable picture if that is to end the run."""
+        """Raises DataError for an unreadable image if that is to end the run."""
         for said in (said for batch in batches for said in batch.unreadable):
             if self.unreadable == "stop":
                 raise DataError(said, hint="--set unreadable=skip goes on without")
@@ -79,7 +79,7 @@ class Watch:
 
 def out_of_memory(where: str, batches: Sequence[TrainingBatch]) -> ModelError:
     sizes = ", ".join("x".join(map(str, batch.pixels.shape)) for batch in batches)
-    given = f", with batches of {sizes} (pictures x colours x height x width)" if sizes else ""
+    given = f", with batches of {sizes} (images x colors x height x width)" if sizes else ""
     return memory.out_of_memory(
         f"{where}{given}",
         hint="lower --batch (and raise --accumulate as much), --max-size or --image-size; or give --recompute",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from condetr.training.run.events import Noted, Say
+from condetr.training.run.events import EventHandler, Noted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """While entered, a first signal is only remembered, as ``number``; a second one acts at once."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: EventHandler) -> None:
         self._say = say
         self.number: int | None = None
         self._before: dict[int, Any] = {}

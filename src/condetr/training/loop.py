@@ -13,18 +13,18 @@ from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.tasks import Task
 from condetr.training.distributed import Processes
-from condetr.training.failure_guard import Watch, is_lost_contact, lost_contact, out_of_memory
+from condetr.training.failure_guard import FailureGuard, is_lost_contact, lost_contact, out_of_memory
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.interruption import Interruption
 from condetr.training.optimization.optimizer import set_rates
 from condetr.training.optimization.schedule import Schedule
 from condetr.training.progress import Progress
-from condetr.training.run.checkpoint_writer import Keeper
-from condetr.training.run.events import Evaluated, Evaluating, Noted, Saved, Say
+from condetr.training.run.checkpoint_writer import CheckpointWriter
+from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
 from condetr.training.run.progress_log import Journal
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
-from condetr.training.train_state import Learner
+from condetr.training.train_state import TrainState
 
 Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
 WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # decides which model is best
@@ -38,13 +38,13 @@ class Loop:
     settings: TrainingSettings
     schedule: Schedule
     sampling: Sampling
-    learner: Learner
+    learner: TrainState
     processes: Processes
-    watch: Watch
+    watch: FailureGuard
     journal: Journal
-    keeper: Keeper | None
+    keeper: CheckpointWriter | None
     measure: Measure | None
-    say: Say
+    say: EventHandler
 
     def run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         """From ``progress`` to the end, or to a signal, which is handed on when everything is saved.
@@ -124,13 +124,13 @@ class Loop:
             with interruption.acting_at_once("saved; --resume repeats the evaluation"):
                 self._evaluate(self.measure, progress)
         progress.evaluated = epoch
-        self.journal.end_epoch(self.learner.best_knowledge, is_last=is_last)
+        self.journal.end_epoch(self.learner.eval_model, is_last=is_last)
 
     def _evaluate(self, measure: Measure, progress: Progress) -> None:
         epoch = progress.position.epoch
         self.say(Evaluating(epoch))
         try:
-            metrics = dict(measure(self.learner.best_knowledge.eval()))
+            metrics = dict(measure(self.learner.eval_model.eval()))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
@@ -169,7 +169,7 @@ class Loop:
         return {"lr": self.settings.lr, "lr_backbone": self.settings.lr_backbone}
 
     def _set_rates(self, progress: Progress) -> float:
-        done = progress.share_done(self.sampling.pictures, self.settings.epochs)
+        done = progress.share_done(self.sampling.images, self.settings.epochs)
         factor = self.schedule.factor(progress.step, done)
-        set_rates(self.learner.optimiser, factor)
+        set_rates(self.learner.optimizer, factor)
         return factor

@@ -25,7 +25,7 @@ class Companion(NamedTuple):
         return cls(rank, socket.gethostname(), os.getpid())
 
 
-def those_gone(companions: Sequence[Companion]) -> list[Companion]:
+def dead_peers(companions: Sequence[Companion]) -> list[Companion]:
     """Of those on this machine; of others nobody here can tell."""
     here = [one for one in companions if one.host == socket.gethostname()]
     until = time.monotonic() + DYING

@@ -1,4 +1,4 @@
-"""What is settled before the first step: which pictures, how large, how many at once, from where on."""
+"""What is settled before the first step: which images, how large, how many at once, from where on."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ from condetr.model.detector import ConditionalDetr
 from condetr.training.distributed import Processes
 from condetr.training.input.batch_size import batch_that_fits
 from condetr.training.progress import Progress
-from condetr.training.run.checkpoint_writer import Circumstances
-from condetr.training.run.events import Noted, Say, Warned
+from condetr.training.run.checkpoint_writer import RunContext
+from condetr.training.run.events import EventHandler, Noted, Warned
 from condetr.training.run.resume import Stored, changes_since, check_data, check_model, newest_usable, read_checkpoint
 from condetr.training.run.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
-from condetr.training.train_state import Learner
+from condetr.training.train_state import TrainState
 
 
 def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
     """Raises UsageError or DataError where the one cannot learn from the other, or not with what is asked for."""
     if not len(dataset):
-        raise DataError("has no pictures to learn from", source=dataset.root, hint="`condetr data check` says why")
+        raise DataError("has no images to learn from", source=dataset.root, hint="`condetr data check` says why")
     if len(dataset.classes) != detector.config.num_labels:
         raise UsageError(
             f"the model tells {detector.config.num_labels} classes apart, the data set has {len(dataset.classes)}",
@@ -37,11 +37,11 @@ def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
         raise UsageError("is for a new network, whose backbone knows nothing", item="naming", hint="leave it out")
 
 
-def some_to_learn_by_heart(dataset: Dataset, count: int) -> Dataset:
-    """The first pictures that have objects."""
+def overfit_subset(dataset: Dataset, count: int) -> Dataset:
+    """The first images that have objects."""
     labelled = [place for place, example in enumerate(dataset) if example.objects]
     if not labelled:
-        raise DataError("no picture has an object", source=dataset.root, item="overfit")
+        raise DataError("no image has an object", source=dataset.root, item="overfit")
     return dataset.subset(labelled[:count])
 
 
@@ -75,7 +75,7 @@ def note_on_size(before: Preprocessing, now: Preprocessing) -> str | None:
 
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
-    """What pictures, as the network sees them, are padded to in the worst batch: an upright one beside a wide one."""
+    """What images, as the network sees them, are padded to in the worst batch: an upright one beside a wide one."""
     heights, widths = zip(*{preprocessing.fit(size) for size in {example.size for example in dataset}}, strict=True)
     return max(heights), max(widths)
 
@@ -86,7 +86,7 @@ def fingerprint_of(settings: Mapping[str, Any], dataset: Dataset, network: Detec
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | None:
+def stored_state(folder: RunFolder, processes: Processes, say: EventHandler) -> Stored | None:
     """The newest complete checkpoint if the run is resumed; the first process chooses it for all.
 
     Raises:
@@ -111,10 +111,10 @@ def stored_state(folder: RunFolder, processes: Processes, say: Say) -> Stored | 
 def batch_size(
     settings: TrainingSettings,
     stored: Stored | None,
-    learner: Learner,
+    learner: TrainState,
     size: HeightWidth,
     processes: Processes,
-    say: Say,
+    say: EventHandler,
 ) -> int:
     """What was asked for; for "auto" what fits, or what the resumed run had found."""
     if settings.batch != "auto":
@@ -122,11 +122,11 @@ def batch_size(
     if stored is not None:
         return int(stored.state["batch"])
     fitting = min(processes.gathered(batch_that_fits(learner.supervised, size, processes.device, processes.count)))
-    say(Noted(f"batch: {fitting} pictures of {size[0]}x{size[1]} at once on each of {processes.count} processes"))
+    say(Noted(f"batch: {fitting} images of {size[0]}x{size[1]} at once on each of {processes.count} processes"))
     return fitting
 
 
-def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Progress:
+def resume(stored: Stored, learner: TrainState, now: RunContext, say: EventHandler) -> Progress:
     """Give the learner its state back, and say what is different from before.
 
     Raises:
@@ -142,8 +142,8 @@ def resume(stored: Stored, learner: Learner, now: Circumstances, say: Say) -> Pr
     if before != now.processes:
         say(
             Noted(
-                f"{now.processes} processes instead of {before}: the order of the pictures stays, none is seen twice or"
-                f" left out, and a step has {now.processes * now.batch * now.settings.accumulate} pictures"
+                f"{now.processes} processes instead of {before}: the order of the images stays, none is seen twice or"
+                f" left out, and a step has {now.processes * now.batch * now.settings.accumulate} images"
             )
         )
     check_model(stored, now.to_dict())

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Position(NamedTuple):
-    """Complete epochs, and pictures of the current one that were seen by all processes together."""
+    """Complete epochs, and images of the current one that were seen by all processes together."""
 
     epoch: int = 0
     place: int = 0
@@ -16,7 +16,7 @@ class Progress:
     """Changes with every step.
 
     Attributes:
-        step: optimisation steps, those left out included.
+        step: optimization steps, those left out included.
         position: where in the data the next step begins.
         skipped: steps left out because their loss or gradient was not finite.
         evaluated: epochs whose evaluation is done.
@@ -36,9 +36,9 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict)
     saved: int = -1
 
-    def share_done(self, pictures: int, epochs: int) -> float:
+    def share_done(self, images: int, epochs: int) -> float:
         """Of the whole training, from 0 to 1."""
-        return (self.position.epoch + self.position.place / pictures) / epochs
+        return (self.position.epoch + self.position.place / images) / epochs
 
     def note(self, metrics: dict[str, float], watched: str) -> bool:
         """Remember what an evaluation gave; whether the watched measure is the best so far."""

@@ -35,8 +35,8 @@ _ONE_OF = {
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     task: Annotated[Task, "what to learn: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
-    epochs: Annotated[int, "times that every picture is seen"] = 50
-    batch: Annotated[Literal["auto"] | int, "pictures of a process at once; auto: as many as fit, at most 16"] = 2
+    epochs: Annotated[int, "times that every image is seen"] = 50
+    batch: Annotated[Literal["auto"] | int, "images of a process at once; auto: as many as fit, at most 16"] = 2
     accumulate: Annotated[int, "batches to add up before each step"] = 1
     lr: Annotated[float, "learning rate"] = 1e-4
     lr_backbone: Annotated[float, "learning rate of the backbone; 0 freezes it"] = 1e-5
@@ -54,18 +54,18 @@ class TrainingSettings:
     recompute: Annotated[bool, "compute layers twice and keep less in memory"] = False
     image_size: Annotated[int | None, "shorter edge in pixels; the model's own unless given"] = None
     max_size: Annotated[int | None, "bound of the longer edge; the model's own unless given"] = None
-    augment: Annotated[Preset, "how pictures are varied"] = "detr"
+    augment: Annotated[Preset, "how images are varied"] = "detr"
     flip: Annotated[float | None, "chance of mirroring, 0 for text and digits; the preset's unless given"] = None
     query_groups: Annotated[int, "sets of queries while training (Group DETR)"] = 1
     patience: Annotated[int, "evaluations without a better result before it ends; 0: never"] = 0
     evaluate_every: Annotated[int, "epochs between evaluations"] = 1
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
-    workers: Annotated[int, "processes that read pictures; 0: the training process itself"] = 2
+    workers: Annotated[int, "processes that read images; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
     naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
-    overfit: Annotated[int, "learn this many pictures by heart, to see whether anything is learned; 0: all"] = 0
+    overfit: Annotated[int, "learn this many images by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
-    unreadable: Annotated[Literal["skip", "stop"], "what to do about a picture that cannot be read"] = "skip"
+    unreadable: Annotated[Literal["skip", "stop"], "what to do about an image that cannot be read"] = "skip"
     allow_changed_data: Annotated[bool, "go on although the data set is not the one it began with"] = False
     seed: Annotated[int, "start of every random number"] = 0
     costs: MatchingCosts = field(default_factory=MatchingCosts)

@@ -1,4 +1,4 @@
-"""One optimisation step: gradients of its batches added up, clipped, applied; or left out, in words."""
+"""One optimization step: gradients of its batches added up, clipped, applied; or left out, in words."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from condetr.data.batches import TrainingBatch
 from condetr.losses.object_count import objects_in
 from condetr.losses.set_loss import Losses
 from condetr.training.distributed import Processes
-from condetr.training.train_state import Learner
+from condetr.training.train_state import TrainState
 
 MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice", "cardinality_error", "class_error")
 
@@ -38,9 +38,9 @@ class Step:
     overflow: bool = False
 
 
-def take_step(learner: Learner, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
+def take_step(learner: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
     """Learn from ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights."""
-    learner.optimiser.zero_grad()
+    learner.optimizer.zero_grad()
     device = processes.device
     objects = objects_in([target for batch in batches if not batch.is_filler for target in batch.targets], device)
     measured, unmatched = torch.zeros(len(MEASURED), device=device), 0
@@ -61,13 +61,13 @@ def take_step(learner: Learner, batches: Sequence[TrainingBatch], processes: Pro
     return _applied(learner, tuple(measured.tolist()), unmatched, clip)
 
 
-def _losses_of(learner: Learner, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
+def _losses_of(learner: TrainState, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
     """The losses, or what of them is not finite."""
-    pictures = f"in the pictures {', '.join(batch.names)}"
+    images = f"in the images {', '.join(batch.names)}"
     try:
         losses = learner.network(batch.pixels, batch.mask, batch.targets, objects)
     except ModelError as error:  # no assignment can be made from such predictions
-        return None, f"{error.reason}, {error.item}, {pictures}"
+        return None, f"{error.reason}, {error.item}, {images}"
     if losses.total.isfinite():
         return losses, None
     terms = {"classes": losses.classes, "boxes": losses.boxes, "giou": losses.giou}
@@ -78,7 +78,7 @@ def _losses_of(learner: Learner, batch: TrainingBatch, objects: float) -> tuple[
     ]
     masks = {"masks": losses.masks, "dice": losses.dice}
     broken += [name for name, term in masks.items() if term is not None and not term.isfinite()]
-    return None, f"the loss is not finite ({', '.join(broken) or 'their sum'}) {pictures}"
+    return None, f"the loss is not finite ({', '.join(broken) or 'their sum'}) {images}"
 
 
 def _measured(losses: Losses) -> Tensor:
@@ -89,27 +89,27 @@ def _measured(losses: Losses) -> Tensor:
     return torch.stack([term if term.ndim == 0 else term[-1] for term in terms]).detach().float()
 
 
-def _applied(learner: Learner, measured: tuple[float, ...], unmatched: int, clip: float) -> Step:
-    optimiser, scaler = learner.optimiser, learner.scaler
-    scaler.unscale_(optimiser)
-    weights = [weight for group in optimiser.param_groups for weight in group["params"] if weight.grad is not None]
+def _applied(learner: TrainState, measured: tuple[float, ...], unmatched: int, clip: float) -> Step:
+    optimizer, scaler = learner.optimizer, learner.scaler
+    scaler.unscale_(optimizer)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None]
     length = get_total_norm([weight.grad for weight in weights])
     gradient = length.item()
     if not math.isfinite(gradient):
         overflow = scaler.is_enabled() and scaler.get_scale() > 1
         said = f"the gradient is not finite: {_broken_gradients(learner)}"
         if scaler.is_enabled():
-            scaler.step(optimiser)  # takes no step, for it has seen the same
+            scaler.step(optimizer)  # takes no step, for it has seen the same
             scaler.update()
         return Step(measured, gradient, unmatched, left_out=said, overflow=overflow)
     if clip:
         clip_grads_with_norm_(weights, clip, length)
-    scaler.step(optimiser)
+    scaler.step(optimizer)
     scaler.update()
     return Step(measured, gradient, unmatched)
 
 
-def _broken_gradients(learner: Learner) -> str:
+def _broken_gradients(learner: TrainState) -> str:
     named = learner.supervised.named_parameters()
     broken = [name for name, weight in named if weight.grad is not None and not weight.grad.isfinite().all()]
     return ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")

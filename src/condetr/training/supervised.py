@@ -1,4 +1,4 @@
-"""The network and what it is told: from pictures and targets to the losses of all decoder layers."""
+"""The network and what it is told: from images and targets to the losses of all decoder layers."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -80,7 +80,7 @@ class SupervisedDetector(nn.Module):
             return self.groups.trace(self.detector, pixels, mask)
 
     def _conclude(self, trace: Trace) -> list[Prediction]:
-        """The heads keep fp32: half a pixel of a large picture is beyond the digits of bf16."""
+        """The heads keep fp32: half a pixel of a large image is beyond the digits of bf16."""
         embeddings, points = (
             [self._apart(of_layer) for of_layer in trace.embeddings],
             self._apart(trace.reference_logits),

@@ -12,12 +12,12 @@ from condetr.data.augmentation import augmentation_of
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
-from condetr.training.backbone_pretraining import learn_to_name
+from condetr.training.backbone_pretraining import pretrain_backbone
 from condetr.training.diagnosis import warnings_at_the_start, why_nothing_is_learned
 from condetr.training.distributed import Processes
-from condetr.training.failure_guard import Watch
+from condetr.training.failure_guard import FailureGuard
 from condetr.training.input.data_loader import batches_of_steps
-from condetr.training.input.dataset import Pictures
+from condetr.training.input.dataset import TrainingDataset
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.loop import Loop
 from condetr.training.optimization.schedule import Schedule
@@ -27,18 +27,18 @@ from condetr.training.preparation import (
     fingerprint_of,
     largest_size,
     note_on_size,
+    overfit_subset,
     resized,
     resume,
-    some_to_learn_by_heart,
     stored_state,
 )
 from condetr.training.progress import Position, Progress
-from condetr.training.run.checkpoint_writer import Circumstances, Keeper
-from condetr.training.run.events import Noted, Say, Started, Warned, nobody_listens
+from condetr.training.run.checkpoint_writer import CheckpointWriter, RunContext
+from condetr.training.run.events import EventHandler, Noted, Started, Warned, ignore_events
 from condetr.training.run.metrics_log import MetricsLog, rows_before
 from condetr.training.run.progress_log import Journal
 from condetr.training.run.run_folder import RunFolder
-from condetr.training.run.sample_sheets import Showcase
+from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.settings import TrainingSettings
 from condetr.training.train_state import build_learner
 
@@ -75,7 +75,7 @@ def train(
     origin: Mapping[str, Any] | None = None,
     device: str = "auto",
     command: str = "",
-    say: Say = nobody_listens,
+    say: EventHandler = ignore_events,
 ) -> Trained:
     """Train ``detector`` in place; every process of a distributed run calls it.
 
@@ -84,7 +84,7 @@ def train(
         dataset: what to learn from.
         settings: how.
         folder: where everything is written; ``run_folder.claimed`` opens it.
-        preprocessing: of pictures when predicting; stored with the model.
+        preprocessing: of images when predicting; stored with the model.
         validation: what to measure and show samples of.
         evaluate: gives "ap", by which the best model is chosen, and any other measures; called by every process,
             and the answer of the first counts.
@@ -100,10 +100,10 @@ def train(
     check_fit(detector, dataset, 0 if folder.resumes else settings.naming)
     before, preprocessing = preprocessing, resized(preprocessing, settings.image_size, settings.max_size)
     if settings.overfit:
-        dataset = validation = some_to_learn_by_heart(dataset, settings.overfit)
+        dataset = validation = overfit_subset(dataset, settings.overfit)
     processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
     if not processes.is_first:
-        say = nobody_listens
+        say = ignore_events
     if settings.max_size is None and (note := note_on_size(before, preprocessing)) is not None:
         say(Noted(note))
     processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
@@ -119,7 +119,7 @@ def train(
     learner = build_learner(detector, settings, processes)
     largest = largest_size(preprocessing, dataset)
     batch = batch_size(settings, stored, learner, largest, processes, say)
-    now = Circumstances(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
+    now = RunContext(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
     progress = Progress() if stored is None else resume(stored, learner, now, say)
     sampling = Sampling(len(dataset), settings.seed, batch, settings.accumulate, processes.count, processes.rank)
 
@@ -127,33 +127,33 @@ def train(
     if processes.is_first:
         report, labels = dataset.report.to_dict(), dataset.classes.to_dict()
         folder.describe({**(origin or {}), **settings.to_dict()}, command, str(processes.device), report, labels)
-        keeper = Keeper(folder, learner, dataset.classes, preprocessing, flat or {}, now)
+        keeper = CheckpointWriter(folder, learner, dataset.classes, preprocessing, flat or {}, now)
         journal_file = MetricsLog(folder.path, say, rows_before(folder.path, progress, say))
         names = dict(enumerate(dataset.classes.names))
-        showcase = Showcase(folder, preprocessing, names, validation, settings.task, say)
+        showcase = SampleSheets(folder, preprocessing, names, validation, settings.task, say)
     loop = Loop(
         settings,
         Schedule(settings.schedule, settings.decay_begins, settings.warmup),
         sampling,
         learner,
         processes,
-        Watch(settings.non_finite, settings.unreadable, say),
+        FailureGuard(settings.non_finite, settings.unreadable, say),
         Journal(
             processes,
             journal_file,
             showcase,
             partial(why_nothing_is_learned, dataset=dataset, settings=settings),
             say,
-            pictures=len(dataset),
+            images=len(dataset),
             step_size=sampling.step_size,
         ),
         keeper,
         None if evaluate is None or validation is None else partial(_measured, evaluate, validation),
         say,
     )
-    pictures = _pictures(dataset, settings, preprocessing)
+    images = _images(dataset, settings, preprocessing)
     pin = processes.device.type == "cuda"
-    feed = batches_of_steps(pictures, sampling, progress.position, settings.epochs, workers=settings.workers, pin=pin)
+    feed = batches_of_steps(images, sampling, progress.position, settings.epochs, workers=settings.workers, pin=pin)
     steps = sampling.steps_from(progress.position, settings.epochs)
     say(Started(folder.path, settings.epochs, steps, progress.step, sampling.step_size, str(processes.device)))
     processes.start_trackers(settings.to_dict())
@@ -172,11 +172,11 @@ def _measured(evaluate: Evaluate, validation: Dataset, detector: ConditionalDetr
     return evaluate(detector, validation)
 
 
-def _pictures(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> Pictures:
+def _images(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> TrainingDataset:
     preset = "none" if settings.overfit else settings.augment
     size = preprocessing.size if preprocessing.do_resize else None
     augmentation = augmentation_of(preset, size, flip=settings.flip)
-    return Pictures(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
+    return TrainingDataset(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
 
 
 def _name_first(
@@ -185,16 +185,16 @@ def _name_first(
     settings: TrainingSettings,
     preprocessing: Preprocessing,
     device: torch.device,
-    say: Say,
+    say: EventHandler,
 ) -> None:
     """All processes do the same, so that nothing needs to be exchanged."""
     torch.manual_seed(seed_from("naming", settings.seed))
     batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
     sampling = Sampling(len(dataset), seed_from("naming", settings.seed), batch)
     epochs = -(-settings.naming // sampling.steps_per_epoch)
-    pictures = _pictures(dataset, settings, preprocessing)
-    feed = batches_of_steps(pictures, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
+    images = _images(dataset, settings, preprocessing)
+    feed = batches_of_steps(images, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
     try:
-        learn_to_name(detector, feed, settings.naming, device, say)
+        pretrain_backbone(detector, feed, settings.naming, device, say)
     finally:
         feed.close()

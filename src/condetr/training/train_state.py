@@ -1,4 +1,4 @@
-"""All that changes as the network learns: weights, what the optimiser remembers, their average."""
+"""All that changes as the network learns: weights, what the optimizer remembers, their average."""
 
 from typing import Any
 
@@ -14,27 +14,27 @@ from condetr.training.input.sampling import seed_from
 from condetr.training.optimization.ema import WeightAverage
 from condetr.training.optimization.freezing import freeze
 from condetr.training.optimization.mixed_precision import precision_of
-from condetr.training.optimization.optimizer import build_optimiser
+from condetr.training.optimization.optimizer import build_optimizer
 from condetr.training.settings import TrainingSettings
 from condetr.training.supervised import SupervisedDetector
 
 
-class Learner:
+class TrainState:
     """Attributes: ``network`` is ``supervised``, wrapped where several processes exchange gradients."""
 
     def __init__(
         self,
         supervised: SupervisedDetector,
         network: nn.Module,
-        optimiser: AdamW,
+        optimizer: AdamW,
         scaler: GradScaler,
         average: WeightAverage[ConditionalDetr] | None,
     ) -> None:
         self.supervised, self.network = supervised, network
-        self.optimiser, self.scaler, self.average = optimiser, scaler, average
+        self.optimizer, self.scaler, self.average = optimizer, scaler, average
 
     @property
-    def best_knowledge(self) -> ConditionalDetr:
+    def eval_model(self) -> ConditionalDetr:
         """What to evaluate and to keep: the average, where there is one."""
         return self.supervised.detector if self.average is None else self.average.network
 
@@ -58,19 +58,19 @@ class Learner:
         return {
             f"{moment}/{name}": tensor
             for name, parameter in self.supervised.named_parameters()
-            for moment, tensor in self.optimiser.state.get(parameter, {}).items()
+            for moment, tensor in self.optimizer.state.get(parameter, {}).items()
         }
 
     def _restore_moments(self, moments: dict[str, Tensor]) -> None:
         parameters = dict(self.supervised.named_parameters())
-        self.optimiser.state.clear()
+        self.optimizer.state.clear()
         for key, tensor in moments.items():
             moment, name = key.split("/", 1)
             parameter = parameters[name]
-            self.optimiser.state[parameter][moment] = tensor.to(parameter.device, copy=True)
+            self.optimizer.state[parameter][moment] = tensor.to(parameter.device, copy=True)
 
 
-def build_learner(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> Learner:
+def build_learner(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> TrainState:
     """The detector on its device, ready to be trained.
 
     Raises:
@@ -92,7 +92,7 @@ def build_learner(detector: ConditionalDetr, settings: TrainingSettings, process
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0
     masks = isinstance(detector, ConditionalDetrSegmenter)  # of a batch without objects there are none
     network = processes.wrapped(supervised, unused_weights=drops or masks or detector.config.decoder_layers == 1)
-    optimiser = build_optimiser(
+    optimizer = build_optimizer(
         supervised,
         lr=settings.lr,
         lr_backbone=settings.lr_backbone,
@@ -101,4 +101,4 @@ def build_learner(detector: ConditionalDetr, settings: TrainingSettings, process
     )
     if average is not None:  # the wrapping made all processes begin with the weights of the first
         average.network.load_state_dict(detector.state_dict())
-    return Learner(supervised, network, optimiser, precision.scaler(), average)
+    return TrainState(supervised, network, optimizer, precision.scaler(), average)

@@ -1,1 +1,1 @@
-"""Moving pictures: frames of files and cameras, annotated MP4, identities over time. The one room that knows PyAV."""
+"""Moving images: frames of files and cameras, annotated MP4, identities over time. The one room that knows PyAV."""

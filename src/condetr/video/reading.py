@@ -22,10 +22,10 @@ _SLACK = 1.5  # frames that a duration may be longer than what is displayed
 
 
 class Frame(NamedTuple):
-    """An upright RGB picture and when it was."""
+    """An upright RGB image and when it was."""
 
     moment: Moment
-    picture: Image.Image
+    image: Image.Image
 
 
 class Video:
@@ -74,7 +74,7 @@ class Video:
         if self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         if len(self._container.streams) > 1 or self._container.duration is None:
-            return None  # of the file, which may have more sound than pictures
+            return None  # of the file, which may have more sound than images
         return float(self._container.duration / self._av.time_base)
 
     def __enter__(self) -> "Video":

@@ -1,4 +1,4 @@
-"""Annotated MP4: pictures at the times of the frames they were made from."""
+"""Annotated MP4: images at the times of the frames they were made from."""
 
 import os
 from collections.abc import Iterator
@@ -35,19 +35,19 @@ class VideoWriter:
         self._stream: Any = None
         self._last = -1
 
-    def add(self, picture: Image.Image, seconds: float) -> None:
-        """The next picture, shown from ``seconds`` after the first.
+    def add(self, image: Image.Image, seconds: float) -> None:
+        """The next image, shown from ``seconds`` after the first.
 
         Raises:
             StorageError: it cannot be written.
         """
         with self._storing():
             if self._container is None:
-                self._open(picture)
-            pixels = _even(np.asarray(picture.convert("RGB")))
+                self._open(image)
+            pixels = _even(np.asarray(image.convert("RGB")))
             height, width = self._stream.height, self._stream.width
             if pixels.shape[:2] != (height, width):
-                pixels = np.asarray(picture.convert("RGB").resize((width, height)))
+                pixels = np.asarray(image.convert("RGB").resize((width, height)))
             frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
             self._last = max(self._last + 1, round(seconds / _CLOCK))
             frame.pts, frame.time_base = self._last, _CLOCK
@@ -79,13 +79,13 @@ class VideoWriter:
         finally:
             self._abandon()
 
-    def _open(self, picture: Image.Image) -> None:
+    def _open(self, image: Image.Image) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._container = self._av.open(
             os.fspath(self._unfinished), "w", format="mp4", options={"movflags": "faststart"}
         )
         self._stream = self._container.add_stream(_encoder(self._av), rate=self._rate)
-        self._stream.width, self._stream.height = picture.width + picture.width % 2, picture.height + picture.height % 2
+        self._stream.width, self._stream.height = image.width + image.width % 2, image.height + image.height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _CLOCK
 

@@ -22,7 +22,7 @@ from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.graph_formats import Precision, check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
-from condetr.export.sample_images import Pictures, pictures_to_look_at
+from condetr.export.sample_images import SampleImages, images_to_look_at
 from condetr.export.stored import LAYOUT, RECORD, as_json
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
@@ -33,8 +33,8 @@ from condetr.prediction.results_folder import next_free
 from condetr.prediction.tasks import Task
 
 _DEFAULT_OUTPUT = Path("runs/export")
-_COMPARED = 5  # pictures
-_HELD_OUT = 20  # pictures that int8 is not calibrated on, where there are no labels
+_COMPARED = 5  # images
+_HELD_OUT = 20  # images that int8 is not calibrated on, where there are no labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,16 @@ class ExportOptions:
 
     Attributes:
         precision: fp32, fp16, or int8 for OpenVINO.
-        dynamic: any batch and size; else one picture of ``image_size``.
+        dynamic: any batch and size; else one image of ``image_size``.
         image_size: (height, width) where not dynamic; what the processor makes of 480x640 unless given.
-        post_processing: how many detections a picture the graph itself gives besides logits and boxes; None for none.
+        post_processing: how many detections an image the graph itself gives besides logits and boxes; None for none.
         masks: also export the mask head, as a graph of its own, where there is one.
         verify: compare with the model, and write nothing beyond the tolerance.
         tolerance: the largest difference; 1e-4 for fp32 and 0.02, of scores and boxes, for fp16, unless given.
-        pictures: what to compare on, and to calibrate int8 with.
-        data: labelled pictures: int8 is calibrated on train, unless ``pictures`` are given, and its AP measured.
+        images: what to compare on, and to calibrate int8 with.
+        data: labeled images: int8 is calibrated on train, unless ``images`` are given, and its AP measured.
         split: of ``data`` to measure on.
-        calibrate: the most pictures that int8 is calibrated on.
+        calibrate: the most images that int8 is calibrated on.
     """
 
     precision: Precision = "fp32"
@@ -83,8 +83,8 @@ class ExportOptions:
             if value is not None and value < 1:
                 raise UsageError(f"is {value}, expected at least 1", item=name)
         if self.precision == "int8" and self.pictures is None and self.data is None:
-            hint = "give pictures like those it will see, or data with a train split"
-            raise UsageError("int8 is calibrated on pictures", item="pictures", hint=hint)
+            hint = "give images like those it will see, or data with a train split"
+            raise UsageError("int8 is calibrated on images", item="pictures", hint=hint)
 
 
 def options_of(given: Mapping[str, Any]) -> ExportOptions:
@@ -127,15 +127,15 @@ def export(
             preprocessing, do_resize=True, size=Within(*fixed), do_pad=True, pad_size=Exactly(*fixed)
         )
     kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing)
-    calibration, compared = _pictures(options)
+    calibration, compared = _images(options)
     with _unfinished(Path(output) if output is not None else next_free(_DEFAULT_OUTPUT)) as (folder, final):
         record = build(
             network,
             kind,
             folder,
-            colours=config.backbone.colours,
+            colors=config.backbone.in_channels,
             preprocessing=preprocessing,
-            calibration=calibration.pictures,
+            calibration=calibration.images,
         )
         masks = isinstance(network, ConditionalDetrSegmenter)
         graph = open_network(form, folder, torch.get_num_threads(), masks=masks, fixed=fixed)
@@ -160,33 +160,33 @@ class _Model:
     preprocessing: Preprocessing
     labels: dict[int, str]
 
-    def found_by(self, network: nn.Module, pictures: Pictures) -> list[Detections]:
+    def found_by(self, network: nn.Module, images: SampleImages) -> list[Detections]:
         predictor = Predictor(network, self.preprocessing, self.labels, device="cpu")
-        return [one for one in predictor.predict(pictures.pictures) if isinstance(one, Detections)]
+        return [one for one in predictor.predict(images.images) if isinstance(one, Detections)]
 
 
-def _compared(model: _Model, pictures: Pictures, options: ExportOptions) -> dict[str, Any]:
+def _compared(model: _Model, images: SampleImages, options: ExportOptions) -> dict[str, Any]:
     """What export.json says about the graph's answers, all within bounds."""
     if options.precision != "int8":
-        batches = batches_of(pictures.pictures, model.preprocessing, fixed=not options.dynamic)
+        batches = batches_of(images.images, model.preprocessing, fixed=not options.dynamic)
         found = agreement_of(
             model.network, model.graph, batches, precision=options.precision, tolerance=options.tolerance
         )
         found.require()
-        return {"verification": found.to_dict() | {"pictures": pictures.names}, "accuracy": None}
+        return {"verification": found.to_dict() | {"pictures": images.names}, "accuracy": None}
     lost: ApLost | FoundAgain
-    lost = _ap_lost(model, options) if options.data is not None else _found_again(model, pictures)
+    lost = _ap_lost(model, options) if options.data is not None else _found_again(model, images)
     lost.require()
     kind = "ap" if options.data is not None else "found_again"
     return {"verification": None, "accuracy": {kind: lost.to_dict()}}
 
 
-def _found_again(model: _Model, pictures: Pictures) -> FoundAgain:
-    return found_again(model.found_by(model.network, pictures), model.found_by(model.graph, pictures))
+def _found_again(model: _Model, images: SampleImages) -> FoundAgain:
+    return found_again(model.found_by(model.network, images), model.found_by(model.graph, images))
 
 
 def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
-    assert options.data is not None, "asked for by who has labelled pictures"
+    assert options.data is not None, "asked for by who has labeled images"
     task: Task = "instance" if isinstance(model.graph, ExportedSegmenter) else "detect"
     dataset = held_out(options.data, options.split, task=task)
     ours, theirs = (
@@ -199,27 +199,27 @@ def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
     return replace(lost, masks=ApLost(len(dataset), ours.masks.ap, theirs.masks.ap))
 
 
-def _pictures(options: ExportOptions) -> tuple[Pictures, Pictures]:
+def _images(options: ExportOptions) -> tuple[SampleImages, SampleImages]:
     """Those to calibrate int8 with, and others to compare on."""
     if options.precision != "int8":
-        return Pictures([], []), pictures_to_look_at(options.pictures, _COMPARED)
+        return SampleImages([], []), images_to_look_at(options.pictures, _COMPARED)
     if options.data is None:
-        found = pictures_to_look_at(options.pictures, options.calibrate + _HELD_OUT)
+        found = images_to_look_at(options.pictures, options.calibrate + _HELD_OUT)
         apart = min(_HELD_OUT, max(1, len(found.names) // 5))
         if len(found.names) < 2:
-            raise UsageError("has one picture; int8 is calibrated on some and compared on others", item="pictures")
+            raise UsageError("has one image; int8 is calibrated on some and compared on others", item="pictures")
         return _part(found, slice(None, -apart)), _part(found, slice(-apart, None))
     if options.pictures is not None:
-        return pictures_to_look_at(options.pictures, options.calibrate), Pictures([], [])
+        return images_to_look_at(options.pictures, options.calibrate), SampleImages([], [])
     if "train" not in layout_of(options.data).names:
-        reason, hint = "has no train split to calibrate int8 on", "give pictures, too"
+        reason, hint = "has no train split to calibrate int8 on", "give images, too"
         raise UsageError(reason, source=str(options.data), hint=hint)
     paths = [str(example.path) for example in read_dataset(options.data, "train").examples]
-    return pictures_to_look_at(paths, options.calibrate), Pictures([], [])
+    return images_to_look_at(paths, options.calibrate), SampleImages([], [])
 
 
-def _part(pictures: Pictures, which: slice) -> Pictures:
-    return Pictures(pictures.pictures[which], pictures.names[which])
+def _part(images: SampleImages, which: slice) -> SampleImages:
+    return SampleImages(images.images[which], images.names[which])
 
 
 def _on_cpu(network: nn.Module, *, masks: bool) -> nn.Module:

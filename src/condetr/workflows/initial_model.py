@@ -16,11 +16,11 @@ from condetr.prediction.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class InitialModel:
     """A detector with a head for the classes that are to be learned, and masks where they are.
 
     Attributes:
-        preprocessing: of pictures when predicting.
+        preprocessing: of images when predicting.
         flat: what else the config.json of the model says.
         notes: what was done to get it.
         origin: where it comes from, as the run's config.yaml says it.
@@ -33,13 +33,15 @@ class Beginning:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def afresh(cls, config: DetectorConfig, *, task: Task, origin: Mapping[str, Any]) -> "Beginning":
+    def from_config(cls, config: DetectorConfig, *, task: Task, origin: Mapping[str, Any]) -> "InitialModel":
         """A network with the authors' initial weights."""
         network = ConditionalDetr if task == "detect" else ConditionalDetrSegmenter
         return cls(network(config), Preprocessing(), origin=origin)
 
     @classmethod
-    def stored(cls, reference: str, *, classes: Sequence[str], task: Task, revision: str | None = None) -> "Beginning":
+    def stored(
+        cls, reference: str, *, classes: Sequence[str], task: Task, revision: str | None = None
+    ) -> "InitialModel":
         """A model that was trained before, perhaps for another task; of one from the hub the commit is told."""
         masks = task != "detect"
         checkpoint = load(reference, classes=classes, revision=revision, detector_only=not masks, fresh_mask_head=masks)
@@ -53,18 +55,18 @@ class Beginning:
     @classmethod
     def loaded(
         cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str], task: Task
-    ) -> "Beginning":
+    ) -> "InitialModel":
         """A copy of a model that somebody holds, who keeps it as it is."""
         origin = {"model": str(checkpoint.provenance.path)}
         detector, notes = with_new_classes(checkpoint.detector, checkpoint.labels, classes)
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = detector.without_masks(), (*notes, "left out the mask head")
         if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):
-            detector, notes = with_masks(detector), (*notes, "new mask head, freshly initialised")
+            detector, notes = with_masks(detector), (*notes, "new mask head, freshly initialized")
         return cls(detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
-    def going_on(cls, last: Path, *, classes: Sequence[str], task: Task) -> "Beginning | None":
+    def from_run(cls, last: Path, *, classes: Sequence[str], task: Task) -> "InitialModel | None":
         """The model that a run left last, so that it goes on without what it began with; None where there is none."""
         if not (last / "config.json").is_file():
             return None

@@ -21,11 +21,11 @@ from condetr.prediction.results_folder import next_free
 from condetr.prediction.tasks import Task
 from condetr.training.distributed import check_installed
 from condetr.training.preparation import resized
-from condetr.training.run.events import Noted, Say, nobody_listens
+from condetr.training.run.events import EventHandler, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
-from condetr.workflows.initial_model import Beginning
+from condetr.workflows.initial_model import InitialModel
 
 OUTPUT = Path("runs/train")
 ORIGIN = ("model", "revision", "network")  # what config.yaml says about where the model comes from
@@ -34,7 +34,7 @@ ORIGIN = ("model", "revision", "network")  # what config.yaml says about where t
 def run(
     data: str | Path,
     settings: TrainingSettings,
-    begin: Callable[[Sequence[str]], Beginning],
+    begin: Callable[[Sequence[str]], InitialModel],
     *,
     output: Path | None = None,
     split: str | None = None,
@@ -42,9 +42,9 @@ def run(
     resume: bool = False,
     device: str = "auto",
     command: str = "",
-    say: Say = nobody_listens,
+    say: EventHandler = ignore_events,
 ) -> Trained:
-    """A whole run: from a path to labelled pictures to a folder with a measured model.
+    """A whole run: from a path to labeled images to a folder with a measured model.
 
     Args:
         data: a folder or file in any format; all of it is checked first.
@@ -67,7 +67,7 @@ def run(
         raise UsageError("is the data set itself", source=output, item="output", hint="choose another --output")
     check_installed(settings.log)
     if not is_first_process():
-        say = nobody_listens
+        say = ignore_events
     with claimed(output or next_free(OUTPUT), resume=resume, is_first=is_first_process()) as folder:
         parts = parts_of(
             data,
@@ -111,7 +111,7 @@ def settings_of(given: Mapping[str, Any], begun: Path | None = None) -> Training
 
 
 def train_and_measure(
-    beginning: Beginning,
+    beginning: InitialModel,
     dataset: Dataset,
     settings: TrainingSettings,
     folder: RunFolder,
@@ -120,7 +120,7 @@ def train_and_measure(
     origin: Mapping[str, Any] | None = None,
     device: str = "auto",
     command: str = "",
-    say: Say = nobody_listens,
+    say: EventHandler = ignore_events,
 ) -> Trained:
     """Train, with the averages of the validation data between epochs; ``train`` tells about the arguments."""
     preprocessing = resized(beginning.preprocessing, settings.image_size, settings.max_size)
@@ -162,11 +162,11 @@ def _with_stuff(flat: Mapping[str, Any], stuff: Sequence[int]) -> dict[str, Any]
     return others | {STUFF: list(stuff)} if stuff else others
 
 
-def _going_on(folder: RunFolder, classes: Sequence[str], task: Task) -> Beginning | None:
+def _going_on(folder: RunFolder, classes: Sequence[str], task: Task) -> InitialModel | None:
     """What a resumed run left, said to come from where it came from."""
     if not folder.resumes or not any(folder.checkpoints.glob("step-*")):
         return None
-    found = Beginning.going_on(folder.last, classes=classes, task=task)
+    found = InitialModel.from_run(folder.last, classes=classes, task=task)
     stored = folder.config()
     origin = {name: stored[name] for name in ORIGIN if name in stored}
     return None if found is None else replace(found, origin=origin)

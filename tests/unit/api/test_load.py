@@ -26,44 +26,44 @@ def model(folder):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     return tmp_path / "a.png"
 
 
-def test_one_in_one_out_and_many_in_many_out(model, picture):
-    array = np.array(Image.open(picture).copy())
-    one = model.predict(picture, threshold=0.3)
+def test_one_in_one_out_and_many_in_many_out(model, image):
+    array = np.array(Image.open(image).copy())
+    one = model.predict(image, threshold=0.3)
     assert isinstance(one, condetr.Detections)
-    same = [str(picture), Image.fromarray(array), array, torch.from_numpy(array).permute(2, 0, 1)]
+    same = [str(image), Image.fromarray(array), array, torch.from_numpy(array).permute(2, 0, 1)]
     for given in same:
         assert model.predict(given, threshold=0.3).boxes.tolist() == one.boxes.tolist()
-    many = model.predict([*same, picture.parent], threshold=0.3, batch=8)
+    many = model.predict([*same, image.parent], threshold=0.3, batch=8)
     assert len(many) == 5
     for found in many:
         torch.testing.assert_close(found.boxes, one.boxes, atol=1e-4, rtol=0)
-    assert [found.source for found in many] == [str(picture), "picture 1", "picture 2", "picture 3", str(picture)]
-    assert [len(found) for found in model.predict(picture.parent, threshold=0.3)] == [len(one)]
-    assert [len(found) for found in model.predict([picture], threshold=0.3)] == [len(one)]
+    assert [found.source for found in many] == [str(image), "image 1", "image 2", "image 3", str(image)]
+    assert [len(found) for found in model.predict(image.parent, threshold=0.3)] == [len(one)]
+    assert [len(found) for found in model.predict([image], threshold=0.3)] == [len(one)]
 
 
-def test_what_was_found_can_be_drawn_whatever_it_was_found_in(model, picture):
-    array = np.array(Image.open(picture).copy())
-    for given in (picture, array):
+def test_what_was_found_can_be_drawn_whatever_it_was_found_in(model, image):
+    array = np.array(Image.open(image).copy())
+    for given in (image, array):
         assert model.predict(given, threshold=0.3).draw().size == (40, 30)
 
 
-def test_a_stream_comes_one_by_one(model, picture):
-    stream = model.stream([picture, "gone.png", picture], on_error="collect", batch=2)
-    assert next(stream).source == str(picture)
+def test_a_stream_comes_one_by_one(model, image):
+    stream = model.stream([image, "gone.png", image], on_error="collect", batch=2)
+    assert next(stream).source == str(image)
     assert isinstance(next(stream), condetr.Failure)
     assert len(list(stream)) == 1
 
 
-def test_options_of_predict(model, picture):
-    assert set(model.predict(picture, threshold=0, classes=["dog"]).names) == {"dog"}
-    assert len(model.predict(picture, threshold=0, top_k=3)) == 3
+def test_options_of_predict(model, image):
+    assert set(model.predict(image, threshold=0, classes=["dog"]).names) == {"dog"}
+    assert len(model.predict(image, threshold=0, top_k=3)) == 3
     with pytest.raises(condetr.UsageError, match=r"gone\.png"):
         model.predict("gone.png")
     assert isinstance(model.predict("gone.png", on_error="collect"), condetr.Failure)
@@ -72,21 +72,21 @@ def test_options_of_predict(model, picture):
 @pytest.mark.parametrize(
     ("foreign", "ours"), [("conf", "threshold"), ("imgsz", "image_size"), ("batch_size", "batch"), ("max_det", "top_k")]
 )
-def test_the_words_of_others_are_refused_with_ours(folder, model, picture, foreign, ours):
-    for call in (lambda **option: model.predict(picture, **option), lambda **option: model.stream(picture, **option)):
+def test_the_words_of_others_are_refused_with_ours(folder, model, image, foreign, ours):
+    for call in (lambda **option: model.predict(image, **option), lambda **option: model.stream(image, **option)):
         with pytest.raises(TypeError, match=rf"has no option {foreign}=; condetr calls it {ours}"):
             call(**{foreign: 1})
     with pytest.raises(TypeError, match=rf"load\(\) has no option {foreign}="):
         condetr.load(folder, **{foreign: 1})
-    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
-        model.predict(picture, colour=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'color'"):
+        model.predict(image, color=1)
     with pytest.raises(TypeError, match="dataset_dir=; condetr calls it data"):
-        model.predict(picture, dataset_dir="x")
+        model.predict(image, dataset_dir="x")
 
 
-def test_options_are_keywords_only(folder, model, picture):
+def test_options_are_keywords_only(folder, model, image):
     with pytest.raises(TypeError, match="positional"):
-        model.predict(picture, 0.5)
+        model.predict(image, 0.5)
     with pytest.raises(TypeError, match="positional"):
         condetr.load(folder, ["cat"])
 
@@ -98,13 +98,13 @@ def test_new_classes_keep_what_is_known(folder, model):
     assert torch.equal(rows[[0, 2]], model.network.head.classes.weight[[2, 0]])
 
 
-def test_what_is_saved_loads_the_same(model, picture, tmp_path):
+def test_what_is_saved_loads_the_same(model, image, tmp_path):
     model.save_pretrained(tmp_path / "saved")
     again = condetr.load(tmp_path / "saved", device="cpu")
     assert again.names == model.names
     assert again.checkpoint.source_ids == (17, 18, 16)
     assert again.preprocessing == model.preprocessing
-    one, other = (loaded.predict(picture, threshold=0.3) for loaded in (model, again))
+    one, other = (loaded.predict(image, threshold=0.3) for loaded in (model, again))
     assert one.boxes.tolist() == other.boxes.tolist()
 
 
@@ -128,7 +128,7 @@ def test_info_is_plain_values(model):
     assert said["architecture"]["num_queries"] == 20
 
 
-def test_the_image_size_can_be_another(folder, picture):
+def test_the_image_size_can_be_another(folder, image):
     sizes = {48: (48, 64), (32, 32): (32, 32)}
     for image_size, prepared in sizes.items():
         assert condetr.load(folder, image_size=image_size, device="cpu").preprocessing.fit((30, 40)) == prepared
@@ -156,24 +156,24 @@ def scenes(tmp_path):
     return tmp_path / "scenes"
 
 
-def test_a_copy_of_the_model_is_trained(folder, picture, scenes, tmp_path, capsys):
+def test_a_copy_of_the_model_is_trained(folder, image, scenes, tmp_path, capsys):
     model = condetr.load(folder, device="cpu", image_size=48)
-    before = model.predict(picture, threshold=0.1)
+    before = model.predict(image, threshold=0.1)
     options = {"output": tmp_path / "run", "batch": 4, "workers": 0, "seed": 3}
     run = model.train(scenes, epochs=1, **options)
     assert (run.folder, run.best) == (tmp_path / "run", tmp_path / "run/best")
     assert 0 <= run.metrics["ap50"] <= 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "condetr: 2 steps of 4 pictures on cpu" in said.err
+    assert "condetr: 2 steps of 4 images on cpu" in said.err
     assert "condetr: epoch 1: loss " in said.err
 
     trained = condetr.load(run.folder, device="cpu")
     assert list(trained.names.values()) == [str(digit) for digit in range(10)]
     assert trained.preprocessing.fit((48, 48)) == (48, 48)
-    assert trained.predict(picture, threshold=0).size == before.size
+    assert trained.predict(image, threshold=0).size == before.size
     assert model.names == {0: "cat", 1: "dog", 2: "bird"}
-    assert model.predict(picture, threshold=0.1).boxes.tolist() == before.boxes.tolist()
+    assert model.predict(image, threshold=0.1).boxes.tolist() == before.boxes.tolist()
 
     events = []
     more = model.train(scenes, output=run.folder, resume=True, epochs=2, say=events.append)
@@ -205,19 +205,19 @@ def test_names_are_found_when_they_are_asked_for():
     assert {"load", "Detections", "Detector", "CondetrError"} <= set(dir(condetr))
 
 
-def test_explain(model, picture):
-    one = model.explain(picture, threshold=0.3)
+def test_explain(model, image):
+    one = model.explain(image, threshold=0.3)
     assert isinstance(one, condetr.Explanation)
-    found = model.predict(picture, threshold=0.3)[0]  # by the faster copy of the network
+    found = model.predict(image, threshold=0.3)[0]  # by the faster copy of the network
     assert (one.detection.label, one.detection.name) == (found.label, found.name)
     assert one.detection.box == pytest.approx(found.box, abs=1e-3)
-    assert model.explain(picture, threshold=0.3, detection=1, pixel=(3, 4)).pixel == (3, 4)
-    every = model.explain(picture, threshold=0.3, detection="all")
+    assert model.explain(image, threshold=0.3, detection=1, pixel=(3, 4)).pixel == (3, 4)
+    every = model.explain(image, threshold=0.3, detection="all")
     assert [found.number for found in every] == list(range(len(every)))
     with pytest.raises(condetr.UsageError, match="expected a number from 0, best or all"):
-        model.explain(picture, detection="worst")
+        model.explain(image, detection="worst")
     with pytest.raises(TypeError, match="condetr calls it threshold"):
-        model.explain(picture, conf=0.3)
+        model.explain(image, conf=0.3)
 
 
 def test_videos_are_streamed_and_not_held(model, tmp_path):
@@ -230,30 +230,30 @@ def test_videos_are_streamed_and_not_held(model, tmp_path):
             model.predict(given)
 
 
-def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, picture):
+def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, image):
     model = condetr.load(folder, device="cpu")
-    before = model.predict(picture, threshold=0.3)
+    before = model.predict(image, threshold=0.3)
     copy = model._fast
-    assert model.predict(picture, threshold=0.3).scores.tolist() == before.scores.tolist()
+    assert model.predict(image, threshold=0.3).scores.tolist() == before.scores.tolist()
     assert model._fast is copy
     with torch.no_grad():
         model.network.head.classes.bias += 0.5
-    after = model.predict(picture, threshold=0.3)
+    after = model.predict(image, threshold=0.3)
     assert after.scores[0] > before.scores[0]
     assert model._fast is not copy
     said = model.speed()
     assert said["device"] == "cpu"
-    assert "frozen norms folded into convolutions, colours last" in said["done"]
+    assert "frozen norms folded into convolutions, colors last" in said["done"]
     assert any("torch.compile" in reason for reason in said["left_out"])
 
 
-def test_a_segmenter_has_a_fast_copy_too(tmp_path, picture):
+def test_a_segmenter_has_a_fast_copy_too(tmp_path, image):
     save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
     model = condetr.load(tmp_path / "model", device="cpu")
-    assert model.predict(picture, threshold=0.3).masks is not None
+    assert model.predict(image, threshold=0.3).masks is not None
     copy = model._fast
-    model.predict(picture, task="detect")
-    model.predict(picture, task="panoptic")
+    model.predict(image, task="detect")
+    model.predict(image, task="panoptic")
     assert model._fast is copy
     assert model.speed()["done"] == list(copy[1].steps)
 
@@ -278,7 +278,7 @@ def test_the_model_that_comes_along_refuses_photographs_unless_it_was_chosen(tmp
                 UsageError, match=r"no model was given, .* condetr\.load\(.condetr/digits.\) for digits"
             ):
                 look(given)
-    page = scene(0, split="val").picture
+    page = scene(0, split="val").image
     page.save(tmp_path / "page.png")
     with (tmp_path / "page.png").open("rb") as opened:
         counts = [

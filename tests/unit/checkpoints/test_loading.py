@@ -55,7 +55,7 @@ def test_new_classes_keep_the_rows_of_known_names(folder, detector):
     assert torch.equal(head.weight[1], detector.head.classes.weight[1])
     assert torch.equal(head.bias[1], detector.head.classes.bias[1])
     assert head.bias[0].item() == pytest.approx(-4.595, abs=1e-3)  # the authors' prior of a new class
-    assert "new class head: copied dog; freshly initialised zebra" in checkpoint.provenance.notes
+    assert "new class head: copied dog; freshly initialized zebra" in checkpoint.provenance.notes
     assert torch.equal(checkpoint.detector.head.boxes.last.weight, detector.head.boxes.last.weight)
 
 
@@ -86,7 +86,7 @@ def test_a_body_alone_takes_a_new_head_on_request(folder):
         load(folder)
     for checkpoint in (load(folder, fresh_head=True), load(folder, classes=["a", "b", "c"])):
         assert torch.equal(checkpoint.detector.head.boxes.last.bias, torch.zeros(4))
-        assert any("freshly initialised" in note for note in checkpoint.provenance.notes)
+        assert any("freshly initialized" in note for note in checkpoint.provenance.notes)
 
 
 def test_preprocessing_is_handed_on(folder):

@@ -94,7 +94,7 @@ def test_a_detector_begins_a_segmenter(folder, detector):
     assert isinstance(checkpoint.detector, ConditionalDetrSegmenter)
     assert same(detector, checkpoint.detector)
     assert (checkpoint.detector.mask_head.pyramid.output.bias == 0).all()
-    assert any(note.startswith("new mask head, freshly initialised") for note in checkpoint.provenance.notes)
+    assert any(note.startswith("new mask head, freshly initialized") for note in checkpoint.provenance.notes)
     assert type(load(folder).detector) is ConditionalDetr
 
 

@@ -24,7 +24,7 @@ def assert_whole(translation: Translation, detector) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["hub", "transformers", "original", "condetr"])
-def test_every_dialect_is_recognised(detector, dialect):
+def test_every_dialect_is_recognized(detector, dialect):
     state = detector.state_dict()
     stored: dict[str, list[torch.Tensor]] = {}
     for name, place in foreign_keys(state, TINY.backbone, dialect, "timm").items():
@@ -67,7 +67,7 @@ def test_a_model_without_head_is_refused_unless_a_new_one_is_wanted(detector, hu
         read(headless(hub), detector)
     translation = read(headless(hub), detector, without_head=True)
     assert set(translation.fresh) == {name for name in detector.state_dict() if name.startswith("head.")}
-    assert "freshly initialised" in translation.notes[-1]
+    assert "freshly initialized" in translation.notes[-1]
 
 
 def test_half_a_head_is_never_completed(detector, hub):

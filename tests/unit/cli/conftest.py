@@ -21,7 +21,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Three good pictures and two bad ones."""
+    """Three good images and two bad ones."""
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)

@@ -102,7 +102,7 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     _, said, _ = condetr_json("info", model)
     height, width = said["flops_image_size"]
     assert (height, width) == Preprocessing.from_dict(said["preprocessing"]).fit((480, 640))
-    assert f"GFLOP for a picture of {height}x{width}" in out
+    assert f"GFLOP for an image of {height}x{width}" in out
     _, said, _ = condetr_json("info", model, "--image-size", "64x96")
     assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
     assert said["flops_image_size"] == [64, 96]
@@ -358,7 +358,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(capsys, mo
     with progress("pictures", 100, Reporter()) as step:
         for _ in range(3):
             step()
-    assert capsys.readouterr().err == "2/100 pictures, 5.50 s each, 8 min 59 s left\n"
+    assert capsys.readouterr().err == "2/100 images, 5.50 s each, 8 min 59 s left\n"
 
 
 def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):

@@ -18,7 +18,7 @@ import pytest
         ("train data=coco epochs=3", "(write --epochs 3)"),
         ("train epochs=3", "epochs=3: is no path (write --epochs 3)"),
         ("train data=coco", "data=coco: is no path (write coco)"),
-        ("train data colour=red", "settings are written --name VALUE, or --set NAME=VALUE"),
+        ("train data color=red", "settings are written --name VALUE, or --set NAME=VALUE"),
         ("train data --set batch_size=3", "batch_size: no such setting (condetr calls it batch)"),
         ("train data --set epoch=3", "epoch: no such setting (the nearest: epochs, "),
         ("evaluate --data coco", "condetr calls it DATA, without a flag"),

@@ -8,7 +8,7 @@ from PIL import Image
 SIZES = {"a.jpg": (96, 64), "b.png": (64, 96), "c.jpg": (80, 80)}  # width, height
 
 
-def picture(path: Path, size=(96, 64), seed=0, **options) -> Path:
+def image(path: Path, size=(96, 64), seed=0, **options) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, **options)
@@ -22,7 +22,7 @@ def sideways() -> Image.Exif:
 
 
 def good_content() -> dict:
-    """Three pictures, four objects of two of three classes, one crowd; ids sparse and out of order."""
+    """Three images, four objects of two of three classes, one crowd; ids sparse and out of order."""
     boxes = [(1, 9, [5, 5, 20, 20]), (1, 4, [30, 20, 25, 30]), (2, 9, [0, 0, 64, 96]), (2, 9, [1.5, 2.5, 3.25, 4.75])]
     annotations = [
         {"id": i, "image_id": image, "category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
@@ -44,8 +44,8 @@ def coco(tmp_path):
     """Writes a COCO folder and answers with its JSON file."""
 
     def write(content=None, folder=tmp_path / "coco", name="instances_train.json") -> Path:
-        for seed, (picture_name, size) in enumerate(SIZES.items()):
-            picture(folder / "images" / picture_name, size, seed)
+        for seed, (image_name, size) in enumerate(SIZES.items()):
+            image(folder / "images" / image_name, size, seed)
         path = folder / "annotations" / name
         path.parent.mkdir(exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(good_content() if content is None else content)

@@ -1,4 +1,4 @@
-"""Every layout that docs/data.md promises, written small: two pictures in each split, with one object each."""
+"""Every layout that docs/data.md promises, written small: two images in each split, with one object each."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 from tests.unit.data.panoptic import panoptic_folder
 
 SIZE = (40, 20)  # width, height
@@ -26,9 +26,9 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def pictures(folder: Path, names: tuple[str, ...]) -> None:
+def images(folder: Path, names: tuple[str, ...]) -> None:
     for name in names:
-        picture(folder / f"{name}.jpg", SIZE, seed=sum(name.encode()))
+        image(folder / f"{name}.jpg", SIZE, seed=sum(name.encode()))
 
 
 def coco_text(names: tuple[str, ...]) -> str:
@@ -53,20 +53,20 @@ def voc_labels(folder: Path, names: tuple[str, ...]) -> None:
 
 def coco(root: Path) -> Path:
     for split, names in SPLITS.items():
-        pictures(root / f"{split}2017", names)
+        images(root / f"{split}2017", names)
         write(root / f"annotations/instances_{split}2017.json", coco_text(names))
     return root
 
 
 def coco_beside(root: Path) -> Path:
     for split, names in SPLITS.items():
-        pictures(root / split, names)
+        images(root / split, names)
         write(root / split / "_annotations.coco.json", coco_text(names))
     return root
 
 
 def coco_file(root: Path) -> Path:
-    pictures(root / "data", SPLITS["train"])
+    images(root / "data", SPLITS["train"])
     return write(root / "labels.json", coco_text(SPLITS["train"]))
 
 
@@ -77,7 +77,7 @@ def coco_panoptic(root: Path) -> Path:
 
 def yolo(root: Path, content: dict | None = None, more: str = "") -> Path:
     for split, names in SPLITS.items():
-        pictures(root / f"images/{split}", names)
+        images(root / f"images/{split}", names)
         yolo_labels(root / f"labels/{split}", names, more)
     content = {"path": ".", "train": "images/train", "val": "images/val", "nc": 2, "names": NAMES} | (content or {})
     write(root / "data.yaml", yaml.safe_dump(content))
@@ -104,7 +104,7 @@ def yolo_pose(root: Path) -> Path:
 
 def yolo_roboflow(root: Path) -> Path:
     for split, names in (("train", SPLITS["train"]), ("valid", SPLITS["val"])):
-        pictures(root / f"{split}/images", names)
+        images(root / f"{split}/images", names)
         yolo_labels(root / f"{split}/labels", names)
     write(root / "data.yaml", "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: [cat, dog]\n")
     return root
@@ -125,7 +125,7 @@ def yolo_class_file(root: Path, more: str = "") -> Path:
 
 
 def yolo_label_studio(root: Path) -> Path:
-    pictures(root / "images", SPLITS["train"])
+    images(root / "images", SPLITS["train"])
     yolo_labels(root / "labels", SPLITS["train"])
     write(root / "classes.txt", "cat\ndog\n")
     write(root / "notes.json", '{"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2025}}')
@@ -133,14 +133,14 @@ def yolo_label_studio(root: Path) -> Path:
 
 
 def yolo_label_img(root: Path) -> Path:
-    pictures(root / "images", SPLITS["train"])
+    images(root / "images", SPLITS["train"])
     yolo_labels(root / "labels", SPLITS["train"])
     write(root / "labels/classes.txt", "cat\r\ndog\r\n")
     return root
 
 
 def yolo_one_folder(root: Path) -> Path:
-    pictures(root, SPLITS["train"])
+    images(root, SPLITS["train"])
     yolo_labels(root, SPLITS["train"])
     write(root / "classes.txt", "cat\ndog")
     return root
@@ -148,7 +148,7 @@ def yolo_one_folder(root: Path) -> Path:
 
 def yolo_darknet(root: Path) -> Path:
     for split, subset in (("train", "train"), ("val", "Validation")):
-        pictures(root / f"obj_{subset}_data", SPLITS[split])
+        images(root / f"obj_{subset}_data", SPLITS[split])
         yolo_labels(root / f"obj_{subset}_data", SPLITS[split])
         write(root / f"{subset}.txt", "".join(f"data/obj_{subset}_data/{name}.jpg\n" for name in SPLITS[split]))
     write(root / "obj.names", "cat\ndog\n")
@@ -160,7 +160,7 @@ def yolo_darknet(root: Path) -> Path:
 
 def voc(root: Path) -> Path:
     for split, names in SPLITS.items():
-        pictures(root / "JPEGImages", names)
+        images(root / "JPEGImages", names)
         voc_labels(root / "Annotations", names)
         write(root / f"ImageSets/Main/{split}.txt", "".join(f"{name}\n" for name in names))
     return root
@@ -173,7 +173,7 @@ def voc_devkit(root: Path) -> Path:
 
 def voc_beside(root: Path) -> Path:
     for split, names in SPLITS.items():
-        pictures(root / split, names)
+        images(root / split, names)
         voc_labels(root / split, names)
     return root
 

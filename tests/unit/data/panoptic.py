@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 
 WIDTH, HEIGHT = 64, 48
 CATEGORIES = [
@@ -35,13 +35,11 @@ def infos():
     ]
 
 
-def content(pictures=2):
+def content(images=2):
     return {
-        "images": [
-            {"id": i, "file_name": f"{i}.jpg", "width": WIDTH, "height": HEIGHT} for i in range(1, pictures + 1)
-        ],
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": WIDTH, "height": HEIGHT} for i in range(1, images + 1)],
         "annotations": [
-            {"image_id": i, "file_name": f"{i}.png", "segments_info": infos()} for i in range(1, pictures + 1)
+            {"image_id": i, "file_name": f"{i}.png", "segments_info": infos()} for i in range(1, images + 1)
         ],
         "categories": [dict(one) for one in CATEGORIES],
     }
@@ -56,7 +54,7 @@ def panoptic_folder(folder: Path, given=None, *, name="panoptic_val2017", plane=
     """Writes it and answers with the JSON file."""
     given = content() if given is None else given
     for one in given["images"]:
-        picture(folder / ("val2017" if "val" in name else "images") / one["file_name"], (WIDTH, HEIGHT), seed=one["id"])
+        image(folder / ("val2017" if "val" in name else "images") / one["file_name"], (WIDTH, HEIGHT), seed=one["id"])
         save_numbers(folder / "annotations" / name / f"{one['id']}.png", numbers() if plane is None else plane)
     path = folder / "annotations" / f"{name}.json"
     path.write_text(json.dumps(given))

@@ -54,9 +54,9 @@ def test_boxes_masks_and_pixels_stay_together(preset, seed):
     for box, mask in zip(varied["boxes"], varied["masks"], strict=True):
         rows, columns = mask.nonzero().unbind(1)
         around = torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-        # nearest-neighbour masks and antialiased boxes round differently
+        # nearest-neighbor masks and antialiased boxes round differently
         torch.testing.assert_close(box.as_subclass(torch.Tensor), around.float(), atol=3, rtol=0)
-        if preset != "strong":  # which changes colours
+        if preset != "strong":  # which changes colors
             inside = varied["image"][0].as_subclass(torch.Tensor)[mask.as_subclass(torch.Tensor)].float().median()
             assert inside in (100, 150)
 
@@ -84,7 +84,7 @@ def test_what_a_crop_leaves_nothing_of_is_gone():
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_pictures_without_objects_are_varied_as_well(preset):
+def test_images_without_objects_are_varied_as_well(preset):
     for seed in range(6):
         torch.manual_seed(seed)
         varied = augmentation_of(preset, Edges(64, 100))(sample(boxes=(), masks=False))

@@ -10,7 +10,7 @@ from condetr.images.sizes import Edges
 from tests.unit.training.scenes import write_scenes
 
 
-def picture(height, width, count=1):
+def image(height, width, count=1):
     target = Target(
         torch.zeros(count, dtype=torch.int64), torch.rand(count, 4), torch.ones(count, height, width).bool()
     )
@@ -30,8 +30,8 @@ def test_a_batch_has_the_pixels_that_prediction_would_see(tmp_path):
     assert batch.targets[0].labels.tolist() == [one.label for one in example.objects]
 
 
-def test_unequal_pictures_are_padded_and_masked_with_their_masks():
-    batch = collate([picture(20, 30), picture(25, 16, count=2)], ["a", "b"], Preprocessing(do_resize=True))
+def test_unequal_images_are_padded_and_masked_with_their_masks():
+    batch = collate([image(20, 30), image(25, 16, count=2)], ["a", "b"], Preprocessing(do_resize=True))
     assert batch.pixels.shape == (2, 3, 25, 30)
     assert [int(mask.sum()) for mask in batch.mask] == [20 * 30, 25 * 16]
     assert not batch.pixels[1, :, :, 16:].any()
@@ -46,7 +46,7 @@ def test_nothing_at_all_is_a_filler_that_says_what_is_missing():
     assert batch.unreadable == ("c.jpg: gone",)
 
 
-def test_a_target_is_relative_to_the_picture_as_it_is_now():
+def test_a_target_is_relative_to_the_image_as_it_is_now():
     sample = {
         "image": Image(torch.zeros(3, 50, 200, dtype=torch.uint8)),
         "boxes": BoundingBoxes([[20.0, 10.0, 60.0, 40.0]], format="XYXY", canvas_size=(50, 200)),

@@ -13,7 +13,7 @@ from condetr.data.convert import convert, remarks
 from condetr.data.discovery.formats import read_splits
 from condetr.data.object_masks import object_masks
 from condetr.images.masks.rle import rle_of_mask
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 
 FORMATS = ("coco", "coco-panoptic", "yolo", "voc")
 HOLD_MASKS, HOLD_CROWDS = ("coco", "coco-panoptic", "yolo"), ("coco", "coco-panoptic")
@@ -27,21 +27,21 @@ SPLITS = {"train": (1, 2), "val": (3, 4)}
 
 
 def written(folder: Path, splits=SPLITS) -> Path:
-    """Rectangles with outlines, boxes of one pixel, a crowd, and a picture without objects."""
-    for split, pictures in splits.items():
+    """Rectangles with outlines, boxes of one pixel, a crowd, and an image without objects."""
+    for split, numbers in splits.items():
         annotations = []
-        for image in pictures:
-            picture(folder / split / f"{split} {image}.png", (64, 48), seed=image)
-            for category, (x1, y1, x2, y2) in BOXES[image]:
+        for number in numbers:
+            image(folder / split / f"{split} {number}.png", (64, 48), seed=number)
+            for category, (x1, y1, x2, y2) in BOXES[number]:
                 outline = {"segmentation": [[x1, y1, x2, y1, x2, y2, x1, y2]], "iscrowd": 0, "category_id": category}
-                box = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1), "image_id": image}
-                annotations.append(outline | box | {"id": 10 * image + len(annotations)})
-            if image == 1:
+                box = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1), "image_id": number}
+                annotations.append(outline | box | {"id": 10 * number + len(annotations)})
+            if number == 1:
                 mask = torch.zeros(48, 64, dtype=torch.bool)
                 mask[40:48, 50:64] = True
                 crowd = {"segmentation": rle_of_mask(mask), "iscrowd": 1, "category_id": 9, "bbox": [50, 40, 14, 8]}
                 annotations.append(crowd | {"area": 112, "image_id": 1, "id": 99})
-        images = [{"id": one, "file_name": f"{split} {one}.png", "width": 64, "height": 48} for one in pictures]
+        images = [{"id": one, "file_name": f"{split} {one}.png", "width": 64, "height": 48} for one in numbers]
         categories = [{"id": 9, "name": "cat"}, {"id": 5, "name": "a dog"}]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (folder / "annotations").mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def written(folder: Path, splits=SPLITS) -> Path:
 
 
 def seen_in(splits, *, masks, crowds):
-    """What is on each picture of each split, whatever it is called and in whatever order."""
+    """What is on each image of each split, whatever it is called and in whatever order."""
     return {
         split: sorted(
             (example.path.read_bytes(), example.size, described(example, dataset, masks=masks, crowds=crowds))
@@ -96,8 +96,8 @@ def test_every_format_becomes_every_other(tmp_path, source, to, splits):
     assert report.counts[Reason.SEGMENTATION_LOST] == lost
 
 
-def pictures_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
-    """Pictures and label files of each key, as the documentation of YOLO's tools says that they find them."""
+def images_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Images and label files of each key, as the documentation of YOLO's tools says that they find them."""
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert content["train"], "a training set is required"
     assert content["val"], "so is one to validate on"
@@ -108,9 +108,9 @@ def pictures_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
     found = {}
     for key in ("train", "val", "test"):
         if content.get(key):
-            pictures = sorted(path for path in (root / content[key]).rglob("*") if path.is_file())
-            labels = [Path("/labels/".join(str(one).rsplit("/images/", 1))).with_suffix(".txt") for one in pictures]
-            found[key] = list(zip(pictures, labels, strict=True))
+            images = sorted(path for path in (root / content[key]).rglob("*") if path.is_file())
+            labels = [Path("/labels/".join(str(one).rsplit("/images/", 1))).with_suffix(".txt") for one in images]
+            found[key] = list(zip(images, labels, strict=True))
     return found
 
 
@@ -131,11 +131,11 @@ def test_yolo_is_as_its_own_tools_want_it(tmp_path, monkeypatch, splits, expecte
     convert(given, tmp_path / "out", "yolo")
     (tmp_path / "out").rename(tmp_path / "moved")  # to another place
     monkeypatch.chdir(tmp_path / "coco")
-    found = pictures_for_training(tmp_path / "moved/data.yaml")
+    found = images_for_training(tmp_path / "moved/data.yaml")
     assert {key: len(pairs) for key, pairs in found.items()} == expected
     for pairs in found.values():
-        for image, labels in pairs:
-            assert image.suffix == ".png"
+        for path, labels in pairs:
+            assert path.suffix == ".png"
             for line in labels.read_text().splitlines():
                 category, *box = line.split()
                 assert category in ("0", "1")
@@ -178,14 +178,14 @@ def test_two_names_of_one_split(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["pictures/out", "pictures/deep/out", "link/out"])
-def test_pictures_are_not_written_among_those_they_are_made_of(tmp_path, place):
+def test_images_are_not_written_among_those_they_are_made_of(tmp_path, place):
     """Who reads the data set the next time would find them twice."""
-    picture(tmp_path / "pictures/a.png")
+    image(tmp_path / "pictures/a.png")
     (tmp_path / "pictures/a.txt").write_text("0 .5 .5 .2 .2\n")
-    (tmp_path / "data.yaml").write_text("train: pictures\nnames: [cat]\n")
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
     (tmp_path / "link").symlink_to(tmp_path / "pictures")
     given = read_splits(tmp_path)
-    with pytest.raises(UsageError, match="a folder of the pictures"):
+    with pytest.raises(UsageError, match="a folder of the images"):
         convert(given, tmp_path / place, "coco")
     convert(given, tmp_path / "out", "coco")  # beside them is as good as anywhere
     assert len(read_splits(tmp_path / "data.yaml")["train"]) == 1
@@ -199,7 +199,7 @@ def test_boxes_do_not_become_masks_of_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("to", FORMATS)
-def test_pictures_without_any_object(tmp_path, to):
+def test_images_without_any_object(tmp_path, to):
     given = read_splits(written(tmp_path / "coco", {"all": (3,)}), masks=True)
     if to == "voc":
         with pytest.raises(DataError, match="no list of classes"):
@@ -211,12 +211,12 @@ def test_pictures_without_any_object(tmp_path, to):
     assert (len(back["all"]), back["all"].classes.names) == (1, ("a dog", "cat"))
 
 
-def test_pictures_that_the_tools_of_yolo_pass_over_are_told(tmp_path):
+def test_images_that_the_tools_of_yolo_pass_over_are_told(tmp_path):
     for name, size in (("a.gif", (64, 48)), ("b.png", (9, 48)), ("c.JPG", (64, 48))):
-        picture(tmp_path / "images" / name, size)
+        image(tmp_path / "images" / name, size)
         (tmp_path / f"images/{name[0]}.txt").write_text("0 .5 .5 .2 .2\n")
     (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
     given = read_splits(tmp_path)
     told = [one for one in remarks(given, "yolo") if "tools" in one]
-    assert ["2 pictures are too small" in one and "'a.gif', 'b.png'" in one for one in told] == [True]
+    assert ["2 images are too small" in one and "'a.gif', 'b.png'" in one for one in told] == [True]
     assert not [one for one in remarks(given, "coco") if "tools" in one]

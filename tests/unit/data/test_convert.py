@@ -7,7 +7,7 @@ from condetr.core.errors import UsageError
 from condetr.data.checks.problems import Reason
 from condetr.data.convert import convert
 from condetr.data.discovery.formats import read_dataset, read_splits
-from tests.unit.data.conftest import SIZES, good_content, picture
+from tests.unit.data.conftest import SIZES, good_content, image
 
 
 def boxes_of(dataset):
@@ -67,13 +67,13 @@ def test_yolo_holds_outlines_of_one_polygon(coco, tmp_path):
 
 
 def named(coco, tmp_path, **names):
-    """The three pictures under other names."""
+    """The three images under other names."""
     content = good_content()
     for one, name in zip(content["images"], names.values(), strict=True):
         one["file_name"] = name
     path = coco(content)
     for seed, (name, size) in enumerate(zip(names.values(), SIZES.values(), strict=True)):
-        picture(path.parent.parent / "images" / name, size, seed + 50)
+        image(path.parent.parent / "images" / name, size, seed + 50)
     return read_dataset(path)
 
 
@@ -82,12 +82,12 @@ def names_in(folder):
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])
-def test_names_are_kept_where_no_other_picture_has_them(coco, tmp_path, to):
+def test_names_are_kept_where_no_other_image_has_them(coco, tmp_path, to):
     given = named(coco, tmp_path, one="deep/a.b.jpg", two="deep/down/Б.png", three="c.JPG")
     report = convert({"train": given}, tmp_path / "out", to)
     assert not report.counts[Reason.NAME_CHANGED]
-    pictures = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
-    assert names_in(pictures) == ["a.b.jpg", "c.JPG", "Б.png"]
+    images = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
+    assert names_in(images) == ["a.b.jpg", "c.JPG", "Б.png"]
     assert len(read_dataset(tmp_path / "out")) == 3
 
 
@@ -96,8 +96,8 @@ def test_names_that_would_collide_are_told_apart_by_their_folders(coco, tmp_path
     given = named(coco, tmp_path, one="deep/x.jpg", two="down/X.png", three="down_x.jpg")
     report = convert({"train": given}, tmp_path / "out", to)
     assert report.counts[Reason.NAME_CHANGED] == 2
-    pictures = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
-    assert names_in(pictures) == ["deep_x.jpg", "down_X-2.png", "down_x.jpg"]
+    images = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
+    assert names_in(images) == ["deep_x.jpg", "down_X-2.png", "down_x.jpg"]
     assert sorted(map(len, boxes_of(read_dataset(tmp_path / "out")))) == [0, 2, 2]
 
 

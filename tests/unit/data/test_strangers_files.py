@@ -13,7 +13,7 @@ from tests.unit.data.layouts import (
     coco,
     coco_file,
     described,
-    pictures,
+    images,
     voc_beside,
     voc_labels,
     write,
@@ -117,7 +117,7 @@ def test_values_of_another_kind_are_refused_in_words(tmp_path, field, value):
 
 
 @pytest.mark.parametrize("line", ["x" * 300 + ".jpg", "a\u2028b.jpg", "\ufeff", "gone.jpg"])
-def test_lines_of_lists_that_name_no_picture(tmp_path, line):
+def test_lines_of_lists_that_name_no_image(tmp_path, line):
     root = yolo_lists(tmp_path)
     (root / "train.txt").write_text(f"images/train/t0.jpg\n{line}\n", encoding="utf-8")
     splits, report = check(root)
@@ -232,7 +232,7 @@ def test_iscrowd_that_says_yes(tmp_path, text):
     assert sum(len(one.crowds) for one in read_dataset(path)) == 1
 
 
-def test_lvis_names_its_pictures_by_url_and_does_not_label_everything(tmp_path):
+def test_lvis_names_its_images_by_url_and_does_not_label_everything(tmp_path):
     root = coco(tmp_path)
     path = root / "annotations/instances_train2017.json"
     content = json.loads(path.read_text())
@@ -278,7 +278,7 @@ def test_two_folders_of_one_split_are_not_one_lost(tmp_path):
         read_splits(root)
 
 
-def test_xml_of_another_kind_is_no_empty_picture(tmp_path):
+def test_xml_of_another_kind_is_no_empty_image(tmp_path):
     root = voc_beside(tmp_path)
     text = (root / "train/t0.xml").read_text()
     write(root / "train/t0.xml", text.replace("<annotation>", '<annotation xmlns="http://x">'))
@@ -301,8 +301,8 @@ def test_image_sets_by_other_names(tmp_path):
     assert (unread.reason, unread.source.rsplit("/", 1)[1]) == (Reason.NO_SPLIT, "some.txt")
 
 
-def test_a_picture_with_labels_of_the_other_format_only_is_refused(tmp_path):
-    """LabelImg, switched from Pascal VOC to YOLO halfway: one picture has XML only, the other a text file only."""
+def test_a_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
+    """LabelImg, switched from Pascal VOC to YOLO halfway: one image has XML only, the other a text file only."""
     root = voc_beside(tmp_path) / "train"
     (root / "t0.xml").unlink()
     write(root / "t0.txt", "0 0.5 0.5 0.5 0.5\n")
@@ -315,7 +315,7 @@ def test_a_picture_with_labels_of_the_other_format_only_is_refused(tmp_path):
     assert len(read_dataset(root)) == 2, "without objects in either"
 
 
-def test_pictures_that_share_a_label_file_are_told(tmp_path):
+def test_images_that_share_a_label_file_are_told(tmp_path):
     root = yolo(tmp_path)
     (root / "images/train/t0.png").write_bytes((root / "images/train/t0.jpg").read_bytes())
     (told,) = read_dataset(root, "train").report.of(Reason.SHARED_LABELS)
@@ -331,7 +331,7 @@ def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
     _, report = check(root)
     assert not report.of(Reason.NO_SPLIT)
     yolo_labels(root / "val/labels", ("v0",))
-    pictures(root / "val/images", ("v0",))
+    images(root / "val/images", ("v0",))
     _, report = check(root)
     assert [fault.said for fault in report.of(Reason.NO_SPLIT)] == [
         "is not read: it holds labels, and val is another folder"
@@ -340,7 +340,7 @@ def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
 
 def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path):
     for fold in ("fold0", "fold1"):
-        pictures(tmp_path / fold / "images", (fold,))
+        images(tmp_path / fold / "images", (fold,))
         yolo_labels(tmp_path / fold / "labels", (fold,))
     write(tmp_path / "classes.txt", "cat\ncat\n")
     splits, report = check(tmp_path)
@@ -350,7 +350,7 @@ def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path
 
 
 def test_lists_of_voc_in_another_place_are_told(tmp_path):
-    pictures(tmp_path / "images", ("a", "b"))
+    images(tmp_path / "images", ("a", "b"))
     voc_labels(tmp_path / "annotations", ("a", "b"))
     write(tmp_path / "train.txt", "a\n")
     write(tmp_path / "labelmap.txt", "cat\n")

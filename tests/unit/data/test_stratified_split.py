@@ -11,11 +11,11 @@ from condetr.data.stratified_split import divide
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
-def dataset_of(*labels_of_pictures):
+def dataset_of(*labels_of_images):
     box = (0.0, 0.0, 5.0, 5.0)
     examples = tuple(
         Example(Path(f"/pictures/{i}.jpg"), (9, 9), i, tuple(Object(label, box, 25.0) for label in labels))
-        for i, labels in enumerate(labels_of_pictures)
+        for i, labels in enumerate(labels_of_images)
     )
     return Dataset(examples, Classes.named("abc"), Path("/pictures"))
 
@@ -23,7 +23,7 @@ def dataset_of(*labels_of_pictures):
 MANY = dataset_of(*[(0,)] * 80, *[(0, 1)] * 10, *[(2,)] * 10, *[()] * 100)
 
 
-def test_each_picture_goes_to_one_split():
+def test_each_image_goes_to_one_split():
     parts = divide(MANY, SHARES)
     assert {split: len(part) for split, part in parts.items()} == {"train": 160, "val": 20, "test": 20}
     assert sorted(one.image_id for part in parts.values() for one in part) == list(range(200))

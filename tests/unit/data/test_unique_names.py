@@ -9,7 +9,7 @@ from condetr.data.convert import convert, remarks
 from condetr.data.discovery.formats import read_splits
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import flat_names, names_in_folders, numbered_apart
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 
 HOSTILE = [
     "plain.png", "two words.png", "line\nbreak.png", "tab\t.png", "back\\slash.png", "#comment.png", ".hidden.png",
@@ -23,7 +23,7 @@ HOSTILE = [
 def dataset_of(root: Path, names) -> Dataset:
     examples = []
     for seed, name in enumerate(names):
-        made = picture(root / "made.png", (32, 24), seed)
+        made = image(root / "made.png", (32, 24), seed)
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         made.rename(path)
@@ -33,29 +33,29 @@ def dataset_of(root: Path, names) -> Dataset:
 
 
 @pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
-def test_pictures_of_any_name_come_back(tmp_path, to):
+def test_images_of_any_name_come_back(tmp_path, to):
     given = dataset_of(tmp_path / "given", HOSTILE)
     report = convert({"train": given}, tmp_path / "out", to)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "out"], "nothing beside"
     (back,) = read_splits(tmp_path / "out").values()
-    pictures = {example.path.read_bytes(): example for example in back}
-    assert len(pictures) == len(HOSTILE)
+    images = {example.path.read_bytes(): example for example in back}
+    assert len(images) == len(HOSTILE)
     for one in given:
-        same = pictures[one.path.read_bytes()]
+        same = images[one.path.read_bytes()]
         assert [back.classes.names[it.label] for it in same.objects] == [given.classes.names[one.objects[0].label]]
         assert same.objects[0].box == pytest.approx(one.objects[0].box, abs=1e-6)
     kept = {example.path.name for example in back} & {example.path.name for example in given}
     assert {"plain.png", "CON.png", "émoji🦉.png", "\u202egnp.png", "a%20b.png", "classes.png"} <= kept
     assert report.counts[Reason.NAME_CHANGED] == sum(
-        back.name_of(pictures[one.path.read_bytes()]) != given.name_of(one)
+        back.name_of(images[one.path.read_bytes()]) != given.name_of(one)
         if to == "coco"
-        else pictures[one.path.read_bytes()].path.name != one.path.name
+        else images[one.path.read_bytes()].path.name != one.path.name
         for one in given
     )
 
 
-def test_a_picture_listed_twice_keeps_both_lists_of_objects(tmp_path):
-    """As in two entries of a COCO file for one picture: a label file each, and no label file twice."""
+def test_a_image_listed_twice_keeps_both_lists_of_objects(tmp_path):
+    """As in two entries of a COCO file for one image: a label file each, and no label file twice."""
     given = dataset_of(tmp_path / "given", ["a.png"])
     other = Example(given[0].path, (24, 32), 2, (Object(1, (5.0, 5.0, 9.0, 9.0), 16.0),))
     twice = Dataset((given[0], other), given.classes, given.root, "train")
@@ -65,7 +65,7 @@ def test_a_picture_listed_twice_keeps_both_lists_of_objects(tmp_path):
         assert sorted(one.label for example in back for one in example.objects) == [0, 1]
 
 
-def test_splits_of_voc_share_a_picture_with_the_same_objects_only(tmp_path):
+def test_splits_of_voc_share_a_image_with_the_same_objects_only(tmp_path):
     given = dataset_of(tmp_path / "given", ["a.png", "b.png"])
     changed = Example(given[1].path, (24, 32), 2, ())
     splits = {"train": given, "val": Dataset((given[0], changed), given.classes, given.root, "val")}
@@ -85,7 +85,7 @@ def test_names_that_lead_out_are_brought_in(tmp_path):
     assert len(read_splits(tmp_path / "out")["train"]) == 3
 
 
-def test_twenty_thousand_pictures_of_one_name_are_numbered_at_once():
+def test_twenty_thousand_images_of_one_name_are_numbered_at_once():
     assert numbered_apart(["a/x.png"] * 20_000)[-1] == "a/x-20000.png"
     root = Path("/pictures")
     examples = tuple(Example(root / "x.png", (1, 1), number) for number in range(20_000))

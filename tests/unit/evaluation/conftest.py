@@ -13,11 +13,11 @@ def scenes(tmp_path_factory):
 
 @pytest.fixture
 def labelled(tmp_path):
-    """Makes a data set of nothing but labels: for each picture rows of (label, x1, y1, x2, y2[, crowd])."""
+    """Makes a data set of nothing but labels: for each image rows of (label, x1, y1, x2, y2[, crowd])."""
 
-    def make(*pictures, names=("cat", "dog", "bird")):
+    def make(*images, names=("cat", "dog", "bird")):
         examples = []
-        for number, rows in enumerate(pictures):
+        for number, rows in enumerate(images):
             objects = [
                 Object(row[0], tuple(map(float, row[1:5])), float(np.prod(np.subtract(row[3:5], row[1:3]))))
                 for row in rows

@@ -1,4 +1,4 @@
-"""Objects and detections to measure: labelled scenes with the truth distorted, and columns of random boxes."""
+"""Objects and detections to measure: labeled scenes with the truth distorted, and columns of random boxes."""
 
 import numpy as np
 import torch
@@ -7,12 +7,12 @@ from condetr.evaluation.arrays import Found, Truth
 from condetr.images.detections import Detections
 
 
-def detections(dataset, rows, picture=0):
-    """Rows of (label, score, x1, y1, x2, y2) as they come for one picture."""
+def detections(dataset, rows, image=0):
+    """Rows of (label, score, x1, y1, x2, y2) as they come for one image."""
     table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 6)
     labels = table[:, 0].long()
     names = tuple(dataset.classes.names[label] for label in labels.tolist())
-    example = dataset[picture]
+    example = dataset[image]
     return Detections(table[:, 2:], table[:, 1], labels, names, example.size, str(example.path))
 
 
@@ -42,16 +42,16 @@ def distorted(dataset, seed=0):
     return found
 
 
-def columns(seed, *, pictures=12, classes=4, crowds=0.15, ties=False, most=5, times=3):
+def columns(seed, *, images=12, classes=4, crowds=0.15, ties=False, most=5, times=3):
     """Random objects, and random boxes around them."""
     rng = np.random.default_rng(seed)
-    count = int(rng.integers(1, most * pictures))
+    count = int(rng.integers(1, most * images))
     corner, side = (
         rng.uniform(0, 150, (count, 2)),
         rng.choice([10, 40, 120], (count, 1)) * rng.uniform(0.5, 1.5, (count, 2)),
     )
     boxes, labels = np.concatenate((corner, side), axis=1), rng.integers(0, classes, count)
-    at = np.sort(rng.integers(0, pictures, count))
+    at = np.sort(rng.integers(0, images, count))
     truth = Truth(at, labels, boxes, side.prod(1), rng.random(count) < crowds)
     about = np.sort(rng.integers(0, count, times * count))
     near = boxes[about] + rng.normal(0, 4, (len(about), 4)) * (1, 1, 1.4, 1.4)

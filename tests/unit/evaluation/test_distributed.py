@@ -12,10 +12,10 @@ from tests.unit.evaluation.scored import distorted
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-@pytest.mark.parametrize("pictures", [0, 1, 7])
-def test_every_picture_is_in_one_share(pictures, count):
-    shares = [list(Share(rank, count).positions(pictures)) for rank in range(count)]
-    assert sorted(chain(*shares)) == list(range(pictures))
+@pytest.mark.parametrize("images", [0, 1, 7])
+def test_every_image_is_in_one_share(images, count):
+    shares = [list(Share(rank, count).positions(images)) for rank in range(count)]
+    assert sorted(chain(*shares)) == list(range(images))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -26,7 +26,7 @@ def test_alone():
         assert share is ALONE
 
 
-def test_the_order_in_which_pictures_were_looked_at_plays_no_part(scenes):
+def test_the_order_in_which_images_were_looked_at_plays_no_part(scenes):
     found = distorted(scenes)
     whole = measure(scenes, found)
     for seed in range(3):
@@ -39,7 +39,7 @@ def test_the_order_in_which_pictures_were_looked_at_plays_no_part(scenes):
 @pytest.mark.parametrize(
     ("parts", "says"), [([{0: "a"}, {0: "b"}], "0 was looked at 2"), ([{1: "a"}], "0 was looked at 0")]
 )
-def test_each_picture_once(parts, says):
+def test_each_image_once(parts, says):
     with pytest.raises(UsageError, match=says):
         merged(parts, 2)
 

@@ -26,18 +26,18 @@ SIZES = ((40, 60), (60, 40), (50, 50), (40, 60), (48, 80), (60, 40), (40, 60))  
 PLAIN = Preprocessing(size=Edges(96, 160), do_normalize=False)
 
 
-class SeesColours(nn.Module):
-    """A query a colour: the box around all that is of this colour."""
+class SeesColors(nn.Module):
+    """A query a color: the box around all that is of this color."""
 
     def forward(self, pixels, mask):
         bright = pixels > 0.5
         logits = torch.full((len(pixels), 3, 3), -6.0)
         boxes = torch.full((len(pixels), 3, 4), 0.5)
-        for picture, colour in bright.flatten(2).any(2).nonzero().tolist():
-            rows, columns = (bright[picture, colour].any(axis).nonzero() for axis in (1, 0))
+        for image, color in bright.flatten(2).any(2).nonzero().tolist():
+            rows, columns = (bright[image, color].any(axis).nonzero() for axis in (1, 0))
             (top, bottom), (left, right) = ((at.min(), at.max() + 1) for at in (rows, columns))
             height, width = bright.shape[-2:]
-            boxes[picture, colour] = torch.tensor(
+            boxes[image, color] = torch.tensor(
                 [
                     (left + right) / 2 / width,
                     (top + bottom) / 2 / height,
@@ -45,21 +45,21 @@ class SeesColours(nn.Module):
                     (bottom - top) / height,
                 ]
             )
-            logits[picture, colour, colour] = 2.0
+            logits[image, color, color] = 2.0
         return Prediction(logits, boxes)
 
 
 @pytest.fixture
-def coloured(tmp_path):
-    """Black pictures of several shapes, each with rectangles of up to three colours."""
+def colored(tmp_path):
+    """Black images of several shapes, each with rectangles of up to three colors."""
     rng = np.random.default_rng(0)
     examples = []
     for number, (height, width) in enumerate(SIZES):
         pixels, objects = np.zeros((height, width, 3), dtype=np.uint8), []
-        for colour in range(number % 4):
+        for color in range(number % 4):
             (x, y), side = rng.integers(0, (width - 20, height - 20)), rng.integers(8, 20)
-            pixels[y : y + side, x : x + side, colour] = 255
-            objects.append(Object(colour, (float(x), float(y), float(x + side), float(y + side)), float(side**2)))
+            pixels[y : y + side, x : x + side, color] = 255
+            objects.append(Object(color, (float(x), float(y), float(x + side), float(y + side)), float(side**2)))
         path = tmp_path / f"{number}.png"
         Image.fromarray(pixels).save(path)
         examples.append(Example(path, (height, width), number, tuple(objects)))
@@ -70,22 +70,22 @@ def boxes_of(report):
     return torch.cat([torch.cat((one.scores[:, None], one.boxes), 1) for one in report.found])
 
 
-def test_a_detector_that_sees(coloured):
-    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES)
+def test_a_detector_that_sees(colored):
+    report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES)
     assert (report.ap50, report.notes) == (1, ())
     assert report.ap > 0.8
-    assert [len(one) for one in report.found] == [9] * len(coloured)  # every score counts, however low
+    assert [len(one) for one in report.found] == [9] * len(colored)  # every score counts, however low
 
 
 @pytest.mark.parametrize("batch", [2, 3, 100])
-def test_the_same_at_any_batch_size(coloured, batch):
-    """Pictures are grouped by shape; what is left is the rounding of a sum in another order."""
+def test_the_same_at_any_batch_size(colored, batch):
+    """Images are grouped by shape; what is left is the rounding of a sum in another order."""
     labels, detector = dict(enumerate(("red", "green", "blue"))), tiny_detector()
-    alone = evaluate_detector(detector, coloured, PREPROCESSING, labels, batch=1)
-    together = evaluate_detector(detector, coloured, PREPROCESSING, labels, batch=batch)
+    alone = evaluate_detector(detector, colored, PREPROCESSING, labels, batch=1)
+    together = evaluate_detector(detector, colored, PREPROCESSING, labels, batch=batch)
     torch.testing.assert_close(boxes_of(together), boxes_of(alone), atol=1e-4, rtol=1e-5)
     assert together.averages() == pytest.approx(alone.averages(), abs=1e-6)
-    seen = [evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, batch=batch) for batch in (1, batch)]
+    seen = [evaluate_detector(SeesColors(), colored, PLAIN, NAMES, batch=batch) for batch in (1, batch)]
     assert seen[0] == seen[1]
 
 
@@ -93,15 +93,15 @@ class _Kept(Exception):  # noqa: N818
     pass
 
 
-def test_the_same_on_two_processes(coloured):
-    """Seven pictures do not divide by two; each counts once."""
+def test_the_same_on_two_processes(colored):
+    """Seven images do not divide by two; each counts once."""
     kept = []
 
     def keep(mine):
         kept.append(mine)
         raise _Kept
 
-    evaluate = partial(evaluate_detector, SeesColours(), coloured, PLAIN, NAMES)
+    evaluate = partial(evaluate_detector, SeesColors(), colored, PLAIN, NAMES)
     steps = []
     with pytest.raises(_Kept):
         evaluate(share=Share(1, 2, keep), on_picture=partial(steps.append, 1))
@@ -112,10 +112,10 @@ def test_the_same_on_two_processes(coloured):
     assert torch.equal(boxes_of(both), boxes_of(evaluate()))
 
 
-def test_training_goes_on_as_it_was(coloured):
+def test_training_goes_on_as_it_was(colored):
     """``partial`` makes what training calls: a network in, measures out."""
     detector = tiny_detector().train()
-    evaluate = partial(evaluate_detector, dataset=coloured, preprocessing=PREPROCESSING, labels=NAMES, metrics=["ap"])
+    evaluate = partial(evaluate_detector, dataset=colored, preprocessing=PREPROCESSING, labels=NAMES, metrics=["ap"])
     report = evaluate(detector)
     assert detector.training
     assert all(module.training for module in detector.modules())
@@ -124,58 +124,58 @@ def test_training_goes_on_as_it_was(coloured):
     assert not detector.training
 
 
-def test_other_classes(coloured):
+def test_other_classes(colored):
     names = {0: "rouge", 1: "green", 2: "blue"}
     with pytest.raises(UsageError, match="does not know red"):
-        evaluate_detector(SeesColours(), coloured, PLAIN, names)
-    assert evaluate_detector(SeesColours(), coloured, PLAIN, names, class_map={"red": "rouge"}).ap50 == 1
+        evaluate_detector(SeesColors(), colored, PLAIN, names)
+    assert evaluate_detector(SeesColors(), colored, PLAIN, names, class_map={"red": "rouge"}).ap50 == 1
 
 
-def test_the_data_numbers_its_classes_as_it_likes(coloured):
+def test_the_data_numbers_its_classes_as_it_likes(colored):
     order = Classes(("blue", "red", "green"), (10, 20, 30))
-    objects = [[replace(one, label=(one.label + 1) % 3) for one in example.objects] for example in coloured]
-    examples = (replace(one, objects=tuple(its)) for one, its in zip(coloured, objects, strict=True))
-    report = evaluate_detector(SeesColours(), replace(coloured, examples=tuple(examples), classes=order), PLAIN, NAMES)
+    objects = [[replace(one, label=(one.label + 1) % 3) for one in example.objects] for example in colored]
+    examples = (replace(one, objects=tuple(its)) for one, its in zip(colored, objects, strict=True))
+    report = evaluate_detector(SeesColors(), replace(colored, examples=tuple(examples), classes=order), PLAIN, NAMES)
     assert report.ap50 == 1
     assert report.found[1].names[0] == "red"
 
 
-def test_a_picture_that_cannot_be_read_is_left_out_and_told(coloured):
-    coloured[3].path.write_bytes(coloured[3].path.read_bytes()[:60])
-    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=[*USUAL, "speed"])
-    assert [failure.source for failure in report.failures] == [str(coloured[3].path)]
-    assert (len(report.dataset), report.ap50, report.speed.pictures) == (6, 1, 6)
+def test_a_image_that_cannot_be_read_is_left_out_and_told(colored):
+    colored[3].path.write_bytes(colored[3].path.read_bytes()[:60])
+    report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=[*USUAL, "speed"])
+    assert [failure.source for failure in report.failures] == [str(colored[3].path)]
+    assert (len(report.dataset), report.ap50, report.speed.images) == (6, 1, 6)
 
 
-def test_no_picture_can_be_read(coloured):
-    for example in coloured:
+def test_no_image_can_be_read(colored):
+    for example in colored:
         example.path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"0\.png: no picture can be looked at; the first: is empty"):
-        evaluate_detector(SeesColours(), coloured, PLAIN, NAMES)
+    with pytest.raises(DataError, match=r"0\.png: no image can be looked at; the first: is empty"):
+        evaluate_detector(SeesColors(), colored, PLAIN, NAMES)
 
 
-def test_speed_is_measured_on_request(coloured):
-    report = evaluate_detector(SeesColours(), coloured, PLAIN, NAMES, metrics=["speed"])
+def test_speed_is_measured_on_request(colored):
+    report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=["speed"])
     speed = report.speed
-    assert (speed.pictures, speed.device) == (7, "cpu")
+    assert (speed.images, speed.device) == (7, "cpu")
     assert min(speed.decode, speed.prepare, speed.forward, speed.score) > 0
     assert speed.total == pytest.approx(speed.decode + speed.prepare + speed.forward + speed.score)
-    assert evaluate_detector(SeesColours(), coloured, PLAIN, NAMES).speed is None
+    assert evaluate_detector(SeesColors(), colored, PLAIN, NAMES).speed is None
 
 
-def test_nothing_is_computed_where_there_is_nothing_to_find(coloured):
+def test_nothing_is_computed_where_there_is_nothing_to_find(colored):
     with pytest.raises(DataError, match="no object"):
-        evaluate_detector(nn.Identity(), coloured[:1], PLAIN, NAMES)
+        evaluate_detector(nn.Identity(), colored[:1], PLAIN, NAMES)
 
 
-def test_a_loaded_model_measures_itself(coloured, tmp_path):
+def test_a_loaded_model_measures_itself(colored, tmp_path):
     save(tmp_path / "model", tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict())
     model = condetr.load(tmp_path / "model", device="cpu")
     names = dict(zip(("red", "green", "blue"), LABELS.values(), strict=True))
-    report = model.evaluate(coloured, batch=2, class_map=names, metrics=["ap", "per-class"])
+    report = model.evaluate(colored, batch=2, class_map=names, metrics=["ap", "per-class"])
     assert list(report.per_class) == ["red", "green", "blue"]
     with pytest.raises(TypeError, match="batch_size=; condetr calls it batch"):
-        model.evaluate(coloured, batch_size=2)
+        model.evaluate(colored, batch_size=2)
 
 
 def test_the_split_to_measure_on(tmp_path):

@@ -12,25 +12,25 @@ from condetr.evaluation.distributed import Share
 from condetr.evaluation.evaluate import evaluate_detector, evaluate_predictions, held_out
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from tests.painted import NAMES, SeesColours, painted
+from tests.painted import NAMES, SeesColors, painted
 from tests.tiny import PREPROCESSING, tiny_detector
 
 TWICE = Preprocessing(size=Edges(96, 200), do_normalize=False)
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     return painted(tmp_path / "painted")
 
 
 @pytest.fixture
-def panoptic(pictures, tmp_path):
-    write_panoptic({"val": pictures}, tmp_path / "panoptic")
+def panoptic(images, tmp_path):
+    write_panoptic({"val": images}, tmp_path / "panoptic")
     return held_out(tmp_path / "panoptic", task="panoptic")
 
 
-def test_masks(pictures):
-    report = evaluate_detector(SeesColours(), pictures, TWICE, NAMES, task="instance")
+def test_masks(images):
+    report = evaluate_detector(SeesColors(), images, TWICE, NAMES, task="instance")
     assert report.ap > 0.9
     assert (report.masks.ap50, report.masks.ap75) == (1, 1)
     assert report.panoptic is report.pq is report.miou is None
@@ -39,15 +39,15 @@ def test_masks(pictures):
     assert all(one.masks is None for one in report.found)
 
 
-def test_masks_are_not_looked_at_for_boxes(pictures):
-    report = evaluate_detector(SeesColours(), pictures, TWICE, NAMES)
+def test_masks_are_not_looked_at_for_boxes(images):
+    report = evaluate_detector(SeesColors(), images, TWICE, NAMES)
     assert report.masks is report.runs is None
     assert "mask_ap" not in report.averages()
 
 
 def test_segments(panoptic):
     assert panoptic.classes.stuff == (2,)
-    report = evaluate_detector(SeesColours(), panoptic, TWICE, NAMES, task="panoptic")
+    report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic")
     assert report.panoptic.rq == report.panoptic.things.rq == report.panoptic.stuff.rq == 1
     assert report.pq == report.miou == report.panoptic.sq == 1, "masks as fine as the input lose no pixel"
     assert list(report.panoptic.per_class) == list(NAMES.values())
@@ -56,7 +56,7 @@ def test_segments(panoptic):
 
 
 def test_only_what_is_asked_for(panoptic):
-    report = evaluate_detector(SeesColours(), panoptic, TWICE, NAMES, task="panoptic", metrics=["ap"])
+    report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic", metrics=["ap"])
     assert report.panoptic is None
     assert report.masks.ap50 == 1
 
@@ -64,13 +64,13 @@ def test_only_what_is_asked_for(panoptic):
 def test_a_higher_threshold_finds_fewer_segments(panoptic):
     """Green and blue are less sure than red."""
     surest = torch.tensor(7.5).sigmoid().item()
-    report = evaluate_detector(SeesColours(), panoptic, TWICE, NAMES, task="panoptic", threshold=surest)
+    report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic", threshold=surest)
     assert {name: one.rq for name, one in report.panoptic.per_class.items()} == {"red": 1, "green": 0, "blue": 0}
 
 
 def test_a_wrong_answer_costs(panoptic):
     confused = {0: "green", 1: "red", 2: "blue"}
-    report = evaluate_detector(SeesColours(), panoptic, TWICE, confused, task="panoptic")
+    report = evaluate_detector(SeesColors(), panoptic, TWICE, confused, task="panoptic")
     assert report.masks.ap50 < 0.6
     assert (report.panoptic.things.pq, report.panoptic.stuff.rq) == (0, 1)
 
@@ -86,38 +86,38 @@ def test_the_same_on_two_processes(panoptic):
         kept.append(mine)
         raise _Kept
 
-    evaluate = partial(evaluate_detector, SeesColours(), panoptic, TWICE, NAMES, task="panoptic")
+    evaluate = partial(evaluate_detector, SeesColors(), panoptic, TWICE, NAMES, task="panoptic")
     with pytest.raises(_Kept):
         evaluate(share=Share(1, 2, keep))
     assert evaluate(share=Share(0, 2, lambda mine: [mine, *kept])) == evaluate()
 
 
-def test_a_picture_that_cannot_be_read_is_in_no_number(panoptic):
+def test_a_image_that_cannot_be_read_is_in_no_number(panoptic):
     panoptic[1].path.write_bytes(panoptic[1].path.read_bytes()[:60])
-    report = evaluate_detector(SeesColours(), panoptic, TWICE, NAMES, task="panoptic")
+    report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic")
     assert (len(report.failures), len(report.runs), report.masks.ap50, report.panoptic.rq) == (1, 4, 1, 1)
 
 
-def test_what_was_found_can_be_measured_again(pictures, tmp_path):
-    report = evaluate_detector(SeesColours(), pictures, TWICE, NAMES, task="instance", metrics=["ap"])
+def test_what_was_found_can_be_measured_again(images, tmp_path):
+    report = evaluate_detector(SeesColors(), images, TWICE, NAMES, task="instance", metrics=["ap"])
     report.save(tmp_path / "report")
-    again = evaluate_predictions(tmp_path / "report/predictions.json", pictures, metrics=["ap"], masks=True)
+    again = evaluate_predictions(tmp_path / "report/predictions.json", images, metrics=["ap"], masks=True)
     assert again.masks == report.masks
 
 
 def test_tables(panoptic, tmp_path):
-    evaluate_detector(SeesColours(), panoptic, TWICE, NAMES, task="panoptic").save(tmp_path / "report")
+    evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic").save(tmp_path / "report")
     head, *rows = (tmp_path / "report/panoptic.csv").read_text().splitlines()
     assert head == "class,pq,sq,rq,segments,iou"
     assert [row.split(",")[0] for row in rows] == list(NAMES.values())
 
 
-def test_what_cannot_be_measured(pictures, tmp_path):
+def test_what_cannot_be_measured(images, tmp_path):
     with pytest.raises(UsageError, match="pq and miou are of segments"):
-        evaluate_detector(SeesColours(), pictures, TWICE, NAMES, task="instance", metrics=["pq"])
+        evaluate_detector(SeesColors(), images, TWICE, NAMES, task="instance", metrics=["pq"])
     with pytest.raises(UsageError, match="the model has no mask head"):
-        evaluate_detector(tiny_detector(), pictures, PREPROCESSING, NAMES, task="instance")
-    convert({"val": pictures}, tmp_path / "boxes", "voc")
+        evaluate_detector(tiny_detector(), images, PREPROCESSING, NAMES, task="instance")
+    convert({"val": images}, tmp_path / "boxes", "voc")
     with pytest.raises(DataError, match="not panoptic"):
         held_out(tmp_path / "boxes", task="panoptic")
     with pytest.raises(UsageError, match="for boxes only"):

@@ -48,7 +48,7 @@ def test_a_class_without_objects_does_not_count(labelled):
 
 
 def test_image_ids_decide_between_equal_scores(labelled):
-    """Not the order of the pictures, and whichever order they are in."""
+    """Not the order of the images, and whichever order they are in."""
     dataset = labelled([], [CAT])  # of ids 7 and 17
     rows = [(0, 0.5, *DOG[1:]), (0, 0.5, *CAT[1:])]
     found = [detections(dataset, [row], place) for place, row in enumerate(rows)]
@@ -69,12 +69,12 @@ def test_the_whole_box_counts_and_the_report_says_so(labelled):
     clipped = measure(dataset, [detections(dataset, [(0, 0.5, 0, 10, 30, 30)])])
     assert (clipped.ap50, clipped.ap75, clipped.ap) == (1, 1, 0.6)  # an IoU of 0.75
     assert clipped.notes == (
-        "labels that stick out of their picture: 1; AP compares with the whole boxes, as pycocotools does",
+        "labels that stick out of their image: 1; AP compares with the whole boxes, as pycocotools does",
     )
     lost = replace(dataset, examples=(replace(dataset[0], lost=(out,)),))
     report = measure(lost, [detections(dataset, [(0, 0.5, -10, 10, 30, 30)])])
     assert (report.ar, report.per_class["cat"].objects) == (0.5, 2)
-    assert "without area, outside of their picture or without a usable mask: 1" in report.notes[1]
+    assert "without area, outside of their image or without a usable mask: 1" in report.notes[1]
 
 
 def test_crowds_are_no_objects(labelled):
@@ -93,7 +93,7 @@ def test_the_best_threshold(labelled):
     assert cat.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
 
 
-def test_a_picture_that_failed_does_not_count(labelled):
+def test_a_image_that_failed_does_not_count(labelled):
     dataset = labelled([CAT], [CAT, DOG])
     failure = Failure("1.png", ImageError("is empty", source="1.png"))
     report = measure(dataset, [detections(dataset, [(0, 0.9, *CAT[1:])]), failure])
@@ -105,7 +105,7 @@ def test_a_picture_that_failed_does_not_count(labelled):
 @pytest.mark.parametrize("rows", [[], [(0, 50, 50, 90, 90, "crowd")]])
 def test_nothing_to_find(labelled, rows):
     dataset = labelled(rows, [])
-    with pytest.raises(DataError, match="val has no object in 2 pictures, so there is no AP"):
+    with pytest.raises(DataError, match="val has no object in 2 images, so there is no AP"):
         measure(dataset, perfect(dataset))
 
 

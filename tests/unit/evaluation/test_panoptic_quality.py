@@ -43,7 +43,7 @@ def detections_of(answer, names):
     )
 
 
-def some_pictures(seed, count=6):
+def some_images(seed, count=6):
     """Answers that are the truth moved and partly renamed, so that there are hits, misses and errors."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -57,13 +57,13 @@ def some_pictures(seed, count=6):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_equals_the_plain_words(tmp_path, seed):
-    pictures = list(some_pictures(seed))
+    images = list(some_images(seed))
     counts = [
         counts_of(example_of(tmp_path / f"{i}.png", truth, names), detections_of(answer, found), len(CLASSES))
-        for i, (truth, names, answer, found) in enumerate(pictures)
+        for i, (truth, names, answer, found) in enumerate(images)
     ]
     measured = panoptic_of(counts, CLASSES, stuff=(2, 3))
-    qualities, pixels = plain_quality(pictures, len(CLASSES))
+    qualities, pixels = plain_quality(images, len(CLASSES))
     assert qualities.keys() == {CLASSES.index(name) for name in measured.per_class}
     for label, expected in qualities.items():
         mine = measured.per_class[CLASSES[label]]

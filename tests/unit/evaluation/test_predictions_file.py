@@ -43,18 +43,18 @@ def test_ids_of_the_source_are_written(labelled, tmp_path):
     assert evaluate_predictions(tmp_path / "predictions.json", dataset).ap == 1
 
 
-def test_pictures_may_have_nothing(labelled, written):
+def test_images_may_have_nothing(labelled, written):
     assert [len(one) for one in read_predictions(written([]), labelled([], [])).found] == [0, 0]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"image_id": 8}, "[1]: image_id 8 of type int is no picture of the data set"),
-        ({"image_id": "7"}, "image_id '7' of type str is no picture of the data set; it has 7 of type int"),
-        ({"image_id": 7.0}, "image_id 7.0 of type float is no picture"),
-        ({"image_id": True}, "image_id True of type bool is no picture"),
-        ({"image_id": [7]}, "image_id [7] of type list is no picture"),
+        ({"image_id": 8}, "[1]: image_id 8 of type int is no image of the data set"),
+        ({"image_id": "7"}, "image_id '7' of type str is no image of the data set; it has 7 of type int"),
+        ({"image_id": 7.0}, "image_id 7.0 of type float is no image"),
+        ({"image_id": True}, "image_id True of type bool is no image"),
+        ({"image_id": [7]}, "image_id [7] of type list is no image"),
         ({"category_id": 0}, "category_id 0 of type int is no category of the data set"),
         ({"bbox": [1, 2, 3]}, "bbox is [1, 2, 3], expected 4 finite numbers: x, y, width, height"),
         ({"bbox": None}, "bbox is None, expected 4"),

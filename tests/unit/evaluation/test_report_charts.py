@@ -7,15 +7,15 @@ from condetr.charts.axes import INK, bars_chart
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curve, Curves
 from condetr.evaluation.error_kinds import Errors
-from condetr.evaluation.report_charts import KIND_COLOURS, confusion_chart, curves_chart, errors_chart
+from condetr.evaluation.report_charts import KIND_COLORS, confusion_chart, curves_chart, errors_chart
 from condetr.evaluation.tide import ERRORS
-from condetr.evaluation.worst import worst_pictures
+from condetr.evaluation.worst import worst_images
 from tests.unit.evaluation.scored import detections, perfect
 
 
-def places_of(picture, colour, tolerance=12):
-    """(rows, columns) of the pixels of this colour."""
-    return np.nonzero((np.abs(np.asarray(picture).astype(int) - colour) <= tolerance).all(-1))
+def places_of(image, color, tolerance=12):
+    """(rows, columns) of the pixels of this color."""
+    return np.nonzero((np.abs(np.asarray(image).astype(int) - color) <= tolerance).all(-1))
 
 
 def curve(precision):
@@ -55,28 +55,28 @@ def test_bars_are_as_long_as_their_values():
     chart = bars_chart(
         "title", [("one", 1.0, "1", red), ("half", 0.5, "0.5", blue), ("none", 0.0, "0", INK)], width=400
     )
-    lengths = [np.ptp(places_of(chart, colour)[1]) for colour in (red, blue)]
+    lengths = [np.ptp(places_of(chart, color)[1]) for color in (red, blue)]
     assert lengths == pytest.approx([400, 200], abs=2)
 
 
 def test_every_kind_of_error_has_a_bar():
-    assert set(KIND_COLOURS) == {kind.word for kind in ERRORS}
+    assert set(KIND_COLORS) == {kind.word for kind in ERRORS}
     counts = {kind.word: int(kind) for kind in ERRORS}
     costs = {kind.word: kind / 10 for kind in ERRORS}
     chart = errors_chart(Errors(counts, costs, 10, 5, 0.5))
-    for colour in KIND_COLOURS.values():
-        assert len(places_of(chart, colour)[0]) > 500
+    for color in KIND_COLORS.values():
+        assert len(places_of(chart, color)[0]) > 500
 
 
-def test_the_worst_pictures_come_first(scenes):
+def test_the_worst_images_come_first(scenes):
     found = perfect(scenes)
     found[7] = detections(scenes, [], 7)
-    assert worst_pictures(scenes, perfect(scenes), threshold=0.5) is None
-    one = worst_pictures(scenes, found, threshold=0.5)
+    assert worst_images(scenes, perfect(scenes), threshold=0.5) is None
+    one = worst_images(scenes, found, threshold=0.5)
     found[9] = detections(scenes, [(0, 0.9, 0, 0, 9, 9)], 9)
-    two = worst_pictures(scenes, found, threshold=0.5)
+    two = worst_images(scenes, found, threshold=0.5)
     assert one.size == (640, two.height)
-    missed, background = (KIND_COLOURS[kind] for kind in ("missed", "background"))
+    missed, background = (KIND_COLORS[kind] for kind in ("missed", "background"))
     assert len(places_of(one, missed)[0]) > 300
     assert len(places_of(two, background)[0]) > len(places_of(one, background)[0]) + 100
-    assert worst_pictures(scenes, found, threshold=0.5, shown=1).size == one.size
+    assert worst_images(scenes, found, threshold=0.5, shown=1).size == one.size

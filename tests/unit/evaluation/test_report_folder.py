@@ -8,7 +8,7 @@ from PIL import Image
 from condetr.core.errors import StorageError, UsageError
 from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.measure import measure
-from condetr.evaluation.worst import worst_pictures
+from condetr.evaluation.worst import worst_images
 from tests.unit.evaluation.scored import detections, distorted, perfect
 
 
@@ -27,13 +27,13 @@ def rows_of(path):
 
 
 def test_everything_is_there(folder):
-    pictures = ["confusion.png", "errors.png", "pr.png", "worst.jpg"]
+    images = ["confusion.png", "errors.png", "pr.png", "worst.jpg"]
     tables = ["confusion.csv", "per_class.csv", "worst.csv"]
-    assert files_in(folder) == sorted([*pictures, *tables, "predictions.json", "report.json"])
-    for name in pictures:
-        with Image.open(folder / name) as picture:
-            assert min(picture.size) > 200
-            assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    assert files_in(folder) == sorted([*images, *tables, "predictions.json", "report.json"])
+    for name in images:
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 200
+            assert len(np.unique(np.asarray(image.convert("L")))) > 20
 
 
 def test_tables_say_what_the_json_says(folder):
@@ -52,12 +52,12 @@ def test_only_what_was_measured_is_written(scenes, tmp_path):
     assert files_in(tmp_path / "ap") == ["predictions.json", "report.json"]
 
 
-def test_without_an_error_there_are_no_worst_pictures(scenes, tmp_path):
+def test_without_an_error_there_are_no_worst_images(scenes, tmp_path):
     measure(scenes, perfect(scenes), metrics=["errors"]).save(tmp_path / "perfect")
     assert "worst.jpg" not in files_in(tmp_path / "perfect")
 
 
-def test_the_worst_pictures_are_listed_with_their_errors(folder, scenes):
+def test_the_worst_images_are_listed_with_their_errors(folder, scenes):
     header, *rows = rows_of(folder / "worst.csv")
     kinds = ["classification", "localisation", "both", "duplicate", "background", "missed"]
     assert header == ["file", "errors", "false", *kinds, "highest_score"]
@@ -84,10 +84,10 @@ def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(sce
     assert {"report.json", "confusion.png", "errors.png", "worst.csv"} <= set(files_in(tmp_path / "new"))
 
 
-def test_a_picture_that_went_away_is_named_among_the_worst(labelled):
+def test_a_image_that_went_away_is_named_among_the_worst(labelled):
     dataset = labelled([(0, 10, 10, 30, 30)])
     found = measure(dataset, [detections(dataset, [])], metrics=["errors"]).found
-    assert worst_pictures(dataset, found, threshold=0.5).width == 640
+    assert worst_images(dataset, found, threshold=0.5).width == 640
 
 
 def test_nothing_is_overwritten(scenes, tmp_path):

@@ -70,7 +70,7 @@ def test_nothing_but_a_crowd(labelled):
     assert (kinds(result), result.missed.tolist()) == (["ignored", "background"], [False])
 
 
-def test_pictures_do_not_mix(labelled):
+def test_images_do_not_mix(labelled):
     dataset = labelled([], [CAT], [], [DOG])
     here, cat, dog = [], [(0, 0.9, *CAT[1:])], [(1, 0.9, *DOG[1:])]
     found = [detections(dataset, rows, number) for number, rows in enumerate((dog, cat, cat, here))]
@@ -93,17 +93,17 @@ def test_counts_and_costs_are_those_of_tide(seed):
     objects = hotcoco.COCO.from_arrays(
         [{"id": number + 1} for number in range(12)],
         [{"id": number + 1, "name": str(number)} for number in range(4)],
-        truth.pictures + 1,
+        truth.images + 1,
         truth.labels + 1,
         truth.boxes,
         area=truth.areas,
     )
-    rows = np.column_stack((found.pictures + 1, found.boxes, found.scores, found.labels + 1))
+    rows = np.column_stack((found.images + 1, found.boxes, found.scores, found.labels + 1))
     theirs = hotcoco.COCOeval(objects, objects.load_res(rows), "bbox")
     theirs.evaluate()
     theirs.accumulate()
     theirs = theirs.tide_errors()
     words = dict(zip(("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"), counts_of(judgement), strict=True))
     assert counts_of(judgement) == {word: theirs["counts"][key] for key, word in words.items()}
-    costs = costs_of(truth, found, judgement, pictures=12, classes=4)
+    costs = costs_of(truth, found, judgement, images=12, classes=4)
     assert costs == pytest.approx({word: theirs["delta_ap"][key] for key, word in words.items()}, abs=1e-8)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from condetr.explain.attention_weights import halves_of, weights_of
+from condetr.explain.attention_weights import attention_parts, weights_of
 from condetr.explain.capture import watching
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
@@ -59,7 +59,7 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
     assert len(entered_encoder) == 2
     for one, (values, answer) in zip(entered, seen.calls, strict=True):
         for query in range(7):
-            weights = halves_of(one, query).combined
+            weights = attention_parts(one, query).combined
             # in double precision, so that only an error could be seen; the fused kernel adds in another order
             torch.testing.assert_close(
                 (weights[:, None] @ values[0])[:, 0], answer[0, :, query], atol=1e-12, rtol=1e-10
@@ -79,7 +79,7 @@ def test_the_halves_multiply_to_the_whole_and_are_not_alike():
     with watching(cross) as entered:
         network(torch.randn(1, 3, 96, 160, dtype=torch.float64))
     for one in entered:
-        content, spatial, combined = halves_of(one, 2)
+        content, spatial, combined = attention_parts(one, 2)
         for weights in (content, spatial, combined):
             torch.testing.assert_close(weights.sum(-1), torch.ones(4, dtype=torch.float64))
         product = content * spatial

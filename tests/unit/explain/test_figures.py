@@ -37,11 +37,11 @@ def test_heat_in_a_window_lies_on_its_cell():
     window = Window(40, 20, 100, 60)
     tile = heated(dimmed(cut(GRAY, window, 120)), spot(3, 2), CELL, window, most=0.5)
     x, y = brightest(tile)
-    assert 0 <= x / 2 < 20  # the cell is at 40..60 of the picture, 0..20 of the window
+    assert 0 <= x / 2 < 20  # the cell is at 40..60 of the image, 0..20 of the window
     assert 10 <= y / 2 < 20
 
 
-def test_no_attention_leaves_the_picture_bare_and_half_is_dimmer():
+def test_no_attention_leaves_the_image_bare_and_half_is_dimmer():
     whole = Window(0, 0, 120, 80)
     ground = dimmed(cut(GRAY, whole, 120))
     bare = heated(ground, np.zeros((8, 6), dtype=np.float32), CELL, whole, most=0.5)
@@ -52,8 +52,8 @@ def test_no_attention_leaves_the_picture_bare_and_half_is_dimmer():
 
 def test_a_cell_may_reach_over_the_edge():
     whole = Window(0, 0, 110, 75)  # the last column and row reach to 120 and 80
-    picture = GRAY.crop((0, 0, 110, 75))
-    tile = heated(dimmed(cut(picture, whole, 110)), spot(7, 5), CELL, whole, most=0.5)
+    image = GRAY.crop((0, 0, 110, 75))
+    tile = heated(dimmed(cut(image, whole, 110)), spot(7, 5), CELL, whole, most=0.5)
     x, y = brightest(tile)
     assert x >= 100
     assert y >= 70
@@ -70,7 +70,7 @@ def test_a_cell_may_reach_over_the_edge():
         (110.0, 70.0, 300.0, 200.0),
     ],
 )
-def test_the_window_is_in_the_picture_and_keeps_its_proportions(size, box):
+def test_the_window_is_in_the_image_and_keeps_its_proportions(size, box):
     height, width = size
     window = Window.around(box, [(0.5 * width, 0.5 * height)], size)
     assert 0 <= window.left < window.right <= max(width, window.left + 1)

@@ -3,7 +3,7 @@ import pytest
 
 from condetr.explain.regions import centre_of, ordered, region_of
 
-CELL = (10.0, 20.0)  # of a grid of 8 rows and 6 columns on a picture of 120 x 80
+CELL = (10.0, 20.0)  # of a grid of 8 rows and 6 columns on an image of 120 x 80
 BOX = (20.0, 20.0, 80.0, 60.0)
 
 

@@ -24,9 +24,9 @@ def noise(height, width):
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def seen(network, picture=None, preprocessing=PREPROCESSING, **options):
+def seen(network, image=None, preprocessing=PREPROCESSING, **options):
     options = {"threshold": 0.3} | options
-    return look(network, preprocessing, LABELS, picture or noise(60, 90), **options)
+    return look(network, preprocessing, LABELS, image or noise(60, 90), **options)
 
 
 FRAMED = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 120))
@@ -34,7 +34,7 @@ FRAMED = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 120))
 
 @pytest.mark.parametrize("preprocessing", [PREPROCESSING, FRAMED], ids=["plain", "framed"])
 @pytest.mark.parametrize("size", [(60, 90), (90, 60), (1, 1), (7, 300)])
-def test_every_map_sums_to_one_over_the_picture(network, size, preprocessing):
+def test_every_map_sums_to_one_over_the_image(network, size, preprocessing):
     sight = seen(network, noise(*size), preprocessing, threshold=0.0)
     rows, columns = (-(-side // network.backbone.stride) for side in preprocessing.fit(size))
     for number in (0, len(sight) - 1):
@@ -64,10 +64,10 @@ def test_the_detections_are_those_of_predict(network, preprocessing, classes):
 
 
 def test_query_and_reference_point_are_those_of_the_box(network):
-    picture = noise(60, 90)
-    sight = seen(network, picture)
+    image = noise(60, 90)
+    sight = seen(network, image)
     with torch.inference_mode():
-        trace = network.trace(PREPROCESSING.prepare([picture]).pixels)
+        trace = network.trace(PREPROCESSING.prepare([image]).pixels)
         boxes = network.head(trace.embeddings[-1], trace.reference_logits).boxes[0]
     for one in sight:
         cx, cy, _, _ = (boxes[one.query] * torch.tensor([90, 60, 90, 60])).tolist()
@@ -77,7 +77,7 @@ def test_query_and_reference_point_are_those_of_the_box(network):
         assert one.reference_point == pytest.approx(point.tolist(), abs=1e-4)
 
 
-def test_a_map_lies_on_the_picture_where_its_cells_do(network):
+def test_a_map_lies_on_the_image_where_its_cells_do(network):
     one = seen(network, noise(60, 90)).explain(0)
     height, width = one.cell
     # 60x90 becomes 48x72: a cell of 8 pixels stands for 10 of the original
@@ -98,9 +98,9 @@ def test_the_encoder_is_asked_about_the_cell_of_the_pixel(network):
 
 @torch.inference_mode()
 def test_cells_are_counted_row_by_row_of_the_padded_frame(network):
-    picture = noise(60, 90)
-    one = seen(network, picture, FRAMED, pixel=(45, 25)).explain(0)
-    batch = FRAMED.prepare([picture])
+    image = noise(60, 90)
+    one = seen(network, image, FRAMED, pixel=(45, 25)).explain(0)
+    batch = FRAMED.prepare([image])
     with watching([network.encoder.layers[0].self_attention.attend]) as entered:
         network(batch.pixels, batch.mask)
     weights = weights_of(entered[0], 2 * 15 + 4).unflatten(-1, (12, 15))  # row 2, column 4 of 12 rows, 15 columns
@@ -129,9 +129,9 @@ def test_what_cannot_be_explained_is_told(network, tmp_path):
     count = len(seen(network))
     with pytest.raises(UsageError, match=rf"detection: is {count}, but the detections .* are 0 to {count - 1}"):
         seen(network).explain(count)
-    with pytest.raises(UsageError, match="pixel: is 90,0, outside the picture, which is 90 wide and 60 high"):
+    with pytest.raises(UsageError, match="pixel: is 90,0, outside the image, which is 90 wide and 60 high"):
         seen(network, pixel=(90, 0))
-    with pytest.raises(UsageError, match="one picture at a time"):
+    with pytest.raises(UsageError, match="one image at a time"):
         look(network, PREPROCESSING, LABELS, [noise(5, 5), noise(5, 5)])
     with pytest.raises(UsageError, match=r"gone\.png: cannot be read"):
         look(network, PREPROCESSING, LABELS, tmp_path / "gone.png")
@@ -168,9 +168,9 @@ def test_arrays_and_json_say_the_same(network, tmp_path):
 
 
 def opened(path):
-    with Image.open(path) as picture:
-        picture.load()
-    return picture
+    with Image.open(path) as image:
+        image.load()
+    return image
 
 
 def test_figures_are_saved_by_their_ending(network, tmp_path):

@@ -21,28 +21,26 @@ def model(detector, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pictures():
-    """RGB pictures in several sizes and proportions."""
+def images():
+    """RGB images in several sizes and proportions."""
     rng = np.random.default_rng(0)
     sizes = ((40, 30), (64, 48), (33, 57), (50, 50), (90, 41))
     return [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
 
 
 @pytest.fixture(scope="session")
-def onnx(model, pictures, tmp_path_factory):
+def onnx(model, images, tmp_path_factory):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     with without_shape_checks():
-        return model.export(
-            "onnx", output=tmp_path_factory.mktemp("onnx") / "out", pictures=pictures, post_processing=7
-        )
+        return model.export("onnx", output=tmp_path_factory.mktemp("onnx") / "out", pictures=images, post_processing=7)
 
 
 @pytest.fixture(scope="session")
-def openvino(model, pictures, tmp_path_factory):
+def openvino(model, images, tmp_path_factory):
     pytest.importorskip("openvino")
     with without_shape_checks():
-        return model.export("openvino", output=tmp_path_factory.mktemp("openvino") / "out", pictures=pictures)
+        return model.export("openvino", output=tmp_path_factory.mktemp("openvino") / "out", pictures=images)
 
 
 @pytest.fixture(autouse=True)

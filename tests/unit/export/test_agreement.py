@@ -9,7 +9,7 @@ from condetr.images.scoring import best_pairs
 from tests.tiny import PREPROCESSING
 
 
-def answering(detector, change=lambda answer: answer, best=None):
+def inference_model(detector, change=lambda answer: answer, best=None):
     """A graph that is the network itself, but for a change."""
 
     def run(given):
@@ -23,13 +23,13 @@ def answering(detector, change=lambda answer: answer, best=None):
     return ExportedNetwork(run)
 
 
-def compared(detector, pictures, graph, precision="fp32", tolerance=None):
-    batches = batches_of(pictures, PREPROCESSING, fixed=False)
+def compared(detector, images, graph, precision="fp32", tolerance=None):
+    batches = batches_of(images, PREPROCESSING, fixed=False)
     return agreement_of(detector, graph, batches, precision=precision, tolerance=tolerance)
 
 
-def test_batches_are_alone_of_odd_size_and_padded(pictures):
-    (one, full), (two, odd), (three, padded) = batches_of(pictures, PREPROCESSING, fixed=False)
+def test_batches_are_alone_of_odd_size_and_padded(images):
+    (one, full), (two, odd), (three, padded) = batches_of(images, PREPROCESSING, fixed=False)
     assert [len(pixels) for pixels in (one, two, three)] == [1, 2, 3]
     assert full.all()
     assert odd.all()
@@ -40,43 +40,43 @@ def test_batches_are_alone_of_odd_size_and_padded(pictures):
     assert padded.any(1).any(1).all()
 
 
-def test_the_network_itself_agrees(detector, pictures):
-    found = compared(detector, pictures, answering(detector, best=6))
+def test_the_network_itself_agrees(detector, images):
+    found = compared(detector, images, inference_model(detector, best=6))
     assert found.difference < 1e-4
     found.require()
 
 
 @pytest.mark.parametrize("name", ["logits", "boxes", "scores", "boxes_xyxy"])
 @pytest.mark.parametrize("wrong", [2e-4, np.nan, np.inf])
-def test_one_wrong_number_in_the_last_batch_is_seen(detector, pictures, name, wrong):
+def test_one_wrong_number_in_the_last_batch_is_seen(detector, images, name, wrong):
     def change(answer):
         if len(answer["logits"]) == 3:
             answer[name][-1, -1] += wrong
         return answer
 
-    found = compared(detector, pictures, answering(detector, change, best=6))
-    with pytest.raises(GateError, match=r"differs from the model by .*3 pictures of .*, padded"):
+    found = compared(detector, images, inference_model(detector, change, best=6))
+    with pytest.raises(GateError, match=r"differs from the model by .*3 images of .*, padded"):
         found.require()
-    found = compared(detector, pictures, answering(detector, change, best=6), tolerance=1.0)
+    found = compared(detector, images, inference_model(detector, change, best=6), tolerance=1.0)
     if np.isfinite(wrong):
         found.require()
 
 
-def test_a_wrong_label_is_seen(detector, pictures):
+def test_a_wrong_label_is_seen(detector, images):
     def change(answer):
         answer["labels"][0, 2] = (answer["labels"][0, 2] + 1) % 3
         return answer
 
     with pytest.raises(GateError, match="by 1, more than"):
-        compared(detector, pictures, answering(detector, change, best=6)).require()
+        compared(detector, images, inference_model(detector, change, best=6)).require()
 
 
-def test_half_precision_is_bounded_by_what_people_see(detector, pictures):
+def test_half_precision_is_bounded_by_what_people_see(detector, images):
     def change(answer):
         answer["logits"] += 0.03
         return answer
 
-    graph = answering(detector, change)
-    compared(detector, pictures, graph, "fp16").require()
+    graph = inference_model(detector, change)
+    compared(detector, images, graph, "fp16").require()
     with pytest.raises(GateError):
-        compared(detector, pictures, graph, "fp32").require()
+        compared(detector, images, graph, "fp32").require()

@@ -29,14 +29,14 @@ def test_a_graph_answers_as_the_model_does_at_any_size_and_batch(exported, detec
                 torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=0)
 
 
-def test_an_exported_folder_predicts_alone_and_as_the_model(exported, model, pictures, monkeypatch):
+def test_an_exported_folder_predicts_alone_and_as_the_model(exported, model, images, monkeypatch):
     monkeypatch.setattr("condetr.model.detector.ConditionalDetr.__init__", _never)
     graph = condetr.load(exported.folder)
     assert graph.names == model.names
     assert graph.checkpoint.source_ids == (7, 5, 3)
     assert graph.preprocessing == model.preprocessing
     options = {"threshold": 0.3, "top_k": 5, "batch": 3, "classes": ["dog", "bird"]}
-    for theirs, ours in zip(graph.predict(pictures, **options), model.predict(pictures, **options), strict=True):
+    for theirs, ours in zip(graph.predict(images, **options), model.predict(images, **options), strict=True):
         assert len(ours) > 0
         assert theirs.names == ours.names
         assert torch.equal(theirs.labels, ours.labels)
@@ -161,7 +161,7 @@ def test_a_graph_of_something_else_in_our_folder(onnx, tmp_path):
         condetr.load(folder)
 
 
-def test_a_graph_that_answers_otherwise_is_not_written(model, pictures, tmp_path, monkeypatch):
+def test_a_graph_that_answers_otherwise_is_not_written(model, images, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
 
     def other(self, pixels, mask):
@@ -171,20 +171,20 @@ def test_a_graph_that_answers_otherwise_is_not_written(model, pictures, tmp_path
     plain = ExportedNetwork.run
     monkeypatch.setattr(ExportedNetwork, "run", other)
     with pytest.raises(GateError, match=r"differs from the model by 0\.0002, more than 0\.0001"):
-        model.export("torch-export", output=tmp_path / "out", pictures=pictures)
+        model.export("torch-export", output=tmp_path / "out", pictures=images)
     assert list(tmp_path.iterdir()) == []
-    done = model.export("torch-export", output=tmp_path / "out", pictures=pictures, precision="fp16")
+    done = model.export("torch-export", output=tmp_path / "out", pictures=images, precision="fp16")
     assert 1e-5 < done.record["verification"]["difference"] < 0.02
     with pytest.raises(UsageError, match="does not run torch-export"):
         condetr.load(tmp_path / "out")
 
 
-def test_one_size_only(model, pictures, tmp_path):
+def test_one_size_only(model, images, tmp_path):
     pytest.importorskip("openvino")
-    done = model.export("openvino", output=tmp_path / "out", pictures=pictures, dynamic=False, image_size=(64, 80))
+    done = model.export("openvino", output=tmp_path / "out", pictures=images, dynamic=False, image_size=(64, 80))
     assert done.record["inputs"]["pixels"]["shape"] == [1, 3, 64, 80]
     graph = condetr.load(done.folder)
-    found, expected = (one.predict(pictures, threshold=0.3, batch=4) for one in (graph, _padded(model, (64, 80))))
+    found, expected = (one.predict(images, threshold=0.3, batch=4) for one in (graph, _padded(model, (64, 80))))
     for theirs, ours in zip(found, expected, strict=True):
         assert theirs.size == ours.size
         assert theirs.names[:3] == ours.names[:3]
@@ -208,7 +208,7 @@ def test_options_are_checked_before_anything_is_done(model, tmp_path):
         model.export("tflite")
     with pytest.raises(UsageError, match="int8 is made for openvino"):
         model.export("onnx", precision="int8", pictures="somewhere")
-    with pytest.raises(UsageError, match="calibrated on pictures"):
+    with pytest.raises(UsageError, match="calibrated on images"):
         model.export("openvino", precision="int8")
     with pytest.raises(TypeError, match="has no option half="):
         model.export("onnx", half=True)

@@ -32,11 +32,11 @@ def model(segmenter, tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["onnx", "openvino"])
-def exported(request, model, pictures, tmp_path_factory):
+def exported(request, model, images, tmp_path_factory):
     for library in NEEDED[request.param]:
         pytest.importorskip(library)
     with without_shape_checks():
-        return model.export(request.param, output=tmp_path_factory.mktemp(request.param) / "out", pictures=pictures)
+        return model.export(request.param, output=tmp_path_factory.mktemp(request.param) / "out", pictures=images)
 
 
 @pytest.mark.parametrize("blocks", ["all at once", "one by one"])
@@ -67,16 +67,16 @@ def test_of_no_query_there_is_no_mask(exported, segmenter):
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
-def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, pictures, task, monkeypatch):
+def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, images, task, monkeypatch):
     def never(*given, **options):
         raise AssertionError("a network was built")
 
-    monkeypatch.setattr("condetr.model.transformer.Body.__init__", never)
+    monkeypatch.setattr("condetr.model.transformer.DetrTransformer.__init__", never)
     graph = condetr.load(exported.folder)
     assert graph.task == model.task == "panoptic"
     assert graph.checkpoint.stuff == (1,)
     options = {"task": task, "threshold": 0.3, "batch": 3, "mask_threshold": 0.4}
-    for theirs, ours in zip(graph.predict(pictures, **options), model.predict(pictures, **options), strict=True):
+    for theirs, ours in zip(graph.predict(images, **options), model.predict(images, **options), strict=True):
         assert len(ours) > 0
         assert theirs.names == ours.names
         planes = [(one.masks, one.segments) for one in (theirs, ours)]
@@ -110,7 +110,7 @@ def test_free_axes_of_the_mask_graph_have_their_names(exported):
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino", "torch-export"])
-def test_masks_that_differ_are_not_written(form, model, pictures, tmp_path, monkeypatch):
+def test_masks_that_differ_are_not_written(form, model, images, tmp_path, monkeypatch):
     for library in NEEDED[form]:
         pytest.importorskip(library)
     plain = ExportedSegmenter.segment
@@ -122,15 +122,15 @@ def test_masks_that_differ_are_not_written(form, model, pictures, tmp_path, monk
 
     monkeypatch.setattr(ExportedSegmenter, "segment", other)
     with pytest.raises(GateError, match="differs from the model by inf"):
-        model.export(form, output=tmp_path / "out", pictures=pictures, post_processing=5)
+        model.export(form, output=tmp_path / "out", pictures=images, post_processing=5)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_size_and_less_precision(model, pictures, tmp_path):
+def test_one_size_and_less_precision(model, images, tmp_path):
     done = model.export(
         "torch-export",
         output=tmp_path / "out",
-        pictures=pictures,
+        pictures=images,
         precision="fp16",
         dynamic=False,
         image_size=(64, 80),
@@ -141,14 +141,14 @@ def test_one_size_and_less_precision(model, pictures, tmp_path):
     assert 1e-6 < max(case["difference"]["masks"] for case in done.record["verification"]["cases"]) < 0.02
 
 
-def test_without_masks_it_is_a_detector(model, pictures, tmp_path):
+def test_without_masks_it_is_a_detector(model, images, tmp_path):
     pytest.importorskip("openvino")
-    done = model.export("openvino", output=tmp_path / "out", pictures=pictures, masks=False)
+    done = model.export("openvino", output=tmp_path / "out", pictures=images, masks=False)
     assert done.record["masks"] is None
     assert not list(done.folder.glob("masks.*"))
     graph = condetr.load(done.folder)
     assert graph.task == "detect"
-    assert graph.predict(pictures[0], threshold=0.2).masks is None
+    assert graph.predict(images[0], threshold=0.2).masks is None
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "of something else"])

@@ -14,7 +14,7 @@ FORMATS = ("coco", "yolo", "voc")
 
 
 def failing(monkeypatch, after: int, error: BaseException):
-    """The copy of one picture goes wrong."""
+    """The copy of one image goes wrong."""
     calls = []
     copy = OutputFolder.copy
 
@@ -69,7 +69,7 @@ def test_a_full_disk_is_an_error_of_storage(coco, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_picture_that_is_gone_is_not_called_unwritable(coco, tmp_path):
+def test_a_image_that_is_gone_is_not_called_unwritable(coco, tmp_path):
     given = read_dataset(coco())
     given[1].path.unlink()
     with pytest.raises(StorageError, match="cannot be read: No such file") as raised:

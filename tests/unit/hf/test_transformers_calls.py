@@ -130,7 +130,7 @@ def test_settings_as_dicts(tmp_path):
 
 def test_arguments_of_pipelines(tmp_path):
     processor = ConditionalDetrImageProcessor(size={"height": 32, "width": 32})
-    picture = Image.new("RGB", (20, 30))
+    image = Image.new("RGB", (20, 30))
     made = condetr.pipeline(
         model=detector(), processor=processor, tokenizer=None, device_map="cpu", trust_remote_code=False
     )
@@ -139,7 +139,7 @@ def test_arguments_of_pipelines(tmp_path):
         "object-detection", str(tmp_path), config=str(tmp_path), model_kwargs={"attn_implementation": "eager"}
     )
     assert stored.dtype == made.dtype == torch.float32
-    assert stored(picture, threshold=0.0) == made(picture, threshold=0.0)
+    assert stored(image, threshold=0.0) == made(image, threshold=0.0)
     for wrong, said in (
         ({"tokenizer": "bert"}, "tokenizer"),
         ({"device_map": "cpu", "device": "cpu"}, "device_map"),
@@ -161,7 +161,7 @@ def test_steps_that_condetr_does_in_one_way():
         processor.resize_annotation(annotation, (4, 5), (8, 10), resample=2)
 
 
-def test_segments_and_colours():
+def test_segments_and_colors():
     png = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     ids = condetr.rgb_to_id(png)
     assert ids[0, 0] == condetr.rgb_to_id(png[0, 0]) == int(png[0, 0] @ np.array([1, 256, 65536]))

@@ -5,7 +5,7 @@ import zlib
 
 from PIL import Image
 
-from tests.unit.images.pictures import encoded, quarters
+from tests.unit.images.images import encoded, quarters
 
 MOST_PARTS = 2_000  # what tests set the limit to, a tenth of what it is
 PARTS = 3_000
@@ -27,8 +27,8 @@ def jpeg_with(*segments: bytes, junk: bytes = b"") -> bytes:
     return data[:2] + b"".join(segments) + (b"\xff" if junk else b"") + junk + data[2:]
 
 
-def jpeg_of_many_scans(scans: int = 200, picture: Image.Image | None = None) -> bytes:
-    data = encoded(picture or quarters(), "JPEG", progressive=True)
+def jpeg_of_many_scans(scans: int = 200, image: Image.Image | None = None) -> bytes:
+    data = encoded(image or quarters(), "JPEG", progressive=True)
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + last * scans + data[-2:]
 

@@ -16,7 +16,7 @@ from condetr.images.decoding import frames
 from condetr.images.decoding.decode import decode, decode_as_stored
 from condetr.images.decoding.headers import upright_size
 from tests.unit.images.hostile import MOST_PARTS, READ, REFUSED, gray_tags, segment, tiff
-from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
+from tests.unit.images.images import assert_quarters, encoded, noise, quarters
 
 PLUGINS = (
     BmpImagePlugin.BmpImageFile, GifImagePlugin.GifImageFile, JpegImagePlugin.JpegImageFile,
@@ -102,8 +102,8 @@ def test_an_orientation_in_the_texts_of_a_png_counts(where, packed):
     info = PngImagePlugin.PngInfo()
     add = info.add_text if where.startswith("Raw") else info.add_itxt
     add(where, f"\nexif\n  {len(text) // 2}\n{text}\n" if where.startswith("Raw") else text, zip=packed)
-    picture = encoded(quarters().transpose(Image.Transpose.ROTATE_180), "PNG", pnginfo=info)
-    assert_quarters(decode(picture), 0)
+    image = encoded(quarters().transpose(Image.Transpose.ROTATE_180), "PNG", pnginfo=info)
+    assert_quarters(decode(image), 0)
 
 
 def plain(values, width):
@@ -112,15 +112,15 @@ def plain(values, width):
 
 
 @pytest.mark.parametrize("most", [1, 7, 254, 255, 256, 4095, 65534, 65535])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_pgm_and_ppm_of_any_range_are_read_as_pillow_reads_them(most, colours):
+@pytest.mark.parametrize("colors", [1, 3])
+def test_pgm_and_ppm_of_any_range_are_read_as_pillow_reads_them(most, colors):
     values = [min(most, place * most // 23) for place in range(24)]
-    width = 8 // colours if colours == 1 else 4
-    height = 24 // (width * colours)
+    width = 8 // colors if colors == 1 else 4
+    height = 24 // (width * colors)
     size = f" {width} # a comment\n{height}\n{most}\n".encode()
     binary = b"".join(value.to_bytes(1 if most < 256 else 2, "big") for value in values)
-    for data in (b"P%d" % (2 if colours == 1 else 3) + size + b"#x\n" + plain(values, 7),
-                 b"P%d" % (5 if colours == 1 else 6) + size + binary):  # fmt: skip
+    for data in (b"P%d" % (2 if colors == 1 else 3) + size + b"#x\n" + plain(values, 7),
+                 b"P%d" % (5 if colors == 1 else 6) + size + binary):  # fmt: skip
         with Image.open(io.BytesIO(data)) as theirs:
             expected = np.asarray(theirs).astype(int)
         assert np.array_equal(np.asarray(decode_as_stored(data)).astype(int), expected)
@@ -151,7 +151,7 @@ def test_no_memory_for_the_pixels_is_no_damage(kind, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(decoding, "_loaded", lambda picture, name: fail())
+    monkeypatch.setattr(decoding, "_loaded", lambda image, name: fail())
     with pytest.raises(ModelError, match="out of memory decoding 96x64 pixels"):
         decode(encoded(quarters(), kind))
 

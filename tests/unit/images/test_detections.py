@@ -14,7 +14,7 @@ from condetr.core.errors import DataError, MissingExtraError, StorageError, Usag
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import mask_of_rle
 from condetr.images.moment import Moment
-from tests.unit.images.pictures import SIZE, quarters
+from tests.unit.images.images import SIZE, quarters
 
 FIELDS = {
     "boxes": torch.tensor([[10.0, 20.0, 40.0, 60.0], [0.5, 0.25, 9.0, 8.0]]),
@@ -151,20 +151,20 @@ def test_supervision_is_an_extra(monkeypatch):
         found().to_supervision()
 
 
-def test_the_picture_painted_on_is_the_one_given_held_or_named(tmp_path):
+def test_the_image_painted_on_is_the_one_given_held_or_named(tmp_path):
     quarters().save(tmp_path / "a.png")
     painted = found(picture=quarters(), source=None).draw()
     assert painted.size == (96, 64)
     assert np.array_equal(painted, found(source=str(tmp_path / "a.png")).draw())
     assert np.array_equal(painted, found(source=None).draw(np.asarray(quarters())))
-    with pytest.raises(UsageError, match="no picture to draw on"):
+    with pytest.raises(UsageError, match="no image to draw on"):
         found(source=None).draw()
     with pytest.raises(DataError, match=r"\(5, 5\)"):
         found().draw(Image.new("RGB", (5, 5)))
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".JPEG", ".png", ".webp"])
-def test_painted_pictures_are_saved(tmp_path, ending):
+def test_painted_images_are_saved(tmp_path, ending):
     path = found(picture=quarters()).save(tmp_path / f"out{ending}")
     with Image.open(path) as saved:
         assert saved.size == (96, 64)
@@ -216,10 +216,10 @@ def test_masks_survive_json():
 
 def test_coco_panoptic_results():
     given = with_segments()
-    picture, said = given.to_coco_panoptic(7, "7.png")
+    image, said = given.to_coco_panoptic(7, "7.png")
     assert (said["image_id"], said["file_name"]) == (7, "7.png")
     assert [one["category_id"] for one in said["segments_info"]] == [4, 4, 9]
-    pixels = torch.from_numpy(np.array(picture)).long()
+    pixels = torch.from_numpy(np.array(image)).long()
     numbers = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
     for place, one in enumerate(said["segments_info"], start=1):
         assert torch.equal(numbers == one["id"], given.segments == place)
@@ -243,5 +243,5 @@ def test_segments_are_painted_with_a_legend():
     assert painted.height > height
     pixels = np.asarray(painted)
     assert (pixels[10, 10] != pixels[30, 10]).any(), "two of a class have shades"
-    assert (pixels[50, 7] == pixels[50, 40]).all(), "one in two parts has one colour"
-    assert (pixels[height - 1, 0] == 128).all(), "what is nobody's keeps its colour"
+    assert (pixels[50, 7] == pixels[50, 40]).all(), "one in two parts has one color"
+    assert (pixels[height - 1, 0] == 128).all(), "what is nobody's keeps its color"

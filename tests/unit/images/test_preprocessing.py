@@ -7,12 +7,12 @@ from condetr.core.errors import DataError, ModelError, SettingsError, UsageError
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
-from tests.unit.images.pictures import noise
+from tests.unit.images.images import noise
 
 SMALL = Edges(32, 50)
 
 
-def test_pictures_are_padded_at_the_bottom_and_on_the_right():
+def test_images_are_padded_at_the_bottom_and_on_the_right():
     batch = Preprocessing(size=SMALL).prepare([noise(60, 80), noise(97, 64)])
     assert batch.original_sizes == ((60, 80), (97, 64))
     assert batch.resized_sizes == ((32, 42), (48, 32))
@@ -25,25 +25,25 @@ def test_pictures_are_padded_at_the_bottom_and_on_the_right():
         assert not pixels[:, ~mask].any()
 
 
-def test_each_picture_is_the_same_alone_and_in_a_batch():
+def test_each_image_is_the_same_alone_and_in_a_batch():
     preprocessing = Preprocessing(size=SMALL)
-    pictures = [noise(60, 80), noise(97, 64)]
-    batch = preprocessing.prepare(pictures)
-    for pixels, alone in zip(batch.pixels, preprocessing.prepare_each(pictures), strict=True):
+    images = [noise(60, 80), noise(97, 64)]
+    batch = preprocessing.prepare(images)
+    for pixels, alone in zip(batch.pixels, preprocessing.prepare_each(images), strict=True):
         assert torch.equal(pixels[:, : alone.shape[1], : alone.shape[2]], alone)
 
 
-def test_a_pil_picture_and_its_array_are_the_same():
-    picture = noise(60, 80)
-    array = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+def test_a_pil_image_and_its_array_are_the_same():
+    image = noise(60, 80)
+    array = torch.from_numpy(np.array(image)).permute(2, 0, 1)
     for numerics in ("torchvision", "pil"):
         preprocessing = Preprocessing(size=SMALL, numerics=numerics)
-        assert torch.equal(preprocessing.prepare([picture]).pixels, preprocessing.prepare([array]).pixels)
+        assert torch.equal(preprocessing.prepare([image]).pixels, preprocessing.prepare([array]).pixels)
 
 
-def test_levels_are_rescaled_and_normalised():
-    picture = Image.new("RGB", (4, 4), (255, 0, 51))
-    pixels = Preprocessing(do_resize=False).prepare([picture]).pixels[0, :, 0, 0]
+def test_levels_are_rescaled_and_normalized():
+    image = Image.new("RGB", (4, 4), (255, 0, 51))
+    pixels = Preprocessing(do_resize=False).prepare([image]).pixels[0, :, 0, 0]
     expected = (torch.tensor([1, 0, 0.2]) - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     torch.testing.assert_close(pixels, expected)
 
@@ -66,9 +66,9 @@ def test_steps_can_be_left_out(steps, expected):
 
 
 def test_floats_stay_floats_where_nothing_is_done_to_them():
-    picture = torch.rand(3, 4, 4)
+    image = torch.rand(3, 4, 4)
     preprocessing = Preprocessing(do_resize=False, do_rescale=False, do_normalize=False)
-    assert torch.equal(preprocessing.prepare([picture]).pixels[0], picture)
+    assert torch.equal(preprocessing.prepare([image]).pixels[0], image)
 
 
 def test_a_frame_can_be_given():
@@ -78,15 +78,15 @@ def test_a_frame_can_be_given():
         Preprocessing(size=SMALL, pad_size=Exactly(20, 64)).prepare([noise(60, 80)])
 
 
-def test_without_padding_pictures_of_one_size_make_a_batch():
+def test_without_padding_images_of_one_size_make_a_batch():
     preprocessing = Preprocessing(size=SMALL, do_pad=False, pad_size=Exactly(99, 99))
     assert preprocessing.prepare([noise(60, 80), noise(60, 80, seed=1)]).mask.all()
     with pytest.raises(SettingsError, match="do_pad"):
         preprocessing.prepare([noise(60, 80), noise(97, 64)])
 
 
-def test_no_picture_is_no_batch():
-    with pytest.raises(UsageError, match="no picture"):
+def test_no_image_is_no_batch():
+    with pytest.raises(UsageError, match="no image"):
         Preprocessing().prepare([])
 
 

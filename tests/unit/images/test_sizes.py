@@ -56,7 +56,7 @@ def test_only_height_and_width_say_what_to_pad_to():
 
 
 @pytest.mark.parametrize(
-    ("size", "picture", "torchvision", "pil"),
+    ("size", "image", "torchvision", "pil"),
     [
         (Edges(640, 640), (653, 958), (436, 640), (436, 639)),
         (Edges(800, 1333), (600, 1001), (799, 1333), (799, 1332)),
@@ -72,6 +72,6 @@ def test_only_height_and_width_say_what_to_pad_to():
         (Within(50, 40), (1, 5000), (1, 40), (1, 40)),
     ],
 )
-def test_pictures_fit(size, picture, torchvision, pil):
-    assert size.fit(picture, "torchvision") == torchvision
-    assert size.fit(picture, "pil") == pil
+def test_images_fit(size, image, torchvision, pil):
+    assert size.fit(image, "torchvision") == torchvision
+    assert size.fit(image, "pil") == pil

@@ -86,7 +86,7 @@ def test_only_matched_queries_are_asked_for():
 
 
 def test_enlarged_masks_are_not_held_for_the_gradients():
-    """However many pixels the picture has: what waits for backward is as large as the predictions and the bit maps."""
+    """However many pixels the image has: what waits for backward is as large as the predictions and the bit maps."""
     logits = torch.randn(1, 8, 4, 4, requires_grad=True)
     held = 0
 

@@ -50,7 +50,7 @@ def test_an_unknown_class_is_named(label):
         [0.5, 0.5, float("inf"), 0.2],
     ],
 )
-def test_a_box_off_the_picture_is_named(box):
+def test_a_box_off_the_image_is_named(box):
     with pytest.raises(AnnotationError, match=r"^image 0, object 1: box \[.*\] is not in \[0, 1\] .*cx, cy, w, h"):
         gather(target([0, 0], [BOX, box]), target([], []))
 

@@ -25,7 +25,7 @@ def decoder_of(config):
     with torch.no_grad():
         for weight in decoder.parameters():
             if weight.ndim == 2:
-                weight.mul_(3)  # so that attention is far from even, and no reference point at the centre
+                weight.mul_(3)  # so that attention is far from even, and no reference point at the center
     return decoder
 
 
@@ -56,8 +56,8 @@ def test_every_layer_is_the_papers(config, batch, size):
 @torch.no_grad()
 def test_padding_is_not_looked_at(config, size):
     mask = torch.zeros(3, *size, dtype=torch.bool)
-    for picture, (rows, columns) in enumerate(((size[0], size[1]), (1, size[1]), (size[0], 1))):
-        mask[picture, :rows, :columns] = True
+    for image, (rows, columns) in enumerate(((size[0], size[1]), (1, size[1]), (size[0], 1))):
+        mask[image, :rows, :columns] = True
     compare(decoder_of(config), *scene(3, size[0] * size[1]), mask.flatten(1))
 
 

@@ -43,8 +43,8 @@ def test_supervision_does_not_change_the_answer(detector):
     assert not torch.equal(supervised[0].boxes, supervised[1].boxes)
 
 
-def test_pictures_of_other_channels_are_refused(detector):
-    with pytest.raises(UsageError, match="num_channels: is 3, but the pictures have 4 channels"):
+def test_images_of_other_channels_are_refused(detector):
+    with pytest.raises(UsageError, match="num_channels: is 3, but the images have 4 channels"):
         detector(torch.randn(1, 4, 32, 32))
 
 
@@ -70,7 +70,7 @@ def test_what_stands_in_the_padding_is_not_seen(detector):
 
 
 @torch.no_grad()
-def test_a_batch_of_one_size_gives_what_each_picture_gives_alone(detector):
+def test_a_batch_of_one_size_gives_what_each_image_gives_alone(detector):
     pixels = torch.randn(3, 3, 75, 110)
     together = detector(pixels)
     for i in range(3):
@@ -131,7 +131,7 @@ def test_a_fresh_model_starts_as_the_authors_did():
     pixels = torch.randn(1, 3, 64, 64)
     trace, prediction = detector.trace(pixels), detector(pixels)
     points = trace.reference_logits.sigmoid()
-    assert points.std(1).min() > 0.1  # spread over the picture
+    assert points.std(1).min() > 0.1  # spread over the image
     torch.testing.assert_close(prediction.boxes[..., :2], points)  # each box at its reference point
     assert torch.equal(prediction.boxes[..., 2:], torch.full((1, 300, 2), 0.5))
     torch.testing.assert_close(detector.head.classes.bias, torch.full((5,), -4.59512))

@@ -28,7 +28,7 @@ def test_y_comes_before_x():
     torch.testing.assert_close(embedding[0, 0, :4], sine_embedding(torch.tensor(0.75), 4))
 
 
-def test_padding_does_not_move_the_cells_of_a_picture():
+def test_padding_does_not_move_the_cells_of_a_image():
     grid = SineGrid(16)
     alone = grid(torch.ones(1, 3, 5, dtype=torch.bool)).unflatten(1, (3, 5))
     mask = torch.zeros(1, 4, 9, dtype=torch.bool)

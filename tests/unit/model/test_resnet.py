@@ -69,9 +69,9 @@ def test_has_the_shapes_of_timm(name):
     assert [v.shape for v in ours.state_dict().values()] == expected
 
 
-def test_any_number_of_colours_and_widths():
+def test_any_number_of_colors_and_widths():
     description = ResNetDescription(
-        block="basic", depths=(1, 1, 1, 1), widths=(8, 12, 20, 28), stem_widths=(6,), colours=5
+        block="basic", depths=(1, 1, 1, 1), widths=(8, 12, 20, 28), stem_widths=(6,), in_channels=5
     )
     maps = ResNet(description)(torch.randn(1, 5, 33, 65))
     assert [tuple(m.shape[1:]) for m in maps] == [(8, 9, 17), (12, 5, 9), (20, 3, 5), (28, 2, 3)]

@@ -81,7 +81,7 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 @torch.no_grad()
-def test_the_picture_is_looked_at_once():
+def test_the_image_is_looked_at_once():
     segmenter = segmenter_of()
     looked = []
     for name in ("backbone", "input_projection", "encoder", "decoder", "mask_head.attention.key"):

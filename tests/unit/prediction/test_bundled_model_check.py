@@ -5,7 +5,7 @@ from PIL import Image
 from condetr.core.errors import UsageError
 from condetr.data.demo.scenes import scene
 from condetr.prediction.bundled_model_check import check_handwriting, checked_for_handwriting, shows_paper
-from condetr.prediction.sources import pictures_in
+from condetr.prediction.sources import images_in
 
 
 def photograph(size=(96, 96)):
@@ -15,44 +15,44 @@ def photograph(size=(96, 96)):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [64, 96, 256])
-def test_scenes_of_the_demo_are_recognised_also_enlarged(side):
+def test_scenes_of_the_demo_are_recognized_also_enlarged(side):
     for number in range(40):
-        picture = scene(number, split="val", side=side).picture
-        assert shows_paper(picture)
-        assert shows_paper(picture.resize((384, 384), Image.Resampling.BICUBIC))
+        image = scene(number, split="val", side=side).image
+        assert shows_paper(image)
+        assert shows_paper(image.resize((384, 384), Image.Resampling.BICUBIC))
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         photograph(), photograph((128, 96)), Image.new("RGB", (96, 96), "white"), Image.new("RGB", (96, 96), "black"),
-        Image.new("RGB", (96, 96), (250, 190, 160)), scene(0).picture.resize((96, 128)),
-        scene(0).picture.resize((640, 640)),
+        Image.new("RGB", (96, 96), (250, 190, 160)), scene(0).image.resize((96, 128)),
+        scene(0).image.resize((640, 640)),
     ],
 )  # fmt: skip
-def test_other_pictures_are_not(picture):
-    assert not shows_paper(picture)
+def test_other_images_are_not(image):
+    assert not shows_paper(image)
 
 
 def test_a_sample_decides(tmp_path):
     for number in range(20):
-        (scene(number).picture if number % 5 else photograph()).save(tmp_path / f"{number:02}.png")
-    check_handwriting(list(pictures_in(tmp_path)), option="--model {}")
+        (scene(number).image if number % 5 else photograph()).save(tmp_path / f"{number:02}.png")
+    check_handwriting(list(images_in(tmp_path)), option="--model {}")
     for number in range(0, 20, 2):
         photograph().save(tmp_path / f"{number:02}.png")
     with pytest.raises(
         UsageError, match=r"00\.png: model: no model was given, .* \(--model microsoft/conditional-detr"
     ):
-        check_handwriting(list(pictures_in(tmp_path)), option="--model {}")
+        check_handwriting(list(images_in(tmp_path)), option="--model {}")
     with pytest.raises(UsageError, match="no model was given"):
-        check_handwriting(list(pictures_in([tmp_path / "gone.png"])), option="--model {}")
+        check_handwriting(list(images_in([tmp_path / "gone.png"])), option="--model {}")
 
 
 def test_of_a_stream_the_first_that_can_be_read_decides(tmp_path):
     (tmp_path / "0.png").touch()
-    scene(0).picture.save(tmp_path / "1.png")
+    scene(0).image.save(tmp_path / "1.png")
     photograph().save(tmp_path / "2.png")
-    assert len(list(checked_for_handwriting(pictures_in(tmp_path), option="x"))) == 3
+    assert len(list(checked_for_handwriting(images_in(tmp_path), option="x"))) == 3
     (tmp_path / "1.png").unlink()
     with pytest.raises(UsageError, match=r"2\.png"):
-        list(checked_for_handwriting(pictures_in(tmp_path), option="x"))
+        list(checked_for_handwriting(images_in(tmp_path), option="x"))

@@ -5,7 +5,7 @@ import torch
 
 from condetr.prediction.predictor import Predictor
 from condetr.speed.fast_detector import FastSegmenter
-from condetr.speed.weights_version import moment_of
+from condetr.speed.weights_version import weights_version
 from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 from tests.unit.prediction.test_predictor import noise
 
@@ -16,18 +16,18 @@ def found_by(detector, **options):
 
 
 def test_fast_and_plain_find_the_same(detector):
-    before = moment_of(detector)
+    before = weights_version(detector)
     for fast, plain in zip(found_by(detector), found_by(detector, fast=False), strict=True):
         assert fast.labels.tolist() == plain.labels.tolist()
         torch.testing.assert_close(fast.boxes, plain.boxes, atol=1e-3, rtol=0)  # pixels; rounding in another order
         torch.testing.assert_close(fast.scores, plain.scores, atol=1e-5, rtol=0)
-    assert moment_of(detector) == before
+    assert weights_version(detector) == before
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
 def test_fast_and_plain_segment_the_same(task):
     segmenter = tiny_segmenter()
-    before = moment_of(segmenter)
+    before = weights_version(segmenter)
     options = {"task": task, "mask_threshold": 0.5 if task == "instance" else 0.1}
     for fast, plain in zip(found_by(segmenter, **options), found_by(segmenter, fast=False, **options), strict=True):
         assert fast.labels.tolist() == plain.labels.tolist()
@@ -35,7 +35,7 @@ def test_fast_and_plain_segment_the_same(task):
         covered, expected = (one.masks if task == "instance" else one.segments for one in (fast, plain))
         assert (covered != expected).float().mean() < 1e-3, "a mask may move where it is undecided"
         assert expected.float().std() > 0
-    assert moment_of(segmenter) == before
+    assert weights_version(segmenter) == before
 
 
 def test_a_segmenter_answers_by_its_copy():

@@ -11,9 +11,9 @@ from PIL import Image
 from condetr.core.errors import ImageError, ModelError, UsageError
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
-from condetr.prediction.image_budget import PictureBudget
+from condetr.prediction.image_budget import ImageBudget
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
 
 
@@ -27,30 +27,30 @@ def noise(*sizes):
 
 
 @pytest.fixture
-def pictures():
+def images():
     return noise((60, 90), (90, 60), (60, 90), (33, 70), (60, 90), (1, 1), (90, 60), (60, 90), (60, 90))
 
 
 def assert_equal(one, other):
     assert one.labels.tolist() == other.labels.tolist()
-    # A convolution over more pictures may add in another order: a few units in the last place.
+    # A convolution over more images may add in another order: a few units in the last place.
     torch.testing.assert_close(one.boxes / 90, other.boxes / 90, atol=1e-6, rtol=0)
     torch.testing.assert_close(one.scores, other.scores, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("batch", [2, 3, 4, 16])
-def test_a_result_does_not_depend_on_the_batch(detector, pictures, batch):
-    alone = [predictor(detector).predict([picture])[0] for picture in pictures]
+def test_a_result_does_not_depend_on_the_batch(detector, images, batch):
+    alone = [predictor(detector).predict([image])[0] for image in images]
     for order in (range(9), reversed(range(9))):
         order = list(order)
-        together = predictor(detector, batch=batch).predict([pictures[i] for i in order])
+        together = predictor(detector, batch=batch).predict([images[i] for i in order])
         for i, result in zip(order, together, strict=True):
             assert len(result) > 0
-            assert result.size == pictures[i].size[::-1]
+            assert result.size == images[i].size[::-1]
             assert_equal(result, alone[i])
 
 
-def test_pictures_of_one_prepared_shape_share_a_batch(detector, pictures):
+def test_images_of_one_prepared_shape_share_a_batch(detector, images):
     seen = []
 
     def look(pixels, mask):
@@ -58,11 +58,11 @@ def test_pictures_of_one_prepared_shape_share_a_batch(detector, pictures):
         return detector(pixels, mask)
 
     network = _Calling(look)
-    Predictor(network, PREPROCESSING, LABELS, batch=4, device="cpu").predict(pictures)
+    Predictor(network, PREPROCESSING, LABELS, batch=4, device="cpu").predict(images)
     assert seen == [(4, None), (1, None), (2, None), (1, None), (1, None)]
 
 
-def test_a_fixed_frame_is_masked_and_a_result_still_does_not_depend_on_the_batch(detector, pictures):
+def test_a_fixed_frame_is_masked_and_a_result_still_does_not_depend_on_the_batch(detector, images):
     framed = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 96))
     masks = []
 
@@ -70,19 +70,19 @@ def test_a_fixed_frame_is_masked_and_a_result_still_does_not_depend_on_the_batch
         masks.append(mask)
         return detector(pixels, mask)
 
-    together = Predictor(_Calling(look), framed, LABELS, device="cpu", batch=5).predict(pictures)
+    together = Predictor(_Calling(look), framed, LABELS, device="cpu", batch=5).predict(images)
     assert [len(mask) for mask in masks] == [5, 4]
     assert masks[0].flatten(1).sum(1).tolist() == [48 * 72, 72 * 48, 48 * 72, 38 * 80, 48 * 72]
-    for picture, other in zip(pictures, together, strict=True):
-        (alone,) = Predictor(detector, framed, LABELS, device="cpu").predict([picture])
+    for image, other in zip(images, together, strict=True):
+        (alone,) = Predictor(detector, framed, LABELS, device="cpu").predict([image])
         assert_equal(alone, other)
 
 
 def test_scores_sizes_and_names_agree_with_the_network(detector):
-    (picture,) = noise((60, 90))
-    (found,) = predictor(detector, threshold=0.0, top_k=1000).predict([picture])
+    (image,) = noise((60, 90))
+    (found,) = predictor(detector, threshold=0.0, top_k=1000).predict([image])
     with torch.inference_mode():
-        logits, boxes = detector(PREPROCESSING.prepare([picture]).pixels)
+        logits, boxes = detector(PREPROCESSING.prepare([image]).pixels)
     best = logits[0].flatten().sigmoid().sort(descending=True)
     torch.testing.assert_close(found.scores, best.values)
     query, label = divmod(int(best.indices[0]), 3)
@@ -93,18 +93,18 @@ def test_scores_sizes_and_names_agree_with_the_network(detector):
 
 
 def test_classes_are_chosen_before_the_best_are(detector):
-    (picture,) = noise((60, 90))
-    (every,) = predictor(detector, threshold=0.0, top_k=60).predict([picture])
+    (image,) = noise((60, 90))
+    (every,) = predictor(detector, threshold=0.0, top_k=60).predict([image])
     for wanted in (["dog"], [1], ["1"], ["dog", 1]):
-        (dogs,) = predictor(detector, threshold=0.0, top_k=20, classes=wanted).predict([picture])
+        (dogs,) = predictor(detector, threshold=0.0, top_k=20, classes=wanted).predict([image])
         assert set(dogs.names) == {"dog"}
         assert len(dogs) == 20
         assert dogs.scores.tolist() == every.scores[every.labels == 1].tolist()
 
 
 def test_failures_stand_in_their_place(detector, tmp_path):
-    (picture,) = noise((60, 90))
-    given = [picture, tmp_path / "gone.jpg", picture, np.zeros((5, 5, 7), np.uint8)]
+    (image,) = noise((60, 90))
+    given = [image, tmp_path / "gone.jpg", image, np.zeros((5, 5, 7), np.uint8)]
     with pytest.raises(UsageError, match=r"gone\.jpg"):
         predictor(detector).predict(given)
     for batch in (1, 4):
@@ -113,7 +113,7 @@ def test_failures_stand_in_their_place(detector, tmp_path):
         assert isinstance(gone, Failure)
         assert gone.source == str(tmp_path / "gone.jpg")
         assert isinstance(odd, Failure)
-        assert odd.to_dict()["source"] == "picture 3"
+        assert odd.to_dict()["source"] == "image 3"
         assert odd.to_dict()["code"] == "image"
 
 
@@ -128,16 +128,16 @@ def test_numbers_that_are_none_are_an_error_of_the_model():
     broken = tiny_detector()
     with torch.no_grad():
         next(broken.head.parameters()).fill_(float("nan"))
-    with pytest.raises(ModelError, match=r"picture 0: logits.*not finite"):
+    with pytest.raises(ModelError, match=r"image 0: logits.*not finite"):
         predictor(broken).predict(noise((60, 90)), on_error="collect")
 
 
-def test_a_picture_too_large_for_learned_positions_fails_alone():
+def test_a_image_too_large_for_learned_positions_fails_alone():
     learned = tiny_detector(position_embedding_type="learned")
     wide = Preprocessing(size=Edges(48, 4000))
     results = Predictor(learned, wide, LABELS, device="cpu").predict(noise((60, 90), (10, 400)), on_error="collect")
     assert [isinstance(result, Failure) for result in results] == [False, True]
-    assert "picture 1" in str(results[1].error)
+    assert "image 1" in str(results[1].error)
 
 
 class _Calling(torch.nn.Module):
@@ -153,7 +153,7 @@ def test_out_of_memory_says_what_to_lower(error):
     def fail(pixels, mask):
         raise error
 
-    with pytest.raises(ModelError, match=r"out of memory with 1 pictures of 48x72 \(lower batch"):
+    with pytest.raises(ModelError, match=r"out of memory with 1 images of 48x72 \(lower batch"):
         Predictor(_Calling(fail), PREPROCESSING, LABELS, device="cpu").predict(noise((60, 90)), on_error="collect")
 
 
@@ -240,19 +240,19 @@ def test_nothing_in_nothing_out(detector):
     assert predictor(detector).predict([]) == []
 
 
-def test_an_error_that_stands_for_a_picture_is_raised_by_it():
+def test_an_error_that_stands_for_a_image_is_raised_by_it():
     with pytest.raises(ImageError, match="x: bad"):
-        PictureSource("x", PurePath("x"), ImageError("bad", source="x")).picture()
+        ImageSource("x", PurePath("x"), ImageError("bad", source="x")).image()
 
 
-def test_decoded_pictures_are_kept_within_a_budget(detector, tmp_path):
-    for name, picture in zip("abc", noise((10, 10), (20, 20), (10, 10)), strict=True):
-        picture.save(tmp_path / f"{name}.png")
+def test_decoded_images_are_kept_within_a_budget(detector, tmp_path):
+    for name, image in zip("abc", noise((10, 10), (20, 20), (10, 10)), strict=True):
+        image.save(tmp_path / f"{name}.png")
     assert [one.picture for one in predictor(detector).stream(tmp_path)] == [
         str(path) for path in sorted(tmp_path.iterdir())
     ]
     keeping = predictor(detector, keep_pictures=True)
-    keeping._budget = PictureBudget(700)  # two of the small ones
+    keeping._budget = ImageBudget(700)  # two of the small ones
     results = list(keeping.stream(tmp_path))
     assert [isinstance(one.picture, Image.Image) for one in results] == [True, False, True]
     assert all(one.draw().size == one.size for one in results)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from condetr.prediction.result_names import OutputNames
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 
 
 def source(name, place=None):
-    return PictureSource(name, PurePath(place or PurePath(name).name), name)
+    return ImageSource(name, PurePath(place or PurePath(name).name), name)
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ def source(name, place=None):
         ("p/.jpg", None, ".jpg"),
         ("p/a\nb.jpg", None, "a\nb"),
         ("p/\udcff.png", None, "\udcff"),
-        ("picture 0", None, "picture 0"),
+        ("image 0", None, "image 0"),
     ],
 )
-def test_results_lie_where_the_picture_lay(name, place, expected):
+def test_results_lie_where_the_image_lay(name, place, expected):
     assert OutputNames().name_for(source(name, place)) == expected
 
 
@@ -51,7 +51,7 @@ def test_names_are_short_and_never_shared(paths):
             os.fsdecode(os.fsencode(part.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"))[:255])
             for part in parts
         ]
-        found.append(names.name_for(PictureSource(path, PurePath(*parts), path)))
+        found.append(names.name_for(ImageSource(path, PurePath(*parts), path)))
     assert len({name.casefold() for name in found}) == len(paths)
     for name in found:
         assert len(os.fsencode(PurePath(name).name)) <= 180 + 9

@@ -23,14 +23,16 @@ from condetr.prediction.predictor import Failure
 from condetr.prediction.results_folder import check_apart, claim, next_free
 from condetr.prediction.results_log import Journal
 from condetr.prediction.results_writing import ResultWriter
-from condetr.prediction.sources import PictureSource
+from condetr.prediction.sources import ImageSource
 
 RUN = {"model": "tiny", "threshold": 0.5}
 EVERY = ("images", "json", "jsonl", "coco", "yolo", "csv")
 
 
-def writer(folder, formats=EVERY, *, run=RUN, afresh=False, **options):
-    return ResultWriter(folder, formats, run=run, about={}, afresh=afresh, labels={0: "cat", 1: "big dog"}, **options)
+def writer(folder, formats=EVERY, *, run=RUN, overwrite=False, **options):
+    return ResultWriter(
+        folder, formats, run=run, about={}, overwrite=overwrite, labels={0: "cat", 1: "big dog"}, **options
+    )
 
 
 def found_in(path, labels=(0, 1)):
@@ -43,11 +45,11 @@ def found_in(path, labels=(0, 1)):
         size=(30, 40),
         source=str(path),
     )
-    return PictureSource(str(path), PurePath(Path(path).name), str(path)), result
+    return ImageSource(str(path), PurePath(Path(path).name), str(path)), result
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     paths = [tmp_path / "in" / name for name in ("000000000007.png", "42.png", "9.png")]
     paths[0].parent.mkdir()
     for path in paths:
@@ -68,17 +70,17 @@ def files_in(folder):
 
 
 def size_of(file):
-    with Image.open(file) as picture:
-        return picture.size
+    with Image.open(file) as image:
+        return image.size
 
 
 def lines_of(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_every_format(pictures, out):
+def test_every_format(images, out):
     with writer(out, source_ids=(17, 18)) as results:
-        for path in pictures[:2]:
+        for path in images[:2]:
             results.add(*found_in(path))
     assert files_in(out) == [
         "classes.txt", "coco_images.json", "coco_results.json",
@@ -103,36 +105,36 @@ def test_every_format(pictures, out):
     }
 
 
-def test_image_ids_are_counted_where_names_do_not_tell(pictures, out, tmp_path):
+def test_image_ids_are_counted_where_names_do_not_tell(images, out, tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "in/cat.png")
     with writer(out, ("coco",)) as results:
-        for path in (pictures[2], tmp_path / "in/cat.png"):
+        for path in (images[2], tmp_path / "in/cat.png"):
             results.add(*found_in(path))
     assert [row["id"] for row in json.loads((out / "coco_images.json").read_text())] == [1, 2]
 
 
-def test_nothing_found_is_a_result(pictures, out):
+def test_nothing_found_is_a_result(images, out):
     with writer(out) as results:
-        results.add(*found_in(pictures[0], labels=()))
+        results.add(*found_in(images[0], labels=()))
     assert json.loads((out / "coco_results.json").read_text()) == []
     assert (out / "labels/000000000007.txt").read_text() == ""
     assert lines_of(out / "predictions.jsonl")[0]["detections"] == []
 
 
-def test_failures_are_listed_apart(pictures, out):
-    source, _ = found_in(pictures[0])
+def test_failures_are_listed_apart(images, out):
+    source, _ = found_in(images[0])
     with writer(out) as results:
         results.add(source, Failure(source.name, ImageError("is damaged", source=source.name)))
-        results.add(*found_in(pictures[1]))
+        results.add(*found_in(images[1]))
     (error,) = lines_of(out / "errors.jsonl")
     assert error == {"code": "image", "source": source.name, "item": None, "reason": "is damaged", "hint": None}
     assert len(lines_of(out / "predictions.jsonl")) == 1
     assert results.counts == {"ok": 1, "failed": 1, "before": 0}
 
 
-def test_a_picture_that_went_away_before_it_was_drawn_on_failed(pictures, out):
-    source, result = found_in(pictures[0])
-    pictures[0].unlink()
+def test_a_image_that_went_away_before_it_was_drawn_on_failed(images, out):
+    source, result = found_in(images[0])
+    images[0].unlink()
     with writer(out) as results:
         assert isinstance(results.add(source, result), Failure)
     assert results.counts["failed"] == 1
@@ -140,10 +142,10 @@ def test_a_picture_that_went_away_before_it_was_drawn_on_failed(pictures, out):
     assert lines_of(out / "predictions.jsonl") == []
 
 
-def test_a_run_that_was_cut_off_is_whole_and_goes_on(pictures, out):
+def test_a_run_that_was_cut_off_is_whole_and_goes_on(images, out):
     with pytest.raises(KeyboardInterrupt), writer(out) as results:  # noqa: PT012  the last statement raises
-        results.add(*found_in(pictures[0]))
-        source, _ = found_in(pictures[1])
+        results.add(*found_in(images[0]))
+        source, _ = found_in(images[1])
         results.add(source, Failure(source.name, ImageError("is damaged")))
         raise KeyboardInterrupt
     assert json.loads((out / "run.json").read_text())["state"] == "interrupted"
@@ -152,17 +154,17 @@ def test_a_run_that_was_cut_off_is_whole_and_goes_on(pictures, out):
         file.write('{"source": "half')  # as a killed process leaves it
     claim(out, "resume").release()
     with writer(out) as results:
-        done = [results.is_done(found_in(path)[0]) for path in pictures]
+        done = [results.is_done(found_in(path)[0]) for path in images]
         assert done == [True, False, False]
-        for path in pictures[1:]:
+        for path in images[1:]:
             results.add(*found_in(path))
     assert results.counts == {"ok": 2, "failed": 0, "before": 1}
-    assert [Path(line["source"]).name for line in lines_of(out / "predictions.jsonl")] == [p.name for p in pictures]
+    assert [Path(line["source"]).name for line in lines_of(out / "predictions.jsonl")] == [p.name for p in images]
     assert not (out / "errors.jsonl").exists(), "what failed was tried again"
     assert len(json.loads((out / "coco_results.json").read_text())) == 6
 
 
-def test_a_run_goes_on_only_as_it_was_begun(pictures, out):
+def test_a_run_goes_on_only_as_it_was_begun(images, out):
     with writer(out):
         pass
     with pytest.raises(UsageError, match=r"threshold: is 0\.6, but this folder was begun with 0\.5"):
@@ -184,9 +186,9 @@ def test_a_broken_journal_is_named(out, line):
         writer(out)
 
 
-def test_overwriting_removes_what_condetr_wrote_and_nothing_else(pictures, out, tmp_path):
+def test_overwriting_removes_what_condetr_wrote_and_nothing_else(images, out, tmp_path):
     with writer(out) as results:
-        for path in pictures:
+        for path in images:
             results.add(*found_in(path))
     (out / "images/mine.jpg").write_text("mine")
     (out / "notes.txt").write_text("mine")
@@ -194,31 +196,31 @@ def test_overwriting_removes_what_condetr_wrote_and_nothing_else(pictures, out, 
     with (out / "predictions.jsonl").open("a") as journal:
         journal.write('{"source": "x", "output": "../../outside"}\n{"source": "y", "output": "/etc/passwd"}\n')
     claim(out, "overwrite").release()
-    with writer(out, ("json",), afresh=True, run={"model": "other"}) as results:
-        results.add(*found_in(pictures[0]))
+    with writer(out, ("json",), overwrite=True, run={"model": "other"}) as results:
+        results.add(*found_in(images[0]))
     assert files_in(out) == ["images/mine.jpg", "json/000000000007.json", "notes.txt", "predictions.jsonl", "run.json"]
     assert (tmp_path / "outside.txt").exists()
 
 
-def test_a_full_disk_is_an_error_of_storage(pictures, out, monkeypatch):
+def test_a_full_disk_is_an_error_of_storage(images, out, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StorageError, match="No space left"), writer(out, ("yolo",)) as results:  # noqa: PT012  the last
-        results.add(*found_in(pictures[0]))
+        results.add(*found_in(images[0]))
         monkeypatch.setattr(Path, "write_bytes", full)
-        results.add(*found_in(pictures[1]))
+        results.add(*found_in(images[1]))
     assert len(lines_of(out / "predictions.jsonl")) == 1
 
 
-def test_very_long_pictures_are_painted_as_png(out, tmp_path):
+def test_very_long_images_are_painted_as_png(out, tmp_path):
     Image.new("RGB", (66_000, 2)).save(tmp_path / "long.png")
     path = tmp_path / "long.png"
     result = Detections(
         torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (2, 66_000), str(path)
     )
     with writer(out, ("images",)) as results:
-        results.add(PictureSource(str(path), PurePath("long.png"), str(path)), result)
+        results.add(ImageSource(str(path), PurePath("long.png"), str(path)), result)
     assert size_of(out / "images/long.png") == (66_000, 2)
 
 
@@ -262,22 +264,22 @@ def test_the_next_free_folder(tmp_path):
     assert next_free(base) == tmp_path / "runs/predict-3"
 
 
-def test_segments_are_read_back_as_a_data_set(pictures, out):
-    """A cat on the left, two more below each other, the rest nobody's; the last picture is empty."""
+def test_segments_are_read_back_as_a_data_set(images, out):
+    """A cat on the left, two more below each other, the rest nobody's; the last image is empty."""
     plane = torch.zeros(30, 40, dtype=torch.int32)
     plane[:, :10], plane[:15, 20:], plane[15:, 20:] = 1, 2, 3
     with writer(out, ("coco-panoptic", "coco"), source_ids=(17, 90), stuff=(1,)) as results:
-        for path, labels in zip(pictures, ((1, 0, 0), (0, 0, 1), ()), strict=True):
+        for path, labels in zip(images, ((1, 0, 0), (0, 0, 1), ()), strict=True):
             source, result = found_in(path, labels)
             results.add(source, replace(result, segments=plane if labels else plane * 0))
     assert files_in(out / "coco_panoptic") == ["000000000007.png", "42.png", "9.png"]
     content = json.loads((out / "coco_panoptic.json").read_text())
-    assert [Path(one["file_name"]) for one in content["images"]] == pictures
-    for one in content["images"]:  # a data set's pictures lie beside it
+    assert [Path(one["file_name"]) for one in content["images"]] == images
+    for one in content["images"]:  # a data set's images lie beside it
         one["file_name"] = Path(one["file_name"]).name
-    (pictures[0].parent / "panoptic.json").write_text(json.dumps(content))
-    shutil.copytree(out / "coco_panoptic", pictures[0].parent / "panoptic")
-    read = read_dataset(pictures[0].parent / "panoptic.json", masks=True, panoptic=True)
+    (images[0].parent / "panoptic.json").write_text(json.dumps(content))
+    shutil.copytree(out / "coco_panoptic", images[0].parent / "panoptic")
+    read = read_dataset(images[0].parent / "panoptic.json", masks=True, panoptic=True)
     assert (read.classes.names, read.classes.source_ids, read.classes.stuff) == (("cat", "big dog"), (17, 90), (1,))
     assert [one.image_id for one in read] == [7, 42, 9]
     for example, labels in zip(read, ((1, 0, 0), (0, 0, 1), ()), strict=True):
@@ -287,7 +289,7 @@ def test_segments_are_read_back_as_a_data_set(pictures, out):
     results = json.loads((out / "coco_results.json").read_text())
     assert torch.equal(mask_of_rle(results[1]["segmentation"], (30, 40)), plane == 2)
     claim(out, "overwrite").release()
-    with writer(out, ("jsonl",), afresh=True):
+    with writer(out, ("jsonl",), overwrite=True):
         pass
     assert files_in(out) == ["predictions.jsonl", "run.json"]
 
@@ -330,11 +332,11 @@ def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_of_a_picture_that_was_written_twice_the_last_result_counts(pictures, out):
+def test_of_a_image_that_was_written_twice_the_last_result_counts(images, out):
     """Two runs in one folder, as they could be where nothing locks."""
     formats = ("csv", "coco")
     with writer(out, formats) as results:
-        for path in pictures:
+        for path in images:
             results.add(*found_in(path))
     line = json.loads((out / "predictions.jsonl").read_text().splitlines()[0])
     line["detections"] = line["detections"][:1]
@@ -343,7 +345,7 @@ def test_of_a_picture_that_was_written_twice_the_last_result_counts(pictures, ou
         journal.write(json.dumps({"size": [30, 40], "detections": [], "source": line["source"], "output": "7"}) + "\n")
         journal.write(json.dumps(line) + "\n")
     with writer(out, formats) as results:
-        assert all(results.is_done(found_in(path)[0]) for path in pictures)
+        assert all(results.is_done(found_in(path)[0]) for path in images)
     assert results.counts["before"] == 3
     rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
     assert len(rows) == 2 * 2 + 1
@@ -360,7 +362,7 @@ def reached(monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are looked up in /proc")
-def test_finished_pictures_reach_the_disk_in_groups_and_their_files_first(out, reached, monkeypatch):
+def test_finished_images_reach_the_disk_in_groups_and_their_files_first(out, reached, monkeypatch):
     now = 0.0
     monkeypatch.setattr("condetr.prediction.group_commit.MOST", 3)
     monkeypatch.setattr(GroupCommit.__init__, "__kwdefaults__", {"clock": lambda: now})
@@ -401,18 +403,18 @@ def test_the_list_of_errors_is_opened_once(out, monkeypatch):
     assert len(lines_of(out / "errors.jsonl")) == 20
 
 
-def test_what_cannot_be_painted_is_written_in_all_other_forms(pictures, out, monkeypatch, caplog):
+def test_what_cannot_be_painted_is_written_in_all_other_forms(images, out, monkeypatch, caplog):
     def fail(_):
         raise ValueError("x1 must be greater than or equal to x0")
 
     monkeypatch.setattr(Detections, "draw", fail)
     with writer(out) as results:
-        assert isinstance(results.add(*found_in(pictures[0])), Detections)
+        assert isinstance(results.add(*found_in(images[0])), Detections)
     assert results.counts == {"ok": 1, "failed": 0, "before": 0, "not_painted": 1}
     assert files_in(out / "json") == ["000000000007.json"]
     assert not (out / "images").exists()
     (error,) = lines_of(out / "errors.jsonl")
-    assert (error["source"], error["item"]) == (str(pictures[0]), "images")
+    assert (error["source"], error["item"]) == (str(images[0]), "images")
     assert "could not be drawn: ValueError: x1 must be" in error["reason"]
     assert "could not be drawn" in caplog.text
 
@@ -430,8 +432,8 @@ def test_any_name_of_a_class_or_file_is_read_back_from_every_format(tmp_path):
     boxes = torch.tensor([[1.0, 2.0, 11.0, 22.0]]).repeat(count, 1)
     result = Detections(boxes, torch.full((count,), 0.75), torch.arange(count), tuple(HOSTILE.values()), (30, 40), path)
     out = tmp_path / "out"
-    with claim(out, "refuse"), ResultWriter(out, EVERY, run={}, about={}, afresh=False, labels=HOSTILE) as results:
-        assert results.add(PictureSource(path, PurePath(PurePath(path).name), path), result) is result
+    with claim(out, "refuse"), ResultWriter(out, EVERY, run={}, about={}, overwrite=False, labels=HOSTILE) as results:
+        assert results.add(ImageSource(path, PurePath(PurePath(path).name), path), result) is result
     assert results.counts == {"ok": 1, "failed": 0, "before": 0}
     stem = PurePath(path).stem
     assert len(files_in(out / "images")) == 1
@@ -474,7 +476,7 @@ def test_whenever_a_run_is_killed_what_is_in_the_journal_is_whole_and_the_rest_i
     monkeypatch.setattr("condetr.prediction.group_commit.MOST", 2)
     names = [f"{number}.png" for number in range(5)]
     with monkeypatch.context() as dying:
-        for step in ("prediction.group_commit.reach_disk", "prediction.journal.Journal.add"):
+        for step in ("prediction.group_commit.reach_disk", "prediction.results_log.Journal.add"):
             module, _, name = f"condetr.{step}".rpartition(".")
             real = Journal.add if name == "add" else reach_disk
             dying.setattr(f"{module}.{name}", killed_at_the_moment(real))

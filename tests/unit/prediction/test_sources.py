@@ -8,55 +8,55 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import CondetrError, DataError, ImageError, UsageError, VideoError
-from condetr.prediction.sources import is_one, pictures_in
+from condetr.prediction.sources import images_in, is_one
 
 
-def picture(path: Path | str, colour="red") -> str:
+def image(path: Path | str, color="red") -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 6), colour).save(path, "PNG")
+    Image.new("RGB", (8, 6), color).save(path, "PNG")
     return os.fspath(path)
 
 
 def names(given, **options):
-    return [source.name for source in pictures_in(given, **options)]
+    return [source.name for source in images_in(given, **options)]
 
 
 def places(given):
-    return [str(source.place) for source in pictures_in(given)]
+    return [str(source.place) for source in images_in(given)]
 
 
 def error_of(given) -> CondetrError:
-    (source,) = pictures_in(given)
+    (source,) = images_in(given)
     with pytest.raises(CondetrError) as caught:
-        source.picture()
+        source.image()
     return caught.value
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ("b.JPG", "a.png", "sub/c.webp", "sub/deep/a.png", ".hidden.png", ".git/d.png"):
-        picture(tmp_path / name)
+        image(tmp_path / name)
     (tmp_path / "labels.txt").write_text("a.png\n")
     (tmp_path / "notes.json").write_text("{}")
     return tmp_path
 
 
 def test_a_file_is_itself(folder):
-    (source,) = pictures_in(folder / "a.png")
+    (source,) = images_in(folder / "a.png")
     assert (source.name, source.place) == (str(folder / "a.png"), PurePath("a.png"))
-    assert source.picture().size == (8, 6)
+    assert source.image().size == (8, 6)
 
 
 def test_a_folder_is_walked_in_order_and_says_what_it_ignored(folder, caplog):
     caplog.set_level("INFO", "condetr")
     assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
-    assert "ignored 2 files that are not called like pictures (1 .txt, 1 .json)" in caplog.text
+    assert "ignored 2 files that are not called like images (1 .txt, 1 .json)" in caplog.text
 
 
 def test_links_to_folders_are_followed_but_never_in_circles(tmp_path):
-    picture(tmp_path / "in/a.png")
-    picture(tmp_path / "elsewhere/b.png")
-    picture(tmp_path / "above.png")
+    image(tmp_path / "in/a.png")
+    image(tmp_path / "elsewhere/b.png")
+    image(tmp_path / "above.png")
     for name, target in [("again", "."), ("up", ".."), ("other", "../elsewhere"), ("twice", "../elsewhere")]:
         (tmp_path / "in" / name).symlink_to(target)
     assert places(tmp_path / "in") == ["a.png", "other/b.png"]
@@ -66,9 +66,9 @@ def test_the_output_folder_is_not_walked_into(folder):
     assert names(folder, apart_from=folder / "sub") == [str(folder / "a.png"), str(folder / "b.JPG")]
 
 
-def test_results_of_an_earlier_run_are_no_pictures_to_look_at(folder, caplog):
+def test_results_of_an_earlier_run_are_no_images_to_look_at(folder, caplog):
     caplog.set_level("INFO", "condetr")
-    picture(folder / "runs/predict/images/a.png")
+    image(folder / "runs/predict/images/a.png")
     for name in ("run.json", "predictions.jsonl"):
         assert "runs/predict/images/a.png" in places(folder), "a single file of these names says nothing"
         (folder / "runs/predict" / name).touch()
@@ -88,8 +88,8 @@ def test_archives_and_videos_in_a_folder_are_named(folder, caplog):
 def test_patterns(folder):
     assert names(f"{folder}/*.*[gG]") == [str(folder / "a.png"), str(folder / "b.JPG")]
     assert places(f"{folder}/**/a.png") == ["a.png", "a.png"]
-    assert "matches no pictures" in str(error_of(f"{folder}/*.bmp"))
-    picture(folder / "[1].png")
+    assert "matches no images" in str(error_of(f"{folder}/*.bmp"))
+    image(folder / "[1].png")
     assert places(folder / "[1].png") == ["[1].png"], "a file is a file, whatever its name"
 
 
@@ -103,7 +103,7 @@ def test_lists_are_relative_to_themselves(folder, name, text):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lists_in_any_encoding(folder, encoding, end):
-    picture(folder / "Grüße 雪.png")
+    image(folder / "Grüße 雪.png")
     text = end.join(["a.png", "", "Grüße 雪.png", *["sub/c.webp"] * 9, ""])
     (folder / "list.txt").write_bytes(text.encode(encoding))
     assert places(folder / "list.txt") == ["a.png", "Grüße 雪.png", *["sub/c.webp"] * 9]
@@ -118,14 +118,14 @@ def test_lists_in_any_encoding(folder, encoding, end):
 )  # fmt: skip
 def test_lists_from_anywhere(folder, line, monkeypatch):
     (folder / "list.txt").write_text(line.format(folder))
-    (source,) = pictures_in(folder / "list.txt")
-    assert source.picture()
+    (source,) = images_in(folder / "list.txt")
+    assert source.image()
     assert os.path.abspath(source.name) == str(folder / "sub/c.webp")  # noqa: PTH100
 
 
 def test_what_a_file_is_called_goes_before_what_it_may_mean(folder):
     for name in ("#1.png", "100%25.png", "'q'.png", "b\\c.png", " s.png", "x,y.png", "path", "e\u0301.png"):
-        picture(folder / name)
+        image(folder / name)
     lines = [
         "#1.png",
         "100%25.png",
@@ -141,7 +141,7 @@ def test_what_a_file_is_called_goes_before_what_it_may_mean(folder):
     (folder / "list.txt").write_text("\n".join(lines))
     assert places(folder / "list.txt") == [*lines[:7], "e\u0301.png"]
     (folder / "old.txt").write_bytes("Größe.png\n".encode("cp1252"))
-    picture(folder / "Größe.png")
+    image(folder / "Größe.png")
     assert places(folder / "old.txt") == ["Größe.png"]
 
 
@@ -150,7 +150,7 @@ def test_a_list_may_begin_at_the_working_folder(folder, monkeypatch):
     (folder / "lists/list.txt").write_text("sub/c.webp\ngone.png\n")
     monkeypatch.chdir(folder)
     assert names("lists/list.txt") == ["sub/c.webp", "lists/gone.png"]
-    picture("lists/sub/c.webp")
+    image("lists/sub/c.webp")
     assert names("lists/list.txt") == ["lists/sub/c.webp", "lists/gone.png"], "its own folder goes first"
 
 
@@ -180,22 +180,22 @@ def test_tables_with_headers(folder, text, caplog):
         (b"\xff\xfea\x00\x00\xd8b\x00", "is not text in utf-16"),
         (b"\xff\xfea", "is not text in utf-16"),
         (b"a" * 200_000 + b",b\n", "is no table: field larger than"),
-        (b"\n \n", "lists no pictures"),
-        (b"# nothing\n", "lists no pictures"),
+        (b"\n \n", "lists no images"),
+        (b"# nothing\n", "lists no images"),
     ],
 )
 def test_lists_that_are_none(tmp_path, content, says):
     (tmp_path / "list.csv").write_bytes(content)
-    (source,) = pictures_in(tmp_path / "list.csv")
+    (source,) = images_in(tmp_path / "list.csv")
     with pytest.raises(CondetrError, match=says):
-        source.picture()
+        source.image()
 
 
 @pytest.mark.parametrize(
     "name", ["n" * 300, "n" * 5000 + ".png", "1" * 5000, "n" * 300 + "*.png", "a\0*", "٣" * 9, "\udcff"]
 )
 def test_names_that_no_file_can_have(name):
-    assert "cannot be read" in str(error_of(name)) or "matches no pictures" in str(error_of(name))
+    assert "cannot be read" in str(error_of(name)) or "matches no images" in str(error_of(name))
     assert is_one(name) == ("*" not in name)
 
 
@@ -205,30 +205,30 @@ def test_a_pipe_is_never_waited_for(tmp_path, name):
     assert "is a pipe, socket or device" in str(error_of(tmp_path / name))
 
 
-def test_a_line_that_is_no_picture_fails_alone(folder):
+def test_a_line_that_is_no_image_fails_alone(folder):
     (folder / "list.txt").write_bytes(b"a.png\ngone.png\nsub\nnul\0.png\nlabels.txt\n")
-    good, *bad = pictures_in(folder / "list.txt")
-    assert good.picture()
+    good, *bad = images_in(folder / "list.txt")
+    assert good.image()
     assert len(bad) == 4
     for source in bad:
         with pytest.raises(ImageError) as caught:
-            source.picture()
+            source.image()
         assert caught.value.source == source.name
 
 
-def test_pictures_in_memory():
+def test_images_in_memory():
     array = np.zeros((5, 7, 3), np.uint8)
     opened = Image.new("L", (3, 2))
-    sources = list(pictures_in([array, [torch.zeros(3, 5, 7, dtype=torch.uint8), opened]]))
-    assert [source.name for source in sources] == ["picture 0", "picture 0", "picture 1"]
-    assert all(source.picture() is not None for source in sources)
-    assert "picture 0" in str(error_of(np.zeros((5, 7, 9), np.uint8)))
+    sources = list(images_in([array, [torch.zeros(3, 5, 7, dtype=torch.uint8), opened]]))
+    assert [source.name for source in sources] == ["image 0", "image 0", "image 1"]
+    assert all(source.image() is not None for source in sources)
+    assert "image 0" in str(error_of(np.zeros((5, 7, 9), np.uint8)))
 
 
 def test_a_list_mixes_everything(folder):
     mixed = [folder / "sub", np.zeros((5, 7, 3), np.uint8), str(folder / "a.png"), f"{folder}/*.JPG"]
-    assert [PurePath(name).name for name in names(mixed)] == ["c.webp", "a.png", "picture 1", "a.png", "b.JPG"]
-    assert names(pictures_in(mixed)) == names(mixed), "what came out may go in again"
+    assert [PurePath(name).name for name in names(mixed)] == ["c.webp", "a.png", "image 1", "a.png", "b.JPG"]
+    assert names(images_in(mixed)) == names(mixed), "what came out may go in again"
 
 
 @pytest.mark.parametrize(
@@ -238,16 +238,16 @@ def test_a_list_mixes_everything(folder):
         ("loop.png", "cannot be read: Too many levels"),
         ("pipe.png", "is a pipe, socket or device"),
         ("x.tar", "is an archive"),
-        ("empty", "has no pictures in it"),
-        ("empty.txt", "lists no pictures"),
+        ("empty", "has no images in it"),
+        ("empty.txt", "lists no images"),
         ("rtsp://camera/1", "is a URL"),
         ("https://host/a.png", "is a URL"),
         ("a\0b", "cannot be read: embedded null"),
         (3.5, None),
-        ([None], "a NoneType is no picture"),
+        ([None], "a NoneType is no image"),
     ],
 )
-def test_what_is_no_picture_is_said_without_waiting(tmp_path, monkeypatch, name, says):
+def test_what_is_no_image_is_said_without_waiting(tmp_path, monkeypatch, name, says):
     monkeypatch.chdir(tmp_path)
     Path("loop.png").symlink_to("loop.png")
     os.mkfifo("pipe.png")
@@ -255,8 +255,8 @@ def test_what_is_no_picture_is_said_without_waiting(tmp_path, monkeypatch, name,
     for file in ("x.tar", "x.mp4", "empty.txt"):
         Path(file).touch()
     if says is None:
-        with pytest.raises(UsageError, match="a float is no picture"):
-            list(pictures_in(name))
+        with pytest.raises(UsageError, match="a float is no image"):
+            list(images_in(name))
         return
     error = error_of(name)
     assert isinstance(error, UsageError)
@@ -277,19 +277,19 @@ def test_what_is_no_video_is_said_without_waiting(tmp_path):
 
 
 def test_special_files_in_a_folder_fail_one_by_one(tmp_path):
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "loop.png").symlink_to("loop.png")
-    for source in list(pictures_in(tmp_path))[1:]:
+    for source in list(images_in(tmp_path))[1:]:
         with pytest.raises(ImageError):
-            source.picture()
+            source.image()
     assert places(tmp_path) == ["a.png", "loop.png", "pipe.png"]
 
 
 def test_a_folder_that_cannot_be_opened_is_an_error_in_its_place(tmp_path, monkeypatch):
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     (tmp_path / "b").mkdir()
-    picture(tmp_path / "c.png")
+    image(tmp_path / "c.png")
     scan = os.scandir
 
     def refuse(path):
@@ -298,20 +298,20 @@ def test_a_folder_that_cannot_be_opened_is_an_error_in_its_place(tmp_path, monke
         return scan(path)
 
     monkeypatch.setattr("condetr.prediction.image_files.os.scandir", refuse)
-    first, locked, last = pictures_in(tmp_path)
+    first, locked, last = images_in(tmp_path)
     assert isinstance(locked.content, DataError)
     assert "b: cannot be read: Permission denied" in str(locked.content)
-    assert first.picture()
-    assert last.picture()
+    assert first.image()
+    assert last.image()
 
 
 @pytest.mark.parametrize(
     "name", ["a\nb.png", "n" * 246 + ".png", b"\xff\xfe.png", "emoji \U0001f600.png", "a b'\".png"]
 )
 def test_odd_names(tmp_path, name):
-    path = picture(tmp_path / os.fsdecode(name))
-    (source,) = pictures_in(tmp_path)
-    assert source.picture()
+    path = image(tmp_path / os.fsdecode(name))
+    (source,) = images_in(tmp_path)
+    assert source.image()
     assert os.fsencode(source.name) == os.fsencode(path)
 
 
@@ -328,10 +328,10 @@ def test_one_or_many(folder):
 def test_binary_streams_are_read_when_they_are_met(tmp_path):
     Image.new("L", (3, 2)).save(tmp_path / "a.png")
     with (tmp_path / "a.png").open("rb") as stream:
-        sources = list(pictures_in([io.BytesIO((tmp_path / "a.png").read_bytes()), stream]))
-    assert [source.name for source in sources] == ["picture 0", str(tmp_path / "a.png")]
-    assert [source.picture().size for source in sources for _ in range(2)] == [(3, 2)] * 4
+        sources = list(images_in([io.BytesIO((tmp_path / "a.png").read_bytes()), stream]))
+    assert [source.name for source in sources] == ["image 0", str(tmp_path / "a.png")]
+    assert [source.image().size for source in sources for _ in range(2)] == [(3, 2)] * 4
     assert is_one(stream)
-    (closed,) = pictures_in(stream)
+    (closed,) = images_in(stream)
     with pytest.raises(ImageError, match=r"cannot be read: .*closed"):
-        closed.picture()
+        closed.image()

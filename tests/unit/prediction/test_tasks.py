@@ -13,25 +13,25 @@ from condetr.core.records import Prediction
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from condetr.prediction.predictor import Predictor
-from tests.painted import NAMES, SURE, SeesColours
+from tests.painted import NAMES, SURE, SeesColors
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 TWICE = Preprocessing(size=Edges(96, 200), do_normalize=False)
 
 
-def picture(height, width, *blocks):
-    """Black, with (colour, top, left, bottom, right) blocks."""
+def image(height, width, *blocks):
+    """Black, with (color, top, left, bottom, right) blocks."""
     pixels = np.zeros((height, width, 3), dtype=np.uint8)
-    for colour, top, left, bottom, right in blocks:
-        pixels[top:bottom, left:right, colour] = 255
+    for color, top, left, bottom, right in blocks:
+        pixels[top:bottom, left:right, color] = 255
     return Image.fromarray(pixels)
 
 
-BOTH = picture(48, 80, (0, 5, 10, 30, 40), (1, 20, 30, 40, 60))  # red and green share a corner
+BOTH = image(48, 80, (0, 5, 10, 30, 40), (1, 20, 30, 40, 60))  # red and green share a corner
 
 
 def find(given, **options):
-    return Predictor(SeesColours(), TWICE, NAMES, **({"device": "cpu"} | options)).predict(given)
+    return Predictor(SeesColors(), TWICE, NAMES, **({"device": "cpu"} | options)).predict(given)
 
 
 def bits(array):
@@ -42,8 +42,8 @@ def test_instances_may_share_pixels():
     [found] = find(BOTH, task="instance")
     assert found.names == ("red", "green")
     assert found.segments is None
-    for mask, colour in zip(found.masks, (0, 1), strict=True):
-        assert torch.equal(mask, bits(BOTH)[..., colour])
+    for mask, color in zip(found.masks, (0, 1), strict=True):
+        assert torch.equal(mask, bits(BOTH)[..., color])
     torch.testing.assert_close(found.boxes, torch.tensor([[10.0, 5, 40, 30], [30, 20, 60, 40]]), atol=0.6, rtol=0)
 
 
@@ -61,7 +61,7 @@ def test_every_pixel_belongs_to_one_segment_at_most():
 
 
 def test_what_others_leave_too_little_of_is_left_out():
-    hidden = picture(48, 80, (0, 5, 10, 40, 60), (1, 10, 20, 44, 50))
+    hidden = image(48, 80, (0, 5, 10, 40, 60), (1, 10, 20, 44, 50))
     [found] = find(hidden, task="panoptic")
     assert found.names == ("red",)
     assert find(hidden, task="panoptic", overlap=0.05)[0].names == ("red", "green")
@@ -74,7 +74,7 @@ def test_options(task):
     assert find(BOTH, task=task, threshold=1.0)[0].names == ()
     surest = torch.tensor(SURE - 0.5).sigmoid().item()
     assert find(BOTH, task=task, threshold=surest)[0].names == ("red",)
-    [nothing] = find(picture(30, 50), task=task)
+    [nothing] = find(image(30, 50), task=task)
     assert len(nothing) == 0
     assert (nothing.masks if task == "instance" else nothing.segments).shape[-2:] == (30, 50)
 
@@ -92,10 +92,10 @@ def test_a_query_with_several_classes_has_its_mask_for_each():
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
-def test_padding_is_no_part_of_the_picture(task):
+def test_padding_is_no_part_of_the_image(task):
     padded = Preprocessing(size=Edges(96, 200), do_normalize=False, pad_size=Exactly(160, 224))
     [plain] = find(BOTH, task=task)
-    [found] = Predictor(SeesColours(), padded, NAMES, task=task, device="cpu").predict(BOTH)
+    [found] = Predictor(SeesColors(), padded, NAMES, task=task, device="cpu").predict(BOTH)
     assert found.names == plain.names
     for name in ("masks", "segments"):
         mine, other = getattr(found, name), getattr(plain, name)
@@ -107,10 +107,10 @@ def test_padding_is_no_part_of_the_picture(task):
 def test_a_result_does_not_depend_on_the_batch(task, batch):
     """The tiny network has masks everywhere, none of them sure: pixels at the threshold may tip."""
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((60, 90), (90, 60), (60, 90), (33, 70))]
+    images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((60, 90), (90, 60), (60, 90), (33, 70))]
     predict = {"threshold": 0.5, "task": task, "overlap": 0.1, "device": "cpu"}
     alone, together = (
-        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, batch=count, **predict).predict(pictures)
+        Predictor(tiny_segmenter(), PREPROCESSING, LABELS, batch=count, **predict).predict(images)
         for count in (1, batch)
     )
     assert any(len(one) for one in alone)
@@ -157,14 +157,14 @@ def test_a_loaded_model_does_what_it_was_made_for(tmp_path):
 
 
 class LooksBeyond(nn.Module):
-    """A box of the whole picture's size about each corner."""
+    """A box of the whole image's size about each corner."""
 
     def forward(self, pixels, mask):
         corners = torch.tensor([[0.0, 0, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1]])
         return Prediction(torch.full((len(pixels), 4, 1), 3.0), corners.expand(len(pixels), -1, -1))
 
 
-def test_boxes_are_clipped_to_the_picture():
-    [found] = Predictor(LooksBeyond(), TWICE, {0: "corner"}, device="cpu").predict(picture(48, 80))
+def test_boxes_are_clipped_to_the_image():
+    [found] = Predictor(LooksBeyond(), TWICE, {0: "corner"}, device="cpu").predict(image(48, 80))
     boxes = sorted(found.boxes.tolist())
     assert boxes == [[0, 0, 40, 24], [0, 24, 40, 48], [40, 0, 80, 24], [40, 24, 80, 48]]

@@ -1,4 +1,4 @@
-"""Small objects in large pictures, found by a detector that sees nothing small."""
+"""Small objects in large images, found by a detector that sees nothing small."""
 
 from itertools import pairwise
 
@@ -47,7 +47,7 @@ def predictor(**options):
     return Predictor(Blobs(), PREPROCESSING, LABELS, device="cpu", **options)
 
 
-def picture_with(boxes, size=(512, 512), brightness=255):
+def image_with(boxes, size=(512, 512), brightness=255):
     plane = np.zeros((*size, 3), np.uint8)
     for left, top, right, bottom in boxes:
         plane[top:bottom, left:right] = brightness
@@ -64,8 +64,8 @@ SMALL = [(20, 20, 36, 36), (122, 100, 138, 116), (250, 400, 270, 416), (300, 30,
 @pytest.mark.parametrize("batch", [1, 4])
 def test_small_objects_are_found_once_and_in_place(batch):
     alone = predictor(batch=batch)
-    assert len(alone.predict(picture_with(SMALL))[0]) == 0, "too small in the whole picture"
-    (found,) = TiledPredictor(alone, 128).predict(picture_with(SMALL))
+    assert len(alone.predict(image_with(SMALL))[0]) == 0, "too small in the whole image"
+    (found,) = TiledPredictor(alone, 128).predict(image_with(SMALL))
     assert found.size == (512, 512)
     assert len(found) == len(SMALL)
     for box, expected in zip(found_in(found), sorted(SMALL), strict=True):
@@ -74,14 +74,14 @@ def test_small_objects_are_found_once_and_in_place(batch):
 
 def test_what_tiles_cut_is_seen_whole_and_not_in_pieces():
     large = (40, 200, 440, 290)
-    (found,) = TiledPredictor(predictor(), 128).predict(picture_with([large, *SMALL[:2]]))
+    (found,) = TiledPredictor(predictor(), 128).predict(image_with([large, *SMALL[:2]]))
     assert len(found) == 3
     assert any(np.abs(np.subtract(box, large)).max() <= 8 for box in found_in(found))
 
 
-def test_what_touches_the_picture_s_own_edge_is_kept():
+def test_what_touches_the_image_s_own_edge_is_kept():
     corner = (0, 0, 16, 16)
-    (found,) = TiledPredictor(predictor(), 128).predict(picture_with([corner]))
+    (found,) = TiledPredictor(predictor(), 128).predict(image_with([corner]))
     assert found_in(found) == [corner]
 
 
@@ -95,12 +95,12 @@ def test_one_look_never_suppresses_itself():
             return Prediction(torch.full((len(pixels), 2, 3), score), boxes.expand(len(pixels), 2, 4))
 
     tiles = TiledPredictor(Predictor(Two(), PREPROCESSING, LABELS, device="cpu"), 128)
-    white = picture_with([(0, 0, 200, 200)], size=(200, 200))
+    white = image_with([(0, 0, 200, 200)], size=(200, 200))
     assert len(tiles.predict(white)[0]) == 30, "five looks, two boxes of three classes each"
 
 
 def test_other_classes_do_not_suppress():
-    """One says it is a cat in the whole picture, where it looks small, and a dog in a tile."""
+    """One says it is a cat in the whole image, where it looks small, and a dog in a tile."""
 
     class Sized(Blobs):
         def forward(self, pixels, mask=None):
@@ -109,14 +109,14 @@ def test_other_classes_do_not_suppress():
             return Prediction(logits.scatter(2, large[..., None], logits.amax(2, keepdim=True)[:, :1]), boxes)
 
     tiles = TiledPredictor(Predictor(Sized(), PREPROCESSING, LABELS, device="cpu"), 128)
-    (found,) = tiles.predict(picture_with([(10, 10, 70, 70)], size=(200, 200), brightness=100))
+    (found,) = tiles.predict(image_with([(10, 10, 70, 70)], size=(200, 200), brightness=100))
     assert sorted(found.names) == ["cat", "cat", "dog"][-len(found) :]
     assert set(found.names) == {"cat", "dog"}
 
 
-def test_pictures_keep_their_order_and_failures_their_place(tmp_path):
+def test_images_keep_their_order_and_failures_their_place(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    sources = [picture_with(SMALL[:1]), str(tmp_path / "broken.png"), picture_with(SMALL, size=(512, 600))]
+    sources = [image_with(SMALL[:1]), str(tmp_path / "broken.png"), image_with(SMALL, size=(512, 600))]
     tiles = TiledPredictor(predictor(batch=2), (128, 120))
     first, broken, last = tiles.predict(sources, on_error="collect")
     assert (len(first), len(last)) == (1, len(SMALL))
@@ -127,8 +127,8 @@ def test_pictures_keep_their_order_and_failures_their_place(tmp_path):
         tiles.predict(sources)
 
 
-def test_a_picture_of_a_tile_s_size_is_looked_at_once():
-    small = picture_with([(10, 10, 40, 40)], size=(100, 90))
+def test_a_image_of_a_tile_s_size_is_looked_at_once():
+    small = image_with([(10, 10, 40, 40)], size=(100, 90))
     (plain,), (tiled,) = predictor().predict(small), TiledPredictor(predictor(), 100).predict(small)
     assert torch.equal(plain.boxes, tiled.boxes)
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_tiled():
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(32, 900), st.integers(32, 900))
-def test_tiles_cover_the_picture_and_overlap(height, width, rows, columns):
+def test_tiles_cover_the_image_and_overlap(height, width, rows, columns):
     corners = corners_of((height, width), (rows, columns))
     if height <= rows and width <= columns:
         assert corners == []

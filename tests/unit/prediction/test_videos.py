@@ -7,7 +7,7 @@ from condetr.core.errors import MissingExtraError, UsageError, VideoError
 from condetr.images.detections import Detections
 from condetr.images.moment import Moment
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import frames_of, is_video, pictures_in
+from condetr.prediction.sources import frames_of, images_in, is_video
 from condetr.prediction.track_ids import followed
 from tests.tiny import LABELS, PREPROCESSING
 from tests.videos import cut, make_noisy_video, make_video
@@ -24,7 +24,7 @@ def test_every_frame_is_predicted_on_in_order(detector, tmp_path, batch):
     assert [one.moment.frame for one in found] == list(range(10))
     assert [one.source for one in found] == [f"{path}#{number}" for number in range(10)]
     assert found[3].size == (48, 64)
-    (frame,) = [source for source in pictures_in(path) if source.moment.frame == 3]
+    (frame,) = [source for source in images_in(path) if source.moment.frame == 3]
     (alone,) = predictor(detector).predict(frame.content)
     torch.testing.assert_close(alone.boxes, found[3].boxes, atol=1e-4, rtol=0)
     assert found[3].draw().size == (64, 48)
@@ -32,7 +32,7 @@ def test_every_frame_is_predicted_on_in_order(detector, tmp_path, batch):
 
 def test_results_are_filed_under_the_video(tmp_path):
     path = make_video(tmp_path / "clip.mp4", 3)
-    assert [str(source.place) for source in pictures_in([path])] == [f"clip/00000{n}.jpg" for n in range(3)]
+    assert [str(source.place) for source in images_in([path])] == [f"clip/00000{n}.jpg" for n in range(3)]
     assert [str(source.place) for source in frames_of(str(path), label="x")] == [f"x/00000{n}.jpg" for n in range(3)]
 
 
@@ -96,7 +96,7 @@ def test_objects_are_followed_and_every_video_begins_anew():
     assert tracks[5] == (None,)
 
 
-def test_pictures_that_are_alone_are_not_followed(detector):
+def test_images_that_are_alone_are_not_followed(detector):
     pytest.importorskip("trackers")
     with pytest.raises(UsageError, match="track: is no frame of a video"):
         list(followed([Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (5, 5))]))

@@ -1,4 +1,4 @@
-"""Every hostile or unusual picture of the corpus, sent to the service."""
+"""Every hostile or unusual image of the corpus, sent to the service."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def corpus(shared):
     return files
 
 
-def test_every_picture_of_the_corpus_is_answered_or_refused(corpus, service):
+def test_every_image_of_the_corpus_is_answered_or_refused(corpus, service):
     refused = 0
     for file in corpus:
         content = file.read_bytes()
@@ -79,7 +79,7 @@ def test_so_it_is_on_the_page(corpus, tmp_path, monkeypatch):
 
 
 def png_of(width, height):
-    """A picture of a few bytes that decodes to a great many."""
+    """An image of a few bytes that decodes to a great many."""
     rows = zlib.compressobj(9)
     body = b"".join(rows.compress(bytes(1 + width // 8 + 1)) for _ in range(50)) + rows.flush()
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", body), (b"IEND", b"")]

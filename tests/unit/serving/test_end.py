@@ -101,7 +101,7 @@ def test_a_network_that_never_comes_back_ends_the_service():
 
 @pytest.fixture
 def decoder(monkeypatch):
-    """Blocks on pictures that are 41 pixels wide, until ``goes_on`` is set."""
+    """Blocks on images that are 41 pixels wide, until ``goes_on`` is set."""
     decoded, goes_on = Predictor.prepare, threading.Event()
 
     def prepare(self, source, **more):
@@ -191,7 +191,7 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_caller():
         assert served.predict(encoded()).status == 200
 
 
-def test_it_is_not_ready_before_a_first_picture_came_out():
+def test_it_is_not_ready_before_a_first_image_came_out():
     detector = Watched()
     goes_on, seen = threading.Event(), []
     detector.before = lambda pixels: goes_on.wait(20)

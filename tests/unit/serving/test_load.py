@@ -34,8 +34,8 @@ def test_a_burst_of_500_connections_is_answered_to_the_last():
     with serving(detector, limits=Limits(queue=20)) as served:
         detector.before = paced(0.02)
         connections = [served.connected() for _ in range(500)]
-        picture = encoded()
-        ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + picture
+        image = encoded()
+        ask = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(image)}\r\n\r\n".encode() + image
         opened = [connection.__enter__() for connection in connections]
         for connection in opened:
             connection.sendall(ask)
@@ -52,7 +52,7 @@ def test_a_burst_of_500_connections_is_answered_to_the_last():
         assert set(statuses) == {200, 503}
         assert statuses.count(200) >= 20
         assert all(b"retry-after: " in head for head, status in zip(heads, statuses, strict=True) if status == 503)
-        assert served.predict(picture).status == 200
+        assert served.predict(image).status == 200
 
 
 def test_twice_the_capacity_is_served_at_capacity():
@@ -65,9 +65,9 @@ def test_twice_the_capacity_is_served_at_capacity():
 
         def caller(seed):
             statuses = []
-            picture = encoded(seed=seed)
+            image = encoded(seed=seed)
             while time.monotonic() < until:
-                answer = served.predict(picture)
+                answer = served.predict(image)
                 statuses.append(answer.status)
                 if answer.status == 503:
                     time.sleep(0.05)

@@ -32,9 +32,9 @@ def service():
 
 @pytest.mark.parametrize("least", [0.0, 0.4, THRESHOLD])
 def test_are_those_of_the_predictor(service, least):
-    picture = encoded(60, 90)
-    [expected] = segmenter_of(threshold=least).predict([picture])
-    rows = service.predict(picture, f"?masks=true&threshold={least}").json
+    image = encoded(60, 90)
+    [expected] = segmenter_of(threshold=least).predict([image])
+    rows = service.predict(image, f"?masks=true&threshold={least}").json
     assert len(rows) == len(expected) > 0
     for row, one, mask in zip(rows, expected, expected.masks, strict=True):
         assert row["label"] == one.name
@@ -44,8 +44,8 @@ def test_are_those_of_the_predictor(service, least):
 
 
 def test_are_left_out_unless_asked_for(service):
-    picture = encoded(60, 90)
-    plain, with_masks = service.predict(picture).json, service.predict(picture, "?masks=1").json
+    image = encoded(60, 90)
+    plain, with_masks = service.predict(image).json, service.predict(image, "?masks=1").json
     assert [set(row) for row in with_masks] == [{"score", "label", "box", "mask"}] * len(plain)
     assert [{key: row[key] for key in ("score", "label", "box")} for row in with_masks] == plain
 
@@ -59,14 +59,14 @@ def test_come_from_a_graph_as_from_the_network(service, tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
-    picture = encoded(60, 90)
+    image = encoded(60, 90)
     with without_shape_checks():
         done = condetr.load(tmp_path / "model").export(
-            "onnx", output=tmp_path / "onnx", pictures=[Image.open(BytesIO(picture))]
+            "onnx", output=tmp_path / "onnx", pictures=[Image.open(BytesIO(image))]
         )
         predictor = condetr.load(done.folder).predictor(threshold=0, task="instance")
     with serving(predictor=predictor, threshold=THRESHOLD) as served:
-        rows, expected = (one.predict(picture, "?masks=true").json for one in (served, service))
+        rows, expected = (one.predict(image, "?masks=true").json for one in (served, service))
     assert [row["label"] for row in rows] == [row["label"] for row in expected]
     for row, other in zip(rows, expected, strict=True):
         assert row["score"] == pytest.approx(other["score"], rel=1e-4)
@@ -75,11 +75,11 @@ def test_come_from_a_graph_as_from_the_network(service, tmp_path):
 
 
 def test_neighbours_in_a_batch_may_ask_for_other_things():
-    picture = encoded(60, 90)
+    image = encoded(60, 90)
     questions = ["", "?masks=true", "?threshold=0.5", "?masks=true&threshold=0.5"] * 4
     with serving(predictor=segmenter_of(), threshold=THRESHOLD, batch=8) as served, ThreadPoolExecutor(16) as pool:
-        alone = {question: served.predict(picture, question).json for question in questions[:4]}
-        together = [pool.submit(served.predict, picture, question) for question in questions]
+        alone = {question: served.predict(image, question).json for question in questions[:4]}
+        together = [pool.submit(served.predict, image, question) for question in questions]
         for question, answer in zip(questions, together, strict=True):
             rows = answer.result().json
             assert [row["label"] for row in rows] == [row["label"] for row in alone[question]]
@@ -111,10 +111,10 @@ def test_the_mask_head_does_not_work_for_those_who_want_boxes(monkeypatch):
     segment = network.segment
     monkeypatch.setattr(network, "segment", lambda trace, queries: asked.append(queries) or segment(trace, queries))
     predictor = predictor_of(network, task="instance")
-    pictures = [np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8) for seed in range(2)]
-    from condetr.prediction.sources import pictures_in
+    images = [np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8) for seed in range(2)]
+    from condetr.prediction.sources import images_in
 
-    sources = list(pictures_in(pictures))
+    sources = list(images_in(images))
     boxes, none = predictor.look([predictor.prepare(one, masks=False) for one in sources])
     assert (boxes.masks, none.masks, asked) == (None, None, [])
     mixed = predictor.look([predictor.prepare(sources[0], least=0.6), predictor.prepare(sources[1], masks=False)])

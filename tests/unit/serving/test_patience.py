@@ -118,14 +118,14 @@ def test_more_connections_than_there_may_be(impatient):
     assert impatient.predict(encoded()).status == 200
 
 
-def test_who_leaves_has_his_picture_taken_away():
+def test_who_leaves_has_his_image_taken_away():
     detector = Watched()
     with serving(detector, batch=1) as served:
         busy = threading.Event()
         detector.before = lambda pixels: busy.wait(20)
         with served.connected() as first, ExitStack() as stack:
-            picture = encoded()
-            ask = HEAD + f"Content-Length: {len(picture)}\r\n\r\n".encode() + picture
+            image = encoded()
+            ask = HEAD + f"Content-Length: {len(image)}\r\n\r\n".encode() + image
             first.sendall(ask)
             eventually(lambda: in_hand(served) == 1)
             for _ in range(5):
@@ -135,7 +135,7 @@ def test_who_leaves_has_his_picture_taken_away():
             eventually(lambda: in_hand(served) == 1)
             busy.set()
             assert first.recv(100).startswith(b"HTTP/1.1 200 ")
-        assert len(detector.batches) == 2, "the first picture, made up, and the one that was waited for"
+        assert len(detector.batches) == 2, "the first image, made up, and the one that was waited for"
         gone = [entry for entry in served.log if entry["status"] == 499]
         assert len(gone) == 5
 

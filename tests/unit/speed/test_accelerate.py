@@ -11,7 +11,7 @@ from torch._inductor.exc import InvalidCxxCompiler
 from condetr.core.errors import UsageError
 from condetr.speed import compiling
 from condetr.speed import compute_type as precision
-from condetr.speed.accelerate import NONE, Wish, choose, hasten
+from condetr.speed.accelerate import NONE, AccelerationOptions, accelerate, choose
 from condetr.speed.folding import fold_norms
 from condetr.speed.onednn import pack_convolutions
 from tests.unit.speed.networks import detector
@@ -41,36 +41,36 @@ def test_nobody_waits_who_did_not_ask():
     assert compiling.compile_frozen not in choice.steps
     assert any("torch.compile: waits" in reason for reason in choice.left_out)
     assert choice.warnings == ()
-    assert Wish("fp32", compile=False) == NONE
+    assert AccelerationOptions("fp32", compile=False) == NONE
 
 
 @pytest.mark.usefixtures("with_compiler")
 def test_who_asks_gets_it_compiled():
-    choice = choose(CPU, torch.float32, Wish(compile=True))
+    choice = choose(CPU, torch.float32, AccelerationOptions(compile=True))
     assert choice.steps[-1] is compiling.compile_frozen
     assert pack_convolutions not in choice.steps
-    assert choose(CPU, torch.float64, Wish(compile=True)).warnings == ()
+    assert choose(CPU, torch.float64, AccelerationOptions(compile=True)).warnings == ()
     assert not any("torch.compile" in reason for reason in choice.left_out)
-    assert "needs triton" in choose(GPU, torch.float32, Wish(compile=True)).warnings[0]
+    assert "needs triton" in choose(GPU, torch.float32, AccelerationOptions(compile=True)).warnings[0]
 
 
 @needs_onednn
 @pytest.mark.usefixtures("with_compiler")
 def test_who_asks_for_what_was_slower_is_told():
     with pytest.warns(UserWarning, match="processors are faster without it"):
-        hasten(detector(), CPU, Wish(compile=True))
+        accelerate(detector(), CPU, AccelerationOptions(compile=True))
 
 
 @needs_onednn
 @pytest.mark.usefixtures("without_compiler")
 def test_without_a_compiler_it_is_said_and_done_without():
-    choice = choose(CPU, torch.float32, Wish(compile=True))
+    choice = choose(CPU, torch.float32, AccelerationOptions(compile=True))
     assert choice.steps == choose(CPU, torch.float32).steps
     assert NO_COMPILER in choice.warnings[0]
     assert NO_COMPILER in choice.left_out[-1]
     plain = detector()
     with pytest.warns(UserWarning, match=re.escape(NO_COMPILER)):
-        fast = hasten(plain, CPU, Wish(compile=True))
+        fast = accelerate(plain, CPU, AccelerationOptions(compile=True))
     assert compiling.STEP not in fast.steps
     assert_same_answers(fast, plain, *inputs())
 
@@ -106,16 +106,16 @@ def test_a_step_upon_a_compiled_copy_leaves_it_compiled(monkeypatch):
 
 def test_fewer_bits_are_refused_where_they_lose():
     with pytest.raises(UsageError, match="fp16 does not pay on cpu"):
-        hasten(detector(), CPU, Wish("fp16"))
+        accelerate(detector(), CPU, AccelerationOptions("fp16"))
 
 
 def test_fewer_bits_where_they_pay(monkeypatch):
     monkeypatch.setattr(precision, "why_not", lambda *_: None)
-    fast = hasten(detector(), CPU, Wish("bf16"))
+    fast = accelerate(detector(), CPU, AccelerationOptions("bf16"))
     assert "all but the head in bf16" in fast.steps
-    reason = choose(CPU, torch.float32, Wish("bf16")).left_out[0]
+    reason = choose(CPU, torch.float32, AccelerationOptions("bf16")).left_out[0]
     assert reason.endswith("made for float32, not for bfloat16")
-    assert fold_norms in choose(GPU, torch.float32, Wish("bf16")).steps
+    assert fold_norms in choose(GPU, torch.float32, AccelerationOptions("bf16")).steps
 
 
 def test_the_cache_is_where_torch_says(monkeypatch, tmp_path):

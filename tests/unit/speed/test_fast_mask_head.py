@@ -1,4 +1,4 @@
-"""The masks of a fast copy are the segmenter's, whatever the picture and however many objects."""
+"""The masks of a fast copy are the segmenter's, whatever the image and however many objects."""
 
 import copy
 
@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from condetr.speed import fast_mask_head as masks
-from condetr.speed.accelerate import choose, hasten
+from condetr.speed.accelerate import accelerate, choose
 from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.fast_detector import FastSegmenter
-from condetr.speed.fast_mask_head import SparingMaskHead, convolve_before_enlarging
+from condetr.speed.fast_mask_head import FastMaskHead, fuse_mask_upsampling
 from condetr.speed.folding import fold_norms
 from condetr.speed.onednn import is_available
-from condetr.speed.weights_version import moment_of
-from condetr.speed.winograd.convolution import WinogradConvolution, multiply_less
+from condetr.speed.weights_version import weights_version
+from condetr.speed.winograd.convolution import WinogradConvolution, use_winograd
 from tests.unit.speed.networks import BACKBONES, detector, segmenter
 from tests.unit.speed.test_steps import CPU, hastened, inputs
 
 ALL = torch.arange(7)
 THREE = [name for name, one in BACKBONES.items() if len(one.depths) >= 3]
-STEPS = [fold_norms, multiply_less, keep_constants, convolve_before_enlarging, hastened]
+STEPS = [fold_norms, use_winograd, keep_constants, fuse_mask_upsampling, hastened]
 
 
 @torch.no_grad()
@@ -85,7 +85,7 @@ def test_blocks_change_nothing(monkeypatch):
 @torch.no_grad()
 def test_half_of_the_products_are_spared_where_sizes_double(monkeypatch):
     head = hastened(segmenter()).network.mask_head
-    assert isinstance(head, SparingMaskHead)
+    assert isinstance(head, FastMaskHead)
     monkeypatch.setattr(masks, "interpolate", None)  # nothing is enlarged
     fusion, x = head.pyramid.fusions[0], torch.randn(2, 16, 5, 6)
     assert fusion(x, torch.randn(1, 8, 10, 12)).shape == (2, 8, 10, 12)
@@ -94,12 +94,12 @@ def test_half_of_the_products_are_spared_where_sizes_double(monkeypatch):
 def test_a_copy_of_a_copy_is_a_segmenter():
     fast = hastened(segmenter())
     assert isinstance(copy.deepcopy(fast), FastSegmenter)
-    assert convolve_before_enlarging(fast) is fast
+    assert fuse_mask_upsampling(fast) is fast
 
 
 def test_a_detector_has_no_masks_to_hasten():
     plain = detector()
-    assert convolve_before_enlarging(plain).steps == ()
+    assert fuse_mask_upsampling(plain).steps == ()
     assert masks.STEP not in hastened(plain).steps
 
 
@@ -114,18 +114,18 @@ def test_what_is_picked_is_there():
 def test_weights_of_another_precision():
     plain = segmenter().double()
     pixels, mask = inputs(1, padded=False)
-    fast = hasten(plain, CPU)
+    fast = accelerate(plain, CPU)
     [mine] = fast.segment(fast.trace(pixels.double(), mask), [ALL])
     [theirs] = plain.segment(plain.trace(pixels.double(), mask), [ALL])
     torch.testing.assert_close(mine, theirs.detach())
 
 
-@pytest.mark.parametrize("step", [convolve_before_enlarging, hastened])
+@pytest.mark.parametrize("step", [fuse_mask_upsampling, hastened])
 def test_the_segmenter_stays_as_it_is(step):
     plain = segmenter()
-    before = moment_of(plain)
+    before = weights_version(plain)
     fast = step(plain)
     fast.segment(fast.trace(*inputs()), [ALL, ALL])
-    assert moment_of(plain) == before
+    assert weights_version(plain) == before
     mine = {tensor.data_ptr() for tensor in (*plain.parameters(), *plain.buffers())}
     assert mine.isdisjoint(tensor.data_ptr() for tensor in (*fast.parameters(), *fast.buffers()))

@@ -6,25 +6,25 @@ import torch
 
 from condetr.core.errors import UsageError
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.speed.accelerate import choose, hasten
+from condetr.speed.accelerate import accelerate, choose
 from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import FusedBlock, fuse_blocks
 from condetr.speed.fused_feedforward import activate_in_place
 from condetr.speed.onednn import PackedConvolution, is_available, pack_convolutions
-from condetr.speed.position_cache import keep_grids
-from condetr.speed.weights_version import moment_of
-from condetr.speed.winograd.convolution import WinogradConvolution, multiply_less
+from condetr.speed.position_cache import cache_position_grids
+from condetr.speed.weights_version import weights_version
+from condetr.speed.winograd.convolution import WinogradConvolution, use_winograd
 from tests.unit.speed.networks import BACKBONES, BOTTLENECK, detector
 
 CPU = torch.device("cpu")
-PORTABLE = [fold_norms, multiply_less, fuse_blocks, keep_constants, activate_in_place, keep_grids]
+PORTABLE = [fold_norms, use_winograd, fuse_blocks, keep_constants, activate_in_place, cache_position_grids]
 STEPS = [*PORTABLE, pack_convolutions]
 needs_onednn = pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
 
 
 def hastened(model):
-    return hasten(model, CPU)
+    return accelerate(model, CPU)
 
 
 def inputs(batch=2, size=(70, 101), *, padded=True):
@@ -101,11 +101,11 @@ def test_a_backbone_of_timm():
 @pytest.mark.parametrize("step", [*STEPS, hastened])
 def test_the_model_stays_as_it_is_and_learns(step):
     plain = detector(BOTTLENECK)
-    before, names = moment_of(plain), list(plain.state_dict())
+    before, names = weights_version(plain), list(plain.state_dict())
     answer = plain(*inputs())
     fast = step(plain)
     fast(*inputs())
-    assert moment_of(plain) == before
+    assert weights_version(plain) == before
     assert list(plain.state_dict()) == names
     assert {id(weight) for weight in plain.parameters()}.isdisjoint(map(id, fast.parameters()))
     mine = {tensor.data_ptr() for tensor in (*plain.parameters(), *plain.buffers())}
@@ -152,7 +152,7 @@ def test_what_is_picked_is_there():
 def test_other_devices_and_precisions_get_what_is_safe_and_a_reason():
     for choice in (choose(torch.device("cuda"), torch.float32), choose(CPU, torch.float64)):
         assert pack_convolutions not in choice.steps
-        assert multiply_less not in choice.steps
+        assert use_winograd not in choice.steps
         assert any("Winograd" in reason for reason in choice.left_out)
     double = detector(BOTTLENECK).double()
     pixels, mask = inputs()
@@ -175,14 +175,14 @@ def test_a_fast_copy_is_not_trained_and_not_saved(tmp_path):
 
 def test_writes_to_weights_are_noticed():
     model = detector()
-    moments = [moment_of(model)]
+    moments = [weights_version(model)]
     with torch.no_grad():
         model.head.classes.bias += 1
-    moments.append(moment_of(model))
+    moments.append(weights_version(model))
     model.load_state_dict(model.state_dict())
-    moments.append(moment_of(model))
+    moments.append(weights_version(model))
     next(model.buffers()).mul_(2)
-    moments.append(moment_of(model))
-    moments.append(moment_of(model.double()))
+    moments.append(weights_version(model))
+    moments.append(weights_version(model.double()))
     assert len(set(moments)) == 5
-    assert moment_of(model) == moments[-1]
+    assert weights_version(model) == moments[-1]

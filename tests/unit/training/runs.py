@@ -20,7 +20,7 @@ from condetr.evaluation.distributed import here
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.run import checkpointing
-from condetr.training.run.events import nobody_listens
+from condetr.training.run.events import ignore_events
 from condetr.training.run.run_folder import claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
@@ -45,9 +45,9 @@ FULL = {
 
 
 def small_run(
-    folder, scenes, *, resume=False, say=nobody_listens, evaluate=None, detector=None, dropout=0.1, **settings
+    folder, scenes, *, resume=False, say=ignore_events, evaluate=None, detector=None, dropout=0.1, **settings
 ) -> Trained:
-    """``scenes`` is a data set, or a folder to write one into: seven pictures, three without objects."""
+    """``scenes`` is a data set, or a folder to write one into: seven images, three without objects."""
     dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
     torch.manual_seed(0)
     with claimed(folder, resume=resume, is_first=is_first_process()) as run:

@@ -1,4 +1,4 @@
-"""Pictures of coloured rectangles on gray: what the smallest network can learn in seconds."""
+"""Images of colored rectangles on gray: what the smallest network can learn in seconds."""
 
 from collections.abc import Container
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, Object
 
-COLOURS = (220, 40, 40), (40, 60, 220)
+COLORS = (220, 40, 40), (40, 60, 220)
 
 
 def write_scenes(folder: Path, count: int, *, side: int = 64, seed: int = 0, empty: Container[int] = ()) -> Dataset:
@@ -26,7 +26,7 @@ def write_scenes(folder: Path, count: int, *, side: int = 64, seed: int = 0, emp
             x = half * side // 2 + random.integers(0, side // 2 - width + 1)
             y = random.integers(0, side - height + 1)
             label = int(random.integers(2))
-            pixels[y : y + height, x : x + width] = COLOURS[label]
+            pixels[y : y + height, x : x + width] = COLORS[label]
             objects.append(
                 Object(label, (float(x), float(y), float(x + width), float(y + height)), float(width * height))
             )

@@ -9,9 +9,9 @@ from condetr.core.records import Target
 from condetr.data.augmentation import augmentation_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from condetr.training.backbone_pretraining import UNSURE, learn_to_name, names_of, naming_loss
+from condetr.training.backbone_pretraining import UNSURE, names_of, naming_loss, pretrain_backbone
 from condetr.training.input.data_loader import batches_of_steps
-from condetr.training.input.dataset import Pictures
+from condetr.training.input.dataset import TrainingDataset
 from condetr.training.input.sampling import Sampling
 from condetr.training.progress import Position
 from condetr.training.run.events import Named
@@ -24,7 +24,7 @@ NOTHING = 7
 
 
 def target(*objects):
-    """Of (label, centre x, centre y, width, height)."""
+    """Of (label, center x, center y, width, height)."""
     labels = torch.tensor([label for label, *_ in objects], dtype=torch.int64)
     return Target(labels, torch.tensor([box for _, *box in objects]).reshape(-1, 4))
 
@@ -62,7 +62,7 @@ def test_a_dot_in_the_last_corner_has_a_cell_and_no_objects_have_none():
     assert (names == NOTHING).sum() == 29
 
 
-def test_padding_is_not_judged_and_boxes_are_shares_of_the_picture():
+def test_padding_is_not_judged_and_boxes_are_shares_of_the_image():
     cells = torch.zeros(2, 6, 6, dtype=torch.bool)
     cells[0, :2, :4], cells[1] = True, True
     names = named([target((5, 0.875, 0.75, 0.2, 0.2)), target()], cells)
@@ -89,15 +89,15 @@ def scenes(tmp_path_factory):
 
 def feed(scenes, epochs):
     preprocessing = Preprocessing(size=Edges(64, 64))
-    pictures = Pictures(scenes, augmentation_of("none", preprocessing.size), preprocessing, seed=0)
-    return batches_of_steps(pictures, Sampling(len(scenes), 0, 4), Position(), epochs, workers=0, pin=False)
+    images = TrainingDataset(scenes, augmentation_of("none", preprocessing.size), preprocessing, seed=0)
+    return batches_of_steps(images, Sampling(len(scenes), 0, 4), Position(), epochs, workers=0, pin=False)
 
 
 def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
     torch.manual_seed(0)
     detector, said = tiny_detector(), []
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-    learn_to_name(detector, feed(scenes, 20), 40, torch.device("cpu"), said.append)
+    pretrain_backbone(detector, feed(scenes, 20), 40, torch.device("cpu"), said.append)
     assert [(one.step, one.steps) for one in said if isinstance(one, Named)] == [(at + 1, 40) for at in range(40)]
     share = re.fullmatch(r"(\d+)% of the cells with objects are named right", said[-1].text)
     assert int(share[1]) > 60  # over all steps, the first of which guess
@@ -112,7 +112,7 @@ def test_numbers_that_are_not_finite_end_it(scenes):
     detector = tiny_detector()
     detector.backbone.stages[0][0].convs[0].conv.weight.data.fill_(torch.nan)
     with pytest.raises(ModelError, match=r"loss of 00\d.png"):
-        learn_to_name(detector, feed(scenes, 1), 2, torch.device("cpu"), lambda _: None)
+        pretrain_backbone(detector, feed(scenes, 1), 2, torch.device("cpu"), lambda _: None)
 
 
 def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):

@@ -35,7 +35,7 @@ def test_a_loss_that_stays_is_told_with_likely_causes(scenes):
     said = why_nothing_is_learned(rows(*[10.0] * 20, skipped=1), scenes, settings)
     assert "the loss has not fallen, 10 then 10" in said
     assert "20 steps were left out" in said
-    assert "3 of 4 pictures have no objects" in said
+    assert "3 of 4 images have no objects" in said
     assert "a learning rate of 0.01 is too high" in said
     assert "is frozen (decoder)" in said
     assert "--overfit 8" in said
@@ -67,7 +67,7 @@ def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
     assert not is_untrained(detector), "it learned without ever having had pretrained norms"
 
 
-def test_more_objects_than_queries_are_told_with_the_fullest_picture(scenes):
+def test_more_objects_than_queries_are_told_with_the_fullest_image(scenes):
     detector = scramble(tiny_detector(num_queries=1))
     crowded = write_scenes(scenes.root / "more", 12)
     (said,) = warnings_at_the_start(detector, crowded, TrainingSettings())

@@ -69,10 +69,10 @@ def test_a_companion_that_is_gone_is_named(monkeypatch):
     monkeypatch.setattr(companions, "DYING", 0.0)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
         others = [Companion.this(0), Companion(1, socket.gethostname(), child.pid), Companion(2, "elsewhere", 1 << 30)]
-        assert companions.those_gone(others) == []
+        assert companions.dead_peers(others) == []
         child.kill()
         monkeypatch.setattr(companions, "DYING", 5.0)  # nobody has asked yet how it ended
-        assert companions.those_gone(others) == [others[1]]
+        assert companions.dead_peers(others) == [others[1]]
     assert str(others[2]) == f"process 2 (pid {1 << 30} on elsewhere)"
 
 
@@ -103,14 +103,14 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         LostContactError("another process ended before this one was done"),
     ],
 )
-def test_lost_contact_is_recognised(error):
+def test_lost_contact_is_recognized(error):
     assert is_lost_contact(error)
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        ModelError("10 steps in a row were left out; the last: the loss is not finite in the pictures gloo/1.jpg"),
+        ModelError("10 steps in a row were left out; the last: the loss is not finite in the images gloo/1.jpg"),
         ModelError("[gloo/transport/a.jpg:1] is a file"),
         RuntimeError("Broken pipe in NCCL/gloo.jpg: Connection closed"),
     ],

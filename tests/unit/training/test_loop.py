@@ -83,10 +83,10 @@ def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes)
     }
     assert result.best == tmp_path / "last"
     for sheet in ("samples/training.jpg", "samples/predictions.jpg"):
-        with Image.open(tmp_path / sheet) as picture:
-            assert min(picture.size) >= 400
+        with Image.open(tmp_path / sheet) as image:
+            assert min(image.size) >= 400
     (started,) = (event for event in said if isinstance(event, Started))
-    assert (started.steps, started.pictures, started.done) == (4, 2, 0)
+    assert (started.steps, started.images, started.done) == (4, 2, 0)
     assert [event.step for event in said if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert sum(isinstance(event, Saved) for event in said) == 2  # before the first step and after the last
     assert load(tmp_path).labels == {0: "red", 1: "blue"}
@@ -132,13 +132,13 @@ def test_numbers_that_are_not_finite_stop_a_run_that_wants_it(tmp_path, scenes):
             detector.head.classes.register_forward_hook(lambda module, given, logits: logits * torch.nan)
 
     detector = tiny_detector()
-    with pytest.raises(ModelError, match=r"step 1: .*not finite.* in the pictures 00\d\.png, 00\d\.png"):
+    with pytest.raises(ModelError, match=r"step 1: .*not finite.* in the images 00\d\.png, 00\d\.png"):
         small_run(tmp_path, scenes, detector=detector, say=spoil, epochs=3, non_finite="stop", **QUICK)
     assert (tmp_path / "checkpoints/step-1").is_dir()
     assert all(tensor.isfinite().all() for tensor in load(tmp_path).detector.state_dict().values())
 
 
-def test_a_deleted_picture_is_said_and_the_run_goes_on(tmp_path):
+def test_a_deleted_image_is_said_and_the_run_goes_on(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", 4)
     scenes[2].path.write_bytes(b"no picture any more")
     said = []
@@ -172,7 +172,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path, scenes):
 def test_a_model_for_other_classes_and_empty_data_are_refused(tmp_path, scenes):
     with pytest.raises(UsageError, match="tells 5 classes apart, the data set has 2"):
         small_run(tmp_path, scenes, detector=tiny_detector(num_labels=5), **QUICK)
-    with pytest.raises(DataError, match="no pictures to learn from"):
+    with pytest.raises(DataError, match="no images to learn from"):
         small_run(tmp_path, Dataset((), scenes.classes, scenes.root), **QUICK)
 
 
@@ -180,13 +180,13 @@ def test_a_batch_size_is_found_and_kept_on_resume(tmp_path, scenes):
     said = []
     settings = QUICK | {"batch": "auto", "epochs": 1}
     small_run(tmp_path, scenes, say=said.append, **settings)
-    assert any(text.startswith("batch: 16 pictures of 64x64 at once") for text in texts(said, Noted))
+    assert any(text.startswith("batch: 16 images of 64x64 at once") for text in texts(said, Noted))
     state = json.loads((tmp_path / "checkpoints/step-1/state.json").read_text())
     assert state["batch"] == 16
     small_run(tmp_path, scenes, resume=True, **(settings | {"epochs": 2}))
 
 
-def test_the_worst_batch_is_an_upright_picture_beside_a_wide_one(scenes):
+def test_the_worst_batch_is_an_upright_image_beside_a_wide_one(scenes):
     sizes = (480, 640), (640, 480), (100, 100)
     mixed = replace(scenes, examples=tuple(replace(scenes[0], size=size) for size in sizes))
     assert largest_size(Preprocessing(size=Edges(48, 64)), mixed) == (64, 64)

@@ -10,14 +10,14 @@ from condetr.data.batches import TrainingBatch
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
 from condetr.training.distributed import Processes
-from condetr.training.failure_guard import IN_A_ROW, SHOWN, Watch
+from condetr.training.failure_guard import IN_A_ROW, SHOWN, FailureGuard
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.optimization.optimizer import build_optimiser
+from condetr.training.optimization.optimizer import build_optimizer
 from condetr.training.progress import Progress
 from condetr.training.run.events import Warned
 from condetr.training.steps import MEASURED, Step, take_step
 from condetr.training.supervised import SupervisedDetector
-from condetr.training.train_state import Learner
+from condetr.training.train_state import TrainState
 from tests.unit.training.networks import tiny_detector
 
 ONE = Target(torch.tensor([1]), torch.tensor([[0.5, 0.5, 0.4, 0.3]]))
@@ -32,8 +32,8 @@ def processes():
 
 def learner_of(detector, dtype=torch.float32, lr=1e-3):
     supervised = SupervisedDetector(detector, MatchingCosts(), LossWeights(), precision := Precision(dtype, "cpu"))
-    optimiser = build_optimiser(supervised, lr=lr, lr_backbone=lr, weight_decay=0.0, decay_norms=True)
-    return Learner(supervised, supervised, optimiser, precision.scaler(), None)
+    optimizer = build_optimizer(supervised, lr=lr, lr_backbone=lr, weight_decay=0.0, decay_norms=True)
+    return TrainState(supervised, supervised, optimizer, precision.scaler(), None)
 
 
 def batch_of(*targets, seed=0):
@@ -57,7 +57,7 @@ def test_accumulated_batches_are_one_large_batch(processes):
     whole = TrainingBatch(torch.cat((one.pixels, other.pixels)), None, (TWO, NONE, ONE, TWO), ("",) * 4)
     first, second = take_step(together, [whole], processes, 0.0), take_step(apart, [one, other], processes, 0.0)
     assert second.measured[:4] == pytest.approx(first.measured[:4], rel=1e-5)
-    assert second.measured[-2] == pytest.approx(first.measured[-2])  # a mean over pictures
+    assert second.measured[-2] == pytest.approx(first.measured[-2])  # a mean over images
     assert MEASURED[-2] == "cardinality_error"
     assert math.isnan(first.measured[MEASURED.index("loss_mask")]), "a detector learns no masks"
     for name, gradient in gradients(together).items():
@@ -72,7 +72,7 @@ def test_gradients_are_clipped_to_the_length_that_was_asked_for(processes):
     assert clipped.item() == pytest.approx(0.1, rel=1e-4)
 
 
-def test_pictures_without_objects_teach_the_classes_only(processes):
+def test_images_without_objects_teach_the_classes_only(processes):
     learner = learner_of(tiny_detector(dropout=0.0))
     step = take_step(learner, [batch_of(NONE, NONE)], processes, 0.1)
     assert step.left_out is None
@@ -89,7 +89,7 @@ def test_a_filler_teaches_nothing(processes):
     assert not any(gradient.any() for gradient in gradients(learner).values() if gradient is not None)
 
 
-def test_a_filler_beside_pictures_changes_no_measure(processes):
+def test_a_filler_beside_images_changes_no_measure(processes):
     filler = TrainingBatch(torch.zeros(1, 3, 64, 64), None, (NONE,), ("nothing",), is_filler=True)
     detector = tiny_detector(dropout=0.0)
     with_it, without = learner_of(detector, lr=0.0), learner_of(copy.deepcopy(detector), lr=0.0)
@@ -115,10 +115,10 @@ def test_a_loss_that_is_not_finite_is_named_and_touches_no_weight(where, process
         batch.pixels[1, 0, 3, 3] = math.nan
     else:
         learner.supervised.detector.head.classes.bias.data[0] = math.inf
-    before, moments = weights_of(learner), copy.deepcopy(learner.optimiser.state_dict()["state"])
+    before, moments = weights_of(learner), copy.deepcopy(learner.optimizer.state_dict()["state"])
     step = take_step(learner, [batch_of(TWO), batch], processes, 0.1)
     torch.testing.assert_close(weights_of(learner), before, rtol=0, atol=0, equal_nan=True)
-    torch.testing.assert_close(learner.optimiser.state_dict()["state"], moments, rtol=0, atol=0)
+    torch.testing.assert_close(learner.optimizer.state_dict()["state"], moments, rtol=0, atol=0)
     assert "not finite" in step.left_out
     assert "decoder layer 0" in step.left_out
     if where == "input":
@@ -153,7 +153,7 @@ def test_fp16_finds_its_gradient_scale_and_goes_on(processes):
 
 def test_a_step_that_is_left_out_is_counted_and_too_many_end_the_run():
     said, progress = [], Progress(step=12)
-    watch = Watch("skip", "skip", said.append)
+    watch = FailureGuard("skip", "skip", said.append)
     lost = Step((math.nan,) * 8, math.nan, 0, left_out="the loss is not finite")
     watch.judge(lost, progress)
     watch.judge(Step((1.0,) * 8, 1.0, 0), progress)
@@ -163,26 +163,26 @@ def test_a_step_that_is_left_out_is_counted_and_too_many_end_the_run():
     with pytest.raises(ModelError, match=f"{IN_A_ROW} steps in a row"):
         watch.judge(lost, progress)
     with pytest.raises(ModelError, match="step 12: the loss is not finite"):
-        Watch("stop", "skip", said.append).judge(lost, progress)
+        FailureGuard("stop", "skip", said.append).judge(lost, progress)
 
 
 def test_an_overflow_is_no_reason_to_stop():
     overflow = Step((1.0,) * 8, math.inf, 0, left_out="the gradient is not finite", overflow=True)
-    watch, progress = Watch("stop", "skip", lambda event: None), Progress()
+    watch, progress = FailureGuard("stop", "skip", lambda event: None), Progress()
     for _ in range(50):
         watch.judge(overflow, progress)
     assert progress.skipped == 50
 
 
-def test_unreadable_pictures_are_named_a_few_times():
+def test_unreadable_images_are_named_a_few_times():
     batch = TrainingBatch(torch.zeros(1, 3, 8, 8), None, (NONE,), ("a",), ("b.jpg: gone",))
     said = []
-    watch = Watch("skip", "skip", said.append)
+    watch = FailureGuard("skip", "skip", said.append)
     for _ in range(3 * SHOWN):
         watch.look_at([batch])
     assert said[:2] == [Warned("left out: b.jpg: gone")] * 2
     assert said[2:] == [Warned("left out: b.jpg: gone; from here on these are only counted")]
     watch.sum_up()
-    assert said[3:] == [Warned("in all 9 pictures left out because they cannot be read")]
+    assert said[3:] == [Warned("in all 9 images left out because they cannot be read")]
     with pytest.raises(DataError, match=r"b\.jpg: gone"):
-        Watch("skip", "stop", said.append).look_at([batch])
+        FailureGuard("skip", "stop", said.append).look_at([batch])

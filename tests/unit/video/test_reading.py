@@ -10,7 +10,7 @@ import pytest
 from condetr.core.errors import MissingExtraError, ModelError, StorageError, UsageError, VideoError
 from condetr.video import opening
 from condetr.video.reading import Video
-from tests.videos import av, brightness, cut, make_noisy_video, make_sound, make_video, picture
+from tests.videos import av, brightness, cut, image, make_noisy_video, make_sound, make_video
 
 
 def frames_and_errors(path):
@@ -31,9 +31,9 @@ def test_every_frame_comes_in_order_with_its_time(tmp_path, name, codec):
     assert video.counts == {"read": 12, "decoded": 12, "failed": 0}
     assert video.rate == 10
     assert video.seconds == pytest.approx(1.2)
-    # colours are rounded to the video range, then compressed
-    expected = [brightness(picture(number)) for number in range(12)]
-    np.testing.assert_allclose([brightness(frame.picture) for frame in frames], expected, atol=4)
+    # colors are rounded to the video range, then compressed
+    expected = [brightness(image(number)) for number in range(12)]
+    np.testing.assert_allclose([brightness(frame.image) for frame in frames], expected, atol=4)
 
 
 def test_the_rate_is_that_of_the_file(tmp_path):
@@ -53,7 +53,7 @@ def test_frames_that_do_not_come_evenly_have_the_times_they_have(tmp_path):
 )
 def test_what_a_phone_filmed_is_turned_upright(tmp_path, rotation, size, corner):
     _, frames, _ = frames_and_errors(make_video(tmp_path / "a.mp4", 3, rotation=rotation))
-    upright = frames[0].picture
+    upright = frames[0].image
     assert upright.size == size
     x, y = corner
     levels = np.asarray(upright.convert("L"))
@@ -205,7 +205,7 @@ def test_a_camera_is_a_video_without_an_end(monkeypatch):
         assert video.name == "camera 0"
         assert (video.promised, video.seconds) == (None, None)
         assert [frame.moment.frame for frame in first] == [0, 1, 2, 3, 4]
-        assert first[0].picture.size == (64, 48)
+        assert first[0].image.size == (64, 48)
         frames.close()
 
 

@@ -8,7 +8,7 @@ from condetr.core.errors import StorageError
 from condetr.video import writing
 from condetr.video.reading import Video
 from condetr.video.writing import VideoWriter
-from tests.videos import brightness, picture
+from tests.videos import brightness, image
 
 FAILURE = RuntimeError("stop")
 
@@ -16,7 +16,7 @@ FAILURE = RuntimeError("stop")
 def write(path, times, rate=Fraction(10), size=(48, 64)):
     with VideoWriter(path, rate) as writer:
         for number, seconds in enumerate(times):
-            writer.add(Image.fromarray(picture(number, size)), seconds)
+            writer.add(Image.fromarray(image(number, size)), seconds)
     return list(Video(path))
 
 
@@ -30,8 +30,8 @@ def test_what_was_written_is_what_is_read(tmp_path, monkeypatch, rate, encoder):
         pytest.skip(error.reason)
     assert Video(tmp_path / "a.mp4").rate == rate
     assert [frame.moment.seconds for frame in frames] == pytest.approx([float(number / rate) for number in range(9)])
-    expected = [brightness(picture(number)) for number in range(9)]
-    np.testing.assert_allclose([brightness(frame.picture) for frame in frames], expected, atol=5)
+    expected = [brightness(image(number)) for number in range(9)]
+    np.testing.assert_allclose([brightness(frame.image) for frame in frames], expected, atol=5)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -42,15 +42,15 @@ def test_frames_are_shown_when_they_were(tmp_path):
 
 def test_odd_sides_get_one_more_row_or_column(tmp_path):
     frames = write(tmp_path / "a.mp4", [0.0, 0.1], size=(47, 65))
-    assert frames[0].picture.size == (66, 48)
-    assert np.asarray(frames[0].picture)[-1, -1, 0] < 60, "repeated, not white or black"
+    assert frames[0].image.size == (66, 48)
+    assert np.asarray(frames[0].image)[-1, -1, 0] < 60, "repeated, not white or black"
 
 
-def test_a_picture_of_another_size_is_fitted(tmp_path):
+def test_a_image_of_another_size_is_fitted(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", None) as writer:
         writer.add(Image.new("RGB", (64, 48)), 0.0)
         writer.add(Image.new("RGB", (20, 90), (255, 255, 255)), 0.1)
-    assert [frame.picture.size for frame in Video(tmp_path / "a.mp4")] == [(64, 48)] * 2
+    assert [frame.image.size for frame in Video(tmp_path / "a.mp4")] == [(64, 48)] * 2
 
 
 def test_nothing_is_left_of_what_was_not_finished(tmp_path):
@@ -70,7 +70,7 @@ def test_who_asks_for_no_more_gets_a_whole_file(tmp_path):
     def written():
         with VideoWriter(tmp_path / "a.mp4", None) as writer:
             for number in range(100):
-                writer.add(Image.fromarray(picture(number)), number / 25)
+                writer.add(Image.fromarray(image(number)), number / 25)
                 yield
 
     writing_it = written()

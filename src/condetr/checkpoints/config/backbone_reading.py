@@ -13,6 +13,7 @@ from condetr.model.resnet_names import RESNETS
 Backbone = ResNetDescription | TimmDescription
 
 OURS: dict[str, type[Backbone]] = {"condetr_resnet": ResNetDescription, "condetr_timm": TimmDescription}
+STORED_NAMES = {"in_channels": "colours"}  # what a config.json calls a field of ours, where the names differ
 ARCHITECTURE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # a name of timm, with or without a pretraining tag
 DC5_STRIDE = 16
 
@@ -64,7 +65,7 @@ def _read_timm(said: Mapping[str, Any], where: str, *, default_indices: tuple[in
     name = said.get("backbone")
     _check_architecture(name, f"{where}backbone")
     name = str(name).partition(".")[0]  # the tag tells what it was trained on, not what it is
-    colours = _typed(said, "num_channels", int, default=3, where=where)
+    colors = _typed(said, "num_channels", int, default=3, where=where)
     stride = said.get("output_stride")
     if stride not in (None, 8, 16, 32):
         raise SettingsError(f"is {stride!r}, expected 8, 16 or 32", item=f"{where}output_stride")
@@ -75,12 +76,12 @@ def _read_timm(said: Mapping[str, Any], where: str, *, default_indices: tuple[in
         stages = max(index % 5 for index in indices)
         if not 1 <= stages <= 4:
             raise SettingsError(f"is {indices!r}, expected the stages 1 to 4", item=f"{where}out_indices")
-        whole = replace(RESNETS[name], colours=colours, output_stride=None if stride == 32 else stride)
+        whole = replace(RESNETS[name], in_channels=colors, output_stride=None if stride == 32 else stride)
         return _first_stages(whole, stages)
     if said.get("freeze_batch_norm_2d"):
         raise SettingsError("is set, expected false", item=f"{where}freeze_batch_norm_2d")
     return TimmDescription(
-        name=name, out_indices=tuple(indices), output_stride=stride, norm_activations=False, colours=colours
+        name=name, out_indices=tuple(indices), output_stride=stride, norm_activations=False, in_channels=colors
     )
 
 
@@ -105,7 +106,7 @@ def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
         stride_in="1x1" if in_first_convolution and block == "bottleneck" else "3x3",
         first_stage_stride=2 if _typed(said, "downsample_in_first_stage", bool, default=False, where=where) else 1,
         activation=activation,
-        colours=_typed(said, "num_channels", int, default=3, where=where),
+        in_channels=_typed(said, "num_channels", int, default=3, where=where),
     )
     return _first_stages(whole, _last_stage(said, len(depths)))
 
@@ -124,12 +125,12 @@ def _last_stage(said: Mapping[str, Any], stages: int) -> int:
 
 
 def _read_ours(said: Mapping[str, Any], kind: type[Backbone]) -> Backbone:
-    known = {spec.name for spec in fields(kind)}
-    unknown = said.keys() - known - {"model_type"}
+    known = {STORED_NAMES.get(spec.name, spec.name): spec.name for spec in fields(kind)}
+    unknown = said.keys() - known.keys() - {"model_type"}
     if unknown:
         raise SettingsError(f"unknown fields {', '.join(sorted(unknown))}", item="backbone_config")
     given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in said.items() if name in known
+        known[name]: tuple(value) if isinstance(value, list) else value for name, value in said.items() if name in known
     }
     if kind is TimmDescription:
         _check_architecture(given.get("name"), "backbone_config.name")

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from condetr.checkpoints.config.backbone_reading import DC5_STRIDE, OURS, Backbone
+from condetr.checkpoints.config.backbone_reading import DC5_STRIDE, OURS, STORED_NAMES, Backbone
 from condetr.checkpoints.keys import Layout
 from condetr.model.config import TimmDescription
 from condetr.model.resnet_names import RESNETS
@@ -61,7 +61,7 @@ def _flat(backbone: Backbone) -> dict[str, Any] | None:
         "backbone_config": None,
         "use_pretrained_backbone": False,
         "dilation": backbone.output_stride == DC5_STRIDE,
-        "num_channels": backbone.colours,
+        "num_channels": backbone.in_channels,
     }
 
 
@@ -72,14 +72,14 @@ def _nested(backbone: Backbone, words: dict[str, Any]) -> dict[str, Any]:
         "backbone_config": words,
         "use_pretrained_backbone": False,
         "dilation": False,
-        "num_channels": backbone.colours,
+        "num_channels": backbone.in_channels,
     }
 
 
 def _timm_name(backbone: Backbone) -> str | None:
     if isinstance(backbone, TimmDescription):
         return None if backbone.norm_activations else backbone.name
-    plain = replace(backbone, output_stride=None, colours=3)
+    plain = replace(backbone, output_stride=None, in_channels=3)
     return next((name for name, description in RESNETS.items() if description == plain), None)
 
 
@@ -91,7 +91,7 @@ def _timm_words(backbone: Backbone) -> dict[str, Any] | None:
     return {
         "model_type": "timm_backbone",
         "backbone": name,
-        "num_channels": backbone.colours,
+        "num_channels": backbone.in_channels,
         "features_only": True,
         "use_pretrained_backbone": False,
         "out_indices": list(indices),
@@ -108,7 +108,7 @@ def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
         return None
     return {
         "model_type": "resnet",
-        "num_channels": backbone.colours,
+        "num_channels": backbone.in_channels,
         "embedding_size": backbone.stem_widths[0],
         "hidden_sizes": list(backbone.widths),
         "depths": list(backbone.depths),
@@ -124,4 +124,4 @@ def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
 
 def _own_words(backbone: Backbone) -> dict[str, Any]:
     kind = next(kind for kind, cls in OURS.items() if isinstance(backbone, cls))
-    return {"model_type": kind, **asdict(backbone)}
+    return {"model_type": kind} | {STORED_NAMES.get(name, name): value for name, value in asdict(backbone).items()}

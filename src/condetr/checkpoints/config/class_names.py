@@ -39,7 +39,7 @@ def read_source_ids(own: Mapping[str, Any], labels: Mapping[int, str]) -> tuple[
 
 
 def read_stuff(flat: Mapping[str, Any], labels: Mapping[int, str]) -> tuple[int, ...]:
-    """Class ids of which a picture has one segment at most; written by training on panoptic data."""
+    """Class ids of which an image has one segment at most; written by training on panoptic data."""
     ids = flat.get(STUFF, ())
     if not isinstance(ids, list | tuple) or not all(type(number) is int and number in labels for number in ids):
         raise SettingsError(f"is {ids!r}, expected a list of class ids", item=STUFF)

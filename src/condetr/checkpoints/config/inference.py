@@ -104,7 +104,7 @@ def _backbone(seen: StoredShapes) -> ResNetDescription:
         widths=widths,
         inner_widths=None if inner == tuple(width // squeeze for width in widths) else inner,
         stem_widths=tuple(seen.shape(name)[0] for name in stem),
-        colours=seen.shape(stem[0])[1],
+        in_channels=seen.shape(stem[0])[1],
     )
 
 

@@ -27,7 +27,7 @@ def check_bounds(config: DetectorConfig) -> None:
             raise SettingsError(
                 f"{backbone.depths} blocks, expected at most {MOST_LAYERS}", item="backbone_config.depths"
             )
-        widest = max(*backbone.widths, *backbone.stem_widths, *(backbone.inner_widths or ()), backbone.colours)
+        widest = max(*backbone.widths, *backbone.stem_widths, *(backbone.inner_widths or ()), backbone.in_channels)
         if widest > MOST:
             raise SettingsError(f"{widest} channels, expected at most {MOST}", item="backbone_config")
 

@@ -40,11 +40,11 @@ class BenchmarkSettings(CommonSettings):
     backend: Annotated[Backend | None, BACKEND] = None
     precision: Annotated[Precision, PRECISION] = "fp32"
     compile: Annotated[bool, COMPILE] = False
-    pictures: Annotated[str | None, "file or folder of pictures to look at; else one of handwriting"] = None
+    pictures: Annotated[str | None, "file or folder of images to look at; else one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
     ] = None
-    batch: Annotated[tuple[str, ...], "pictures at once, or several numbers"] = ("1",)
+    batch: Annotated[tuple[str, ...], "images at once, or several numbers"] = ("1",)
     rounds: Annotated[int, "how often each is timed"] = 20
     output: Annotated[Path | None, "new folder for benchmark.json and benchmark.png"] = None
 
@@ -61,7 +61,7 @@ class BenchmarkSettings(CommonSettings):
 def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     """Time decoding, preparing, network and scoring apart, at several sizes and batches.
 
-    Medians and percentiles, pictures a second, memory, and how much of the measured peak of the machine is used.
+    Medians and percentiles, images a second, memory, and how much of the measured peak of the machine is used.
     """
     reference = model_or_bundled(settings.model, reporter)
     files = _files(settings.pictures)
@@ -113,10 +113,10 @@ def _files(given: str | None) -> list[Path]:
     if given is None:
         return []
     from condetr.core.errors import CondetrError
-    from condetr.prediction.sources import pictures_in
+    from condetr.prediction.sources import images_in
 
     files = []
-    for source in pictures_in(given):
+    for source in images_in(given):
         if isinstance(source.content, CondetrError):
             raise source.content
         files.append(Path(source.name))
@@ -134,7 +134,7 @@ def _rows(
         pairs = [size_of_text(text, "image_size") for text in settings.image_size]
         sizes = [pair for pair in pairs if not isinstance(pair, int)]
     batches = [int(text) for text in settings.batch]
-    network, rows = model.answering, []
+    network, rows = model.inference_model, []
     with progress("rounds", len(sizes) * len(batches) * (settings.rounds + WARM_UP), reporter) as step:
         for size in sizes:
             operations = flops_of(model.checkpoint.config, size)

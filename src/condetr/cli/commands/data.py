@@ -1,4 +1,4 @@
-"""``condetr data``: look at labelled pictures, check, convert and divide them, make some to try."""
+"""``condetr data``: look at labeled images, check, convert and divide them, make some to try."""
 
 import math
 from collections.abc import Mapping
@@ -33,14 +33,14 @@ _TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(CommonSettings):
     task: Annotated[_Task, _TASK] = "detect"
-    queries: Annotated[int, "of the model to be trained; more objects in a picture are told"] = 300
+    queries: Annotated[int, "of the model to be trained; more objects in an image are told"] = 300
     tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings(CommonSettings):
     task: Annotated[_Task, _TASK] = "detect"
-    output: Annotated[Path | None, "a picture file for charts"] = None
+    output: Annotated[Path | None, "an image file for charts"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,9 @@ class ConvertSettings(CommonSettings):
 class ShowSettings(CommonSettings):
     task: Annotated[_Task, _TASK] = "detect"
     split: Annotated[str | None, "which one, where there are several; or all"] = None
-    count: Annotated[int, "of pictures, spread over the split"] = 16
-    columns: Annotated[int, "pictures in a row"] = 4
-    output: Annotated[Path, "picture file to write"] = Path("grid.jpg")
+    count: Annotated[int, "of images, spread over the split"] = 16
+    columns: Annotated[int, "images in a row"] = 4
+    output: Annotated[Path, "image file to write"] = Path("grid.jpg")
 
     def __post_init__(self) -> None:
         check_at_least(1, count=self.count, columns=self.columns)
@@ -106,7 +106,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
 
 
 def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
-    """Count and measure pictures and objects; with --output, draw charts."""
+    """Count and measure images and objects; with --output, draw charts."""
     from condetr.data.checks.data_charts import charts_of
     from condetr.data.checks.statistics import statistics_of
     from condetr.data.discovery.formats import read_splits
@@ -138,7 +138,7 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
-    """Draw pictures with their boxes, and for other tasks masks, side by side."""
+    """Draw images with their boxes, and for other tasks masks, side by side."""
     from condetr.data.checks.contact_sheet import evenly_spread, grid
 
     wanted = _wanted(settings.task)
@@ -161,7 +161,7 @@ def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Repor
 
 
 def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
-    """Make pictures of handwritten digits, labelled, to try everything with."""
+    """Make images of handwritten digits, labeled, to try everything with."""
     from condetr.data.demo.scene_folder import write_scenes
 
     with progress("scenes", settings.train + settings.val + settings.test, reporter) as step:
@@ -257,7 +257,7 @@ def _table(numbers: "Statistics") -> str:
     return "\n".join(counts + percentiles)
 
 
-def _save(picture: "Image.Image", path: Path) -> None:
-    from condetr.images.saving import PICTURE_FORMATS, picture_bytes, save_as
+def _save(image: "Image.Image", path: Path) -> None:
+    from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as
 
-    save_as(path, {ending: partial(picture_bytes, picture, ending) for ending in PICTURE_FORMATS})
+    save_as(path, {ending: partial(image_bytes, image, ending) for ending in IMAGE_FORMATS})

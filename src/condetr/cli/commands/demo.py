@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SCENES = 4
-_PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of a picture; as condetr serve has them
+_PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of an image; as condetr serve has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class DemoSettings(CommonSettings):
     backend: Annotated[Backend | None, BACKEND] = None
     threshold: Annotated[float, "where the slider stands at first"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of a picture"] = 100
+    top_k: Annotated[int, "the most detections of an image"] = 100
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
@@ -46,7 +46,7 @@ class DemoSettings(CommonSettings):
 
 
 def demo(settings: DemoSettings, reporter: Reporter) -> None:
-    """Show a model on a web page of this machine, until Ctrl-C: drop a picture, slide the threshold, click a box."""
+    """Show a model on a web page of this machine, until Ctrl-C: drop an image, slide the threshold, click a box."""
     from condetr.serving.process.process_exit import end_now
 
     try:
@@ -74,8 +74,8 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             if settings.open:
                 webbrowser.open(address)
 
-        def explain(picture: "Image", place: int) -> "Image":
-            said = model.explain(picture, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
+        def explain(image: "Image", place: int) -> "Image":
+            said = model.explain(image, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
             return said.figure()
 
         stuck = serve_page(
@@ -93,10 +93,10 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
 
 
 def _scenes(folder: Path) -> Sequence[str]:
-    """Pictures of handwritten digits, which the bundled model finds."""
+    """Images of handwritten digits, which the bundled model finds."""
     from condetr.data.demo.scenes import scene
 
     paths = [folder / f"scene-{index}.png" for index in range(_SCENES)]
     for index, path in enumerate(paths):
-        scene(index, split="val").picture.save(path)
+        scene(index, split="val").image.save(path)
     return [str(path) for path in paths]

@@ -57,8 +57,8 @@ class EvaluateSettings(CommonSettings):
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
     threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
     map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
-    top_k: Annotated[int, "the most detections of a picture; COCO counts 100"] = 100
-    batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
+    top_k: Annotated[int, "the most detections of an image; COCO counts 100"] = 100
+    batch: Annotated[int, "the most images at once; does not change the results"] = 1
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
@@ -89,10 +89,10 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 
 
 def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int:
-    """Measure a model, or a file of predictions, on labelled pictures.
+    """Measure a model, or a file of predictions, on labeled images.
 
     The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
-    Exit status: 0 all done, 3 nothing to measure, 4 some pictures could not be read, 8 AP is below --min-ap.
+    Exit status: 0 all done, 3 nothing to measure, 4 some images could not be read, 8 AP is below --min-ap.
     """
     class_map = None if settings.map is None else class_map_of(settings.map)
 

@@ -25,13 +25,13 @@ _DEFAULT_OUTPUT = Path("runs/explain")
 class ExplainSettings(CommonSettings):
     model: Annotated[
         str | None,
-        "hub id, model folder, run folder or weights file; needed but for pictures of condetr data demo",
+        "hub id, model folder, run folder or weights file; needed but for images of condetr data demo",
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detection: Annotated[str, "which one: its number from 0, best, or all"] = "best"
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of the picture"] = 100
+    top_k: Annotated[int, "the most detections of the image"] = 100
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
@@ -51,20 +51,20 @@ class ExplainSettings(CommonSettings):
             raise SettingsError(f"is {self.detection!r}, expected a number from 0, best or all", item="detection")
 
 
-_Image = Annotated[str, typer.Argument(help="One picture.", metavar="IMAGE", show_default=False)]
+_Image = Annotated[str, typer.Argument(help="One image.", metavar="IMAGE", show_default=False)]
 
 
 def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> None:
     """Show what each attention head looked at for a detection.
 
     Writes bands.png (content, spatial and combined attention of the last decoder layer), layers.png (all decoder
-    layers), encoder.png (where one place of the picture looked), explanation.npz (all maps) and explanation.json;
+    layers), encoder.png (where one place of the image looked), explanation.npz (all maps) and explanation.json;
     with --detection all, overview.png and a folder for each detection.
     """
     from condetr.prediction.results_folder import new_folder, next_free
-    from condetr.prediction.sources import pictures_in
+    from condetr.prediction.sources import images_in
 
-    reference = model_for(settings.model, [] if settings.model else list(pictures_in(image)), reporter)
+    reference = model_for(settings.model, [] if settings.model else list(images_in(image)), reporter)
     output = settings.output or next_free(_DEFAULT_OUTPUT)
     with new_folder(output, may_be_used=settings.overwrite, hint="give another --output, or --overwrite it"):
         model = loaded(

@@ -22,16 +22,16 @@ class ExportSettings(CommonSettings):
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     format: Annotated[Literal["onnx", "openvino", "torch-export"], "what to write"] = "onnx"
     precision: Annotated[Literal["fp32", "fp16", "int8"], "of weights and arithmetic; int8 is for openvino"] = "fp32"
-    dynamic: Annotated[bool, "any batch and picture size; else one picture of one size"] = True
-    image_size: Annotated[str | None, "HEIGHTxWIDTH of the only picture, with --no-dynamic"] = None
+    dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
+    image_size: Annotated[str | None, "HEIGHTxWIDTH of the only image, with --no-dynamic"] = None
     post_processing: Annotated[int | None, "also put post-processing into the graph, for so many detections"] = None
     masks: Annotated[bool, "also the mask head, as a graph of its own, where the model has one"] = True
-    verify: Annotated[bool, "compare with the model on pictures, and exit with status 8 where they differ"] = True
+    verify: Annotated[bool, "compare with the model on images, and exit with status 8 where they differ"] = True
     tolerance: Annotated[float | None, "the largest difference; else 1e-4, or 0.02 for fp16"] = None
-    pictures: Annotated[str | None, "folder or file of pictures to compare on, and to calibrate int8 with"] = None
-    data: Annotated[Path | None, "labelled pictures: int8 is calibrated on train, and its AP measured on val"] = None
+    pictures: Annotated[str | None, "folder or file of images to compare on, and to calibrate int8 with"] = None
+    data: Annotated[Path | None, "labeled images: int8 is calibrated on train, and its AP measured on val"] = None
     split: Annotated[str | None, "part of the data to measure on; else val, test or the only one"] = None
-    calibrate: Annotated[int, "the most pictures that int8 is calibrated on"] = 200
+    calibrate: Annotated[int, "the most images that int8 is calibrated on"] = 200
     output: Annotated[Path | None, "new folder; else runs/export"] = None
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class ExportSettings(CommonSettings):
             raise SettingsError(f"int8 is made for openvino, not for {self.format}", item="precision")
         if self.precision == "int8" and self.pictures is None and self.data is None:
             hint = "give --pictures like those it will see, or --data with a train split"
-            raise SettingsError("int8 is calibrated on pictures", item="pictures", hint=hint)
+            raise SettingsError("int8 is calibrated on images", item="pictures", hint=hint)
         if self.data is not None and self.precision != "int8":
             raise SettingsError("is for int8, whose AP is measured", item="data", hint="give --pictures")
 
@@ -125,7 +125,7 @@ def _agreement(record: dict[str, Any]) -> list[str]:
         kinds = {"AP": lost} | ({} if lost["masks"] is None else {"mask AP": lost["masks"]})
         pairs = {name: (100 * one["graph"], 100 * one["model"]) for name, one in kinds.items()}
         said = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
-        return [f"accuracy {said}; on {lost['pictures']} pictures"]
+        return [f"accuracy {said}; on {lost['pictures']} images"]
     again = accuracy["found_again"]
     counts = f"{again['again']} of {again['detections']} detections found again, {again['more']} more"
-    return [f"accuracy {counts}, on {again['pictures']} pictures that it was not calibrated on"]
+    return [f"accuracy {counts}, on {again['pictures']} images that it was not calibrated on"]

@@ -53,7 +53,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     return [
         f"model         {found['path']}" + (f" at commit {found['revision']}" if found["revision"] else ""),
         f"parameters    {found['parameters']:,}",
-        f"operations    {found['flops'] / 1e9:.1f} GFLOP for a picture of {height}x{width}",
+        f"operations    {found['flops'] / 1e9:.1f} GFLOP for an image of {height}x{width}",
         f"classes       {len(classes)}: {shown}",
         f"backbone      {_pairs(backbone)}",
         f"transformer   {_pairs(architecture)}",

@@ -1,4 +1,4 @@
-"""``condetr predict``: pictures in; boxes, masks, pictures and tables out."""
+"""``condetr predict``: images in; boxes, masks, images and tables out."""
 
 import os
 from collections.abc import Generator, Iterator, Sequence
@@ -36,7 +36,7 @@ from condetr.core.errors import SettingsError, UsageError
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
     from condetr.prediction.results_writing import ResultWriter
-    from condetr.prediction.sources import PictureSource
+    from condetr.prediction.sources import ImageSource
 
 _DEFAULT_OUTPUT = Path("runs/predict")
 _FORMATS = (
@@ -53,7 +53,7 @@ _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 class PredictSettings(CommonSettings):
     model: Annotated[
         str | None,
-        "hub id, model, run or exported folder, weights file; needed but for pictures of condetr data demo",
+        "hub id, model, run or exported folder, weights file; needed but for images of condetr data demo",
     ] = None
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     task: Annotated[Task | None, TASK] = None
@@ -63,8 +63,8 @@ class PredictSettings(CommonSettings):
     threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
     mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of a picture"] = 100
-    batch: Annotated[int, "the most pictures at once; does not change the results"] = 1
+    top_k: Annotated[int, "the most detections of an image"] = 100
+    batch: Annotated[int, "the most images at once; does not change the results"] = 1
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
@@ -95,7 +95,7 @@ class PredictSettings(CommonSettings):
 _Sources = Annotated[
     list[str],
     typer.Argument(
-        help="Files, folders, patterns, or lists (.txt, .csv) of pictures; videos, or numbers of cameras.",
+        help="Files, folders, patterns, or lists (.txt, .csv) of images; videos, or numbers of cameras.",
         metavar="SOURCE...",
         show_default=False,
     ),
@@ -103,24 +103,24 @@ _Sources = Annotated[
 
 
 def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
-    """Detect objects in pictures, videos and what cameras see.
+    """Detect objects in images, videos and what cameras see.
 
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
-    Exit status: 0 all done, 3 every picture failed, 4 some failed.
+    Exit status: 0 all done, 3 every image failed, 4 some failed.
     """
     output = _output_of(settings, reporter)
     videos = _videos_of(sources, settings)
-    pictures = [] if videos else _pictures_of(sources, output, reporter)
-    reference = model_for(settings.model, pictures, reporter)
-    with _claimed(output, settings, sources, pictures, reporter) as output:
+    images = [] if videos else _images_of(sources, output, reporter)
+    reference = model_for(settings.model, images, reporter)
+    with _claimed(output, settings, sources, images, reporter) as output:
         model = _loaded(reference, settings, reporter)
-        return _predicted(model, videos, pictures, output, settings, reporter)
+        return _predicted(model, videos, images, output, settings, reporter)
 
 
 def _predicted(
     model: "Detector",
     videos: Videos,
-    pictures: "list[PictureSource]",
+    images: "list[ImageSource]",
     output: Path | None,
     settings: PredictSettings,
     reporter: Reporter,
@@ -128,8 +128,8 @@ def _predicted(
     answer = Answer(reporter, model, output)
     formats = settings.save or (_DEFAULT_OF_VIDEOS if videos else _DEFAULT_FORMATS)
     with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
-        waiting = [picture for picture in pictures if writer is None or not writer.is_done(picture)]
-        answer.begin(done_before=len(pictures) - len(waiting))
+        waiting = [image for image in images if writer is None or not writer.is_done(image)]
+        answer.begin(done_before=len(images) - len(waiting))
         if videos:
             painted = output if "video" in formats else None
             work = videos.results(model, painted, track=settings.track, **_options(settings))
@@ -138,8 +138,8 @@ def _predicted(
             work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
         total = videos.promised if videos else len(waiting)
         with progress("frames" if videos else "pictures", total, reporter) as step, _closed(work):
-            for picture, result in work:
-                answer.add(result if writer is None else writer.add(picture, result))
+            for image, result in work:
+                answer.add(result if writer is None else writer.add(image, result))
                 step()
                 if interruption:
                     break
@@ -162,20 +162,20 @@ def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
     return settings.output or next_free(_DEFAULT_OUTPUT)
 
 
-def _pictures_of(sources: list[str], output: Path | None, reporter: Reporter) -> "list[PictureSource]":
-    """Every picture once. What was pointed at and is not there ends the run before it begins."""
-    from condetr.prediction.sources import pictures_in
+def _images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "list[ImageSource]":
+    """Every image once. What was pointed at and is not there ends the run before it begins."""
+    from condetr.prediction.sources import images_in
 
-    pictures: dict[str, PictureSource] = {}
+    images: dict[str, ImageSource] = {}
     repeated = 0
-    for picture in pictures_in(sources, apart_from=output):
-        if isinstance(picture.content, UsageError):
-            raise picture.content
-        repeated += picture.identity in pictures
-        pictures.setdefault(picture.identity, picture)
+    for image in images_in(sources, apart_from=output):
+        if isinstance(image.content, UsageError):
+            raise image.content
+        repeated += image.identity in images
+        images.setdefault(image.identity, image)
     if repeated:
-        reporter.note(f"condetr: {repeated} of the pictures were given before; each is looked at once")
-    return list(pictures.values())
+        reporter.note(f"condetr: {repeated} of the images were given before; each is looked at once")
+    return list(images.values())
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def _claimed(
     output: Path | None,
     settings: PredictSettings,
     sources: list[str],
-    pictures: "list[PictureSource]",
+    images: "list[ImageSource]",
     reporter: Reporter,
 ) -> Iterator[Path | None]:
     """The folder for the results, which no other run writes to meanwhile."""
@@ -192,7 +192,7 @@ def _claimed(
     if output is None:
         yield None
         return
-    folders = {os.path.dirname(picture.name) or "." for picture in pictures}  # noqa: PTH120  a Path would cost minutes
+    folders = {os.path.dirname(image.name) or "." for image in images}  # noqa: PTH120  a Path would cost minutes
     check_apart(output, [*sources, *sorted(folders)])
     if_used: Literal["overwrite", "resume", "refuse"] = (
         "overwrite" if settings.overwrite else "resume" if settings.resume else "refuse"
@@ -270,7 +270,7 @@ def _writer_to(
         [one for one in formats if one != "video"],
         run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
-        afresh=settings.overwrite,
+        overwrite=settings.overwrite,
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
         stuff=model.checkpoint.stuff,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from condetr.api.detector import Detector
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
-    from condetr.prediction.sources import PictureSource
+    from condetr.prediction.sources import ImageSource
     from condetr.video.reading import Video
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Videos:
         """Look into all that are meant. Each is open only while its frames are read: a system has few open files.
 
         Raises:
-            UsageError: there are pictures among them, or one that is not there.
+            UsageError: there are images among them, or one that is not there.
             MissingExtraError: the extra ``video`` is not installed.
         """
         from condetr.prediction.image_files import is_called_video
@@ -39,7 +39,7 @@ class Videos:
         others = [source for source in sources if not is_video(source)]
         if meant and others:
             reason = f"is no video, but {meant[0]} is"
-            raise UsageError(reason, source=others[0], hint="predict on pictures and on videos in separate runs")
+            raise UsageError(reason, source=others[0], hint="predict on images and on videos in separate runs")
         self._cameras = {source: Video(int(source)) for source in dict.fromkeys(meant) if not is_called_video(source)}
         self._promises = {source: None if source in self._cameras else _promised(source) for source in meant}
         self.counts: dict[str, dict[str, int]] = {}
@@ -60,7 +60,7 @@ class Videos:
 
     def results(
         self, model: "Detector", painted: Path | None, **options: Any
-    ) -> "Iterator[tuple[PictureSource, Detections | Failure]]":
+    ) -> "Iterator[tuple[ImageSource, Detections | Failure]]":
         """Each frame and what was found in it.
 
         Args:
@@ -71,29 +71,29 @@ class Videos:
         from condetr.prediction.predictor import Failure
         from condetr.prediction.result_names import OutputNames
         from condetr.prediction.results_folder import VIDEO
-        from condetr.prediction.sources import PictureSource
+        from condetr.prediction.sources import ImageSource
 
         names = OutputNames()
         for source in self._promises:
             opened = self._cameras.get(source) or _opened(source)
             if isinstance(opened, CondetrError):
-                yield PictureSource(source, PurePath(source), opened), Failure(source, opened)
+                yield ImageSource(source, PurePath(source), opened), Failure(source, opened)
                 continue
             place = PurePath(opened.name.replace(" ", "-") if opened.is_camera else PurePath(source).name)
-            label = names.name_for(PictureSource(source, place, ""))
+            label = names.name_for(ImageSource(source, place, ""))
             target = None if painted is None else painted / VIDEO / f"{label}.mp4"
             yield from self._results_of(opened, label, model, target, options)
 
     def _results_of(
         self, video: "Video", label: str, model: "Detector", target: Path | None, options: dict[str, Any]
-    ) -> "Iterator[tuple[PictureSource, Detections | Failure]]":
+    ) -> "Iterator[tuple[ImageSource, Detections | Failure]]":
         from condetr.images.detections import Detections
         from condetr.prediction.sources import frames_of
         from condetr.video.writing import VideoWriter
 
-        in_hand: deque[PictureSource] = deque()
+        in_hand: deque[ImageSource] = deque()
 
-        def frames() -> "Iterator[PictureSource]":
+        def frames() -> "Iterator[ImageSource]":
             for frame in frames_of(video, label=label):
                 in_hand.append(frame)
                 yield frame
@@ -111,7 +111,7 @@ class Videos:
 
     def _painted(self, result: "Detections") -> "Image.Image":
         """The frame with its detections, or as it is where they cannot be drawn: that never ends a video."""
-        from condetr.images.image_inputs import picture_of, pil_of
+        from condetr.images.image_inputs import image_of, pil_of
         from condetr.prediction.results_writing import not_painted
 
         try:
@@ -121,7 +121,7 @@ class Videos:
                 raise
             self.not_painted += 1
             _logger.warning("%s", not_painted(result, error).error)
-            return pil_of(picture_of(result.picture))
+            return pil_of(image_of(result.picture))
 
     def _account(self, video: "Video", predicted: int) -> None:
         video.close()

@@ -34,8 +34,8 @@ class ServeSettings(CommonSettings):
     backend: Annotated[Backend | None, BACKEND] = None
     threshold: Annotated[float, "leave out what scores at or below it, unless a caller says otherwise"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of a picture"] = 100
-    batch: Annotated[int, "the most pictures at once; does not change the results"] = 8
+    top_k: Annotated[int, "the most detections of an image"] = 100
+    batch: Annotated[int, "the most images at once; does not change the results"] = 8
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
@@ -60,7 +60,7 @@ class ServeSettings(CommonSettings):
 def serve(settings: ServeSettings, reporter: Reporter) -> int:
     """Serve a model over HTTP until SIGTERM or Ctrl-C; then finish what was accepted.
 
-    Exit status: 0 all accepted pictures were answered, 1 some were sent away because the time for that was over,
+    Exit status: 0 all accepted images were answered, 1 some were sent away because the time for that was over,
     5 the model failed. The log has one line of JSON a request.
     """
     try:

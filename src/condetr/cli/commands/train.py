@@ -1,4 +1,4 @@
-"""``condetr train``: from labelled pictures to a detector."""
+"""``condetr train``: from labeled images to a detector."""
 
 import shlex
 import sys
@@ -16,7 +16,7 @@ from condetr.core.launcher import is_first_process
 
 if TYPE_CHECKING:
     from condetr.training.train import Trained
-    from condetr.workflows.initial_model import Beginning
+    from condetr.workflows.initial_model import InitialModel
 
 _LEFT = ("curves.png", "samples", "metrics.csv")
 
@@ -24,7 +24,7 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 
 
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
-    """Train a detector on labelled pictures; without --model a new Conditional DETR with a ResNet-50.
+    """Train a detector on labeled images; without --model a new Conditional DETR with a ResNet-50.
 
     A network of another size is described in --config under network, or with --set network.d_model=64 and the like.
     Ctrl-C saves first; --output RUN --resume goes on as RUN/config.yaml says. Under torchrun all processes train
@@ -57,13 +57,15 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     return 0
 
 
-def _beginning(classes: Sequence[str], settings: TrainSettings) -> "Beginning":
-    from condetr.workflows.initial_model import Beginning
+def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
+    from condetr.workflows.initial_model import InitialModel
 
     if settings.model is None:
         config = settings.network.config(len(classes))
-        return Beginning.afresh(config, task=settings.task, origin={"network": jsonable(asdict(settings.network))})
-    return Beginning.stored(settings.model, classes=classes, task=settings.task, revision=settings.revision)
+        return InitialModel.from_config(
+            config, task=settings.task, origin={"network": jsonable(asdict(settings.network))}
+        )
+    return InitialModel.stored(settings.model, classes=classes, task=settings.task, revision=settings.revision)
 
 
 def _tell(trained: "Trained", reporter: Reporter) -> None:

@@ -36,8 +36,7 @@ def check_text(
 def check_data(layout_format: str, splits: "Mapping[str, Dataset]", report: Report) -> dict[str, Any]:
     """The same for programs."""
     each = {
-        name: size
-        | {"without_objects": empty_pictures(splits[name]), "usable": not _refused(name, splits[name], report)}
+        name: size | {"without_objects": empty_images(splits[name]), "usable": not _refused(name, splits[name], report)}
         for name, size in sizes(splits).items()
     }
     return {
@@ -68,13 +67,13 @@ def sizes(splits: "Mapping[str, Dataset]") -> dict[str, dict[str, int]]:
 def split_lines(splits: "Mapping[str, Dataset]") -> dict[str, str]:
     lines = {}
     for name, size in sizes(splits).items():
-        empty = empty_pictures(splits[name])
-        without = f", {empty} pictures without" if empty else ""
-        lines[name] = f"{one_line(name):8} {size['pictures']:7} pictures {size['objects']:8} objects{without}"
+        empty = empty_images(splits[name])
+        without = f", {empty} images without" if empty else ""
+        lines[name] = f"{one_line(name):8} {size['pictures']:7} images {size['objects']:8} objects{without}"
     return lines
 
 
-def empty_pictures(dataset: "Dataset") -> int:
+def empty_images(dataset: "Dataset") -> int:
     return sum(not example.objects for example in dataset)
 
 

@@ -24,7 +24,7 @@ def text_of(report: "Report") -> str:
     if report.speed is not None:
         speed = report.speed
         steps = ", ".join(f"{step} {getattr(speed, step):.1f}" for step in ("decode", "prepare", "forward", "score"))
-        parts.append(f"{speed.total:.1f} ms a picture on {speed.device}: {steps}")
+        parts.append(f"{speed.total:.1f} ms an image on {speed.device}: {steps}")
     return "\n\n".join(parts)
 
 
@@ -40,7 +40,7 @@ def _averages(report: "Report") -> str:
         of_masks = report.masks
         rows.append((("mask AP", of_masks.ap), ("mask AP50", of_masks.ap50), ("mask AP75", of_masks.ap75)))
     lines = ["   ".join(f"{name:<9} {_number(value):>6}" for name, value in row) for row in rows]
-    return "\n".join([f"{len(report.dataset)} pictures of {report.dataset.split}", *lines])
+    return "\n".join([f"{len(report.dataset)} images of {report.dataset.split}", *lines])
 
 
 def _panoptic(panoptic: "Panoptic") -> str:

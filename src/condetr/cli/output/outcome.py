@@ -48,7 +48,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
         case Stopped():
             return error.exit_status, f"stopped by {error}"
         case _ if is_out_of_memory(error):
-            return MODEL, "out of memory (try a smaller batch or smaller pictures)"
+            return MODEL, "out of memory (try a smaller batch or smaller images)"
         case OSError():  # of the surroundings, wherever it was met
             file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
             return STORAGE, f"{file}cannot be read or written: {error.strerror or error}"

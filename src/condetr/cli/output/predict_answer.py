@@ -1,4 +1,4 @@
-"""What ``condetr predict`` answers: a summary for people, or one JSON document that grows with the pictures."""
+"""What ``condetr predict`` answers: a summary for people, or one JSON document that grows with the images."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Answer:
         Args:
             interrupted: whether it ended early.
             videos: how many frames of each were read, decoded, predicted on, and failed.
-            not_painted: of how many pictures all is written but the painted picture.
+            not_painted: of how many images all is written but the painted image.
         """
         self._not_painted = not_painted
         counts = dict(self._counts) | ({"not_painted": not_painted} if not_painted else {})

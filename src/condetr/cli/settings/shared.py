@@ -9,7 +9,7 @@ from condetr.cli.output.reporting import Reporter
 from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from condetr.prediction.sources import PictureSource
+    from condetr.prediction.sources import ImageSource
 
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
@@ -20,7 +20,7 @@ _LARGEST_NAMES = 4 << 20  # bytes of a file of class names
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 PRECISION = "what the network computes in; refused where it is slower"
-COMPILE = "wait for torch.compile, which may pay for many pictures of one size"
+COMPILE = "wait for torch.compile, which may pay for many images of one size"
 
 
 def check_at_least(least: int, **settings: int) -> None:
@@ -42,7 +42,7 @@ def size_of_text(text: str, item: str) -> int | tuple[int, int]:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
-TILE = "also look at parts of this size, 640 or 480x640 pixels: for small objects in large pictures"
+TILE = "also look at parts of this size, 640 or 480x640 pixels: for small objects in large images"
 
 
 def tile_of(text: str | None) -> tuple[int, int] | None:
@@ -61,8 +61,8 @@ def model_or_bundled(model: str | None, reporter: Reporter) -> str:
     return model
 
 
-def model_for(model: str | None, pictures: "Sequence[PictureSource]", reporter: Reporter) -> str:
-    """The same where it is to find something in pictures: without a model only in those of the demo.
+def model_for(model: str | None, images: "Sequence[ImageSource]", reporter: Reporter) -> str:
+    """The same where it is to find something in images: without a model only in those of the demo.
 
     Raises:
         UsageError: no model was given, and they show something else.
@@ -70,7 +70,7 @@ def model_for(model: str | None, pictures: "Sequence[PictureSource]", reporter: 
     if model is None:
         from condetr.prediction.bundled_model_check import check_handwriting
 
-        check_handwriting(pictures, option="--model {}")
+        check_handwriting(images, option="--model {}")
     return model_or_bundled(model, reporter)
 
 

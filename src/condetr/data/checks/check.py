@@ -14,7 +14,7 @@ from condetr.data.discovery.formats import layout_of
 from condetr.data.discovery.split_names import without_unions
 from condetr.data.records import Dataset, Example
 
-QUERIES = 300  # of the paper's models: the most objects that one picture can have
+QUERIES = 300  # of the paper's models: the most objects that one image can have
 TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
 
 
@@ -28,7 +28,7 @@ def check(
     learn_from: str | None = None,
     measure_on: str | None = None,
 ) -> tuple[dict[str, Dataset], Report]:
-    """Read every split as far as it goes, look at every picture, and tell all problems.
+    """Read every split as far as it goes, look at every image, and tell all problems.
 
     Args:
         path: a data set in any format.
@@ -80,7 +80,7 @@ def look_at(
     learn_from: str | None = None,
     measure_on: str | None = None,
 ) -> None:
-    """Add to the report what only the whole shows, and the verdict; ``step`` is called after each picture."""
+    """Add to the report what only the whole shows, and the verdict; ``step`` is called after each image."""
     judge(splits, report, learn_from=learn_from, measure_on=measure_on)
     check_classes(splits, report)
     for dataset in splits.values():

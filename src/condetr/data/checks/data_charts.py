@@ -18,7 +18,7 @@ _SIDE, _TOP, _BOTTOM = 20, 56, 36
 _MOST_BARS = 20
 _LONGEST = 16  # characters of a name
 _INK, _FAINT, _PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
-_COLOURS = ((30, 80, 200), (200, 110, 0), (20, 130, 60), (120, 50, 160))
+_COLORS = ((30, 80, 200), (200, 110, 0), (20, 130, 60), (120, 50, 160))
 
 
 def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
@@ -26,7 +26,7 @@ def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
     sides = {split: _sides_of(dataset) for split, dataset in splits.items()}
     charts = {
         "objects of each class, share of all": _classes(splits),
-        "objects in a picture": _numbers(
+        "objects in an image": _numbers(
             {s: np.array([len(one.objects) for one in data]) for s, data in splits.items()}, 1.0
         ),
         "side of a box, root of its area in pixels": _numbers({s: np.sqrt(x.prod(axis=1)) for s, x in sides.items()}),
@@ -95,14 +95,14 @@ def _chart(title: str, labels: Sequence[str], shares: Mapping[str, Sequence[floa
     width = 0.8 * room / max(1, len(shares))
     left = float(_SIDE)
     for number, (split, heights) in enumerate(shares.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        color = _COLORS[number % len(_COLORS)]
         name = one_line(split, _LONGEST)
-        pen.text((left, 32), name, fill=colour, font=font)
+        pen.text((left, 32), name, fill=color, font=font)
         left += font.getlength(name) + 14
         for place, share in enumerate(heights):
             x = _SIDE + (place + 0.1) * room + number * width
             top = floor - share / (highest or 1) * (floor - _TOP)
-            pen.rectangle((x, top, max(x, x + width - 1), floor), fill=colour)
+            pen.rectangle((x, top, max(x, x + width - 1), floor), fill=color)
     _write_labels(pen, font, labels, room, floor)
     return chart
 

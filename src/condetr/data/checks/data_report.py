@@ -27,7 +27,7 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem: where (file, annotation or picture in it) and what."""
+    """One problem: where (file, annotation or image in it) and what."""
 
     reason: Reason
     source: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 class Fault(Exception):  # noqa: N818  it never leaves the room: who reads the next object catches it
-    """One object, picture or class cannot be used, for this reason."""
+    """One object, image or class cannot be used, for this reason."""
 
     def __init__(self, reason: Reason, said: str) -> None:
         super().__init__(said)

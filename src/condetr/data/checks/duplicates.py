@@ -1,4 +1,4 @@
-"""What is in the picture files: whether each can be decoded, and which of them show the same."""
+"""What is in the image files: whether each can be decoded, and which of them show the same."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ Step: TypeAlias = Callable[[], None]
 
 
 def check_content(splits: Mapping[str, Dataset], report: Report, step: Step | None = None) -> None:
-    """Decode every picture once; report those that are damaged, twice in a split, or in two splits."""
+    """Decode every image once; report those that are damaged, twice in a split, or in two splits."""
     first: dict[str, tuple[str, Path]] = {}
     for split, path, content in _contents_of(splits):
         if step is not None:
@@ -53,7 +53,7 @@ def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str
 def _content_of(path: Path) -> str | ImageError:
     """A name for what is to be seen, whatever the file format; or why nothing is."""
     try:
-        picture = decode(path)
+        image = decode(path)
     except ImageError as error:
         return error
-    return hashlib.blake2b(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+    return hashlib.blake2b(repr(image.size).encode() + image.tobytes()).hexdigest()

@@ -22,7 +22,7 @@ class Statistics:
         pictures: all, and those without objects.
         objects: by class name; crowds apart.
         by_size: objects that COCO calls small, medium and large.
-        per_picture: percentiles 0, 10, 50, 90, 100 of objects in a picture; likewise below.
+        per_picture: percentiles 0, 10, 50, 90, 100 of objects in an image; likewise below.
         picture_widths: in pixels; likewise the heights.
         box_sides: square root of the box's area, in pixels.
         proportions: width by height of the boxes.
@@ -44,7 +44,7 @@ class Statistics:
 
 
 def statistics_of(dataset: Dataset) -> Statistics:
-    """Count and measure; no picture is opened."""
+    """Count and measure; no image is opened."""
     objects = [one for example in dataset for one in example.objects]
     counts = Counter(one.label for one in objects)
     corners = np.array([one.box for one in objects], dtype=np.float64).reshape(-1, 4)

@@ -10,7 +10,7 @@ from condetr.data.discovery.split_names import TO_LEARN_FROM
 from condetr.data.records import Dataset
 
 NONE = "none"  # what to call the part to measure on where nothing is to be measured
-_FRACTION = 1.001  # pixels from the corner, within which a box is a fraction of the picture, as it was rounded
+_FRACTION = 1.001  # pixels from the corner, within which a box is a fraction of the image, as it was rounded
 
 
 def to_learn_from(splits: Mapping[str, Dataset], asked: str | None = None) -> str:
@@ -27,7 +27,7 @@ def to_measure_on(splits: Mapping[str, Dataset], learned_from: Dataset, asked: s
 
 
 def shared(one: Dataset, other: Dataset) -> int:
-    """How many pictures of ``one`` are in the other, too."""
+    """How many images of ``one`` are in the other, too."""
     return len({example.path for example in one} & {example.path for example in other})
 
 
@@ -61,9 +61,9 @@ def usable(dataset: Dataset, path: str | Path) -> Dataset:
     """
     dataset.report.refuse()
     if not len(dataset.classes):
-        raise DataError("has no labelled object, so no classes", source=path)
+        raise DataError("has no labeled object, so no classes", source=path)
     if not len(dataset):
-        raise DataError(f"has no usable picture in {dataset.split}{_why(dataset.report)}", source=path)
+        raise DataError(f"has no usable image in {dataset.split}{_why(dataset.report)}", source=path)
     said = _fractions_in(dataset)
     if said:
         raise DataError(said, source=path, item=dataset.split)
@@ -93,9 +93,7 @@ def _nothing_in(dataset: Dataset, purpose: str) -> str | None:
     if any(example.objects for example in dataset):
         return None
     crowds = sum(len(example.crowds) for example in dataset)
-    said = (
-        f"no picture of {dataset.split} has an object" if len(dataset) else f"has no usable picture in {dataset.split}"
-    )
+    said = f"no image of {dataset.split} has an object" if len(dataset) else f"has no usable image in {dataset.split}"
     said += f": nothing to {purpose}"
     if crowds:
         said += f"; all {crowds} annotations are crowds (iscrowd 1), which are no objects: those have iscrowd 0"
@@ -110,9 +108,9 @@ def _why(report: Report) -> str:
 
 
 def _fractions_in(dataset: Dataset) -> str | None:
-    """Why its boxes are no pixels, where most lie in the first pixel of their pictures."""
+    """Why its boxes are no pixels, where most lie in the first pixel of their images."""
     boxes = [one.box for example in dataset if min(example.size) > 2 for one in (*example.objects, *example.crowds)]
     tiny = sum(box[2] <= _FRACTION and box[3] <= _FRACTION for box in boxes)
     if 2 * tiny <= len(boxes):
         return None
-    return f"{tiny} of {len(boxes)} boxes lie within 0 and 1: they are fractions of the picture, not pixels"
+    return f"{tiny} of {len(boxes)} boxes lie within 0 and 1: they are fractions of the image, not pixels"

@@ -1,4 +1,4 @@
-"""COCO data sets as people lay them out: `annotations/instances_*.json`, a JSON file beside or above its pictures."""
+"""COCO data sets as people lay them out: `annotations/instances_*.json`, a JSON file beside or above its images."""
 
 import re
 from functools import partial
@@ -30,7 +30,7 @@ def coco_in(folder: Path) -> Layout | None:
 
 
 def coco_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
-    """How to read one JSON file, its pictures in one of ``folders`` or where they usually are."""
+    """How to read one JSON file, its images in one of ``folders`` or where they usually are."""
     return partial(read_coco, annotations, folders or usual_folders(annotations))
 
 
@@ -45,7 +45,7 @@ def json_files(folder: Path) -> list[Path]:
 
 
 def looks_like_coco(path: Path) -> bool:
-    """By the words in its first bytes: JSON of pictures with annotations."""
+    """By the words in its first bytes: JSON of images with annotations."""
     try:
         if not path.is_file():
             return False
@@ -63,7 +63,7 @@ def looks_like_coco(path: Path) -> bool:
 
 
 def usual_folders(annotations: Path) -> tuple[Path, ...]:
-    """Where the pictures of a JSON file may be, the likeliest first."""
+    """Where the images of a JSON file may be, the likeliest first."""
     beside = annotations.absolute().parent
     tops = (beside, beside.parent) if beside.name.lower() == "annotations" else (beside,)
     name = annotations.stem.removeprefix("instances_").removeprefix("panoptic_")

@@ -1,4 +1,4 @@
-"""One annotation of a COCO file after the other, as objects of their pictures."""
+"""One annotation of a COCO file after the other, as objects of their images."""
 
 import math
 from collections import defaultdict
@@ -20,12 +20,12 @@ _LOST = (Reason.EMPTY_BOX, Reason.OUTSIDE_BOX, Reason.BAD_SEGMENTATION)  # that 
 
 
 class ObjectReader:
-    """Sorts annotations by picture, each checked on its own."""
+    """Sorts annotations by image, each checked on its own."""
 
     def __init__(
         self, classes: Classes, named: Mapping[Id, str], found: Mapping[Id, tuple[Path, HeightWidth]], *, masks: bool
     ) -> None:
-        """``named``: what each listed picture is called; ``found``: those that are there."""
+        """``named``: what each listed image is called; ``found``: those that are there."""
         self.objects: defaultdict[Id, list[Object]] = defaultdict(list)
         self.crowds: defaultdict[Id, list[Object]] = defaultdict(list)
         self.lost: defaultdict[Id, list[Object]] = defaultdict(list)
@@ -51,7 +51,7 @@ class ObjectReader:
             raise Fault(Reason.UNKNOWN_CATEGORY, f"category_id {shown(category)} is not in categories")
         crowd = crowd_of(given, place)
         if image_id not in self._found:
-            return  # the report has the picture already
+            return  # the report has the image already
         label, size = self._classes.label_of_source[category], self._found[image_id][1]
         box_given = self._box_given(given, size, place)
         annotated, number = _annotated(given, box_given), next(self._numbers)
@@ -97,7 +97,7 @@ class ObjectReader:
         twin = self._by_text.get(str(image_id))
         if twin is None:
             return Fault(Reason.ORPHAN_ANNOTATION, f"is of unknown image id {shown(image_id)}")
-        kinds = f"of type {type(image_id).__name__}, the picture's id {shown(twin)} of type {type(twin).__name__}"
+        kinds = f"of type {type(image_id).__name__}, the image's id {shown(twin)} of type {type(twin).__name__}"
         return Fault(Reason.MIXED_IDS, f"image_id {shown(image_id)} is {kinds}")
 
 

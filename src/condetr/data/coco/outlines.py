@@ -18,7 +18,7 @@ def mask_of_outline(outline: Any, size: HeightWidth) -> Bool[Tensor, "height wid
     """The pixels inside polygons or RLE.
 
     Raises:
-        Fault: it is neither, or contradicts itself or the picture.
+        Fault: it is neither, or contradicts itself or the image.
     """
     with _faults(outline):
         return mask_of_rle(outline, size) if isinstance(outline, Mapping) else mask_of_polygons(outline, size)

@@ -1,6 +1,6 @@
-"""COCO panoptic annotations (https://cocodataset.org/#format-data): one JSON file, pictures, and a PNG for each.
+"""COCO panoptic annotations (https://cocodataset.org/#format-data): one JSON file, images, and a PNG for each.
 
-A picture without an annotation, or whose PNG cannot be used, is left out: it would teach that nothing is there.
+An image without an annotation, or whose PNG cannot be used, is left out: it would teach that nothing is there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from condetr.data.checks.problems import Reason
 from condetr.data.classes import Id
 from condetr.data.coco.json_fields import id_of, object_of
 from condetr.data.coco.panoptic_segments import Segments, read_segments
-from condetr.data.coco.tables import classes_of, likeliest, lists_of, pictures_of
+from condetr.data.coco.tables import classes_of, images_of, likeliest, lists_of
 from condetr.data.records import Dataset, Example
 from condetr.files.strict_json import read_json
 
@@ -24,7 +24,7 @@ def read_panoptic(
 
     Args:
         annotations: the JSON file.
-        folders: where the pictures may be.
+        folders: where the images may be.
         png_folders: where the PNGs may be.
         split: what to call the data set.
         masks: whether to check the pixels of every PNG.
@@ -34,17 +34,17 @@ def read_panoptic(
         StorageError: it cannot be read.
     """
     content = lists_of(read_json(annotations), annotations)
-    report, pictures = Report(), likeliest(folders, content["images"]).absolute()
+    report, images = Report(), likeliest(folders, content["images"]).absolute()
     pngs = likeliest(png_folders, content["annotations"]).absolute()
     classes = classes_of(content["categories"], annotations, report)
-    named, found = pictures_of(content["images"], pictures, annotations, report)
+    named, found = images_of(content["images"], images, annotations, report)
     read: dict[Id, Segments] = {}
     annotated: set[Id] = set()
     for position, given in enumerate(content["annotations"]):
         place = report.place(annotations, f"annotations[{position}]")
         try:
             table = object_of(given)
-            image_id = _picture_of(table, place, named, annotated)
+            image_id = _image_of(table, place, named, annotated)
             if image_id in found:
                 size = found[image_id][1]
                 read[image_id] = read_segments(table, classes, pngs, size, place, pixels=masks)
@@ -57,11 +57,11 @@ def read_panoptic(
         for image_id, (path, size) in found.items()
         if image_id in read
     )
-    return Dataset(examples, classes, pictures, split, report)
+    return Dataset(examples, classes, images, split, report)
 
 
-def _picture_of(given: Mapping[str, Any], place: Place, named: Mapping[Id, str], annotated: set[Id]) -> Id:
-    """The id of a picture that has no annotation yet; it has one now."""
+def _image_of(given: Mapping[str, Any], place: Place, named: Mapping[Id, str], annotated: set[Id]) -> Id:
+    """The id of an image that has no annotation yet; it has one now."""
     image_id = id_of(given, "image_id")
     place.item = f"annotation of image {shown(image_id)}"
     if image_id not in named:

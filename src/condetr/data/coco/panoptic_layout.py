@@ -23,7 +23,7 @@ def panoptic_in(folder: Path) -> Layout | None:
 
 
 def panoptic_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
-    """How to read one JSON file, its pictures in one of ``folders`` or where they usually are."""
+    """How to read one JSON file, its images in one of ``folders`` or where they usually are."""
     beside = annotations.absolute().parent
     name = annotations.stem
     named = (name, name.removesuffix("_annotations"), name.removeprefix("panoptic_"), "panoptic", "panoptic_masks")

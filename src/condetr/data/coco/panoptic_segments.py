@@ -1,4 +1,4 @@
-"""One annotation of a COCO panoptic file after the other: the segments of a picture, checked with their PNG."""
+"""One annotation of a COCO panoptic file after the other: the segments of an image, checked with their PNG."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from condetr.images.sizes import HeightWidth
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Attributes: the PNG; what to find; and what was not labelled one by one."""
+    """Attributes: the PNG; what to find; and what was not labeled one by one."""
 
     path: Path
     objects: tuple[Object, ...]
@@ -30,13 +30,13 @@ class Segments:
 def read_segments(
     given: Mapping[str, Any], classes: Classes, root: Path, size: HeightWidth, place: Place, *, pixels: bool
 ) -> Segments:
-    """The segments of one picture.
+    """The segments of one image.
 
     Args:
         given: the annotation.
         classes: whose source ids are the category ids.
         root: the folder of the PNGs.
-        size: of the picture.
+        size: of the image.
         place: where faults of single segments go.
         pixels: whether to look at every pixel of the PNG; without, it is opened only where a box or area is missing.
 
@@ -82,7 +82,7 @@ def _png(given: Mapping[str, Any], root: Path, size: HeightWidth) -> Path:
     except ImageError as error:
         raise Fault(Reason.BAD_LABELS, f"{path} {error.reason}") from error
     if found != size:
-        raise Fault(Reason.BAD_LABELS, f"{path} is {found[1]}x{found[0]}, its picture {size[1]}x{size[0]}")
+        raise Fault(Reason.BAD_LABELS, f"{path} is {found[1]}x{found[0]}, its image {size[1]}x{size[0]}")
     return path
 
 
@@ -113,7 +113,7 @@ class _Reader:
 
     def read(self, given: Mapping[str, Any], number: Id, place: Place) -> None:
         if type(number) is not int or not 0 < number <= LARGEST:
-            raise Fault(Reason.BAD_FIELD, f"id is {shown(number)}, expected the number of a colour, 1 to {LARGEST}")
+            raise Fault(Reason.BAD_FIELD, f"id is {shown(number)}, expected the number of a color, 1 to {LARGEST}")
         if number in self._seen:
             raise Fault(Reason.DUPLICATE_ANNOTATION_ID, f"the segment id {number} stands twice")
         self._seen.add(number)

@@ -1,4 +1,4 @@
-"""A data set as COCO panoptic: `annotations/panoptic_SPLIT.json`, a PNG a picture beside it, pictures in SPLIT/."""
+"""A data set as COCO panoptic: `annotations/panoptic_SPLIT.json`, a PNG an image beside it, images in SPLIT/."""
 
 import io
 import json
@@ -12,17 +12,17 @@ from torch import Tensor
 
 from condetr.data.checks.data_report import Report
 from condetr.data.checks.problems import Reason
-from condetr.data.coco.writing import categories_of, copy_pictures, images_of, numbered
+from condetr.data.coco.writing import categories_of, copy_images, images_of, numbered
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import numbered_apart
 from condetr.files.new_folder import OutputFolder, whole_folder
 from condetr.images.coco_labels.panoptic import boxes_of_masks
-from condetr.images.masks.segment_png import numbers_of, picture_of_numbers
+from condetr.images.masks.segment_png import image_of_numbers, numbers_of
 
 
 def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the pictures, write the labels; where objects share pixels, the smallest gets them, as the report says.
+    """Copy the images, write the labels; where objects share pixels, the smallest gets them, as the report says.
 
     Raises:
         AnnotationError: the data set was read without masks.
@@ -32,7 +32,7 @@ def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
     report = Report()
     with whole_folder(folder) as output:
         for split, dataset in splits.items():
-            names = copy_pictures(dataset, output, split, report)
+            names = copy_images(dataset, output, split, report)
             write_panoptic_labels(dataset, output, split, report, names)
     return report
 
@@ -40,7 +40,7 @@ def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
 def write_panoptic_labels(
     dataset: Dataset, output: OutputFolder, split: str, report: Report, names: Sequence[str] | None = None
 ) -> None:
-    """The JSON file and the PNGs of one split, whose pictures are there already; under ``names`` if not their own."""
+    """The JSON file and the PNGs of one split, whose images are there already; under ``names`` if not their own."""
     images = images_of(dataset, names or [dataset.name_of(example) for example in dataset])
     png_names = numbered_apart([PurePosixPath(image["file_name"]).with_suffix(".png").as_posix() for image in images])
     categories = numbered(dataset.classes.source_ids)
@@ -91,5 +91,5 @@ def _info(
 
 def _save_png(output: OutputFolder, name: str, numbers: Int64[Tensor, "height width"]) -> None:
     content = io.BytesIO()
-    picture_of_numbers(numbers).save(content, "PNG")
+    image_of_numbers(numbers).save(content, "PNG")
     output.write_bytes(name, content.getvalue())

@@ -1,7 +1,7 @@
-"""COCO detection annotations (https://cocodataset.org/#format-data): one JSON file, pictures in a folder.
+"""COCO detection annotations (https://cocodataset.org/#format-data): one JSON file, images in a folder.
 
-Boxes are x, y, width, height in pixels of the upright picture. Where ``width`` and ``height`` of the file
-contradict the picture, the picture is right, and the report says so: boxes drawn on a picture that EXIF turns,
+Boxes are x, y, width, height in pixels of the upright image. Where ``width`` and ``height`` of the file
+contradict the image, the image is right, and the report says so: boxes drawn on an image that EXIF turns,
 by a tool that does not turn it, show up there.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from condetr.data.checks.data_report import Fault, Report
 from condetr.data.coco.objects import ObjectReader
-from condetr.data.coco.tables import classes_of, likeliest, lists_of, pictures_of
+from condetr.data.coco.tables import classes_of, images_of, likeliest, lists_of
 from condetr.data.records import Dataset, Example
 from condetr.files.strict_json import read_json
 
@@ -21,7 +21,7 @@ def read_coco(annotations: Path, folders: Sequence[Path], *, split: str = "all",
 
     Args:
         annotations: the JSON file.
-        folders: where the pictures may be; one of them is what ``file_name`` starts from.
+        folders: where the images may be; one of them is what ``file_name`` starts from.
         split: what to call the data set.
         masks: whether objects need a segmentation, checked here and kept.
 
@@ -30,9 +30,9 @@ def read_coco(annotations: Path, folders: Sequence[Path], *, split: str = "all",
         StorageError: it cannot be read.
     """
     content = lists_of(read_json(annotations, trim=None if masks else _without_segmentation), annotations)
-    report, pictures = Report(), likeliest(folders, content["images"]).absolute()
+    report, images = Report(), likeliest(folders, content["images"]).absolute()
     classes = classes_of(content["categories"], annotations, report)
-    named, found = pictures_of(content["images"], pictures, annotations, report)
+    named, found = images_of(content["images"], images, annotations, report)
     reader = ObjectReader(classes, named, found, masks=masks)
     for position, given in enumerate(content["annotations"]):
         place = report.place(annotations, f"annotations[{position}]")
@@ -52,7 +52,7 @@ def read_coco(annotations: Path, folders: Sequence[Path], *, split: str = "all",
         )
         for image_id, (path, size) in found.items()
     )
-    return Dataset(examples, classes, pictures, split, report)
+    return Dataset(examples, classes, images, split, report)
 
 
 def _without_segmentation(table: dict[str, Any]) -> dict[str, Any]:

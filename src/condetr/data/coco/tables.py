@@ -1,4 +1,4 @@
-"""The lists that every COCO file has: its pictures and its categories."""
+"""The lists that every COCO file has: its images and its categories."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,16 +9,16 @@ from condetr.data.checks.data_report import Fault, Place, Report, shown
 from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes, Id
 from condetr.data.coco.json_fields import id_of, object_of
-from condetr.data.discovery.image_paths import compare_size, find_picture, is_picture_of
+from condetr.data.discovery.image_paths import compare_size, find_image, is_image_of
 from condetr.images.sizes import HeightWidth
 
 _LISTS = ("images", "annotations", "categories")
-_TRIED = 100  # pictures that are looked for to find their folder
+_TRIED = 100  # images that are looked for to find their folder
 Found: TypeAlias = dict[Id, tuple[Path, HeightWidth]]
 
 
 def lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
-    """The content of a file that has pictures, annotations and categories.
+    """The content of a file that has images, annotations and categories.
 
     Raises:
         AnnotationError: one is missing, of the wrong kind, or there is nothing in it.
@@ -72,33 +72,33 @@ def _add_category(
     names.add(name)
 
 
-def pictures_of(images: list[Any], root: Path, source: Path, report: Report) -> tuple[dict[Id, str], Found]:
-    """The names of all pictures that are listed, and those of them that are there."""
+def images_of(images: list[Any], root: Path, source: Path, report: Report) -> tuple[dict[Id, str], Found]:
+    """The names of all images that are listed, and those of them that are there."""
     named: dict[Id, str] = {}
     found: Found = {}
     for position, given in enumerate(images):
         place = report.place(source, f"images[{position}]")
         try:
-            _add_picture(object_of(given), root, place, named, found)
+            _add_image(object_of(given), root, place, named, found)
         except Fault as fault:
             place.add_fault(fault)
     return named, found
 
 
-def _add_picture(given: Mapping[str, Any], root: Path, place: Place, named: dict[Id, str], found: Found) -> None:
+def _add_image(given: Mapping[str, Any], root: Path, place: Place, named: dict[Id, str], found: Found) -> None:
     image_id, name = id_of(given, "id"), given.get("file_name")
     place.item = f"image {shown(image_id)}"
     if name is None:
-        name = next((one for one in _names_of(given) if is_picture_of(root, one)), next(iter(_names_of(given)), None))
+        name = next((one for one in _names_of(given) if is_image_of(root, one)), next(iter(_names_of(given)), None))
         if name is not None:
             place.add(Reason.CONVERTED_NAME, f"has no file_name; of its coco_url {name} is taken")
     if image_id in named:
         said = f"the image id {shown(image_id)} stands twice: {named[image_id]} and {shown(name)}"
         raise Fault(Reason.DUPLICATE_IMAGE_ID, said)
     if given.get("neg_category_ids") is not None or given.get("not_exhaustive_category_ids"):
-        place.add(Reason.NOT_EXHAUSTIVE, "is not searched for every class: an unlabelled object counts as background")
+        place.add(Reason.NOT_EXHAUSTIVE, "is not searched for every class: an unlabeled object counts as background")
     named[image_id] = shown(name)
-    found[image_id] = find_picture(root, name, place)
+    found[image_id] = find_image(root, name, place)
     stated = given.get("width"), given.get("height")
     if stated != (None, None):
         compare_size(stated, *found[image_id], place)
@@ -107,11 +107,11 @@ def _add_picture(given: Mapping[str, Any], root: Path, place: Place, named: dict
 def likeliest(folders: Sequence[Path], images: list[Any]) -> Path:
     """The folder that most of the first files are in; the first folder where that does not tell."""
     names = [_names_of(one) for one in images[:_TRIED] if isinstance(one, Mapping)]
-    return max(folders, key=lambda folder: sum(any(is_picture_of(folder, one) for one in some) for some in names))
+    return max(folders, key=lambda folder: sum(any(is_image_of(folder, one) for one in some) for some in names))
 
 
 def _names_of(given: Mapping[str, Any]) -> list[str]:
-    """What the picture may be called: LVIS has no `file_name`, but a URL that ends in `train2017/0001.jpg`."""
+    """What the image may be called: LVIS has no `file_name`, but a URL that ends in `train2017/0001.jpg`."""
     name, url = given.get("file_name"), given.get("coco_url")
     if name is not None or not isinstance(url, str):
         return [name] if isinstance(name, str) else []

@@ -1,4 +1,4 @@
-"""A data set as COCO: `annotations/instances_SPLIT.json`, pictures in a folder per split."""
+"""A data set as COCO: `annotations/instances_SPLIT.json`, images in a folder per split."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from condetr.images.masks.rle import rle_of_mask
 
 
 def write_coco(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the pictures and write the labels; the report says what was renamed, as COCO can hold the rest.
+    """Copy the images and write the labels; the report says what was renamed, as COCO can hold the rest.
 
     Raises:
         UsageError: the folder is not new.
@@ -25,13 +25,13 @@ def write_coco(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
     report = Report()
     with whole_folder(folder) as output:
         for split, dataset in splits.items():
-            names = copy_pictures(dataset, output, split, report)
+            names = copy_images(dataset, output, split, report)
             write_coco_labels(dataset, output, split, names)
     return report
 
 
-def copy_pictures(dataset: Dataset, output: OutputFolder, split: str, report: Report) -> list[str]:
-    """Copy each file once; the names of the pictures in the folder of the split."""
+def copy_images(dataset: Dataset, output: OutputFolder, split: str, report: Report) -> list[str]:
+    """Copy each file once; the names of the images in the folder of the split."""
     names = names_in_folders(dataset, report)
     for name, path in {name: example.path for name, example in zip(names, dataset, strict=True)}.items():
         output.copy(path, f"{split}/{name}")
@@ -41,7 +41,7 @@ def copy_pictures(dataset: Dataset, output: OutputFolder, split: str, report: Re
 
 
 def write_coco_labels(dataset: Dataset, output: OutputFolder, split: str, names: Sequence[str] | None = None) -> None:
-    """The JSON file of one split, whose pictures are there already; under ``names`` where they are not their own."""
+    """The JSON file of one split, whose images are there already; under ``names`` where they are not their own."""
     content = _content_of(dataset, names or [dataset.name_of(example) for example in dataset])
     output.write(f"annotations/instances_{split}.json", json.dumps(content, allow_nan=False))
 

@@ -7,16 +7,16 @@ import numpy as np
 from jaxtyping import Float, Float32
 from PIL import Image, ImageDraw
 
-Colour: TypeAlias = tuple[int, int, int]
+Color: TypeAlias = tuple[int, int, int]
 T = TypeVar("T")
 Pixels: TypeAlias = Float32[np.ndarray, "height width 3"]  # levels, 0 to 255
 _SHEETS = ((250, 246, 235), (243, 240, 230), (238, 243, 248), (249, 238, 236), (240, 246, 236), (232, 222, 200))
 _RULINGS = ("plain", "plain", "lines", "squares", "dots")
-_RULING_COLOURS = ((150, 180, 215), (205, 165, 170), (170, 190, 170))
+_RULING_COLORS = ((150, 180, 215), (205, 165, 170), (170, 190, 170))
 
 
 def paper(rng: np.random.Generator, side: int) -> Pixels:
-    """A square sheet: colour, fibres, perhaps ruling and a stain, light from one side."""
+    """A square sheet: color, fibres, perhaps ruling and a stain, light from one side."""
     sheet = np.array(pick(rng, _SHEETS), dtype=np.float32) + rng.normal(0, 3, 3).astype(np.float32)
     pixels = np.broadcast_to(sheet, (side, side, 3)).copy()
     pixels += 4.0 * smooth_noise(rng, side, 6)[..., None] + 2.5 * smooth_noise(rng, side, side // 3)[..., None]
@@ -32,9 +32,9 @@ def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> Float32[np.
     return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def painted(pixels: Pixels, ink: Float[np.ndarray, "height width"], colour: Colour) -> Pixels:
-    """``pixels`` under ``ink`` (0 none, 1 opaque) of a colour, as watercolour: it darkens what is below."""
-    through = np.array(colour, dtype=np.float32) / 255
+def painted(pixels: Pixels, ink: Float[np.ndarray, "height width"], color: Color) -> Pixels:
+    """``pixels`` under ``ink`` (0 none, 1 opaque) of a color, as watercolor: it darkens what is below."""
+    through = np.array(color, dtype=np.float32) / 255
     return pixels * (1 - ink[..., None] * (1 - through)).astype(np.float32)
 
 
@@ -54,7 +54,7 @@ def _ruled(rng: np.random.Generator, pixels: Pixels) -> Pixels:
         if kind == "squares":
             pen.line((y, 0, y, side), fill=255)
     strength = rng.uniform(0.35, 0.8)
-    return painted(pixels, np.asarray(ruling, dtype=np.float32) / 255 * strength, pick(rng, _RULING_COLOURS))
+    return painted(pixels, np.asarray(ruling, dtype=np.float32) / 255 * strength, pick(rng, _RULING_COLORS))
 
 
 def _stained(rng: np.random.Generator, pixels: Pixels) -> Pixels:

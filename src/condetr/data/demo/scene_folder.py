@@ -36,7 +36,7 @@ def write_scenes(
 ) -> dict[str, Dataset]:
     """Write that many scenes of each split, and give back what reading the folder would; ``step`` is called after each.
 
-    The pictures are the same for every task. Instances are the digits; panoptic scenes also tell which pixels show
+    The images are the same for every task. Instances are the digits; panoptic scenes also tell which pixels show
     paper, ink that is no digit, or other clutter.
 
     Raises:
@@ -65,7 +65,7 @@ def write_scenes(
 
 def _example_of(output: OutputFolder, split: DemoSplit, index: int, seed: int, side: int, task: Task) -> Example:
     made = scene(index, split=split, seed=seed, side=side)
-    path = output.save(f"{split}/{index:06}.jpg", made.picture, quality=_QUALITY)
+    path = output.save(f"{split}/{index:06}.jpg", made.image, quality=_QUALITY)
     objects = _boxes(made) if task == "detect" else _digits(made)
     stuff = _stuff(made) if task == "panoptic" else ()
     return Example(path, (side, side), index + 1, (*objects, *stuff))

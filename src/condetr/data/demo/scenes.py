@@ -34,7 +34,7 @@ Plane: TypeAlias = Int8[np.ndarray, "height width"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An RGB picture and what is on it.
+    """An RGB image and what is on it.
 
     Attributes:
         boxes: of the digits, x1, y1, x2, y2 in pixels.
@@ -43,7 +43,7 @@ class Scene:
         stuff: what is below the digits: the label of paper, ink or clutter.
     """
 
-    picture: Image.Image
+    image: Image.Image
     boxes: tuple[Box, ...]
     labels: tuple[int, ...]
     owners: Plane

@@ -1,7 +1,7 @@
 """A file that names the parts of a data set where no layout does: YAML or JSON with `splits:`.
 
     splits:
-      train: {annotations: train.json, images: pictures}            # COCO, also panoptic with PNGs beside the JSON
+      train: {annotations: train.json, images: images}            # COCO, also panoptic with PNGs beside the JSON
       val:   {annotations: Annotations, images: JPEGImages, list: val.txt}   # Pascal VOC
       test:  {images: test/images}                                  # YOLO, with `names:` beside `splits:`
     names: [cat, dog]
@@ -25,7 +25,7 @@ from condetr.data.discovery.disk import absence_of, exists, is_folder, slashed, 
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
 from condetr.data.voc.layout import classes_in, voc_files
-from condetr.data.yolo.layout import yolo_pictures
+from condetr.data.yolo.layout import yolo_images
 
 FORMAT = "described"
 _KEYS = {"annotations", "images", "list"}
@@ -94,11 +94,11 @@ class _Part:
         if labels is None:
             if names is None:
                 raise self._error("has no annotations, so it is YOLO, which needs names beside splits")
-            return yolo_pictures([self._paths.get("list", images)], Classes.named(names).distinct(), images)
+            return yolo_images([self._paths.get("list", images)], Classes.named(names).distinct(), images)
         if is_folder(labels):
             return voc_files(labels, images, self._paths.get("list"), voc_classes)
         if "list" in self._paths:
-            raise self._error("has a list beside a COCO file, which lists its pictures itself")
+            raise self._error("has a list beside a COCO file, which lists its images itself")
         return (panoptic_file if holds_segments(labels) else coco_file)(labels, (images,))
 
     def _error(self, reason: str) -> AnnotationError:

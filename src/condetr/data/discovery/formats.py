@@ -1,4 +1,4 @@
-"""Any path to labelled pictures in, data sets out: the format found by content, the splits by name."""
+"""Any path to labeled images in, data sets out: the format found by content, the splits by name."""
 
 import os
 from contextlib import suppress
@@ -23,7 +23,7 @@ from condetr.data.discovery.disk import (
     walk,
     with_ending,
 )
-from condetr.data.discovery.image_paths import is_picture
+from condetr.data.discovery.image_paths import is_image
 from condetr.data.discovery.label_files import NAME_FILES, is_label_file
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.split_names import split_named
@@ -175,7 +175,7 @@ def _below(folder: Path) -> str:
     level = [folder]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in visible(outer, "*/")][:_TRIED]
-        found = [str(path) for path in level if _is_data_set(path) and _holds_picture(path)]
+        found = [str(path) for path in level if _is_data_set(path) and _holds_image(path)]
         if len(found) == 1:
             return f"but {found[0]} does: give that folder"
         if found:
@@ -193,12 +193,12 @@ def _is_data_set(folder: Path) -> bool:
 
 def _tell_unread(folder: Path, layout: Layout) -> None:
     """Folders that are named after a split which the labels do not speak of, or that hold labels of their own."""
-    lists = not all(map(is_folder, layout.places))  # of pictures that may lie anywhere
+    lists = not all(map(is_folder, layout.places))  # of images that may lie anywhere
     for path in visible(folder, "*/"):
         if any(place.is_relative_to(path) or path.is_relative_to(place) for place in layout.places):
             continue
         split = split_named(path.name)
-        if split is not None and split not in layout.splits and _holds_picture(path):
+        if split is not None and split not in layout.splits and _holds_image(path):
             said = f"is not read: no {layout.format} labels of a split {split} were found"
             layout.report.add(Reason.NO_SPLIT, said, source=path)
         elif lists or (split is not None and not layout.places) or path.name.lower() in _PARTS:
@@ -208,9 +208,9 @@ def _tell_unread(folder: Path, layout: Layout) -> None:
             layout.report.add(Reason.NO_SPLIT, f"is not read: it holds labels, and {why}", source=path)
 
 
-def _holds_picture(folder: Path) -> bool:
+def _holds_image(folder: Path) -> bool:
     try:
-        return any(is_picture(Path(name)) for _, names in walk(folder) for name in names)
+        return any(is_image(Path(name)) for _, names in walk(folder) for name in names)
     except StorageError:
         return False
 
@@ -224,6 +224,6 @@ def _holds_labels(folder: Path, *, deeper: bool = True) -> bool:
         {"images", "labels"} <= inner
         or any(starts_with(path, "annotation") for path in with_ending(folder, ".xml")[:_TRIED])
         or any(looks_like_coco(path) for path in with_ending(folder, ".json")[:_TRIED])
-        or (any(is_label_file(path) for path in texts[:_TRIED]) and _holds_picture(folder))
+        or (any(is_label_file(path) for path in texts[:_TRIED]) and _holds_image(folder))
         or (deeper and any(_holds_labels(path, deeper=False) for path in below if split_named(path.name)))
     )

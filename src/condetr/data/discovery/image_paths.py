@@ -1,4 +1,4 @@
-"""Where a picture that a label file names lies on this disk: inside its folder, or nowhere."""
+"""Where an image that a label file names lies on this disk: inside its folder, or nowhere."""
 
 import os
 import unicodedata
@@ -13,28 +13,28 @@ from condetr.data.discovery.disk import absence_of, exists, is_file, slashed, wa
 from condetr.images.decoding.headers import upright_size
 from condetr.images.sizes import HeightWidth
 
-PICTURE_ENDINGS = frozenset(
+IMAGE_ENDINGS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905  reads better
 )
 
 
-def find_picture(root: Path, name: object, place: Place) -> tuple[Path, HeightWidth]:
-    """The picture that ``file_name`` means, and its upright (height, width).
+def find_image(root: Path, name: object, place: Place) -> tuple[Path, HeightWidth]:
+    """The image that ``file_name`` means, and its upright (height, width).
 
     Raises:
-        Fault: it is no name, leads out of ``root``, or there is no picture there.
+        Fault: it is no name, leads out of ``root``, or there is no image there.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise Fault(Reason.BAD_FIELD, f"file_name is {shown(name)}, expected a file name")
     if "://" in name or name.startswith("data:"):
-        raise Fault(Reason.URL_PICTURE, f"file_name is {shown(name)}; pictures are read from disk")
+        raise Fault(Reason.URL_PICTURE, f"file_name is {shown(name)}; images are read from disk")
     local = _spelled_here(root, name)
     if local != name:
         place.add(Reason.CONVERTED_NAME, f"file_name {shown(name)} is read as {shown(local)}")
-    return measure_picture(path_inside(root, local), root, place)
+    return measure_image(path_inside(root, local), root, place)
 
 
-def measure_picture(path: Path, root: Path, place: Place) -> tuple[Path, HeightWidth]:
+def measure_image(path: Path, root: Path, place: Place) -> tuple[Path, HeightWidth]:
     """The same for a path that is known to be inside."""
     if not exists(path):
         near = _same_but_case(path)
@@ -49,7 +49,7 @@ def measure_picture(path: Path, root: Path, place: Place) -> tuple[Path, HeightW
 
 
 def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, place: Place) -> None:
-    """Say so where the stated (width, height) is not that of the upright picture."""
+    """Say so where the stated (width, height) is not that of the upright image."""
     height, width = size
     if stated != (width, height):
         turned = "; it is the size before EXIF turns it: look at its boxes" if stated == (height, width) else ""
@@ -57,7 +57,7 @@ def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, p
         place.add(Reason.WRONG_SIZE, said)
 
 
-def is_picture_of(root: Path, name: object) -> bool:
+def is_image_of(root: Path, name: object) -> bool:
     """Whether there is a file of this name below ``root``."""
     try:
         return isinstance(name, str) and is_file(path_inside(root, name.replace("\\", "/")))
@@ -74,22 +74,22 @@ def path_inside(root: Path, name: str) -> Path:
     path, top = os.path.abspath(root / name), os.path.abspath(root)  # noqa: PTH100  resolve() would follow links
     foreign = PureWindowsPath(name).drive and not exists(root / name)
     if foreign or not Path(path).is_relative_to(top):
-        said = f"file_name {shown(name)} leads outside of the picture root {top}, which is not allowed"
+        said = f"file_name {shown(name)} leads outside of the image root {top}, which is not allowed"
         raise Fault(Reason.OUTSIDE_NAME, said)
     return Path(path)
 
 
-def is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_ENDINGS
+def is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_ENDINGS
 
 
-def pictures_in(folder: Path, report: Report | None = None) -> list[Path]:
-    """All picture files below a folder, by name, without hidden ones; the report counts what is passed over.
+def images_in(folder: Path, report: Report | None = None) -> list[Path]:
+    """All image files below a folder, by name, without hidden ones; the report counts what is passed over.
 
     Raises:
         StorageError: a folder below it may not be looked into.
     """
-    return sorted(path for at, names in walk(folder, report) for name in names if is_picture(path := at / name))
+    return sorted(path for at, names in walk(folder, report) for name in names if is_image(path := at / name))
 
 
 def _spelled_here(root: Path, name: str) -> str:
@@ -98,7 +98,7 @@ def _spelled_here(root: Path, name: str) -> str:
         return name
     local = slashed(name)
     composed = (unicodedata.normalize(form, one) for one in (local, unquote(local)) for form in ("NFC", "NFD"))
-    return next((other for other in composed if other != local and is_picture_of(root, other)), local)
+    return next((other for other in composed if other != local and is_image_of(root, other)), local)
 
 
 def _same_but_case(path: Path) -> str | None:
@@ -110,5 +110,5 @@ def _same_but_case(path: Path) -> str | None:
 
 @lru_cache(maxsize=4)
 def _names_in_lower_case(folder: Path, changed: int) -> dict[str, str]:  # noqa: ARG001  a changed folder is read anew
-    """The names in a folder, read once for all pictures that are missed there."""
+    """The names in a folder, read once for all images that are missed there."""
     return {other.name.lower(): other.name for other in folder.iterdir()}

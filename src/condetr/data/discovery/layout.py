@@ -24,8 +24,8 @@ class ReadSplit(Protocol):
 class Layout:
     """Attributes: the format's name, where it was found, how to read each split, what finding them took.
 
-    A split that is ``repeated`` is another once more, as where YOLO's val names the pictures of train: it is read where
-    it is asked for, and not listed. ``places`` are folders and lists of pictures, where they are named one by one.
+    A split that is ``repeated`` is another once more, as where YOLO's val names the images of train: it is read where
+    it is asked for, and not listed. ``places`` are folders and lists of images, where they are named one by one.
     """
 
     format: str

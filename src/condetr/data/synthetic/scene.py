@@ -1,6 +1,6 @@
 """A synthetic scene: how many things of which kinds and sizes, where they lie, and what a camera makes of it.
 
-Scene i of a split depends on (seed, split, i) and the size of the picture alone.
+Scene i of a split depends on (seed, split, i) and the size of the image alone.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _NO_THING = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A picture and what is on it.
+    """An image and what is on it.
 
     Attributes:
         pixels: RGB.

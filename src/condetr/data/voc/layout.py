@@ -1,4 +1,4 @@
-"""Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside pictures."""
+"""Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside images."""
 
 import re
 from collections import defaultdict
@@ -12,17 +12,17 @@ from condetr.data.checks.data_report import Fault, Report
 from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes
 from condetr.data.discovery.disk import is_file, visible, with_ending
-from condetr.data.discovery.image_paths import is_picture, path_inside, pictures_in
-from condetr.data.discovery.label_files import is_label_file, picture_stem, plain
+from condetr.data.discovery.image_paths import images_in, is_image, path_inside
+from condetr.data.discovery.label_files import image_stem, is_label_file, plain
 from condetr.data.discovery.layout import Layout, ReadSplit, add_split
 from condetr.data.discovery.split_names import split_named
 from condetr.data.records import Dataset
-from condetr.data.voc.reading import PictureIndex, class_names_in, read_voc
+from condetr.data.voc.reading import ImageIndex, class_names_in, read_voc
 from condetr.data.voc.strict_xml import starts_with
 from condetr.files.text import lines_of, text_of
 
-_PICTURE_FOLDERS = ("JPEGImages", "images", "imgs")
-_PLAIN_FOLDERS = {name.lower() for name in _PICTURE_FOLDERS}
+_IMAGE_FOLDERS = ("JPEGImages", "images", "imgs")
+_PLAIN_FOLDERS = {name.lower() for name in _IMAGE_FOLDERS}
 _LIST = re.compile(r"[a-zA-Z]+-?[0-9]*")  # train2012, and not cat_train, which lists one class
 _TRIED = 200  # XML files of which one must be an annotation
 
@@ -56,15 +56,15 @@ def _holds_voc(folder: Path) -> bool:
 
 def _with_lists(folder: Path, labels: Path) -> Layout:
     below = {path.name: path for path in visible(folder, "*/")}
-    pictures = next((below[name] for name in _PICTURE_FOLDERS if name in below), None)
-    pictures = pictures or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
+    images = next((below[name] for name in _IMAGE_FOLDERS if name in below), None)
+    images = images or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
     classes = classes_in(with_ending(labels, ".xml"))
     splits: dict[str, ReadSplit] = {}
     report, nameless = Report(), list[Path]()
     for path in with_ending(folder / "ImageSets/Main", ".txt"):
         split = split_named(path.stem)
         if split is not None and _LIST.fullmatch(path.stem):
-            add_split(splits, split, voc_files(labels, pictures, path, classes), folder)
+            add_split(splits, split, voc_files(labels, images, path, classes), folder)
         elif split is None or "_" not in path.stem:
             nameless.append(path)
     for path in nameless if splits else ():
@@ -74,7 +74,7 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
         report.add(Reason.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
     if splits:
         _tell_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
-    return Layout("voc", folder, splits or {"all": voc_files(labels, pictures, None, classes)}, report)
+    return Layout("voc", folder, splits or {"all": voc_files(labels, images, None, classes)}, report)
 
 
 def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
@@ -85,7 +85,7 @@ def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
         except CondetrError:
             continue  # reading it will say why
         names = {*lines, *(line.split()[0] for line in lines)}
-        listed |= names | {Path(name).stem for name in names if is_picture(Path(name))}
+        listed |= names | {Path(name).stem for name in names if is_image(Path(name))}
     unlisted = [path for path in with_ending(labels, ".xml") if path.stem not in listed]
     if unlisted:
         report.add(
@@ -93,9 +93,9 @@ def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
         )
 
 
-def voc_files(labels: Path, pictures: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
+def voc_files(labels: Path, images: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
     """How to read the XML files in ``labels``, all or those that a text file lists."""
-    return partial(_read, labels.absolute(), pictures.absolute(), listed, classes)
+    return partial(_read, labels.absolute(), images.absolute(), listed, classes)
 
 
 def classes_in(label_files: Sequence[Path], names: Sequence[str] | None = None) -> Callable[[], Classes]:
@@ -111,7 +111,7 @@ def classes_in(label_files: Sequence[Path], names: Sequence[str] | None = None) 
 
 def _read(
     labels: Path,
-    pictures: Path,
+    images: Path,
     listed: Path | None,
     classes: Callable[[], Classes],
     *,
@@ -122,10 +122,10 @@ def _read(
         raise UsageError("Pascal VOC annotations are read for boxes only", source=labels, hint="convert to COCO")
     report = Report()
     index = defaultdict(list)
-    for path in pictures_in(pictures, report):
+    for path in images_in(images, report):
         index[path.stem].append(path)
     files = with_ending(labels, ".xml") if listed is None else _listed_files(listed, labels, report)
-    dataset = read_voc(files, PictureIndex(pictures, index), classes(), split=split)
+    dataset = read_voc(files, ImageIndex(images, index), classes(), split=split)
     if listed is None:
         _tell_without_labels(index, files, labels, dataset.report)
     dataset.report.merge(report)
@@ -133,23 +133,23 @@ def _read(
 
 
 def _tell_without_labels(index: Mapping[str, list[Path]], files: list[Path], labels: Path, report: Report) -> None:
-    """Pictures without labels are left out; where labels lack pictures, too, the names are wrong."""
-    labelled = {picture_stem(path.stem) for path in files}
+    """Images without labels are left out; where labels lack images, too, the names are wrong."""
+    labelled = {image_stem(path.stem) for path in files}
     without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labelled]
-    for picture in without:
-        report.add(Reason.MISSING_LABELS, f"there is no {picture.stem}.xml in {labels}", source=picture)
+    for image in without:
+        report.add(Reason.MISSING_LABELS, f"there is no {image.stem}.xml in {labels}", source=image)
     other = [path for one in without for at in (labels, one.parent) if is_label_file(path := at / f"{one.stem}.txt")]
     if other:
         said = (
-            f"{len(set(other))} pictures have no XML file but one that looks like YOLO's, such as {other[0]}:"
+            f"{len(set(other))} images have no XML file but one that looks like YOLO's, such as {other[0]}:"
             " label them all in one format"
         )
         report.add(Reason.UNUSED_LABELS, said, source=other[0])
     unused = report.of(Reason.MISSING_PICTURE)
     if without and unused:
         said = (
-            f"{len(without)} pictures have no label file in {labels}, and {report.counts[Reason.MISSING_PICTURE]} label"
-            f" files have no picture, such as {unused[0].source}: name them alike"
+            f"{len(without)} images have no label file in {labels}, and {report.counts[Reason.MISSING_PICTURE]} label"
+            f" files have no image, such as {unused[0].source}: name them alike"
         )
         report.add(Reason.UNUSED_LABELS, said, source=without[0])
 
@@ -176,8 +176,8 @@ def _listed_files(listed: Path, labels: Path, report: Report) -> list[Path]:
 
 
 def _listed(line: str, labels: Path) -> Path:
-    """The label file of the first word; or of the whole line, a name with spaces; or without a picture's ending."""
+    """The label file of the first word; or of the whole line, a name with spaces; or without an image's ending."""
     first = line.split()[0]
-    names = [first, line, *(Path(name).stem for name in (first, line) if is_picture(Path(name)))]
+    names = [first, line, *(Path(name).stem for name in (first, line) if is_image(Path(name)))]
     tried = [path_inside(labels, f"{name}.xml") for name in names]
     return next((path for path in tried if is_file(path)), tried[0])

@@ -1,4 +1,4 @@
-"""Pascal VOC annotations: for each picture an XML file with names and boxes of its objects.
+"""Pascal VOC annotations: for each image an XML file with names and boxes of its objects.
 
 VOC itself counts pixels from one and includes the last (its devkit, section 7.1.1), so that its left edge at 1 is
 our 0. Tools that write the same form today count from zero. VOC's own files say whose they are, and only their
@@ -16,8 +16,8 @@ from xml.etree.ElementTree import Element
 from condetr.data.checks.data_report import Fault, Place, Report, shown
 from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes
-from condetr.data.discovery.image_paths import compare_size, is_picture_of, measure_picture, path_inside
-from condetr.data.discovery.label_files import picture_stem, plain
+from condetr.data.discovery.image_paths import compare_size, is_image_of, measure_image, path_inside
+from condetr.data.discovery.label_files import image_stem, plain
 from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.voc.strict_xml import xml_of
@@ -27,8 +27,8 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
-class PictureIndex:
-    """The pictures of a folder by their names without ending."""
+class ImageIndex:
+    """The images of a folder by their names without ending."""
 
     folder: Path
     by_stem: Mapping[str, Sequence[Path]]
@@ -42,12 +42,12 @@ class PictureIndex:
         return table
 
 
-def read_voc(label_files: Sequence[Path], pictures: PictureIndex, classes: Classes, *, split: str = "all") -> Dataset:
-    """The pictures and objects of XML files.
+def read_voc(label_files: Sequence[Path], images: ImageIndex, classes: Classes, *, split: str = "all") -> Dataset:
+    """The images and objects of XML files.
 
     Args:
         label_files: absolute paths.
-        pictures: where their pictures are.
+        images: where their images are.
         classes: names that objects may have.
         split: what to call the data set.
     """
@@ -56,11 +56,11 @@ def read_voc(label_files: Sequence[Path], pictures: PictureIndex, classes: Class
     for image_id, path in enumerate(label_files, start=1):
         place = report.place(path)
         try:
-            examples.append(_example_of(path, pictures, classes, image_id, place))
+            examples.append(_example_of(path, images, classes, image_id, place))
         except Fault as fault:
             place.item = None
             place.add_fault(fault)
-    return Dataset(tuple(examples), classes, pictures.folder, split, report)
+    return Dataset(tuple(examples), classes, images.folder, split, report)
 
 
 def class_names_in(label_file: Path) -> set[str]:
@@ -71,14 +71,14 @@ def class_names_in(label_file: Path) -> set[str]:
         return set()
 
 
-def _example_of(path: Path, pictures: PictureIndex, classes: Classes, image_id: int, place: Place) -> Example:
+def _example_of(path: Path, images: ImageIndex, classes: Classes, image_id: int, place: Place) -> Example:
     annotation = xml_of(path)
     if annotation.tag != "annotation":
         raise Fault(Reason.BAD_LABELS, f"is XML of {shown(annotation.tag)}, expected an annotation")
-    picture, size = measure_picture(_picture_of(annotation, path, pictures, place), pictures.folder, place)
+    image, size = measure_image(_image_of(annotation, path, images, place), images.folder, place)
     stated = tuple(annotation.findtext(f"size/{side}") for side in ("width", "height"))
     if stated != (None, None):
-        compare_size((_whole(stated[0]), _whole(stated[1])), picture, size, place)
+        compare_size((_whole(stated[0]), _whole(stated[1])), image, size, place)
     shift = 1.0 if (annotation.findtext("source/database") or "").startswith("The VOC") else 0.0
     objects = []
     for number, element in enumerate(annotation.findall("object"), start=1):
@@ -87,26 +87,24 @@ def _example_of(path: Path, pictures: PictureIndex, classes: Classes, image_id: 
             objects.append(_object_of(element, classes, size, shift, place))
         except Fault as fault:
             place.add_fault(fault)
-    return Example(picture, size, image_id, tuple(objects))
+    return Example(image, size, image_id, tuple(objects))
 
 
-def _picture_of(annotation: Element, path: Path, pictures: PictureIndex, place: Place) -> Path:
+def _image_of(annotation: Element, path: Path, images: ImageIndex, place: Place) -> Path:
     """Of the same name; what `filename` says matters only where that does not tell."""
     said = annotation.findtext("filename") or ""
-    same = pictures.by_stem.get(path.stem, ())
-    named = path_inside(pictures.folder, said) if said and is_picture_of(pictures.folder, said) else None
+    same = images.by_stem.get(path.stem, ())
+    named = path_inside(images.folder, said) if said and is_image_of(images.folder, said) else None
     if named is not None and (not same or named in same):
         return named
     if not same:
-        meant = pictures.by_plain_stem.get(picture_stem(path.stem), ())
+        meant = images.by_plain_stem.get(image_stem(path.stem), ())
         if len(meant) == 1:
             place.add(Reason.CONVERTED_NAME, f"is taken for the labels of {meant[0].name}")
             return meant[0]
-        raise Fault(Reason.MISSING_PICTURE, f"no picture {path.stem}.* or {shown(said)} in {pictures.folder}")
+        raise Fault(Reason.MISSING_PICTURE, f"no image {path.stem}.* or {shown(said)} in {images.folder}")
     if said and Path(said).stem != path.stem:
-        place.add(
-            Reason.OTHER_NAME, f"filename is {shown(said)}; the picture of the same name is taken: {same[0].name}"
-        )
+        place.add(Reason.OTHER_NAME, f"filename is {shown(said)}; the image of the same name is taken: {same[0].name}")
     return same[0]
 
 

@@ -12,7 +12,7 @@ from condetr.data.checks.problems import Reason
 _HEAD = 4096
 _BEFORE = re.compile(rb"<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _FIRST_ELEMENT = re.compile(rb"<([\w:.-]+)")
-_LARGEST = 16 * 2**20  # bytes, of one picture's labels
+_LARGEST = 16 * 2**20  # bytes, of one image's labels
 
 
 def xml_of(path: Path) -> ElementTree.Element:

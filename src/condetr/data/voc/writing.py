@@ -19,7 +19,7 @@ _NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_voc(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the pictures and write the boxes; the report says what VOC cannot hold.
+    """Copy the images and write the boxes; the report says what VOC cannot hold.
 
     Raises:
         DataError: there is no object, and so no class.

@@ -14,9 +14,9 @@ from condetr.data.checks.data_report import Fault, shown
 from condetr.data.checks.problems import Reason
 
 _BOX = 5  # columns of a class and a box
-_FLAGS = (0, 1, 2)  # a keypoint that is not labelled, hidden, visible
+_FLAGS = (0, 1, 2)  # a keypoint that is not labeled, hidden, visible
 _SURE, _UNLIKELY = 0.9, 0.5  # of the lines that fit keypoints
-_SLACK = 0.02  # of the picture, by which labelled points and boxes stick out
+_SLACK = 0.02  # of the image, by which labeled points and boxes stick out
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def columns_of(lines: Iterable[Sequence[float]], *, outlines: bool = False) -> C
 
 
 def _has_points_in_box(line: Sequence[float]) -> bool:
-    """Whether it is a box in the picture with all points inside, but those that are not labelled (0, 0)."""
+    """Whether it is a box in the image with all points inside, but those that are not labeled (0, 0)."""
     x, y, width, height = line[1:_BOX]
     points = [point for point in zip(line[_BOX::2], line[_BOX + 1 :: 2], strict=True) if point != (0, 0)]
     inside = all(abs(px - x) <= width / 2 + _SLACK and abs(py - y) <= height / 2 + _SLACK for px, py in points)
@@ -95,7 +95,7 @@ def _has_points_in_box(line: Sequence[float]) -> bool:
 
 
 def _has_score(line: Sequence[float]) -> bool:
-    """Whether it is a class and fractions of the picture, then a number from 0 to 1."""
+    """Whether it is a class and fractions of the image, then a number from 0 to 1."""
     return (
         len(line) == _BOX + 1
         and all(-_SLACK <= number <= 1 + _SLACK for number in line[1:_BOX])

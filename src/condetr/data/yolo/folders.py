@@ -8,11 +8,11 @@ from condetr.data.checks.data_report import Place, Report
 from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes
 from condetr.data.discovery.disk import found_below, visible, with_ending
-from condetr.data.discovery.image_paths import is_picture
+from condetr.data.discovery.image_paths import is_image
 from condetr.data.discovery.label_files import NAME_FILES, is_label_file
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
-from condetr.data.yolo.layout import described_in, with_distinct_names, yolo_pictures
+from condetr.data.yolo.layout import described_in, with_distinct_names, yolo_images
 from condetr.files.text import lines_of, text_of
 
 _IN_LISTS = "obj_*_data"  # CVAT's folder of one subset
@@ -65,7 +65,7 @@ class _Found:
         self._folder, self.classes = folder, classes
 
     def add(self, split: str, place: Path) -> None:
-        add_split(self.splits, split, yolo_pictures([place], self.classes, self._folder), self._folder)
+        add_split(self.splits, split, yolo_images([place], self.classes, self._folder), self._folder)
 
     def add_darknet(self, table: Mapping[str, str], place: Place) -> None:
         for key, value in table.items():
@@ -133,7 +133,7 @@ def _names_in(path: Path) -> list[str]:
 
 
 def _lists_in(folder: Path) -> list[Path]:
-    """Text files that list pictures."""
+    """Text files that list images."""
     found = []
     for path in with_ending(folder, ".txt"):
         if path.name.lower() in NAME_FILES or not path.is_file() or is_label_file(path):
@@ -142,13 +142,13 @@ def _lists_in(folder: Path) -> list[Path]:
             first = next((line for line in lines_of(text_of(path)) if line.strip()), "")
         except AnnotationError:
             continue
-        if is_picture(Path(first.strip())):
+        if is_image(Path(first.strip())):
             found.append(path)
     return found
 
 
 def _split_folders(folder: Path) -> list[Path]:
-    """Folders of pictures that are named after a split."""
+    """Folders of images that are named after a split."""
     outer = visible(folder, "*/")
     images = [path for path in outer if path.name.lower() == "images"]
     found = [path for top in images for path in visible(top, "*/") if split_named(path.name)]
@@ -157,18 +157,18 @@ def _split_folders(folder: Path) -> list[Path]:
     ]
     found += [path for path in visible(folder, f"{_IN_LISTS}/") if split_named(path.name)]
     if not found:
-        found = [path for path in outer if split_named(path.name) and any(is_picture(one) for one in path.iterdir())]
+        found = [path for path in outer if split_named(path.name) and any(is_image(one) for one in path.iterdir())]
     return found
 
 
 def _tell_without_split(images: Path, report: Report) -> None:
     for path in visible(images, "*"):
-        if is_picture(path) or (path.is_dir() and not split_named(path.name)):
+        if is_image(path) or (path.is_dir() and not split_named(path.name)):
             report.add(Reason.NO_SPLIT, "belongs to no split", source=path)
 
 
 def _has_labels(folder: Path) -> bool:
-    """Whether there is a folder of labels, or a label file where pictures may be."""
+    """Whether there is a folder of labels, or a label file where images may be."""
     outer = visible(folder, "*/")
     inner = [path for top in outer for path in visible(top, "*/")]
     if any(path.name.lower() == "labels" for path in (*outer, *inner)):

@@ -13,7 +13,7 @@ from condetr.data.checks.data_report import Fault, Place, Report, shown
 from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes, Id
 from condetr.data.discovery.disk import absence_of, exists, found_below, is_folder, slashed, with_ending
-from condetr.data.discovery.image_paths import path_inside, pictures_in
+from condetr.data.discovery.image_paths import images_in, path_inside
 from condetr.data.discovery.label_files import LabelFiles
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
@@ -98,17 +98,17 @@ def yolo_file(path: Path, content: Mapping[str, Any], *, anywhere: bool = False)
         raise AnnotationError(fault.said, source=path, item=place.item) from fault
     top = Path(os.path.commonpath([root, *(one for places in places_of.values() for one in places)]))
     for split, places in places_of.items():
-        add_split(splits, split, yolo_pictures(places, classes, top, columns, search=root), path)
+        add_split(splits, split, yolo_images(places, classes, top, columns, search=root), path)
     if not splits:
         first = next(iter(report.of(Reason.MISSING_SPLIT)), None)
-        reason = first.said if first else "names no folder of pictures"
+        reason = first.said if first else "names no folder of images"
         raise AnnotationError(reason, source=path, item=first.item if first else "train")
     named = frozenset(place for places in places_of.values() for place in places)
     return Layout("yolo", path, splits, report, _repeated(places_of), named)
 
 
 def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:
-    """Splits that name the pictures of another: all but the one that is called as they are, or else the first."""
+    """Splits that name the images of another: all but the one that is called as they are, or else the first."""
     alike: defaultdict[tuple[Path, ...], list[str]] = defaultdict(list)
     for split, places in places_of.items():
         alike[tuple(places)].append(split)
@@ -119,7 +119,7 @@ def _repeated(places_of: Mapping[str, Sequence[Path]]) -> frozenset[str]:
     return frozenset(places_of) - frozenset(own)
 
 
-def yolo_pictures(
+def yolo_images(
     places: Sequence[Path],
     classes: Classes,
     root: Path,
@@ -127,7 +127,7 @@ def yolo_pictures(
     *,
     search: Path | None = None,
 ) -> ReadSplit:
-    """How to read the pictures in folders and list files; labels that are missing are looked for below ``search``."""
+    """How to read the images in folders and list files; labels that are missing are looked for below ``search``."""
     top = root.absolute()
     return partial(_read, [place.absolute() for place in places], classes, top, columns, search or top)
 
@@ -144,9 +144,9 @@ def _read(
 ) -> Dataset:
     """Reading begins only here: a split that nobody asks for is not looked at."""
     report = Report()
-    found = list(_unique((one for place in places for one in _pictures_of(place, root, report)), report))
+    found = list(_unique((one for place in places for one in _images_of(place, root, report)), report))
     if not found:
-        report.add(Reason.MISSING_PICTURE, "holds no picture", source=places[0])
+        report.add(Reason.MISSING_PICTURE, "holds no image", source=places[0])
     dataset = read_yolo(found, classes, root, split=split, masks=masks, columns=columns, search=search)
     if all(map(is_folder, places)):  # a list may leave out what it likes
         _tell_orphans(found, report)
@@ -154,9 +154,9 @@ def _read(
     return dataset
 
 
-def _pictures_of(place: Path, root: Path, report: Report) -> Iterable[Path]:
+def _images_of(place: Path, root: Path, report: Report) -> Iterable[Path]:
     if is_folder(place):
-        yield from pictures_in(place, report)
+        yield from images_in(place, report)
         return
     if not exists(place):
         raise AnnotationError(absence_of(place), source=place, hint="it is named in the YAML of the data set")
@@ -170,7 +170,7 @@ def _pictures_of(place: Path, root: Path, report: Report) -> Iterable[Path]:
 
 
 def _listed(name: str, listed_in: Path, root: Path, place: Place) -> Path:
-    """The picture of a line: from the list's folder, from the root, or as it was called where the list was written."""
+    """The image of a line: from the list's folder, from the root, or as it was called where the list was written."""
     local = slashed(name)
     try:
         beside = path_inside(root, str(listed_in.parent / local))
@@ -185,10 +185,10 @@ def _listed(name: str, listed_in: Path, root: Path, place: Place) -> Path:
     return path_inside(root, local) if path is None else path
 
 
-def _tell_orphans(pictures: Sequence[Path], report: Report) -> None:
-    files = LabelFiles(pictures)
+def _tell_orphans(images: Sequence[Path], report: Report) -> None:
+    files = LabelFiles(images)
     for path in files.unused({labels.parent for labels in files.of.values()}):
-        report.add(Reason.ORPHAN_LABELS, "has no picture", source=path)
+        report.add(Reason.ORPHAN_LABELS, "has no image", source=path)
 
 
 def _unique(paths: Iterable[Path], report: Report) -> Iterable[Path]:
@@ -259,7 +259,7 @@ def _is_below(path: Path, folder: Path) -> bool:
 def _place_of(given: Any, root: Path, place: Place, *, anywhere: bool) -> Path:
     """Where a split is: as it is written, without `../`, or by the end of a path of another machine."""
     if not isinstance(given, str):
-        raise Fault(Reason.BAD_FIELD, f"is {shown(given)}, expected a folder of pictures or a list file")
+        raise Fault(Reason.BAD_FIELD, f"is {shown(given)}, expected a folder of images or a list file")
     name = slashed(given)
     if anywhere and exists(root / name):
         return Path(os.path.abspath(root / name))  # noqa: PTH100  resolve() would follow links

@@ -1,7 +1,7 @@
-"""YOLO label files: for each picture a text file, a line an object: class, centre x, centre y, width, height.
+"""YOLO label files: for each image a text file, a line an object: class, center x, center y, width, height.
 
-Coordinates are fractions of the upright picture. A line of more numbers is an outline (x1 y1 x2 y2 ...), whose
-box is taken, or a box with keypoints or a score. A picture without a label file, or with an empty one, has no objects.
+Coordinates are fractions of the upright image. A line of more numbers is an outline (x1 y1 x2 y2 ...), whose
+box is taken, or a box with keypoints or a score. An image without a label file, or with an empty one, has no objects.
 """
 
 import math
@@ -14,7 +14,7 @@ from condetr.data.checks.problems import Reason
 from condetr.data.classes import Classes
 from condetr.data.coco.outlines import check_outline
 from condetr.data.discovery.disk import is_file
-from condetr.data.discovery.image_paths import measure_picture
+from condetr.data.discovery.image_paths import measure_image
 from condetr.data.discovery.label_files import LabelFiles, labels_of, tell_unused
 from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.records import Dataset, Example, Object
@@ -27,7 +27,7 @@ _FARTHEST = 2.0  # a coordinate beyond it is in pixels, or nonsense
 
 
 def read_yolo(
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     classes: Classes,
     root: Path,
     *,
@@ -36,10 +36,10 @@ def read_yolo(
     columns: Columns | None = None,
     search: Path | None = None,
 ) -> Dataset:
-    """Pictures and the objects of their label files.
+    """Images and the objects of their label files.
 
     Args:
-        pictures: absolute paths below ``root``.
+        images: absolute paths below ``root``.
         classes: ids are those that the lines begin with.
         root: the folder of the data set.
         split: what to call it.
@@ -48,7 +48,7 @@ def read_yolo(
         search: where labels that are missing are looked for; by default ``root``.
     """
     report = Report()
-    files = LabelFiles(pictures)
+    files = LabelFiles(images)
     texts = {labels: _text_of(labels) for labels in dict.fromkeys(files.of.values())}
     if columns is None:
         try:
@@ -58,11 +58,11 @@ def read_yolo(
             columns = Columns()
     reader = _Reader(classes, columns, masks=masks)
     examples: list[Example] = []
-    for image_id, path in enumerate(pictures, start=1):
+    for image_id, path in enumerate(images, start=1):
         labels = files.of.get(path)
         place = report.place(path if labels is None else labels)
         try:
-            path, size = measure_picture(path, root, place)
+            path, size = measure_image(path, root, place)
             if labels is None:
                 looked = ", ".join(str(one / f"{path.stem}.txt") for one in files.places_of(path))
                 place.add(Reason.NO_LABELS, f"has no label file; looked for {looked}")
@@ -84,25 +84,25 @@ def read_yolo(
 
 def _tell_shared(files: LabelFiles, report: Report) -> None:
     owners = defaultdict[Path, list[Path]](list)
-    for picture, labels in files.of.items():
-        owners[labels].append(picture)
-    for labels, pictures in owners.items():
-        if len(pictures) > 1:
-            names = ", ".join(picture.name for picture in pictures)
+    for image, labels in files.of.items():
+        owners[labels].append(image)
+    for labels, images in owners.items():
+        if len(images) > 1:
+            names = ", ".join(image.name for image in images)
             report.add(Reason.SHARED_LABELS, f"is taken for each of {names}", source=labels)
 
 
 def _tell_labels_of_voc(files: LabelFiles, report: Report) -> None:
-    """Pictures whose only labels are of the other format, as where labelImg was switched halfway."""
+    """Images whose only labels are of the other format, as where labelImg was switched halfway."""
     labelled = [
         labels
-        for picture in files.without
-        for place in files.places_of(picture)
-        if is_file(labels := place / f"{picture.stem}.xml") and class_names_in(labels)
+        for image in files.without
+        for place in files.places_of(image)
+        if is_file(labels := place / f"{image.stem}.xml") and class_names_in(labels)
     ]
     if labelled:
         said = (
-            f"{len(labelled)} pictures have no YOLO label file but objects in Pascal VOC's, such as {labelled[0]}:"
+            f"{len(labelled)} images have no YOLO label file but objects in Pascal VOC's, such as {labelled[0]}:"
             " label them all in one format"
         )
         report.add(Reason.UNUSED_LABELS, said, source=labelled[0])
@@ -134,7 +134,7 @@ class _Reader:
         self._classes, self._columns, self._masks = classes, columns, masks
 
     def read(self, text: str | Fault, size: HeightWidth, place: Place) -> list[Object]:
-        """The objects of one picture.
+        """The objects of one image.
 
         Raises:
             Fault: the file could not be read.
@@ -201,7 +201,7 @@ def _numbers_of(line: str, columns: Columns) -> list[float]:
         raise Fault(Reason.BAD_FIELD, said)
     coordinates = numbers[1:5] if columns.keypoints is not None else numbers[1:]
     if any(abs(number) > _FARTHEST for number in coordinates if math.isfinite(number)):
-        raise Fault(Reason.NOT_NORMALISED, f"{shown(line)} has coordinates that are no fractions of the picture")
+        raise Fault(Reason.NOT_NORMALISED, f"{shown(line)} has coordinates that are no fractions of the image")
     return numbers
 
 

@@ -24,7 +24,7 @@ _KEYS = ("train", "val", "test")
 
 
 def write_yolo(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the pictures and write the boxes; the report says what YOLO cannot hold.
+    """Copy the images and write the boxes; the report says what YOLO cannot hold.
 
     Raises:
         UsageError: the folder is not new, or there is no key for a split.

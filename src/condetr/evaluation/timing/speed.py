@@ -1,4 +1,4 @@
-"""How long one picture takes, step by step."""
+"""How long one image takes, step by step."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,19 +15,19 @@ from condetr.images.decoding.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
 
-_WARM_UP = 2  # pictures that come first and are not counted: memory, kernels and caches get ready
+_WARM_UP = 2  # images that come first and are not counted: memory, kernels and caches get ready
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """Medians in milliseconds, one picture at a time and one step after the other.
+    """Medians in milliseconds, one image at a time and one step after the other.
 
     Attributes:
         decode: from the file to upright RGB pixels.
         prepare: to the size and values that the network wants, on its device.
         forward: through the network.
         score: from its answer to boxes in pixels.
-        pictures: that were timed.
+        images: that were timed.
         device: where the network ran.
     """
 
@@ -48,14 +48,14 @@ class Speed:
 
 @torch.inference_mode()
 def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[Path], *, device: torch.device) -> Speed:
-    """Time the steps on these pictures, at least one, with a network in evaluation mode on the device."""
+    """Time the steps on these images, at least one, with a network in evaluation mode on the device."""
     dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
     rows = []
     for path in [*repeat(paths[0], _WARM_UP), *paths]:
         stamps = [now(device)]
-        picture = decode(path)
+        image = decode(path)
         stamps.append(now(device))
-        batch = preprocessing.prepare([picture])
+        batch = preprocessing.prepare([image])
         pixels, mask = batch.pixels.to(device, dtype), None if batch.mask.all() else batch.mask.to(device)
         stamps.append(now(device))
         logits, boxes = network(pixels, mask)

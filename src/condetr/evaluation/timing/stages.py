@@ -1,4 +1,4 @@
-"""Where the time goes: decoding, preparing, network and scoring apart, at several picture sizes and batches."""
+"""Where the time goes: decoding, preparing, network and scoring apart, at several image sizes and batches."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -20,16 +20,16 @@ from condetr.images.sizes import Exactly, HeightWidth
 STEPS = ("decode", "prepare", "forward", "score")
 PERCENTILES = (50, 90, 99)
 WARM_UP = 2  # rounds that come first and are not counted: memory, kernels and caches get ready
-_OWN = (640, 480)  # (width, height) of the picture that is looked at where none is given
+_OWN = (640, 480)  # (width, height) of the image that is looked at where none is given
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture size and batch.
+    """One image size and batch.
 
     Attributes:
         size: (height, width) that the network sees.
-        batch: pictures at once.
+        batch: images at once.
         steps: milliseconds a batch of each step: its percentiles over the rounds.
         total: the same of all steps together.
         pictures_per_second: of all steps, one after the other, at the median.
@@ -64,20 +64,20 @@ def time_stages(
     machine: Machine,
     on_round: Callable[[], None] = lambda: None,
 ) -> Row:
-    """Time every step on its own, with pictures that all come out at one size.
+    """Time every step on its own, with images that all come out at one size.
 
     Args:
         network: what answers ``(pixels, mask)`` with a Prediction, in evaluation mode on the machine's device.
         preprocessing: of the model; its size is replaced.
-        files: pictures that are looked at in turn; none for one of handwriting.
-        size: (height, width) that pictures are resized to.
-        batch: pictures at once.
+        files: images that are looked at in turn; none for one of handwriting.
+        size: (height, width) that images are resized to.
+        batch: images at once.
         rounds: that are timed.
-        operations: of the network for one picture.
+        operations: of the network for one image.
         machine: where it runs, and what that can do.
         on_round: called after each.
     """
-    sources: list[Path | bytes] = [*files] or [_own_picture()]
+    sources: list[Path | bytes] = [*files] or [_own_image()]
     preprocessing = replace(preprocessing, do_resize=True, size=Exactly(*size), pad_size=None)
     dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
     times, computed = [], []
@@ -85,9 +85,9 @@ def time_stages(
     for number in range(WARM_UP + rounds):
         turn = [sources[(number * batch + place) % len(sources)] for place in range(batch)]
         stamps = [now(machine.device)]
-        pictures = [decode(source) for source in turn]
+        images = [decode(source) for source in turn]
         stamps.append(now(machine.device))
-        prepared = preprocessing.prepare(pictures)
+        prepared = preprocessing.prepare(images)
         pixels = prepared.pixels.to(machine.device, dtype)
         stamps.append(now(machine.device))
         start = computing(machine.device)
@@ -120,8 +120,8 @@ def _percentiles(milliseconds: np.ndarray) -> dict[str, float]:
     return dict(zip((f"p{level}" for level in PERCENTILES), values, strict=True))
 
 
-def _own_picture() -> bytes:
+def _own_image() -> bytes:
     """Handwriting as a camera would store it."""
     file = io.BytesIO()
-    scene(0, split="val").picture.resize(_OWN).save(file, "JPEG", quality=92)
+    scene(0, split="val").image.resize(_OWN).save(file, "JPEG", quality=92)
     return file.getvalue()

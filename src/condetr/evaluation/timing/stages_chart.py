@@ -1,4 +1,4 @@
-"""Where the time of one picture goes, painted: a bar for every size and batch, a colour for every step."""
+"""Where the time of one image goes, painted: a bar for every size and batch, a color for every step."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from condetr.charts.axes import FAINT, INK, PAPER
 from condetr.evaluation.timing.stages import STEPS, Row
-from condetr.images.drawing.colors import Colour
+from condetr.images.drawing.colors import Color
 from condetr.images.drawing.marks import font_of
 
-_COLOURS: dict[str, Colour] = {
+_COLORS: dict[str, Color] = {
     "decode": (214, 120, 40),
     "prepare": (60, 150, 90),
     "forward": (60, 110, 200),
@@ -21,7 +21,7 @@ _TOP, _STEP, _BOTTOM = 84, 36, 16
 
 
 def stages_chart(rows: Sequence[Row], title: str) -> Image.Image:
-    """Medians in milliseconds a picture; the longest bar fills the width."""
+    """Medians in milliseconds an image; the longest bar fills the width."""
     width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _STEP * len(rows) + _BOTTOM
     chart = Image.new("RGB", (width * _FINER, height * _FINER), PAPER)
     pen = ImageDraw.Draw(chart)
@@ -39,9 +39,9 @@ def stages_chart(rows: Sequence[Row], title: str) -> Image.Image:
         for step in STEPS:
             share = row.steps[step]["p50"] / row.batch
             right = left + share / longest * _WIDTH
-            pen.rectangle(_box(left, top, max(right, left + 0.5), top + _STEP - 8), fill=_COLOURS[step])
+            pen.rectangle(_box(left, top, max(right, left + 0.5), top + _STEP - 8), fill=_COLORS[step])
             left, alone = right, alone + share
-        said = f"{alone:.4g} ms a picture, {row.share_of_peak:.0%} of peak"
+        said = f"{alone:.4g} ms an image, {row.share_of_peak:.0%} of peak"
         pen.text(((_LEFT + _WIDTH + 10) * _FINER, middle), said, fill=INK, font=font, anchor="lm")
     return chart.resize((width, height), Image.Resampling.LANCZOS)
 
@@ -49,7 +49,7 @@ def stages_chart(rows: Sequence[Row], title: str) -> Image.Image:
 def _draw_legend(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> None:
     left = _LEFT
     for step in STEPS:
-        pen.rectangle(_box(left, 50, left + 14, 64), fill=_COLOURS[step])
+        pen.rectangle(_box(left, 50, left + 14, 64), fill=_COLORS[step])
         pen.text(((left + 20) * _FINER, 57 * _FINER), step, fill=INK, font=font, anchor="lm")
         left += 90
 

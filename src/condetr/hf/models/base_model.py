@@ -12,7 +12,7 @@ from condetr.hf.models.recorded_forward import EncoderOutputs, Sight, look
 from condetr.hf.models.shared_weights import BodyOf
 from condetr.hf.models.state_names import speak_hub
 from condetr.model.detector import ConditionalDetr
-from condetr.model.transformer import Body
+from condetr.model.transformer import DetrTransformer
 
 
 class ConditionalDetrModel(PretrainedModel):
@@ -31,7 +31,7 @@ class ConditionalDetrModel(PretrainedModel):
         "decoder": "decoder",
     }
 
-    def __init__(self, config: ConditionalDetrConfig, detector: Body | None = None) -> None:
+    def __init__(self, config: ConditionalDetrConfig, detector: DetrTransformer | None = None) -> None:
         super().__init__(config)
         self.network = BodyOf(ConditionalDetr(config.split().config) if detector is None else detector)
         self._leave_early_layers()
@@ -80,13 +80,13 @@ class ConditionalDetrModel(PretrainedModel):
         output_hidden_states: bool | None = None,  # noqa: FBT001
         return_dict: bool | None = None,  # noqa: FBT001
     ) -> ConditionalDetrModelOutput | tuple[Any, ...]:
-        """Look at a batch of pictures.
+        """Look at a batch of images.
 
         Args:
-            pixel_values: normalised pictures (batch, colours, height, width).
+            pixel_values: normalized images (batch, colors, height, width).
             pixel_mask: (batch, height, width), 1 on real pixels and 0 on padding; all real by default.
             decoder_attention_mask: (batch, queries), 0 on object queries that the others must not see.
-            encoder_outputs: of an earlier look at the same pictures; the encoder is not run again.
+            encoder_outputs: of an earlier look at the same images; the encoder is not run again.
             inputs_embeds: (batch, cells, channels), enters the encoder instead of what the backbone sees.
             decoder_inputs_embeds: (batch, queries, channels), what the queries start from instead of zeros.
             output_attentions: also give the attention weights of every layer.

@@ -5,33 +5,33 @@ from torch import Tensor
 
 from condetr.core.errors import UsageError
 from condetr.core.shapes import PixelMask, Pixels, QueryMask
-from condetr.model.transformer import Body, grid_mask
+from condetr.model.transformer import DetrTransformer, grid_mask
 
 
-def check_pixels(pixels: Tensor, body: Body) -> None:
-    colours = body.config.backbone.colours
+def check_pixels(pixels: Tensor, body: DetrTransformer) -> None:
+    colors = body.config.backbone.in_channels
     if (
         not isinstance(pixels, Tensor)
         or pixels.ndim != 4
         or not pixels.is_floating_point()
-        or pixels.shape[1] != colours
+        or pixels.shape[1] != colors
     ):
         raise UsageError(
-            f"is {_said(pixels)}, expected floating point (batch, {colours}, height, width)",
+            f"is {_said(pixels)}, expected floating point (batch, {colors}, height, width)",
             item="pixel_values",
-            hint="an image processor makes it from pictures",
+            hint="an image processor makes it from images",
         )
     if 0 in pixels.shape:
         raise UsageError(f"is empty: {list(pixels.shape)}", item="pixel_values")
 
 
-def cells_of(pixels: Pixels, body: Body) -> tuple[int, int]:
+def cells_of(pixels: Pixels, body: DetrTransformer) -> tuple[int, int]:
     """Rows and columns of the last feature map."""
     stride = body.backbone.stride
     return -(-pixels.shape[2] // stride), -(-pixels.shape[3] // stride)
 
 
-def padding_of(pixel_mask: Tensor | None, pixels: Pixels, body: Body) -> PixelMask | None:
+def padding_of(pixel_mask: Tensor | None, pixels: Pixels, body: DetrTransformer) -> PixelMask | None:
     """True on real pixels; None where all are, which the network need not look at."""
     if pixel_mask is None:
         return None

@@ -66,7 +66,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
         output_hidden_states: bool | None = None,  # noqa: FBT001
         return_dict: bool | None = None,  # noqa: FBT001
     ) -> ConditionalDetrObjectDetectionOutput | tuple[Any, ...]:
-        """Detect objects in a batch of pictures; the arguments are those of `ConditionalDetrModel`, and ``labels``.
+        """Detect objects in a batch of images; the arguments are those of `ConditionalDetrModel`, and ``labels``.
 
         ``labels`` has a dict per image, with ``class_labels`` (whole numbers) and ``boxes`` (cx, cy, w, h) in [0, 1].
 

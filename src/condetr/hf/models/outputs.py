@@ -83,7 +83,7 @@ class ConditionalDetrModelOutput(ModelOutput):
     """What the network says before any head.
 
     ``decoder_hidden_states`` starts with what enters the decoder and ends with ``last_hidden_state``;
-    ``intermediate_hidden_states`` stacks the normalised answers of all decoder layers. ``reference_points`` are
+    ``intermediate_hidden_states`` stacks the normalized answers of all decoder layers. ``reference_points`` are
     (x, y) in [0, 1], queries first, then images.
     """
 

@@ -9,13 +9,13 @@ from torch import nn
 from condetr.core.errors import UsageError
 from condetr.hf.models.attention_choice import check_attention
 from condetr.hf.models.outputs import ModelOutput
-from condetr.hf.models.recognized_outputs import recognised
+from condetr.hf.models.recognized_outputs import recognized
 from condetr.hf.models.stored_model import StoredModel
 from condetr.model.activation_checkpointing import is_recomputed, keep, recompute
 from condetr.model.backbone import early_layers
 from condetr.model.decoder import ConditionalDecoder
 from condetr.model.encoder import Encoder
-from condetr.model.transformer import Body
+from condetr.model.transformer import DetrTransformer
 
 Output = TypeVar("Output", bound=ModelOutput)
 
@@ -39,7 +39,7 @@ class PretrainedModel(StoredModel):
         return getattr(self, self.base_model_prefix, self)
 
     @property
-    def _body(self) -> Body:
+    def _body(self) -> DetrTransformer:
         return self.base_model.network
 
     @property
@@ -69,9 +69,9 @@ class PretrainedModel(StoredModel):
         """There are none, as in transformers.
 
         Raises:
-            NotImplementedError: always; pictures enter by the backbone.
+            NotImplementedError: always; images enter by the backbone.
         """
-        raise NotImplementedError("pictures have no embeddings; base_model.input_projection enters the encoder")
+        raise NotImplementedError("images have no embeddings; base_model.input_projection enters the encoder")
 
     def get_output_embeddings(self) -> None:
         """None, as in transformers: nothing is put into words."""
@@ -150,7 +150,7 @@ class PretrainedModel(StoredModel):
 
     def _returned(self, output: Output, return_dict: bool | None) -> Output | tuple[Any, ...]:  # noqa: FBT001
         as_dict = self.config.use_return_dict if return_dict is None else return_dict
-        return recognised(output) if as_dict else output.to_tuple()
+        return recognized(output) if as_dict else output.to_tuple()
 
 
 def _require_grad(_: nn.Module, _given: tuple[Any, ...], projected: torch.Tensor) -> torch.Tensor:

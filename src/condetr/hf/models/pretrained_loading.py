@@ -72,7 +72,7 @@ def load_detector(
     info = _info(fresh, weights, translation.dialect, skeleton)
     if fresh:
         named = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
-        log.warning("%s: freshly initialised, to be trained: %s", weights.file, listed(named))
+        log.warning("%s: freshly initialized, to be trained: %s", weights.file, listed(named))
     for note in translation.notes:
         log.info("%s: %s", weights.file, note)
     return detector, info

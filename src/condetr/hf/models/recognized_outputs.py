@@ -13,7 +13,7 @@ Output = TypeVar("Output", bound=ModelOutput)
 _HOME = "transformers.utils.generic"
 
 
-def recognised(output: Output) -> Output:
+def recognized(output: Output) -> Output:
     """The same output, also an instance of transformers' ``ModelOutput`` where a program has loaded transformers."""
     theirs = getattr(sys.modules.get(_HOME), "ModelOutput", None)
     if theirs is None or torch.compiler.is_compiling():

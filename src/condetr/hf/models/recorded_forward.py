@@ -12,7 +12,7 @@ from condetr.hf.models.forward_hooks import attending, entering
 from condetr.hf.models.inputs import cells_of, check_pixels, check_shape, padding_of, queries_seen
 from condetr.hf.models.outputs import BaseModelOutput
 from condetr.model.activation_checkpointing import kept
-from condetr.model.transformer import Body, Trace
+from condetr.model.transformer import DetrTransformer, Trace
 
 Seen = tuple[Tensor, ...]
 EncoderOutputs = Mapping[str, Any] | tuple[Any, ...] | Memory  # `BaseModelOutput`, its parts, or only its first
@@ -27,7 +27,7 @@ class Sight:
 
 
 def look(
-    body: Body,
+    body: DetrTransformer,
     pixel_values: Tensor,
     pixel_mask: Tensor | None,
     decoder_attention_mask: Tensor | None,
@@ -87,7 +87,7 @@ def look(
 
 
 def _encoded(encoder_outputs: EncoderOutputs | None) -> BaseModelOutput:
-    """The parts of an earlier look at the same picture; tuples have them in order."""
+    """The parts of an earlier look at the same image; tuples have them in order."""
     if encoder_outputs is None or isinstance(encoder_outputs, Mapping | Tensor):
         return BaseModelOutput(encoder_outputs)
     parts = ("last_hidden_state", "hidden_states", "attentions")

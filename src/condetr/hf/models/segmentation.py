@@ -72,9 +72,9 @@ class ConditionalDetrForSegmentation(PretrainedModel):
         output_hidden_states: bool | None = None,  # noqa: FBT001
         return_dict: bool | None = None,  # noqa: FBT001
     ) -> ConditionalDetrSegmentationOutput | tuple[Any, ...]:
-        """Segment a batch of pictures; the arguments are those of `ConditionalDetrForObjectDetection`.
+        """Segment a batch of images; the arguments are those of `ConditionalDetrForObjectDetection`.
 
-        The backbone looks at the pictures in any case, for the masks need its features. ``inputs_embeds`` stand for
+        The backbone looks at the images in any case, for the masks need its features. ``inputs_embeds`` stand for
         its projected features, for the encoder and the masks alike. ``labels`` also have ``masks`` (objects, height,
         width). Given labels, the masks of queries that answer for no object have no gradient: no loss asks for one.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from condetr.checkpoints.keys import BODY, COUNTS, TWINS, Dialect, known_keys
+from condetr.checkpoints.keys import BODY, COUNTS, TIED_KEYS, Dialect, known_keys
 
 
 def speak_hub(model: nn.Module, part: str, root: str = "") -> None:
@@ -48,7 +48,7 @@ class _Names:
             for dialect in ("transformers", "hub")
             for name, theirs in self._named(model, dialect, names).items()
         }
-        for one, other in TWINS.items():
+        for one, other in TIED_KEYS.items():
             if (known := ours.get(other.removeprefix(BODY))) is not None:
                 ours[one.removeprefix(BODY)] = known
         for key in [key for key in state if key.startswith(at)]:

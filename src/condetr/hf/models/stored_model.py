@@ -47,7 +47,7 @@ class StoredModel(nn.Module):
 
     @classmethod
     def from_config(cls: type[Model], config: ConditionalDetrConfig, **kwargs: Any) -> Model:
-        """A fresh model, initialised as the authors do, in training mode."""
+        """A fresh model, initialized as the authors do, in training mode."""
         check_attention(kwargs.pop("attn_implementation", None))
         dtypes = kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None)
         dtype = next((dtype for dtype in dtypes if dtype is not None), None)

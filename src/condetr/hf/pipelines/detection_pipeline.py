@@ -1,4 +1,4 @@
-"""From pictures to named boxes in whole pixels, as hosted object detectors answer."""
+"""From images to named boxes in whole pixels, as hosted object detectors answer."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from condetr.hf.pipelines.image_pipeline import Found, PicturePipeline
+from condetr.hf.pipelines.image_pipeline import Found, ImagePipeline
 from condetr.images.sizes import HeightWidth
 
 TASK = "object-detection"
 THRESHOLD = 0.5
 
 
-class ObjectDetectionPipeline(PicturePipeline):
+class ObjectDetectionPipeline(ImagePipeline):
     """A detector and its processor, from files to named boxes. Made by `pipeline`."""
 
     task = TASK
@@ -39,20 +39,20 @@ class ObjectDetectionPipeline(PicturePipeline):
         batch_size: int | None = None,
         timeout: float | None = None,  # noqa: ARG002  for code written for transformers
     ) -> Found | list[Found] | Iterator[Found]:
-        """The objects of one picture; of each picture of a list; or, one by one, of any other iterable.
+        """The objects of one image; of each image of a list; or, one by one, of any other iterable.
 
         Of each its ``score``, ``label`` (a name) and ``box``: xmin, ymin, xmax, ymax.
 
-        Pictures are paths, encoded bytes, PIL pictures, arrays or tensors. Files and PIL pictures are turned upright as
-        their EXIF orientation says, and boxes are whole pixels of the upright picture. URLs are refused.
+        Images are paths, encoded bytes, PIL images, arrays or tensors. Files and PIL images are turned upright as
+        their EXIF orientation says, and boxes are whole pixels of the upright image. URLs are refused.
 
         Args:
-            inputs: the pictures.
+            inputs: the images.
             threshold: what a score must be above.
-            batch_size: how many pictures are read together; those that come out equally large go through the model
-                at once, so no result depends on the pictures beside it.
+            batch_size: how many images are read together; those that come out equally large go through the model
+                at once, so no result depends on the images beside it.
             images: another name for ``inputs``.
-            timeout: of no consequence: in transformers, how long to wait for pictures from the web.
+            timeout: of no consequence: in transformers, how long to wait for images from the web.
         """
         answers = partial(self._objects, threshold=self.threshold if threshold is None else threshold)
         return self._each(images if inputs is None else inputs, batch_size, answers)

@@ -1,4 +1,4 @@
-"""What every pipeline does: pictures of any kind to a model, and back an answer for each, in order."""
+"""What every pipeline does: images of any kind to a model, and back an answer for each, in order."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,16 +14,16 @@ from condetr.core.errors import UsageError
 from condetr.hf.pushing import push_folder
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.sources import Encoded, Readable
-from condetr.images.image_inputs import pictures_of
+from condetr.images.image_inputs import images_of
 from condetr.images.options import numbers_of
-from condetr.images.resize import size_of_picture
+from condetr.images.resize import size_of_image
 from condetr.images.sizes import HeightWidth
 
-Found: TypeAlias = list[dict[str, Any]]  # in one picture, best first
-Answers: TypeAlias = Callable[[Any, Sequence[HeightWidth]], list[Found]]  # of the model's outputs, one a picture
+Found: TypeAlias = list[dict[str, Any]]  # in one image, best first
+Answers: TypeAlias = Callable[[Any, Sequence[HeightWidth]], list[Found]]  # of the model's outputs, one an image
 
 
-class PicturePipeline:
+class ImagePipeline:
     """A model and its processor. Made by `pipeline`."""
 
     def __init__(self, model: Any, image_processor: Any, device: torch.device, *, batch_size: int = 1) -> None:
@@ -48,18 +48,18 @@ class PicturePipeline:
             return push_folder(folder, repo_id, **kwargs)
 
     def _each(self, given: Any, batch_size: int | None, answers: Answers) -> Found | list[Found] | Iterator[Found]:
-        """Of one picture; of each picture of a list; or, one by one, of any other iterable."""
+        """Of one image; of each image of a list; or, one by one, of any other iterable."""
         together = self.batch_size if batch_size is None else batch_size
         if given is None or together < 1:
-            raise UsageError(f"expected pictures and a batch_size of at least 1, not {given!r} and {together}")
-        if _is_picture(given):
+            raise UsageError(f"expected images and a batch_size of at least 1, not {given!r} and {together}")
+        if _is_image(given):
             return next(self._stream([given], 1, answers))
         found = self._stream(given, together, answers)
         return list(found) if isinstance(given, list | tuple) else found
 
-    def _stream(self, pictures: Iterable[Any], together: int, answers: Answers) -> Iterator[Found]:
-        pictures = iter(pictures)
-        while batch := list(islice(pictures, together)):
+    def _stream(self, images: Iterable[Any], together: int, answers: Answers) -> Iterator[Found]:
+        images = iter(images)
+        while batch := list(islice(images, together)):
             yield from self._found_in(batch, answers)
 
     @torch.inference_mode()
@@ -80,15 +80,15 @@ class PicturePipeline:
 
     def _prepared(self, given: Any) -> tuple[Any, HeightWidth]:
         channels = len(numbers_of(self.image_processor.image_mean, "image_mean"))
-        picture = (
+        image = (
             decode(given, channels=channels)
             if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image)
             else given
         )
-        features = self.image_processor(picture, return_tensors="pt").to(self.device, self.model.dtype)
-        [upright] = pictures_of(picture, channels=channels)
-        return features, size_of_picture(upright)
+        features = self.image_processor(image, return_tensors="pt").to(self.device, self.model.dtype)
+        [upright] = images_of(image, channels=channels)
+        return features, size_of_image(upright)
 
 
-def _is_picture(given: Any) -> bool:
+def _is_image(given: Any) -> bool:
     return isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image | np.ndarray | torch.Tensor)

@@ -46,7 +46,7 @@ def pipeline(
     overlap_mask_area_threshold: float | None = None,
     **where: Any,
 ) -> ObjectDetectionPipeline | ImageSegmentationPipeline:
-    """A model that takes pictures and gives names and boxes, or names and masks.
+    """A model that takes images and gives names and boxes, or names and masks.
 
     Args:
         task: "object-detection" or "image-segmentation"; by default what a model that is given can do, else the first.
@@ -61,9 +61,9 @@ def pipeline(
         config: of a stored model, instead of its own.
         processor: another name for ``image_processor``.
         model_kwargs: what else `from_pretrained` takes, for a stored model.
-        use_fast: False processes pictures with PIL.
+        use_fast: False processes images with PIL.
         threshold: what a score must be above, unless a call says otherwise; by default 0.5, or 0.9 for masks.
-        batch_size: how many pictures are read together, unless a call says otherwise.
+        batch_size: how many images are read together, unless a call says otherwise.
         subtask: of segmentation; this and the next two as `ImageSegmentationPipeline` has them.
         mask_threshold: of segmentation.
         overlap_mask_area_threshold: of segmentation.
@@ -123,7 +123,7 @@ def pipeline(
 def _refused(name: str, value: Any) -> bool:
     """Never comes back with True: what condetr has no use for may be left to its default, and no more."""
     if value is not None and name in _OF_TEXT:
-        raise UsageError(f"is {value!r}, which a pipeline of pictures has no use for", item=name)
+        raise UsageError(f"is {value!r}, which a pipeline of images has no use for", item=name)
     return False
 
 

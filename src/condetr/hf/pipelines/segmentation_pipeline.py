@@ -1,4 +1,4 @@
-"""From pictures to named masks of their size, as hosted segmenters answer."""
+"""From images to named masks of their size, as hosted segmenters answer."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -11,14 +11,14 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import UsageError
-from condetr.hf.pipelines.image_pipeline import Found, PicturePipeline
+from condetr.hf.pipelines.image_pipeline import Found, ImagePipeline
 from condetr.images.sizes import HeightWidth
 
 TASK = "image-segmentation"
 SUBTASKS = ("panoptic", "instance", "semantic")
 
 
-class ImageSegmentationPipeline(PicturePipeline):
+class ImageSegmentationPipeline(ImagePipeline):
     """A segmenter and its processor, from files to named masks. Made by `pipeline`."""
 
     task = TASK
@@ -47,24 +47,24 @@ class ImageSegmentationPipeline(PicturePipeline):
         batch_size: int | None = None,
         timeout: float | None = None,  # noqa: ARG002  for code written for transformers
     ) -> Found | list[Found] | Iterator[Found]:
-        """The segments of one picture; of each picture of a list; or, one by one, of any other iterable.
+        """The segments of one image; of each image of a list; or, one by one, of any other iterable.
 
-        Of each its ``score`` (None for "semantic"), ``label`` (a name) and ``mask``: a PIL picture in mode L, of the
-        size of the upright picture, 255 inside and 0 outside. Pictures are those of `ObjectDetectionPipeline`.
+        Of each its ``score`` (None for "semantic"), ``label`` (a name) and ``mask``: a PIL image in mode L, of the
+        size of the upright image, 255 inside and 0 outside. Images are those of `ObjectDetectionPipeline`.
 
         Args:
-            inputs: the pictures.
+            inputs: the images.
             subtask: "panoptic" unless given: no pixel is in two masks, and classes that the config.json says are to be
                 fused have one mask at most; "instance": the same without fusing; "semantic": one mask a class.
             threshold: what a score must be above; 0.9 as in transformers, which few scores of a sigmoid are.
             mask_threshold: what the probability of a pixel must reach for a mask to cover it.
             overlap_mask_area_threshold: what must be exceeded by the share of its area that better masks leave a mask.
-            batch_size: how many pictures are read together; no result depends on the pictures beside it.
+            batch_size: how many images are read together; no result depends on the images beside it.
             images: another name for ``inputs``.
-            timeout: of no consequence: in transformers, how long to wait for pictures from the web.
+            timeout: of no consequence: in transformers, how long to wait for images from the web.
 
         Raises:
-            UsageError: another subtask, or a processor that pads pictures, whose masks would show the padding, too.
+            UsageError: another subtask, or a processor that pads images, whose masks would show the padding, too.
         """
         given = {
             "subtask": subtask,
@@ -78,7 +78,7 @@ class ImageSegmentationPipeline(PicturePipeline):
             raise UsageError(f"is {kind!r}, expected one of {', '.join(SUBTASKS)}", item="subtask")
         if getattr(self.image_processor, "do_pad", False) and getattr(self.image_processor, "pad_size", None):
             hint = "set the pad_size of the processor to None"
-            raise UsageError("pads pictures, and masks would show that", item="image_processor", hint=hint)
+            raise UsageError("pads images, and masks would show that", item="image_processor", hint=hint)
         answers = self._classes if kind == "semantic" else partial(self._segments, kind=kind, **options)
         return self._each(images if inputs is None else inputs, batch_size, answers)
 

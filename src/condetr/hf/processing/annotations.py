@@ -24,24 +24,24 @@ def labels_of_each(
     masks: bool | None,  # noqa: FBT001  None leaves it to the form
     masks_path: Any,
 ) -> list[Labels]:
-    """Labels of as many pictures as there are ``sizes``, with boxes (x1, y1, x2, y2) in their pixels.
+    """Labels of as many images as there are ``sizes``, with boxes (x1, y1, x2, y2) in their pixels.
 
     Raises:
-        AnnotationError: names the picture by its place and the object by its id.
+        AnnotationError: names the image by its place and the object by its id.
     """
     each = _plain([annotations] if isinstance(annotations, Mapping) else annotations)
     if not isinstance(each, Sequence) or isinstance(each, str):
         raise AnnotationError(
-            f"is {type(each).__name__}, expected a dict, or a list of one a picture", item="annotations"
+            f"is {type(each).__name__}, expected a dict, or a list of one an image", item="annotations"
         )
     if len(each) != len(sizes):
-        raise AnnotationError(f"{len(each)} annotations for {len(sizes)} pictures", item="annotations")
+        raise AnnotationError(f"{len(each)} annotations for {len(sizes)} images", item="annotations")
     found = []
     for place, (annotation, size) in enumerate(zip(each, sizes, strict=True)):
         try:
             found.append(labels_of(annotation, size, form, masks, masks_path))
         except AnnotationError as error:
-            item = f"picture {place}" if error.item is None else f"picture {place}: {error.item}"
+            item = f"image {place}" if error.item is None else f"image {place}: {error.item}"
             raise AnnotationError(error.reason, source=error.source, item=item, hint=error.hint) from None
     return found
 

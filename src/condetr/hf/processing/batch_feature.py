@@ -54,9 +54,9 @@ class BatchFeature(UserDict[str, Any]):
         *,
         non_blocking: bool = False,
     ) -> "BatchFeature":
-        """Move every tensor to ``device``, those of the labels too, and cast floating-point pictures to ``dtype``.
+        """Move every tensor to ``device``, those of the labels too, and cast floating-point images to ``dtype``.
 
-        Labels keep their precision: in half precision a box of a large picture is a pixel off.
+        Labels keep their precision: in half precision a box of a large image is a pixel off.
         """
         if isinstance(device, torch.dtype):
             device, dtype = None, device

@@ -1,4 +1,4 @@
-"""ConditionalDetrImageProcessor: pictures and annotations as what the models take."""
+"""ConditionalDetrImageProcessor: images and annotations as what the models take."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,23 +13,23 @@ from condetr.hf.processing.processor_settings import OLD_SETTINGS, SETTINGS, che
 from condetr.hf.processing.stored_processor import StoredProcessor
 from condetr.images.coco_labels.detection import Labels
 from condetr.images.coco_labels.resizing import normalize_labels, pad_labels, resize_labels
-from condetr.images.image_inputs import pictures_of
-from condetr.images.resize import size_of_picture
+from condetr.images.image_inputs import images_of
+from condetr.images.resize import size_of_image
 from condetr.images.sizes import HeightWidth, Numerics
 
 
 class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProcessor):
-    """Resizes, rescales, normalises and pads pictures as torchvision does, and converts COCO annotations.
+    """Resizes, rescales, normalizes and pads images as torchvision does, and converts COCO annotations.
 
     Settings have the same names at construction, by assignment and for one call: ``format``, ``do_resize``,
     ``size`` ({shortest_edge, longest_edge}, {height, width}, {max_height, max_width} or a number), ``resample``,
     ``do_rescale``, ``rescale_factor``, ``do_normalize``, ``image_mean``, ``image_std``, ``do_pad``, ``pad_size``,
     ``do_convert_annotations`` (boxes to (cx, cy, w, h) in [0, 1]), ``input_data_format``, ``data_format`` (of the
     answer), ``return_tensors`` ("pt", "np" or None) and ``device`` (of the answer). ``do_convert_rgb`` and
-    ``disable_grouping`` change nothing: every picture becomes RGB, and grouping never alters a result.
+    ``disable_grouping`` change nothing: every image becomes RGB, and grouping never alters a result.
 
-    Pictures have as many channels as ``image_mean`` and ``image_std`` have numbers: three are RGB, one is gray, and of
-    any other number a picture must have just as many, which are taken as they are.
+    Images have as many channels as ``image_mean`` and ``image_std`` have numbers: three are RGB, one is gray, and of
+    any other number an image must have just as many, which are taken as they are.
     """
 
     numerics: ClassVar[Numerics] = "torchvision"
@@ -50,38 +50,38 @@ class ConditionalDetrImageProcessor(ProcessingSteps, PostProcessing, StoredProce
         """``pixel_values``; where padded, ``pixel_mask`` (int64, 1 on real pixels); where annotated, ``labels``.
 
         Args:
-            images: one or several PIL pictures, arrays or tensors of any channel order, batches of those, or paths.
-            annotations: a dict, or one a picture, in COCO's detection or panoptic form.
+            images: one or several PIL images, arrays or tensors of any channel order, batches of those, or paths.
+            annotations: a dict, or one an image, in COCO's detection or panoptic form.
             return_segmentation_masks: whether labels have masks; by default those of panoptic annotations have.
             masks_path: the folder of the panoptic PNGs.
             settings: what differs from the processor's own settings in this call.
 
         Raises:
             TypeError: an argument that does not exist.
-            ImageError: a picture that is none.
-            AnnotationError: an annotation that cannot be used, named by the place of its picture.
-            SettingsError: a setting that cannot be used, or pictures of several sizes that are not to be padded.
+            ImageError: an image that is none.
+            AnnotationError: an annotation that cannot be used, named by the place of its image.
+            SettingsError: a setting that cannot be used, or images of several sizes that are not to be padded.
         """
         check_names(settings, (*SETTINGS, *OLD_SETTINGS), "preprocess")
         warn_of_old_names(settings)
         how = self.with_settings(settings) if settings else self
         preprocessing = how.preprocessing()
         as_given: dict[str, Any] = {"input_data_format": how.input_data_format, "rescaled": how.do_rescale}
-        pictures = pictures_of(images, channels=preprocessing.channels, **as_given)
-        sizes = [size_of_picture(picture) for picture in pictures]
+        decoded = images_of(images, channels=preprocessing.channels, **as_given)
+        sizes = [size_of_image(image) for image in decoded]
         labels: list[Labels] | None = None
         if annotations is not None:
             labels = labels_of_each(annotations, sizes, how.format, return_segmentation_masks, masks_path)
         fitted = [preprocessing.fit(size) for size in sizes]
         frame: HeightWidth | None = None
         if how.do_pad or how.return_tensors or len(set(fitted)) == 1:
-            batch = preprocessing.prepare(pictures)
+            batch = preprocessing.prepare(decoded)
             frame = batch.pixels.shape[2], batch.pixels.shape[3]
             features = {"pixel_values": how._together(how._laid_out(batch.pixels))}
             if how.do_pad:
                 features["pixel_mask"] = how._together(batch.mask.long())
         else:
-            each = preprocessing.prepare_each(pictures)
+            each = preprocessing.prepare_each(decoded)
             features = {"pixel_values": [how._asked_for(how._laid_out(planes)) for planes in each]}
         if labels is not None:
             placed = zip(labels, sizes, fitted, strict=True)

@@ -11,7 +11,7 @@ from condetr.core.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 def rgb_to_id(color: Any) -> Any:
-    """The segment of a colour, or of every pixel of a panoptic PNG (height, width, 3): R + 256 G + 256 256 B."""
+    """The segment of a color, or of every pixel of a panoptic PNG (height, width, 3): R + 256 G + 256 256 B."""
     planes = np.asarray(color)
     if planes.ndim == 3:
         return planes.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
@@ -20,10 +20,10 @@ def rgb_to_id(color: Any) -> Any:
 
 
 def id_to_rgb(id_map: Any) -> Any:
-    """The colour of a segment, as a list, or of each of many, as bytes (..., 3); the inverse of `rgb_to_id`."""
+    """The color of a segment, as a list, or of each of many, as bytes (..., 3); the inverse of `rgb_to_id`."""
     ids = np.asarray(id_map)
-    colours = (ids[..., None].astype(np.int64) // [1, 256, 65536] % 256).astype(np.uint8)
-    return colours if isinstance(id_map, np.ndarray) else colours.tolist()
+    colors = (ids[..., None].astype(np.int64) // [1, 256, 65536] % 256).astype(np.uint8)
+    return colors if isinstance(id_map, np.ndarray) else colors.tolist()
 
 
 def center_to_corners_format(bboxes_center: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the models answered, as objects in the pixels of each picture."""
+"""What the models answered, as objects in the pixels of each image."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ class PostProcessing(SegmentPostProcessing):
         target_sizes: Tensor | Sequence[Any] | None = None,
         top_k: int = 100,
     ) -> list[dict[str, Tensor]]:
-        """``scores``, ``labels`` and ``boxes`` (x1, y1, x2, y2) of each picture, best first.
+        """``scores``, ``labels`` and ``boxes`` (x1, y1, x2, y2) of each image, best first.
 
         Args:
             outputs: the answer of `ConditionalDetrForObjectDetection`.
             threshold: what a score must be above.
-            target_sizes: (height, width) of each picture; boxes are in its pixels. Without, they are in [0, 1].
+            target_sizes: (height, width) of each image; boxes are in its pixels. Without, they are in [0, 1].
             top_k: how many pairs of a query and a class are looked at.
 
         Raises:
-            UsageError: not one size a picture.
+            UsageError: not one size an image.
             ModelError: the answer is not finite.
         """
         sizes = target_sizes if target_sizes is None or isinstance(target_sizes, Tensor) else _pairs(target_sizes)
@@ -38,7 +38,7 @@ class PostProcessing(SegmentPostProcessing):
         return [{"scores": one.scores, "labels": one.labels, "boxes": one.boxes} for one in found]
 
     def post_process(self, outputs: Any, target_sizes: Tensor | Sequence[Any]) -> list[dict[str, Tensor]]:
-        """The best 300 of each picture, whatever their scores; the name of transformers 4 for old code."""
+        """The best 300 of each image, whatever their scores; the name of transformers 4 for old code."""
         message = "post_process is deprecated; use post_process_object_detection with threshold=0.0 and top_k=300"
         warnings.warn(message, FutureWarning, stacklevel=2)
         return self.post_process_object_detection(outputs, -1.0, target_sizes, _QUERIES)

@@ -15,14 +15,14 @@ from condetr.hf.processing.batch_feature import BatchFeature
 from condetr.hf.processing.processor_settings import AnnotationFormat, read_size, setting_of
 from condetr.images.batch import Scale, padded
 from condetr.images.coco_labels.resizing import normalize_labels, pad_labels, resize_labels
-from condetr.images.image_inputs import pictures_of
+from condetr.images.image_inputs import images_of
 from condetr.images.options import check_positive
-from condetr.images.resize import planes_of, resize, size_of_picture
+from condetr.images.resize import planes_of, resize, size_of_image
 from condetr.images.sizes import HeightWidth, Numerics
 
 
 class ProcessingSteps:
-    """Each takes one picture, or the labels of one, as tensors or arrays, and answers with the same kind."""
+    """Each takes one image, or the labels of one, as tensors or arrays, and answers with the same kind."""
 
     numerics: ClassVar[Numerics]
     format: AnnotationFormat
@@ -38,24 +38,24 @@ class ProcessingSteps:
         masks_path: str | Path | None = None,
         input_data_format: str | None = None,
     ) -> dict[str, Any]:
-        """COCO's annotation of a picture as labels, with boxes (x1, y1, x2, y2) in its pixels."""
-        [picture] = pictures_of(image, input_data_format=input_data_format, rescaled=False, channels=self.channels)
+        """COCO's annotation of an image as labels, with boxes (x1, y1, x2, y2) in its pixels."""
+        [upright] = images_of(image, input_data_format=input_data_format, rescaled=False, channels=self.channels)
         form = self.format if format is None else setting_of("format", format)
-        [labels] = labels_of_each(target, [size_of_picture(picture)], form, return_segmentation_masks, masks_path)
+        [labels] = labels_of_each(target, [size_of_image(upright)], form, return_segmentation_masks, masks_path)
         return {name: _like(image, value) for name, value in labels.items()}
 
     def resize(self, image: Any, size: Any, resample: Any = None) -> Any:
-        """The picture at any form of ``size``, channels first."""
-        [picture] = pictures_of(image, rescaled=False, channels=self.channels)
-        fitted = read_size(size).fit(size_of_picture(picture), self.numerics)
+        """The image at any form of ``size``, channels first."""
+        [upright] = images_of(image, rescaled=False, channels=self.channels)
+        fitted = read_size(size).fit(size_of_image(upright), self.numerics)
         chosen = self.resample if resample is None else setting_of("resample", resample)
-        return _like(image, resize(picture, fitted, Image.Resampling(chosen), self.numerics))
+        return _like(image, resize(upright, fitted, Image.Resampling(chosen), self.numerics))
 
     def rescale(self, image: Any, scale: float) -> Any:
         return _like(image, torch.as_tensor(image).float() * setting_of("rescale_factor", scale))
 
     def normalize(self, image: Any, mean: Any, std: Any) -> Any:
-        """``(image - mean) / std`` of a picture with channels first; one number a channel, or one for all."""
+        """``(image - mean) / std`` of an image with channels first; one number a channel, or one for all."""
         centre = torch.tensor(setting_of("image_mean", mean))[:, None, None]
         deviations = setting_of("image_std", std)
         check_positive(tuple(deviations), "image_std")
@@ -75,14 +75,14 @@ class ProcessingSteps:
     ) -> Any:
         """Zeros at the bottom and right, and a mask that is 1 on what was there before.
 
-        A list of pictures becomes a `BatchFeature`, as in transformers 4, each padded to ``padded_size`` or to the
-        largest. One picture becomes (picture, mask, annotation), as in transformers 5.
+        A list of images becomes a `BatchFeature`, as in transformers 4, each padded to ``padded_size`` or to the
+        largest. One image becomes (image, mask, annotation), as in transformers 5.
         """
         if fill or update_bboxes:
             raise UsageError(
-                "condetr pads with zeros, and boxes stay those of the picture", item="fill" if fill else "update_bboxes"
+                "condetr pads with zeros, and boxes stay those of the image", item="fill" if fill else "update_bboxes"
             )
-        planes = [planes_of(picture) for picture in pictures_of(image, rescaled=False, channels=self.channels)]
+        planes = [planes_of(each) for each in images_of(image, rescaled=False, channels=self.channels)]
         frame = None if padded_size is None else (int(padded_size[0]), int(padded_size[1]))
         pixels, real = padded(planes, Scale(), frame)
         if isinstance(image, list | tuple):

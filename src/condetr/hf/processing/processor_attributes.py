@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "image_std": IMAGENET_STD,
     "do_pad": True,
 }
-_OF_PICTURES = tuple(field.name for field in fields(Preprocessing) if field.name in SETTINGS)
+_OF_IMAGES = tuple(field.name for field in fields(Preprocessing) if field.name in SETTINGS)
 Processor = TypeVar("Processor", bound="ProcessorAttributes")
 
 
@@ -85,9 +85,9 @@ class ProcessorAttributes:
 
     @property
     def channels(self) -> int:
-        """Of the pictures: as many as ``image_mean`` has numbers."""
+        """Of the images: as many as ``image_mean`` has numbers."""
         return len(self.image_mean)
 
     def preprocessing(self) -> Preprocessing:
-        """What these settings do to pictures."""
-        return Preprocessing.from_dict({name: getattr(self, name) for name in _OF_PICTURES}, numerics=self.numerics)
+        """What these settings do to images."""
+        return Preprocessing.from_dict({name: getattr(self, name) for name in _OF_IMAGES}, numerics=self.numerics)

@@ -17,7 +17,7 @@ Reader: TypeAlias = Callable[[Any, str], Any]
 
 
 class AnnotationFormat(StrEnum):
-    """How the annotations of a picture are written: COCO's lists of objects, or its panoptic segments."""
+    """How the annotations of an image are written: COCO's lists of objects, or its panoptic segments."""
 
     COCO_DETECTION = "coco_detection"
     COCO_PANOPTIC = "coco_panoptic"

@@ -1,4 +1,4 @@
-"""What the segmentation models answered, as segments in the pixels of each picture."""
+"""What the segmentation models answered, as segments in the pixels of each image."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ class SemanticSegmentation(ModelOutput):
 
 
 class SegmentPostProcessing:
-    """Masks are those of the frame that the model saw: give it padded pictures one by one, or of one shape."""
+    """Masks are those of the frame that the model saw: give it padded images one by one, or of one shape."""
 
     def post_process_semantic_segmentation(
         self,
@@ -33,15 +33,15 @@ class SegmentPostProcessing:
         target_sizes: Tensor | Sequence[Any] | None = None,
         return_segmentation_scores: bool = False,  # noqa: FBT001, FBT002  transformers' signature, here and below
     ) -> list[Tensor] | list[SemanticSegmentation]:
-        """The class id of every pixel of each picture: int64 (height, width).
+        """The class id of every pixel of each image: int64 (height, width).
 
         Args:
             outputs: the answer of `ConditionalDetrForSegmentation`.
-            target_sizes: (height, width) of each picture; without, maps have the size of the masks.
+            target_sizes: (height, width) of each image; without, maps have the size of the masks.
             return_segmentation_scores: whether to answer with ``segmentation`` and ``segmentation_scores`` of each.
 
         Raises:
-            UsageError: not one size a picture.
+            UsageError: not one size an image.
             ModelError: the answer is not finite.
         """
         found = semantics_of(
@@ -60,7 +60,7 @@ class SegmentPostProcessing:
         target_sizes: Tensor | Sequence[Any] | None = None,
         return_coco_annotation: bool | None = False,  # noqa: FBT001, FBT002
     ) -> list[dict[str, Any]]:
-        """``segmentation`` and ``segments_info`` of each picture.
+        """``segmentation`` and ``segments_info`` of each image.
 
         ``segmentation`` says which segment each pixel belongs to, 0 for none: int32 (height, width); ``segments_info``
         has ``id`` (from 1), ``label_id``, ``was_fused`` (False) and ``score`` of each. Where no query scores above
@@ -71,12 +71,12 @@ class SegmentPostProcessing:
             threshold: what the score of a query must be above.
             mask_threshold: what the probability of a pixel must reach for a mask to cover it.
             overlap_mask_area_threshold: what must be exceeded by the share of its area that better masks leave a mask.
-            target_sizes: (height, width) of each picture; without, maps have the size of the masks.
+            target_sizes: (height, width) of each image; without, maps have the size of the masks.
             return_coco_annotation: whether ``segmentation`` is a list of runs for each number in the map, 0 as well:
                 [start, length, ...], row by row, starts counted from 1.
 
         Raises:
-            UsageError: not one size a picture.
+            UsageError: not one size an image.
             ModelError: the answer is not finite.
         """
         limits = Thresholds(threshold, mask_threshold, overlap_mask_area_threshold)
@@ -99,7 +99,7 @@ class SegmentPostProcessing:
         """The same, with all queries of a class of ``label_ids_to_fuse`` as one segment, whose ``was_fused`` is True.
 
         Raises:
-            UsageError: not one size a picture.
+            UsageError: not one size an image.
             ModelError: the answer is not finite.
         """
         if label_ids_to_fuse is None:

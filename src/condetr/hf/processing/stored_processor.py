@@ -154,5 +154,5 @@ def settings_file(reference: str | Path, subfolder: str = "", **where: Any) -> P
         return file
     if subfolder:
         raise CheckpointError(f"has no {FILE}", source=file.parent)
-    _logger.warning("%s: no %s; pictures are prepared with the documented defaults", file.parent, FILE)
+    _logger.warning("%s: no %s; images are prepared with the documented defaults", file.parent, FILE)
     return None

@@ -1,6 +1,6 @@
-"""COCO detection annotations of one picture as the labels a model learns from.
+"""COCO detection annotations of one image as the labels a model learns from.
 
-Crowds are left out, boxes are clipped to the picture, boxes that are then empty are left out.
+Crowds are left out, boxes are clipped to the image, boxes that are then empty are left out.
 """
 
 import math
@@ -20,17 +20,17 @@ Labels: TypeAlias = dict[str, Tensor]
 
 
 def detection_labels(annotation: Mapping[str, Any], size: HeightWidth, *, masks: bool = False) -> Labels:
-    """Labels with boxes (x1, y1, x2, y2) in pixels of the picture.
+    """Labels with boxes (x1, y1, x2, y2) in pixels of the image.
 
     Args:
         annotation: ``{"image_id", "annotations": [{"bbox" (x, y, w, h), "category_id", "area", ...}]}``.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         masks: whether to add the masks of ``segmentation``.
 
     Raises:
-        AnnotationError: something missing, of the wrong kind or contradicting the picture, named by annotation id.
+        AnnotationError: something missing, of the wrong kind or contradicting the image, named by annotation id.
     """
-    objects = required(annotation, "annotations", "the annotation of a picture")
+    objects = required(annotation, "annotations", "the annotation of an image")
     if isinstance(objects, str) or not isinstance(objects, Sequence):
         raise AnnotationError(f"is {type(objects).__name__}, expected a list of objects", item="annotations")
     named = [(one, annotation_name(one, i)) for i, one in enumerate(objects)]
@@ -39,7 +39,7 @@ def detection_labels(annotation: Mapping[str, Any], size: HeightWidth, *, masks:
     keep = (corners[:, 2:] > corners[:, :2]).all(1)
     named = [one for one, kept in zip(named, keep.tolist(), strict=True) if kept]
     labels = {
-        "image_id": id_of(annotation, "image_id", "the annotation of a picture"),
+        "image_id": id_of(annotation, "image_id", "the annotation of an image"),
         "class_labels": integers([category_of(one, name) for one, name in named]),
         "boxes": corners[keep],
         "area": torch.tensor([_area(one, name) for one, name in named], dtype=torch.float32),
@@ -115,9 +115,9 @@ def _area(one: Mapping[str, Any], name: str) -> float:
 
 
 def _keypoints(named: Sequence[tuple[Mapping[str, Any], str]]) -> Float[Tensor, "objects points 3"]:
-    """(x, y, visibility) of every object, in pixels of the given picture; 0, 0, 0 where an object has fewer points.
+    """(x, y, visibility) of every object, in pixels of the given image; 0, 0, 0 where an object has fewer points.
 
-    That is how COCO writes a point that nobody labelled.
+    That is how COCO writes a point that nobody labeled.
     """
     points = []
     for one, name in named:

@@ -1,4 +1,4 @@
-"""COCO panoptic annotations of one picture as labels, one object a segment of its PNG."""
+"""COCO panoptic annotations of one image as labels, one object a segment of its PNG."""
 
 import os
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ from condetr.images.sizes import HeightWidth
 def panoptic_labels(
     annotation: Mapping[str, Any], size: HeightWidth, masks_path: str | os.PathLike[str], *, masks: bool = True
 ) -> Labels:
-    """Labels with boxes (x1, y1, x2, y2) in pixels of the picture, one a segment.
+    """Labels with boxes (x1, y1, x2, y2) in pixels of the image, one a segment.
 
-    A box reaches to the centre of the last pixel, not to its edge, as in the authors' code.
+    A box reaches to the center of the last pixel, not to its edge, as in the authors' code.
 
     Args:
         annotation: ``{"image_id" or "id", "file_name", "segments_info": [{"id", "category_id", ...}]}``.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         masks_path: the folder that holds ``file_name``, which must stay inside.
         masks: whether to add the masks.
 
@@ -40,12 +40,12 @@ def panoptic_labels(
         AnnotationError: something missing, of the wrong kind or contradicting the PNG, named by segment id.
         ImageError: the PNG cannot be read.
     """
-    whole = "the annotation of a picture"
+    whole = "the annotation of an image"
     image_id = id_of(annotation, "image_id" if "image_id" in annotation else "id", whole)
     path = path_inside(Path(masks_path), required(annotation, "file_name", whole))
     segments = segment_numbers(path)
     if segments.shape != size:
-        reason = f"is {tuple(segments.shape)} (height, width), expected the picture's {size}"
+        reason = f"is {tuple(segments.shape)} (height, width), expected the image's {size}"
         raise AnnotationError(reason, source=path, item="file_name")
     infos = required(annotation, "segments_info", whole)
     named = [(one, annotation_name(one, i).replace("annotation", "segment")) for i, one in enumerate(infos)]

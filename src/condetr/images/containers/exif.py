@@ -1,4 +1,4 @@
-"""The one thing of EXIF and XMP that matters here: which way up a picture is.
+"""The one thing of EXIF and XMP that matters here: which way up an image is.
 
 It is read by itself, since a block may be made so that reading all of it takes gigabytes.
 """

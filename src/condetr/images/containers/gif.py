@@ -1,4 +1,4 @@
-"""GIF: blocks up to the first picture. Pillow gets that picture alone."""
+"""GIF: blocks up to the first image. Pillow gets that image alone."""
 
 from PIL import GifImagePlugin, Image
 
@@ -10,20 +10,20 @@ _EXTENSION, _IMAGE, _END, _CONTROL = b"!", b",", b";", 0xF9
 
 
 def read_gif(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where there is no picture, or too many blocks before it; if ``whole``, frames are counted."""
+    """Raises ImageError where there is no image, or too many blocks before it; if ``whole``, frames are counted."""
     stream.seek(0)
     screen = exactly(stream, 13, name)
     palette = exactly(stream, _palette_size(screen[10]), name)
     parts = Parts("blocks", name)
     transparent = _to_next_image(stream, parts, name)
     if transparent is None:
-        raise damaged("it has no picture", name)
+        raise damaged("it has no image", name)
     place, length = stream.tell() - 1, length_of(stream)
     left, top, width, height = (int.from_bytes(exactly(stream, 2, name), "little") for _ in range(4))
     width = max(int.from_bytes(screen[6:8], "little"), left + width)
     height = max(int.from_bytes(screen[8:10], "little"), top + height)
     if width > 0xFFFF or height > 0xFFFF:
-        raise damaged("a picture beyond its screen", name)
+        raise damaged("an image beyond its screen", name)
     grown = screen[:6] + width.to_bytes(2, "little") + height.to_bytes(2, "little") + screen[10:]
     control = b"" if not transparent else b"!\xf9\x04\x01\0\0" + transparent + b"\0"
     pieces: list[Piece] = [grown + palette + control, (place, length)]
@@ -40,7 +40,7 @@ def _palette_size(flags: int) -> int:
 
 
 def _to_next_image(stream: Stream, parts: Parts, name: str) -> bytes | None:
-    """Which colour of the image that begins here is transparent, perhaps none; None where the file ends."""
+    """Which color of the image that begins here is transparent, perhaps none; None where the file ends."""
     transparent, junk = b"", 0
     while (kind := stream.read(1)) not in (b"", _END, _IMAGE):
         if kind == _EXTENSION:
@@ -77,6 +77,6 @@ def _more_images(stream: Stream, parts: Parts, name: str) -> int:
                 break
             frames += 1
             exactly(stream, 8, name)
-    except Exception:  # the first picture is all that is read of it
+    except Exception:  # the first image is all that is read of it
         return frames
     return frames

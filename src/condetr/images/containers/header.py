@@ -17,16 +17,16 @@ MOST_XMP = 2**20  # bytes of it that are looked through
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """A picture file before its pixels are decoded.
+    """An image file before its pixels are decoded.
 
     Attributes:
         format: Pillow's name of it.
         width: as it is stored.
         height: as it is stored.
         orientation: which way up it is, of EXIF or XMP; 1 is upright.
-        frames: pages of a TIFF, pictures of an animation; counted up to `MOST_FRAMES`.
+        frames: pages of a TIFF, images of an animation; counted up to `MOST_FRAMES`.
         bits: of one level of one channel.
-        open: gives Pillow's picture, of which nothing is decoded yet. It sees neither EXIF nor comments or profiles.
+        open: gives Pillow's image, of which nothing is decoded yet. It sees neither EXIF nor comments or profiles.
     """
 
     format: str

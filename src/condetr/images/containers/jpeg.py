@@ -8,17 +8,17 @@ from condetr.images.containers.header import MOST_JUNK, Header, Parts, damaged, 
 from condetr.images.containers.pieces import Piece, Pieces
 from condetr.images.decoding.sources import Stream
 
-MOST_SCANS = 100  # each is a walk over all of the picture; encoders write about 10
+MOST_SCANS = 100  # each is a walk over all of the image; encoders write about 10
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _APP1, _ADOBE, _COMMENT, _SCAN = 0xE1, 0xEE, 0xFE, 0xDA
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment: TEM and RST
-_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF: the size of the picture
+_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF: the size of the image
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _BLOCK = 2**20
 
 
 def read_jpeg(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where there is no picture or too many segments; if ``whole``, too many scans."""
+    """Raises ImageError where there is no image or too many segments; if ``whole``, too many scans."""
     stream.seek(2)
     parts, kept = Parts("segments", name), [b"\xff\xd8"]
     exif = xmp = frame = b""

@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 from condetr.images.decoding.sources import Stream
 
-SECONDS = 60.0  # for one picture; the longest that the decoders that read as they go may take
+SECONDS = 60.0  # for one image; the longest that the decoders that read as they go may take
 Piece: TypeAlias = bytes | tuple[int, int]  # made anew, or from the first to behind the last byte of the file
 
 
 class Pieces:
     """Pieces of a file one after the other, to read and seek in.
 
-    Whoever reads behind the end gets an error, since Pillow might take silence for the end of a picture; and whoever
+    Whoever reads behind the end gets an error, since Pillow might take silence for the end of an image; and whoever
     still reads after ``seconds`` gets one, too, which ends the decoding, wherever it runs.
     """
 

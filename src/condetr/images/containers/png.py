@@ -18,7 +18,7 @@ _BLOCK = 2**16
 
 
 def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where there is no picture or too many chunks; if ``whole``, where a checksum is wrong."""
+    """Raises ImageError where there is no image or too many chunks; if ``whole``, where a checksum is wrong."""
     kept: dict[bytes, bytes] = {}
     exif: bytes | None = None
     raw: bytes | None = None
@@ -61,7 +61,7 @@ def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 
 
 
 def _chunks(stream: Stream, name: str, *, whole: bool) -> Iterator[tuple[bytes, int, bytes]]:
-    """Kind and place of each, and the content of those that matter and of no others; up to the end of the picture."""
+    """Kind and place of each, and the content of those that matter and of no others; up to the end of the image."""
     stream.seek(len(SIGNATURE))
     parts = Parts("chunks", name)
     place = stream.tell()

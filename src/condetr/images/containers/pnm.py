@@ -57,7 +57,7 @@ def read_pnm(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001,
     stored = _Stored(magic, int(found[1]), int(found[2]), most, found.end(), name)
 
     def open_it() -> Image.Image:
-        return _picture(_values(stream, stored), stored)
+        return _image(_values(stream, stored), stored)
 
     bits = 16 if most > 255 else 8
     return Header(format="PPM", width=stored.width, height=stored.height, bits=bits, open=open_it)
@@ -100,7 +100,7 @@ def _numbers(text: bytes, count: int) -> Levels:
     return np.fromstring(text.decode("ascii"), np.int64, sep=" ")[:count] if text.strip() else np.zeros(0, np.int64)
 
 
-def _picture(values: Levels, stored: _Stored) -> Image.Image:
+def _image(values: Levels, stored: _Stored) -> Image.Image:
     shape = (stored.height, stored.width, 3) if stored.channels == 3 else (stored.height, stored.width)
     if stored.magic == b"Pf":
         return Image.fromarray(values.astype(np.float32).reshape(shape)[::-1].copy())  # from the bottom up

@@ -1,4 +1,4 @@
-"""The header of any supported picture file."""
+"""The header of any supported image file."""
 
 from collections.abc import Callable, Mapping
 
@@ -36,7 +36,7 @@ def read_header(stream: Stream, name: str, *, whole: bool = True) -> Header:
         whole: also check what lies behind the header, and count frames; needed before the pixels are decoded.
 
     Raises:
-        ImageError: it is no picture of a supported format, is damaged, or made to take time or memory.
+        ImageError: it is no image of a supported format, is damaged, or made to take time or memory.
     """
     stream.seek(0)
     head = stream.read(256)

@@ -14,7 +14,7 @@ from condetr.images.containers.tiff_tags import Directory, Layout, layout_of, re
 from condetr.images.decoding.sources import Stream
 
 MOST_STRIPS = 2**16  # or tiles; Pillow walks over them in Python
-MOST_VALUES = 16  # of a tag that has one for the picture or for each channel
+MOST_VALUES = 16  # of a tag that has one for the image or for each channel
 _SLACK = 2**24  # bytes or pixels: what a small file may claim too much
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANES = 256, 257, 258, 259, 277, 278, 284
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
@@ -63,25 +63,25 @@ def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
 
 
 class _FirstPage(TiffImagePlugin.TiffImageFile):
-    """Pillow's, without reading EXIF and turning the picture while it is loaded, and without Pillow's pixel limit."""
+    """Pillow's, without reading EXIF and turning the image while it is loaded, and without Pillow's pixel limit."""
 
     def load_prepare(self) -> None:
         self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
         super().load_prepare()
 
     def load_end(self) -> None:
-        self._size = self.im.size  # Pillow gives the size of the turned picture before
+        self._size = self.im.size  # Pillow gives the size of the turned image before
 
 
 def _check_strips(stream: Stream, page: Directory, number: Any, size: tuple[int, int], length: int, name: str) -> None:
-    """The strips or tiles cover the picture, and what they claim is about as much as the file has."""
+    """The strips or tiles cover the image, and what they claim is about as much as the file has."""
     (width, height), compression = size, number(_COMPRESSION, _RAW)
     tiled = _TILE_WIDTH in page.tags
     offsets, sizes = (324, 325) if tiled else (273, 279)
     rows = number(_ROWS, height) or height
     across, down = (number(_TILE_WIDTH, width), number(_TILE_HEIGHT, height)) if tiled else (width, min(rows, height))
     if across < 1 or down < 1 or across * down > max(4 * width * height, _SLACK):
-        raise damaged(f"tiles of {across}x{down} pixels in a picture of {width}x{height}", name)
+        raise damaged(f"tiles of {across}x{down} pixels in an image of {width}x{height}", name)
     planes = number(_SAMPLES, 1) if number(_PLANES, 1) == 2 else 1
     needed, there = ceil(width / across) * ceil(height / down) * planes, page.count(offsets)
     what = "tiles" if tiled else "strips"

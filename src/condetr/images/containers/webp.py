@@ -9,7 +9,7 @@ from condetr.images.decoding.sources import Stream
 
 
 def read_webp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - as the others
-    """Raises ImageError where there is no picture, or too many chunks."""
+    """Raises ImageError where there is no image, or too many chunks."""
     stream.seek(12)
     first = exactly(stream, 18, name)
     size = _size_of(first)

@@ -1,7 +1,7 @@
-"""Numpy arrays, tensors and nested lists given as pictures: checked, and brought to red, green and blue in 0..255.
+"""Numpy arrays, tensors and nested lists given as images: checked, and brought to red, green and blue in 0..255.
 
-uint8 is the reference: the same picture as whole numbers, as floats in 0..255 or as floats in 0..1 comes out
-the same. What cannot be told apart is asked for, what cannot be a picture is refused.
+uint8 is the reference: the same image as whole numbers, as floats in 0..255 or as floats in 0..1 comes out
+the same. What cannot be told apart is asked for, what cannot be an image is refused.
 """
 
 import functools
@@ -24,7 +24,7 @@ _SLACK = 1e-3  # of the range: a quarter of a gray level, as resampled floats ov
 _logger = logging.getLogger(__name__)
 
 
-def picture_of_array(
+def image_of_array(
     array: Array,
     *,
     input_data_format: object = None,
@@ -32,25 +32,25 @@ def picture_of_array(
     name: str = "array",
     channels: int = 3,
 ) -> Planes:
-    """The picture in an array of shape (height, width), (height, width, channels) or (channels, height, width).
+    """The image in an array of shape (height, width), (height, width, channels) or (channels, height, width).
 
     For three ``channels`` (RGB) one channel is gray, and four have transparency, which shows white behind it. For
-    any other number the picture must have just as many.
+    any other number the image must have just as many.
 
     Args:
         array: the values.
         input_data_format: "channels_first", "channels_last" or "none"; told from the shape by default.
         rescaled: whether the values will be multiplied by 1/255 later. If not, they may be of any range.
         name: what to call it in messages.
-        channels: of the picture that is made.
+        channels: of the image that is made.
 
     Raises:
-        ImageError: values, type or shape that are no picture, or a shape that could be read in two ways.
+        ImageError: values, type or shape that are no image, or a shape that could be read in two ways.
     """
     tensor = _tensor_of(array, name)
     said = f"{str(tensor.dtype).removeprefix('torch.')} array of shape {tuple(tensor.shape)}"
     if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise ImageError(f"{said}: this dtype is no picture; expected uint8", source=name)
+        raise ImageError(f"{said}: this dtype is no image; expected uint8", source=name)
     if not tensor.numel():
         raise ImageError(f"{said}: it is empty", source=name)
     if tensor.dtype in _HARDLY_SUPPORTED:
@@ -70,9 +70,9 @@ def _tensor_of(array: Array, name: str) -> Tensor:
     try:
         array = np.asarray(array)
     except ValueError as error:
-        raise ImageError(f"a list that is no picture: {error}", source=name) from None
+        raise ImageError(f"a list that is no image: {error}", source=name) from None
     if array.dtype.kind not in "buifc":
-        raise ImageError(f"an array of dtype {array.dtype} is no picture; expected uint8", source=name)
+        raise ImageError(f"an array of dtype {array.dtype} is no image; expected uint8", source=name)
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     readable = native.flags.writeable and min(native.strides, default=0) >= 0  # all that torch reads in place
     return torch.from_numpy(native if readable else native.copy())
@@ -106,7 +106,7 @@ def _levels(planes: Tensor, said: str, name: str) -> Tensor:
     unit = planes.is_floating_point() and high <= 1 + _SLACK
     slack = 0.0 if not planes.is_floating_point() else _SLACK if unit else _SLACK * 255
     if not (low >= -slack and high <= 255 + slack):  # also refuses NaN
-        hint = "of values that are normalised already, turn do_rescale and do_normalize off"
+        hint = "of values that are normalized already, turn do_rescale and do_normalize off"
         reason = f"{said}: values range from {low:g} to {high:g}, expected 0..255 or floats in 0..1"
         raise ImageError(reason, source=name, hint=hint if low < 0 else "scale it to 0..255")
     if not planes.is_floating_point():
@@ -123,11 +123,11 @@ def _finite(planes: Tensor, said: str, name: str) -> Tensor:
 
 
 def _over_white(planes: Tensor) -> Tensor:
-    colours, opacity = planes[:3], planes[3:]
+    colors, opacity = planes[:3], planes[3:]
     white = 1 if planes.is_floating_point() and planes.max() <= 1 else 255
     if (opacity == white).all():
-        return colours
-    mixed = white + (colours.float() - white) * opacity.float() / white
+        return colors
+    mixed = white + (colors.float() - white) * opacity.float() / white
     return mixed if planes.is_floating_point() else mixed.round().to(planes.dtype)
 
 

@@ -1,4 +1,4 @@
-"""From a path, bytes, a binary stream or a PIL picture to one upright RGB picture; what is not one is refused by name.
+"""From a path, bytes, a binary stream or a PIL image to one upright RGB image; what is not one is refused by name.
 
 Pillow never sees a file as it is: `containers` reads the header, refuses what is made to take time or memory, and
 hands on the pixels alone. So a file that is accepted is decoded in time and memory that grow with its bytes and its
@@ -22,13 +22,13 @@ from condetr.images.decoding.truncation import strict_truncation
 
 
 def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3) -> Image.Image:
-    """The upright picture, in RGB if it is to have three channels; else see `bands_of`.
+    """The upright image, in RGB if it is to have three channels; else see `bands_of`.
 
     Of an animation or a multi-page file it is the first, and a warning is logged. The content decides the format, not
-    the file name. A picture above ``pixel_limit`` is refused from its header, before any memory is spent on it.
+    the file name. An image above ``pixel_limit`` is refused from its header, before any memory is spent on it.
 
     Raises:
-        ImageError: it cannot be read, is no picture of a supported format, is damaged, cut off, too large, or made to
+        ImageError: it cannot be read, is no image of a supported format, is damaged, cut off, too large, or made to
             take time or memory.
         ModelError: there is no memory for so many pixels.
     """
@@ -71,20 +71,20 @@ def _pixels_of(header: Header, name: str) -> Image.Image:
     warn_of_frames(header.format, header.frames, name)
     with strict_truncation():
         try:
-            picture = header.open()
+            image = header.open()
         except ImageError:
             raise
         except Exception as error:
             raise _explained(error, name) from error
-        return _loaded(picture, name)
+        return _loaded(image, name)
 
 
-def _loaded(picture: Image.Image, name: str) -> Image.Image:
+def _loaded(image: Image.Image, name: str) -> Image.Image:
     try:
-        picture.load()
+        image.load()
     except Exception as error:
         raise _explained(error, name) from error
-    return picture
+    return image
 
 
 def _explained(error: Exception, name: str) -> Exception:

@@ -1,4 +1,4 @@
-"""Of a file with several pictures the first is read; that is no secret."""
+"""Of a file with several images the first is read; that is no secret."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The size of a picture without its pixels: what reading a large data set can afford."""
+"""The size of an image without its pixels: what reading a large data set can afford."""
 
 from condetr.images.decoding.decode import sound_header
 from condetr.images.decoding.orientation import SIDEWAYS
@@ -10,7 +10,7 @@ def upright_size(path: Path) -> HeightWidth:
     """(height, width) as `decode` will give it: turned the way EXIF says.
 
     Raises:
-        ImageError: the file cannot be opened as a picture. Its pixels may still turn out to be damaged.
+        ImageError: the file cannot be opened as an image. Its pixels may still turn out to be damaged.
     """
     with open_source(path) as stream:
         header = sound_header(stream, name_of(path), whole=False)

@@ -1,8 +1,8 @@
 """Every PIL mode to RGB: what a person would see, never clipped to white.
 
-Transparent pixels show white behind them; the colour stored under them was never meant to be seen.
+Transparent pixels show white behind them; the color stored under them was never meant to be seen.
 16-bit levels are divided by 257, so that 65535 becomes 255, unless all of them fit into 8 or 12 bits: then they are
-8-bit or 12-bit levels in a wider box, and 12-bit ones are scaled from 4095 (which is logged). Colour profiles are not
+8-bit or 12-bit levels in a wider box, and 12-bit ones are scaled from 4095 (which is logged). Color profiles are not
 applied: the networks were trained without.
 """
 
@@ -18,64 +18,64 @@ _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _WIDE = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 _PLAIN = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 _TWELVE_BITS = 4095
-_DARK = _TWELVE_BITS >> 8  # what Pillow leaves of 12-bit levels in colour pictures of 16 bits
+_DARK = _TWELVE_BITS >> 8  # what Pillow leaves of 12-bit levels in color images of 16 bits
 _logger = logging.getLogger(__name__)
 _warned: set[str] = set()  # of which causes
 
 
-def rgb_of(picture: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
-    """The picture in RGB mode; the same object when it already is.
+def rgb_of(image: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
+    """The image in RGB mode; the same object when it already is.
 
     Args:
-        picture: of any mode.
+        image: of any mode.
         name: what messages call it.
         bits: of one level in the file it comes from.
 
     Raises:
         ImageError: a mode without a known meaning, or levels out of its range.
     """
-    if picture.mode in _WIDE:
-        return _from_levels(picture, name)
-    if picture.mode == "F":
-        return _from_floats(picture, name)
+    if image.mode in _WIDE:
+        return _from_levels(image, name)
+    if image.mode == "F":
+        return _from_floats(image, name)
     if bits == 16:
-        _check_brightness(picture, name)
-    if picture.mode in _ALPHA or (picture.mode in _PLAIN and "transparency" in picture.info):
-        return _over_white(picture)
-    if picture.mode in _PLAIN:
-        return picture.convert("RGB") if picture.mode != "RGB" else picture
-    raise ImageError(f"pictures of mode {picture.mode} are not supported", source=name, hint="convert it to RGB")
+        _check_brightness(image, name)
+    if image.mode in _ALPHA or (image.mode in _PLAIN and "transparency" in image.info):
+        return _over_white(image)
+    if image.mode in _PLAIN:
+        return image.convert("RGB") if image.mode != "RGB" else image
+    raise ImageError(f"images of mode {image.mode} are not supported", source=name, hint="convert it to RGB")
 
 
-def bands_of(picture: Image.Image, channels: int, name: str, *, bits: int = 8) -> Image.Image:
-    """The picture with so many bands: RGB for three, gray for one; for any other number as it is, if it has them.
+def bands_of(image: Image.Image, channels: int, name: str, *, bits: int = 8) -> Image.Image:
+    """The image with so many bands: RGB for three, gray for one; for any other number as it is, if it has them.
 
     Raises:
         ImageError: it has another number, or `rgb_of` refuses it.
     """
     if channels == 3:
-        return rgb_of(picture, name, bits=bits)
+        return rgb_of(image, name, bits=bits)
     if channels == 1:
-        return rgb_of(picture, name, bits=bits).convert("L")
-    bands = picture.getbands()
-    if len(bands) != channels or picture.mode not in _ALPHA | _PLAIN:
-        reason = f"a picture of mode {picture.mode} has {len(bands)} channels, expected {channels}"
+        return rgb_of(image, name, bits=bits).convert("L")
+    bands = image.getbands()
+    if len(bands) != channels or image.mode not in _ALPHA | _PLAIN:
+        reason = f"an image of mode {image.mode} has {len(bands)} channels, expected {channels}"
         raise ImageError(reason, source=name, hint="image_mean has one number a channel")
-    return picture
+    return image
 
 
-def _over_white(picture: Image.Image) -> Image.Image:
-    picture = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")  # La goes nowhere else
-    if picture.getchannel("A").getextrema() == (255, 255):
-        return picture.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+def _over_white(image: Image.Image) -> Image.Image:
+    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # La goes nowhere else
+    if image.getchannel("A").getextrema() == (255, 255):
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _from_levels(picture: Image.Image, name: str) -> Image.Image:
-    levels = np.asarray(picture)
+def _from_levels(image: Image.Image, name: str) -> Image.Image:
+    levels = np.asarray(image)
     low, high = int(levels.min()), int(levels.max())
     if low < 0 or high > 65535:
-        raise _out_of_range(picture.mode, f"{low} to {high}", "0 to 65535", name)
+        raise _out_of_range(image.mode, f"{low} to {high}", "0 to 65535", name)
     if high <= 255:
         return _gray(levels)
     if high <= _TWELVE_BITS:
@@ -90,9 +90,9 @@ def _bytes_of_levels(most: int) -> Shaped[np.ndarray, "levels"]:
     return np.minimum((2 * levels * 255 + most) // (2 * most), 255).astype(np.uint8)
 
 
-def _check_brightness(picture: Image.Image, name: str) -> None:
-    """Pillow keeps the upper 8 bits of 16 in colour; nothing is left there of levels that use the lower 12 only."""
-    opaque = picture.getchannel(0) if picture.mode in ("LA", "La") else picture.convert("RGB")
+def _check_brightness(image: Image.Image, name: str) -> None:
+    """Pillow keeps the upper 8 bits of 16 in color; nothing is left there of levels that use the lower 12 only."""
+    opaque = image.getchannel(0) if image.mode in ("LA", "La") else image.convert("RGB")
     highest = int(np.max(opaque.getextrema()))
     if 0 < highest <= _DARK:
         reason = f"{name}: 16-bit levels below {(highest + 1) << 8} of 65536, nearly black: are they 12-bit ones?"
@@ -100,22 +100,22 @@ def _check_brightness(picture: Image.Image, name: str) -> None:
 
 
 def _warn_once(cause: str, message: str) -> None:
-    """Thousands of pictures have one cause."""
+    """Thousands of images have one cause."""
     if cause not in _warned:
         _warned.add(cause)
-        _logger.warning("%s; further pictures like it are not mentioned", message)
+        _logger.warning("%s; further images like it are not mentioned", message)
 
 
-def _from_floats(picture: Image.Image, name: str) -> Image.Image:
-    levels = np.asarray(picture).astype(np.float64)
+def _from_floats(image: Image.Image, name: str) -> Image.Image:
+    levels = np.asarray(image).astype(np.float64)
     low, high = float(levels.min()), float(levels.max())
     if not (low >= 0 and high <= 255):  # also refuses NaN
-        raise _out_of_range(picture.mode, f"{low:g} to {high:g}", "0 to 1 or 0 to 255", name)
+        raise _out_of_range(image.mode, f"{low:g} to {high:g}", "0 to 1 or 0 to 255", name)
     return _gray(np.rint(levels * 255 if high <= 1 else levels))
 
 
 def _out_of_range(mode: str, given: str, expected: str, name: str) -> ImageError:
-    reason = f"values of this mode {mode} picture range from {given}, expected {expected}"
+    reason = f"values of this mode {mode} image range from {given}, expected {expected}"
     return ImageError(reason, source=name, hint="scale it to 8 bits per channel")
 
 

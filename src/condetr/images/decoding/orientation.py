@@ -1,4 +1,4 @@
-"""Which way up a picture is: cameras store it as the sensor lay, and say in EXIF how to turn it."""
+"""Which way up an image is: cameras store it as the sensor lay, and say in EXIF how to turn it."""
 
 from PIL import Image
 
@@ -18,31 +18,31 @@ SIDEWAYS = (5, 6, 7, 8)
 _SAID_IN = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow finds an orientation
 
 
-def turned(picture: Image.Image, orientation: int) -> Image.Image:
-    """Turn a picture the way an EXIF orientation says; the same object when there is nothing to turn.
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn an image the way an EXIF orientation says; the same object when there is nothing to turn.
 
     What was turned says nothing of an orientation any more, so that nobody turns it again.
     """
     turn = TURNS.get(orientation)
     if turn is None:
-        return picture
-    upright_picture = picture.transpose(turn)
+        return image
+    upright_image = image.transpose(turn)
     for name in _SAID_IN:
-        upright_picture.info.pop(name, None)
-    return upright_picture
+        upright_image.info.pop(name, None)
+    return upright_image
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """Turn a PIL picture the way its own EXIF orientation says; the same object when there is nothing to turn."""
-    return turned(picture, _orientation(picture))
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a PIL image the way its own EXIF orientation says; the same object when there is nothing to turn."""
+    return turned(image, _orientation(image))
 
 
-def _orientation(picture: Image.Image) -> int:
-    exif = picture.info.get("exif")
+def _orientation(image: Image.Image) -> int:
+    exif = image.info.get("exif")
     if isinstance(exif, bytes) and not is_modest(exif):
         return orientation_of(exif)
     try:
-        return picture.getexif().get(ORIENTATION, 1)
+        return image.getexif().get(ORIENTATION, 1)
     except Exception as error:  # Pillow raises anything on garbage, and garbage says nothing
         if is_out_of_memory(error):
             raise

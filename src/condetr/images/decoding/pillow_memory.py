@@ -1,6 +1,6 @@
-"""The pixels of a PIL picture as a tensor, read where they lie.
+"""The pixels of a PIL image as a tensor, read where they lie.
 
-PIL keeps RGB as four bytes a pixel, in blocks of at most 16 MiB. Packing a large picture into a numpy array
+PIL keeps RGB as four bytes a pixel, in blocks of at most 16 MiB. Packing a large image into a numpy array
 takes longer than resizing it, so the pixels of one block are read in place, through the Arrow C data
 interface that Pillow offers (its layout is fixed: https://arrow.apache.org/docs/format/CDataInterface.html).
 """
@@ -34,28 +34,28 @@ _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
-def pixels_of(picture: Image.Image) -> UInt8[Tensor, "height width bytes"]:
-    """The pixels of an RGB picture: red, green and blue, and perhaps a byte of no meaning.
+def pixels_of(image: Image.Image) -> UInt8[Tensor, "height width bytes"]:
+    """The pixels of an RGB image: red, green and blue, and perhaps a byte of no meaning.
 
-    Treat them as read-only: they may be the picture's own memory.
+    Treat them as read-only: they may be the image's own memory.
     """
-    in_place = pixels_in_place(picture)
-    return torch.from_numpy(np.array(picture)) if in_place is None else in_place
+    in_place = pixels_in_place(image)
+    return torch.from_numpy(np.array(image)) if in_place is None else in_place
 
 
-def pixels_in_place(picture: Image.Image) -> UInt8[Tensor, "height width 4"] | None:
-    """The picture's own memory, or None where it is not in one piece or this Pillow does not show it."""
+def pixels_in_place(image: Image.Image) -> UInt8[Tensor, "height width 4"] | None:
+    """The image's own memory, or None where it is not in one piece or this Pillow does not show it."""
     try:
-        _, capsule = picture.__arrow_c_array__()
+        _, capsule = image.__arrow_c_array__()
     except (AttributeError, ValueError):
         return None
     array = ctypes.cast(_pointer_of(capsule, b"arrow_array"), ctypes.POINTER(_ArrowArray)).contents
     if array.n_children != 1:
         return None
-    values, size = array.children[0].contents, picture.width * picture.height * 4
+    values, size = array.children[0].contents, image.width * image.height * 4
     address = values.buffers[1] if values.n_buffers == 2 else None
     if address is None or values.length != size or array.offset or values.offset:
         return None
     memory = (ctypes.c_uint8 * size).from_address(address)
     memory.owner = capsule  # type: ignore[attr-defined]  # a name of our own: the memory lives as long as its reader
-    return torch.frombuffer(memory, dtype=torch.uint8).view(picture.height, picture.width, 4)
+    return torch.frombuffer(memory, dtype=torch.uint8).view(image.height, image.width, 4)

@@ -1,4 +1,4 @@
-"""How large a picture may be: known from its header, so that a small file cannot ask for gigabytes."""
+"""How large an image may be: known from its header, so that a small file cannot ask for gigabytes."""
 
 import os
 from typing import Literal, TypeAlias
@@ -14,8 +14,8 @@ def check_size(width: int, height: int, name: str, limit: Limit = "default") -> 
     """Pillow has a limit of its own, which is neither asked nor changed.
 
     Args:
-        width: of the picture.
-        height: of the picture.
+        width: of the image.
+        height: of the image.
         name: what messages call it.
         limit: in pixels; "default" is what the environment variable CONDETR_PIXEL_LIMIT says, or `PIXEL_LIMIT`.
 

@@ -1,4 +1,4 @@
-"""What a file that is no supported picture seems to be, from its first bytes."""
+"""What a file that is no supported image seems to be, from its first bytes."""
 
 _NOT_SUPPORTED = (
     (4, b"ftypavi", "AVIF", "convert it to JPEG or PNG"),
@@ -32,4 +32,4 @@ def kind_of(head: bytes) -> tuple[str, str]:
         return "unsupported format: a web page", "the download failed; fetch it again"
     if head.startswith(_CUT_OFF):
         return "the header is damaged or incomplete; its format cannot be identified", "fetch it again"
-    return "cannot identify its format", "it is no picture, or a damaged one"
+    return "cannot identify its format", "it is no image, or a damaged one"

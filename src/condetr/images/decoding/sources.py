@@ -1,4 +1,4 @@
-"""What a picture can come from, what to call it in a message, and how to open a file without ever waiting."""
+"""What an image can come from, what to call it in a message, and how to open a file without ever waiting."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from condetr.core.errors import ImageError
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
 Stream: TypeAlias = io.BufferedReader | io.BytesIO
-_LONGEST_NAME, _SHOWN = 4096, 60  # characters; what is longer is no path, but perhaps a picture as text
+_LONGEST_NAME, _SHOWN = 4096, 60  # characters; what is longer is no path, but perhaps an image as text
 MOST_BYTES = 2**30  # of a stream, which may have no end
 
 
@@ -32,9 +32,9 @@ Source: TypeAlias = Path | Encoded | Readable | Image.Image
 
 
 def name_of(source: Source) -> str:
-    """What messages and results call a picture: its file name where it has one."""
+    """What messages and results call an image: its file name where it has one."""
     if isinstance(source, Image.Image):
-        return str(getattr(source, "filename", "") or f"{source.mode} picture in memory")
+        return str(getattr(source, "filename", "") or f"{source.mode} image in memory")
     if isinstance(source, Encoded):
         return f"{len(source)} bytes in memory"
     if isinstance(source, Readable):
@@ -45,7 +45,7 @@ def name_of(source: Source) -> str:
 
 
 def open_source(source: Path | Encoded | Readable) -> Stream:
-    """A readable stream of the encoded picture.
+    """A readable stream of the encoded image.
 
     Raises:
         ImageError: the path or stream cannot be read, or is a folder, pipe, socket or device.
@@ -56,7 +56,7 @@ def open_source(source: Path | Encoded | Readable) -> Stream:
         return io.BytesIO(content_of(source))
     name = name_of(source)
     if "://" in name:
-        raise ImageError("is a URL; pictures are read from disk", source=name, hint="download it first")
+        raise ImageError("is a URL; images are read from disk", source=name, hint="download it first")
     try:
         _refuse_special(os.stat(source), name)  # noqa: PTH116 - looked at before it is opened: opening a device can act on it
         descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -103,4 +103,4 @@ def _refuse_special(status: os.stat_result, name: str) -> None:
         return
     kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
     kind = kinds.get(stat.S_IFMT(status.st_mode), "device")
-    raise ImageError(f"is a {kind}, not a picture file", source=name)
+    raise ImageError(f"is a {kind}, not an image file", source=name)

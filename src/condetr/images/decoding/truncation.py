@@ -1,4 +1,4 @@
-"""A picture that is cut off is refused, even where another library asked Pillow to fill the rest with gray."""
+"""An image that is cut off is refused, even where another library asked Pillow to fill the rest with gray."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A colour for every class, the same from picture to picture."""
+"""A color for every class, the same from image to image."""
 
 import colorsys
 from collections import Counter
@@ -7,39 +7,39 @@ from typing import TypeAlias
 
 import numpy as np
 
-Colour: TypeAlias = tuple[int, int, int]
+Color: TypeAlias = tuple[int, int, int]
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 _HEAT_AT = (0.0, 0.35, 0.65, 0.85, 1.0)
 _HEAT = ((20, 10, 60), (150, 30, 110), (240, 100, 40), (255, 190, 40), (255, 255, 190))
 HEAT_SCALE = np.stack(
     [np.interp(np.linspace(0, 1, 256), _HEAT_AT, part) for part in zip(*_HEAT, strict=True)], axis=-1
 )  # 256 colors
-_SHADES = 6  # of one colour that can be told apart by eye
+_SHADES = 6  # of one color that can be told apart by eye
 
 
-def colour_of(label: int) -> Colour:
-    """Neighbouring labels are far apart on the colour circle, and the circle is walked at three brightnesses."""
+def color_of(label: int) -> Color:
+    """Neighboring labels are far apart on the color circle, and the circle is walked at three brightnesses."""
     hue = label * 0.618033988749895 % 1  # the golden ratio never comes back to where it was
     lightness = (0.5, 0.68, 0.36)[label // 7 % 3]
     red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def ink_on(colour: Colour) -> Colour:
+def ink_on(color: Color) -> Color:
     """Black or white, whichever has the higher contrast (WCAG 2.2, relative luminance)."""
-    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour))
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in color))
     red, green, blue = linear
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return _BLACK if (luminance + 0.05) ** 2 > 0.05 * 1.05 else _WHITE
 
 
-def shades_of(labels: Iterable[int]) -> list[Colour]:
-    """A colour for each of several things: that of its class, darker for the second and third of a class."""
+def shades_of(labels: Iterable[int]) -> list[Color]:
+    """A color for each of several things: that of its class, darker for the second and third of a class."""
     counts: Counter[int] = Counter()
-    colours = []
+    colors = []
     for label in labels:
         share = 1 - 0.13 * (counts[label] % _SHADES)
         counts[label] += 1
-        red, green, blue = (round(share * part) for part in colour_of(label))
-        colours.append((red, green, blue))
-    return colours
+        red, green, blue = (round(share * part) for part in color_of(label))
+        colors.append((red, green, blue))
+    return colors

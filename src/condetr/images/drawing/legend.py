@@ -1,33 +1,33 @@
-"""What the colours of a picture stand for, written below it."""
+"""What the colors of an image stand for, written below it."""
 
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from condetr.images.drawing.colors import Colour
+from condetr.images.drawing.colors import Color
 from condetr.images.drawing.marks import font_of, one_line
 
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 _LONGEST_NAME = 40
 
 
-def with_legend(picture: Image.Image, entries: Sequence[tuple[str, Colour]]) -> Image.Image:
-    """The picture with as many lines of names and colours below it as they need at its width."""
-    font = font_of(max(11, round(min(picture.size) / 32)))
+def with_legend(image: Image.Image, entries: Sequence[tuple[str, Color]]) -> Image.Image:
+    """The image with as many lines of names and colors below it as they need at its width."""
+    font = font_of(max(11, round(min(image.size) / 32)))
     high = sum(font.getmetrics()) + 4
     places, left, line = [], 0.0, 0
-    for name, colour in entries:
+    for name, color in entries:
         text = one_line(name, _LONGEST_NAME)
         wide = high + font.getlength(text) + high / 2
-        if left and left + wide > picture.width:
+        if left and left + wide > image.width:
             left, line = 0.0, line + 1
-        places.append((left, line * high, text, colour))
+        places.append((left, line * high, text, color))
         left += wide
-    sheet = Image.new("RGB", (picture.width, picture.height + (line + 1) * high * bool(places)), _PAPER)
-    sheet.paste(picture, (0, 0))
+    sheet = Image.new("RGB", (image.width, image.height + (line + 1) * high * bool(places)), _PAPER)
+    sheet.paste(image, (0, 0))
     canvas = ImageDraw.Draw(sheet)
-    for across, down, text, colour in places:
-        top = picture.height + down
-        canvas.rectangle((across + 3, top + 3, across + high - 5, top + high - 4), fill=colour, outline=_INK)
+    for across, down, text, color in places:
+        top = image.height + down
+        canvas.rectangle((across + 3, top + 3, across + high - 5, top + high - 4), fill=color, outline=_INK)
         canvas.text((across + high, top + high / 2), text, fill=_INK, font=font, anchor="lm")
     return sheet

@@ -1,4 +1,4 @@
-"""Boxes and short texts painted on pictures and charts. To paint never fails, whatever the values are."""
+"""Boxes and short texts painted on images and charts. To paint never fails, whatever the values are."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from condetr.images.drawing.colors import Colour, ink_on
+from condetr.images.drawing.colors import Color, ink_on
 
 _POINT = (70, 220, 255)
 _LONGEST = 60  # characters of a text
@@ -86,49 +86,49 @@ def clipped(box: Sequence[float | int], size: tuple[int, int]) -> tuple[int, int
 
 
 def paint_box(
-    picture: Image.Image, box: Sequence[float | int], colour: Colour, *, width: int = 2, rim: Colour | None = None
+    image: Image.Image, box: Sequence[float | int], color: Color, *, width: int = 2, rim: Color | None = None
 ) -> None:
-    """The outline of what lies in the picture, with a ``rim`` seen on any ground; a thin box is a line."""
-    inside = clipped(box, picture.size)
+    """The outline of what lies in the image, with a ``rim`` seen on any ground; a thin box is a line."""
+    inside = clipped(box, image.size)
     if inside is None:
         return
-    pen, (x1, y1, x2, y2) = ImageDraw.Draw(picture), inside
+    pen, (x1, y1, x2, y2) = ImageDraw.Draw(image), inside
     if rim is not None:
         pen.rectangle((x1, y1, x2, y2), outline=rim, width=width + 2)
         x1, x2 = (x1 + 1, x2 - 1) if x2 - x1 >= 2 else (x1, x2)
         y1, y2 = (y1 + 1, y2 - 1) if y2 - y1 >= 2 else (y1, y2)
-    pen.rectangle((x1, y1, x2, y2), outline=colour, width=width)
+    pen.rectangle((x1, y1, x2, y2), outline=color, width=width)
 
 
 def paint_tag(
-    picture: Image.Image,
+    image: Image.Image,
     at: tuple[float | int, float | int],
     text: str,
-    colour: Colour,
+    color: Color,
     font: ImageFont.FreeTypeFont,
     taken: Taken,
 ) -> None:
-    """A text on its colour, its lower left corner ``at`` a place; in the picture, and below tags that are there."""
-    inside = clipped((*at, *at), picture.size)
-    if inside is None or not (shown := fitted(text, font, picture.width - 4)):
+    """A text on its color, its lower left corner ``at`` a place; in the image, and below tags that are there."""
+    inside = clipped((*at, *at), image.size)
+    if inside is None or not (shown := fitted(text, font, image.width - 4)):
         return
-    pen, (x, y, *_) = ImageDraw.Draw(picture), inside
+    pen, (x, y, *_) = ImageDraw.Draw(image), inside
     wide, high = font.getlength(shown) + 4, sum(font.getmetrics())
-    left, top = max(0.0, min(x, picture.width - wide)), max(0.0, min(y, picture.height) - high)
+    left, top = max(0.0, min(x, image.width - wide)), max(0.0, min(y, image.height) - high)
     places = [Place(left, top + step * high, left + wide, top + (step + 1) * high) for step in range(_STEPS)]
-    place = next((one for one in places if taken.is_free(one) and one.bottom <= picture.height), places[0])
+    place = next((one for one in places if taken.is_free(one) and one.bottom <= image.height), places[0])
     taken.add(place)
-    pen.rectangle((place.left, place.top, place.right - 1, place.bottom - 1), fill=colour)
-    pen.text((place.left + 2, place.top), shown, fill=ink_on(colour), font=font, anchor="la")
+    pen.rectangle((place.left, place.top, place.right - 1, place.bottom - 1), fill=color)
+    pen.text((place.left + 2, place.top), shown, fill=ink_on(color), font=font, anchor="la")
 
 
-def captioned(picture: Image.Image, text: str, *, width: int | None = None, size: int = 12) -> Image.Image:
-    """The picture in the middle of a strip of this width, with one line about it below."""
-    font, width = font_of(size), width or picture.width
-    sheet = Image.new("RGB", (width, picture.height + size + 6), (255, 255, 255))
-    sheet.paste(picture, ((width - picture.width) // 2, 0))
+def captioned(image: Image.Image, text: str, *, width: int | None = None, size: int = 12) -> Image.Image:
+    """The image in the middle of a strip of this width, with one line about it below."""
+    font, width = font_of(size), width or image.width
+    sheet = Image.new("RGB", (width, image.height + size + 6), (255, 255, 255))
+    sheet.paste(image, ((width - image.width) // 2, 0))
     shown = fitted(text, font, width - 4)
-    ImageDraw.Draw(sheet).text((width / 2, picture.height + 3), shown, fill=(40, 40, 40), font=font, anchor="mt")
+    ImageDraw.Draw(sheet).text((width / 2, image.height + 3), shown, fill=(40, 40, 40), font=font, anchor="mt")
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""Regions of a picture in translucent colours, each with an outline."""
+"""Regions of an image in translucent colors, each with an outline."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -7,32 +7,32 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
-from condetr.images.drawing.colors import Colour
+from condetr.images.drawing.colors import Color
 
 Bits: TypeAlias = Bool[np.ndarray, "height width"]
-_SHARE = 0.45  # of the colour in a region; an outline is all colour
+_SHARE = 0.45  # of the color in a region; an outline is all color
 
 
-def tinted(picture: Image.Image, regions: Iterable[tuple[Bits, Colour]], *, line: int = 1) -> Image.Image:
-    """A copy of an RGB picture with regions of its size painted over it, the last on top."""
-    pixels = np.array(picture)
-    for inside, colour in regions:
+def tinted(image: Image.Image, regions: Iterable[tuple[Bits, Color]], *, line: int = 1) -> Image.Image:
+    """A copy of an RGB image with regions of its size painted over it, the last on top."""
+    pixels = np.array(image)
+    for inside, color in regions:
         place = _extent(inside)
         if place is None:
             continue
         part, bits = pixels[place], inside[place]
-        part[bits] = (1 - _SHARE) * part[bits] + _SHARE * np.array(colour)
-        part[bits & ~_shrunk(bits, line)] = colour
+        part[bits] = (1 - _SHARE) * part[bits] + _SHARE * np.array(color)
+        part[bits & ~_shrunk(bits, line)] = color
     return Image.fromarray(pixels)
 
 
-def coloured(
-    picture: Image.Image, numbers: Int[np.ndarray, "height width"], colours: UInt8[np.ndarray, "numbers 3"]
+def colored(
+    image: Image.Image, numbers: Int[np.ndarray, "height width"], colors: UInt8[np.ndarray, "numbers 3"]
 ) -> Image.Image:
-    """A copy of an RGB picture whose pixels are tinted by number, white lines between them; 0 stays as it is."""
-    pixels = np.array(picture)
+    """A copy of an RGB image whose pixels are tinted by number, white lines between them; 0 stays as it is."""
+    pixels = np.array(image)
     some = numbers > 0
-    pixels[some] = (1 - _SHARE) * pixels[some] + _SHARE * colours[numbers[some]]
+    pixels[some] = (1 - _SHARE) * pixels[some] + _SHARE * colors[numbers[some]]
     edge = np.zeros(numbers.shape, dtype=bool)
     edge[:, 1:] |= numbers[:, 1:] != numbers[:, :-1]
     edge[1:] |= numbers[1:] != numbers[:-1]

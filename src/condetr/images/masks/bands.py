@@ -1,6 +1,6 @@
-"""Mask planes of the network at the size of the picture, a few rows at a time.
+"""Mask planes of the network at the size of the image, a few rows at a time.
 
-Three hundred masks of a picture of twelve megapixels are fourteen gigabytes; a band of them is a few megabytes.
+Three hundred masks of an image of twelve megapixels are fourteen gigabytes; a band of them is a few megabytes.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ def bands(
     *,
     real: tuple[float, float] = (1.0, 1.0),
 ) -> Iterator[tuple[slice, Float[Tensor, "queries band width"]]]:
-    """Bilinear, as ``interpolate(..., align_corners=False)`` has it: which rows of the picture, and their values.
+    """Bilinear, as ``interpolate(..., align_corners=False)`` has it: which rows of the image, and their values.
 
     Without queries there is no band.
 
     Args:
         planes: what the network says, at its stride.
-        size: (height, width) of the picture.
-        real: which share of the rows and columns shows the picture; the rest is padding, at the bottom and right.
+        size: (height, width) of the image.
+        real: which share of the rows and columns shows the image; the rest is padding, at the bottom and right.
     """
     height, width = size
     queries, rows, columns = planes.shape
@@ -59,7 +59,7 @@ def _interpolated_rows(
 def _interpolated_columns(
     planes: Float[Tensor, "queries band columns"], width: int, step: float
 ) -> Float[Tensor, "queries band width"]:
-    """Where part of the columns is padding, all are enlarged alike, and those of the picture kept."""
+    """Where part of the columns is padding, all are enlarged alike, and those of the image kept."""
     if step * width == planes.shape[2]:
         return interpolate(planes[None], size=(planes.shape[1], width), mode="bilinear")[0]
     needed = planes[..., : int(step * width) + 2]

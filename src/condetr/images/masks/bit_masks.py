@@ -1,4 +1,4 @@
-"""From the network's masks to one bit map per query, at the size of the picture; they may overlap."""
+"""From the network's masks to one bit map per query, at the size of the image; they may overlap."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,9 +19,9 @@ def bit_masks(
 
     Args:
         masks: at the stride of the network.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         threshold: of a probability.
-        real: share of the rows and columns that shows the picture, where it was padded.
+        real: share of the rows and columns that shows the image, where it was padded.
     """
     inside = torch.empty((len(masks), *size), dtype=torch.bool, device=masks.device)
     for part, band in bands(masks.float().sigmoid(), size, real=real):

@@ -1,6 +1,6 @@
 """Which pixels a polygon covers, exactly as COCO's own tools decide.
 
-Their rule: walk the outline at five times the resolution; wherever it passes the centre of a column of pixels,
+Their rule: walk the outline at five times the resolution; wherever it passes the center of a column of pixels,
 everything from that height downwards changes sides. COCO's areas and masks were made by it, so to agree is
 worth more than to be rounder.
 """
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from condetr.images.sizes import HeightWidth
 
-_FINER, _CENTRE = 5, 2  # fine steps to a pixel; the last of them before its centre
-_LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the picture is a mistake
+_FINER, _CENTRE = 5, 2  # fine steps to a pixel; the last of them before its center
+_LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the image is a mistake
 _Steps: TypeAlias = Int64[np.ndarray, "crossings"]
 _Slopes: TypeAlias = Float64[np.ndarray, "crossings"]
 
@@ -59,7 +59,7 @@ def _points_of(polygon: Any) -> Float64[np.ndarray, "points 2"]:
         raise ValueError("a polygon with a coordinate that is not finite")
     steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() * _FINER
     if steps > _LONGEST_OUTLINE or np.abs(points).max() > _LONGEST_OUTLINE:
-        raise ValueError("a polygon with a coordinate far outside of any picture")
+        raise ValueError("a polygon with a coordinate far outside of any image")
     return points
 
 
@@ -78,10 +78,10 @@ def _cover(covered: Bool[np.ndarray, "height width"], points: Float64[np.ndarray
 
 
 def _crossings(corners: Int64[np.ndarray, "points 2"], width: int) -> tuple[_Steps, _Steps]:
-    """Where the closed outline passes the centre of a column of pixels: which column, and the upper fine step there.
+    """Where the closed outline passes the center of a column of pixels: which column, and the upper fine step there.
 
     Each edge is stepped along its longer direction, always upwards, so that a shared edge of two polygons gives
-    the same steps in both. Of the steps, only those at a centre are worked out: from 5 column + 2 to the next.
+    the same steps in both. Of the steps, only those at a center are worked out: from 5 column + 2 to the next.
     """
     starts, ends = corners, np.roll(corners, -1, axis=0)
     span = np.abs(ends - starts)

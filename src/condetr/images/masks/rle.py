@@ -19,7 +19,7 @@ def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "
     """The mask that ``{"size": [height, width], "counts": list or text}`` stands for.
 
     Raises:
-        ValueError: it contradicts itself or the picture's ``size``.
+        ValueError: it contradicts itself or the image's ``size``.
     """
     counts = counts_of_rle(encoded, size)
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
@@ -27,14 +27,14 @@ def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "
 
 
 def counts_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Sequence[int]:
-    """The lengths of its runs; they add up to the picture.
+    """The lengths of its runs; they add up to the image.
 
     Raises:
         ValueError: as `mask_of_rle`.
     """
     given = encoded.get("size")
     if not isinstance(given, list | tuple) or tuple(given) != size:
-        raise ValueError(f"RLE of size {given}, expected the picture's {list(size)}")
+        raise ValueError(f"RLE of size {given}, expected the image's {list(size)}")
     counts = encoded.get("counts")
     if isinstance(counts, str | bytes):
         counts = _unpack(counts if isinstance(counts, str) else counts.decode("ascii", "replace"))

@@ -1,4 +1,4 @@
-"""The PNG of COCO's panoptic format: a colour for every segment, black for what belongs to none.
+"""The PNG of COCO's panoptic format: a color for every segment, black for what belongs to none.
 
 The number of a segment is red + 256 green + 65536 blue.
 """
@@ -23,24 +23,24 @@ def segment_numbers(path: Path) -> Int64[Tensor, "height width"]:
     """The number of the segment that each pixel belongs to; 0 is none.
 
     Raises:
-        AnnotationError: it is no RGB picture.
+        AnnotationError: it is no RGB image.
         ImageError: it cannot be read.
     """
-    picture = decode_as_stored(path)
-    if picture.mode != "RGB":
-        raise AnnotationError(f"is a picture of mode {picture.mode}, expected RGB", source=path, item="file_name")
-    red, green, blue = np.asarray(picture).astype(np.int64).transpose(2, 0, 1)
+    image = decode_as_stored(path)
+    if image.mode != "RGB":
+        raise AnnotationError(f"is an image of mode {image.mode}, expected RGB", source=path, item="file_name")
+    red, green, blue = np.asarray(image).astype(np.int64).transpose(2, 0, 1)
     return torch.from_numpy(red + 256 * green + 65536 * blue)
 
 
-def picture_of_numbers(numbers: Int[Tensor, "height width"]) -> Image.Image:
+def image_of_numbers(numbers: Int[Tensor, "height width"]) -> Image.Image:
     """What ``segment_numbers`` reads, to be stored without loss."""
     bytes_of = [(numbers.cpu().numpy() >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)]
     return Image.fromarray(np.stack(bytes_of, axis=2))
 
 
 def numbers_of(labels: Iterable[int]) -> list[int]:
-    """A number for each segment, all different; their colours are shades of the colour of their class."""
+    """A number for each segment, all different; their colors are shades of the color of their class."""
     taken = {0}
     numbers = []
     for red, green, blue in shades_of(labels):

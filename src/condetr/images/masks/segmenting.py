@@ -19,7 +19,7 @@ from condetr.images.sizes import HeightWidth
 
 
 class Segment(NamedTuple):
-    """One region of a picture.
+    """One region of an image.
 
     Attributes:
         id: what its pixels say in the map, from 1.
@@ -35,7 +35,7 @@ class Segment(NamedTuple):
 
 
 class Segmented(NamedTuple):
-    """The segments of one picture.
+    """The segments of one image.
 
     Attributes:
         map: which segment each pixel belongs to; 0 is none.
@@ -71,27 +71,27 @@ def segments_of(
     fused: Collection[int] = (),
     real: Sequence[tuple[float, float]] | None = None,
 ) -> list[Segmented]:
-    """The segments of each picture.
+    """The segments of each image.
 
     Args:
         logits: of every query and class.
         masks: before the sigmoid.
-        sizes: (height, width) of each picture; None: that of the masks.
+        sizes: (height, width) of each image; None: that of the masks.
         thresholds: what must be exceeded.
-        fused: class ids of which a picture has one segment at most, such as sky.
-        real: share of the mask's rows and columns that shows each picture, where pictures were padded.
+        fused: class ids of which an image has one segment at most, such as sky.
+        real: share of the mask's rows and columns that shows each image, where images were padded.
 
     Raises:
         ModelError: a value is not finite.
-        UsageError: not one size a picture.
+        UsageError: not one size an image.
     """
     sizes = sizes_of(sizes, masks)
     check_finite(logits, "logits")
     check_finite(masks, "masks")
     shares = [(1.0, 1.0)] * len(masks) if real is None else real
     return [
-        segmented(*picture, thresholds=thresholds, fused=frozenset(fused))
-        for picture in zip(logits, masks, sizes, shares, strict=True)
+        segmented(*image, thresholds=thresholds, fused=frozenset(fused))
+        for image in zip(logits, masks, sizes, shares, strict=True)
     ]
 
 
@@ -101,13 +101,13 @@ def sizes_of(
     """The sizes themselves, or those of the masks.
 
     Raises:
-        UsageError: not one size a picture.
+        UsageError: not one size an image.
     """
     batch, _, rows, columns = masks.shape
     if sizes is None:
         return [(rows, columns)] * batch
     if len(sizes) != batch:
-        raise UsageError(f"{len(sizes)} sizes for {batch} pictures", item="target_sizes")
+        raise UsageError(f"{len(sizes)} sizes for {batch} images", item="target_sizes")
     return sizes
 
 
@@ -120,7 +120,7 @@ def segmented(
     thresholds: Thresholds,
     fused: Collection[int],
 ) -> Segmented:
-    """The same for one picture, perhaps for some of its queries only."""
+    """The same for one image, perhaps for some of its queries only."""
     scores, labels = logits.float().sigmoid().max(dim=1)
     kept = scores > thresholds.score
     scores, labels = scores[kept], labels[kept]

@@ -33,12 +33,12 @@ def semantics_of(
     Args:
         logits: of every query and class.
         masks: before the sigmoid.
-        sizes: (height, width) of each picture; None: that of the masks.
-        scores: whether to give the scores of all classes, too, which are as many planes of the picture's size.
+        sizes: (height, width) of each image; None: that of the masks.
+        scores: whether to give the scores of all classes, too, which are as many planes of the image's size.
 
     Raises:
         ModelError: a value is not finite.
-        UsageError: not one size a picture.
+        UsageError: not one size an image.
     """
     sizes = sizes_of(sizes, masks)
     check_finite(logits, "logits")

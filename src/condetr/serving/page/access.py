@@ -93,9 +93,9 @@ class PageDoor:
             return 411, "the length of a request is to be said before"
         uploads = scope["path"] == _UPLOAD
         if int(length or 0) > (self._uploads.file_bytes + _FORM_BYTES if uploads else _CALL_BYTES):
-            return 413, f"the request is too large; a picture may have {self._uploads.file_bytes} bytes"
+            return 413, f"the request is too large; an image may have {self._uploads.file_bytes} bytes"
         if uploads and self._coming + int(length or 0) > self._all_bytes:
-            return 503, "too many pictures are on their way; try again"
+            return 503, "too many images are on their way; try again"
         return None
 
 

@@ -25,4 +25,4 @@ def no_downloads() -> Iterator[None]:
 
 
 def _refuse(*_: Any, **__: Any) -> Any:
-    raise gr.Error("URL input is disabled: send the picture itself")
+    raise gr.Error("URL input is disabled: send the image itself")

@@ -1,4 +1,4 @@
-"""The web page: a picture in, boxes and a table out, a threshold to slide, a detection to click on."""
+"""The web page: an image in, boxes and a table out, a threshold to slide, a detection to click on."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Explain: TypeAlias = Callable[[Image.Image, int], Image.Image]
 Seen: TypeAlias = Look | str  # or why there is none
 
 _NONE = ""
-_UNUSABLE = "This picture cannot be used"
+_UNUSABLE = "This image cannot be used"
 _NOTHING = "Nothing scores above the threshold."
 _HINT = "Click a box or a row to see one detection alone."
 
@@ -40,11 +40,11 @@ def page(
     Args:
         predictor: with threshold 0; the page leaves out what scores low.
         title: above everything.
-        scenes: picture files that can be picked instead of one's own.
+        scenes: image files that can be picked instead of one's own.
         threshold: where the slider stands at first.
-        pixels: the most of a picture.
+        pixels: the most of an image.
         uploads: where gradio lays what is sent; also for the files that are downloaded.
-        explain: paints what the attention heads looked at for the detection at this place among all of the picture,
+        explain: paints what the attention heads looked at for the detection at this place among all of the image,
             best first; where it is None the page does not offer it.
     """
 
@@ -52,17 +52,17 @@ def page(
         if sent is None:
             return _NONE, None
         path = sent.get("path") if isinstance(sent, dict) else None  # any client may send anything
-        if path is not None and path == last:  # gradio says more than once that a picture changed
+        if path is not None and path == last:  # gradio says more than once that an image changed
             return seen, path
         try:
-            picture = decode(uploads.content_of(path), pixel_limit=pixels)
-            [found] = predictor.predict([picture])
+            image = decode(uploads.content_of(path), pixel_limit=pixels)
+            [found] = predictor.predict([image])
         except CondetrError as error:
             told = f"{_UNUSABLE}: {error.reason}" + (f" ({error.hint})" if error.hint else "")
             gr.Warning(escape(told))
             return told, None if path is None else str(path)
         assert isinstance(found, Detections), "errors are raised"
-        return Look(picture, found), path
+        return Look(image, found), path
 
     def show(seen: Seen, least: float, chosen: int | None) -> tuple[Any, ...]:
         if isinstance(seen, str):
@@ -70,7 +70,7 @@ def page(
         rows = seen.rows(least)
         chosen = chosen if chosen is not None and 0 <= chosen < len(rows) else None
         said = _NOTHING if not rows else _HINT if chosen is None else seen.said_of(chosen, least)
-        bands = explain(seen.picture, chosen) if explain is not None and chosen is not None else None
+        bands = explain(seen.image, chosen) if explain is not None and chosen is not None else None
         uploads.make_room()
         download = gr.DownloadButton(value=str(_written(seen.json(least), uploads.folder)), interactive=True)
         return seen.painted(least, chosen), _table_of(rows), said, download, _bands(bands)
@@ -89,7 +89,7 @@ def page(
         with gr.Row():
             with gr.Column(scale=2):
                 given = gr.Image(
-                    label="Picture", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="given"
+                    label="UprightImage", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="given"
                 )
                 gr.Examples([[scene] for scene in scenes], [given], label="Or one of these", elem_id="scenes")
                 slider = gr.Slider(0, 1, threshold, step=0.01, label="Threshold", elem_id="threshold")

@@ -1,4 +1,4 @@
-"""One picture that the network looked at once, and what a person may ask of it since: no question looks again."""
+"""One image that the network looked at once, and what a person may ask of it since: no question looks again."""
 
 import json
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from condetr.images.detections import Detections
 Row: TypeAlias = list[str | int | float]
 HEADERS = ("#", "name", "score", "x1", "y1", "x2", "y2")
 _SHADE = 0.45  # of what is not chosen
-_LEGIBLE = 600  # pixels of the longer side, below which a picture is painted larger than it is
+_LEGIBLE = 600  # pixels of the longer side, below which an image is painted larger than it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """An upright picture, and everything that was found in it, best first, however low it scores."""
+    """An upright image, and everything that was found in it, best first, however low it scores."""
 
-    picture: Image.Image
+    image: Image.Image
     found: Detections
 
     def above(self, threshold: float | int) -> Detections:
@@ -27,8 +27,8 @@ class Look:
 
     @property
     def zoom(self) -> int:
-        """How many times larger than it is the picture is painted, so that small boxes and their names can be read."""
-        return max(1, round(_LEGIBLE / max(self.picture.size)))
+        """How many times larger than it is the image is painted, so that small boxes and their names can be read."""
+        return max(1, round(_LEGIBLE / max(self.image.size)))
 
     def rows(self, threshold: float | int) -> list[Row]:
         """A table of it, with the columns of ``HEADERS``."""
@@ -48,17 +48,17 @@ class Look:
         return min(around)[1] if around else None
 
     def painted(self, threshold: float | int, chosen: int | None = None) -> Image.Image:
-        """The picture with boxes; where one is chosen it alone is in the light."""
+        """The image with boxes; where one is chosen it alone is in the light."""
         shown = self._zoomed(self.above(threshold))
         height, width = shown.size
-        picture = self.picture.resize((width, height), Image.Resampling.BICUBIC)
+        image = self.image.resize((width, height), Image.Resampling.BICUBIC)
         if chosen is None or chosen >= len(shown):
-            return shown.draw(picture)
+            return shown.draw(image)
         x1, y1, x2, y2 = shown[chosen].box
         box = (max(0, int(x1)), max(0, int(y1)), min(width, int(x2) + 1), min(height, int(y2) + 1))
-        dark = picture.point(lambda level: level * _SHADE)
+        dark = image.point(lambda level: level * _SHADE)
         if box[0] < box[2] and box[1] < box[3]:
-            dark.paste(picture.crop(box), box)
+            dark.paste(image.crop(box), box)
         return shown[chosen : chosen + 1].draw(dark)
 
     def _zoomed(self, found: Detections) -> Detections:

@@ -35,11 +35,11 @@ from condetr.serving.process.watchdog import kept
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.connection import Connection
 
-_FILE_BYTES, _ALL_BYTES = 20 * 2**20, 256 * 2**20  # of one picture, and of all files of the page
+_FILE_BYTES, _ALL_BYTES = 20 * 2**20, 256 * 2**20  # of one image, and of all files of the page
 _FOLDERS = {"GRADIO_TEMP_DIR": "uploads", "GRADIO_EXAMPLES_CACHE": "examples"}
 _LAST_SECONDS, _ORDERLY = 5.0, 0.8  # from a signal to the end, whatever hangs; and the share that the page itself has
 _THREAD_SECONDS = 0.2  # that a thread may take to end by itself
-_WAITING, _SESSIONS = 64, 20  # questions in hand, and visitors whose pictures are kept in memory
+_WAITING, _SESSIONS = 64, 20  # questions in hand, and visitors whose images are kept in memory
 
 
 def serve_page(
@@ -55,15 +55,15 @@ def serve_page(
 ) -> bool:
     """Show the page until SIGTERM or SIGINT; what was sent to it is removed then, whatever becomes of the process.
 
-    Gives whether threads are left, stuck in a picture, so that Python would wait for them for ever.
+    Gives whether threads are left, stuck in an image, so that Python would wait for them for ever.
 
     Args:
         predictor: with threshold 0.
         listening: a bound socket; it is closed at the end.
         title: of the page.
-        scenes: writes the pictures that come along into a folder, and gives their paths.
+        scenes: writes the images that come along into a folder, and gives their paths.
         threshold: where the slider stands at first.
-        pixels: the most of a picture.
+        pixels: the most of an image.
         explain: see ``page``.
         on_ready: called when the page can be opened.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from condetr.core.errors import ImageError
 
-_GONE = "is not a picture that was sent to this page, or is gone already; send it again"
+_GONE = "is not an image that was sent to this page, or is gone already; send it again"
 
 
 class Uploads:

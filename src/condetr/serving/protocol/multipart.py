@@ -1,4 +1,4 @@
-"""The one picture of a multipart/form-data body (RFC 7578).
+"""The one image of a multipart/form-data body (RFC 7578).
 
 One part is all that is looked for, so nothing here grows with the number of parts, and no name in it is used.
 """
@@ -11,7 +11,7 @@ _BOUNDARY = re.compile(r'(?:^|;)\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}
 _MOST_HEAD = 8192  # bytes of the header of a part
 
 
-def picture_in_form(body: bytes, content_type: str) -> bytes:
+def image_in_form(body: bytes, content_type: str) -> bytes:
     """The content of the part.
 
     Raises:
@@ -32,7 +32,7 @@ def picture_in_form(body: bytes, content_type: str) -> bytes:
         raise _malformed("its last boundary is missing")
     after = end + 2 + len(boundary)
     if body[after : after + 2] != b"--":
-        raise _malformed("there is more than one part; send one picture a request")
+        raise _malformed("there is more than one part; send one image a request")
     return body[start + 4 : max(end, start + 4)]
 
 

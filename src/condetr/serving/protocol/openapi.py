@@ -11,11 +11,11 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
     schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if with_token else {}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "condetr", "version": version, "description": "Finds objects in pictures."},
+        "info": {"title": "condetr", "version": version, "description": "Finds objects in images."},
         "paths": {
             "/predict": {"post": _predict() | security},
             "/v2/health/live": {"get": _get("Is the process there?", {"live": {"type": "boolean"}})},
-            "/v2/health/ready": {"get": _get("Would a picture be taken?", {"ready": {"type": "boolean"}}, "503")},
+            "/v2/health/ready": {"get": _get("Would an image be taken?", {"ready": {"type": "boolean"}}, "503")},
             "/v2": {"get": _get("The server", {"name": _TEXT, "version": _TEXT}) | security},
             "/v2/models/{model}": {
                 "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
@@ -24,7 +24,7 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
             },
             "/v2/models/{model}/ready": {
                 "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
-                "get": _get("Would it take a picture?", {"ready": {"type": "boolean"}}, "404", "503") | security,
+                "get": _get("Would it take an image?", {"ready": {"type": "boolean"}}, "404", "503") | security,
             },
         },
         "components": {"schemas": _schemas()} | schemes,
@@ -32,12 +32,12 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    picture = {"schema": {"type": "string", "format": "binary"}}
+    image = {"schema": {"type": "string", "format": "binary"}}
     form = {"schema": {"type": "object", "properties": {"picture": {"type": "string", "format": "binary"}}}}
     found = {"type": "array", "items": {"$ref": "#/components/schemas/Detection"}}
     refusals = ("400", "401", "408", "413", "422", "500", "503", "504")
     return {
-        "summary": "Find the objects of one picture, best first",
+        "summary": "Find the objects of one image, best first",
         "parameters": [
             {
                 "name": "threshold",
@@ -47,7 +47,7 @@ def _predict() -> dict[str, Any]:
             },
             {"name": "masks", "in": "query", "description": "add masks; of a segmenter", "schema": {"type": "boolean"}},
         ],
-        "requestBody": {"required": True, "content": {"image/*": picture, "multipart/form-data": form}},
+        "requestBody": {"required": True, "content": {"image/*": image, "multipart/form-data": form}},
         "responses": {"200": _json("What was found", found)} | {status: _refusal(status) for status in refusals},
     }
 
@@ -73,7 +73,7 @@ def _schemas() -> dict[str, Any]:
     error = {"code": _TEXT, "message": _TEXT, "request_id": _TEXT}
     box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), _WHOLE)
     mask = _object({"size": {"type": "array", "items": _WHOLE}, "counts": _TEXT}) | {
-        "description": "COCO's run-length encoding, at the size of the picture"
+        "description": "COCO's run-length encoding, at the size of the image"
     }
     return {
         "Refusal": _object({"error": _object(error)}),

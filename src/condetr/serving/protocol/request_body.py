@@ -1,4 +1,4 @@
-"""The picture of a request, within the limits of its size and time."""
+"""The image of a request, within the limits of its size and time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from starlette.requests import Request
 
 from condetr.serving.limits import Limits
 from condetr.serving.protocol.http_errors import Refused
-from condetr.serving.protocol.multipart import picture_in_form
+from condetr.serving.protocol.multipart import image_in_form
 
 
-async def picture_of_request(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
-    """The encoded picture in the body: the body itself, or the one part of a form.
+async def image_of_request(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
+    """The encoded image in the body: the body itself, or the one part of a form.
 
     Args:
         request: whose body.
@@ -19,17 +19,17 @@ async def picture_of_request(request: Request, limits: Limits, take: Callable[[i
         take: counts bytes that will be in memory.
 
     Raises:
-        Refused: it is too large, too slow, or cannot hold a picture.
+        Refused: it is too large, too slow, or cannot hold an image.
         ClientDisconnect: nobody is there any more.
     """
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
-        raise Refused(400, "json", "URL input is disabled, and JSON is not read: send the picture as the body")
+        raise Refused(400, "json", "URL input is disabled, and JSON is not read: send the image as the body")
     body = await _body(request, limits, take)
     if not body:
-        raise Refused(400, "empty", "the body is empty; send a picture as the body or as one part of a form")
-    return picture_in_form(body, content_type) if kind == "multipart/form-data" else body
+        raise Refused(400, "empty", "the body is empty; send an image as the body or as one part of a form")
+    return image_in_form(body, content_type) if kind == "multipart/form-data" else body
 
 
 async def _body(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:

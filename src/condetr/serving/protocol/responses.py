@@ -17,7 +17,7 @@ _LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 
 
 def rows_of(found: Detections) -> Rows:
-    """One object a detection, best first; boxes in whole pixels of the upright picture, masks as COCO writes them."""
+    """One object a detection, best first; boxes in whole pixels of the upright image, masks as COCO writes them."""
     boxes = found.boxes.int().tolist()
     rows: Rows = [
         {"score": score, "label": name, "box": dict(zip(_SIDES, box, strict=True))}

@@ -19,7 +19,7 @@ from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.http_errors import BUG, Refused
 from condetr.serving.protocol.openapi import document_of
 from condetr.serving.protocol.query_params import Question, question_of
-from condetr.serving.protocol.request_body import picture_of_request
+from condetr.serving.protocol.request_body import image_of_request
 from condetr.serving.protocol.request_checks import Door, has_body
 from condetr.serving.protocol.request_log import CLIENT_GONE, Accounts, Log
 from condetr.serving.protocol.responses import refusal
@@ -75,9 +75,9 @@ class _Routes:
         entry = request.state.entry
         try:
             with self._memory.share() as take:
-                picture = await picture_of_request(request, self._limits, take)
-                entry["bytes"] = len(picture)
-                found = await self._found_while_wanted(picture, question, request)
+                image = await image_of_request(request, self._limits, take)
+                entry["bytes"] = len(image)
+                found = await self._found_while_wanted(image, question, request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         entry |= {"together": found.together, "waited_ms": round(found.waited * 1000, 1), "found": len(found.rows)}
@@ -104,9 +104,9 @@ class _Routes:
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    async def _found_while_wanted(self, picture: bytes, question: Question, request: Request) -> Found:
+    async def _found_while_wanted(self, image: bytes, question: Question, request: Request) -> Found:
         """What the service finds, unless whoever asked leaves before."""
-        work = asyncio.create_task(self._service.find(picture, question))
+        work = asyncio.create_task(self._service.find(image, question))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)

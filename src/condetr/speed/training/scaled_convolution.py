@@ -74,7 +74,7 @@ def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace) 
         return cell_products.gradient_of_weight(gradient, x, pace)
     if tile_products.is_tile_product(x, weight, pace, of_weight=True):
         return tile_products.gradient_of_weight(gradient, x)
-    if weight.device.type == "cpu":  # oneDNN is up to 2.7 times as fast with colours first where it sees neighbours
+    if weight.device.type == "cpu":  # oneDNN is up to 2.7 times as fast with colors first where it sees neighbors
         gradient, x = gradient.contiguous(), x.contiguous()
     return _by_torch(gradient, x, weight, pace, of_weight=True)[1]
 

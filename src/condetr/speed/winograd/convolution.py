@@ -16,7 +16,7 @@ FEWEST_CHANNELS = 128  # with fewer, the transforms take what the products save
 
 
 @torch.no_grad()
-def multiply_less(model: ConditionalDetr | FastDetector) -> FastDetector:
+def use_winograd(model: ConditionalDetr | FastDetector) -> FastDetector:
     if has_taken(model, STEP):
         return model
     model = fold_norms(model)

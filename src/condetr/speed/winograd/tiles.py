@@ -35,7 +35,7 @@ def matrices() -> Matrices:
 
 
 class TileGrid:
-    """The tiles of a map: neighbours share two pixels, so that a pixel is in up to four.
+    """The tiles of a map: neighbors share two pixels, so that a pixel is in up to four.
 
     With a ``step``, for a dilated convolution, a tile has every second (third, ...) pixel, and there is one for each
     place where this can begin.
@@ -66,8 +66,8 @@ class TileGrid:
     def transformed(self, transform: Matrices, outputs: int) -> Iterator[tuple[range, Tiles]]:
         """Some rows of tiles at a time, as many as the cache holds together with what ``outputs`` make of them."""
         framed, step, side = self._framed, self.step, self.step * OUT
-        (image, row, column, colour), inputs = framed.stride(), framed.shape[-1]
-        stride = step * row, step * column, image, side * row, row, side * column, column, colour
+        (image, row, column, color), inputs = framed.stride(), framed.shape[-1]
+        stride = step * row, step * column, image, side * row, row, side * column, column, color
         places = len(transform.into)
         a_row = len(framed) * self.across * step**2 * places * max(inputs, outputs) * framed.element_size()
         at_once = max(1, _CHUNK // a_row)

@@ -1,4 +1,4 @@
-"""How many pictures fit: ``--batch auto``."""
+"""How many images fit: ``--batch auto``."""
 
 import os
 from pathlib import Path
@@ -11,20 +11,20 @@ from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.supervised import SupervisedDetector
 
-MOST = 16  # pictures of a step in the paper, over all its devices
+MOST = 16  # images of a step in the paper, over all its devices
 SHARE = 0.6  # of what is free: the rest is for the work space of convolutions, and for others
 
 
 def batch_that_fits(supervised: SupervisedDetector, size: HeightWidth, device: torch.device, processes: int) -> int:
-    """Pictures of this size whose gradients can be computed in the memory that is free now."""
+    """Images of this size whose gradients can be computed in the memory that is free now."""
     learning = sum(weight.numel() * weight.element_size() for weight in supervised.parameters() if weight.requires_grad)
-    needed = 3 * learning  # gradients, and the two moments of the optimiser
+    needed = 3 * learning  # gradients, and the two moments of the optimizer
     fitting = (SHARE * _free(device) - needed) / max(1, bytes_kept(supervised, size, device))
     return max(1, min(int(fitting), MOST // processes))
 
 
 def bytes_kept(supervised: SupervisedDetector, size: HeightWidth, device: torch.device) -> int:
-    """What one picture leaves in memory for its gradients; counted, so that nothing needs to fail first."""
+    """What one image leaves in memory for its gradients; counted, so that nothing needs to fail first."""
     weights = {weight.untyped_storage().data_ptr() for weight in supervised.parameters()}
     seen: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""Pictures read ahead by worker processes, in the order of the sampling."""
+"""Images read ahead by worker processes, in the order of the sampling."""
 
 import multiprocessing
 import signal
@@ -12,21 +12,21 @@ from torch.utils.data import DataLoader
 
 from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
-from condetr.training.input.dataset import Pictures
-from condetr.training.input.sampling import Draw, Sampling
+from condetr.training.input.dataset import TrainingDataset
+from condetr.training.input.sampling import SampleIndex, Sampling
 from condetr.training.progress import Position
 
 
 def batches_of_steps(
-    pictures: Pictures, sampling: Sampling, start: Position, epochs: int, *, workers: int, pin: bool
+    images: TrainingDataset, sampling: Sampling, start: Position, epochs: int, *, workers: int, pin: bool
 ) -> Generator[list[TrainingBatch]]:
-    """What each optimisation step learns from, to the end of the last epoch; workers never wait for one to end.
+    """What each optimization step learns from, to the end of the last epoch; workers never wait for one to end.
 
     Raises:
         ModelError: a worker died.
     """
     loader: DataLoader[Any] = DataLoader(
-        pictures,  # type: ignore[arg-type]  # anything with __getitem__ will do
+        images,  # type: ignore[arg-type]  # anything with __getitem__ will do
         batch_size=None,
         sampler=_Draws(sampling, start, epochs),
         num_workers=workers,
@@ -55,7 +55,7 @@ def _is_dead(reader: BaseProcess) -> bool:
 
 def _death_of(reader: str) -> ModelError:
     hint = "too little shared memory (/dev/shm) or memory is the usual cause; try fewer workers or a smaller batch"
-    return ModelError(f"a process that reads pictures (pid {reader}) died", item="workers", hint=hint)
+    return ModelError(f"a process that reads images (pid {reader}) died", item="workers", hint=hint)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ class _Draws:
     def __init__(self, sampling: Sampling, start: Position, epochs: int) -> None:
         self._sampling, self._start, self._epochs = sampling, start, epochs
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
         for step in self._sampling.steps(self._start, self._epochs):
             yield from step
 

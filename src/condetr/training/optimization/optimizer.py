@@ -10,7 +10,7 @@ from condetr.core.errors import SettingsError
 FUSED_ON = ("cpu", "cuda", "mps")  # one pass over all weights instead of ten
 
 
-def build_optimiser(
+def build_optimizer(
     network: nn.Module, *, lr: float, lr_backbone: float, weight_decay: float, decay_norms: bool
 ) -> AdamW:
     """One group per kind of parameter that has gradients; norms and biases decay only with ``decay_norms``.
@@ -42,6 +42,6 @@ def build_optimiser(
     )
 
 
-def set_rates(optimiser: AdamW, factor: float) -> None:
-    for group in optimiser.param_groups:
+def set_rates(optimizer: AdamW, factor: float) -> None:
+    for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor

@@ -16,7 +16,7 @@ class Schedule:
         shape: how the rate falls from ``decay_at`` on: at once to a tenth, along half a cosine to 0, on a straight
             line to 0, or not at all.
         decay_at: share of the training after which it falls; the paper: 40 of 50 epochs.
-        warmup: optimisation steps in which it rises from near 0.
+        warmup: optimization steps in which it rises from near 0.
     """
 
     shape: Shape = "step"
@@ -24,7 +24,7 @@ class Schedule:
     warmup: int = 0
 
     def factor(self, step: int, done: float) -> float:
-        """For the step with this number (from 0), before which this share of all pictures was seen."""
+        """For the step with this number (from 0), before which this share of all images was seen."""
         rising = min(1.0, (step + 1) / (self.warmup + 1))
         if self.shape == "constant" or done < self.decay_at:
             return rising

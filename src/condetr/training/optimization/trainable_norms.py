@@ -11,7 +11,7 @@ STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
 @contextmanager
-def live_norms(backbone: nn.Module) -> Iterator[None]:
+def trainable_batch_norms(backbone: nn.Module) -> Iterator[None]:
     """Batch norms in the place of frozen ones, which get their statistics, scales and shifts at the end."""
     places = [
         (parent, name, child)

@@ -15,19 +15,19 @@ from condetr.training.progress import Progress
 from condetr.training.run.checkpointing import save_checkpoint
 from condetr.training.run.run_folder import RunFolder
 from condetr.training.settings import TrainingSettings
-from condetr.training.train_state import Learner
+from condetr.training.train_state import TrainState
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RunContext:
     """What the state of a run depends on beside its weights; compared when it is resumed.
 
     Attributes:
         data: fingerprint of the data set.
-        batch: pictures of a process at once, found out where "auto" was asked for.
+        batch: images of a process at once, found out where "auto" was asked for.
         processes: that trained together.
         network: that is trained.
-        preprocessing: of its pictures.
+        preprocessing: of its images.
     """
 
     settings: TrainingSettings
@@ -45,15 +45,15 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
+class CheckpointWriter:
     """Writes for the first process; the others have none."""
 
     folder: RunFolder
-    learner: Learner
+    learner: TrainState
     classes: Classes
     preprocessing: Preprocessing
     flat: Mapping[str, Any]
-    circumstances: Circumstances
+    circumstances: RunContext
 
     def checkpoint(self, progress: Progress) -> Path:
         state = {
@@ -69,7 +69,7 @@ class Keeper:
         ids = [one for one in self.classes.source_ids if isinstance(one, int)]
         save(
             folder,
-            self.learner.best_knowledge,
+            self.learner.eval_model,
             dict(enumerate(self.classes.names)),
             source_ids=tuple(ids) if len(ids) == len(self.classes) else None,
             flat=self.flat,

@@ -1,6 +1,6 @@
 """Everything that a run needs to go on, on the disk, whole or not at all.
 
-    checkpoints/step-N/   weights, optimiser and average as safetensors, state.json, and manifest.json: the sizes and
+    checkpoints/step-N/   weights, optimizer and average as safetensors, state.json, and manifest.json: the sizes and
                           hashes of the others, written last
 
 A checkpoint is written under another name, forced to the disk, and only then named; the one before it stays until the

@@ -20,7 +20,7 @@ def text_of(event: Event, loss: float | None = None) -> str | None:
     """One line, or None for what nobody needs to read; ``loss`` is that of the last step."""
     match event:
         case Started():
-            return f"{event.steps} steps of {event.pictures} pictures on {event.device}, in {event.folder}"
+            return f"{event.steps} steps of {event.images} images on {event.device}, in {event.folder}"
         case Evaluated():
             learned = "" if loss is None else f"loss {loss:.3f}, "
             best = ", the best so far" if event.is_best else ""
@@ -32,7 +32,7 @@ def text_of(event: Event, loss: float | None = None) -> str | None:
     return None
 
 
-class Lines:
+class ConsoleReporter:
     """Plain lines on stderr: what happens, and now and then how far it is."""
 
     def __init__(self) -> None:

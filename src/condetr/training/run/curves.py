@@ -1,4 +1,4 @@
-"""The course of a training as a picture: losses, learning rates, gradients, and what evaluations measured."""
+"""The course of a training as an image: losses, learning rates, gradients, and what evaluations measured."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Line: TypeAlias = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 28, 40, 36
 INK, FAINT, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
-COLOURS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 160), (0, 125, 135)  # dark on white
+COLORS = (200, 30, 30), (30, 80, 200), (20, 130, 60), (190, 100, 0), (120, 50, 160), (0, 125, 135)  # dark on white
 _LARGEST = 1e100  # beyond which a number is a fault
 FINER = 2  # drawn larger and shrunk: smooth lines
 PANELS = {
@@ -26,11 +26,11 @@ PANELS = {
 
 
 def curves_of(rows: Sequence[Row]) -> Image.Image:
-    """One panel a group of measures, over optimisation steps; evaluations have the first."""
+    """One panel a group of measures, over optimization steps; evaluations have the first."""
     evaluated = {name for row in rows if "loss" not in row for name in row} - {"step", "epoch", "seconds"}
     shown = {name: row[name] for row in rows for name in sorted(evaluated) if name in row}
     shares = tuple(name for name, value in shown.items() if isinstance(value, int | float) and 0 <= value <= 1)
-    panels = ({"evaluation": shares[: len(COLOURS)]} if shares else {}) | PANELS
+    panels = ({"evaluation": shares[: len(COLORS)]} if shares else {}) | PANELS
     charts = [_chart(title, _lines(rows, names)) for title, names in panels.items()]
     sheet = Image.new("RGB", (2 * WIDTH, -(-len(charts) // 2) * HEIGHT), PAPER)
     for place, chart in enumerate(charts):
@@ -61,9 +61,9 @@ def _chart(title: str, lines: Mapping[str, Line]) -> Image.Image:
         _draw_frame(pen, font, across, up, at)
         left = WIDTH - RIGHT
         for number, (name, line) in reversed(list(enumerate(lines.items()))):
-            _draw_line(pen, [at(*point) for point in line], COLOURS[number])
+            _draw_line(pen, [at(*point) for point in line], COLORS[number])
             left -= round(font.getlength(name) / FINER) + 14
-            pen.text((left * FINER, 12 * FINER), name, fill=COLOURS[number], font=font)
+            pen.text((left * FINER, 12 * FINER), name, fill=COLORS[number], font=font)
     return chart.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 
 
@@ -97,12 +97,12 @@ def _draw_frame(
         pen.text((where[0], where[1] + 8 * FINER), f"{x:g}", fill=INK, font=font, anchor="mt")
 
 
-def _draw_line(pen: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], colour: tuple[int, int, int]) -> None:
+def _draw_line(pen: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], color: tuple[int, int, int]) -> None:
     for one, other in pairwise(points):
-        pen.line((one, other), fill=colour, width=2 * FINER)
+        pen.line((one, other), fill=color, width=2 * FINER)
     if len(points) < 30:
         for x, y in points:
-            pen.ellipse((x - 3 * FINER, y - 3 * FINER, x + 3 * FINER, y + 3 * FINER), fill=colour)
+            pen.ellipse((x - 3 * FINER, y - 3 * FINER, x + 3 * FINER, y + 3 * FINER), fill=color)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -8,13 +8,13 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Attributes: the run's ``folder``, ``steps`` left to take, ``done`` before, and ``pictures`` of a step."""
+    """Attributes: the run's ``folder``, ``steps`` left to take, ``done`` before, and ``images`` of a step."""
 
     folder: Path
     epochs: int
     steps: int
     done: int
-    pictures: int
+    images: int
     device: str
 
 
@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """After every step: how many there were, times that all pictures were seen, the loss, and seconds a step lately."""
+    """After every step: how many there were, times that all images were seen, the loss, and seconds a step lately."""
 
     step: int
     epoch: float
@@ -65,8 +65,8 @@ class Warned:
 
 
 Event: TypeAlias = Started | Named | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
-Say: TypeAlias = Callable[[Event], None]
+EventHandler: TypeAlias = Callable[[Event], None]
 
 
-def nobody_listens(_: Event) -> None:
+def ignore_events(_: Event) -> None:
     pass

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from condetr.training.progress import Progress
-from condetr.training.run.events import Say, Warned, nobody_listens
+from condetr.training.run.events import EventHandler, Warned, ignore_events
 
 Row: TypeAlias = dict[str, Any]
 LINES, DAMAGED = "metrics.jsonl", "metrics-damaged.jsonl"
@@ -20,7 +20,7 @@ _LARGEST = 2**63
 class MetricsLog:
     """``metrics.jsonl`` and ``metrics.csv`` of a run folder, and the same rows in memory."""
 
-    def __init__(self, folder: Path, say: Say, rows: Sequence[Row]) -> None:
+    def __init__(self, folder: Path, say: EventHandler, rows: Sequence[Row]) -> None:
         """``rows`` are those to begin with; what the files have beside them is forgotten."""
         self._lines, self._table = folder / LINES, folder / "metrics.csv"
         self._say = say
@@ -70,7 +70,7 @@ class MetricsLog:
             self._say(Warned(f"{self._lines.parent}: the log could not be written {self.failed} times"))
 
 
-def rows_before(folder: Path, progress: Progress, say: Say = nobody_listens) -> list[Row]:
+def rows_before(folder: Path, progress: Progress, say: EventHandler = ignore_events) -> list[Row]:
     """What a run had written when it was where ``progress`` says; what it wrote after that it will write again.
 
     Rows that are damaged are left out, counted, and stay in a copy of the file.

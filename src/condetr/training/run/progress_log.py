@@ -1,4 +1,4 @@
-"""What a run tells about itself as it goes: rows of measures, curves, sample pictures, progress."""
+"""What a run tells about itself as it goes: rows of measures, curves, sample images, progress."""
 
 import math
 import time
@@ -9,9 +9,9 @@ from typing import Any
 from condetr.model.detector import ConditionalDetr
 from condetr.training.distributed import Processes
 from condetr.training.progress import Progress
-from condetr.training.run.events import Say, Stepped, Warned
+from condetr.training.run.events import EventHandler, Stepped, Warned
 from condetr.training.run.metrics_log import MetricsLog, Row
-from condetr.training.run.sample_sheets import Showcase
+from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.steps import MEASURED, Step
 
 REDRAW = 20.0  # seconds between two drawings
@@ -27,17 +27,17 @@ class Journal:
         self,
         processes: Processes,
         log: MetricsLog | None,
-        showcase: Showcase | None,
+        showcase: SampleSheets | None,
         diagnose: Callable[[Sequence[Row]], str | None],
-        say: Say,
+        say: EventHandler,
         *,
-        pictures: int,
+        images: int,
         step_size: int,
     ) -> None:
         self._processes, self._log, self._showcase = processes, log, showcase
         self._diagnose, self._say = diagnose, say
-        self._pictures, self._step_size = pictures, step_size
-        self._every = min(FEWEST, -(-pictures // (step_size * ROWS)))
+        self._images, self._step_size = images, step_size
+        self._every = min(FEWEST, -(-images // (step_size * ROWS)))
         self._since: list[Step] = []  # the last row
         self._at = time.monotonic()
         self._pace = 0.0
@@ -86,8 +86,8 @@ class Journal:
         return {name: value for name, value in named if math.isfinite(value)} | counts
 
     def _epoch(self, progress: Progress) -> float:
-        """Times that every picture was seen."""
-        return round(progress.position.epoch + progress.position.place / self._pictures, 3)
+        """Times that every image was seen."""
+        return round(progress.position.epoch + progress.position.place / self._images, 3)
 
     def _add(self, progress: Progress, values: Mapping[str, Any]) -> None:
         if self._log is not None:

@@ -164,7 +164,7 @@ def check_data(stored: Stored, fingerprint: str, *, allow_changed: bool) -> str 
 
 
 def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
-    """Compare network and preprocessing with those of the checkpoint; the size of the pictures may be set anew.
+    """Compare network and preprocessing with those of the checkpoint; the size of the images may be set anew.
 
     Raises:
         CheckpointError: something of it changed, as where a file of the run is damaged.

@@ -1,4 +1,4 @@
-"""Pictures for a person to look at: what the network is shown, and what it says about pictures it never saw."""
+"""Images for a person to look at: what the network is shown, and what it says about images it never saw."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,23 +26,23 @@ from condetr.model.detector import ConditionalDetr
 from condetr.prediction.predictor import Predictor
 from condetr.prediction.tasks import Task
 from condetr.training.run.curves import curves_of
-from condetr.training.run.events import Say, Warned, nobody_listens
+from condetr.training.run.events import EventHandler, Warned, ignore_events
 from condetr.training.run.metrics_log import Row
 from condetr.training.run.run_folder import RunFolder
 
 Masks: TypeAlias = Bool[Tensor, "objects _height _width"]
 Segments: TypeAlias = Int32[Tensor, "_height _width"]
 Regions = TypeVar("Regions", Masks, Segments)
-SIDE = 400  # pixels of the longer edge of a picture on a sheet
+SIDE = 400  # pixels of the longer edge of an image on a sheet
 GAP = 8
 COLUMNS = 4
-SHOWN = 8  # pictures
+SHOWN = 8  # images
 THRESHOLD = 0.3
-FEWEST, MOST = 3, 50  # detections of a picture: shown however low they score, and shown at all
+FEWEST, MOST = 3, 50  # detections of an image: shown however low they score, and shown at all
 
 
-class Showcase:
-    """Writes pictures into a run folder. What cannot be painted or written is told once, and never ends a run."""
+class SampleSheets:
+    """Writes images into a run folder. What cannot be painted or written is told once, and never ends a run."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class Showcase:
         labels: Mapping[int, str],
         unseen: Dataset | None,
         task: Task = "detect",
-        say: Say = nobody_listens,
+        say: EventHandler = ignore_events,
     ) -> None:
-        """``unseen`` are pictures to show predictions of."""
+        """``unseen`` are images to show predictions of."""
         self._say, self._failed = say, 0
         self._folder, self._preprocessing, self._labels, self._unseen = folder, preprocessing, labels, unseen
         self._task = task
@@ -76,7 +76,7 @@ class Showcase:
     def sum_up(self) -> None:
         """At the end: how often that happened which was no longer written out."""
         if self._failed > 1:
-            self._say(Warned(f"in all {self._failed} pictures for people to look at were not made"))
+            self._say(Warned(f"in all {self._failed} images for people to look at were not made"))
 
     def _save(self, name: str, paint: Callable[..., Image.Image], *given: object) -> None:
         path = self._folder.path / name
@@ -87,17 +87,17 @@ class Showcase:
             self._failed += 1
             if self._failed == 1:
                 said = first_line_of(error)
-                self._say(Warned(f"{name} was not made: {said}; training goes on, and more such pictures are counted"))
+                self._say(Warned(f"{name} was not made: {said}; training goes on, and more such images are counted"))
 
 
 def sheet_of_batches(
     batches: Sequence[TrainingBatch], preprocessing: Preprocessing, labels: Mapping[int, str]
 ) -> Image.Image:
-    """The pictures as the network sees them, varied and resized, with their labels."""
+    """The images as the network sees them, varied and resized, with their labels."""
     shown = [
-        _painted(picture, _truth(target, picture.size, labels), _masks_of(target, picture), scores=False)
+        _painted(image, _truth(target, image.size, labels), _masks_of(target, image), scores=False)
         for batch in batches
-        for picture, target in zip(_pictures_of(batch, preprocessing), batch.targets, strict=True)
+        for image, target in zip(_images_of(batch, preprocessing), batch.targets, strict=True)
     ]
     return _sheet(shown[:SHOWN])
 
@@ -109,7 +109,7 @@ def sheet_of_predictions(
     labels: Mapping[int, str],
     task: Task = "detect",
 ) -> Image.Image:
-    """Every picture twice: as it is labelled, and with what is found in it, the best few however low they score.
+    """Every image twice: as it is labeled, and with what is found in it, the best few however low they score.
 
     Those that cannot be read are told where they are learned from.
     """
@@ -129,40 +129,40 @@ def sheet_of_predictions(
         for example, one in zip(dataset, results, strict=True)
         if isinstance(one, Detections)
     ]
-    return _sheet([picture for pair in pairs for picture in pair])
+    return _sheet([image for pair in pairs for image in pair])
 
 
 def _labelled(example: Example, dataset: Dataset, found: Detections) -> Image.Image:
     """With the masks of its objects where masks were looked for, too."""
-    names, picture = dataset.classes.names, decode(example.path)
+    names, image = dataset.classes.names, decode(example.path)
     objects = [Detection(one.box, 1.0, one.label, names[one.label]) for one in example.objects]
     is_masked = found.masks is not None or found.segments is not None
     masks = object_masks(example, example.objects) if is_masked and objects else None
-    return captioned(_painted(picture, objects, masks, scores=False), f"{dataset.name_of(example)}: labelled")
+    return captioned(_painted(image, objects, masks, scores=False), f"{dataset.name_of(example)}: labeled")
 
 
 def _shown(found: Detections) -> Image.Image:
     assert found.source is not None, "what is looked at is a file"
-    picture, best = decode(Path(found.source)), max(found.scores.tolist(), default=0.0)
+    image, best = decode(Path(found.source)), max(found.scores.tolist(), default=0.0)
     above = found.above(THRESHOLD)
     shown = above if len(above) >= FEWEST or found.segments is not None else found[:FEWEST]
     said = f"found above {THRESHOLD:g}" if len(shown) == len(above) else f"the best {len(shown)} that were found"
-    return captioned(_found(picture, shown), f"{said}; highest score {best:.2f}" if len(found) else "nothing found")
+    return captioned(_found(image, shown), f"{said}; highest score {best:.2f}" if len(found) else "nothing found")
 
 
-def _found(picture: Image.Image, found: Detections) -> Image.Image:
+def _found(image: Image.Image, found: Detections) -> Image.Image:
     if found.segments is not None:
-        larger, _ = _enlarged(picture)
+        larger, _ = _enlarged(image)
         return draw_segments(larger, list(found), _resized(found.segments, larger))
-    return _painted(picture, list(found), found.masks)
+    return _painted(image, list(found), found.masks)
 
 
-def _pictures_of(batch: TrainingBatch, preprocessing: Preprocessing) -> Iterator[Image.Image]:
+def _images_of(batch: TrainingBatch, preprocessing: Preprocessing) -> Iterator[Image.Image]:
     """Back from what the network is fed."""
     mean, std = torch.tensor(preprocessing.image_mean), torch.tensor(preprocessing.image_std)
-    for place, normalised in enumerate(batch.pixels):
-        height, width = _size_of(batch.mask, place) or tuple(normalised.shape[1:])
-        pixels = normalised[:, :height, :width].permute(1, 2, 0)
+    for place, normalized in enumerate(batch.pixels):
+        height, width = _size_of(batch.mask, place) or tuple(normalized.shape[1:])
+        pixels = normalized[:, :height, :width].permute(1, 2, 0)
         if preprocessing.do_normalize:
             pixels = pixels * std + mean
         yield Image.fromarray((pixels * 255).round().clamp(0, 255).byte().numpy())
@@ -174,8 +174,8 @@ def _truth(target: Target, size: tuple[int, int], labels: Mapping[int, str]) -> 
     return [Detection((x1, y1, x2, y2), 1.0, label, labels[label]) for (x1, y1, x2, y2), label in rows]
 
 
-def _masks_of(target: Target, picture: Image.Image) -> Masks | None:
-    return None if target.masks is None else target.masks[:, : picture.height, : picture.width]
+def _masks_of(target: Target, image: Image.Image) -> Masks | None:
+    return None if target.masks is None else target.masks[:, : image.height, : image.width]
 
 
 def _size_of(mask: PixelMask | None, place: int) -> tuple[int, int] | None:
@@ -183,24 +183,24 @@ def _size_of(mask: PixelMask | None, place: int) -> tuple[int, int] | None:
 
 
 def _painted(
-    picture: Image.Image, objects: Sequence[Detection], masks: Masks | None = None, *, scores: bool = True
+    image: Image.Image, objects: Sequence[Detection], masks: Masks | None = None, *, scores: bool = True
 ) -> Image.Image:
-    larger, scale = _enlarged(picture)
+    larger, scale = _enlarged(image)
     moved = [Detection(_times(one.box, scale), one.score, one.label, one.name) for one in objects]
     return draw(larger, moved, None if masks is None else _resized(masks, larger), scores=scores)
 
 
-def _enlarged(picture: Image.Image) -> tuple[Image.Image, float]:
-    """Or shrunk, so that labels are legible on any picture; and by how much."""
-    scale = SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.BICUBIC), scale
+def _enlarged(image: Image.Image) -> tuple[Image.Image, float]:
+    """Or shrunk, so that labels are legible on any image; and by how much."""
+    scale = SIDE / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC), scale
 
 
-def _resized(regions: Regions, picture: Image.Image) -> Regions:
-    """Masks or numbers of segments, at the size of a picture."""
-    rows = torch.arange(picture.height) * regions.shape[-2] // picture.height
-    columns = torch.arange(picture.width) * regions.shape[-1] // picture.width
+def _resized(regions: Regions, image: Image.Image) -> Regions:
+    """Masks or numbers of segments, at the size of an image."""
+    rows = torch.arange(image.height) * regions.shape[-2] // image.height
+    columns = torch.arange(image.width) * regions.shape[-1] // image.width
     return regions[..., rows[:, None], columns]
 
 
@@ -209,11 +209,11 @@ def _times(box: Box, scale: float) -> Box:
     return x1 * scale, y1 * scale, x2 * scale, y2 * scale
 
 
-def _sheet(pictures: Sequence[Image.Image]) -> Image.Image:
-    columns = max(1, min(COLUMNS, len(pictures)))
-    across, down = SIDE + GAP, max((picture.height for picture in pictures), default=SIDE) + GAP
-    rows = max(1, -(-len(pictures) // columns))
+def _sheet(images: Sequence[Image.Image]) -> Image.Image:
+    columns = max(1, min(COLUMNS, len(images)))
+    across, down = SIDE + GAP, max((image.height for image in images), default=SIDE) + GAP
+    rows = max(1, -(-len(images) // columns))
     sheet = Image.new("RGB", (columns * across - GAP, rows * down - GAP), "white")
-    for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place % columns * across, place // columns * down))
+    for place, image in enumerate(images):
+        sheet.paste(image, (place % columns * across, place // columns * down))
     return sheet

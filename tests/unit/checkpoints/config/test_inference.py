@@ -37,7 +37,7 @@ def stored(path: Path, config: DetectorConfig, dialect: str = "original", layout
         DetectorConfig(backbone=ResNetDescription(block="basic", **ROUND), num_labels=7, encoder_layers=2, **SMALL),
         DetectorConfig(backbone=ResNetDescription(shortcut="average", **ROUND), decoder_layers=1, **SMALL),
         DetectorConfig(
-            backbone=ResNetDescription(**ROUND | {"stem_widths": (4, 4, 8)}, inner_widths=(4, 6, 8, 10), colours=1),
+            backbone=ResNetDescription(**ROUND | {"stem_widths": (4, 4, 8)}, inner_widths=(4, 6, 8, 10), in_channels=1),
             position_embedding_type="learned",
             encoder_layers=1,
             **SMALL,

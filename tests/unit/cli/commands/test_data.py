@@ -22,7 +22,7 @@ def test_demo_says_what_it_made(condetr_json, tmp_path):
 def test_a_good_data_set_is_usable(condetr, digits):
     status, out, _ = condetr("data", "check", digits, "--tiny", "1")
     assert status == 0
-    assert "train          8 pictures" in out
+    assert "train          8 images" in out
     assert out.endswith("usable\n")
 
 
@@ -53,7 +53,7 @@ def test_check_says_what_is_there_before_what_is_wrong(condetr, condetr_json, di
     kind, classes, train, val, *problems = out.splitlines()
     assert (status, kind) == (0, "format   COCO")
     assert classes.startswith("classes  10: ")
-    assert train.endswith("1 pictures without  usable")
+    assert train.endswith("1 images without  usable")
     assert val.endswith(" objects  usable")
     assert problems[0] == "32 x a box without area (left out)"
     assert problems[4] == "    ... and 29 more; -v shows more"
@@ -80,7 +80,7 @@ def test_each_split_has_its_verdict(condetr, condetr_json, digits):
     assert [one["usable"] for one in said["splits"].values()] == [True, False]
     path.write_text(json.dumps(content | {"annotations": []}))
     _, out, _ = condetr("data", "check", digits)
-    assert "\nval            4 pictures        0 objects, 4 pictures without  1 problems to mend\n" in out
+    assert "\nval            4 images        0 objects, 4 images without  1 problems to mend\n" in out
     path.write_text(json.dumps(content | {"annotations": {}}))
     status, out, _ = condetr("data", "check", digits)
     assert status == 3
@@ -94,8 +94,8 @@ def test_stats_count_and_draw(condetr, condetr_json, digits, tmp_path):
     assert status == 0
     assert "percentiles" in out
     with Image.open(tmp_path / "charts.png") as charts:
-        colours = charts.getcolors(1 << 16)
-    assert {(30, 80, 200), (200, 110, 0)} <= {colour for _, colour in colours}
+        colors = charts.getcolors(1 << 16)
+    assert {(30, 80, 200), (200, 110, 0)} <= {color for _, color in colors}
 
 
 @pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
@@ -149,8 +149,8 @@ def test_split_divides_all_splits_anew(condetr, condetr_json, digits, tmp_path, 
     given, parts = read_splits(digits), read_splits(tmp_path / "parts")
     assert {name: len(one) for name, one in parts.items()} == {"train": 6, "val": 3, "test": 3}
     for splits in (given, parts):
-        pictures = {example.path.read_bytes() for one in splits.values() for example in one}
-        assert len(pictures) == 12
+        images = {example.path.read_bytes() for one in splits.values() for example in one}
+        assert len(images) == 12
     _, said, _ = condetr_json("data", "check", tmp_path / "parts", "--tiny", "1")
     assert not {"leakage", "same_content"} & set(said["problems"])
     status, _, err = condetr("data", "split", digits, "more")
@@ -193,7 +193,7 @@ def test_split_names_cannot_lead_elsewhere(condetr, digits, tmp_path):
 def test_convert_says_what_concerns_the_whole(condetr, digits, tmp_path):
     assert condetr("data", "split", digits, "parts", "--split", "train", "--shares", "train=1")[0] == 0
     _, _, err = condetr("data", "convert", tmp_path / "parts", "out", "--to", "yolo")
-    assert "YOLO wants val: data.yaml names the pictures of train" in err
+    assert "YOLO wants val: data.yaml names the images of train" in err
     assert "--masks also keeps segmentations" in err
 
 

@@ -45,8 +45,8 @@ def truth(data, tmp_path):
 def test_a_report_and_its_folder(condetr, model, data, tmp_path):
     status, out, err = condetr("evaluate", data, "--model", model, "--metrics", "ap,per-class,errors,speed")
     assert (status, err) == (0, "")
-    assert out.startswith("6 pictures of val\nAP ")
-    for said in ("bird ", "AP50 if repaired", "ms a picture on cpu", "report in runs/evaluate\n"):
+    assert out.startswith("6 images of val\nAP ")
+    for said in ("bird ", "AP50 if repaired", "ms an image on cpu", "report in runs/evaluate\n"):
         assert said in out
     assert {path.name for path in (tmp_path / "runs/evaluate").iterdir()} >= {"report.json", "per_class.csv"}
     assert condetr("evaluate", data, "--model", model)[1].endswith("report in runs/evaluate-2\n")
@@ -81,7 +81,7 @@ def test_the_gate(condetr, model, data, truth):
     assert err.endswith(" expected at least 0.9\n")
 
 
-def test_pictures_that_cannot_be_read_are_listed(condetr, condetr_json, model, data):
+def test_images_that_cannot_be_read_are_listed(condetr, condetr_json, model, data):
     broken = data / "val/000002.jpg"
     broken.write_bytes(broken.read_bytes()[:700])
     status, said, err = condetr_json("evaluate", data, "--model", model)
@@ -176,7 +176,7 @@ def test_what_the_reader_changed_is_told(condetr, data, truth):
         0,
         [
             "condetr: 1 x a box without area (left out)",
-            "condetr: labels without area, outside of their picture or without a usable mask: 1;"
+            "condetr: labels without area, outside of their image or without a usable mask: 1;"
             " AP counts them as objects, as pycocotools does",
         ],
     )
@@ -234,7 +234,7 @@ def test_boxes_have_no_masks_to_measure(condetr, model, data, segments):
 
 
 def test_tiles_are_measured_as_they_are_predicted(condetr, condetr_json, model, data, segments):
-    """Of the same pictures `condetr predict` finds in tiles, at the same place, what is scored here."""
+    """Of the same images `condetr predict` finds in tiles, at the same place, what is scored here."""
     words = ("evaluate", data, "--model", model, "--output")
     assert condetr(*words, "whole")[0] == 0
     assert condetr(*words, "tiles", "--tile", "60")[0] == 0

@@ -62,7 +62,7 @@ def test_json(condetr_json, model, photos):
         (["--detection", "99"], 2, "detection: is 99, but the detections above the threshold are 0 to"),
         (["--threshold", "1"], 2, "nothing scores above 1, so there is nothing to explain; the best score is 0."),
         (["--pixel", "1"], 2, "--pixel: is '1', expected pixels X,Y such as 320,240"),
-        (["--pixel", "40,0"], 2, "pixel: is 40,0, outside the picture, which is 40 wide and 30 high"),
+        (["--pixel", "40,0"], 2, "pixel: is 40,0, outside the image, which is 40 wide and 30 high"),
         (["--classes", "unicorn"], 2, "the model knows no class 'unicorn'"),
     ],
 )
@@ -73,13 +73,13 @@ def test_what_cannot_be_explained_is_told_in_one_line(condetr, model, photos, wo
     assert err.count("\n") == 1
 
 
-def test_a_bad_picture_and_several_pictures(condetr, model, photos):
+def test_a_bad_image_and_several_images(condetr, model, photos):
     status, _, err = condetr("explain", photos / "bad1.jpg", "--model", model)
     assert status == 3
     assert "bad1.jpg: unsupported format: a web page" in err
     status, _, err = condetr("explain", photos, "--model", model)
     assert status == 2
-    assert "explains one picture at a time" in err
+    assert "explains one image at a time" in err
 
 
 def test_an_earlier_explanation_is_written_over_only_when_told(condetr, model, photos):

@@ -54,7 +54,7 @@ def test_what_is_told_to_people(condetr, exported, tmp_path):
     status, out, _ = condetr("info", exported)
     assert status == 0
     assert "this is a graph for openvino in fp32" in out
-    status, out, _ = condetr("predict", _picture(tmp_path), "--model", exported, "--backend", "openvino")
+    status, out, _ = condetr("predict", _image(tmp_path), "--model", exported, "--backend", "openvino")
     assert (status, out) == (0, "1 ok, 0 failed; results in runs/predict\n")
 
 
@@ -76,7 +76,7 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
     [
         (("--format", "tflite"), "format"),
         (("--precision", "int8"), "int8 is made for openvino, not for onnx"),
-        (("--precision", "int8", "--format", "openvino"), "int8 is calibrated on pictures"),
+        (("--precision", "int8", "--format", "openvino"), "int8 is calibrated on images"),
         (("--image-size", "64x64"), "expected HEIGHTxWIDTH, together with --no-dynamic"),
         (("--image-size", "64", "--no-dynamic"), "expected HEIGHTxWIDTH, together with --no-dynamic"),
         (("--post-processing", "0"), "is 0, expected at least 1"),
@@ -106,7 +106,7 @@ def _absent(name, library):
 
 
 def test_a_model_is_no_graph(condetr, model, tmp_path):
-    status, _, err = condetr("predict", _picture(tmp_path), "--model", model, "--backend", "onnx")
+    status, _, err = condetr("predict", _image(tmp_path), "--model", model, "--backend", "onnx")
     assert status == 2
     assert f"is no graph for onnx (condetr export --model {model} --format onnx" in err
 
@@ -114,12 +114,12 @@ def test_a_model_is_no_graph(condetr, model, tmp_path):
 def test_a_damaged_folder_is_named(condetr, exported, tmp_path):
     folder = shutil.copytree(exported, tmp_path / "copy")
     (folder / "model.bin").write_bytes(b"")
-    status, _, err = condetr("predict", _picture(tmp_path), "--model", folder)
+    status, _, err = condetr("predict", _image(tmp_path), "--model", folder)
     assert status == 5
     assert "copy/model.bin: has 0 bytes, expected" in err
 
 
-def _picture(folder):
+def _image(folder):
     from PIL import Image
 
     path = folder / "one.png"

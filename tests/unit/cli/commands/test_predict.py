@@ -20,7 +20,7 @@ def results_in(folder):
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
-def test_a_folder_with_bad_pictures_is_done_in_part(condetr, model, photos, tmp_path):
+def test_a_folder_with_bad_images_is_done_in_part(condetr, model, photos, tmp_path):
     status, out, err = condetr("predict", photos, "--model", model, "--output", "out", "--threshold", "0.3")
     assert status == 4
     assert out == "3 ok, 2 failed; results in out\n"
@@ -127,7 +127,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, photos, tmp_
 def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
     folder = tmp_path / "digits"  # a name that must not be taken for the model
     folder.mkdir()
-    scene(0, split="val").picture.save(folder / "scene.png")
+    scene(0, split="val").image.save(folder / "scene.png")
     status, out, err = condetr("predict", folder, "--json")
     assert status == 0
     assert "no --model was given: condetr/digits finds handwritten digits" in err
@@ -200,33 +200,33 @@ def test_an_output_inside_the_input_is_not_predicted_on(condetr, model, photos):
     assert condetr(*words, "--overwrite")[1].startswith("3 ok, 2 failed;")
 
 
-def test_the_same_picture_twice_is_looked_at_once(condetr, model, photos):
+def test_the_same_image_twice_is_looked_at_once(condetr, model, photos):
     _, out, err = condetr("predict", photos / "a.png", photos / "a.png", "--model", model)
     assert out.startswith("1 ok, 0 failed")
-    assert "1 of the pictures were given before" in err
+    assert "1 of the images were given before" in err
 
 
-def test_one_file_is_one_picture_however_its_path_is_written(condetr, model, photos, tmp_path):
+def test_one_file_is_one_image_however_its_path_is_written(condetr, model, photos, tmp_path):
     spelled = (photos / "a.png", "photos/a.png", "./photos/../photos//a.png")
     _, out, err = condetr("predict", *spelled, "--model", model, "--output", "out")
     assert out.startswith("1 ok, 0 failed")
-    assert "2 of the pictures were given before" in err
+    assert "2 of the images were given before" in err
     for path in spelled:
         status, out, _ = condetr("predict", path, "--model", model, "--output", "out", "--resume")
         assert (status, out) == (0, "0 ok, 0 failed, 1 done before; results in out\n")
 
 
-def test_a_disk_that_fails_in_the_middle_of_a_file_costs_that_picture(condetr, model, photos, monkeypatch):
+def test_a_disk_that_fails_in_the_middle_of_a_file_costs_that_image(condetr, model, photos, monkeypatch):
     from condetr.prediction import sources
 
-    real = sources.picture_of
+    real = sources.image_of
 
     def failing(given):
         if str(given).endswith("b.png"):
             raise OSError(5, "Input/output error")
         return real(given)
 
-    monkeypatch.setattr(sources, "picture_of", failing)
+    monkeypatch.setattr(sources, "image_of", failing)
     status, out, err = condetr("predict", photos, "--model", model, "--output", "out")
     assert (status, out) == (4, "2 ok, 3 failed; results in out\n")
     assert "b.png: cannot be read: Input/output error" in err
@@ -376,12 +376,12 @@ def test_tiles(condetr, condetr_json, model, segmenter, tmp_path):
     assert (status, "segments of tiles" in err) == (2, True)
 
 
-def test_a_picture_is_decoded_once_though_it_is_painted_too(condetr, model, photos, monkeypatch):
-    from condetr.images import image_inputs as pictures
+def test_a_image_is_decoded_once_though_it_is_painted_too(condetr, model, photos, monkeypatch):
+    from condetr.images import image_inputs as images
 
     decoded = []
-    real = pictures.decode
-    monkeypatch.setattr(pictures, "decode", lambda given, **more: decoded.append(given) or real(given, **more))
+    real = images.decode
+    monkeypatch.setattr(images, "decode", lambda given, **more: decoded.append(given) or real(given, **more))
     for more in ((), ("--tile", "32")):
         decoded.clear()
         assert condetr("predict", photos / "a.png", photos / "b.png", "--model", model, *more)[0] == 0

@@ -119,12 +119,12 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
     make_video(clip, 40)
     looked, look = 0, predictor.Predictor.look
 
-    def interrupting(self, pictures):
+    def interrupting(self, images):
         nonlocal looked
         looked += 1
         if looked == 5:
             __import__("os").kill(__import__("os").getpid(), 2)
-        return look(self, pictures)
+        return look(self, images)
 
     monkeypatch.setattr(predictor.Predictor, "look", interrupting)
     status, out, _ = condetr("predict", clip, "--model", model, "--output", "out")
@@ -145,7 +145,7 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
             2,
             "resume: cannot go on inside a video (--overwrite begins again)",
         ),
-        (["clip.mp4", "photos"], 2, "photos: is no video, but clip.mp4 is (predict on pictures and on videos in sep"),
+        (["clip.mp4", "photos"], 2, "photos: is no video, but clip.mp4 is (predict on images and on videos in sep"),
         (["photos", "--track"], 2, "track: needs a video or a camera"),
         (["photos", "--save", "video"], 2, "save: video needs a video or a camera"),
         (["gone.mp4"], 2, "gone.mp4: cannot be read: No such file"),

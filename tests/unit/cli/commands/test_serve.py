@@ -115,7 +115,7 @@ def test_nothing_is_served_with_a_pillow_that_has_known_holes(condetr, monkeypat
 def test_the_extras_ask_for_the_pillow_that_is_asked_for_here():
     from condetr.serving.process.library_versions import PILLOW
 
-    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+    extras = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
     for extra in ("serve", "demo"):

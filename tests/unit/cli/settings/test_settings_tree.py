@@ -10,7 +10,7 @@ from condetr.core.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimiser:
+class Optimizer:
     lr: Annotated[float, "learning rate"] = 1e-4
     clip: Annotated[float | None, "largest norm of the gradients"] = 0.1
 
@@ -22,7 +22,7 @@ class Run:
     name: Annotated[str | None, "name"] = None
     save: Annotated[tuple[Literal["images", "json"], ...], "formats"] = ("json",)
     verify: Annotated[bool, "check"] = True
-    optimiser: Optimiser = field(default_factory=Optimiser)
+    optimizer: Optimizer = field(default_factory=Optimizer)
 
     def __post_init__(self):
         if self.epochs < 1:
@@ -38,14 +38,14 @@ def read(*overrides, text=None, tmp_path=None, **flags):
 
 
 def test_defaults_then_file_then_set_then_flags(tmp_path):
-    text = "epochs: 2\noptimiser: {lr: 1.0e-3, clip: 5}\nname: from file\n"
-    run = read("optimiser.clip=null", "name=from set", text=text, tmp_path=tmp_path, name="from flag", verify=None)
-    assert run == Run(data=Path("/coco"), epochs=2, name="from flag", optimiser=Optimiser(lr=1e-3, clip=None))
+    text = "epochs: 2\noptimizer: {lr: 1.0e-3, clip: 5}\nname: from file\n"
+    run = read("optimizer.clip=null", "name=from set", text=text, tmp_path=tmp_path, name="from flag", verify=None)
+    assert run == Run(data=Path("/coco"), epochs=2, name="from flag", optimizer=Optimizer(lr=1e-3, clip=None))
 
 
 @pytest.mark.parametrize("text", ["1e-4", "0.0001", "1.e-4", "1E-04", "1.0e-4"])
 def test_every_way_to_write_a_number(text):
-    assert read(f"optimiser.lr={text}").optimiser.lr == 1e-4
+    assert read(f"optimizer.lr={text}").optimizer.lr == 1e-4
 
 
 @pytest.mark.parametrize("value", ["images,json", "[images, json]", "images, json"])
@@ -61,13 +61,13 @@ def test_an_empty_file_says_nothing(tmp_path):
     ("override", "says"),
     [
         (
-            "optimiser.lrr=1",
-            "optimiser.lrr: no such setting (the nearest: optimiser.lr, optimiser.clip; config.yaml of a run has all)",
+            "optimizer.lrr=1",
+            "optimizer.lrr: no such setting (the nearest: optimizer.lr, optimizer.clip; config.yaml of a run has all)",
         ),
         ("epoch=3", "epoch: no such setting (the nearest: epochs, "),
-        ("optimiser.lr=fast", "optimiser.lr: is 'fast', expected a number"),
-        ("optimiser.lr.x=1", "optimiser.lr: is a mapping, expected a number"),
-        ("optimiser=3", "optimiser: is 3, expected settings of its own"),
+        ("optimizer.lr=fast", "optimizer.lr: is 'fast', expected a number"),
+        ("optimizer.lr.x=1", "optimizer.lr: is a mapping, expected a number"),
+        ("optimizer=3", "optimizer: is 3, expected settings of its own"),
         ("epochs=2.0", "epochs: is 2.0, expected a whole number"),
         ("epochs=true", "epochs: is True, expected a whole number"),
         ("epochs=0", "--set epochs=0: epochs: is 0, expected at least 1"),
@@ -86,9 +86,9 @@ def test_an_empty_file_says_nothing(tmp_path):
         ("epochs=1:30", "epochs: is '1:30', expected a whole number"),
         ("epochs=" + "9" * 400, "expected a whole number"),
         ("epochs=0x" + "f" * 6000, "expected a whole number"),
-        ("optimiser.lr=" + "9" * 400, "expected a number"),
-        ("optimiser.lr=1e999", "optimiser.lr: is '1e999', expected a number"),
-        ("optimiser.lr=.inf", "optimiser.lr: is '.inf', expected a number"),
+        ("optimizer.lr=" + "9" * 400, "expected a number"),
+        ("optimizer.lr=1e999", "optimizer.lr: is '1e999', expected a number"),
+        ("optimizer.lr=.inf", "optimizer.lr: is '.inf', expected a number"),
         ("batch_size=3", "batch_size: no such setting (the nearest: "),
         ("save=images,csv", "save: is 'images,csv', expected a list, each one of images, json"),
         ("save=images,,json", "save: is 'images,,json'"),
@@ -138,7 +138,7 @@ def test_what_is_required_is_asked_for():
         (b"- 1\n- 2\n", "holds a list, expected NAME: VALUE lines"),
         (b"epochs: \xff\n", "is not UTF-8 text"),
         (b"a: &a [x]\nb: *a\n", "line 1: is not readable YAML: anchors"),
-        (b"optimiser: " + b"{lr: " * 40 + b"1" + b"}" * 40, "nested deeper than 16"),
+        (b"optimizer: " + b"{lr: " * 40 + b"1" + b"}" * 40, "nested deeper than 16"),
         (b"epochs: 1\n---\nepochs: 2\n", "is not readable YAML"),
         (b"1: 2\n", "a setting's name must be text"),
         (b"epochs: 1\x00", "is not readable YAML"),

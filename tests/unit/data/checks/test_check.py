@@ -8,22 +8,22 @@ from condetr.data.checks.check import check, look_at, read_leniently
 from condetr.data.checks.data_report import Report
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import read_splits
-from tests.unit.data.conftest import SIZES, good_content, picture
+from tests.unit.data.conftest import SIZES, good_content, image
 
 
 @pytest.fixture
 def pair(coco):
-    """Training and validation with the same classes and other pictures, and how to change them."""
+    """Training and validation with the same classes and other images, and how to change them."""
 
     def write(change_train=lambda content: None, change_val=lambda content: None):
         for split, change in (("train", change_train), ("val", change_val)):
             content = good_content()
-            for image in content["images"]:
-                image["file_name"] = f"{split}-{image['file_name']}"
+            for record in content["images"]:
+                record["file_name"] = f"{split}-{record['file_name']}"
             change(content)
             path = coco(content, name=f"{split}.json")
             for seed, (name, size) in enumerate(SIZES.items()):
-                picture(path.parent.parent / f"images/{split}-{name}", size, seed + (100 if split == "val" else 0))
+                image(path.parent.parent / f"images/{split}-{name}", size, seed + (100 if split == "val" else 0))
         return path.parent.parent
 
     return write
@@ -62,14 +62,14 @@ def test_everything_is_told_in_one_pass(pair):
     }
 
 
-def test_pictures_that_are_damaged_behind_their_header(pair):
+def test_images_that_are_damaged_behind_their_header(pair):
     root = pair(use_all_classes)
     path = root / "images/train-b.png"
     path.write_bytes(path.read_bytes()[:-2000])
     assert counts_of(root) == {Reason.UNREADABLE_PICTURE: 1}
 
 
-def test_the_same_picture_in_two_splits_or_twice(pair):
+def test_the_same_image_in_two_splits_or_twice(pair):
     root = pair(use_all_classes)
     shutil.copy(root / "images/train-b.png", root / "images/val-b.png")
     assert counts_of(root) == {Reason.LEAKAGE: 1}
@@ -117,7 +117,7 @@ def test_names_that_differ_in_case_only(pair):
     root = pair(shout)
     if (root / "images/TRAIN-A.jpg").exists():
         pytest.skip("this disk does not tell them apart")
-    picture(root / "images/TRAIN-A.jpg", seed=1234)
+    image(root / "images/TRAIN-A.jpg", seed=1234)
     assert counts_of(root) == {Reason.SAME_NAME_BUT_CASE: 1}
 
 
@@ -128,7 +128,7 @@ def test_classes_of_splits_must_agree(pair):
     assert Reason.DIFFERENT_CLASSES in counts_of(pair(use_all_classes, rename))
 
 
-def test_progress_counts_pictures(pair):
+def test_progress_counts_images(pair):
     steps = []
     look_at(*read_leniently(pair()), step=lambda: steps.append(1))
     assert len(steps) == 6
@@ -166,7 +166,7 @@ def test_a_message_names_its_file_once(tmp_path):
     assert str(next(iter(report))) == f"{tmp_path}/b.json: image 3: {tmp_path}/a.jpg does not exist"
 
 
-def test_a_missing_yolo_picture_is_named_once(tmp_path):
+def test_a_missing_yolo_image_is_named_once(tmp_path):
     (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
     (tmp_path / "train.txt").write_text("./images/gone.jpg\n")
     _, report = check(tmp_path)
@@ -177,7 +177,7 @@ def test_a_missing_yolo_picture_is_named_once(tmp_path):
 def test_what_concerns_the_whole_data_set_is_counted_once(tmp_path):
     """However many splits it has, and whoever reads them."""
     for split in ("train", "val", "test"):
-        picture(tmp_path / f"images/{split}/{split}.png")
+        image(tmp_path / f"images/{split}/{split}.png")
         (tmp_path / f"labels/{split}").mkdir(parents=True)
         (tmp_path / f"labels/{split}/{split}.txt").write_text("0 .5 .5 .2 .2\n")
     keys = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))

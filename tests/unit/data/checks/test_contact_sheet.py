@@ -2,16 +2,16 @@ import numpy as np
 
 from condetr.data.checks.contact_sheet import evenly_spread, grid
 from condetr.data.discovery.formats import read_dataset
-from condetr.images.drawing.colors import colour_of
+from condetr.images.drawing.colors import color_of
 
 
-def test_shows_pictures_with_boxes_in_the_colours_of_their_classes(coco):
+def test_shows_images_with_boxes_in_the_colors_of_their_classes(coco):
     dataset = read_dataset(coco())
     sheet = grid(dataset, range(3), columns=2, side=100)
     pixels = np.asarray(sheet).reshape(-1, 3)
     assert sheet.width == 2 * 100 + 3 * 6
     for label in (0, 1):
-        assert (pixels == colour_of(label)).all(axis=1).sum() > 50
+        assert (pixels == color_of(label)).all(axis=1).sum() > 50
     assert (pixels == (128, 128, 128)).all(axis=1).sum() > 50, "the crowd is gray"
 
 

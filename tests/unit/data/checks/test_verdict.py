@@ -67,11 +67,11 @@ def test_another_part_that_is_asked_for_is_judged_instead(tmp_path):
     change(root, "train", no_annotations)
     assert parts_of(root, split="val").learned_from.split == "val"
     change(root, "val", no_annotations)
-    with pytest.raises(DataError, match="no picture of val has an object"):
+    with pytest.raises(DataError, match="no image of val has an object"):
         parts_of(root, split="val", validation="none")
 
 
-def test_pictures_to_test_on_need_no_objects_to_train(tmp_path):
+def test_images_to_test_on_need_no_objects_to_train(tmp_path):
     root = coco(tmp_path)
     content = json.loads((root / "annotations/instances_val2017.json").read_text())
     content["annotations"] = []
@@ -99,7 +99,7 @@ def test_no_labels_at_all_says_where_was_looked(tmp_path):
     root = yolo(tmp_path)
     for path in root.glob("labels/train/*"):
         path.unlink()
-    with pytest.raises(DataError, match=r"no picture of train has an object.*looked for .*labels/train/t0\.txt"):
+    with pytest.raises(DataError, match=r"no image of train has an object.*looked for .*labels/train/t0\.txt"):
         parts_of(root)
     assert check(root)[1].counts[Reason.NOTHING_TO_LEARN] == 1
 

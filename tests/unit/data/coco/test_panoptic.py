@@ -117,7 +117,7 @@ def test_what_is_left_out_or_noted(tmp_path, change, reason, left):
     assert len(splits["val"]) == left
 
 
-def test_a_png_of_another_size_leaves_out_its_picture(tmp_path):
+def test_a_png_of_another_size_leaves_out_its_image(tmp_path):
     path = panoptic_folder(tmp_path)
     save_numbers(path.with_suffix("") / "1.png", numbers()[:-1])
     dataset = read_dataset(path)
@@ -126,7 +126,7 @@ def test_a_png_of_another_size_leaves_out_its_picture(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "gray"])
-def test_a_png_that_cannot_be_used_leaves_out_its_picture(tmp_path, damage):
+def test_a_png_that_cannot_be_used_leaves_out_its_image(tmp_path, damage):
     from PIL import Image
 
     path = panoptic_folder(tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from condetr.core.errors import AnnotationError, DataError
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import read_dataset
-from tests.unit.data.conftest import good_content, picture, sideways
+from tests.unit.data.conftest import good_content, image, sideways
 
 SQUARE = [[5, 5, 25, 5, 25, 25, 5, 25]]
 
@@ -156,7 +156,7 @@ def test_what_could_mislead_a_model_is_refused_in_words(coco, place, value, word
 
 def test_names_of_other_systems_are_converted(coco):
     path = coco(changed(("images", 0, "file_name"), "deep\\é.jpg"))
-    picture(path.parent.parent / "images" / "deep" / "e\u0301.jpg")
+    image(path.parent.parent / "images" / "deep" / "e\u0301.jpg")
     dataset = read_dataset(path)
     assert dataset.name_of(dataset[0]) == "deep/e\u0301.jpg"
     assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
@@ -169,7 +169,7 @@ def test_names_of_other_systems_are_converted(coco):
 def test_links_are_told(coco, tmp_path, target, reason):
     path = coco(changed(("images", 0, "file_name"), "link.jpg"))
     link = path.parent.parent / "images/link.jpg"
-    link.symlink_to(picture(tmp_path / "elsewhere/x.jpg") if target == "outside" else link)
+    link.symlink_to(image(tmp_path / "elsewhere/x.jpg") if target == "outside" else link)
     assert reason in read_dataset(path).report.counts
 
 
@@ -179,9 +179,9 @@ def test_a_pipe_is_not_waited_for(coco):
     assert read_dataset(path).report.counts == {Reason.UNREADABLE_PICTURE: 1}
 
 
-def test_exif_turns_the_picture_before_its_boxes_are_checked(coco):
+def test_exif_turns_the_image_before_its_boxes_are_checked(coco):
     path = coco(changed(("images", 1, "file_name"), "turned.jpg"))
-    picture(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
+    image(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
     dataset = read_dataset(path)
     assert dataset[1].size == (96, 64)  # what the file states: width 64, height 96
     assert not dataset.report
@@ -190,7 +190,7 @@ def test_exif_turns_the_picture_before_its_boxes_are_checked(coco):
 def test_a_size_before_turning_is_told_as_such(coco):
     content = changed(("images", 0, "file_name"), "turned.jpg")
     path = coco(content)
-    picture(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
+    image(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
     (finding,) = read_dataset(path).report.of(Reason.WRONG_SIZE)
     assert "EXIF" in finding.said
 
@@ -252,7 +252,7 @@ def test_nothing_usable_says_why(coco):
     content = good_content()
     for one in content["images"]:
         one["file_name"] = "gone-" + one["file_name"]
-    with pytest.raises(DataError, match=r"no usable picture.*gone-a\.jpg does not exist"):
+    with pytest.raises(DataError, match=r"no usable image.*gone-a\.jpg does not exist"):
         read_dataset(coco(content))
 
 

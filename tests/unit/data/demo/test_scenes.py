@@ -12,7 +12,7 @@ from condetr.data.object_masks import object_masks
 
 
 def pixels_of(one):
-    return np.asarray(one.picture)
+    return np.asarray(one.image)
 
 
 def test_scenes_stay_what_they_are():
@@ -48,8 +48,8 @@ def test_digits_are_where_their_boxes_are_and_of_the_promised_sizes():
     sizes, counts, labels = [], [], set()
     for i in range(150):
         made = scene(i)
-        assert made.picture.size == (96, 96)
-        assert made.picture.mode == "RGB"
+        assert made.image.size == (96, 96)
+        assert made.image.mode == "RGB"
         counts.append(len(made.boxes))
         labels.update(made.labels)
         gray = pixels_of(made).mean(axis=2)
@@ -109,7 +109,7 @@ def test_folders_with_masks(tmp_path, task):
                 assert masks.any(dim=0).float().mean() > 0.98, "hardly anything is nobody's"
 
 
-def test_the_pictures_are_the_same_for_every_task(tmp_path):
+def test_the_images_are_the_same_for_every_task(tmp_path):
     contents = []
     for task in ("detect", "instance", "panoptic"):
         write_scenes(tmp_path / task, train=3, val=0, task=task)
@@ -130,7 +130,7 @@ def test_digits_hardly_overlap():
 
 @pytest.mark.parametrize("side", [64, 160])
 def test_other_sizes(side):
-    assert scene(0, side=side).picture.size == (side, side)
+    assert scene(0, side=side).image.size == (side, side)
 
 
 def test_a_folder_of_scenes_is_a_coco_data_set(tmp_path):

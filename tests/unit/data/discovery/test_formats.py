@@ -7,19 +7,19 @@ from condetr.core.errors import AnnotationError, DataError, UsageError
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
 from condetr.data.discovery.split_names import split_named
-from tests.unit.data.conftest import SIZES, good_content, picture
+from tests.unit.data.conftest import SIZES, good_content, image
 
 
-def lay_out(root, json_file, pictures):
+def lay_out(root, json_file, images):
     for seed, (name, size) in enumerate(SIZES.items()):
-        picture(root / pictures / name, size, seed)
+        image(root / images / name, size, seed)
     path = root / json_file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(good_content()))
 
 
 @pytest.mark.parametrize(
-    ("json_file", "pictures", "split"),
+    ("json_file", "images", "split"),
     [
         ("annotations/instances_train2017.json", "train2017", "train"),
         ("annotations/instances_val2017.json", "images/val2017", "val"),
@@ -31,8 +31,8 @@ def lay_out(root, json_file, pictures):
         ("labels.json", "data", "all"),
     ],
 )
-def test_usual_coco_layouts(tmp_path, json_file, pictures, split):
-    lay_out(tmp_path / "set", json_file, pictures)
+def test_usual_coco_layouts(tmp_path, json_file, images, split):
+    lay_out(tmp_path / "set", json_file, images)
     layout = layout_of(tmp_path / "set")
     assert (layout.format, layout.names) == ("coco", [split])
     dataset = read_dataset(tmp_path / "set")
@@ -118,9 +118,9 @@ def test_a_description_names_parts_anywhere(tmp_path, kind):
 
 
 def test_a_description_of_yolo_and_voc(tmp_path):
-    picture(tmp_path / "y/a.jpg")
+    image(tmp_path / "y/a.jpg")
     (tmp_path / "y/a.txt").write_text("1 0.5 0.5 0.5 0.5\n")
-    picture(tmp_path / "v/pictures/b.jpg")
+    image(tmp_path / "v/pictures/b.jpg")
     (tmp_path / "v/labels").mkdir()
     box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
     (tmp_path / "v/labels/b.xml").write_text(f"<annotation><object><name>cat</name>{box}</object></annotation>")

@@ -10,7 +10,7 @@ from condetr.data.checks.check import check
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import read_dataset, read_splits
 from condetr.data.train_val import parts_of
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 from tests.unit.data.layouts import LINE, SIZE, voc_beside, write, yolo
 
 
@@ -24,7 +24,7 @@ def renamed(root, old, new):
 
 
 @pytest.mark.parametrize(
-    ("picture_name", "label_name"),
+    ("image_name", "label_name"),
     [
         ("t0.jpg", "t0.jpg.txt"),
         ("t0.jpg", "t0.TXT"),
@@ -36,9 +36,9 @@ def renamed(root, old, new):
         (unicodedata.normalize("NFD", "é.jpg"), unicodedata.normalize("NFC", "é.txt")),
     ],
 )
-def test_names_that_tools_and_systems_write_another_way_are_matched_and_told(tmp_path, picture_name, label_name):
+def test_names_that_tools_and_systems_write_another_way_are_matched_and_told(tmp_path, image_name, label_name):
     root = yolo(tmp_path)
-    renamed(root, "images/train/t0.jpg", f"images/train/{picture_name}")
+    renamed(root, "images/train/t0.jpg", f"images/train/{image_name}")
     renamed(root, "labels/train/t0.txt", f"labels/train/{label_name}")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
@@ -54,7 +54,7 @@ def test_folders_of_labels_in_other_letters(tmp_path, folder):
 
 def test_a_name_of_its_own_goes_before_one_that_is_alike(tmp_path):
     root = yolo(tmp_path)
-    picture(root / "images/train/T0.jpg", SIZE, seed=77)
+    image(root / "images/train/T0.jpg", SIZE, seed=77)
     if len(list((root / "images/train").iterdir())) == 2:
         pytest.skip("this disk does not tell them apart")
     dataset = read_dataset(root, "train")
@@ -64,7 +64,7 @@ def test_a_name_of_its_own_goes_before_one_that_is_alike(tmp_path):
         ("t1.jpg", 1),
     ]
     write(root / "labels/train/t0.jpg.txt", f"1 {LINE}\n")  # could be of T0.jpg, or is t0.jpg's, written again
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         read_dataset(root, "train")
 
 
@@ -78,11 +78,11 @@ def test_a_name_of_its_own_goes_before_one_that_is_alike(tmp_path):
         ("images/train/t0.jpg", "images/train/other.jpg"),
     ],
 )
-def test_pictures_without_labels_beside_labels_without_pictures_are_refused_everywhere(tmp_path, moved):
+def test_images_without_labels_beside_labels_without_images_are_refused_everywhere(tmp_path, moved):
     root = yolo(tmp_path)
     renamed(root, *moved)
     for read in (read_splits, parts_of):
-        with pytest.raises(DataError, match=r"1 pictures have no label file.*1 label files have no picture"):
+        with pytest.raises(DataError, match=r"1 images have no label file.*1 label files have no image"):
             read(root)
     _, report = check(root)
     assert report.counts[Reason.UNUSED_LABELS] == 1
@@ -91,12 +91,12 @@ def test_pictures_without_labels_beside_labels_without_pictures_are_refused_ever
 
 def test_background_and_files_that_are_no_labels_stay_what_they_are(tmp_path):
     root = yolo(tmp_path)
-    picture(root / "images/train/background.jpg", SIZE, seed=5)
-    picture(root / "images/train/empty.jpg", SIZE, seed=6)
+    image(root / "images/train/background.jpg", SIZE, seed=5)
+    image(root / "images/train/empty.jpg", SIZE, seed=6)
     write(root / "labels/train/empty.txt", "")
     write(root / "labels/train/README.txt", "made by hand\n")
     write(root / "labels/train/classes.txt", "cat\ndog\n")
-    write(root / "README.roboflow.txt", "5 pictures\n")
+    write(root / "README.roboflow.txt", "5 images\n")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [0, 0, 1, 1]
     assert dataset.report.counts == {Reason.NO_LABELS: 1}
@@ -108,7 +108,7 @@ def test_labels_of_another_split_are_not_unused(tmp_path):
     for name in ("v0", "v1"):
         renamed(root, f"images/val/{name}.jpg", f"images/train/{name}.jpg")
         renamed(root, f"labels/val/{name}.txt", f"labels/train/{name}.txt")
-    picture(root / "images/train/background.jpg", SIZE, seed=5)
+    image(root / "images/train/background.jpg", SIZE, seed=5)
     write(root / "train.txt", "images/train/t0.jpg\nimages/train/t1.jpg\nimages/train/background.jpg\n")
     write(root / "val.txt", "images/train/v0.jpg\nimages/train/v1.jpg\n")
     assert [objects_of(dataset) for dataset in read_splits(root).values()] == [[1, 1, 0], [1, 1]]
@@ -120,7 +120,7 @@ HIDDEN = ["images/train/.ipynb_checkpoints/t0-checkpoint.jpg", "images/train/@ea
 @pytest.mark.parametrize("hidden", [*HIDDEN, "images/train/__MACOSX/x/t0.jpg", "images/train/.git/t0.jpg"])
 def test_what_systems_and_programs_leave_is_passed_over_and_counted(tmp_path, hidden):
     root = yolo(tmp_path)
-    picture(root / hidden, SIZE, seed=8)
+    image(root / hidden, SIZE, seed=8)
     for name in ("images/train/.DS_Store", "images/Thumbs.db", "labels/train/._t0.txt", "._data.yaml"):
         (root / name).write_bytes(b"\0\5\x16\7")
     dataset = read_dataset(root, "train")
@@ -145,10 +145,10 @@ def test_voc_names_that_tools_write_another_way(tmp_path, new):
     assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
 
 
-def test_voc_pictures_without_labels_beside_labels_without_pictures(tmp_path):
+def test_voc_images_without_labels_beside_labels_without_images(tmp_path):
     root = voc_beside(tmp_path)
     renamed(root, "train/t0.jpg", "train/other.jpg")
-    with pytest.raises(DataError, match=r"1 pictures have no label file.*1 label files have no picture"):
+    with pytest.raises(DataError, match=r"1 images have no label file.*1 label files have no image"):
         read_dataset(root, "train")
 
 
@@ -175,4 +175,4 @@ def test_links_to_folders_are_not_followed_in_circles_and_told(tmp_path):
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
     assert dataset.report.counts[Reason.LINKED_FOLDER] == 1
-    assert sum(dataset.report.counts.values()) == 2, "the link to itself is a picture that cannot be read"
+    assert sum(dataset.report.counts.values()) == 2, "the link to itself is an image that cannot be read"

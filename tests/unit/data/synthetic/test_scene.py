@@ -1,4 +1,4 @@
-"""Synthetic scenes: the same whoever makes them, and labelled as they look."""
+"""Synthetic scenes: the same whoever makes them, and labeled as they look."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from condetr.data.synthetic.surfaces import background
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
 from condetr.data.train_val import parts_of
 from condetr.images.preprocessing import Preprocessing
-from condetr.training.input.dataset import Pictures
-from condetr.training.input.sampling import Draw
+from condetr.training.input.dataset import TrainingDataset
+from condetr.training.input.sampling import SampleIndex
 
 GRAY = np.full(3, 128, np.float32)
 
@@ -101,13 +101,13 @@ def test_neighbours_mostly_have_one_size():
 
 
 def test_a_batch_of_scenes_is_the_same_whenever_it_is_read():
-    pictures = Pictures(SyntheticScenes(epoch_size=50), nn.Identity(), Preprocessing(), seed=0)
-    draws = [Draw(1, 3, 44), Draw(1, 4, 2)]
-    first, again = pictures[draws], pictures[draws]
+    images = TrainingDataset(SyntheticScenes(epoch_size=50), nn.Identity(), Preprocessing(), seed=0)
+    draws = [SampleIndex(1, 3, 44), SampleIndex(1, 4, 2)]
+    first, again = images[draws], images[draws]
     assert torch.equal(first.pixels, again.pixels)
     assert first.names == ("scene 3 of epoch 1", "scene 4 of epoch 1")
     assert not first.unreadable
-    assert not torch.equal(first.pixels, pictures[[Draw(2, 3, 44), Draw(2, 4, 2)]].pixels[:2, :, :1, :1])
+    assert not torch.equal(first.pixels, images[[SampleIndex(2, 3, 44), SampleIndex(2, 4, 2)]].pixels[:2, :, :1, :1])
 
 
 def test_scenes_have_no_parts_to_choose():

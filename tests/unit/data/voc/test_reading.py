@@ -3,7 +3,7 @@ import pytest
 from condetr.core.errors import AnnotationError, UsageError
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 
 OBJECT = (
     "<object><name>{name}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
@@ -26,7 +26,7 @@ def voc(tmp_path):
     def write(lists=None, **labels):
         root = tmp_path / "voc"
         for i, (stem, text) in enumerate(labels.items()):
-            picture(root / f"JPEGImages/{stem}.jpg", seed=i)
+            image(root / f"JPEGImages/{stem}.jpg", seed=i)
             path = root / f"Annotations/{stem}.xml"
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
@@ -102,7 +102,7 @@ READS = '<!DOCTYPE a [<!ENTITY l SYSTEM "file:///etc/passwd">]>'
         ('<?xml version="1.0" encoding="no-such"?><annotation/>', "not valid XML"),
     ],
 )
-def test_a_hostile_label_file_is_left_out_with_its_picture(voc, text, word):
+def test_a_hostile_label_file_is_left_out_with_its_image(voc, text, word):
     root = voc(a=xml(voc_object(1, 2, 30, 40)), b="")
     (root / "Annotations/b.xml").write_bytes(text.encode("latin-1"))
     dataset = read_dataset(root)
@@ -139,7 +139,7 @@ def test_lists_tell_what_is_missing_repeated_or_outside(voc):
         read_dataset(root)
 
 
-def test_the_picture_of_the_same_name_wins_over_filename(voc):
+def test_the_image_of_the_same_name_wins_over_filename(voc):
     root = voc(a=xml(voc_object(1, 2, 30, 40), filename="../../b.png"))
     dataset = read_dataset(root)
     assert dataset[0].path.name == "a.jpg"
@@ -149,9 +149,9 @@ def test_the_picture_of_the_same_name_wins_over_filename(voc):
     assert read_dataset(root)[0].path.name == "other.jpg"
 
 
-def test_pictures_without_label_files_are_told(voc):
+def test_images_without_label_files_are_told(voc):
     root = voc(a=xml(voc_object(1, 2, 30, 40)))
-    picture(root / "JPEGImages/x.jpg")
+    image(root / "JPEGImages/x.jpg")
     assert read_dataset(root).report.counts == {Reason.MISSING_LABELS: 1}
 
 
@@ -166,9 +166,9 @@ def test_masks_are_not_in_this_format(voc):
         read_dataset(voc(a=xml(voc_object(1, 2, 30, 40))), masks=True)
 
 
-def test_xml_beside_pictures_in_a_folder_per_split(tmp_path):
+def test_xml_beside_images_in_a_folder_per_split(tmp_path):
     for split in ("train", "valid"):
-        picture(tmp_path / split / "a.jpg")
+        image(tmp_path / split / "a.jpg")
         (tmp_path / split / "a.xml").write_text(xml(voc_object(1, 2, 30, 40, name=split)))
     layout = layout_of(tmp_path)
     assert (layout.format, layout.names) == ("voc", ["train", "val"])

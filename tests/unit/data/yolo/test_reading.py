@@ -4,24 +4,24 @@ import yaml
 from condetr.core.errors import AnnotationError, DataError
 from condetr.data.checks.problems import Reason
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
-from tests.unit.data.conftest import picture
+from tests.unit.data.conftest import image
 
 LINE = "1 0.5 0.5 0.25 0.5\n"
 
 
 @pytest.fixture
 def yolo(tmp_path):
-    """Writes a YOLO folder of one or more training pictures, one for each text, and one for validation."""
+    """Writes a YOLO folder of one or more training images, one for each text, and one for validation."""
 
     def write(*labels, names=("cat", "dog"), **more):
         root = tmp_path / "yolo"
         for i, text in enumerate(labels):
-            picture(root / f"images/train/{i}.jpg", seed=i)
+            image(root / f"images/train/{i}.jpg", seed=i)
             label = root / f"labels/train/{i}.txt"
             label.parent.mkdir(parents=True, exist_ok=True)
             if text is not None:
                 label.write_text(text)
-        picture(root / "images/val/v.png", seed=99)
+        image(root / "images/val/v.png", seed=99)
         (root / "labels/val").mkdir(parents=True, exist_ok=True)
         (root / "labels/val/v.txt").write_text(LINE)
         content = {"train": "images/train", "val": "images/val", "names": list(names), **more}
@@ -42,13 +42,13 @@ def test_reads_fractions_as_pixels(yolo):
     assert not splits["train"].report
 
 
-def test_a_picture_without_labels_has_no_objects_and_is_told(yolo):
+def test_a_image_without_labels_has_no_objects_and_is_told(yolo):
     dataset = read_dataset(yolo(LINE, None), "train")
     assert [len(example.objects) for example in dataset] == [1, 0]
     assert dataset.report.counts == {Reason.NO_LABELS: 1}
 
 
-def test_labels_without_a_picture_are_told(yolo):
+def test_labels_without_a_image_are_told(yolo):
     root = yolo(LINE)
     (root / "labels/train/gone.txt").write_text(LINE)
     (root / "labels/train/classes.txt").write_text("cat")
@@ -106,7 +106,7 @@ def test_a_line_of_another_form_is_refused(yolo, line, words):
         assert word in str(caught.value)
 
 
-def test_a_label_file_that_is_no_text_leaves_its_picture_out(yolo):
+def test_a_label_file_that_is_no_text_leaves_its_image_out(yolo):
     root = yolo(LINE, LINE)
     (root / "labels/train/1.txt").write_bytes(b"\x89PNG\x00\x01")
     dataset = read_dataset(root, "train")
@@ -146,7 +146,7 @@ def test_a_path_elsewhere_is_followed_only_where_the_file_was_named(yolo, tmp_pa
         read_dataset(other, "train")
 
 
-def test_pictures_elsewhere_have_names_and_can_be_read_from_where_the_file_is(yolo, tmp_path):
+def test_images_elsewhere_have_names_and_can_be_read_from_where_the_file_is(yolo, tmp_path):
     root = yolo(LINE)
     content = {"train": str(root / "images/train"), "val": "../yolo/images/val", "names": ["a", "b"]}
     path = tmp_path / "other/data.yaml"
@@ -157,10 +157,10 @@ def test_pictures_elsewhere_have_names_and_can_be_read_from_where_the_file_is(yo
     assert len(splits["val"].fingerprint()) == 64
 
 
-def test_a_folder_without_pictures_is_named(yolo):
+def test_a_folder_without_images_is_named(yolo):
     root = yolo(LINE)
     (root / "images/train/0.jpg").unlink()
-    with pytest.raises(DataError, match="images/train: holds no picture"):
+    with pytest.raises(DataError, match="images/train: holds no image"):
         read_dataset(root, "train")
 
 

@@ -43,7 +43,7 @@ def test_every_step_is_timed_on_its_own():
     assert row.share_of_peak > 0
 
 
-def test_given_pictures_are_looked_at_in_turn(tmp_path, monkeypatch):
+def test_given_images_are_looked_at_in_turn(tmp_path, monkeypatch):
     files = [tmp_path / f"{name}.png" for name in "abc"]
     for number, file in enumerate(files):
         Image.fromarray(np.full((30 + number, 40, 3), 100, np.uint8)).save(file)

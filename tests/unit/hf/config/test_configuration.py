@@ -83,7 +83,7 @@ class Foreign:
 )
 def test_every_form_of_backbone(said, expected):
     backbone = ConditionalDetrConfig(**said).split().config.backbone
-    assert expected in (backbone.block, backbone.output_stride, backbone.widths, backbone.colours)
+    assert expected in (backbone.block, backbone.output_stride, backbone.widths, backbone.in_channels)
 
 
 def test_a_backbone_of_timm():

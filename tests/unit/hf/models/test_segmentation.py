@@ -64,7 +64,7 @@ def test_losses(counts, auxiliary):
 
 
 def test_only_masks_of_matched_queries_are_held_for_gradients():
-    """Else a batch of large pictures with 300 queries needs the memory of 300 objects."""
+    """Else a batch of large images with 300 queries needs the memory of 300 objects."""
     model = segmenter()
     segmented = []
     model.mask_head.pyramid.register_forward_pre_hook(
@@ -117,7 +117,7 @@ def test_labels_that_are_no_masks(change, said):
 
 
 @torch.no_grad()
-def test_masks_of_the_pictures_own_size_or_of_the_inputs():
+def test_masks_of_the_images_own_size_or_of_the_inputs():
     model, whole = segmenter(), masked(2, 2)
     cut = [label | {"masks": label["masks"][:, :20, :30]} for label in whole]
     for label, smaller in zip(whole, cut, strict=True):
@@ -193,7 +193,7 @@ def test_from_a_detector(tmp_path, caplog):
     whole.save_pretrained(tmp_path)
     with caplog.at_level(logging.WARNING):
         model, said = ConditionalDetrForSegmentation.from_pretrained(tmp_path, output_loading_info=True)
-    assert "freshly initialised" in caplog.text
+    assert "freshly initialized" in caplog.text
     assert "mask_head.lay1.weight" in said["missing_keys"]
     assert all(name.startswith(("mask_head.", "bbox_attention.")) for name in said["missing_keys"])
     assert not said["mismatched_keys"]

@@ -10,7 +10,7 @@ from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.pipelines.pipeline import pipeline
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 from tests.scramble import scramble
-from tests.unit.hf.processing.test_image_processing import picture
+from tests.unit.hf.processing.test_image_processing import image
 
 SMALL = {"shortest_edge": 40, "longest_edge": 64}
 
@@ -47,7 +47,7 @@ def encoded(given, **options):
 
 
 def test_an_object_has_a_score_a_name_and_a_box_of_whole_pixels(detect):
-    found = detect(picture(60, 80))
+    found = detect(image(60, 80))
     assert len(found) == 6 * 3
     assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
     assert found[0].keys() == {"score", "label", "box"}
@@ -55,23 +55,23 @@ def test_an_object_has_a_score_a_name_and_a_box_of_whole_pixels(detect):
     assert all(list(one["box"]) == ["xmin", "ymin", "xmax", "ymax"] for one in found)
     assert all(type(side) is int for one in found for side in one["box"].values())
     limit = found[4]["score"]
-    assert detect(picture(60, 80), threshold=limit) == found[:4]
+    assert detect(image(60, 80), threshold=limit) == found[:4]
 
 
-def test_a_binary_stream_is_a_picture(detect, folder, tmp_path):
-    picture(30, 40).save(tmp_path / "a.png")
+def test_a_binary_stream_is_a_image(detect, folder, tmp_path):
+    image(30, 40).save(tmp_path / "a.png")
     with (tmp_path / "a.png").open("rb") as stream:
         assert (
             detect(stream) == detect(tmp_path / "a.png") == detect([io.BytesIO((tmp_path / "a.png").read_bytes())])[0]
         )
         pixels = ConditionalDetrImageProcessor(size=SMALL)(stream, return_tensors="pt")["pixel_values"]
     assert torch.equal(
-        pixels, ConditionalDetrImageProcessor(size=SMALL)(picture(30, 40), return_tensors="pt")["pixel_values"]
+        pixels, ConditionalDetrImageProcessor(size=SMALL)(image(30, 40), return_tensors="pt")["pixel_values"]
     )
 
 
-def test_one_picture_gives_its_objects_a_list_a_list_anything_else_a_stream(detect, tmp_path):
-    one = picture(60, 80)
+def test_one_image_gives_its_objects_a_list_a_list_anything_else_a_stream(detect, tmp_path):
+    one = image(60, 80)
     one.save(tmp_path / "a.png")
     found = detect(one)
     pixels = np.asarray(one)
@@ -85,18 +85,18 @@ def test_one_picture_gives_its_objects_a_list_a_list_anything_else_a_stream(dete
     assert list(stream) == [found]
 
 
-def test_a_result_does_not_depend_on_the_pictures_beside_it(detect):
-    pictures = [picture(60, 80), picture(80, 60), picture(60, 80), picture(30, 90), picture(70, 70)]
-    alone = [detect(one) for one in pictures]
-    together = detect(pictures, batch_size=4)
+def test_a_result_does_not_depend_on_the_images_beside_it(detect):
+    images = [image(60, 80), image(80, 60), image(60, 80), image(30, 90), image(70, 70)]
+    alone = [detect(one) for one in images]
+    together = detect(images, batch_size=4)
     for one, other in zip(alone, together, strict=True):
         assert [found["box"] for found in one] == [found["box"] for found in other]
-        # a convolution over two pictures may add in another order than over one
+        # a convolution over two images may add in another order than over one
         assert np.allclose([found["score"] for found in one], [found["score"] for found in other], atol=1e-6)
 
 
-def test_boxes_are_of_the_upright_picture(detect):
-    one = picture(60, 80)
+def test_boxes_are_of_the_upright_image(detect):
+    one = image(60, 80)
     lying = one.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
@@ -106,7 +106,7 @@ def test_boxes_are_of_the_upright_picture(detect):
 
 def test_is_put_together_from_parts(folder, detect):
     model = ConditionalDetrForObjectDetection.from_pretrained(folder)
-    one = picture(60, 80)
+    one = image(60, 80)
     parts = [
         {"model": model},  # knows where it came from
         {"model": model, "image_processor": ConditionalDetrImageProcessor(size=SMALL)},

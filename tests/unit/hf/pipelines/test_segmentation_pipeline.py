@@ -9,7 +9,7 @@ from condetr.hf.pipelines.pipeline import pipeline
 from condetr.hf.pipelines.segmentation_pipeline import ImageSegmentationPipeline
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 from tests.unit.hf.models.test_segmentation import segmenter
-from tests.unit.hf.processing.test_image_processing import picture
+from tests.unit.hf.processing.test_image_processing import image
 
 SMALL = {"shortest_edge": 40, "longest_edge": 64}
 
@@ -32,7 +32,7 @@ def pixels_of(found):
 
 
 class Halves(nn.Module):
-    """Says for every picture: left a cat (twice), right the sky in two pieces."""
+    """Says for every image: left a cat (twice), right the sky in two pieces."""
 
     def __init__(self):
         super().__init__()
@@ -63,13 +63,13 @@ def halves():
     ],
 )
 def test_each_subtask(halves, subtask, expected):
-    found = halves(picture(60, 80), subtask=subtask)
+    found = halves(image(60, 80), subtask=subtask)
     assert [one["label"] for one in found] == expected
     assert all(list(one) == ["score", "label", "mask"] for one in found)
     assert all((one["score"] is None) == (subtask == "semantic") for one in found)
     masks = pixels_of(found)
     assert found[0]["mask"].mode == "L"
-    assert found[0]["mask"].size == picture(60, 80).size
+    assert found[0]["mask"].size == image(60, 80).size
     assert set(np.unique(masks)) == {0, 255}
     claims = (masks > 0).sum(0)
     assert claims.max() == 1
@@ -78,20 +78,20 @@ def test_each_subtask(halves, subtask, expected):
 
 
 def test_thresholds_of_the_pipeline_and_of_a_call(segment, folder):
-    found = segment(picture(60, 80))
+    found = segment(image(60, 80))
     assert found
-    assert pipeline("image-segmentation", model=folder, device="cpu")(picture(60, 80)) == []
-    assert segment(picture(60, 80), threshold=1.0) == []
-    assert pixels_of(segment(picture(60, 80), mask_threshold=0.0)).any(0).all()
-    assert len(segment(picture(60, 80), overlap_mask_area_threshold=1.0)) <= len(found)
+    assert pipeline("image-segmentation", model=folder, device="cpu")(image(60, 80)) == []
+    assert segment(image(60, 80), threshold=1.0) == []
+    assert pixels_of(segment(image(60, 80), mask_threshold=0.0)).any(0).all()
+    assert len(segment(image(60, 80), overlap_mask_area_threshold=1.0)) <= len(found)
     alike = pipeline("image-segmentation", model=folder, device="cpu", subtask="semantic")
-    assert [one["label"] for one in alike(picture(60, 80))] == [
-        one["label"] for one in segment(picture(60, 80), subtask="semantic")
+    assert [one["label"] for one in alike(image(60, 80))] == [
+        one["label"] for one in segment(image(60, 80), subtask="semantic")
     ]
 
 
-def test_one_picture_a_list_a_stream(segment, tmp_path):
-    one = picture(60, 80)
+def test_one_image_a_list_a_stream(segment, tmp_path):
+    one = image(60, 80)
     one.save(tmp_path / "a.png")
     found = segment(one)
     for form in (tmp_path / "a.png", np.asarray(one)):
@@ -108,9 +108,9 @@ def test_a_segmenter_says_its_task(folder):
 
 def test_what_it_cannot_do_is_refused(folder, segment):
     with pytest.raises(ValueError, match="subtask: is 'depth', expected one of panoptic, instance, semantic"):
-        segment(picture(60, 80), subtask="depth")
+        segment(image(60, 80), subtask="depth")
     with pytest.raises(ValueError, match="mask_threshold: is of image-segmentation, not of object-detection"):
         pipeline("object-detection", model=folder, mask_threshold=0.3)
     padding = ConditionalDetrImageProcessor(size=SMALL, pad_size={"height": 99, "width": 99})
-    with pytest.raises(ValueError, match="pads pictures, and masks would show that"):
-        pipeline("image-segmentation", model=folder, image_processor=padding)(picture(60, 80))
+    with pytest.raises(ValueError, match="pads images, and masks would show that"):
+        pipeline("image-segmentation", model=folder, image_processor=padding)(image(60, 80))

@@ -41,7 +41,7 @@ def test_survives_pickling_and_copying(features):
         assert torch.equal(twin.labels[0].boxes, features.labels[0].boxes)
 
 
-def test_a_dtype_casts_pictures_and_leaves_integers_and_labels(features):
+def test_a_dtype_casts_images_and_leaves_integers_and_labels(features):
     boxes = features.labels[0].boxes
     moved = features.to("cpu", torch.float16)
     assert moved is features

@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, Condition
 SMALL = {"shortest_edge": 20, "longest_edge": 30}
 
 
-def picture(height=24, width=32, mode="RGB"):
+def image(height=24, width=32, mode="RGB"):
     values = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(values).convert(mode)
 
@@ -58,11 +58,11 @@ class TestSettings:
         assert ours.image_mean == [0.5, 0.5, 0.5]
         assert ours.resample == 0
         ours.size["width"] = 15
-        assert ours(picture()).pixel_values.shape == (1, 3, 10, 15)
+        assert ours(image()).pixel_values.shape == (1, 3, 10, 15)
 
     def test_of_a_call_hold_for_that_call(self):
         ours = ConditionalDetrImageProcessor(size=SMALL)
-        assert ours(picture(), size={"height": 8, "width": 9}, do_pad=None).pixel_values.shape == (1, 3, 8, 9)
+        assert ours(image(), size={"height": 8, "width": 9}, do_pad=None).pixel_values.shape == (1, 3, 8, 9)
         assert ours.size == SMALL
 
     @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ class TestSettings:
         with pytest.raises(SettingsError, match=said):
             ConditionalDetrImageProcessor(**wrong)
         with pytest.raises(SettingsError, match=said):
-            ConditionalDetrImageProcessor(size=SMALL)(picture(), **wrong)
+            ConditionalDetrImageProcessor(size=SMALL)(image(), **wrong)
 
     def test_that_do_not_exist_are_refused_with_the_nearest(self):
         with pytest.raises(TypeError, match="no argument 'do_resise'; the nearest that it has is 'do_resize'"):
             ConditionalDetrImageProcessor(do_resise=False)
         with pytest.raises(TypeError, match="preprocess has no argument 'image_size'"):
-            ConditionalDetrImageProcessor()(picture(), image_size=32)
+            ConditionalDetrImageProcessor()(image(), image_size=32)
 
-    def test_boxes_are_converted_where_pixels_are_normalised_unless_said(self):
+    def test_boxes_are_converted_where_pixels_are_normalized_unless_said(self):
         assert not ConditionalDetrImageProcessor(do_normalize=False).do_convert_annotations
         assert ConditionalDetrImageProcessor(do_normalize=False, do_convert_annotations=True).do_convert_annotations
 
@@ -107,7 +107,7 @@ class TestOldNames:
             assert ConditionalDetrImageProcessor(max_size=900).size == {"shortest_edge": 800, "longest_edge": 900}
         ours = ConditionalDetrImageProcessor(size=36)
         with pytest.warns(FutureWarning, match="max_size"):
-            assert ours(picture(20, 130), max_size=60).pixel_values.shape == (1, 3, 9, 60)
+            assert ours(image(20, 130), max_size=60).pixel_values.shape == (1, 3, 9, 60)
 
     def test_a_size_that_bounds_itself_wins(self):
         with pytest.warns(FutureWarning, match="max_size"):
@@ -117,16 +117,14 @@ class TestOldNames:
         with pytest.warns(FutureWarning, match="pad_and_return_pixel_mask is deprecated; use do_pad"):
             assert not ConditionalDetrImageProcessor(pad_and_return_pixel_mask=False).do_pad
         with pytest.warns(FutureWarning, match="do_pad"):
-            features = ConditionalDetrImageProcessor(size=SMALL)(picture(), pad_and_return_pixel_mask=False)
+            features = ConditionalDetrImageProcessor(size=SMALL)(image(), pad_and_return_pixel_mask=False)
         assert list(features) == ["pixel_values"]
 
     def test_the_feature_extractor_is_the_image_processor(self):
         with pytest.warns(FutureWarning, match="use ConditionalDetrImageProcessor"):
             ours = ConditionalDetrFeatureExtractor(size=SMALL)
         assert isinstance(ours, ConditionalDetrImageProcessor)
-        assert torch.equal(
-            ours(picture()).pixel_values, ConditionalDetrImageProcessor(size=SMALL)(picture()).pixel_values
-        )
+        assert torch.equal(ours(image()).pixel_values, ConditionalDetrImageProcessor(size=SMALL)(image()).pixel_values)
 
     def test_post_process_gives_everything(self):
         outputs = Outputs(torch.randn(2, 5, 3), torch.rand(2, 5, 4))
@@ -143,7 +141,7 @@ class Outputs:
 @BOTH
 class TestAnswer:
     def test_tensors(self, kind):
-        features = kind(size=SMALL)([picture(), picture(32, 24)], [annotation()] * 2, return_tensors="pt")
+        features = kind(size=SMALL)([image(), image(32, 24)], [annotation()] * 2, return_tensors="pt")
         assert list(features) == ["pixel_values", "pixel_mask", "labels"]
         assert features.pixel_values.dtype == torch.float32
         assert features.pixel_mask.dtype == torch.int64
@@ -151,42 +149,42 @@ class TestAnswer:
         assert all(isinstance(value, torch.Tensor) for value in features.labels[0].values())
 
     def test_arrays(self, kind):
-        features = kind(size=SMALL)([picture()] * 2, [annotation()] * 2, return_tensors="np")
+        features = kind(size=SMALL)([image()] * 2, [annotation()] * 2, return_tensors="np")
         assert isinstance(features.pixel_values, np.ndarray)
         assert features.pixel_mask.shape == (2, 20, 26)
         assert all(isinstance(value, np.ndarray) for value in features.labels[1].values())
 
-    def test_without_padding_unequal_pictures_are_a_list(self, kind):
+    def test_without_padding_unequal_images_are_a_list(self, kind):
         ours = kind(size=SMALL, do_pad=False)
-        features = ours([picture(), picture(32, 24)], [annotation()] * 2)
+        features = ours([image(), image(32, 24)], [annotation()] * 2)
         assert [tuple(one.shape) for one in features.pixel_values] == [(3, 20, 26), (3, 26, 20)]
         assert "pixel_mask" not in features
         assert [tuple(one.size) for one in features.labels] == [(20, 26), (26, 20)]
-        assert ours([picture()] * 2, return_tensors="pt").pixel_values.shape == (2, 3, 20, 26)
+        assert ours([image()] * 2, return_tensors="pt").pixel_values.shape == (2, 3, 20, 26)
         with pytest.raises(SettingsError, match="do_pad: is off"):
-            ours([picture(), picture(32, 24)], return_tensors="pt")
+            ours([image(), image(32, 24)], return_tensors="pt")
 
     def test_channels_last(self, kind):
-        first = kind(size=SMALL)(picture(), return_tensors="pt")
-        last = kind(size=SMALL, data_format="channels_last")(picture(), return_tensors="pt")
+        first = kind(size=SMALL)(image(), return_tensors="pt")
+        last = kind(size=SMALL, data_format="channels_last")(image(), return_tensors="pt")
         assert torch.equal(last.pixel_values, first.pixel_values.permute(0, 2, 3, 1))
         assert torch.equal(last.pixel_mask, first.pixel_mask)
 
     def test_on_a_device(self, kind):
-        features = kind(size=SMALL)(picture(), annotation(), return_tensors="pt", device="meta")
+        features = kind(size=SMALL)(image(), annotation(), return_tensors="pt", device="meta")
         assert {features.pixel_values.device.type, features.labels[0].boxes.device.type} == {"meta"}
 
     @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
     def test_of_any_mode_is_three_channels(self, kind, mode):
-        given = picture(mode="L").convert("I;16") if mode == "I;16" else picture(mode=mode)
+        given = image(mode="L").convert("I;16") if mode == "I;16" else image(mode=mode)
         assert kind(size=SMALL)(given, return_tensors="pt").pixel_values.shape == (1, 3, 20, 26)
 
-    def test_a_file_is_a_picture_too(self, kind, tmp_path):
-        picture().save(tmp_path / "a.png")
+    def test_a_file_is_a_image_too(self, kind, tmp_path):
+        image().save(tmp_path / "a.png")
         ours = kind(size=SMALL)
         assert torch.equal(
             ours(tmp_path / "a.png", return_tensors="pt").pixel_values,
-            ours(picture(), return_tensors="pt").pixel_values,
+            ours(image(), return_tensors="pt").pixel_values,
         )
 
 
@@ -200,10 +198,10 @@ def test_without_rescaling_values_may_be_of_any_range(kind):
 
 
 def test_unasked_the_torchvision_kind_gives_a_tensor_and_the_pil_kind_arrays():
-    features = ConditionalDetrImageProcessor(size=SMALL)([picture()] * 2, [annotation()] * 2)
+    features = ConditionalDetrImageProcessor(size=SMALL)([image()] * 2, [annotation()] * 2)
     assert features.pixel_values.shape == (2, 3, 20, 26)
     assert isinstance(features.labels[0].boxes, torch.Tensor)
-    features = ConditionalDetrImageProcessorPil(size=SMALL)([picture()] * 2, [annotation()] * 2)
+    features = ConditionalDetrImageProcessorPil(size=SMALL)([image()] * 2, [annotation()] * 2)
     assert [one.shape for one in features.pixel_values] == [(3, 20, 26)] * 2
     assert [one.shape for one in features.pixel_mask] == [(20, 26)] * 2
     assert isinstance(features.labels[0].boxes, np.ndarray)
@@ -211,8 +209,8 @@ def test_unasked_the_torchvision_kind_gives_a_tensor_and_the_pil_kind_arrays():
 
 def test_a_box_is_the_same_alone_and_in_a_batch():
     ours = ConditionalDetrImageProcessor(size=SMALL)
-    alone = ours(picture(), annotation(), return_tensors="pt").labels[0]
-    beside_another = ours([picture(), picture(64, 24)], [annotation()] * 2, return_tensors="pt").labels[0]
+    alone = ours(image(), annotation(), return_tensors="pt").labels[0]
+    beside_another = ours([image(), image(64, 24)], [annotation()] * 2, return_tensors="pt").labels[0]
     assert torch.equal(alone.boxes, beside_another.boxes)
     assert torch.allclose(alone.boxes, torch.tensor([[7 / 32, 9 / 24, 10 / 32, 12 / 24]]))
 
@@ -231,46 +229,46 @@ def test_a_box_is_the_same_alone_and_in_a_batch():
 def test_annotations_may_have_numbers_of_numpy_and_torch(changed):
     ours, plain = ConditionalDetrImageProcessor(size=SMALL), annotation()
     given = annotation(**changed) | {"image_id": torch.tensor(9)}
-    labels, expected = (ours(picture(), one, return_tensors="np").labels[0] for one in (given, plain))
+    labels, expected = (ours(image(), one, return_tensors="np").labels[0] for one in (given, plain))
     assert {name: value.tolist() for name, value in labels.items()} == {
         name: value.tolist() for name, value in expected.items()
     }
 
 
 class TestWhatCannotBeUsed:
-    def test_annotations_are_named_by_picture_and_object(self):
+    def test_annotations_are_named_by_image_and_object(self):
         ours = ConditionalDetrImageProcessor(size=SMALL)
-        with pytest.raises(AnnotationError, match=r"picture 1: annotation 7: has bbox \[1, 2\]"):
-            ours([picture()] * 2, [annotation(), annotation(bbox=[1, 2])])
-        with pytest.raises(ValueError, match="picture 0: annotation 7: has no category_id"):
-            ours(picture(), {"image_id": 1, "annotations": [{"id": 7, "bbox": [1, 2, 3, 4]}]})
-        with pytest.raises(ValueError, match="1 annotations for 2 pictures"):
-            ours([picture()] * 2, annotation())
+        with pytest.raises(AnnotationError, match=r"image 1: annotation 7: has bbox \[1, 2\]"):
+            ours([image()] * 2, [annotation(), annotation(bbox=[1, 2])])
+        with pytest.raises(ValueError, match="image 0: annotation 7: has no category_id"):
+            ours(image(), {"image_id": 1, "annotations": [{"id": 7, "bbox": [1, 2, 3, 4]}]})
+        with pytest.raises(ValueError, match="1 annotations for 2 images"):
+            ours([image()] * 2, annotation())
         with pytest.raises(ValueError, match="annotations: is str, expected a dict"):
-            ours(picture(), "annotations.json")
-        with pytest.raises(ValueError, match="picture 0: is list, expected a dict"):
-            ours(picture(), [[1]])
+            ours(image(), "annotations.json")
+        with pytest.raises(ValueError, match="image 0: is list, expected a dict"):
+            ours(image(), [[1]])
 
-    def test_the_other_form_is_recognised(self, tmp_path):
+    def test_the_other_form_is_recognized(self, tmp_path):
         panoptic = {"image_id": 1, "file_name": "a.png", "segments_info": []}
         with pytest.raises(ValueError, match=r"has no 'annotations'.*it looks like format=\"coco_panoptic\""):
-            ConditionalDetrImageProcessor()(picture(), panoptic)
+            ConditionalDetrImageProcessor()(image(), panoptic)
         with pytest.raises(ValueError, match='it looks like format="coco_detection"'):
-            ConditionalDetrImageProcessor(format="coco_panoptic")(picture(), annotation(), masks_path=tmp_path)
+            ConditionalDetrImageProcessor(format="coco_panoptic")(image(), annotation(), masks_path=tmp_path)
 
     def test_panoptic_annotations_need_a_folder(self, tmp_path):
         panoptic = {"image_id": 1, "file_name": "../a.png", "segments_info": []}
         ours = ConditionalDetrImageProcessor(format="coco_panoptic")
         with pytest.raises(ValueError, match="masks_path: is None, expected the folder of the panoptic PNGs"):
-            ours(picture(), panoptic)
-        with pytest.raises(ValueError, match=r"picture 0.*\.\./a\.png lies outside"):
-            ours(picture(), panoptic, masks_path=tmp_path)
+            ours(image(), panoptic)
+        with pytest.raises(ValueError, match=r"image 0.*\.\./a\.png lies outside"):
+            ours(image(), panoptic, masks_path=tmp_path)
 
-    def test_pictures(self):
+    def test_images(self):
         ours = ConditionalDetrImageProcessor(size=SMALL)
         with pytest.raises(ImageError, match="channels"):
             ours(np.zeros((5, 6, 7), np.uint8))
-        with pytest.raises(ValueError, match="no picture was given"):
+        with pytest.raises(ValueError, match="no image was given"):
             ours([])
         with pytest.raises(ImageError, match="URL"):
             ours("https://example.com/a.jpg")
@@ -278,7 +276,7 @@ class TestWhatCannotBeUsed:
     def test_outputs(self):
         outputs = Outputs(torch.zeros(2, 5, 3), torch.rand(2, 5, 4))
         ours = ConditionalDetrImageProcessor()
-        with pytest.raises(ValueError, match="1 sizes for 2 pictures"):
+        with pytest.raises(ValueError, match="1 sizes for 2 images"):
             ours.post_process_object_detection(outputs, target_sizes=[(3, 4)])
         outputs.logits[0, 0, 0] = float("nan")
         with pytest.raises(RuntimeError, match="logits: 1 of 30 values are not finite"):
@@ -371,17 +369,17 @@ class TestChannels:
 
     @pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil])
     def test_four_are_taken_as_they_are(self, kind, tmp_path):
-        picture = Image.fromarray(self.LEVELS)
-        picture.save(tmp_path / "four.png")
+        image = Image.fromarray(self.LEVELS)
+        image.save(tmp_path / "four.png")
         planes = torch.tensor(self.LEVELS).permute(2, 0, 1)
-        for given in (picture, tmp_path / "four.png", planes, self.LEVELS / 255):
+        for given in (image, tmp_path / "four.png", planes, self.LEVELS / 255):
             how = {} if given is not planes else {"input_data_format": "channels_first"}
             how = {"input_data_format": "channels_last"} if isinstance(given, np.ndarray) else how
             pixels = kind(**self.FOUR)(given, return_tensors="pt", **how).pixel_values
             torch.testing.assert_close(pixels[0], self.expected(self.LEVELS, self.FOUR))
 
     def test_no_channel_weighs_another(self):
-        """PIL would multiply colours by opacity before it resizes, and so does transformers with it."""
+        """PIL would multiply colors by opacity before it resizes, and so does transformers with it."""
         smooth = self.FOUR | {"size": {"height": 2, "width": 5}}
         levels = self.LEVELS.copy()
         levels[..., 3] = [[0], [255], [0], [255]]
@@ -408,17 +406,17 @@ class TestChannels:
             processor(np.zeros((6, 5, 3), np.uint8))
         with pytest.raises(SettingsError, match=r"image_std: is .* expected 4 numbers as image_mean has"):
             ConditionalDetrImageProcessor(image_mean=[0.5] * 4, image_std=[0.5] * 2)
-        with pytest.raises(SettingsError, match="image_mean: has 4 numbers, but a picture has 3 channels"):
+        with pytest.raises(SettingsError, match="image_mean: has 4 numbers, but an image has 3 channels"):
             processor.preprocessing().prepare([Image.new("RGB", (5, 4))])
 
     def test_from_a_file_to_boxes(self, tmp_path):
-        picture = Image.fromarray(self.LEVELS)
-        picture.save(tmp_path / "four.png")
+        image = Image.fromarray(self.LEVELS)
+        image.save(tmp_path / "four.png")
         model = detector(num_channels=4, backbone_config=RESNET | {"num_channels": 4})
         model.save_pretrained(tmp_path / "model")
         ConditionalDetrImageProcessor(**self.FOUR).save_pretrained(tmp_path / "model")
         found = pipeline("object-detection", tmp_path / "model")(str(tmp_path / "four.png"), threshold=0.0)
-        features = ConditionalDetrImageProcessor(**self.FOUR)(picture, return_tensors="pt")
+        features = ConditionalDetrImageProcessor(**self.FOUR)(image, return_tensors="pt")
         with torch.no_grad():
             best = model(**features).logits.sigmoid().max()
         assert found[0]["score"] == pytest.approx(float(best), rel=1e-4)

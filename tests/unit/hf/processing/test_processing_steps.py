@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
-from tests.unit.hf.processing.test_image_processing import SMALL, annotation, picture
+from tests.unit.hf.processing.test_image_processing import SMALL, annotation, image
 
 BOTH = pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil])
 
@@ -14,7 +14,7 @@ BOTH = pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, Condition
 @pytest.mark.parametrize("form", [np.asarray, torch.from_numpy])
 def test_pixels(kind, form):
     ours = kind(size=SMALL)
-    given = form(np.asarray(picture()).transpose(2, 0, 1).copy())
+    given = form(np.asarray(image()).transpose(2, 0, 1).copy())
     small = ours.resize(given, SMALL)
     done = ours.normalize(ours.rescale(small, ours.rescale_factor), ours.image_mean, ours.image_std)
     assert isinstance(small, type(given))
@@ -27,7 +27,7 @@ def test_pixels(kind, form):
 @pytest.mark.parametrize("form", [np.asarray, torch.from_numpy])
 def test_labels(kind, form):
     ours = kind(size=SMALL)
-    given = form(np.asarray(picture()).transpose(2, 0, 1).copy())
+    given = form(np.asarray(image()).transpose(2, 0, 1).copy())
     segmentation = [[2, 3, 12, 3, 12, 15, 2, 15]]
     labels = ours.prepare_annotation(given, annotation(segmentation=segmentation), return_segmentation_masks=True)
     assert labels["boxes"].tolist() == [[2, 3, 12, 15]]
@@ -53,9 +53,9 @@ def test_labels(kind, form):
 
 def test_a_list_is_padded_as_collate_functions_for_transformers_4_do():
     ours = ConditionalDetrImageProcessor(size=SMALL, do_pad=False)
-    each = ours([picture(), picture(32, 24)]).pixel_values
+    each = ours([image(), image(32, 24)]).pixel_values
     batch = ours.pad(each, return_tensors="pt")
-    at_once = ours([picture(), picture(32, 24)], do_pad=True, return_tensors="pt")
+    at_once = ours([image(), image(32, 24)], do_pad=True, return_tensors="pt")
     assert torch.equal(batch["pixel_values"], at_once.pixel_values)
     assert torch.equal(batch["pixel_mask"], at_once.pixel_mask)
     assert list(ours.pad(each, return_pixel_mask=False)) == ["pixel_values"]
@@ -63,5 +63,5 @@ def test_a_list_is_padded_as_collate_functions_for_transformers_4_do():
 
 
 def test_a_frame_that_is_too_small_is_refused():
-    with pytest.raises(ValueError, match="too small for a picture of 24x32"):
+    with pytest.raises(ValueError, match="too small for an image of 24x32"):
         ConditionalDetrImageProcessor().pad(torch.zeros(3, 24, 32), (20, 40))

@@ -14,7 +14,7 @@ PROCESSORS = pytest.mark.parametrize(
 
 @pytest.fixture
 def outputs():
-    """Class 2 on the left, class 0 on the right; nothing in the second picture."""
+    """Class 2 on the left, class 0 on the right; nothing in the second image."""
     logits = torch.stack((torch.stack((one_hot(2), one_hot(0))), torch.full((2, 3), -8.0)))
     return SimpleNamespace(logits=logits, pred_masks=torch.stack((half("left"), half("right"))).expand(2, -1, -1, -1))
 
@@ -83,8 +83,8 @@ def test_what_is_not_fused_is_said_once(outputs, caplog):
     ]
 
 
-def test_one_size_a_picture(outputs):
+def test_one_size_a_image(outputs):
     for name in ("instance", "panoptic", "semantic"):
         process = getattr(ConditionalDetrImageProcessor(), f"post_process_{name}_segmentation")
-        with pytest.raises(ValueError, match="1 sizes for 2 pictures"):
+        with pytest.raises(ValueError, match="1 sizes for 2 images"):
             process(outputs, target_sizes=[(3, 3)])

@@ -45,12 +45,12 @@ def test_crowds_and_boxes_outside_are_left_out_with_their_masks():
     assert len(labels["masks"]) == len(labels["area"]) == 1
 
 
-def test_boxes_are_clipped_to_the_picture():
+def test_boxes_are_clipped_to_the_image():
     labels = detection_labels(annotation(thing(bbox=[-10, 50, 200, 200])), SIZE)
     assert labels["boxes"].tolist() == [[0, 50, 80, 60]]
 
 
-def test_a_picture_without_objects_has_empty_labels():
+def test_a_image_without_objects_has_empty_labels():
     labels = detection_labels(annotation(), SIZE, masks=True)
     assert {name: tuple(values.shape) for name, values in labels.items()} == {
         "image_id": (1,),

@@ -45,7 +45,7 @@ def test_masks_are_left_out_on_request(folder):
     assert "masks" not in panoptic_labels(annotation(), SIZE, str(folder), masks=False)
 
 
-def test_an_id_may_name_the_picture_and_area_and_crowd_may_be_missing(folder):
+def test_an_id_may_name_the_image_and_area_and_crowd_may_be_missing(folder):
     said = annotation(segments_info=[{"id": 70_000, "category_id": 2}])
     said["id"] = said.pop("image_id")
     labels = panoptic_labels(said, SIZE, folder)
@@ -54,7 +54,7 @@ def test_an_id_may_name_the_picture_and_area_and_crowd_may_be_missing(folder):
     assert labels["iscrowd"].tolist() == [0]
 
 
-def test_a_picture_without_segments_has_empty_labels(folder):
+def test_a_image_without_segments_has_empty_labels(folder):
     labels = panoptic_labels(annotation(segments_info=[]), SIZE, folder)
     assert labels["boxes"].shape == (0, 4)
     assert labels["masks"].shape == (0, 6, 8)
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named(folder, changes, says):
 
 
 def test_a_map_of_another_size_is_refused(folder):
-    with pytest.raises(AnnotationError, match=r"\(6, 8\) .* expected the picture's \(5, 8\)"):
+    with pytest.raises(AnnotationError, match=r"\(6, 8\) .* expected the image's \(5, 8\)"):
         panoptic_labels(annotation(), (5, 8), folder)
 
 

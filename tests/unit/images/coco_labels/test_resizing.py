@@ -14,7 +14,7 @@ LABELS = {
 }
 
 
-def test_boxes_areas_and_masks_follow_the_picture():
+def test_boxes_areas_and_masks_follow_the_image():
     resized = resize_labels(LABELS, (100, 200), (50, 400))
     assert resized["boxes"].tolist() == [[20, 10, 60, 30]]
     assert resized["area"].tolist() == [100]
@@ -25,7 +25,7 @@ def test_boxes_areas_and_masks_follow_the_picture():
 
 
 def test_masks_take_the_nearest_pixel():
-    """That which a pixel's centre falls into: of four columns the second and the fourth, where `nearest` has others."""
+    """That which a pixel's center falls into: of four columns the second and the fourth, where `nearest` has others."""
     mask = torch.tensor([[0, 1, 0, 0, 1], [0, 0, 0, 0, 0], [1, 0, 1, 1, 0], [0, 0, 0, 1, 0]], dtype=torch.bool)
     labels = LABELS | {"masks": mask[None]}
     smaller = resize_labels(labels, (4, 5), (2, 2))["masks"][0]
@@ -36,7 +36,7 @@ def test_masks_take_the_nearest_pixel():
     assert not torch.equal(larger, interpolate(mask[None, None].float(), size=(6, 7), mode="nearest")[0, 0].bool())
 
 
-def test_boxes_are_relative_to_the_picture_and_stay_so_in_a_frame():
+def test_boxes_are_relative_to_the_image_and_stay_so_in_a_frame():
     normalized = normalize_labels(LABELS, (100, 200))
     assert normalized["boxes"].tolist() == torch.tensor([[0.1, 0.4, 0.1, 0.4]]).tolist()
     padded = pad_labels(normalized, (150, 400))

@@ -6,9 +6,9 @@ import torch
 
 from condetr.core.errors import ImageError, UsageError
 from condetr.images.decoding import arrays
-from condetr.images.decoding.arrays import picture_of_array
-from condetr.images.image_inputs import picture_of, pictures_of, pil_of
-from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
+from condetr.images.decoding.arrays import image_of_array
+from condetr.images.image_inputs import image_of, images_of, pil_of
+from tests.unit.images.images import assert_quarters, encoded, noise, quarters
 
 LEVELS = np.asarray(noise(20, 30))
 REFERENCE = torch.from_numpy(LEVELS.copy()).permute(2, 0, 1)
@@ -34,48 +34,48 @@ def _told_nothing_yet():
     ],
     ids=["hwc", "fortran", "upside down", "chw", "int64", "big endian", "uint16", "tensor", "list"],
 )
-def test_the_same_whole_numbers_are_the_same_picture(array):
-    picture = picture_of_array(array)
-    assert picture.dtype == torch.uint8
-    assert torch.equal(picture, REFERENCE)
+def test_the_same_whole_numbers_are_the_same_image(array):
+    image = image_of_array(array)
+    assert image.dtype == torch.uint8
+    assert torch.equal(image, REFERENCE)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_floats_of_255_or_of_1_are_the_same_picture(dtype):
+def test_floats_of_255_or_of_1_are_the_same_image(dtype):
     levels = LEVELS.astype(dtype)
-    torch.testing.assert_close(picture_of_array(levels), REFERENCE.float())
-    torch.testing.assert_close(picture_of_array(levels / 255), REFERENCE.float(), atol=0.1, rtol=0)  # float16
+    torch.testing.assert_close(image_of_array(levels), REFERENCE.float())
+    torch.testing.assert_close(image_of_array(levels / 255), REFERENCE.float(), atol=0.1, rtol=0)  # float16
 
 
 def test_bfloat16_is_a_float():
-    assert torch.equal(picture_of_array(REFERENCE.bfloat16()), REFERENCE.bfloat16().float())
+    assert torch.equal(image_of_array(REFERENCE.bfloat16()), REFERENCE.bfloat16().float())
 
 
 def test_floats_of_1_are_told_once(caplog):
     with caplog.at_level(logging.WARNING):
-        picture_of_array(LEVELS / 255)
-        picture_of_array(LEVELS / 255)
+        image_of_array(LEVELS / 255)
+        image_of_array(LEVELS / 255)
     assert [record.message for record in caplog.records] == [
         "array: floats in 0..1 are taken as rescaled already; pass do_rescale=False to say so"
     ]
 
 
 def test_floats_that_overshoot_a_little_are_clipped():
-    picture = picture_of_array(np.array([[-0.0005, 1.0005], [0, 0.5]], np.float32))
-    assert picture[0].tolist() == [[0, 255], [0, 127.5]]
+    image = image_of_array(np.array([[-0.0005, 1.0005], [0, 0.5]], np.float32))
+    assert image[0].tolist() == [[0, 255], [0, 127.5]]
 
 
 def test_what_is_not_rescaled_may_be_of_any_range():
     levels = LEVELS.astype(np.float32) / 64 - 2
-    assert torch.equal(picture_of_array(levels, rescaled=False), torch.from_numpy(levels).permute(2, 0, 1))
+    assert torch.equal(image_of_array(levels, rescaled=False), torch.from_numpy(levels).permute(2, 0, 1))
     with pytest.raises(ImageError, match="not finite"):
-        picture_of_array(np.full((20, 30, 3), np.inf), rescaled=False)
+        image_of_array(np.full((20, 30, 3), np.inf), rescaled=False)
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (1, 20, 30)])
 def test_one_channel_is_gray(shape):
-    picture = picture_of_array(LEVELS[..., 0].reshape(shape))
-    assert torch.equal(picture, REFERENCE[:1].expand(3, -1, -1))
+    image = image_of_array(LEVELS[..., 0].reshape(shape))
+    assert torch.equal(image, REFERENCE[:1].expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("scale", [1, 255])
@@ -83,9 +83,9 @@ def test_four_channels_show_white_where_transparent(scale):
     opacity = np.full((20, 30, 1), 255)
     opaque = np.concatenate((LEVELS, opacity), axis=2) / scale
     opaque = opaque.astype(np.uint8) if scale == 1 else opaque
-    torch.testing.assert_close(picture_of_array(opaque).float(), REFERENCE.float())
+    torch.testing.assert_close(image_of_array(opaque).float(), REFERENCE.float())
     opaque[0, 0, 3] = 0
-    assert picture_of_array(opaque)[:, 0, 0].tolist() == [255, 255, 255]
+    assert image_of_array(opaque)[:, 0, 0].tolist() == [255, 255, 255]
 
 
 @pytest.mark.parametrize(
@@ -94,61 +94,61 @@ def test_four_channels_show_white_where_transparent(scale):
         (LEVELS > 3, "bool array .* dtype"),
         (LEVELS.astype(np.complex64), "complex64 array .* dtype"),
         (np.array([["a"]]), "dtype <U1"),
-        ([[1, 2], [3]], "list that is no picture"),
+        ([[1, 2], [3]], "list that is no image"),
         (np.zeros((0, 30, 3)), "empty"),
         (np.zeros((20, 30, 5), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((2, 2, 2, 2, 2)), "2 or 3 axes"),
         (np.zeros((3, 40, 3), np.uint8), "ambiguous.*input_data_format"),
-        (LEVELS / 64 - 2, "range from -2 to 1.98.*0..255.*normalised already"),
+        (LEVELS / 64 - 2, "range from -2 to 1.98.*0..255.*normalized already"),
         (np.full((20, 30, 3), 1e30), "range from 1e.30"),
         (np.full((20, 30, 3), np.nan), "range from nan"),
         (LEVELS.astype(np.int32) - 5, "range from -5"),
         (LEVELS.astype(np.uint16) * 257, "uint16 array .* to 65535"),
     ],
 )
-def test_what_is_no_picture_is_refused(array, says):
+def test_what_is_no_image_is_refused(array, says):
     with pytest.raises(ImageError, match=says):
-        picture_of_array(array)
+        image_of_array(array)
 
 
 def test_the_order_of_ambiguous_axes_can_be_told():
     array = np.zeros((3, 40, 3), np.uint8)
     array[0] = 9
-    assert picture_of_array(array, input_data_format="channels_first")[0].unique().tolist() == [9]
-    assert picture_of_array(array, input_data_format="channels_last")[0].unique().tolist() == [0, 9]
+    assert image_of_array(array, input_data_format="channels_first")[0].unique().tolist() == [9]
+    assert image_of_array(array, input_data_format="channels_last")[0].unique().tolist() == [0, 9]
     with pytest.raises(UsageError, match="channels_first"):
-        picture_of_array(array, input_data_format="CHW")
+        image_of_array(array, input_data_format="CHW")
     with pytest.raises(ImageError, match="channels as the first axis"):
-        picture_of_array(LEVELS, input_data_format="channels_first")
+        image_of_array(LEVELS, input_data_format="channels_first")
 
 
-def test_several_pictures_come_from_lists_and_batches():
+def test_several_images_come_from_lists_and_batches():
     batch = np.stack([LEVELS, LEVELS])
     for images in (batch, torch.from_numpy(batch), [LEVELS, LEVELS], [[LEVELS], [LEVELS]], batch.tolist()):
-        assert [tuple(picture.shape) for picture in pictures_of(images)] == [(3, 20, 30)] * 2
-    assert len(pictures_of(LEVELS)) == 1
-    with pytest.raises(UsageError, match="no picture"):
-        pictures_of([])
+        assert [tuple(image.shape) for image in images_of(images)] == [(3, 20, 30)] * 2
+    assert len(images_of(LEVELS)) == 1
+    with pytest.raises(UsageError, match="no image"):
+        images_of([])
     with pytest.raises(UsageError, match="NoneType"):
-        pictures_of(None)
+        images_of(None)
 
 
-def test_files_are_turned_upright_but_pil_pictures_are_taken_as_they_lie(tmp_path):
+def test_files_are_turned_upright_but_pil_images_are_taken_as_they_lie(tmp_path):
     lying = quarters().rotate(90, expand=True)
     exif = lying.getexif()
     exif[0x0112] = 6
     (tmp_path / "a.png").write_bytes(encoded(lying, "PNG", exif=exif.tobytes()))
     lying.info["exif"] = exif.tobytes()
-    (from_file,) = pictures_of(str(tmp_path / "a.png"))
-    (from_pil,) = pictures_of([lying.convert("RGBA")])
+    (from_file,) = images_of(str(tmp_path / "a.png"))
+    (from_pil,) = images_of([lying.convert("RGBA")])
     assert_quarters(from_file, 0)
     assert from_pil.size == lying.size
-    assert_quarters(picture_of(tmp_path / "a.png"), 0)
-    assert_quarters(picture_of(lying), 0)
-    assert torch.equal(picture_of(LEVELS), REFERENCE)
+    assert_quarters(image_of(tmp_path / "a.png"), 0)
+    assert_quarters(image_of(lying), 0)
+    assert torch.equal(image_of(LEVELS), REFERENCE)
 
 
-def test_any_picture_can_be_given_to_pil():
+def test_any_image_can_be_given_to_pil():
     assert np.array_equal(pil_of(REFERENCE), LEVELS)
     assert np.array_equal(pil_of(REFERENCE.float() - 0.4), LEVELS)
-    assert pil_of(picture := quarters()) is picture
+    assert pil_of(image := quarters()) is image

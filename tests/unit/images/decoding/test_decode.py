@@ -10,7 +10,7 @@ from condetr.core.errors import ImageError
 from condetr.images.decoding.decode import decode, decode_as_stored
 from condetr.images.decoding.orientation import upright
 from condetr.images.decoding.truncation import strict_truncation
-from tests.unit.images.pictures import assert_quarters, encoded, noise, quarters
+from tests.unit.images.images import assert_quarters, encoded, noise, quarters
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "BMP": {}, "PPM": {}}
 STORED_AS = {  # how a camera that says this orientation stores an upright scene
@@ -28,8 +28,8 @@ STORED_AS = {  # how a camera that says this orientation stores an upright scene
 def stored(orientation, kind, **options):
     exif, turn = Image.Exif(), STORED_AS[orientation]
     exif[0x0112] = orientation
-    picture = quarters() if turn is None else quarters().transpose(turn)
-    return encoded(picture, kind, exif=exif.tobytes(), **options)
+    image = quarters() if turn is None else quarters().transpose(turn)
+    return encoded(image, kind, exif=exif.tobytes(), **options)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_other_formats_come_close(kind):
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_pictures_come_out_upright(kind, orientation):
+def test_images_come_out_upright(kind, orientation):
     assert_quarters(decode(stored(orientation, kind)), 12)
 
 
@@ -60,7 +60,7 @@ def test_what_was_turned_is_not_turned_again(kind, orientation):
     assert_quarters(decode(decode(stored(orientation, kind))), 12)
 
 
-def test_a_pil_picture_is_turned_too(tmp_path):
+def test_a_pil_image_is_turned_too(tmp_path):
     (tmp_path / "a.jpg").write_bytes(stored(6, "JPEG"))
     with Image.open(tmp_path / "a.jpg") as lazy:
         assert_quarters(decode(lazy), 12)
@@ -74,9 +74,9 @@ def test_an_orientation_without_a_meaning_is_ignored(orientation):
 
 
 def test_garbage_in_exif_is_ignored():
-    picture = quarters()
-    picture.info["exif"] = b"Exif\0\0garbage"
-    assert upright(picture) is picture
+    image = quarters()
+    image.info["exif"] = b"Exif\0\0garbage"
+    assert upright(image) is image
 
 
 def test_the_content_decides_not_the_name(tmp_path):
@@ -167,7 +167,7 @@ def test_the_pixel_limit_is_the_callers():
         (b"\x80\x04\x95garbage", "cannot identify"),
     ],
 )
-def test_what_is_no_supported_picture_is_named(data, says):
+def test_what_is_no_supported_image_is_named(data, says):
     with pytest.raises(ImageError, match=says) as caught:
         decode(data)
     assert "JPEG, PNG" in caught.value.hint
@@ -182,12 +182,12 @@ def test_formats_outside_of_the_list_are_never_opened_though_pillow_could(kind):
 def test_as_stored_keeps_mode_and_orientation():
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = decode_as_stored(encoded(quarters().convert("L"), "PNG", exif=exif.tobytes()))
-    assert picture.mode == "L"
-    assert picture.size == (96, 64)
+    image = decode_as_stored(encoded(quarters().convert("L"), "PNG", exif=exif.tobytes()))
+    assert image.mode == "L"
+    assert image.size == (96, 64)
 
 
-def test_a_pil_picture_that_cannot_be_loaded_is_named(tmp_path):
+def test_a_pil_image_that_cannot_be_loaded_is_named(tmp_path):
     data = encoded(noise(64, 96), "JPEG")
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
     with Image.open(tmp_path / "cut.jpg") as lazy, pytest.raises(ImageError, match=r"cut\.jpg.*truncated"):

@@ -6,7 +6,7 @@ from condetr.core.errors import ImageError
 from condetr.images.decoding import modes
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.modes import rgb_of
-from tests.unit.images.pictures import assert_quarters, encoded, quarters
+from tests.unit.images.images import assert_quarters, encoded, quarters
 
 
 def gray_of(levels):
@@ -14,11 +14,11 @@ def gray_of(levels):
 
 
 def test_rgb_is_not_copied():
-    assert rgb_of(picture := quarters(), "a") is picture
+    assert rgb_of(image := quarters(), "a") is image
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGBX", "RGBa", "HSV", "YCbCr", "CMYK"])
-def test_colour_modes_keep_their_colours(mode):
+def test_color_modes_keep_their_colors(mode):
     assert_quarters(rgb_of(quarters().convert(mode), "a"), 4)
 
 
@@ -31,7 +31,7 @@ def test_inverted_cmyk_of_adobe_jpeg_is_not_a_negative():
     assert_quarters(decode(encoded(quarters().convert("CMYK"), "JPEG", quality=95)), 6)
 
 
-def test_a_broken_colour_profile_does_no_harm():
+def test_a_broken_color_profile_does_no_harm():
     assert_quarters(decode(encoded(quarters(), "JPEG", icc_profile=b"broken", quality=95)), 12)
 
 
@@ -47,23 +47,23 @@ def test_gray_modes_are_gray(mode):
 
 @pytest.mark.parametrize("mode", ["P", "PA"])
 def test_palettes_are_looked_up(mode):
-    picture = quarters().quantize(8)
-    assert_quarters(rgb_of(picture.convert(mode), "a"), 2)
+    image = quarters().quantize(8)
+    assert_quarters(rgb_of(image.convert(mode), "a"), 2)
 
 
 def test_transparent_pixels_are_white():
-    picture = quarters().convert("RGBA")
-    picture.putpixel((0, 0), (1, 2, 3, 0))
-    picture.putpixel((1, 0), (0, 0, 0, 128))
-    pixels = np.asarray(rgb_of(picture, "a"))
+    image = quarters().convert("RGBA")
+    image.putpixel((0, 0), (1, 2, 3, 0))
+    image.putpixel((1, 0), (0, 0, 0, 128))
+    pixels = np.asarray(rgb_of(image, "a"))
     assert pixels[0, 0].tolist() == [255, 255, 255]
     assert pixels[0, 1].tolist() == [127, 127, 127]
     assert pixels[0, 2].tolist() == [220, 30, 30]
 
 
 def test_a_transparent_palette_entry_is_white():
-    picture = quarters().quantize(8)
-    data = encoded(picture, "PNG", transparency=picture.getpixel((0, 0)))
+    image = quarters().quantize(8)
+    data = encoded(image, "PNG", transparency=image.getpixel((0, 0)))
     pixels = np.asarray(decode(data))
     assert pixels[16, 24].tolist() == [255, 255, 255]
     assert pixels[48, 24].tolist() == [30, 30, 210]
@@ -92,7 +92,7 @@ def test_floats_are_of_0_to_1_or_0_to_255():
 @pytest.mark.parametrize(
     ("levels", "says"),
     [
-        (np.array([[-1, 5]], np.int32), "mode I picture range from -1 to 5"),
+        (np.array([[-1, 5]], np.int32), "mode I image range from -1 to 5"),
         (np.array([[0, 65536]], np.int32), "mode I .* 0 to 65536"),
         (np.array([[0, 256]], np.float32), "mode F .* 0 to 256"),
         (np.array([[0, np.nan]], np.float32), "mode F .* nan"),
@@ -127,7 +127,7 @@ def test_levels_of_8_12_and_16_bits_are_told_apart_by_their_range(kind, highest,
     assert all("16-bit levels up to" in one and says in one for one in messages)
 
 
-def test_dark_16_bit_colours_are_pointed_out(unwarned, caplog):
+def test_dark_16_bit_colors_are_pointed_out(unwarned, caplog):
     for dark, bits in ((15, 16), (16, 16), (15, 8), (0, 16)):
         modes.rgb_of(Image.new("RGB", (3, 2), (dark, 0, 0)), "a.png", bits=bits)
     (message,) = (record.getMessage() for record in caplog.records)

@@ -4,15 +4,15 @@ from condetr.core.errors import ImageError, SettingsError
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.headers import upright_size
 from condetr.images.decoding.pixel_limit import PIXEL_LIMIT, VARIABLE, default_limit
-from condetr.images.image_inputs import picture_of
-from tests.unit.images.pictures import encoded, quarters
+from condetr.images.image_inputs import image_of
+from tests.unit.images.images import encoded, quarters
 
 
 def test_a_larger_limit_is_what_the_hint_says(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(quarters(), "PNG"))
     monkeypatch.setenv(VARIABLE, "6_143")
-    for read in (decode, upright_size, picture_of, lambda path: decode(quarters())):
+    for read in (decode, upright_size, image_of, lambda path: decode(quarters())):
         with pytest.raises(ImageError, match="over the limit of 6143 pixels") as caught:
             read(path)
     name, value = caught.value.hint.rpartition(" ")[2].split("=")

@@ -11,8 +11,8 @@ from condetr.core.errors import ImageError
 from condetr.images.decoding import sources
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.sources import content_of, name_of, open_source
-from condetr.images.image_inputs import picture_of, pictures_of
-from tests.unit.images.pictures import encoded, quarters
+from condetr.images.image_inputs import image_of, images_of
+from tests.unit.images.images import encoded, quarters
 
 
 def refused(source):
@@ -61,7 +61,7 @@ def test_an_unreadable_file_is_refused(tmp_path):
 def test_every_source_has_a_name():
     assert name_of(Path("a/b.jpg")) == "a/b.jpg"
     assert name_of(b"abc") == "3 bytes in memory"
-    assert name_of(quarters()) == "RGB picture in memory"
+    assert name_of(quarters()) == "RGB image in memory"
 
 
 DATA = encoded(quarters(), "PNG")
@@ -87,7 +87,7 @@ def member_of_an_archive():
 
 
 @pytest.mark.parametrize("stream", [read_to_the_end, temporary_file, member_of_an_archive])
-@pytest.mark.parametrize("read", [decode, picture_of, lambda stream: pictures_of([stream])[0]])
+@pytest.mark.parametrize("read", [decode, image_of, lambda stream: images_of([stream])[0]])
 def test_binary_streams_are_read_from_their_beginning(stream, read):
     with stream() as given:
         assert np.array_equal(read(given), quarters())
@@ -109,7 +109,7 @@ def test_streams_that_hold_no_bytes_or_have_no_end_are_refused(monkeypatch):
         content_of(endless)
 
 
-def test_a_picture_as_text_is_not_repeated_in_the_message():
+def test_a_image_as_text_is_not_repeated_in_the_message():
     with pytest.raises(ImageError, match=r"\(1000000 characters\): cannot be read: .*give the bytes") as caught:
         decode("a" * 10**6)
     assert len(str(caught.value)) < 300

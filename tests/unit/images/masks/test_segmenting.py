@@ -44,7 +44,7 @@ def test_equals_the_plain_words(seed, size, fused):
 
 
 @pytest.mark.parametrize("values", [16, 100, 10_000])
-def test_a_picture_in_bands_is_the_picture(monkeypatch, values):
+def test_a_image_in_bands_is_the_image(monkeypatch, values):
     logits, masks = blocky(9, 4, 12, 16)
     whole = segments_of(logits, masks, [(50, 33)])[0]
     monkeypatch.setattr("condetr.images.masks.bands._VALUES", values)
@@ -100,7 +100,7 @@ def test_queries_of_one_fused_class_do_not_push_each_other_out():
     assert found.map[:, :8].eq(1).all()
 
 
-def test_padding_is_cut_off_before_a_mask_becomes_as_large_as_the_picture():
+def test_padding_is_cut_off_before_a_mask_becomes_as_large_as_the_image():
     logits, masks = one_hot(0)[None, None], half("left")[None, None]
     whole = segments_of(logits, masks[..., :12], [(16, 24)])[0].map
     padded = segments_of(logits, masks, [(16, 24)], real=[(1.0, 0.75)])[0].map
@@ -127,7 +127,7 @@ def test_what_is_not_finite_is_never_an_empty_map(broken):
         segments_of(logits, masks)
 
 
-def test_one_size_a_picture():
+def test_one_size_a_image():
     logits, masks = blocky(3, 4, 12, 16)
     with pytest.raises(UsageError, match="2 sizes for 1"):
         segments_of(logits, masks, [(3, 3)] * 2)

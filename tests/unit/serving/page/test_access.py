@@ -67,7 +67,7 @@ def upload(client, content=None, **headers):
 def is_refused(said):
     """By gradio, which says no more, or in our words."""
     [completed] = [one for one in said if one["msg"] == "process_completed"]
-    return completed["output"] == {"error": None} or "not a picture that was sent to this page" in json.dumps(said)
+    return completed["output"] == {"error": None} or "not an image that was sent to this page" in json.dumps(said)
 
 
 def everything_in(folder):
@@ -75,7 +75,7 @@ def everything_in(folder):
 
 
 def answer_to(client, data, *, handler=None):
-    """What a handler, by default the one that looks at pictures, gives for hand-made data, by way of the queue."""
+    """What a handler, by default the one that looks at images, gives for hand-made data, by way of the queue."""
     functions = client.get("/config").json()["dependencies"]
     number = next(one["id"] for one in functions if handler is None or one["api_name"] == handler)
     asked = {"data": data, "fn_index": number, "session_hash": "abc", "event_data": None, "trigger_id": None}
@@ -133,7 +133,7 @@ def test_no_other_file_is_looked_at_or_shown(client, secret, folder, detector):
 
 
 @pytest.mark.parametrize("sent", ["text", 3, [], {}, {"path": None}, {"path": ["a"]}, {"path": "x" * 100_000}])
-def test_what_is_no_upload_is_no_picture(client, sent):
+def test_what_is_no_upload_is_no_image(client, sent):
     said = answer_to(client, [sent, None, None], handler=the_looking_handler(client))
     assert is_refused(said)
 

@@ -55,8 +55,8 @@ def test_sliding_and_clicking_look_no_second_time(detector, tmp_path):
 def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, tmp_path):
     asked = []
 
-    def explain(picture, place):
-        asked.append((picture.size, place))
+    def explain(image, place):
+        asked.append((image.size, place))
         return Image.new("RGB", (5, 5))
 
     (tmp_path / "a.png").write_bytes(encoded())
@@ -69,7 +69,7 @@ def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, 
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\nxx", encoded(200, 200)])
-def test_no_picture_is_told_without_its_place(detector, tmp_path, monkeypatch, content):
+def test_no_image_is_told_without_its_place(detector, tmp_path, monkeypatch, content):
     (tmp_path / "a.png").write_bytes(content)
     told = []
     monkeypatch.setattr(gradio, "Warning", lambda message, **more: told.append(message))
@@ -81,11 +81,11 @@ def test_no_picture_is_told_without_its_place(detector, tmp_path, monkeypatch, c
     assert "<" not in told[0]
     painted, table, said, *_ = handlers["show"](seen, 0.5, None)
     assert (painted, table["data"]) == (None, [])
-    assert said.startswith("This picture cannot be used: ")
+    assert said.startswith("This image cannot be used: ")
     assert str(tmp_path) not in said
 
 
-def test_the_same_picture_is_looked_at_once(detector, tmp_path):
+def test_the_same_image_is_looked_at_once(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
     look = handlers_of(detector, tmp_path)["look"]
     seen, last = look(sent(tmp_path / "a.png"), None, "")
@@ -112,7 +112,7 @@ def test_no_file_is_looked_at_that_was_not_sent(detector, tmp_path, monkeypatch)
     look = handlers_of(detector, folder)["look"]
     for given in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
         seen, _ = look(given, None, "")
-        assert "is not a picture that was sent to this page" in seen, given
+        assert "is not an image that was sent to this page" in seen, given
     assert detector.batches == []
 
 

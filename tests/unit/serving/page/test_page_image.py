@@ -1,4 +1,4 @@
-"""What a page shows of one look at a picture."""
+"""What a page shows of one look at an image."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_a_place_below_the_threshold_is_none(look):
     assert (np.array(look.painted(0.5, 2)) == np.array(look.painted(0.5))).all()
 
 
-def test_masks_are_painted_as_large_as_their_picture():
+def test_masks_are_painted_as_large_as_their_image():
     masks = torch.zeros(1, 30, 40, dtype=torch.bool)
     masks[0, 10:20, 10:20] = True
     found = Detections(
@@ -72,7 +72,7 @@ def test_masks_are_painted_as_large_as_their_picture():
     assert not painted[100, 500].any()
 
 
-def test_a_large_picture_is_left_as_large_as_it_is():
+def test_a_large_image_is_left_as_large_as_it_is():
     empty = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (700, 900))
     look = Look(Image.new("RGB", (900, 700)), empty)
     assert look.zoom == 1

@@ -88,7 +88,7 @@ def test_a_body_that_nobody_reads_is_not_waited_for(service, method, path, statu
     assert isinstance(json.loads(body), dict), "one answer"
 
 
-def test_a_question_that_cannot_be_is_answered_before_its_picture(service):
+def test_a_question_that_cannot_be_is_answered_before_its_image(service):
     answer = service.predict(encoded() + b"x" * 10_000_000, "?thresold=1")
     assert (answer.status, answer.error["code"]) == (400, "usage")
 

@@ -11,8 +11,8 @@ from tests.unit.serving.served import Watched, encoded, predictor_of, serving
 BOUNDARY = "a1b2"
 
 
-def rows_of(picture):
-    [found] = predictor_of(Watched()).predict([picture])
+def rows_of(image):
+    [found] = predictor_of(Watched()).predict([image])
     sides = ("xmin", "ymin", "xmax", "ymax")
     return [
         {"score": one.score, "label": one.name, "box": dict(zip(sides, map(int, one.box), strict=True))}
@@ -21,7 +21,7 @@ def rows_of(picture):
 
 
 def form(content, boundary=BOUNDARY, filename="a.png"):
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="picture"; filename="{filename}"\r\n\r\n'
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{filename}"\r\n\r\n'
     return head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
 
 
@@ -40,30 +40,30 @@ def same(rows, expected):
 
 @pytest.mark.parametrize("form_", ["PNG", "JPEG", "WEBP", "BMP"])
 def test_are_what_the_predictor_finds(service, form_):
-    picture = encoded(form=form_)
-    answer = service.predict(picture)
+    image = encoded(form=form_)
+    answer = service.predict(image)
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
     assert len(answer.json) > 10
-    assert same(answer.json, rows_of(picture))
+    assert same(answer.json, rows_of(image))
 
 
 def test_a_form_is_as_good_as_a_body(service):
-    picture = encoded(seed=1)
-    answer = service.predict(form(picture), headers=form_type())
+    image = encoded(seed=1)
+    answer = service.predict(form(image), headers=form_type())
     assert answer.status == 200
-    assert answer.json == service.predict(picture).json
-    quoted = service.predict(form(picture, "a b"), headers={"Content-Type": 'multipart/form-data; boundary="a b"'})
+    assert answer.json == service.predict(image).json
+    quoted = service.predict(form(image, "a b"), headers={"Content-Type": 'multipart/form-data; boundary="a b"'})
     assert quoted.json == answer.json
 
 
 def test_the_threshold_is_the_callers(service):
-    picture = encoded(seed=2)
-    everything = service.predict(picture).json
+    image = encoded(seed=2)
+    everything = service.predict(image).json
     middle = everything[len(everything) // 2]["score"]
-    some = service.predict(picture, f"?threshold={middle!r}").json
+    some = service.predict(image, f"?threshold={middle!r}").json
     assert some == [row for row in everything if row["score"] > middle]
-    assert service.predict(picture, "?threshold=1").json == []
+    assert service.predict(image, "?threshold=1").json == []
 
 
 def test_every_answer_has_an_id_and_tells_browsers_to_keep_out(service):
@@ -89,14 +89,14 @@ def test_every_answer_has_an_id_and_tells_browsers_to_keep_out(service):
     json.dumps(service.log)
 
 
-def test_pictures_of_one_size_share_batches_and_nobody_is_padded():
+def test_images_of_one_size_share_batches_and_nobody_is_padded():
     detector = Watched()
     sizes = [(30, 40), (40, 30), (48, 48)]
-    pictures = [encoded(*sizes[i % 3], seed=i) for i in range(24)]
+    images = [encoded(*sizes[i % 3], seed=i) for i in range(24)]
     with serving(detector) as served, ThreadPoolExecutor(24) as pool:
         detector.before = lambda pixels: __import__("time").sleep(0.05)
-        answers = list(pool.map(served.predict, pictures))
-    assert all(same(answer.json, rows_of(picture)) for answer, picture in zip(answers, pictures, strict=True))
+        answers = list(pool.map(served.predict, images))
+    assert all(same(answer.json, rows_of(image)) for answer, image in zip(answers, images, strict=True))
     batches = detector.batches[1:]
     assert sum(batch[0] for batch in batches) == 24
     assert len(batches) < 15

@@ -7,7 +7,7 @@ from condetr.model.frozen_norm import ConvNorm
 from condetr.speed.training import tile_products
 from condetr.speed.training.cell_products import Pace
 from condetr.speed.training.scaled_convolution import ScaledConvolution
-from condetr.speed.winograd.convolution import tiles
+from condetr.speed.winograd import tiles
 from tests.scramble import scramble
 
 USUAL = Pace((1, 1), (1, 1), (1, 1))

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from condetr.speed.convolution import FoldedConvolution, Pace
-from condetr.speed.winograd.convolution import WinogradConvolution, tiles
+from condetr.speed.winograd import tiles
+from condetr.speed.winograd.convolution import WinogradConvolution
 from condetr.speed.winograd.transforms import transforms
 
 

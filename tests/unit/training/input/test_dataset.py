@@ -10,8 +10,8 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.input import dataset as module
 from condetr.training.input.data_loader import batches_of_steps
-from condetr.training.input.dataset import Pictures
-from condetr.training.input.sampling import Draw, Sampling
+from condetr.training.input.dataset import TrainingDataset
+from condetr.training.input.sampling import SampleIndex, Sampling
 from condetr.training.progress import Position
 from tests.unit.training.scenes import write_scenes
 
@@ -28,19 +28,23 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
 
 
-def pictures_of(dataset, seed=3):
-    return Pictures(dataset, augmentation_of("strong", SIZE), Preprocessing(size=SIZE), seed=seed)
+def images_of(dataset, seed=3):
+    return TrainingDataset(dataset, augmentation_of("strong", SIZE), Preprocessing(size=SIZE), seed=seed)
 
 
-def test_a_picture_is_varied_by_seed_epoch_and_place_alone(dataset):
-    pictures = pictures_of(dataset)
-    first = pictures[[Draw(1, 4, 2)]].pixels
+def test_a_image_is_varied_by_seed_epoch_and_place_alone(dataset):
+    images = images_of(dataset)
+    first = images[[SampleIndex(1, 4, 2)]].pixels
     before = torch.get_rng_state()
-    again = pictures[[Draw(1, 4, 2), Draw(1, 5, 3)]]
+    again = images[[SampleIndex(1, 4, 2), SampleIndex(1, 5, 3)]]
     assert torch.equal(torch.get_rng_state(), before)
     height, width = first.shape[-2:]
     assert torch.equal(again.pixels[0, :, :height, :width], first[0])
-    others = [pictures[[Draw(2, 4, 2)]], pictures[[Draw(1, 5, 2)]], pictures_of(dataset, seed=4)[[Draw(1, 4, 2)]]]
+    others = [
+        images[[SampleIndex(2, 4, 2)]],
+        images[[SampleIndex(1, 5, 2)]],
+        images_of(dataset, seed=4)[[SampleIndex(1, 4, 2)]],
+    ]
     assert not any(torch.equal(first, other.pixels) for other in others)
 
 
@@ -54,18 +58,18 @@ def test_a_read_that_fails_once_is_tried_again(dataset, monkeypatch):
         return read(example, **options)
 
     monkeypatch.setattr(module, "read_sample", unsteady)
-    batch = pictures_of(dataset)[[Draw(0, 0, 0)]]
+    batch = images_of(dataset)[[SampleIndex(0, 0, 0)]]
     assert (len(batch), batch.unreadable) == (1, ())
     failures[0] = 3
-    assert "Stale file handle" in pictures_of(dataset)[[Draw(0, 0, 0)]].unreadable[0]
+    assert "Stale file handle" in images_of(dataset)[[SampleIndex(0, 0, 0)]].unreadable[0]
 
 
-def test_a_deleted_picture_is_missing_and_named(dataset):
+def test_a_deleted_image_is_missing_and_named(dataset):
     dataset[1].path.unlink()
-    batch = pictures_of(dataset)[[Draw(0, 0, 0), Draw(0, 1, 1)]]
+    batch = images_of(dataset)[[SampleIndex(0, 0, 0), SampleIndex(0, 1, 1)]]
     assert (batch.names, batch.is_filler) == (("000.png",), False)
     assert "001.png" in batch.unreadable[0]
-    alone = pictures_of(dataset)[[Draw(0, 1, 1)]]
+    alone = images_of(dataset)[[SampleIndex(0, 1, 1)]]
     assert alone.is_filler
     assert len(alone.unreadable) == 1
 
@@ -73,10 +77,10 @@ def test_a_deleted_picture_is_missing_and_named(dataset):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_by_step_from_where_the_run_is(dataset, workers):
     sampling = Sampling(6, 0, batch=2, accumulate=2)
-    feed = batches_of_steps(pictures_of(dataset), sampling, Position(0, 4), 2, workers=workers, pin=False)
+    feed = batches_of_steps(images_of(dataset), sampling, Position(0, 4), 2, workers=workers, pin=False)
     names = [[batch.names for batch in step] for step in feed]
     wanted = [
-        [tuple(f"{draw.picture:03}.png" for draw in draws) for draws in step]
+        [tuple(f"{draw.image:03}.png" for draw in draws) for draws in step]
         for step in sampling.steps(Position(0, 4), 2)
     ]
     assert names == wanted
@@ -84,7 +88,7 @@ def test_batches_come_by_step_from_where_the_run_is(dataset, workers):
 
 
 def test_a_killed_worker_is_told_where_it_is_waited_for(dataset):
-    feed = batches_of_steps(pictures_of(dataset), Sampling(6, 0, batch=1), Position(), 1000, workers=1, pin=False)
+    feed = batches_of_steps(images_of(dataset), Sampling(6, 0, batch=1), Position(), 1000, workers=1, pin=False)
     next(feed)
     (worker,) = multiprocessing.active_children()
     worker.kill()

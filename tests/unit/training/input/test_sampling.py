@@ -12,27 +12,27 @@ def drawn(sampling, start=BEGINNING, epochs=1):
     return [draw for step in sampling.steps(start, epochs) for batch in step for draw in batch]
 
 
-def test_an_epoch_has_every_picture_once_in_an_order_of_its_own():
-    one = Sampling(pictures=23, seed=4, batch=2, accumulate=3)
+def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
+    one = Sampling(images=23, seed=4, batch=2, accumulate=3)
     for epoch in range(3):
         assert sorted(one.order(epoch)) == list(range(23))
     assert one.order(0) != one.order(1)
-    assert one.order(1) == Sampling(pictures=23, seed=4, batch=5).order(1)
-    assert one.order(1) != Sampling(pictures=23, seed=5, batch=2).order(1)
+    assert one.order(1) == Sampling(images=23, seed=4, batch=5).order(1)
+    assert one.order(1) != Sampling(images=23, seed=5, batch=2).order(1)
 
 
-@pytest.mark.parametrize("pictures", [1, 2, 7, 16, 23])
+@pytest.mark.parametrize("images", [1, 2, 7, 16, 23])
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_processes_share_each_step_without_doubles_or_gaps(pictures, processes):
-    ranks = [Sampling(pictures, 0, batch=2, accumulate=2, processes=processes, rank=rank) for rank in range(processes)]
+def test_processes_share_each_step_without_doubles_or_gaps(images, processes):
+    ranks = [Sampling(images, 0, batch=2, accumulate=2, processes=processes, rank=rank) for rank in range(processes)]
     for together in zip(*(rank.steps(Position(), 2) for rank in ranks), strict=True):
         assert len({len(batches) for batches in together}) == 1, "every process has equally many micro-batches"
         sizes = [sum(map(len, batches)) for batches in together]
         assert max(sizes) - min(sizes) <= 1
         assert max(map(len, chain(*together))) <= 2
     everything = [draw for rank in ranks for draw in drawn(rank, epochs=2)]
-    assert len(everything) == len(set(everything)) == 2 * pictures
-    assert {draw.place for draw in everything if draw.epoch == 1} == set(range(pictures))
+    assert len(everything) == len(set(everything)) == 2 * images
+    assert {draw.place for draw in everything if draw.epoch == 1} == set(range(images))
 
 
 def test_a_run_goes_on_where_it_stopped_with_another_number_of_processes():
@@ -44,7 +44,7 @@ def test_a_run_goes_on_where_it_stopped_with_another_number_of_processes():
         position = two[0].after(position)
     assert position == Position(0, 12)
     seen += drawn(Sampling(23, 7, batch=2), position)
-    assert sorted(draw.picture for draw in seen) == list(range(23))
+    assert sorted(draw.image for draw in seen) == list(range(23))
 
 
 def test_after_the_last_step_comes_the_next_epoch():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.training.optimization.trainable_norms import live_norms
+from condetr.training.optimization.trainable_norms import trainable_batch_norms
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
 
@@ -13,7 +13,7 @@ def test_norms_live_with_what_they_had_and_keep_what_they_found():
     frozen = [norm for norm in backbone.modules() if isinstance(norm, FrozenBatchNorm)]
     pixels = torch.randn(2, 3, 32, 32)
     names, before = list(backbone.state_dict()), backbone(pixels)[-1]
-    with live_norms(backbone):
+    with trainable_batch_norms(backbone):
         assert not any(isinstance(norm, FrozenBatchNorm) for norm in backbone.modules())
         alive = [norm for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)]
         assert [norm.running_mean.tolist() for norm in alive] == [norm.running_mean.tolist() for norm in frozen]
@@ -34,6 +34,6 @@ def test_norms_live_with_what_they_had_and_keep_what_they_found():
 
 def test_an_error_leaves_frozen_norms():
     backbone = tiny_detector().backbone
-    with pytest.raises(ValueError, match="pixels"), live_norms(backbone):
+    with pytest.raises(ValueError, match="pixels"), trainable_batch_norms(backbone):
         raise ValueError("pixels")
     assert not any(isinstance(norm, nn.BatchNorm2d) for norm in backbone.modules())

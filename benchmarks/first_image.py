@@ -1,6 +1,6 @@
 """A file in, boxes out: a whole process each time, `condetr predict` against the object-detection pipeline of the peer.
 
-python -m benchmarks.first_picture [--rounds 5] [--threads 1] [--json FILE]
+python -m benchmarks.first_image [--rounds 5] [--threads 1] [--json FILE]
 
 Seconds are those that the processor worked for the process; memory is its peak, libraries and weights included. The
 deviation is the largest difference of the hundred best scores.
@@ -50,7 +50,7 @@ def cost_of(command: list[str]) -> Cost:
 
 
 def deviation(ours: str, theirs: str) -> float:
-    """Of what both said about one picture."""
+    """Of what both said about one image."""
     mine = [found["score"] for found in json.loads(ours)["results"][0]["detections"]]
     their = json.loads(theirs.splitlines()[-1])
     return float(np.abs(np.sort(mine) - np.sort(their)).max())
@@ -62,16 +62,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_weights(folder)
         transformers.ConditionalDetrImageProcessor().save_pretrained(folder)
-        picture = str(Path(folder) / "picture.jpg")
+        image = str(Path(folder) / "picture.jpg")
         noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(picture)
-        ours = [sys.executable, "-m", "condetr", "predict", picture, "--model", folder, "--json", "--threshold", "0"]
-        theirs = [sys.executable, "-c", PEER, folder, picture, str(options.threads)]
+        Image.fromarray(noise).save(image)
+        ours = [sys.executable, "-m", "condetr", "predict", image, "--model", folder, "--json", "--threshold", "0"]
+        theirs = [sys.executable, "-c", PEER, folder, image, str(options.threads)]
         costs = [(cost_of(ours), cost_of(theirs)) for _ in range(options.rounds + 1)][1:]
     seconds = Comparison(*(tuple(cost[side].seconds for cost in costs) for side in (0, 1)))
     peaks = {f"{side}_peak_mb": max(cost[n].peak for cost in costs) for n, side in enumerate(("ours", "theirs"))}
     apart = deviation(*(cost.answer for cost in costs[0]))
-    row = report("first picture, 480x640 file to boxes", seconds, deviation=apart, goal=GOAL)
+    row = report("first image, 480x640 file to boxes", seconds, deviation=apart, goal=GOAL)
     print({name: round(peak) for name, peak in peaks.items()})
     write([row | peaks], options.json)
 
