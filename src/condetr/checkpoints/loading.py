@@ -163,7 +163,7 @@ def _skeleton(config: DetectorConfig, kind: type[ConditionalDetr], place: Place)
     try:
         return skeleton_of(config, kind)
     except SettingsError as error:  # only timm knows what it can build, and only a mask head needs certain widths
-        raise CheckpointError(error.reason, source=place.path, item=error.item, hint=error.hint) from error
+        raise error.at(source=place.path, kind=CheckpointError) from error
 
 
 def _preprocessing(place: Place, notes: list[str]) -> dict[str, Any] | None:

@@ -46,6 +46,21 @@ class CondetrError(Exception):
         said = f"{where}: {self.reason}" if where else self.reason
         return f"{said} ({self.hint})" if self.hint else said
 
+    def at(
+        self, *, source: object = None, item: object = None, kind: "type[CondetrError] | None" = None
+    ) -> "CondetrError":
+        """A copy that names where the error was found; what is not given stays. ``kind``: another class of error."""
+        cls = type(self) if kind is None else kind
+        copy = cls.__new__(cls)  # the constructors of some kinds take other arguments
+        CondetrError.__init__(
+            copy,
+            self.reason,
+            source=self.source if source is None else source,
+            item=self.item if item is None else item,
+            hint=self.hint,
+        )
+        return copy
+
     def to_dict(self) -> dict[str, str | None]:
         return {
             "code": self.code,

@@ -1,4 +1,4 @@
-"""What torchrun or accelerate launch says in the environment about the processes that it started."""
+"""The environment variables that torchrun and accelerate launch set in the processes they start."""
 
 import os
 
@@ -6,12 +6,12 @@ from condetr.core.errors import UsageError
 
 
 def process_count() -> int:
-    """How many processes work together; 1 without a launcher."""
+    """Number of processes in the job; 1 without a launcher."""
     return _number("WORLD_SIZE", 1)
 
 
 def process_rank() -> int:
-    """Which of them this is; 0 without a launcher, whatever else the environment says."""
+    """Rank of this process; 0 without a launcher, even if RANK is set."""
     return _number("RANK", 0) if process_count() > 1 else 0
 
 
@@ -20,9 +20,14 @@ def is_first_process() -> bool:
     return process_rank() == 0
 
 
-def processes_here() -> int:
-    """How many of them run on this machine, as far as the launcher tells."""
+def local_process_count() -> int:
+    """How many of them run on this machine; 1 where the launcher does not set it."""
     return _number("LOCAL_WORLD_SIZE", 1)
+
+
+def local_rank() -> int:
+    """Which of the processes on this machine this is."""
+    return _number("LOCAL_RANK", 0)
 
 
 def _number(name: str, default: int) -> int:

@@ -1,6 +1,5 @@
 """Several processes, each looking at its share of the images; all get the whole result."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import torch
 from torch import distributed
 
 from condetr.core.errors import LostContactError, UsageError, first_line_of
-from condetr.core.launcher import process_count
+from condetr.core.launcher import local_rank, process_count
 
 _Result = TypeVar("_Result")
 _TIMEOUT = timedelta(hours=2)  # the slowest share may be that much later than the fastest
@@ -82,7 +81,7 @@ def launched() -> Iterator[Share]:
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"the processes cannot meet: {first_line_of(error)}") from error
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        torch.cuda.set_device(local_rank() % torch.cuda.device_count())
     try:
         yield here()
     finally:

@@ -67,7 +67,7 @@ class Preprocessing:
         try:
             return cls._from_dict(settings, numerics)
         except CondetrError as error:
-            raise SettingsError(error.reason, source=source, item=error.item, hint=error.hint) from None
+            raise error.at(source=source, kind=SettingsError) from None
 
     @classmethod
     def _from_dict(cls, settings: Mapping[str, Any], numerics: Numerics) -> "Preprocessing":

@@ -140,7 +140,7 @@ def _named(form: type[Size], field: str, **sides: int) -> Size:
     try:
         return form(**sides)
     except SettingsError as error:
-        raise SettingsError(error.reason, item=field) from None
+        raise error.at(item=field) from None
 
 
 def bounded(size: HeightWidth, field: str) -> HeightWidth:

@@ -205,9 +205,9 @@ class Predictor:
         try:
             found = self._found(images)
         except UsageError as error:  # they are too large for this network
-            return [Failure(image.source.name, _named(error, image.source.name)) for image in images]
+            return [Failure(image.source.name, error.at(source=image.source.name)) for image in images]
         except ModelError as error:
-            raise _named(error, images[0].source.name) from error
+            raise error.at(source=images[0].source.name) from error
         return [self._detections(image, one) for image, one in zip(images, found, strict=True)]
 
     @torch.inference_mode()
@@ -258,7 +258,3 @@ class Prepared:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
         real = (inside[0] / height, inside[1] / width)
         return Frame(self.batch.original_sizes[0], real, self.least, self.masks)
-
-
-def _named(error: CondetrError, source: str) -> CondetrError:
-    return type(error)(error.reason, source=source, item=error.item, hint=error.hint)

@@ -52,7 +52,7 @@ class ImageSource:
         try:
             return image_of(self.content)
         except CondetrError as error:
-            raise type(error)(error.reason, source=self.name, item=error.item, hint=error.hint) from error
+            raise error.at(source=self.name) from error
         except OSError as error:  # the disk failed in the middle of the file
             raise ImageError(f"cannot be read: {error.strerror or error}", source=self.name) from error
 

@@ -18,7 +18,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from condetr.core.errors import MissingExtraError, SettingsError, UsageError, first_line_of
-from condetr.core.launcher import process_count, processes_here
+from condetr.core.launcher import local_process_count, process_count
 from condetr.prediction.device import device_of
 from condetr.training.peers import Companion, dead_peers
 from condetr.training.run.events import EventHandler, Warned
@@ -213,6 +213,6 @@ def _check_one_each(device: str) -> None:
     """Raises UsageError where there is no such device, or the processes of this machine outnumber its GPUs."""
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         return
-    if device_of(device).type == "cuda" and (present := torch.cuda.device_count()) < processes_here():
-        reason = f"{processes_here()} processes were started on this machine, which has {present} GPUs"
+    if device_of(device).type == "cuda" and (present := torch.cuda.device_count()) < local_process_count():
+        reason = f"{local_process_count()} processes were started on this machine, which has {present} GPUs"
         raise UsageError(reason, item="device", hint=f"start {present} processes, or give --device cpu")

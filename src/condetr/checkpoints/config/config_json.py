@@ -86,7 +86,7 @@ def split_config(
             notes.append("config.json: transformers wrote it after condetr, whose own field is ignored")
         source_ids = None if any(name in overrides for name in LABELS) else read_source_ids(own, labels)
     except SettingsError as error:
-        raise CheckpointError(error.reason, source=source, item=error.item, hint=error.hint) from None
+        raise error.at(source=source, kind=CheckpointError) from None
     notes += [
         f"config.json: ignored {name}; condetr runs no code of a checkpoint" for name in _RUNS_CODE if name in raw
     ]

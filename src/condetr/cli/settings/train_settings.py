@@ -65,11 +65,11 @@ class NetworkSettings:
         try:
             backbone = ResNetDescription(**asdict(self.backbone))
         except SettingsError as error:
-            raise SettingsError(error.reason, item=f"network.backbone.{error.item}", hint=error.hint) from error
+            raise error.at(item=f"network.backbone.{error.item}") from error
         try:
             return DetectorConfig(**{**asdict(self), "backbone": backbone, "num_labels": classes})
         except SettingsError as error:
-            raise SettingsError(error.reason, item=f"network.{error.item}", hint=error.hint) from error
+            raise error.at(item=f"network.{error.item}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,7 @@ class ConditionalDetrConfig(StoredConfig):
         try:
             return split_config(raw | {OWN: own})
         except CheckpointError as error:
-            raise SettingsError(error.reason, source=type(self).__name__, item=error.item, hint=error.hint) from None
+            raise error.at(source=type(self).__name__, kind=SettingsError) from None
 
     @property
     def layout(self) -> Layout:

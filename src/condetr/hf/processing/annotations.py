@@ -42,7 +42,7 @@ def labels_of_each(
             found.append(labels_of(annotation, size, form, masks, masks_path))
         except AnnotationError as error:
             item = f"image {place}" if error.item is None else f"image {place}: {error.item}"
-            raise AnnotationError(error.reason, source=error.source, item=item, hint=error.hint) from None
+            raise error.at(item=item) from None
     return found
 
 

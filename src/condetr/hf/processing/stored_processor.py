@@ -100,7 +100,7 @@ class StoredProcessor(ProcessorAttributes):
         try:
             processor = cls.from_dict(read_json_object(path))
         except SettingsError as error:
-            raise SettingsError(error.reason, source=path, item=error.item, hint=error.hint) from None
+            raise error.at(source=path) from None
         return processor._replaced(**kwargs)
 
     def _replaced(self, *, return_unused_kwargs: bool = False, **kwargs: Any) -> Any:
