@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
-from condetr.images.masks.bit_masks import bit_masks
+from condetr.images.masks.bands import bit_masks
 from condetr.images.masks.segmenting import Thresholds, segments_of
 from condetr.images.masks.semantics import semantics_of
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from condetr.core.device import device_of
 from condetr.core.errors import DataError, UsageError
 from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.checks.verdict import measurable
@@ -22,7 +23,6 @@ from condetr.evaluation.timing.speed import speed_of
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import HeightWidth
-from condetr.prediction.device import device_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.tasks import Task
 from condetr.prediction.tiling import tiled

@@ -14,13 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import DataError, MissingExtraError, UsageError
-from condetr.images.detection import Detection
+from condetr.images.detection import Detection, Moment
 from condetr.images.drawing.draw import draw, draw_segments
 from condetr.images.file_formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
 from condetr.images.image_inputs import Given, image_of, pil_of
 from condetr.images.masks.rle import mask_of_rle, rle_of_mask
 from condetr.images.masks.segment_png import image_of_numbers
-from condetr.images.moment import Moment
 from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
 from condetr.images.sizes import HeightWidth
 

@@ -18,7 +18,7 @@ _BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf
 _SEPARATORS = ",;\t"
 _COLUMNS = frozenset(  # headers of the column with the paths
     "file files filename file_name filepath file_path path paths source src uri url img img_path img_name image images "  # noqa: SIM905  reads better
-    "image_path imagepath image_name image_file photo image picture_path".split()
+    "image_path imagepath image_name image_file photo picture picture_path".split()
 )
 _logger = logging.getLogger(__name__)
 

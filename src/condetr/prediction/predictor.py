@@ -1,5 +1,6 @@
 """Any images in, their detections out: in order, each as if it had been alone."""
 
+import difflib
 from collections import deque
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,19 +11,19 @@ from itertools import islice
 import torch
 from torch import nn
 
+from condetr.core.device import device_of
 from condetr.core.errors import CondetrError, ModelError, UsageError
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
-from condetr.prediction.class_filter import class_ids
-from condetr.prediction.device import device_of
 from condetr.prediction.image_budget import ImageBudget
 from condetr.prediction.sources import ImageSource, images_in
 from condetr.prediction.tasks import Frame, RawDetections, Task, TaskOptions, task_runner
 from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
+_DIGITS = 9  # of a class id; Python refuses to parse numbers of thousands of digits
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # images decoded while the network is busy
 
 
@@ -258,3 +259,25 @@ class Prepared:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
         real = (inside[0] / height, inside[1] / width)
         return Frame(self.batch.original_sizes[0], real, self.least, self.masks)
+
+
+def class_ids(classes: Sequence[str | int], labels: Mapping[int, str]) -> list[int]:
+    """The ids of classes given by name or id, sorted. Digits that are not the name of a class are an id.
+
+    Raises:
+        UsageError: the model has no such class; suggests the nearest names.
+    """
+    if not classes:
+        raise UsageError("is empty, expected names or ids", item="classes", hint="leave it out to detect every class")
+    return sorted({number for name in classes for number in _ids_of(name, labels)})
+
+
+def _ids_of(name: str | int, labels: Mapping[int, str]) -> list[int]:
+    if ids := [number for number, label in labels.items() if label == name]:
+        return ids
+    is_id = isinstance(name, int) or (name.isdecimal() and len(name) <= _DIGITS)
+    if is_id and int(name) in labels:
+        return [int(name)]
+    near = difflib.get_close_matches(str(name), labels.values(), n=3)
+    hint = f"the nearest: {', '.join(near)}" if near else f"it has {len(labels)} classes, ids 0 to {max(labels)}"
+    raise UsageError(f"the model has no class {name!r}", item="classes", hint=hint)

@@ -12,7 +12,7 @@ from condetr.core.boxes import clipped
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
-from condetr.images.masks.bit_masks import bit_masks
+from condetr.images.masks.bands import bit_masks
 from condetr.images.masks.segmenting import Segmented, Thresholds, segmented
 from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth

@@ -17,9 +17,9 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from condetr.core.device import device_of
 from condetr.core.errors import MissingExtraError, SettingsError, UsageError, first_line_of
 from condetr.core.launcher import local_process_count, process_count
-from condetr.prediction.device import device_of
 from condetr.training.peers import Companion, dead_peers
 from condetr.training.run.events import EventHandler, Warned
 

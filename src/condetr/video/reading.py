@@ -13,7 +13,7 @@ from PIL import Image
 
 from condetr.core.errors import VideoError
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
-from condetr.images.moment import Moment
+from condetr.images.detection import Moment
 from condetr.video.library import pyav
 from condetr.video.opening import open_camera, open_file
 

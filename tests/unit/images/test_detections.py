@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import DataError, MissingExtraError, StorageError, UsageError
+from condetr.images.detection import Moment
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import mask_of_rle
-from condetr.images.moment import Moment
 from tests.unit.images.images import SIZE, quarters
 
 FIELDS = {

@@ -49,7 +49,7 @@ def test_pixels_outlive_their_image():
     assert churn
 
 
-def test_a_image_that_can_still_be_changed_after_it_was_read():
+def test_an_image_that_can_still_be_changed_after_it_was_read():
     image = noise(20, 30)
     pixels_in_place(image)
     image.paste((1, 2, 3), (0, 0, 5, 5))
@@ -68,6 +68,23 @@ def test_a_large_image_comes_out_as_if_resized_at_once(resample, size):
     image = noise(*LARGE)
     expected = torchvision_resize(planar(image), list(size), FILTERS[resample])
     assert torch.equal(resize.resize(image, size, resample, "torchvision"), expected)
+
+
+def test_where_torch_lacks_the_operator_a_large_image_is_resized_at_once(monkeypatch):
+    monkeypatch.setattr(resize, "_OPERATORS", {"bilinear": "_no_such_operator"})
+    resize._operator_of.cache_clear()
+    image = noise(*LARGE)
+    expected = torchvision_resize(planar(image), [80, 90])
+    assert torch.equal(resize.resize(image, (80, 90), Resampling.BILINEAR, "torchvision"), expected)
+    assert resize._operator_of("bilinear") is None
+    resize._operator_of.cache_clear()
+
+
+def test_where_python_does_not_expose_memory_the_pixels_are_copied(monkeypatch):
+    image = noise(20, 30)
+    monkeypatch.setattr(memory.ctypes, "pythonapi", object())
+    assert pixels_in_place(image) is None
+    assert np.array_equal(pixels_of(image), image)
 
 
 def test_where_torch_does_not_keep_bytes_between_the_passes_it_is_done_at_once(monkeypatch):

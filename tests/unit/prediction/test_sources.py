@@ -160,6 +160,7 @@ def test_a_list_may_begin_at_the_working_folder(folder, monkeypatch):
         "image_path,label\nsub/c.webp,7\na.png,8\n",
         "id;File Name;width\n1;sub/c.webp;8\n2;a.png;8\n",
         "label\tfilename\n7\tsub\\c.webp\n8\ta.png\n",
+        "label,picture\n7,sub/c.webp\n8,a.png\n",
         '# made by us\n\n"sub/c.webp",7\na.png\n',
         "foto,art\nsub/c.webp,7\na.png,8\n",
         "sub/c.webp;7\na.png;8\n",

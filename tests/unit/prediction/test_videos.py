@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from condetr.core.errors import MissingExtraError, UsageError, VideoError
+from condetr.images.detection import Moment
 from condetr.images.detections import Detections
-from condetr.images.moment import Moment
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import frames_of, images_in, is_video
 from condetr.prediction.track_ids import followed

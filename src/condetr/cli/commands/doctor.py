@@ -58,7 +58,7 @@ def _extras() -> dict[str, bool]:
 def _computing() -> dict[str, Any]:
     import torch
 
-    from condetr.prediction.device import device_of, devices
+    from condetr.core.device import device_of, devices
 
     names = {name: torch.cuda.get_device_name(name) for name in devices() if name.startswith("cuda")}
     return {

@@ -213,7 +213,7 @@ def _claimed(
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
-    from condetr.prediction.class_filter import class_ids
+    from condetr.prediction.predictor import class_ids
 
     model = loaded(
         reference,

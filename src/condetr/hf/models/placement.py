@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from condetr.core.device import accelerator
 from condetr.core.errors import UsageError
 
 
@@ -24,7 +25,7 @@ def device_of(device_map: Any) -> torch.device:
             raise UsageError(f"is {device_map}, expected one device: condetr does not split a model", item="device_map")
         (device_map,) = set(device_map.values())
     if device_map in ("auto", "balanced", "balanced_low_0", "sequential"):
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return accelerator()
     try:
         return torch.device("cpu" if device_map is None else device_map)
     except (RuntimeError, TypeError) as error:

@@ -1,8 +1,9 @@
-"""The pixels of a PIL image as a tensor, read where they lie.
+"""The pixels of a PIL image as a tensor, read in place where possible.
 
-PIL keeps RGB as four bytes a pixel, in blocks of at most 16 MiB. Packing a large image into a numpy array
-takes longer than resizing it, so the pixels of one block are read in place, through the Arrow C data
-interface that Pillow offers (its layout is fixed: https://arrow.apache.org/docs/format/CDataInterface.html).
+PIL keeps RGB as four bytes per pixel, in blocks of at most 16 MiB. Packing a large image into a numpy array
+takes longer than resizing it, so an image of one block is read in place, through Pillow's Arrow C data
+interface (its layout is fixed: https://arrow.apache.org/docs/format/CDataInterface.html). Where that is not
+possible, the pixels are copied.
 """
 
 import ctypes
@@ -30,12 +31,10 @@ _ArrowArray._fields_ = [
     ("release", ctypes.c_void_p),
     ("private_data", ctypes.c_void_p),
 ]
-_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
 def pixels_of(image: Image.Image) -> UInt8[Tensor, "height width bytes"]:
-    """The pixels of an RGB image: red, green and blue, and perhaps a byte of no meaning.
+    """The pixels of an RGB image: red, green, blue, and possibly an unused fourth byte.
 
     Treat them as read-only: they may be the image's own memory.
     """
@@ -44,12 +43,14 @@ def pixels_of(image: Image.Image) -> UInt8[Tensor, "height width bytes"]:
 
 
 def pixels_in_place(image: Image.Image) -> UInt8[Tensor, "height width 4"] | None:
-    """The image's own memory, or None where it is not in one piece or this Pillow does not show it."""
+    """The image's own memory; None where it is not in one block, or this Pillow or Python does not expose it."""
     try:
         _, capsule = image.__arrow_c_array__()
+        pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
     except (AttributeError, ValueError):
         return None
-    array = ctypes.cast(_pointer_of(capsule, b"arrow_array"), ctypes.POINTER(_ArrowArray)).contents
+    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    array = ctypes.cast(pointer_of(capsule, b"arrow_array"), ctypes.POINTER(_ArrowArray)).contents
     if array.n_children != 1:
         return None
     values, size = array.children[0].contents, image.width * image.height * 4
@@ -57,5 +58,5 @@ def pixels_in_place(image: Image.Image) -> UInt8[Tensor, "height width 4"] | Non
     if address is None or values.length != size or array.offset or values.offset:
         return None
     memory = (ctypes.c_uint8 * size).from_address(address)
-    memory.owner = capsule  # type: ignore[attr-defined]  # a name of our own: the memory lives as long as its reader
+    memory.owner = capsule  # type: ignore[attr-defined]  # an attribute of ours: keeps the image's memory alive
     return torch.frombuffer(memory, dtype=torch.uint8).view(image.height, image.width, 4)

@@ -1,18 +1,39 @@
-"""Mask planes of the network at the size of the image, a few rows at a time.
+"""Mask logits of the network upsampled to the image, a band of rows at a time.
 
-Three hundred masks of an image of twelve megapixels are fourteen gigabytes; a band of them is a few megabytes.
+Three hundred masks of a 12-megapixel image take 14 GB; a band of them takes a few megabytes.
 """
 
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from condetr.images.sizes import HeightWidth
 
-_VALUES = 2**20  # of a band: what the processor's cache holds, and a graphics card still finds worth its while
+_VALUES = 2**20  # of a band: fits the processor's cache, and still keeps a GPU busy
+
+
+def bit_masks(
+    masks: Float[Tensor, "queries rows columns"],
+    size: HeightWidth,
+    *,
+    threshold: float = 0.5,
+    real: tuple[float, float] = (1.0, 1.0),
+) -> Bool[Tensor, "queries height width"]:
+    """Where the probability of each mask reaches the threshold. Masks may overlap.
+
+    Args:
+        masks: logits, at the stride of the network.
+        size: (height, width) of the image.
+        threshold: a probability.
+        real: fraction of the rows and columns that shows the image; the rest is padding.
+    """
+    inside = torch.empty((len(masks), *size), dtype=torch.bool, device=masks.device)
+    for rows, band in bands(masks.float().sigmoid(), size, real=real):
+        inside[:, rows] = band >= threshold
+    return inside
 
 
 def bands(
@@ -21,14 +42,14 @@ def bands(
     *,
     real: tuple[float, float] = (1.0, 1.0),
 ) -> Iterator[tuple[slice, Float[Tensor, "queries band width"]]]:
-    """Bilinear, as ``interpolate(..., align_corners=False)`` has it: which rows of the image, and their values.
+    """Rows of the image and their values, bilinear as in ``interpolate(..., align_corners=False)``.
 
     Without queries there is no band.
 
     Args:
-        planes: what the network says, at its stride.
+        planes: one per query, at the stride of the network.
         size: (height, width) of the image.
-        real: which share of the rows and columns shows the image; the rest is padding, at the bottom and right.
+        real: fraction of the rows and columns that shows the image; the rest is padding, at the bottom and right.
     """
     height, width = size
     queries, rows, columns = planes.shape
@@ -48,21 +69,21 @@ def bands(
 def _interpolated_rows(
     planes: Float[Tensor, "queries rows columns"], part: slice, step: float
 ) -> Float[Tensor, "queries band columns"]:
-    places = torch.arange(part.start, part.stop, device=planes.device, dtype=torch.float64)
-    exact = ((places + 0.5) * step - 0.5).clamp(min=0)
+    positions = torch.arange(part.start, part.stop, device=planes.device, dtype=torch.float64)
+    exact = ((positions + 0.5) * step - 0.5).clamp(min=0)
     above = exact.long().clamp(max=planes.shape[1] - 1)
     below = (above + 1).clamp(max=planes.shape[1] - 1)
-    share = (exact - above).to(planes.dtype)[:, None]
-    return torch.lerp(planes[:, above], planes[:, below], share)
+    weight = (exact - above).to(planes.dtype)[:, None]
+    return torch.lerp(planes[:, above], planes[:, below], weight)
 
 
 def _interpolated_columns(
     planes: Float[Tensor, "queries band columns"], width: int, step: float
 ) -> Float[Tensor, "queries band width"]:
-    """Where part of the columns is padding, all are enlarged alike, and those of the image kept."""
+    """With padding, all columns are upsampled by one factor and those of the image kept."""
     if step * width == planes.shape[2]:
         return interpolate(planes[None], size=(planes.shape[1], width), mode="bilinear")[0]
     needed = planes[..., : int(step * width) + 2]
-    while int(needed.shape[2] / step) < width:  # the last cell stands for all that is beyond it
+    while int(needed.shape[2] / step) < width:  # beyond the last cell its value is repeated
         needed = torch.cat((needed, needed[..., -1:]), dim=2)
     return interpolate(needed[None], scale_factor=(1.0, 1 / step), mode="bilinear")[0, ..., :width]

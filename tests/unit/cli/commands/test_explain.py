@@ -63,7 +63,7 @@ def test_json(condetr_json, model, photos):
         (["--threshold", "1"], 2, "nothing scores above 1, so there is nothing to explain; the best score is 0."),
         (["--pixel", "1"], 2, "--pixel: is '1', expected pixels X,Y such as 320,240"),
         (["--pixel", "40,0"], 2, "pixel: is 40,0, outside the image, which is 40 wide and 30 high"),
-        (["--classes", "unicorn"], 2, "the model knows no class 'unicorn'"),
+        (["--classes", "unicorn"], 2, "the model has no class 'unicorn'"),
     ],
 )
 def test_what_cannot_be_explained_is_told_in_one_line(condetr, model, photos, words, status, says):

@@ -110,7 +110,7 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--image-size", "big"], "--image-size: is 'big', expected pixels such as 640"),
         (["--overwrite", "--resume", "--output", "out"], "--overwrite: cannot be combined with resume"),
         (["--resume"], "--resume: needs the folder to go on with"),
-        (["--classes", "unicorn"], "the model knows no class 'unicorn'"),
+        (["--classes", "unicorn"], "the model has no class 'unicorn'"),
         (["--device", "tpu"], "device: 'tpu' is not the name of a device"),
         (["--config", "gone.yaml"], "gone.yaml: cannot be read"),
         (["--frobnicate"], "No such option"),

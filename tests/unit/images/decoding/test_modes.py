@@ -4,6 +4,7 @@ from PIL import Image, ImageCms
 
 from condetr.core.errors import ImageError
 from condetr.images.decoding import modes
+from condetr.images.decoding.arrays import image_of_array
 from condetr.images.decoding.decode import decode
 from condetr.images.decoding.modes import rgb_of
 from tests.unit.images.images import assert_quarters, encoded, quarters
@@ -59,6 +60,13 @@ def test_transparent_pixels_are_white():
     assert pixels[0, 0].tolist() == [255, 255, 255]
     assert pixels[0, 1].tolist() == [127, 127, 127]
     assert pixels[0, 2].tolist() == [220, 30, 30]
+
+
+def test_pil_images_and_arrays_mix_every_level_with_white_alike():
+    levels, opacity = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    pixels = np.stack([levels, 255 - levels, levels // 2, opacity], axis=-1)
+    mixed = np.asarray(rgb_of(Image.fromarray(pixels), "a"))
+    assert np.array_equal(mixed, image_of_array(pixels).permute(1, 2, 0).numpy())
 
 
 def test_a_transparent_palette_entry_is_white():
