@@ -1,9 +1,9 @@
-"""Networks that know nothing learn to read digits: condetr's recipe against transformers' own model and Trainer.
+"""Networks with random weights learn to read digits: condetr's recipe against transformers' own model and Trainer.
 
-python -m benchmarks.from_scratch [--scenes FOLDER] [--pictures 3000] [--naming 500] [--seeds 0 1 2] [--peer-seeds 0]
-    [--only "by heart"|"two epochs"] [--json FILE]
+python -m benchmarks.from_scratch [--scenes FOLDER] [--pictures 3000] [--pretraining 500] [--seeds 0 1 2]
+    [--peer-seeds 0] [--only overfitting|"two epochs"] [--json FILE]
 
-The architecture is that of recipes/digits.yaml. Once it learns 8 scenes by heart, in 100 steps, once it sees each of
+The architecture is that of recipes/digits.yaml. Once it overfits on 8 scenes, in 100 steps, once it sees each of
 ``--pictures`` scenes twice and is measured on 500 others, of other handwriting. The steps in which condetr's backbone
 learns to name come before that; transformers' model takes as many steps more, so that it sees as many images. Both
 are measured by condetr. CPU seconds are those of a training in one thread, with the reading of its images.
@@ -38,7 +38,7 @@ from condetr.workflows.training import train_and_measure
 
 RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"
 BATCH, SIDE = 8, 96
-BY_HEART, NAMING, STEPS = 8, 100, 100
+OVERFIT, PRETRAINING, STEPS = 8, 100, 100
 PEERS = {"transformers, as it comes": NOTHING, "transformers, our rates, all layers": OUR_STEPS}
 Row = dict[str, str | int | float]
 
@@ -51,16 +51,22 @@ class Lesson:
     dataset: Dataset
     held_out: Dataset
     epochs: int
-    naming: int
+    pretraining: int  # steps of the backbone
     told: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
-        return self.naming + self.epochs * len(self.dataset) // BATCH
+        return self.pretraining + self.epochs * len(self.dataset) // BATCH
 
     def settings(self, seed: int) -> TrainSettings:
-        said = (f"naming={self.naming}", f"epochs={self.epochs}", f"evaluate_every={self.epochs}", f"seed={seed}")
-        return read_settings(TrainSettings, file=RECIPE, overrides=(*said, "workers=0", *self.told))
+        overrides = (
+            f"pretrain_backbone={self.pretraining}",
+            f"epochs={self.epochs}",
+            f"evaluate_every={self.epochs}",
+            f"seed={seed}",
+            "workers=0",
+        )
+        return read_settings(TrainSettings, file=RECIPE, overrides=(*overrides, *self.told))
 
 
 def train_ours(lesson: Lesson, seed: int, folder: Path) -> ConditionalDetr:
@@ -97,16 +103,16 @@ def rows_of(lesson: Lesson, seeds: list[int], peer_seeds: list[int], folder: Pat
     return rows
 
 
-def lessons(scenes: Path, images: int, naming: int) -> list[Lesson]:
+def lessons(scenes: Path, images: int, pretraining: int) -> list[Lesson]:
     if not scenes.is_dir():
         write_scenes(scenes, train=images)
     train, val = read_dataset(scenes, "train").subset(range(images)), read_dataset(scenes, "val")
-    few = train.subset(range(BY_HEART))
+    few = train.subset(range(OVERFIT))
     # The recipe averages over five hundred steps; a hundred are too few for that, and are made the most of.
     brief = ("ema=0", "warmup=5", "lr=2e-3", "decay_at=0.5")
     return [
-        Lesson(f"{BY_HEART} scenes by heart", few, few, STEPS, NAMING, brief),
-        Lesson("two epochs", train, val, 2, naming, ("ema=0.99",)),
+        Lesson(f"{OVERFIT} scenes, overfitting", few, few, STEPS, PRETRAINING, brief),
+        Lesson("two epochs", train, val, 2, pretraining, ("ema=0.99",)),
     ]
 
 
@@ -114,8 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=Path, help="of `condetr data demo`; else they are made")
     parser.add_argument("--pictures", type=int, default=3000)
-    parser.add_argument("--naming", type=int, default=500, help="steps of it before the two epochs")
-    parser.add_argument("--only", choices=["by heart", "two epochs"], help="leave the other lesson out")
+    parser.add_argument("--pretraining", type=int, default=500, help="backbone pretraining steps before the two epochs")
+    parser.add_argument("--only", choices=["overfitting", "two epochs"], help="leave the other lesson out")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--peer-seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
@@ -126,7 +132,7 @@ def main() -> None:
         folder = Path(temporary)
         rows = [
             row
-            for lesson in lessons(options.scenes or folder / "scenes", options.images, options.naming)
+            for lesson in lessons(options.scenes or folder / "scenes", options.images, options.pretraining)
             if options.only is None or options.only in lesson.name
             for row in rows_of(lesson, options.seeds, options.peer_seeds, folder)
         ]

@@ -9,6 +9,7 @@ import pytest
 from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
 from condetr.cli.main import run
 from condetr.cli.settings import train_settings
+from condetr.cli.settings.settings_tree import flag_of
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,
@@ -45,6 +46,7 @@ PROMISED = {
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"
+        " --pretrain-backbone-steps"
     ),
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
@@ -87,7 +89,7 @@ def test_every_setting_is_an_option_that_is_explained(help_of, command):
         if is_dataclass(field.type):
             continue  # given in a file, or with --set
         _, explanation = get_args(hints[field.name])
-        assert f"--{field.name.replace('_', '-')}" in flags_in(text)
+        assert flag_of(field.name) in flags_in(text)
         assert explanation[:20] in text, "it may be wrapped later"
         assert explanation[0].islower() or explanation[0] == "H"
         assert not explanation.endswith(".")

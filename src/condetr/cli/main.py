@@ -26,12 +26,17 @@ from condetr.cli.commands import (
 from condetr.cli.output.outcome import exit_status_of
 from condetr.cli.settings.command import Run, as_command
 
+_FORMER_FLAGS = {"naming": "pretrain-backbone-steps"}
+
 app = typer.Typer(
     name="condetr",
     help="Detect objects with Conditional DETR.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda name: _FORMER_FLAGS.get(name, name),
+    },
 )
 _hub = typer.Typer(name="hub", help="Models to and from the Hugging Face hub.", no_args_is_help=True)
 _data = typer.Typer(name="data", help="Labeled images: check, count, convert, show, split, make.", no_args_is_help=True)

@@ -23,7 +23,7 @@ from condetr.training.settings import TrainingSettings
 from condetr.training.train_state import TrainState
 
 
-def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
+def check_fit(detector: ConditionalDetr, dataset: Dataset, pretrain_backbone: int) -> None:
     """Raises UsageError or DataError where the one cannot learn from the other, or not with what is asked for."""
     if not len(dataset):
         raise DataError("has no images to learn from", source=dataset.root, hint="`condetr data check` says why")
@@ -33,8 +33,8 @@ def check_fit(detector: ConditionalDetr, dataset: Dataset, naming: int) -> None:
             source=dataset.root,
             hint="give the model a head for them: condetr.load(..., classes=dataset.classes.names)",
         )
-    if naming and detector.head.boxes.last.weight.any():  # zero until something was learned
-        raise UsageError("is for a new network, whose backbone knows nothing", item="naming", hint="leave it out")
+    if pretrain_backbone and detector.head.boxes.last.weight.any():  # zero until trained
+        raise UsageError("is for training from random weights", item="pretrain_backbone", hint="leave it out")
 
 
 def overfit_subset(dataset: Dataset, count: int) -> Dataset:

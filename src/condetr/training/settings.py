@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args
 
 from condetr.core.errors import SettingsError
+from condetr.core.names import with_current_names
 from condetr.data.augmentation import Preset
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
@@ -17,7 +18,7 @@ from condetr.training.optimization.schedule import Shape
 
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
-    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "naming", "seed", "clip"), 0),
+    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "seed", "clip"), 0),
     **dict.fromkeys(("lr", "lr_backbone", "weight_decay"), 0),
 }
 
@@ -62,7 +63,9 @@ class TrainingSettings:
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read images; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
-    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
+    pretrain_backbone: Annotated[
+        int, "backbone pretraining steps (per-cell classification), for training from random weights"
+    ] = 0
     overfit: Annotated[int, "learn this many images by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about an image that cannot be read"] = "skip"
@@ -101,19 +104,20 @@ class TrainingSettings:
         return json.loads(json.dumps(asdict(self)))
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "TrainingSettings":
-        """From what `to_dict` gave; what else is said is not looked at.
+    def from_dict(cls, record: Mapping[str, Any]) -> "TrainingSettings":
+        """From what `to_dict` gave, now or under former names; other keys are ignored.
 
         Raises:
             SettingsError: a value is not possible.
         """
-        known: dict[str, Any] = {spec.name: said[spec.name] for spec in fields(cls) if spec.name in said}
-        for name, value in known.items():
+        names = {spec.name for spec in fields(cls)}
+        values = {name: value for name, value in with_current_names(record).items() if name in names}
+        for name, value in values.items():
             if isinstance(value, list):
-                known[name] = tuple(value)
+                values[name] = tuple(value)
             elif isinstance(value, Mapping):
-                known[name] = MatchingCosts(**value) if name == "costs" else LossWeights(**value)
-        return cls(**known)
+                values[name] = MatchingCosts(**value) if name == "costs" else LossWeights(**value)
+        return cls(**values)
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:

@@ -97,7 +97,7 @@ def train(
     Raises:
         CondetrError: something about the data, the settings or the device does not fit, or training failed.
     """
-    check_fit(detector, dataset, 0 if folder.resumes else settings.naming)
+    check_fit(detector, dataset, 0 if folder.resumes else settings.pretrain_backbone)
     before, preprocessing = preprocessing, resized(preprocessing, settings.image_size, settings.max_size)
     if settings.overfit:
         dataset = validation = overfit_subset(dataset, settings.overfit)
@@ -114,7 +114,7 @@ def train(
             say(Warned("patience ends nothing, for nothing is measured"))
 
     stored = stored_state(folder, processes, say)
-    if settings.naming and stored is None:
+    if settings.pretrain_backbone and stored is None:
         _name_first(detector, dataset, settings, preprocessing, processes.device, say)
     learner = build_learner(detector, settings, processes)
     largest = largest_size(preprocessing, dataset)
@@ -188,13 +188,13 @@ def _name_first(
     say: EventHandler,
 ) -> None:
     """All processes do the same, so that nothing needs to be exchanged."""
-    torch.manual_seed(seed_from("naming", settings.seed))
+    torch.manual_seed(seed_from("naming", settings.seed))  # its former name, whose numbers stay
     batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
     sampling = Sampling(len(dataset), seed_from("naming", settings.seed), batch)
-    epochs = -(-settings.naming // sampling.steps_per_epoch)
+    epochs = -(-settings.pretrain_backbone // sampling.steps_per_epoch)
     images = _images(dataset, settings, preprocessing)
     feed = batches_of_steps(images, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
     try:
-        pretrain_backbone(detector, feed, settings.naming, device, say)
+        pretrain_backbone(detector, feed, settings.pretrain_backbone, device, say)
     finally:
         feed.close()

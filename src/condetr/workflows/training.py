@@ -11,6 +11,7 @@ import torch
 from condetr.checkpoints.config.class_names import STUFF
 from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
+from condetr.core.names import with_current_names
 from condetr.data.records import Dataset
 from condetr.data.train_val import parts_of
 from condetr.evaluation.distributed import here
@@ -96,18 +97,20 @@ def run(
         )
 
 
-def settings_of(given: Mapping[str, Any], begun: Path | None = None) -> TrainingSettings:
-    """What is given, over what the run in the folder ``begun`` began with.
+def settings_of(options: Mapping[str, Any], begun: Path | None = None) -> TrainingSettings:
+    """These options, over those that the run in the folder ``begun`` began with.
 
     Raises:
         TypeError: there is no such option.
         SettingsError: a value is not possible.
     """
     known = [spec.name for spec in fields(TrainingSettings)]
-    for name in given.keys() - set(known):
+    options = with_current_names(options)
+    for name in options.keys() - set(known):
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise TypeError(f"train() has no option {name}=; the nearest is {nearest}=")
-    return TrainingSettings.from_dict({**({} if begun is None else RunFolder(begun).config()), **given})
+    before = {} if begun is None else with_current_names(RunFolder(begun).config())
+    return TrainingSettings.from_dict(before | options)
 
 
 def train_and_measure(

@@ -117,29 +117,31 @@ def test_numbers_that_are_not_finite_end_it(scenes):
 
 def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):
     said = []
-    small_run(tmp_path / "whole", scenes, naming=3, epochs=2, say=said.append)
-    small_run(tmp_path / "parts", scenes, naming=3, epochs=1, decay_at=0.99, schedule="constant")
+    small_run(tmp_path / "whole", scenes, pretrain_backbone=3, epochs=2, say=said.append)
+    small_run(tmp_path / "parts", scenes, pretrain_backbone=3, epochs=1, decay_at=0.99, schedule="constant")
     resumed = []
-    small_run(tmp_path / "parts", scenes, naming=3, epochs=2, schedule="constant", resume=True, say=resumed.append)
+    small_run(
+        tmp_path / "parts", scenes, pretrain_backbone=3, epochs=2, schedule="constant", resume=True, say=resumed.append
+    )
     assert sum(isinstance(one, Named) for one in said) == 3
     assert not any(isinstance(one, Named) for one in resumed)
 
 
 def test_it_is_the_same_again(tmp_path, scenes):
     for name in ("one", "two"):
-        small_run(tmp_path / name, scenes, naming=3, epochs=1)
+        small_run(tmp_path / name, scenes, pretrain_backbone=3, epochs=1)
     assert state_of(tmp_path / "one") == state_of(tmp_path / "two")
-    small_run(tmp_path / "other", scenes, naming=3, epochs=1, seed=1)
+    small_run(tmp_path / "other", scenes, pretrain_backbone=3, epochs=1, seed=1)
     assert state_of(tmp_path / "one") != state_of(tmp_path / "other")
 
 
 def test_what_was_learned_is_not_spoiled(tmp_path, scenes):
     detector = tiny_detector()
     detector.head.boxes.last.weight.data.fill_(0.1)
-    with pytest.raises(UsageError, match="naming: is for a new network"):
-        small_run(tmp_path / "run", scenes, detector=detector, naming=3)
+    with pytest.raises(UsageError, match="pretrain_backbone: is for training from random weights"):
+        small_run(tmp_path / "run", scenes, detector=detector, pretrain_backbone=3)
 
 
 def test_steps_are_counted_from_zero():
-    with pytest.raises(ValueError, match="naming"):
-        TrainingSettings(naming=-1)
+    with pytest.raises(ValueError, match="pretrain_backbone"):
+        TrainingSettings(pretrain_backbone=-1)

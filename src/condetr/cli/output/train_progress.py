@@ -31,7 +31,7 @@ class _Listener:
         match event:
             case events.Named():
                 if event.step == 1:
-                    self._begin("naming", event.steps)
+                    self._begin("backbone pretraining steps", event.steps)
                 self._step()
             case events.Stepped():
                 self._loss = event.loss

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 from condetr.api.option_names import OUR_WORDS
 from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
 from condetr.core.errors import SettingsError
+from condetr.core.names import FORMER_NAMES
 from condetr.files.settings_yaml import plain_yaml, plain_yaml_file
 
 Settings = TypeVar("Settings")
 SHOWN = 3  # settings whose names are nearest
+_FLAGS = {"pretrain_backbone": "--pretrain-backbone-steps"}  # where the setting's name alone would not be clear
 
 
 class _Given(NamedTuple):
@@ -26,7 +28,7 @@ class _Given(NamedTuple):
 
 
 def flag_of(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def read_settings(
@@ -73,7 +75,8 @@ def _tree_of(file: Path) -> Mapping[str, Any]:
 def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str = "") -> dict[str, _Given]:
     kinds = get_type_hints(schema)
     leaves: dict[str, _Given] = {}
-    for name, value in tree.items():
+    for key, value in tree.items():
+        name = FORMER_NAMES.get(key, key)
         path = f"{parents}{name}"
         if name not in kinds:
             known = [f"{parents}{leaf}" for leaf in _paths_of(schema)]

@@ -123,7 +123,9 @@ class TrainSettings(CommonSettings):
     save_every: Annotated[int, "steps between checkpoints, besides those of every epoch; 0: none"] = 0
     workers: Annotated[int, "processes that read images; 0: the training process itself"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files, for example tensorboard"] = ()
-    naming: Annotated[int, "steps in which a new backbone first learns to name what lies on its cells"] = 0
+    pretrain_backbone: Annotated[
+        int, "backbone pretraining steps (per-cell classification), for training from random weights"
+    ] = 0
     overfit: Annotated[int, "learn this many images by heart, to see whether anything is learned; 0: all"] = 0
     non_finite: Annotated[Literal["skip", "stop"], "what to do about a loss or gradient that is not finite"] = "skip"
     unreadable: Annotated[Literal["skip", "stop"], "what to do about an image that cannot be read"] = "skip"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from condetr.checkpoints.safetensors_file import read_safetensors
 from condetr.core.errors import CheckpointError, SettingsError
+from condetr.core.names import with_current_names
 from condetr.files.stored_json import read_json_object
 from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
@@ -130,7 +131,7 @@ def read_checkpoint(path: Path) -> Stored:
             hint="go on with that version, or begin a new run with --model RUN/last",
         )
     tensors = {file.stem: read_safetensors(file) for file in sorted(path.glob("*.safetensors"))}
-    return Stored(path, tensors, state)
+    return Stored(path, tensors, with_current_names(state))
 
 
 def changes_since(stored: Stored, settings: Mapping[str, Any]) -> list[str]:

@@ -1,13 +1,17 @@
+import json
 from dataclasses import asdict, fields
 from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 
+from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import NetworkSettings, TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig
+from condetr.training.run.checkpointing import MANIFEST, STATE, contents_of
 from condetr.training.settings import TrainingSettings
+from condetr.workflows.training import settings_of
 
 SMALL = """
 epochs: 1
@@ -108,6 +112,44 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
         assert (status, says in err, f"last/{file}" in err) == (5, True, True), err
         path.write_text(text)
     assert condetr(*again, "--image-size", "96")[0] == 0
+
+
+def _as_formerly_stored(run):
+    """Rewrite a run folder under the names that its settings had before."""
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("pretrain_backbone:", "naming:"))
+    for step in run.glob("checkpoints/step-*"):
+        state = json.loads((step / STATE).read_text())
+        settings, backbone = state["settings"], state["network"]["backbone"]
+        settings["naming"], backbone["colours"] = settings.pop("pretrain_backbone"), backbone.pop("in_channels")
+        (step / STATE).write_text(json.dumps(state))
+        manifest = json.loads((step / MANIFEST).read_text())
+        (step / MANIFEST).write_text(json.dumps(manifest | {"files": contents_of(step)}))
+
+
+@pytest.mark.slow
+def test_a_run_stored_under_former_names_resumes(condetr_json, condetr, data, small, tmp_path):
+    begun = ("train", data, "--config", small, "--output", "run", "-q")
+    assert condetr(*begun, "--pretrain-backbone-steps", "2")[0] == 0
+    _as_formerly_stored(tmp_path / "run")
+    assert "naming: 2" in (tmp_path / "run/config.yaml").read_text()
+    status, said, err = condetr_json("train", data, "--output", "run", "--resume", "--epochs", "2", "--device", "cpu")
+    assert (status, said["progress"]["step"]) == (0, 4), err
+    assert "epochs is 2 from here on; it was 1" in err
+    assert "pretrain" not in err
+    assert "in_channels" not in err
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (config["pretrain_backbone"], "naming" in config) == (2, False)
+    assert settings_of({"naming": 3}, tmp_path / "run").pretrain_backbone == 3
+
+
+def test_a_recipe_and_a_flag_under_the_former_name(tmp_path, condetr, data):
+    (tmp_path / "old.yaml").write_text("naming: 7")
+    assert read_settings(TrainSettings, file=tmp_path / "old.yaml").pretrain_backbone == 7
+    assert read_settings(TrainSettings, overrides=["naming=8"]).pretrain_backbone == 8
+    for flag in ("--naming", "--pretrain-backbone-steps"):
+        status, _, err = condetr("train", data, flag, "-1")
+        assert (status, "pretrain_backbone: is -1, expected a number of at least 0" in err) == (2, True), err
 
 
 @pytest.mark.slow
