@@ -19,7 +19,7 @@ from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.mask_ap import Runs
-from condetr.files.strict_json import read_json
+from condetr.files.json_reading import read_json
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from condetr.cli.settings.value_types import shown
 from condetr.core.errors import SettingsError
-from condetr.files.settings_yaml import plain_yaml_file
+from condetr.files.yaml_reading import plain_yaml_file
 
 ClassMap: TypeAlias = Mapping[str, str | list[str]]
 

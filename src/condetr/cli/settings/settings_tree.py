@@ -14,7 +14,7 @@ from condetr.api.option_names import OUR_WORDS
 from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
 from condetr.core.errors import SettingsError
 from condetr.core.names import FORMER_NAMES
-from condetr.files.settings_yaml import plain_yaml, plain_yaml_file
+from condetr.files.yaml_reading import plain_yaml, plain_yaml_file
 
 Settings = TypeVar("Settings")
 SHOWN = 3  # settings whose names are nearest

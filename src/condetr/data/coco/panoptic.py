@@ -14,7 +14,7 @@ from condetr.data.coco.json_fields import id_of, object_of
 from condetr.data.coco.panoptic_segments import Segments, read_segments
 from condetr.data.coco.tables import classes_of, images_of, likeliest, lists_of
 from condetr.data.records import Dataset, Example
-from condetr.files.strict_json import read_json
+from condetr.files.json_reading import read_json
 
 
 def read_panoptic(

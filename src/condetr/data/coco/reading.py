@@ -13,7 +13,7 @@ from condetr.data.checks.data_report import Fault, Report
 from condetr.data.coco.objects import ObjectReader
 from condetr.data.coco.tables import classes_of, images_of, likeliest, lists_of
 from condetr.data.records import Dataset, Example
-from condetr.files.strict_json import read_json
+from condetr.files.json_reading import read_json
 
 
 def read_coco(annotations: Path, folders: Sequence[Path], *, split: str = "all", masks: bool = False) -> Dataset:

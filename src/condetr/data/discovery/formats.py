@@ -32,7 +32,7 @@ from condetr.data.voc.layout import voc_in
 from condetr.data.voc.strict_xml import starts_with
 from condetr.data.yolo.folders import yolo_in
 from condetr.data.yolo.layout import is_yolo_yaml, yolo_file
-from condetr.files.strict_json import read_json
+from condetr.files.json_reading import read_json
 from condetr.files.text import yaml_of
 
 _PARTS = ("annotations", "labels", "images")  # of one data set
