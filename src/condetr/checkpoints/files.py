@@ -12,7 +12,7 @@ from condetr.checkpoints.pickle_file import read_pickle
 from condetr.checkpoints.safetensors_file import read_safetensors
 from condetr.checkpoints.tensors import listed
 from condetr.core.errors import CheckpointError
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 LFS_POINTER = b"version https://git-lfs"

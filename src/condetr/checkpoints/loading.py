@@ -18,7 +18,7 @@ from condetr.checkpoints.hub import Place, find
 from condetr.checkpoints.keys import Dialect
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import CheckpointError, SettingsError, UsageError
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from condetr.core.errors import CheckpointError, ModelError
 from condetr.core.out_of_memory import memory_for
-from condetr.files.stored_json import json_object
+from condetr.files.json_reading import json_object
 
 MOST_AXES = 16
 LARGEST_HEADER = 16 * 2**20  # bytes; the format allows six times as many, real ones have a few at most
@@ -55,8 +55,11 @@ def check_header(path: Path) -> None:
         try:
             text = file.read(length).decode()
         except UnicodeDecodeError:
-            raise CheckpointError("header is not text in UTF-8", source=path) from None
-    header = json_object(text, path)
+            raise CheckpointError("is not UTF-8 text", source=path, item="header") from None
+    try:
+        header = json_object(text, path)
+    except CheckpointError as error:
+        raise error.at(item="header") from None
     header.pop("__metadata__", None)
     spans = sorted(_span(path, key, entry) for key, entry in header.items())
     end = 0

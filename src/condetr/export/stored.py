@@ -14,7 +14,7 @@ from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, Format, files_of
 from condetr.export.running import ExportedNetwork, open_network
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.images.sizes import HeightWidth
 from condetr.model.config import DetectorConfig
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import AnnotationError, StorageError
-from condetr.files.strict_yaml import plain_text_yaml
+from condetr.files.yaml_reading import text_yaml
 
 LARGEST = 64 * 2**20  # bytes; the list of a million images
 
@@ -60,4 +60,4 @@ def yaml_of(path: Path) -> Any:
         AnnotationError: it is not readable.
         StorageError: the file cannot be read.
     """
-    return plain_text_yaml(text_of(path), source=path)
+    return text_yaml(text_of(path), source=path)

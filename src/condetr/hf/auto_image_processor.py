@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import CheckpointError, UsageError
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.hf.config.stored_config import WHERE
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 from condetr.hf.processing.stored_processor import settings_file

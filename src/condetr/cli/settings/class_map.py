@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from condetr.cli.settings.value_types import shown
 from condetr.core.errors import SettingsError
-from condetr.files.yaml_reading import plain_yaml_file
+from condetr.files.yaml_reading import read_settings_yaml
 
 ClassMap: TypeAlias = Mapping[str, str | list[str]]
 
@@ -17,7 +17,7 @@ def class_map_of(file: Path) -> ClassMap:
     Raises:
         SettingsError: it cannot be read, or holds something else.
     """
-    given = plain_yaml_file(file)
+    given = read_settings_yaml(file)
     if not isinstance(given, Mapping):
         raise SettingsError(f"holds {shown(given)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
     for name, others in given.items():

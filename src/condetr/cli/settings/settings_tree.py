@@ -14,7 +14,7 @@ from condetr.api.option_names import OUR_WORDS
 from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
 from condetr.core.errors import SettingsError
 from condetr.core.names import FORMER_NAMES
-from condetr.files.yaml_reading import plain_yaml, plain_yaml_file
+from condetr.files.yaml_reading import read_settings_yaml, settings_yaml
 
 Settings = TypeVar("Settings")
 SHOWN = 3  # settings whose names are nearest
@@ -53,7 +53,7 @@ def read_settings(
         source = f"--set {shortened(override)}"
         if not equals or not path:
             raise SettingsError("expected NAME=VALUE", source=source)
-        tree = plain_yaml(text, source=source)
+        tree = settings_yaml(text, source=source)
         for name in reversed(path.split(".")):
             tree = {name: tree}
         given |= _leaves_of(schema, tree, source)
@@ -64,7 +64,7 @@ def read_settings(
 
 
 def _tree_of(file: Path) -> Mapping[str, Any]:
-    tree = plain_yaml_file(file)
+    tree = read_settings_yaml(file)
     if tree is None:
         return {}
     if not isinstance(tree, Mapping):

@@ -10,7 +10,7 @@ import torch
 
 from condetr.checkpoints.hub import find
 from condetr.core.errors import SettingsError, StorageError
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.hf.config.labels import LABELS, Names, names_of, numbered
 from condetr.hf.models.pretrained_loading import stored_settings
 

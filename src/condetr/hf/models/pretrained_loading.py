@@ -14,7 +14,7 @@ from condetr.checkpoints.files import StoredWeights, read_weights
 from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys, in_segmenter
 from condetr.checkpoints.tensors import listed
 from condetr.checkpoints.translate import to_condetr
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.hf.models.placement import dtype_of
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter

@@ -11,7 +11,7 @@ from typing import Any
 from condetr.checkpoints.hub import find
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.files.atomic_write import write_files
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.hf.config.stored_config import WHERE
 from condetr.hf.processing.processor_attributes import DEFAULTS, ProcessorAttributes
 from condetr.hf.processing.processor_settings import (

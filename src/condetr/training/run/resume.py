@@ -10,7 +10,7 @@ from torch import Tensor
 from condetr.checkpoints.safetensors_file import read_safetensors
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.core.names import with_current_names
-from condetr.files.stored_json import read_json_object
+from condetr.files.json_reading import read_json_object
 from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
 

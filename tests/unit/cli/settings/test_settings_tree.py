@@ -97,7 +97,7 @@ def test_an_empty_file_says_nothing(tmp_path):
         ("data=", "data: is None, expected a path"),
         ("data", "--set data: expected NAME=VALUE"),
         ("=3", "--set =3: expected NAME=VALUE"),
-        ("epochs={a: 1, a: 2}", "a stands here twice"),
+        ("epochs={a: 1, a: 2}", "duplicate key 'a'"),
         ("epochs=[", "is not readable YAML"),
         ("epochs=!!python/object/apply:os.getcwd []", "is not readable YAML"),
         ("epochs=" + "9" * 5000, "expected a whole number"),
@@ -134,7 +134,7 @@ def test_what_is_required_is_asked_for():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"epochs: 3\nepochs: 4\n", "line 2: is not readable YAML: epochs stands here twice"),
+        (b"epochs: 3\nepochs: 4\n", "line 2: is not readable YAML: duplicate key 'epochs'"),
         (b"- 1\n- 2\n", "holds a list, expected NAME: VALUE lines"),
         (b"epochs: \xff\n", "is not UTF-8 text"),
         (b"a: &a [x]\nb: *a\n", "line 1: is not readable YAML: anchors"),

@@ -282,9 +282,9 @@ def test_no_json_of_coco_is_refused_by_name(coco, text):
         read_dataset(coco(text))
 
 
-def test_a_key_that_stands_twice_is_refused(coco):
+def test_a_duplicate_key_is_refused(coco):
     text = json.dumps(good_content()).replace('"area": 400', '"area": 400, "bbox": [1, 2, 3, 4]')
-    with pytest.raises(AnnotationError, match="'bbox': it stands twice"):
+    with pytest.raises(AnnotationError, match="duplicate key 'bbox' in one object"):
         read_dataset(coco(text))
 
 

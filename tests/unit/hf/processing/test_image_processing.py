@@ -336,7 +336,7 @@ class TestStored:
         [
             ('{"image_mean": [0.5, 0.5]}', "image_mean"),
             ('{"size": -800}', "size"),
-            ('{"size": 800', "no valid JSON"),
+            ('{"size": 800', "not valid JSON"),
             ("[1]", "expected an object"),
         ],
     )
