@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from condetr.charts.axes import Line, bars_chart, counts_table, lines_chart
+from condetr.charts.axes import Line, lines_chart
+from condetr.charts.bars import Bar, bars_chart
+from condetr.charts.counts_table import counts_table
 from condetr.data.checks.contact_sheet import grid
 from condetr.data.checks.data_charts import charts_of
 from condetr.data.classes import Classes
@@ -150,9 +152,9 @@ def test_curves_of_a_training(rows):
 @given(st.lists(st.tuples(names, floats, names), max_size=5), st.lists(floats, max_size=4))
 @few
 def test_bars_and_lines(bars, points):
-    assert bars_chart("title", [(name, value, text, (0, 0, 0)) for name, value, text in bars]).width > 100
+    assert bars_chart("title", [Bar(name, [(value, (0, 0, 0))], text) for name, value, text in bars]).width > 100
     line = list(zip(points, points, strict=True))
-    assert lines_chart("title", "x", "y", [Line("name", line, (0, 0, 0), 1)] * len(bars)).width > 100
+    assert lines_chart("title", [Line("name", line, (0, 0, 0), 1)] * len(bars)).width > 100
 
 
 @given(st.lists(names, max_size=5, unique=True))
@@ -195,7 +197,7 @@ def test_figures_of_explanations(size, box, name, point, maps, empty):
         cell=(size[1] / 3, size[0] / 4),
         size=size[::-1],
         source=None,
-        picture=image(size),
+        image=image(size),
     )
     found = Detections(
         torch.tensor([box], dtype=torch.float64), torch.tensor([0.5]), torch.tensor([0]), (name,), size[::-1]

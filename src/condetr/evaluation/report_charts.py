@@ -1,8 +1,11 @@
-"""What was measured, as images."""
+"""Charts of a report: precision over recall, confusion, and kinds of error."""
 
 from PIL import Image
 
-from condetr.charts.axes import INK, Line, bars_chart, counts_table, lines_chart, stacked
+from condetr.charts.axes import Line, lines_chart
+from condetr.charts.bars import Bar, bars_chart
+from condetr.charts.counts_table import counts_table
+from condetr.charts.sheet import INK, tiled
 from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import IOU, Curves
@@ -29,7 +32,8 @@ def curves_chart(curves: Curves) -> Image.Image:
     for number, name in enumerate(shown):
         points = list(zip(RECALLS, curves.by_class[name].precision, strict=True))
         lines.append(Line(name, points, color_of(number), 1))
-    return lines_chart(f"Precision and recall at an IoU of {IOU:g}{left_out}", "recall", "precision", lines)
+    title = f"Precision and recall at an IoU of {IOU:g}{left_out}"
+    return lines_chart(title, lines, labels=("recall", "precision"), reach=(1.0, 1.0), key_beside=True)
 
 
 def confusion_chart(confusion: Confusion) -> Image.Image:
@@ -39,7 +43,7 @@ def confusion_chart(confusion: Confusion) -> Image.Image:
 
 def errors_chart(errors: Errors) -> Image.Image:
     """Costs over counts, a bar for every kind of error."""
-    costs = [(kind, cost, f"{cost:+.3f}", KIND_COLORS[kind]) for kind, cost in errors.costs.items()]
-    counts = [(kind, float(count), str(count), KIND_COLORS[kind]) for kind, count in errors.counts.items()]
+    costs = [Bar(kind, [(cost, KIND_COLORS[kind])], f"{cost:+.3f}") for kind, cost in errors.costs.items()]
+    counts = [Bar(kind, [(count, KIND_COLORS[kind])], str(count)) for kind, count in errors.counts.items()]
     above = f"Errors that score above {errors.threshold:g}: {errors.hits} of {errors.objects} objects are hit"
-    return stacked([bars_chart("AP50 to be gained by repairing", costs), bars_chart(above, counts)])
+    return tiled([bars_chart("AP50 to be gained by repairing", costs), bars_chart(above, counts)], 1)

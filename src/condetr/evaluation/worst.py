@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from condetr.charts.axes import FAINT, INK, PAPER
+from condetr.charts.sheet import FAINT, color_key, tiled
 from condetr.core.errors import ImageError
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Found, Truth, found_of, truth_of
@@ -19,7 +19,7 @@ from condetr.images.detections import Detections
 from condetr.images.drawing.colors import Color
 from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
 
-_GAP, _HEAD = 8, 34
+_GAP = 8
 _LARGEST_SCALE = 3.0  # a small image is enlarged until its boxes can be told apart
 _COLORS: dict[str, Color] = {Kind.HIT.word: (40, 160, 70), **KIND_COLORS}
 
@@ -52,7 +52,7 @@ def worst_images(
         count = f"{wrong[position]} error{'s' if wrong[position] > 1 else ''}"
         about = f"{name}: {'cannot be read any more' if tile is None else count}"
         tiles.append(captioned(tile or Image.new("RGB", (side, side // 2), FAINT), about, width=side))
-    return _sheet(tiles, columns=min(columns, len(tiles)), side=side)
+    return tiled([color_key(_COLORS.items()), tiled(tiles, columns, gap=_GAP)], 1, gap=_GAP, margin=_GAP)
 
 
 def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold: float) -> list[dict[str, Any]]:
@@ -112,21 +112,3 @@ def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
         paint_box(tile, box, mark.color)
         paint_tag(tile, (box[0], box[1]), mark.text, mark.color, font, taken)
     return tile
-
-
-def _sheet(tiles: Sequence[Image.Image], *, columns: int, side: int) -> Image.Image:
-    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    heights = [max(tile.height for tile in row) for row in rows]
-    width = max(columns * (side + _GAP) + _GAP, 2 * side)
-    sheet = Image.new("RGB", (width, _HEAD + sum(heights) + len(rows) * _GAP), PAPER)
-    pen, font, left = ImageDraw.Draw(sheet), font_of(14), float(_GAP)
-    for word, color in _COLORS.items():
-        pen.rectangle((left, 10, left + 12, 22), fill=color)
-        pen.text((left + 17, 16), word, fill=INK, font=font, anchor="lm")
-        left += 17 + font.getlength(word) + 16
-    top = _HEAD
-    for row, height in zip(rows, heights, strict=True):
-        for column, tile in enumerate(row):
-            sheet.paste(tile, (_GAP + column * (side + _GAP) + (side - tile.width) // 2, top))
-        top += height + _GAP
-    return sheet

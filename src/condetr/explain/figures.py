@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from condetr.charts.sheet import INK, PAPER, Row, beside, legend, page, table
+from condetr.charts.sheet import Row, page, table, text_block, tiled
 from condetr.explain.evidence import Box, Evidence, HeadMaps, Map
-from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point, share_inside
+from condetr.explain.heatmap import cut, dimmed, heat_legend, heated, mark_box, mark_point, share_inside
 from condetr.explain.regions import ordered, region_of, regions_of
 from condetr.explain.window import Window
-from condetr.images.drawing.marks import font_of, one_line
+from condetr.images.drawing.marks import captioned, one_line
 
 _BROAD = 1240  # pixels for the tiles of a row, all in all
 _LARGEST, _SMALLEST = 190, 110  # edge of a tile
@@ -31,8 +31,8 @@ def bands(one: Evidence) -> Image.Image:
         f"A column is an attention head of decoder layer {len(one.combined)}, the last. It is named by the part of the"
         " object that it looks at."
     ]
-    marks = legend("the most in its column", box="predicted box", point="reference point")
-    parts = [beside(_lead(one, view.window), table(view.columns, rows)), marks]
+    marks = heat_legend("the most in its column", box="predicted box", point="reference point")
+    parts = [tiled([_lead(one, view.window), table(view.columns, rows)], 2, gap=24), marks]
     return page(f"What the heads looked at for {named(one)}, detection {one.number}", [*said, view.told()], parts)
 
 
@@ -46,7 +46,7 @@ def layers(one: Evidence) -> Image.Image:
     said = (
         "From the first decoder layer, above, to the last: where its heads look, and the box and score it would answer."
     )
-    marks = legend("the most in its tile", box="box of the layer", point="reference point")
+    marks = heat_legend("the most in its tile", box="box of the layer", point="reference point")
     return page(
         f"How {named(one)}, detection {one.number}, was found", [said, view.told()], [table(view.columns, rows), marks]
     )
@@ -65,7 +65,7 @@ def encoder(one: Evidence) -> Image.Image:
         rows.append(Row((f"layer {number + 1}",), tiles))
     x, y = one.pixel
     said = "From the first encoder layer, above, to the last: where the marked place gathers what it knows."
-    marks = legend("the most in its tile", point=f"the place asked about: x {x:.0f}, y {y:.0f}")
+    marks = heat_legend("the most in its tile", point=f"the place asked about: x {x:.0f}, y {y:.0f}")
     columns = ["all heads\nmean", *(f"head {head + 1}" for head in heads)]
     return page("Where one place of the image looks in the encoder", [said], [table(columns, rows), marks])
 
@@ -108,14 +108,14 @@ class _View:
             highest = most if one_scale else [float(weights.max()) for weights in maps]
             box = row.box or self._one.detection.box
             tiles = [self._tile(weights, scale, box) for weights, scale in zip(maps, highest, strict=True)]
-            rows.append(Row(row.said, tiles, [self._below(weights, box) for weights in maps]))
+            rows.append(Row(row.said, tiles))
         return rows
 
     def _tile(self, weights: Map, most: float, box: Box) -> Image.Image:
         tile = heated(self._ground, weights, self._one.cell, self.window, most=most)
         mark_box(tile, box, self.window)
         mark_point(tile, self._one.reference_point, self.window)
-        return tile
+        return captioned(tile, self._below(weights, box))
 
     def _below(self, weights: Map, box: Box) -> str:
         region = region_of(weights, box, self._one.cell)
@@ -132,12 +132,7 @@ def _lead(one: Evidence, window: Window) -> Image.Image:
         said.append("orange: what the tiles show")
     mark_box(tile, one.detection.box, whole, width=2)
     mark_point(tile, one.reference_point, whole)
-    paper = Image.new("RGB", (_LEAD, tile.height + 8 + 18 * len(said)), PAPER)
-    paper.paste(tile, (0, 0))
-    pen, font = ImageDraw.Draw(paper), font_of(13)
-    for number, line in enumerate(said):
-        pen.text((0, tile.height + 6 + 18 * number), line, fill=INK, font=font)
-    return paper
+    return tiled([tile, text_block(said)], 1, gap=6)
 
 
 def _with_mean(maps: HeadMaps, order: Sequence[int]) -> list[Map]:

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from condetr.charts.sheet import PAPER, text_block, tiled
 from condetr.explain.evidence import Box, Map, Point
 from condetr.explain.window import Window
 from condetr.images.drawing.colors import HEAT_SCALE
@@ -54,3 +55,18 @@ def mark_point(tile: Image.Image, point: Point, window: Window, *, radius: int =
     """A ring with a dark rim, seen on any ground; what lies outside the window is not marked."""
     x, y = window.at(point, window.scale(max(tile.size)))
     paint_point(tile, (x, y), radius)
+
+
+def heat_legend(most: str, *, box: str = "", point: str = "") -> Image.Image:
+    """What the brightest color and the marks mean; marks without a meaning are left out."""
+    bar = Image.fromarray(np.repeat(HEAT_SCALE[None, ::2], 14, axis=0).round().astype(np.uint8))
+    parts = [text_block(["attention: none"]), bar, text_block([f"{most}   "])]
+    if box:
+        mark = Image.new("RGB", (22, 16), (90, 90, 90))
+        paint_box(mark, (1, 1, 20, 14), _WHITE, rim=_BLACK)
+        parts += [mark, text_block([f"{box}   "])]
+    if point:
+        mark = Image.new("RGB", (14, 16), PAPER)
+        paint_point(mark, (7, 8), 5)
+        parts += [mark, text_block([point])]
+    return tiled(parts, len(parts), gap=8)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from condetr.charts.sheet import Tile, beside, grid, legend, page
+from condetr.charts.sheet import page, tiled
 from condetr.explain.evidence import Box, Evidence
 from condetr.explain.figures import named
-from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point
+from condetr.explain.heatmap import cut, dimmed, heat_legend, heated, mark_box, mark_point
 from condetr.explain.window import Window
 from condetr.images.detections import Detections
 from condetr.images.drawing.draw import draw
-from condetr.images.drawing.marks import scored
+from condetr.images.drawing.marks import captioned, scored
 
 _MOST = 24  # more cannot be told apart at a glance
 _IMAGE, _TILE = 460, 170
@@ -30,9 +30,9 @@ def overview(detections: Detections, explained: Sequence[Evidence]) -> Image.Ima
         "Tiles show the surroundings of each box: the mean of all heads of the last decoder layer.",
         *([f"The best {_MOST} of {count} are shown."] if count > _MOST else []),
     ]
-    marks = legend("the most in its tile", box="predicted box", point="reference point")
+    marks = heat_legend("the most in its tile", box="predicted box", point="reference point")
     title = f"{count} detection{'s' if count > 1 else ''}, and what each was made of"
-    return page(title, said, [beside(painted, grid(tiles, _COLUMNS)), marks])
+    return page(title, said, [tiled([painted, tiled(tiles, _COLUMNS, gap=6)], 2, gap=24), marks])
 
 
 def _scaled(box: Box, scale: float) -> Box:
@@ -40,10 +40,10 @@ def _scaled(box: Box, scale: float) -> Box:
     return x1, y1, x2, y2
 
 
-def _tile(one: Evidence) -> Tile:
+def _tile(one: Evidence) -> Image.Image:
     window = Window.around(one.detection.box, [one.reference_point], one.size)
     weights = one.combined[-1].mean(0)
     tile = heated(dimmed(cut(one.image, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
     mark_box(tile, one.detection.box, window)
     mark_point(tile, one.reference_point, window)
-    return Tile(tile, f"#{one.number}: {scored(named(one), one.detection.score)}")
+    return captioned(tile, f"#{one.number}: {scored(named(one), one.detection.score)}", width=_TILE)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from condetr.charts.axes import INK, bars_chart
+from condetr.charts.bars import Bar, bars_chart
+from condetr.charts.sheet import INK, color_key
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curve, Curves
 from condetr.evaluation.error_kinds import Errors
@@ -53,7 +54,9 @@ def test_the_darkest_cell_of_a_row_is_its_largest_count(count, cell):
 def test_bars_are_as_long_as_their_values():
     red, blue = (200, 0, 0), (0, 0, 200)
     chart = bars_chart(
-        "title", [("one", 1.0, "1", red), ("half", 0.5, "0.5", blue), ("none", 0.0, "0", INK)], width=400
+        "title",
+        [Bar("one", [(1.0, red)], "1"), Bar("half", [(0.5, blue)], "0.5"), Bar("none", [(0.0, INK)], "0")],
+        width=400,
     )
     lengths = [np.ptp(places_of(chart, color)[1]) for color in (red, blue)]
     assert lengths == pytest.approx([400, 200], abs=2)
@@ -75,7 +78,8 @@ def test_the_worst_images_come_first(scenes):
     one = worst_images(scenes, found, threshold=0.5)
     found[9] = detections(scenes, [(0, 0.9, 0, 0, 9, 9)], 9)
     two = worst_images(scenes, found, threshold=0.5)
-    assert one.size == (640, two.height)
+    key = color_key((name, INK) for name in ("hit", *KIND_COLORS))
+    assert one.size == (key.width + 16, two.height)
     missed, background = (KIND_COLORS[kind] for kind in ("missed", "background"))
     assert len(places_of(one, missed)[0]) > 300
     assert len(places_of(two, background)[0]) > len(places_of(one, background)[0]) + 100

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condetr.charts.sheet import Row, font_of, shortened, table
+from condetr.charts.sheet import Row, table
 from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point, share_inside
 from condetr.explain.window import Window
+from condetr.images.drawing.marks import captioned, fitted, font_of
 
 GRAY = Image.new("RGB", (120, 80), (128, 128, 128))
 CELL = (10.0, 20.0)
@@ -107,15 +108,15 @@ def test_marks_are_where_they_belong():
 
 def test_names_that_are_too_long_are_cut():
     font = font_of(14)
-    name = shortened("0: “a very long name of a class indeed” 0.93", font, 120.0)
+    name = fitted("0: “a very long name of a class indeed” 0.93", font, 120.0)
     assert font.getlength(name) <= 120
     assert name.startswith("0: ")
     assert name.endswith("0.93")
     assert "…" in name
-    assert shortened("7", font, 120.0) == "7"
+    assert fitted("7", font, 120.0) == "7"
 
 
 def test_a_table_has_room_for_everything():
-    tile = Image.new("RGB", (50, 40), (1, 2, 3))
-    paper = np.asarray(table(["a", "b\nc"], [Row(("name", "more"), [tile, tile], ["x", "y"]) for _ in range(3)]))
+    tiles = [captioned(Image.new("RGB", (50, 40), (1, 2, 3)), text) for text in "xy"]
+    paper = np.asarray(table(["a", "b\nc"], [Row(("name", "more"), tiles) for _ in range(3)]))
     assert ((paper == (1, 2, 3)).all(-1)).sum() == 6 * 50 * 40

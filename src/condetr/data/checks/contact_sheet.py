@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
+from condetr.charts.sheet import tiled
 from condetr.data.classes import Classes
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Box, Dataset, Example
@@ -15,7 +16,7 @@ from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, p
 from condetr.images.drawing.tint import tinted
 
 _GAP = 6  # pixels between images
-_PAPER, _CROWD = (255, 255, 255), (128, 128, 128)
+_CROWD = (128, 128, 128)
 _LARGEST_SCALE = 3.0  # a small image is enlarged until its boxes can be told apart
 
 
@@ -35,17 +36,7 @@ def grid(
         captioned(_tile(example, dataset.classes, side, masks=masks), name, width=side)
         for example, name in zip(chosen, names, strict=True)
     ]
-    columns = max(1, min(columns, len(tiles)))
-    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    heights = [max(tile.height for tile in row) for row in rows]
-    sheet = Image.new("RGB", (columns * (side + _GAP) + _GAP, sum(heights) + (len(rows) + 1) * _GAP), _PAPER)
-    top = _GAP
-    for row, height in zip(rows, heights, strict=True):
-        for column, tile in enumerate(row):
-            left = _GAP + column * (side + _GAP) + (side - tile.width) // 2
-            sheet.paste(tile, (left, top + (height - tile.height) // 2))
-        top += height + _GAP
-    return sheet
+    return tiled(tiles, columns, gap=_GAP, margin=_GAP)
 
 
 def evenly_spread(count: int, shown: int) -> list[int]:

@@ -6,19 +6,16 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, Shaped
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from condetr.charts.axes import round_step
+from condetr.charts.bars import shares_chart
+from condetr.charts.sheet import tiled
 from condetr.data.records import Dataset
-from condetr.images.drawing.marks import font_of, one_line
 
 Bars: TypeAlias = tuple[Sequence[str], Mapping[str, Sequence[float]]]  # what stands below, and a share each by split
 Values: TypeAlias = Shaped[np.ndarray, "values"]
-_WIDTH, _HEIGHT = 560, 340
-_SIDE, _TOP, _BOTTOM = 20, 56, 36
 _MOST_BARS = 20
-_LONGEST = 16  # characters of a name
-_INK, _FAINT, _PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
-_COLORS = ((30, 80, 200), (200, 110, 0), (20, 130, 60), (120, 50, 160))
 
 
 def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
@@ -32,10 +29,7 @@ def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
         "side of a box, root of its area in pixels": _numbers({s: np.sqrt(x.prod(axis=1)) for s, x in sides.items()}),
         "width of a box by its height": _numbers({s: _ratios(x) for s, x in sides.items()}),
     }
-    sheet = Image.new("RGB", (2 * _WIDTH, 2 * _HEIGHT), _PAPER)
-    for place, (title, bars) in enumerate(charts.items()):
-        sheet.paste(_chart(title, *bars), (place % 2 * _WIDTH, place // 2 * _HEIGHT))
-    return sheet
+    return tiled([shares_chart(title, *bars) for title, bars in charts.items()], 2)
 
 
 def _sides_of(dataset: Dataset) -> Float64[np.ndarray, "objects 2"]:
@@ -65,7 +59,7 @@ def _numbers(values: Mapping[str, Values], least_step: float = 0.0) -> Bars:
     if not len(every):
         return [], {}
     low, high = float(every.min()), float(np.percentile(every, 99))
-    step = max(_round_step(max((high - low) / _MOST_BARS, abs(high) * 1e-9)), least_step)
+    step = max(round_step(max((high - low) / _MOST_BARS, abs(high) * 1e-9, 1e-6)), least_step)
     first = np.floor(low / step) * step
     edges = first + step * np.arange(max(2, int((high - first) / step) + 2))
     shares = {
@@ -73,50 +67,3 @@ def _numbers(values: Mapping[str, Values], least_step: float = 0.0) -> Bars:
         for split, one in values.items()
     }
     return [f"{edge:g}" for edge in edges[:-1].round(6)], {split: one.tolist() for split, one in shares.items()}
-
-
-def _round_step(step: float) -> float:
-    """The next of 1, 2, 5, 10, 20, ... or their hundredths."""
-    magnitude = 10.0 ** np.floor(np.log10(max(step, 1e-6)))
-    return float(next(round_one * magnitude for round_one in (1, 2, 5, 10) if round_one * magnitude >= step))
-
-
-def _chart(title: str, labels: Sequence[str], shares: Mapping[str, Sequence[float]]) -> Image.Image:
-    chart = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
-    pen, font = ImageDraw.Draw(chart), font_of(13)
-    labels = [one_line(label, _LONGEST) for label in labels]
-    pen.text((_SIDE, 10), title, fill=_INK, font=font)
-    highest = max((max(one) for one in shares.values() if len(one)), default=0.0)
-    floor = _HEIGHT - _BOTTOM
-    pen.line((_SIDE, floor, _WIDTH - _SIDE, floor), fill=_INK)
-    pen.line((_SIDE, _TOP, _WIDTH - _SIDE, _TOP), fill=_FAINT)
-    pen.text((_WIDTH - _SIDE, _TOP), f"{highest:.0%}", fill=_INK, font=font, anchor="rd")
-    room = (_WIDTH - 2 * _SIDE) / max(1, len(labels))
-    width = 0.8 * room / max(1, len(shares))
-    left = float(_SIDE)
-    for number, (split, heights) in enumerate(shares.items()):
-        color = _COLORS[number % len(_COLORS)]
-        name = one_line(split, _LONGEST)
-        pen.text((left, 32), name, fill=color, font=font)
-        left += font.getlength(name) + 14
-        for place, share in enumerate(heights):
-            x = _SIDE + (place + 0.1) * room + number * width
-            top = floor - share / (highest or 1) * (floor - _TOP)
-            pen.rectangle((x, top, max(x, x + width - 1), floor), fill=color)
-    _write_labels(pen, font, labels, room, floor)
-    return chart
-
-
-def _write_labels(
-    pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont,
-    labels: Sequence[str],
-    room: float,
-    floor: int,
-) -> None:
-    """As many as fit beside each other."""
-    widest = max((font.getlength(label) for label in labels), default=0.0)
-    every = max(1, int(np.ceil((widest + 8) / room)))
-    for place in range(0, len(labels), every):
-        middle = _SIDE + (place + 0.5) * room
-        pen.text((middle, floor + 6), labels[place], fill=_INK, font=font, anchor="mt")

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int32
 from PIL import Image
 from torch import Tensor
 
+from condetr.charts.sheet import PAPER, tiled
 from condetr.core.boxes import cxcywh_to_xyxy
 from condetr.core.errors import first_line_of
 from condetr.core.records import Target
@@ -99,7 +100,7 @@ def sheet_of_batches(
         for batch in batches
         for image, target in zip(_images_of(batch, preprocessing), batch.targets, strict=True)
     ]
-    return _sheet(shown[:SHOWN])
+    return tiled(shown[:SHOWN], COLUMNS, gap=GAP)
 
 
 def sheet_of_predictions(
@@ -129,7 +130,8 @@ def sheet_of_predictions(
         for example, one in zip(dataset, results, strict=True)
         if isinstance(one, Detections)
     ]
-    return _sheet([image for pair in pairs for image in pair])
+    tiles = [image for pair in pairs for image in pair]
+    return tiled(tiles or [Image.new("RGB", (SIDE, SIDE), PAPER)], COLUMNS, gap=GAP)
 
 
 def _labelled(example: Example, dataset: Dataset, found: Detections) -> Image.Image:
@@ -207,13 +209,3 @@ def _resized(regions: Regions, image: Image.Image) -> Regions:
 def _times(box: Box, scale: float) -> Box:
     x1, y1, x2, y2 = box
     return x1 * scale, y1 * scale, x2 * scale, y2 * scale
-
-
-def _sheet(images: Sequence[Image.Image]) -> Image.Image:
-    columns = max(1, min(COLUMNS, len(images)))
-    across, down = SIDE + GAP, max((image.height for image in images), default=SIDE) + GAP
-    rows = max(1, -(-len(images) // columns))
-    sheet = Image.new("RGB", (columns * across - GAP, rows * down - GAP), "white")
-    for place, image in enumerate(images):
-        sheet.paste(image, (place % columns * across, place // columns * down))
-    return sheet
