@@ -29,7 +29,7 @@ from condetr.checkpoints.loading import load
 from condetr.core.records import Target
 from condetr.data.batches import TrainingBatch
 from condetr.losses.set_loss import LossWeights
-from condetr.training.distributed import Processes
+from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import take_step
 from condetr.training.train_state import build_learner

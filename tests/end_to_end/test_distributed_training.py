@@ -141,8 +141,8 @@ def test_a_port_that_is_taken_is_a_slip(tmp_path, launched):
         (first,) = launched(tmp_path / "run", ranks=[0], port=taken.getsockname()[1])
         ((_, said),) = ends([first], within=60)
     assert first.returncode == 2, said
-    assert "the processes cannot meet" in said
-    assert "is another training using this port?" in said
+    assert "the processes cannot connect to each other" in said
+    assert "is another run using this port?" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -10,9 +10,9 @@ from condetr.api.loaded_model import LoadedModel
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
+from condetr.core.distributed import SINGLE_PROCESS, ProcessShard
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap
-from condetr.evaluation.distributed import ALONE, Share
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.report import Metric, Report
 from condetr.prediction.flops import flops_of
@@ -76,7 +76,7 @@ class Detector(LoadedModel):
         class_map: ClassMap | None = None,
         task: Task | None = None,
         tile: int | tuple[int, int] | None = None,
-        share: Share = ALONE,
+        share: ProcessShard = SINGLE_PROCESS,
         on_picture: Callable[[], None] = lambda: None,
     ) -> Report:
         """Measure the model on labeled images.
@@ -93,7 +93,7 @@ class Detector(LoadedModel):
             task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model
                 was made for. The data needs masks, or panoptic annotations.
             tile: also look at parts of the images, as `predict` does.
-            share: of the images, where several processes evaluate together.
+            share: the images of this process, where several evaluate together.
             on_picture: called after each image.
 
         Raises:

@@ -5,11 +5,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 from condetr.data.checks.data_report import Report
 from condetr.data.classes import Classes, Id
 from condetr.images.sizes import HeightWidth
+
+if TYPE_CHECKING:
+    from condetr.data.augmentation import Sample
 
 Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright image
 
@@ -74,6 +77,14 @@ class Example:
     lost_crowds: tuple[Object, ...] = field(default=(), repr=False, compare=False)
 
 
+class SampleIndex(NamedTuple):
+    """One draw during training; the random numbers of its augmentation depend on it alone."""
+
+    epoch: int
+    position: int  # in the order of the epoch
+    image: int  # index in the dataset
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset(Sequence[Example]):
     """Examples that share a table of classes.
@@ -111,6 +122,21 @@ class Dataset(Sequence[Example]):
         if example.path.is_relative_to(self.root):
             return example.path.relative_to(self.root).as_posix()
         return Path(os.path.relpath(example.path, self.root)).as_posix()
+
+    def sample(self, index: SampleIndex, *, masks: bool = False) -> "Sample":
+        """The image and labels of one draw, read from the disk.
+
+        Raises:
+            ImageError: the image cannot be read.
+            AnnotationError: the masks cannot be read, or the dataset was read without them.
+        """
+        from condetr.data.samples import read_sample  # torchvision, which checking a dataset does not need
+
+        return read_sample(self[index.image], masks=masks)
+
+    def sample_name(self, index: SampleIndex) -> str:
+        """The name of a draw in messages."""
+        return self.name_of(self[index.image])
 
     def fingerprint(self) -> str:
         """Changes when a name, size, class or object does; pixels are not looked at."""

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from condetr.core.device import device_of
+from condetr.core.distributed import SINGLE_PROCESS, ProcessShard, merge_shards
 from condetr.core.errors import DataError, UsageError
 from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.checks.verdict import measurable
@@ -15,7 +16,6 @@ from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap, match_classes
 from condetr.evaluation.collection import Looking
-from condetr.evaluation.distributed import ALONE, Share, merged
 from condetr.evaluation.measure import check_measurable, measure
 from condetr.evaluation.predictions_file import read_predictions
 from condetr.evaluation.report import PANOPTIC, USUAL, Metric, Report
@@ -63,7 +63,7 @@ def evaluate_detector(
     task: Task = "detect",
     stuff: Collection[int] | None = None,
     tile: int | HeightWidth | None = None,
-    share: Share = ALONE,
+    share: ProcessShard = SINGLE_PROCESS,
     on_picture: Callable[[], None] = lambda: None,
 ) -> Report:
     """Measure a network. ``functools.partial`` makes of it what training calls between epochs.
@@ -114,7 +114,7 @@ def evaluate_detector(
                 answers, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
             )
         looked = Looking(dataset, matched, tiled(boxes, tile), segments).at(share.positions(len(dataset)), on_picture)
-        results = merged(share.gathered(looked), len(dataset))
+        results = merge_shards(share.gather(looked), len(dataset))
         readable = _readable(dataset, [one.found for one in results])
         paths = [readable[place] for place in evenly_spread(len(readable), _TIMED)]
         speed = speed_of(answers, preprocessing, paths, device=device) if "speed" in metrics else None

@@ -8,9 +8,9 @@ from typing import Literal
 from torch import distributed
 
 from condetr.core import out_of_memory as memory
+from condetr.core.distributed import Peer
 from condetr.core.errors import CondetrError, DataError, LostContactError, ModelError, first_line_of
 from condetr.data.batches import TrainingBatch
-from condetr.training.peers import Companion
 from condetr.training.progress import Progress
 from condetr.training.run.events import EventHandler, Warned
 from condetr.training.steps import Step
@@ -93,7 +93,7 @@ def is_lost_contact(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or _GLOO.match(str(error)) is not None
 
 
-def lost_contact(error: RuntimeError, step: int, gone: Sequence[Companion]) -> ModelError:
+def lost_contact(error: RuntimeError, step: int, gone: Sequence[Peer]) -> ModelError:
     who = " and ".join(map(str, gone)) or "another process of this training"
     cause = error.reason if isinstance(error, CondetrError) else first_line_of(error)
     reason = f"{who} is gone or cut off, in step {step}: {cause}"

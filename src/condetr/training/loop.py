@@ -12,12 +12,12 @@ from condetr.core.out_of_memory import is_out_of_memory
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.tasks import Task
-from condetr.training.distributed import Processes
 from condetr.training.failure_guard import FailureGuard, is_lost_contact, lost_contact, out_of_memory
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.interruption import Interruption
 from condetr.training.optimization.optimizer import set_rates
 from condetr.training.optimization.schedule import Schedule
+from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter
 from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
@@ -56,7 +56,7 @@ class Loop:
             self._run(feed, progress)
         except RuntimeError as error:  # ModelError is one
             if is_lost_contact(error):
-                raise lost_contact(error, progress.step, self.processes.gone()) from error
+                raise lost_contact(error, progress.step, self.processes.dead_peers()) from error
             if isinstance(error, ModelError):
                 with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
                     self._save(progress)
@@ -67,15 +67,15 @@ class Loop:
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         with Interruption(self.say) as interruption:
             self._save(progress)  # from here on there always is something to go on from
-            if progress.position.place == 0 and progress.evaluated < progress.position.epoch:
+            if progress.position.offset == 0 and progress.evaluated < progress.position.epoch:
                 self._end_epoch(progress, interruption)  # the run was stopped before it was measured
             while not self._is_over(progress, interruption):
                 self._run_epoch(feed, progress, interruption)
-                if progress.position.place == 0:
+                if progress.position.offset == 0:
                     self._end_epoch(progress, interruption)
             self._save(progress)
         if self.processes.any(interruption.requested):
-            interruption.hand_on(self.processes.gathered(interruption.number))
+            interruption.hand_on(self.processes.gather(interruption.number))
 
     def _is_over(self, progress: Progress, interruption: Interruption) -> bool:
         if self.processes.any(interruption.requested) or progress.position.epoch >= self.settings.epochs:
@@ -136,7 +136,7 @@ class Loop:
                 raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
             raise
         metrics = self.processes.from_first(metrics)
-        is_best = progress.note(metrics, WATCHED[self.settings.task])
+        is_best = progress.record(metrics, WATCHED[self.settings.task])
         if is_best and self.keeper is not None:
             self.keeper.model(self.keeper.folder.best)
         self.journal.evaluated(progress)
@@ -155,7 +155,7 @@ class Loop:
         every = self.settings.save_every
         if every and progress.step % every == 0:
             return True
-        return progress.position.place == 0 and progress.step - progress.saved >= APART
+        return progress.position.offset == 0 and progress.step - progress.saved >= APART
 
     def _save(self, progress: Progress) -> None:
         if self.keeper is None or progress.saved == progress.step:
@@ -169,7 +169,7 @@ class Loop:
         return {"lr": self.settings.lr, "lr_backbone": self.settings.lr_backbone}
 
     def _set_rates(self, progress: Progress) -> float:
-        done = progress.share_done(self.sampling.images, self.settings.epochs)
+        done = progress.epochs_done(self.sampling.images) / self.settings.epochs
         factor = self.schedule.factor(progress.step, done)
         set_rates(self.learner.optimizer, factor)
         return factor

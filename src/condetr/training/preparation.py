@@ -12,8 +12,8 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
-from condetr.training.distributed import Processes
 from condetr.training.input.batch_size import batch_that_fits
+from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import RunContext
 from condetr.training.run.events import EventHandler, Noted, Warned
@@ -121,7 +121,7 @@ def batch_size(
         return settings.batch
     if stored is not None:
         return int(stored.state["batch"])
-    fitting = min(processes.gathered(batch_that_fits(learner.supervised, size, processes.device, processes.count)))
+    fitting = min(processes.gather(batch_that_fits(learner.supervised, size, processes.device, processes.count)))
     say(Noted(f"batch: {fitting} images of {size[0]}x{size[1]} at once on each of {processes.count} processes"))
     return fitting
 

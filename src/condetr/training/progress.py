@@ -1,14 +1,14 @@
-"""How far a training run is: the few values that a resumed run goes on from."""
+"""The progress of a training run: the few values that a resumed run continues from."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 
 class Position(NamedTuple):
-    """Complete epochs, and images of the current one that were seen by all processes together."""
+    """Complete epochs, and images of the current one that all processes together have seen."""
 
     epoch: int = 0
-    place: int = 0
+    offset: int = 0
 
 
 @dataclass(slots=True)
@@ -16,13 +16,13 @@ class Progress:
     """Changes with every step.
 
     Attributes:
-        step: optimization steps, those left out included.
+        step: optimization steps, skipped ones included.
         position: where in the data the next step begins.
-        skipped: steps left out because their loss or gradient was not finite.
+        skipped: steps skipped because their loss or gradient was not finite.
         evaluated: epochs whose evaluation is done.
-        best: the highest value of the watched metric, and ``best_epoch`` where it was.
+        best: the highest value of the watched metric, reached in ``best_epoch``.
         stale: evaluations since then.
-        metrics: what the last evaluation gave.
+        metrics: of the last evaluation.
         saved: the step of the last checkpoint.
     """
 
@@ -36,12 +36,12 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict)
     saved: int = -1
 
-    def share_done(self, images: int, epochs: int) -> float:
-        """Of the whole training, from 0 to 1."""
-        return (self.position.epoch + self.position.place / images) / epochs
+    def epochs_done(self, images: int) -> float:
+        """Complete epochs and the fraction of the current one."""
+        return self.position.epoch + self.position.offset / images
 
-    def note(self, metrics: dict[str, float], watched: str) -> bool:
-        """Remember what an evaluation gave; whether the watched measure is the best so far."""
+    def record(self, metrics: dict[str, float], watched: str) -> bool:
+        """Store the metrics of an evaluation; returns whether the watched metric is the best so far."""
         self.metrics, value = metrics, metrics[watched]
         if self.best is None or value > self.best:
             self.best, self.best_epoch, self.stale = value, self.position.epoch, 0

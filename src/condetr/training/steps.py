@@ -13,7 +13,7 @@ from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.losses.object_count import objects_in
 from condetr.losses.set_loss import Losses
-from condetr.training.distributed import Processes
+from condetr.training.processes import Processes
 from condetr.training.train_state import TrainState
 
 MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice", "cardinality_error", "class_error")
@@ -46,11 +46,11 @@ def take_step(learner: TrainState, batches: Sequence[TrainingBatch], processes: 
     measured, unmatched = torch.zeros(len(MEASURED), device=device), 0
     for number, batch in enumerate(batches):
         is_last = number == len(batches) - 1
-        with nullcontext() if is_last else processes.adding_up(learner.network):
+        with nullcontext() if is_last else processes.no_sync(learner.network):
             losses, broken = _losses_of(learner, batch.to(device), objects)
             # Every process leaves the step out when one does: none may wait for gradients that never come.
             if processes.any(broken is not None):
-                said = " and ".join(filter(None, processes.gathered(broken)))
+                said = " and ".join(filter(None, processes.gather(broken)))
                 return Step((math.nan,) * len(MEASURED), math.nan, 0, left_out=said)
             assert losses is not None
             learner.scaler.scale(losses.total * float(not batch.is_filler)).backward()

@@ -14,7 +14,6 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.training.backbone_pretraining import pretrain_backbone
 from condetr.training.diagnosis import warnings_at_the_start, why_nothing_is_learned
-from condetr.training.distributed import Processes
 from condetr.training.failure_guard import FailureGuard
 from condetr.training.input.data_loader import batches_of_steps
 from condetr.training.input.dataset import TrainingDataset
@@ -32,6 +31,7 @@ from condetr.training.preparation import (
     resume,
     stored_state,
 )
+from condetr.training.processes import Processes
 from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter, RunContext
 from condetr.training.run.events import EventHandler, Noted, Started, Warned, ignore_events

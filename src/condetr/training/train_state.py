@@ -9,12 +9,12 @@ from torch.optim import AdamW
 
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from condetr.training.distributed import Processes
 from condetr.training.input.sampling import seed_from
 from condetr.training.optimization.ema import WeightAverage
 from condetr.training.optimization.freezing import freeze
 from condetr.training.optimization.mixed_precision import precision_of
 from condetr.training.optimization.optimizer import build_optimizer
+from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
 from condetr.training.supervised import SupervisedDetector
 

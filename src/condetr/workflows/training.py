@@ -9,19 +9,19 @@ from typing import Any
 import torch
 
 from condetr.checkpoints.config.class_names import STUFF
+from condetr.core.distributed import current_shard
 from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
 from condetr.core.names import with_current_names
 from condetr.data.records import Dataset
 from condetr.data.train_val import parts_of
-from condetr.evaluation.distributed import here
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.report import PANOPTIC
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.results_folder import next_free
 from condetr.prediction.tasks import Task
-from condetr.training.distributed import check_installed
 from condetr.training.preparation import resized
+from condetr.training.processes import check_installed
 from condetr.training.run.events import EventHandler, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
@@ -139,7 +139,7 @@ def train_and_measure(
             device=where,
             metrics=["ap", *(PANOPTIC if settings.task == "panoptic" else ())],
             task=settings.task,
-            share=here(),
+            share=current_shard(),
         )
         return report.averages()
 

@@ -9,12 +9,12 @@ from torch import nn
 
 import condetr
 from condetr.checkpoints.saving import save
+from condetr.core.distributed import ProcessShard
 from condetr.core.errors import DataError, UsageError
 from condetr.core.records import Prediction
 from condetr.data.classes import Classes
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.records import Dataset, Example, Object
-from condetr.evaluation.distributed import Share
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.report import USUAL
 from condetr.images.preprocessing import Preprocessing
@@ -104,8 +104,8 @@ def test_the_same_on_two_processes(colored):
     evaluate = partial(evaluate_detector, SeesColors(), colored, PLAIN, NAMES)
     steps = []
     with pytest.raises(_Kept):
-        evaluate(share=Share(1, 2, keep), on_picture=partial(steps.append, 1))
-    both = evaluate(share=Share(0, 2, lambda mine: [mine, *kept]))
+        evaluate(share=ProcessShard(1, 2, keep), on_picture=partial(steps.append, 1))
+    both = evaluate(share=ProcessShard(0, 2, lambda mine: [mine, *kept]))
     assert sorted(kept[0]) == [1, 3, 5]
     assert len(steps) == 3
     assert both == evaluate()

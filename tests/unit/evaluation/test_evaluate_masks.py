@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 import torch
 
+from condetr.core.distributed import ProcessShard
 from condetr.core.errors import DataError, UsageError
 from condetr.data.coco.panoptic_writing import write_panoptic
 from condetr.data.convert import convert
-from condetr.evaluation.distributed import Share
 from condetr.evaluation.evaluate import evaluate_detector, evaluate_predictions, held_out
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
@@ -88,8 +88,8 @@ def test_the_same_on_two_processes(panoptic):
 
     evaluate = partial(evaluate_detector, SeesColors(), panoptic, TWICE, NAMES, task="panoptic")
     with pytest.raises(_Kept):
-        evaluate(share=Share(1, 2, keep))
-    assert evaluate(share=Share(0, 2, lambda mine: [mine, *kept])) == evaluate()
+        evaluate(share=ProcessShard(1, 2, keep))
+    assert evaluate(share=ProcessShard(0, 2, lambda mine: [mine, *kept])) == evaluate()
 
 
 def test_a_image_that_cannot_be_read_is_in_no_number(panoptic):

@@ -1,8 +1,11 @@
 import json
+import pickle
+import random
 from dataclasses import replace
 
 import pytest
 
+from condetr.core.distributed import merge_shards
 from condetr.core.errors import DataError, GateError, ImageError
 from condetr.data.records import Annotated
 from condetr.evaluation.measure import measure
@@ -138,3 +141,18 @@ def test_json_has_no_infinities_and_training_no_missing_numbers(scenes):
     assert said["per_class"]["7"]["ap"] == report.per_class["7"].ap
     assert "ap_large" not in report.averages()
     assert all(type(value) is float for value in report.averages().values())
+
+
+def test_the_order_of_evaluation_changes_nothing(scenes):
+    found = distorted(scenes)
+    whole = measure(scenes, found)
+    for seed in range(3):
+        shuffled = list(range(len(scenes)))
+        random.Random(seed).shuffle(shuffled)
+        parts = [{position: found[position] for position in shuffled[rank::3]} for rank in range(3)]
+        assert measure(scenes, merge_shards(parts, len(scenes))) == whole
+
+
+def test_failures_travel():
+    failure = Failure("a.png", ImageError("is empty", source="a.png", hint="remove it"))
+    assert pickle.loads(pickle.dumps(failure)).to_dict() == failure.to_dict()

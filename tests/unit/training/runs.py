@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
+from condetr.core.distributed import current_shard
 from condetr.core.errors import CondetrError
 from condetr.core.launcher import is_first_process
-from condetr.evaluation.distributed import here
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.run import checkpointing
@@ -87,7 +87,7 @@ def die_measuring(detector: object, dataset: object) -> Mapping[str, float]:
     """All processes but the first, which waits for what they found."""
     if not is_first_process():
         os.kill(os.getpid(), signal.SIGKILL)
-    return {"ap": sum(here().gathered(0.0))}
+    return {"ap": sum(current_shard().gather(0.0))}
 
 
 def main() -> int:

@@ -9,10 +9,10 @@ from condetr.core.records import Target
 from condetr.data.batches import TrainingBatch
 from condetr.losses.set_loss import LossWeights
 from condetr.matching.costs import MatchingCosts
-from condetr.training.distributed import Processes
 from condetr.training.failure_guard import IN_A_ROW, SHOWN, FailureGuard
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.optimization.optimizer import build_optimizer
+from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.events import Warned
 from condetr.training.steps import MEASURED, Step, take_step

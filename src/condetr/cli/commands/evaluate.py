@@ -32,8 +32,8 @@ from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
+    from condetr.core.distributed import ProcessShard
     from condetr.data.records import Dataset
-    from condetr.evaluation.distributed import Share
     from condetr.evaluation.report import Report
 
 _DEFAULT_OUTPUT = Path("runs/evaluate")
@@ -91,15 +91,15 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int:
     """Measure a model, or a file of predictions, on labeled images.
 
-    The report goes to a folder, or with --json to stdout. Under torchrun every process looks at its share.
+    The report goes to a folder, or with --json to stdout. Under torchrun every process evaluates its share.
     Exit status: 0 all done, 3 nothing to measure, 4 some images could not be read, 8 AP is below --min-ap.
     """
     class_map = None if settings.map is None else class_map_of(settings.map)
 
-    from condetr.evaluation.distributed import launched
+    from condetr.core.distributed import process_group
     from condetr.evaluation.evaluate import held_out
 
-    with launched() as share:
+    with process_group() as share:
         if not share.is_first:
             reporter.verbosity = -1
         model = _loaded(settings, reporter)
@@ -174,7 +174,7 @@ def _measured(
     dataset: "Dataset",
     settings: EvaluateSettings,
     class_map: ClassMap | None,
-    share: "Share",
+    share: "ProcessShard",
     reporter: Reporter,
 ) -> "Report":
     with progress("pictures", len(share.positions(len(dataset))), reporter) as step:

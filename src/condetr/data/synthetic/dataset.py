@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
 
 from condetr.data.augmentation import Sample
 from condetr.data.classes import Classes
-from condetr.data.records import Dataset, Example
+from condetr.data.records import Dataset, Example, SampleIndex
 from condetr.data.synthetic.scene import scene
 from condetr.data.synthetic.things import CLASS_NAMES
 from condetr.images.sizes import HeightWidth
@@ -23,13 +23,6 @@ _LARGEST = 224 * 224  # pixels
 _ALIKE = 16  # consecutive scenes of one size, so that batches hardly need padding
 _ALL_SORTS = 0.15  # share of such groups whose scenes have sizes of their own
 _VERSION = 1  # of the generator: changes when it draws other scenes
-
-
-class Moment(NamedTuple):
-    """When in a training a scene is seen."""
-
-    epoch: int
-    position: int  # in the order of the epoch
 
 
 class SyntheticScenes(Dataset):
@@ -66,9 +59,9 @@ class SyntheticScenes(Dataset):
         content = (self.classes, self.seed, self.epoch_size, _SHORTEST, _LONGEST, _LARGEST, _ALIKE, _VERSION)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
-    def sample(self, moment: Moment, *, masks: bool = False) -> Sample:
-        """The scene of one moment."""
-        number = moment.epoch * self.epoch_size + moment.position
+    def sample(self, index: SampleIndex, *, masks: bool = False) -> Sample:
+        """A scene that depends on epoch and position, and not on the shuffled image index."""
+        number = index.epoch * self.epoch_size + index.position
         made = scene(number, *size_of(number, self.seed), seed=self.seed)
         boxes = torch.tensor(made.boxes, dtype=torch.float32).reshape(-1, 4)
         size = made.pixels.shape[:2]
@@ -81,6 +74,9 @@ class SyntheticScenes(Dataset):
             numbers = np.arange(len(made.boxes), dtype=made.owners.dtype)[:, None, None]
             sample["masks"] = Mask(torch.from_numpy(made.owners[None] == numbers))
         return sample
+
+    def sample_name(self, index: SampleIndex) -> str:
+        return f"scene {index.position} of epoch {index.epoch}"
 
 
 def size_of(number: int, seed: int) -> HeightWidth:

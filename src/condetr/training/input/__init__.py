@@ -1,1 +1,1 @@
-"""Which images are read, in which order, and how they become batches."""
+"""Sampling order, data loading and batch size."""

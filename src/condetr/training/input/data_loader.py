@@ -1,4 +1,4 @@
-"""Images read ahead by worker processes, in the order of the sampling."""
+"""A data loader whose workers read ahead in the order of the sampling."""
 
 import multiprocessing
 import signal
@@ -12,55 +12,56 @@ from torch.utils.data import DataLoader
 
 from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
+from condetr.data.records import SampleIndex
 from condetr.training.input.dataset import TrainingDataset
-from condetr.training.input.sampling import SampleIndex, Sampling
+from condetr.training.input.sampling import Sampling
 from condetr.training.progress import Position
 
 
 def batches_of_steps(
-    images: TrainingDataset, sampling: Sampling, start: Position, epochs: int, *, workers: int, pin: bool
+    dataset: TrainingDataset, sampling: Sampling, start: Position, epochs: int, *, workers: int, pin: bool
 ) -> Generator[list[TrainingBatch]]:
-    """What each optimization step learns from, to the end of the last epoch; workers never wait for one to end.
+    """The batches of each optimization step, to the end of the last epoch; workers read ahead across epochs.
 
     Raises:
         ModelError: a worker died.
     """
     loader: DataLoader[Any] = DataLoader(
-        images,  # type: ignore[arg-type]  # anything with __getitem__ will do
+        dataset,  # type: ignore[arg-type]  # __getitem__ is all it needs
         batch_size=None,
-        sampler=_Draws(sampling, start, epochs),
+        sampler=_MicroBatches(sampling, start, epochs),
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_unchanged,
         pin_memory=pin,
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=_ignore_signals,
     )
-    others = set(multiprocessing.active_children())
-    with _deaths_noticed_when_waited_for():
+    other_children = set(multiprocessing.active_children())
+    with _without_sigchld_handler():
         feed = iter(loader)
-    readers = set(multiprocessing.active_children()) - others
+    workers_started = set(multiprocessing.active_children()) - other_children
     for step in sampling.steps(start, epochs):
         try:
             yield [next(feed) for _ in step]
-        except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
-            dead = ", ".join(str(reader.pid) for reader in readers if _is_dead(reader))
+        except (RuntimeError, OSError, EOFError) as error:  # the last two: a worker died while sending a batch
+            dead = ", ".join(str(worker.pid) for worker in workers_started if _is_dead(worker))
             if not dead:
                 raise
-            raise _death_of(dead) from error
+            raise _worker_died(dead) from error
 
 
-def _is_dead(reader: BaseProcess) -> bool:
-    reader.join(timeout=1)  # it may be dying still
-    return not reader.is_alive()
+def _is_dead(worker: BaseProcess) -> bool:
+    worker.join(timeout=1)  # it may still be exiting
+    return not worker.is_alive()
 
 
-def _death_of(reader: str) -> ModelError:
-    hint = "too little shared memory (/dev/shm) or memory is the usual cause; try fewer workers or a smaller batch"
-    return ModelError(f"a process that reads images (pid {reader}) died", item="workers", hint=hint)
+def _worker_died(pids: str) -> ModelError:
+    hint = "the usual cause is too little shared memory (/dev/shm) or memory; try fewer workers or a smaller batch"
+    return ModelError(f"a data loader worker (pid {pids}) died", item="workers", hint=hint)
 
 
 @contextmanager
-def _deaths_noticed_when_waited_for() -> Iterator[None]:
-    """A loader's own signal handler would raise wherever the program is, in the middle of a step for example."""
+def _without_sigchld_handler() -> Iterator[None]:
+    """Torch's own handler raises wherever the program is, for example in the middle of a step."""
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -71,7 +72,7 @@ def _deaths_noticed_when_waited_for() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, before)
 
 
-class _Draws:
+class _MicroBatches:
     def __init__(self, sampling: Sampling, start: Position, epochs: int) -> None:
         self._sampling, self._start, self._epochs = sampling, start, epochs
 
@@ -80,11 +81,11 @@ class _Draws:
             yield from step
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001  torch's signature
-    """Ctrl-C and a scheduler's SIGTERM reach every process; the one that trains saves first, then ends the others."""
+def _ignore_signals(worker: int) -> None:  # noqa: ARG001  torch's signature
+    """Ctrl-C and a scheduler's SIGTERM reach every process; the training process saves first, then ends its workers."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

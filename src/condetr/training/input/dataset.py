@@ -1,6 +1,6 @@
-"""The images of a run as a loader's workers read them: decoded, varied, padded together.
+"""The dataset of a training run as data loader workers read it: decoded, augmented, batched.
 
-What happens to an image depends on (seed, epoch, place) alone, whichever worker reads it.
+An augmented image depends on (seed, epoch, position) alone, whichever worker reads it.
 """
 
 import time
@@ -12,17 +12,16 @@ from torch import nn
 from condetr.core.errors import ImageError
 from condetr.data.augmentation import Sample
 from condetr.data.batches import TrainingBatch, collate
-from condetr.data.records import Dataset, Example
-from condetr.data.samples import read_sample, target_of
-from condetr.data.synthetic.dataset import Moment, SyntheticScenes
+from condetr.data.records import Dataset, SampleIndex
+from condetr.data.samples import target_of
 from condetr.images.preprocessing import Preprocessing
-from condetr.training.input.sampling import SampleIndex, seed_from
+from condetr.training.input.sampling import seed_from
 
-PAUSES = (0.1, 0.4)  # seconds before an image is tried again: network file systems have moments
+PAUSES = (0.1, 0.4)  # seconds before an image is read again: network file systems fail now and then
 
 
 class TrainingDataset:
-    """Indexed by the draws of a micro-batch."""
+    """Indexed by the samples of a micro-batch."""
 
     def __init__(
         self, dataset: Dataset, augmentation: nn.Module, preprocessing: Preprocessing, *, seed: int, masks: bool = False
@@ -30,35 +29,29 @@ class TrainingDataset:
         self._dataset, self._augmentation, self._preprocessing = dataset, augmentation, preprocessing
         self._seed, self._masks = seed, masks
 
-    def __getitem__(self, draws: Sequence[SampleIndex]) -> TrainingBatch:
-        """The batch; an image that cannot be read is missing from it, and named in it."""
+    def __getitem__(self, indices: Sequence[SampleIndex]) -> TrainingBatch:
+        """The batch; unreadable images are left out of it and listed in it."""
         images, names, unreadable = [], [], []
-        for draw in draws:
+        for index in indices:
             try:
-                sample, name = self._drawn(draw)
+                sample = self._read(index)
             except ImageError as error:
                 unreadable.append(str(error))
                 continue
-            images.append(target_of(self._varied(sample, draw)))
-            names.append(name)
+            images.append(target_of(self._augment(sample, index)))
+            names.append(self._dataset.sample_name(index))
         return collate(images, names, self._preprocessing, unreadable=unreadable)
 
-    def _drawn(self, draw: SampleIndex) -> tuple[Sample, str]:
-        if isinstance(self._dataset, SyntheticScenes):
-            moment = Moment(draw.epoch, draw.place)
-            return self._dataset.sample(moment, masks=self._masks), f"scene {draw.place} of epoch {draw.epoch}"
-        example = self._dataset[draw.image]
-        return self._read(example), self._dataset.name_of(example)
-
-    def _read(self, example: Example) -> Sample:
+    def _read(self, index: SampleIndex) -> Sample:
         for pause in PAUSES:
             try:
-                return read_sample(example, masks=self._masks)
+                return self._dataset.sample(index, masks=self._masks)
             except ImageError:
                 time.sleep(pause)
-        return read_sample(example, masks=self._masks)
+        return self._dataset.sample(index, masks=self._masks)
 
-    def _varied(self, sample: Sample, draw: SampleIndex) -> Sample:
+    def _augment(self, sample: Sample, index: SampleIndex) -> Sample:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed_from("picture", self._seed, draw.epoch, draw.place))
+            # The first word is part of the seed: another one would change every augmentation.
+            torch.default_generator.manual_seed(seed_from("picture", self._seed, index.epoch, index.position))
             return self._augmentation(sample)

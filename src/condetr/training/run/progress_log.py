@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from condetr.model.detector import ConditionalDetr
-from condetr.training.distributed import Processes
+from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.events import EventHandler, Stepped, Warned
 from condetr.training.run.metrics_log import MetricsLog, Row
@@ -51,7 +51,7 @@ class Journal:
         self._pace = SMOOTH * self._pace + (1 - SMOOTH) * seconds if self._pace else seconds
         self._since.append(step)
         self._say(Stepped(progress.step, self._epoch(progress), step.measured[0], self._pace))
-        if progress.step % self._every == 0 or progress.position.place == 0:
+        if progress.step % self._every == 0 or progress.position.offset == 0:
             self._add(progress, {**rates, **self._means(), "pictures_per_second": self._step_size / self._pace})
 
     def restart_clock(self) -> None:
@@ -87,7 +87,7 @@ class Journal:
 
     def _epoch(self, progress: Progress) -> float:
         """Times that every image was seen."""
-        return round(progress.position.epoch + progress.position.place / self._images, 3)
+        return round(progress.epochs_done(self._images), 3)
 
     def _add(self, progress: Progress, values: Mapping[str, Any]) -> None:
         if self._log is not None:

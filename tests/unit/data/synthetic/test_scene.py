@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from condetr.core.errors import DataError
-from condetr.data.synthetic.dataset import Moment, SyntheticScenes, size_of
+from condetr.data.records import SampleIndex
+from condetr.data.synthetic.dataset import SyntheticScenes, size_of
 from condetr.data.synthetic.scene import MOST_THINGS, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
@@ -14,7 +15,6 @@ from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
 from condetr.data.train_val import parts_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.training.input.dataset import TrainingDataset
-from condetr.training.input.sampling import SampleIndex
 
 GRAY = np.full(3, 128, np.float32)
 
@@ -80,10 +80,10 @@ def test_backgrounds_are_of_the_size_that_is_asked_for():
 def test_as_a_data_set():
     scenes = SyntheticScenes(epoch_size=10)
     assert len(scenes) == 10
-    sample = scenes.sample(Moment(2, 7), masks=True)
-    again = SyntheticScenes(epoch_size=10).sample(Moment(2, 7), masks=True)
+    sample = scenes.sample(SampleIndex(2, 7, 0), masks=True)
+    again = SyntheticScenes(epoch_size=10).sample(SampleIndex(2, 7, 0), masks=True)
     assert all(torch.equal(sample[name], again[name]) for name in sample)
-    assert not torch.equal(sample["image"], scenes.sample(Moment(3, 7))["image"][..., :1])
+    assert not torch.equal(sample["image"], scenes.sample(SampleIndex(3, 7, 0))["image"][..., :1])
     assert sample["image"].shape[-2:] == size_of(27, 0) == sample["masks"].shape[-2:]
     assert len(sample["masks"]) == len(sample["boxes"]) == len(sample["labels"])
     assert (

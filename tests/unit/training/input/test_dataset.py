@@ -5,13 +5,15 @@ import pytest
 import torch
 
 from condetr.core.errors import ImageError, ModelError
+from condetr.data import samples
 from condetr.data.augmentation import augmentation_of
+from condetr.data.records import SampleIndex
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.input import dataset as module
 from condetr.training.input.data_loader import batches_of_steps
 from condetr.training.input.dataset import TrainingDataset
-from condetr.training.input.sampling import SampleIndex, Sampling
+from condetr.training.input.sampling import Sampling
 from condetr.training.progress import Position
 from tests.unit.training.scenes import write_scenes
 
@@ -32,7 +34,7 @@ def images_of(dataset, seed=3):
     return TrainingDataset(dataset, augmentation_of("strong", SIZE), Preprocessing(size=SIZE), seed=seed)
 
 
-def test_a_image_is_varied_by_seed_epoch_and_place_alone(dataset):
+def test_augmentation_depends_on_seed_epoch_and_position_alone(dataset):
     images = images_of(dataset)
     first = images[[SampleIndex(1, 4, 2)]].pixels
     before = torch.get_rng_state()
@@ -49,7 +51,7 @@ def test_a_image_is_varied_by_seed_epoch_and_place_alone(dataset):
 
 
 def test_a_read_that_fails_once_is_tried_again(dataset, monkeypatch):
-    failures, read = [2], module.read_sample
+    failures, read = [2], samples.read_sample
 
     def unsteady(example, **options):
         if failures[0]:
@@ -57,14 +59,14 @@ def test_a_read_that_fails_once_is_tried_again(dataset, monkeypatch):
             raise ImageError("cannot be read: Stale file handle", source=example.path)
         return read(example, **options)
 
-    monkeypatch.setattr(module, "read_sample", unsteady)
+    monkeypatch.setattr(samples, "read_sample", unsteady)
     batch = images_of(dataset)[[SampleIndex(0, 0, 0)]]
     assert (len(batch), batch.unreadable) == (1, ())
     failures[0] = 3
     assert "Stale file handle" in images_of(dataset)[[SampleIndex(0, 0, 0)]].unreadable[0]
 
 
-def test_a_deleted_image_is_missing_and_named(dataset):
+def test_a_deleted_image_is_left_out_and_listed(dataset):
     dataset[1].path.unlink()
     batch = images_of(dataset)[[SampleIndex(0, 0, 0), SampleIndex(0, 1, 1)]]
     assert (batch.names, batch.is_filler) == (("000.png",), False)
@@ -75,19 +77,19 @@ def test_a_deleted_image_is_missing_and_named(dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_come_by_step_from_where_the_run_is(dataset, workers):
+def test_batches_come_by_step_from_the_position_of_the_run(dataset, workers):
     sampling = Sampling(6, 0, batch=2, accumulate=2)
     feed = batches_of_steps(images_of(dataset), sampling, Position(0, 4), 2, workers=workers, pin=False)
     names = [[batch.names for batch in step] for step in feed]
-    wanted = [
-        [tuple(f"{draw.image:03}.png" for draw in draws) for draws in step]
+    expected = [
+        [tuple(f"{index.image:03}.png" for index in indices) for indices in step]
         for step in sampling.steps(Position(0, 4), 2)
     ]
-    assert names == wanted
+    assert names == expected
     assert [len(step) for step in names] == [1, 2, 1]
 
 
-def test_a_killed_worker_is_told_where_it_is_waited_for(dataset):
+def test_a_killed_worker_is_reported_by_pid(dataset):
     feed = batches_of_steps(images_of(dataset), Sampling(6, 0, batch=1), Position(), 1000, workers=1, pin=False)
     next(feed)
     (worker,) = multiprocessing.active_children()

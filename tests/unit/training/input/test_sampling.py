@@ -5,11 +5,11 @@ import pytest
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.progress import Position
 
-BEGINNING = Position()
+START = Position()
 
 
-def drawn(sampling, start=BEGINNING, epochs=1):
-    return [draw for step in sampling.steps(start, epochs) for batch in step for draw in batch]
+def indices_of(sampling, start=START, epochs=1):
+    return [index for step in sampling.steps(start, epochs) for batch in step for index in batch]
 
 
 def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
@@ -23,28 +23,28 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
 
 @pytest.mark.parametrize("images", [1, 2, 7, 16, 23])
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_processes_share_each_step_without_doubles_or_gaps(images, processes):
+def test_processes_share_each_step_without_duplicates_or_gaps(images, processes):
     ranks = [Sampling(images, 0, batch=2, accumulate=2, processes=processes, rank=rank) for rank in range(processes)]
     for together in zip(*(rank.steps(Position(), 2) for rank in ranks), strict=True):
         assert len({len(batches) for batches in together}) == 1, "every process has equally many micro-batches"
         sizes = [sum(map(len, batches)) for batches in together]
         assert max(sizes) - min(sizes) <= 1
         assert max(map(len, chain(*together))) <= 2
-    everything = [draw for rank in ranks for draw in drawn(rank, epochs=2)]
-    assert len(everything) == len(set(everything)) == 2 * images
-    assert {draw.place for draw in everything if draw.epoch == 1} == set(range(images))
+    indices = [index for rank in ranks for index in indices_of(rank, epochs=2)]
+    assert len(indices) == len(set(indices)) == 2 * images
+    assert {index.position for index in indices if index.epoch == 1} == set(range(images))
 
 
-def test_a_run_goes_on_where_it_stopped_with_another_number_of_processes():
+def test_a_run_resumes_where_it_stopped_with_another_number_of_processes():
     two = [Sampling(23, 7, batch=3, processes=2, rank=rank) for rank in range(2)]
     position = Position()
     seen = []
     for _, *steps in zip(range(2), *(rank.steps(Position(), 1) for rank in two), strict=False):
-        seen += [draw for step in steps for batch in step for draw in batch]
+        seen += [index for step in steps for batch in step for index in batch]
         position = two[0].after(position)
     assert position == Position(0, 12)
-    seen += drawn(Sampling(23, 7, batch=2), position)
-    assert sorted(draw.image for draw in seen) == list(range(23))
+    seen += indices_of(Sampling(23, 7, batch=2), position)
+    assert sorted(index.image for index in seen) == list(range(23))
 
 
 def test_after_the_last_step_comes_the_next_epoch():

@@ -1,5 +1,3 @@
-import socket
-import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -9,11 +7,9 @@ import torch
 from torch import distributed, nn
 
 from condetr.core.errors import LostContactError, MissingExtraError, ModelError, UsageError
-from condetr.training import distributed as processes
-from condetr.training import peers as companions
-from condetr.training.distributed import Processes
+from condetr.training import processes
 from condetr.training.failure_guard import is_lost_contact
-from condetr.training.peers import Companion
+from condetr.training.processes import Processes
 from condetr.training.run.events import Warned
 
 
@@ -23,11 +19,11 @@ def test_one_process_needs_no_setting_up():
     network = nn.Linear(1, 1)
     assert one.wrapped(network) is network
     assert (one.any(flag=True), one.any(flag=False)) == (True, False)
-    assert one.gathered("a") == ["a"]
+    assert one.gather("a") == ["a"]
     assert one.from_first("a") == "a"
     assert one.mean([1.0, 2.0]) == [1.0, 2.0]
     one.agree("settings", "a")
-    with one.adding_up(network):
+    with one.no_sync(network):
         pass
 
 
@@ -55,34 +51,23 @@ def test_without_accelerate_the_extra_is_named(monkeypatch):
     assert caught.value.exit_status == 7
 
 
-def test_who_waits_for_others_says_so_long_before_giving_up(monkeypatch):
+def test_waiting_is_reported_long_before_the_timeout(monkeypatch):
     assert processes.TIMEOUT.total_seconds() > 600
-    assert processes.PATIENCE == 60
-    monkeypatch.setattr(processes, "PATIENCE", 0.02)
+    assert processes.WARN_AFTER == 60
+    monkeypatch.setattr(processes, "WARN_AFTER", 0.02)
     said = []
-    with Processes("cpu", say=said.append)._impatiently():
+    with Processes("cpu", say=said.append)._warn_if_waiting():
         time.sleep(0.2)
     assert said == [Warned("process 0 has been waiting for the others for 0 s")]
 
 
-def test_a_companion_that_is_gone_is_named(monkeypatch):
-    monkeypatch.setattr(companions, "DYING", 0.0)
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
-        others = [Companion.this(0), Companion(1, socket.gethostname(), child.pid), Companion(2, "elsewhere", 1 << 30)]
-        assert companions.dead_peers(others) == []
-        child.kill()
-        monkeypatch.setattr(companions, "DYING", 5.0)  # nobody has asked yet how it ended
-        assert companions.dead_peers(others) == [others[1]]
-    assert str(others[2]) == f"process 2 (pid {1 << 30} on elsewhere)"
-
-
 def test_no_process_trains_alone_where_a_launcher_started_more(monkeypatch):
-    """As `device: auto` did on a machine without GPUs; accelerate itself does not notice."""
+    """As with `device: auto` on a machine without GPUs; accelerate itself does not notice."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     accelerate = SimpleNamespace(process_index=0, num_processes=1, device=torch.device("cpu"))
     monkeypatch.setattr("accelerate.Accelerator", lambda **_: accelerate)
-    with pytest.raises(UsageError, match="the launcher started 2 processes, but this one met 0 others"):
+    with pytest.raises(UsageError, match="the launcher started 2 processes, but this one is connected to 0 others"):
         Processes("auto")
 
 
@@ -100,7 +85,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     [
         RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Connection closed by peer [::1]:5"),
         distributed.DistBackendError("NCCL communicator was aborted on rank 1."),
-        LostContactError("another process ended before this one was done"),
+        LostContactError("another process ended early"),
     ],
 )
 def test_lost_contact_is_recognized(error):
@@ -131,6 +116,6 @@ def test_a_tracker_that_fails_is_warned_about_once_and_ends_nothing():
     one.track({"loss": 1.0}, step=1)
     one.end_trackers()
     assert said == [
-        Warned("a tracker failed, training goes on without: OSError: No space left on device"),
+        Warned("a tracker failed, training continues without it: OSError: No space left on device"),
         Warned("trackers failed 3 times in all"),
     ]
