@@ -107,22 +107,22 @@ READ = {  # as if what is hostile in them were not there
 }  # fmt: skip
 REFUSED = {  # and what the error says
     "jpeg: many segments": (jpeg_with(segment(0xFE, b"x") * PARTS), "more than 2000 segments"),
-    "jpeg: padding": (jpeg_with(junk=b"\xff" * 70_000), "no segment where one should be"),
+    "jpeg: padding": (jpeg_with(junk=b"\xff" * 70_000), "a segment is missing"),
     "jpeg: many scans": (jpeg_of_many_scans(), "more than 100 scans"),
     "png: many texts": (png_with(chunk(b"tEXt", b"a\0b") * PARTS), "more than 2000 chunks"),
     "png: many texts behind the pixels": (png_with(after=chunk(b"tEXt", b"a\0b") * PARTS), "more than 2000 chunks"),
-    "png: a palette of a megabyte": (png_with(chunk(b"PLTE", bytes(10**6))), "1000000 bytes of PLTE"),
+    "png: a palette of a megabyte": (png_with(chunk(b"PLTE", bytes(10**6))), "its PLTE chunk has 1000000 bytes"),
     "png: pixels in many pieces": (png_with(chunk(b"IDAT", b"") * PARTS), "more than 2000 chunks"),
     "gif: a comment in many pieces": (gif_with(b"!\xfe" + b"\1x" * PARTS + b"\0"), "more than 2000 blocks"),
     "gif: many comments": (gif_with(b"!\xfe\1x\0" * PARTS), "more than 2000 blocks"),
     "gif: empty extensions": (gif_with(b"!\xf9\0" * PARTS), "more than 2000 blocks"),
-    "gif: padding": (gif_with(bytes(10**5)), "no block where one should be"),
+    "gif: padding": (gif_with(bytes(10**5)), "a block is missing"),
     "gif: a huge image on a small screen": (gif_of(65_535, 65_535, 2), "over the limit"),
     "webp: many chunks": (webp_with(webp_chunk(b"JUNK", b"") * PARTS), "more than 2000 chunks"),
     "webp: a huge canvas": (riff(webp_chunk(b"VP8X", b"\2\0\0\0" + b"\xff\xff\0" * 2)) + bytes(9), "over the limit"),
     "tiff: tags point at the same bytes": (
         tiff(gray_tags(8, 8) | {40_000 + tag: (7, 50_000, 1000) for tag in range(70)}, bytes(50_000)),
-        "tags claim 3500000 bytes, and the file has 51000",
+        "tags claim 3500000 bytes, but the file has 51000",
     ),
     "tiff: strips do": (
         tiff(
@@ -133,11 +133,11 @@ REFUSED = {  # and what the error says
     ),
     "tiff: many tags": (b"II*\0" + struct.pack("<LH", 8, 60_000) + bytes(60_000 * 12 + 4), "more than 4096 tags"),
     "tiff: a tile of gigabytes": (
-        tiff(gray_tags(8, 8, 8) | {322: (4, 1, 40_000), 323: (4, 1, 40_000)}, bytes(999)), "tiles of 40000x40000",
+        tiff(gray_tags(8, 8, 8) | {322: (4, 1, 40_000), 323: (4, 1, 40_000)}, bytes(999)), "tiles are 40000x40000",
     ),
     "tiff: a resolution of many values": (tiff(gray_tags(8, 8) | {282: (5, 9_999, 1000)}, bytes(10**5)), "tag 282"),
     "tiff: strips are missing": (tiff(gray_tags(8, 8) | {278: (4, 1, 1)}, bytes(99)), "1 of 8 strips"),
-    "pnm: a header of comments": (b"P5\n#" + b"x" * 10**6 + b"\n1 1 255\n1", "its header does not say"),
-    "pnm: a number of a million digits": (b"P2 1 1 255\n" + b"9" * 10**6, "a value above 255"),
+    "pnm: a header of comments": (b"P5\n#" + b"x" * 10**6 + b"\n1 1 255\n1", "its header has no valid size and range"),
+    "pnm: a number of a million digits": (b"P2 1 1 255\n" + b"9" * 10**6, "a value is above 255"),
     "bmp: many run lengths": (run_lengths(6 * 2**20), "of run lengths"),
 }  # fmt: skip

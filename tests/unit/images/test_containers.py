@@ -184,7 +184,7 @@ def test_of_thousands_of_such_files_only_the_first_are_warned_of(warned, caplog)
     for number in range(9):
         frames.warn_of_frames("TIFF", 2, f"{number}.tif")
     assert len(caplog.records) == 3
-    assert caplog.records[-1].getMessage().endswith("further files with several are not mentioned")
+    assert caplog.records[-1].getMessage().endswith("further files are not reported")
 
 
 def test_pages_that_lead_back_to_the_first_are_counted_once(warned, caplog):

@@ -132,7 +132,7 @@ def test_numbers_that_are_none_are_an_error_of_the_model():
         predictor(broken).predict(noise((60, 90)), on_error="collect")
 
 
-def test_a_image_too_large_for_learned_positions_fails_alone():
+def test_an_image_too_large_for_learned_positions_fails_alone():
     learned = tiny_detector(position_embedding_type="learned")
     wide = Preprocessing(size=Edges(48, 4000))
     results = Predictor(learned, wide, LABELS, device="cpu").predict(noise((60, 90), (10, 400)), on_error="collect")
@@ -240,7 +240,7 @@ def test_nothing_in_nothing_out(detector):
     assert predictor(detector).predict([]) == []
 
 
-def test_an_error_that_stands_for_a_image_is_raised_by_it():
+def test_an_error_that_stands_for_an_image_is_raised_by_it():
     with pytest.raises(ImageError, match="x: bad"):
         ImageSource("x", PurePath("x"), ImageError("bad", source="x")).image()
 

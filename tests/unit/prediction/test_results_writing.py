@@ -132,7 +132,7 @@ def test_failures_are_listed_apart(images, out):
     assert results.counts == {"ok": 1, "failed": 1, "before": 0}
 
 
-def test_a_image_that_went_away_before_it_was_drawn_on_failed(images, out):
+def test_an_image_that_went_away_before_it_was_drawn_on_failed(images, out):
     source, result = found_in(images[0])
     images[0].unlink()
     with writer(out) as results:
@@ -332,7 +332,7 @@ def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_of_a_image_that_was_written_twice_the_last_result_counts(images, out):
+def test_of_an_image_that_was_written_twice_the_last_result_counts(images, out):
     """Two runs in one folder, as they could be where nothing locks."""
     formats = ("csv", "coco")
     with writer(out, formats) as results:

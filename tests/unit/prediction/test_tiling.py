@@ -127,7 +127,7 @@ def test_images_keep_their_order_and_failures_their_place(tmp_path):
         tiles.predict(sources)
 
 
-def test_a_image_of_a_tile_s_size_is_looked_at_once():
+def test_an_image_of_a_tile_s_size_is_looked_at_once():
     small = image_with([(10, 10, 40, 40)], size=(100, 90))
     (plain,), (tiled,) = predictor().predict(small), TiledPredictor(predictor(), 100).predict(small)
     assert torch.equal(plain.boxes, tiled.boxes)

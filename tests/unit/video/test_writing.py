@@ -46,7 +46,7 @@ def test_odd_sides_get_one_more_row_or_column(tmp_path):
     assert np.asarray(frames[0].image)[-1, -1, 0] < 60, "repeated, not white or black"
 
 
-def test_a_image_of_another_size_is_fitted(tmp_path):
+def test_an_image_of_another_size_is_fitted(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", None) as writer:
         writer.add(Image.new("RGB", (64, 48)), 0.0)
         writer.add(Image.new("RGB", (20, 90), (255, 255, 255)), 0.1)

@@ -1,1 +1,1 @@
-"""What the header of an image file says, read before Pillow sees the file, and the part that Pillow then gets."""
+"""Image file headers, read before Pillow sees the file, and the part of the file that Pillow then decodes."""

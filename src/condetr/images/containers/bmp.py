@@ -1,4 +1,4 @@
-"""BMP: a size and a compression at fixed places."""
+"""BMP: size and compression at fixed offsets."""
 
 import struct
 
@@ -8,15 +8,15 @@ from condetr.core.errors import ImageError
 from condetr.images.containers.header import Header, exactly, length_of
 from condetr.images.decoding.sources import Stream
 
-MOST_RUNS = 2**22  # bytes of run lengths, which Pillow decodes in Python
+MOST_RUNS = 2**22  # bytes of run lengths; Pillow decodes them in Python
 _RUNS = (1, 2)  # RLE8 and RLE4
 
 
-def read_bmp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - as the others
-    """Raises ImageError where run lengths are too many."""
+def read_bmp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - the signature of all readers
+    """Raises ImageError where there are too many run lengths."""
     stream.seek(14)
     head = exactly(stream, 20, name)
-    if head[:4] == b"\x0c\0\0\0":  # of OS/2
+    if head[:4] == b"\x0c\0\0\0":  # OS/2
         (width, height), compression = struct.unpack_from("<HH", head, 4), 0
     else:
         width, height = (abs(side) for side in struct.unpack_from("<ii", head, 4))
@@ -26,8 +26,8 @@ def read_bmp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001,
         reason = f"holds {length} bytes of run lengths, more than {MOST_RUNS}"
         raise ImageError(reason, source=name, hint="save it without compression, or as PNG")
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         stream.seek(0)
         return BmpImagePlugin.BmpImageFile(stream)
 
-    return Header(format="BMP", width=width, height=height, open=open_it)
+    return Header(format="BMP", width=width, height=height, open=open_image)

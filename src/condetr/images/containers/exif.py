@@ -1,6 +1,6 @@
-"""The one thing of EXIF and XMP that matters here: which way up an image is.
+"""The orientation of an image in EXIF and XMP, the only tag that matters here.
 
-It is read by itself, since a block may be made so that reading all of it takes gigabytes.
+It is read without the rest, since a block can be crafted so that reading all of it takes gigabytes.
 """
 
 import re
@@ -15,30 +15,30 @@ _SLACK = 64 * 1024  # bytes
 
 
 def orientation_of(exif: bytes, xmp: bytes = b"") -> int:
-    """Of EXIF, or else of XMP; 1, upright, where neither says one."""
-    found = _in_exif(exif)
-    if found is None and (match := _IN_XMP.search(xmp)):
-        found = int(match[1])
-    return 1 if found is None else found
+    """From EXIF, else from XMP; 1 (upright) where neither has one."""
+    orientation = _in_exif(exif)
+    if orientation is None and (match := _IN_XMP.search(xmp)):
+        orientation = int(match[1])
+    return 1 if orientation is None else orientation
 
 
 def is_modest(exif: bytes) -> bool:
-    """Whether the tags of the first directory hold no more than the block has, so that it can be read as a whole."""
+    """Whether the tags of the first directory claim no more bytes than the block has, so that reading all is safe."""
     sizes = [SIZES.get(kind, 0) * count for _, kind, count, _ in _entries(exif.removeprefix(PREFIX))]
     return sum(size for size in sizes if size > 4) <= len(exif) + _SLACK
 
 
 def _in_exif(exif: bytes) -> int | None:
-    found = None
+    orientation = None
     block = exif.removeprefix(PREFIX)
     for tag, kind, count, value in _entries(block):
         if tag == ORIENTATION and count in (1, 2) and kind in (3, 4):
-            (found,) = struct.unpack_from(_ORDERS[block[:2]] + ("H" if kind == 3 else "L"), value)
-    return found
+            (orientation,) = struct.unpack_from(_ORDERS[block[:2]] + ("H" if kind == 3 else "L"), value)
+    return orientation
 
 
 def _entries(block: bytes) -> list[tuple[int, int, int, bytes]]:
-    """Tag, type, count and value of each entry of the first directory; none of what is no such block."""
+    """Tag, type, count and value of each entry of the first directory; none where this is not EXIF."""
     order = _ORDERS.get(block[:2])
     if order is None or len(block) < 8:
         return []

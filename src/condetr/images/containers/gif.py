@@ -1,4 +1,4 @@
-"""GIF: blocks up to the first image. Pillow gets that image alone."""
+"""GIF: blocks up to the first image, the only one that Pillow reads."""
 
 from PIL import GifImagePlugin, Image
 
@@ -9,8 +9,8 @@ from condetr.images.decoding.sources import Stream
 _EXTENSION, _IMAGE, _END, _CONTROL = b"!", b",", b";", 0xF9
 
 
-def read_gif(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where there is no image, or too many blocks before it; if ``whole``, frames are counted."""
+def read_gif(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - the signature of all readers
+    """Raises ImageError where there is no image, or too many blocks before it. If ``whole``, counts the frames."""
     stream.seek(0)
     screen = exactly(stream, 13, name)
     palette = exactly(stream, _palette_size(screen[10]), name)
@@ -18,21 +18,21 @@ def read_gif(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 
     transparent = _to_next_image(stream, parts, name)
     if transparent is None:
         raise damaged("it has no image", name)
-    place, length = stream.tell() - 1, length_of(stream)
+    start, length = stream.tell() - 1, length_of(stream)
     left, top, width, height = (int.from_bytes(exactly(stream, 2, name), "little") for _ in range(4))
     width = max(int.from_bytes(screen[6:8], "little"), left + width)
     height = max(int.from_bytes(screen[8:10], "little"), top + height)
     if width > 0xFFFF or height > 0xFFFF:
-        raise damaged("an image beyond its screen", name)
-    grown = screen[:6] + width.to_bytes(2, "little") + height.to_bytes(2, "little") + screen[10:]
+        raise damaged("an image extends beyond the logical screen", name)
+    screen = screen[:6] + width.to_bytes(2, "little") + height.to_bytes(2, "little") + screen[10:]
     control = b"" if not transparent else b"!\xf9\x04\x01\0\0" + transparent + b"\0"
-    pieces: list[Piece] = [grown + palette + control, (place, length)]
+    pieces: list[Piece] = [screen + palette + control, (start, length)]
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         return GifImagePlugin.GifImageFile(Pieces(stream, pieces))  # type: ignore[arg-type]
 
     frames = 1 + _more_images(stream, Parts("blocks", name), name) if whole else 1
-    return Header(format="GIF", width=width, height=height, frames=frames, open=open_it)
+    return Header(format="GIF", width=width, height=height, frames=frames, open=open_image)
 
 
 def _palette_size(flags: int) -> int:
@@ -40,7 +40,7 @@ def _palette_size(flags: int) -> int:
 
 
 def _to_next_image(stream: Stream, parts: Parts, name: str) -> bytes | None:
-    """Which color of the image that begins here is transparent, perhaps none; None where the file ends."""
+    """The index of the transparent color of the next image, empty for none; None where the file ends."""
     transparent, junk = b"", 0
     while (kind := stream.read(1)) not in (b"", _END, _IMAGE):
         if kind == _EXTENSION:
@@ -50,24 +50,24 @@ def _to_next_image(stream: Stream, parts: Parts, name: str) -> bytes | None:
             if label == _CONTROL and len(first) >= 4 and first[0] & 1:
                 transparent = first[3:4]
         elif (junk := junk + 1) > MOST_JUNK:
-            raise damaged("no block where one should be", name)
+            raise damaged("a block is missing", name)
     return transparent if kind == _IMAGE else None
 
 
 def _skip_blocks(stream: Stream, parts: Parts, name: str) -> bytes:
-    """Go behind a row of blocks, and give the first."""
-    found = b""
+    """Skip a sequence of sub-blocks and return the first."""
+    first = b""
     while size := exactly(stream, 1, name)[0]:
         parts.add(size)
-        if found:
+        if first:
             stream.seek(size, 1)
         else:
-            found = exactly(stream, size, name)
-    return found
+            first = exactly(stream, size, name)
+    return first
 
 
 def _more_images(stream: Stream, parts: Parts, name: str) -> int:
-    """How many there are behind the one whose position has been read; what cannot be read ends the count."""
+    """How many images follow the one whose position has been read; an unreadable block ends the count."""
     frames = 0
     try:
         while frames < MOST_FRAMES:
@@ -77,6 +77,6 @@ def _more_images(stream: Stream, parts: Parts, name: str) -> int:
                 break
             frames += 1
             exactly(stream, 8, name)
-    except Exception:  # the first image is all that is read of it
+    except Exception:  # only the first image is decoded
         return frames
     return frames

@@ -1,4 +1,4 @@
-"""PNG: chunks and their checksums. Pillow gets the size, the palette, the transparency and the pixels."""
+"""PNG: chunks and their checksums. Pillow reads size, palette, transparency and pixels only."""
 
 import zlib
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ _RAW_EXIF, _XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 _BLOCK = 2**16
 
 
-def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where there is no image or too many chunks; if ``whole``, where a checksum is wrong."""
-    kept: dict[bytes, bytes] = {}
+def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - the signature of all readers
+    """Raises ImageError where there is no image or too many chunks, and if ``whole``, where a checksum is wrong."""
+    head: dict[bytes, bytes] = {}
     exif: bytes | None = None
     raw: bytes | None = None
     xmp: bytes | None = None
     first = last = 0
     frames = 1
-    for kind, place, content in _chunks(stream, name, whole=whole):
+    for kind, start, content in _chunks(stream, name, whole=whole):
         if kind == b"IDAT":
-            first, last = first or place, stream.tell()
+            first, last = first or start, stream.tell()
         elif kind in (b"IHDR", b"PLTE", b"tRNS"):
-            kept[kind] = content
+            head[kind] = content
         elif kind == b"acTL":
             frames = max(1, min(int.from_bytes(content[:4], "big"), MOST_FRAMES))
         elif kind == b"eXIf":
@@ -38,15 +38,15 @@ def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 
             raw = _raw_profile(_text(kind, content)) if raw is None else raw
         elif content.startswith(_XMP):
             xmp = _text(kind, content) if xmp is None else xmp
-    size = kept.get(b"IHDR", b"")
+    size = head.get(b"IHDR", b"")
     if len(size) != 13:
         raise damaged("it does not begin with its size", name)
     if not first:
         raise damaged("it has no pixels", name)
-    head = [_chunk(kind, kept[kind]) for kind in (b"IHDR", b"PLTE", b"tRNS") if kind in kept]
-    pieces: list[Piece] = [SIGNATURE + b"".join(head), (first, last), _chunk(b"IEND", b"")]
+    before = [_chunk(kind, head[kind]) for kind in (b"IHDR", b"PLTE", b"tRNS") if kind in head]
+    pieces: list[Piece] = [SIGNATURE + b"".join(before), (first, last), _chunk(b"IEND", b"")]
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         return PngImagePlugin.PngImageFile(Pieces(stream, pieces))  # type: ignore[arg-type]
 
     return Header(
@@ -56,32 +56,32 @@ def read_png(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 
         orientation=orientation_of(exif or raw or b"", xmp or b""),
         frames=frames,
         bits=size[8],
-        open=open_it,
+        open=open_image,
     )
 
 
 def _chunks(stream: Stream, name: str, *, whole: bool) -> Iterator[tuple[bytes, int, bytes]]:
-    """Kind and place of each, and the content of those that matter and of no others; up to the end of the image."""
+    """Kind and offset of each chunk up to the end of the image, and the content of those that are needed."""
     stream.seek(len(SIGNATURE))
     parts = Parts("chunks", name)
-    place = stream.tell()
+    start = stream.tell()
     while len(head := stream.read(8)) == 8:
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         parts.add(size)
         if kind == b"IEND":
             return
         if kind in (b"IHDR", b"PLTE", b"tRNS") and size > _LARGEST:
-            raise damaged(f"{size} bytes of {kind.decode()}", name)
-        wanted = kind in (b"IHDR", b"PLTE", b"tRNS", b"acTL", *_TEXTS) and size <= MOST_XMP
-        content = _content(stream, kind, size, name, check=whole or wanted)
-        yield kind, place, content if wanted else b""
-        place = stream.tell()
+            raise damaged(f"its {kind.decode()} chunk has {size} bytes", name)
+        needed = kind in (b"IHDR", b"PLTE", b"tRNS", b"acTL", *_TEXTS) and size <= MOST_XMP
+        content = _content(stream, kind, size, name, check=whole or needed)
+        yield kind, start, content if needed else b""
+        start = stream.tell()
     if whole:
         raise damaged("it ends too early", name)
 
 
 def _content(stream: Stream, kind: bytes, size: int, name: str, *, check: bool) -> bytes:
-    """The content of a small chunk; of a large one, and where its checksum is not to be checked, its first bytes."""
+    """The content of a chunk, at most its first `MOST_XMP` bytes; nothing where its checksum is not checked."""
     if not check:
         stream.seek(size + 4, 1)
         return b""
@@ -100,20 +100,20 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _text(kind: bytes, content: bytes) -> bytes:
-    """The text of a tEXt, zTXt or iTXt chunk, as far as it is of use."""
+    """The text of a tEXt, zTXt or iTXt chunk, at most `MOST_XMP` bytes of compressed text."""
     rest = content.partition(b"\0")[2]
-    packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
     text = rest[1:] if kind == b"zTXt" else rest
     if kind == b"iTXt":
         text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     try:
-        return zlib.decompressobj().decompress(text, MOST_XMP) if packed else text
+        return zlib.decompressobj().decompress(text, MOST_XMP) if compressed else text
     except zlib.error:
         return b""
 
 
 def _raw_profile(text: bytes) -> bytes:
     try:
-        return bytes.fromhex(text.split(b"\n", 3)[-1].decode("ascii"))  # three lines say what follows
+        return bytes.fromhex(text.split(b"\n", 3)[-1].decode("ascii"))  # after three lines of header
     except ValueError:
         return b""

@@ -1,4 +1,4 @@
-"""PBM, PGM, PPM and PFM. Read here as arrays, since Pillow decodes most of them in Python."""
+"""PBM, PGM, PPM and PFM, read as arrays, since Pillow decodes most of them in Python."""
 
 import re
 from dataclasses import dataclass
@@ -41,30 +41,30 @@ class _Stored:
         return self.width * self.height * self.channels
 
 
-def read_pnm(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - as the others
+def read_pnm(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - the signature of all readers
     stream.seek(0)
     head = stream.read(MOST_HEADER)
     magic = head[:2]
-    found = _HEADER[2 if magic in (b"P1", b"P4") else 3].match(head)
-    if found is None:
-        raise damaged("its header does not say its size and range", name)
+    header = _HEADER[2 if magic in (b"P1", b"P4") else 3].match(head)
+    if header is None:
+        raise damaged("its header has no valid size and range", name)
     try:
-        most = 1.0 if found.lastindex == 2 else float(found[3] if magic == b"Pf" else int(found[3]))
+        most = 1.0 if header.lastindex == 2 else float(header[3] if magic == b"Pf" else int(header[3]))
     except ValueError:
-        raise damaged(f"a range of {found[3]!r}", name) from None
+        raise damaged(f"its range is {header[3]!r}", name) from None
     if not (0 < most < 65536 or (magic == b"Pf" and most < 0)):
-        raise damaged(f"a range of {most:g}", name)
-    stored = _Stored(magic, int(found[1]), int(found[2]), most, found.end(), name)
+        raise damaged(f"its range is {most:g}", name)
+    stored = _Stored(magic, int(header[1]), int(header[2]), most, header.end(), name)
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         return _image(_values(stream, stored), stored)
 
     bits = 16 if most > 255 else 8
-    return Header(format="PPM", width=stored.width, height=stored.height, bits=bits, open=open_it)
+    return Header(format="PPM", width=stored.width, height=stored.height, bits=bits, open=open_image)
 
 
 def _values(stream: Stream, stored: _Stored) -> Levels:
-    """Every value as it is stored."""
+    """Every value as stored."""
     if stored.magic in (b"P1", b"P2", b"P3"):
         return _of_text(stream, stored)
     stream.seek(stored.start)
@@ -80,10 +80,10 @@ def _values(stream: Stream, stored: _Stored) -> Levels:
 
 def _of_text(stream: Stream, stored: _Stored) -> Levels:
     stream.seek(stored.start)
-    digits = 1 if stored.magic == b"P1" else 12  # of one value, with the space around it
-    text = _COMMENT.sub(b" ", stream.read(stored.values * digits + MOST_HEADER))
+    characters = 1 if stored.magic == b"P1" else 12  # of one value, with the space around it
+    text = _COMMENT.sub(b" ", stream.read(stored.values * characters + MOST_HEADER))
     if text.translate(None, _DIGITS):
-        raise damaged("values that are no numbers", stored.name)
+        raise damaged("a value is not a number", stored.name)
     if stored.magic == b"P1":
         values = np.frombuffer(text.translate(None, b" \t\n\v\f\r"), np.uint8)[: stored.values] - ord("0")
     else:
@@ -91,12 +91,12 @@ def _of_text(stream: Stream, stored: _Stored) -> Levels:
     if len(values) < stored.values:
         raise damaged("it ends too early", stored.name)
     if values.max(initial=0) > stored.most:
-        raise damaged(f"a value above {stored.most:g}", stored.name)
+        raise damaged(f"a value is above {stored.most:g}", stored.name)
     return values
 
 
 def _numbers(text: bytes, count: int) -> Levels:
-    """As many as there are, at most ``count``; asked for a count, numpy would make up those that are missing."""
+    """All numbers, at most ``count``; with its own count argument, numpy would invent missing ones."""
     return np.fromstring(text.decode("ascii"), np.int64, sep=" ")[:count] if text.strip() else np.zeros(0, np.int64)
 
 

@@ -15,7 +15,7 @@ from condetr.images.containers.webp import read_webp
 from condetr.images.decoding.signatures import kind_of
 from condetr.images.decoding.sources import Stream
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and the like would run programs
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # EPS, PDF and similar would run programs
 _READERS: Mapping[tuple[bytes, ...], Callable[[Stream, str, bool], Header]] = {
     (b"\xff\xd8\xff",): read_jpeg,
     (SIGNATURE,): read_png,
@@ -32,11 +32,11 @@ def read_header(stream: Stream, name: str, *, whole: bool = True) -> Header:
 
     Args:
         stream: the file.
-        name: what messages call it.
-        whole: also check what lies behind the header, and count frames; needed before the pixels are decoded.
+        name: of the file, for messages.
+        whole: also check the rest of the file, and count frames; required before decoding the pixels.
 
     Raises:
-        ImageError: it is no image of a supported format, is damaged, or made to take time or memory.
+        ImageError: not an image of a supported format, damaged, or crafted to take time or memory.
     """
     stream.seek(0)
     head = stream.read(256)
@@ -48,7 +48,7 @@ def read_header(stream: Stream, name: str, *, whole: bool = True) -> Header:
         return reader(stream, name, whole)
     except ImageError:
         raise
-    except Exception as error:  # a number in it that no file can have
+    except Exception as error:  # an impossible number in the header
         if is_out_of_memory(error):
             raise
         raise damaged(str(error) or type(error).__name__, name) from error

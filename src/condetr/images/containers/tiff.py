@@ -1,4 +1,4 @@
-"""TIFF: the tags of the first page, checked before Pillow and libtiff read what they point at."""
+"""TIFF: the tags of the first page, checked before Pillow and libtiff read what they point to."""
 
 import struct
 from math import ceil
@@ -13,21 +13,21 @@ from condetr.images.containers.jpeg import check_scans
 from condetr.images.containers.tiff_tags import Directory, Layout, layout_of, read_directory
 from condetr.images.decoding.sources import Stream
 
-MOST_STRIPS = 2**16  # or tiles; Pillow walks over them in Python
-MOST_VALUES = 16  # of a tag that has one for the image or for each channel
-_SLACK = 2**24  # bytes or pixels: what a small file may claim too much
+MOST_STRIPS = 2**16  # or tiles; Pillow iterates over them in Python
+MOST_VALUES = 16  # of a tag with one value, or one per channel
+_SLACK = 2**24  # bytes or pixels that a file may claim in excess
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANES = 256, 257, 258, 259, 277, 278, 284
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _XMP, _PROFILE = 700, 34675
 _FEW = (254, 255, 256, 257, 258, 259, 262, 266, 274, 277, 278, 282, 283, 284, 296, 317, 322, 323, 338, 339)
-_BYTES = (1, 2, 6, 7)  # types
+_BYTES = (1, 2, 6, 7)  # TIFF types
 _RAW, _JPEGS = 1, (6, 7)
-_SCANS = 4  # of a strip that is a JPEG
+_SCANS = 4  # per strip that is a JPEG
 _MOST_SCANS = 100
 
 
-def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - as the others
-    """Raises ImageError where the first page claims more than the file has; if ``whole``, pages are counted."""
+def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001 - the signature of all readers
+    """Raises ImageError where the first page claims more than the file has. If ``whole``, counts the pages."""
     layout = layout_of(stream, name)
     page = read_directory(stream, layout, layout.first, name)
     length = length_of(stream)
@@ -35,7 +35,7 @@ def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
         if (tag in _FEW and count > MOST_VALUES) or (tag in (_XMP, _PROFILE) and kind not in _BYTES):
             raise damaged(f"tag {tag} has {count} values of type {kind}", name)
     if page.data > length:
-        raise damaged(f"its tags claim {page.data} bytes, and the file has {length}", name)
+        raise damaged(f"its tags claim {page.data} bytes, but the file has {length}", name)
 
     def number(tag: int, default: int) -> int:
         values = page.numbers(stream, tag, name)
@@ -45,9 +45,9 @@ def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
     if width > 0 and height > 0:
         _check_strips(stream, page, number, (width, height), length, name)
     xmp = page.bytes_of(stream, _XMP, name) if page.size(_XMP) <= MOST_XMP else b""
-    turn = number(ORIENTATION, 0)
+    orientation = number(ORIENTATION, 0)
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         stream.seek(0)
         return _FirstPage(stream)
 
@@ -55,65 +55,65 @@ def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
         format="TIFF",
         width=width,
         height=height,
-        orientation=turn or orientation_of(b"", xmp),
+        orientation=orientation or orientation_of(b"", xmp),
         frames=_count(stream, layout, page, name) if whole else 1,
         bits=number(_BITS, 1),
-        open=open_it,
+        open=open_image,
     )
 
 
 class _FirstPage(TiffImagePlugin.TiffImageFile):
-    """Pillow's, without reading EXIF and turning the image while it is loaded, and without Pillow's pixel limit."""
+    """Pillow's TIFF reader, without reading EXIF, turning the image on load, and Pillow's pixel limit."""
 
     def load_prepare(self) -> None:
         self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
         super().load_prepare()
 
     def load_end(self) -> None:
-        self._size = self.im.size  # Pillow gives the size of the turned image before
+        self._size = self.im.size  # before, Pillow reports the size of the turned image
 
 
 def _check_strips(stream: Stream, page: Directory, number: Any, size: tuple[int, int], length: int, name: str) -> None:
-    """The strips or tiles cover the image, and what they claim is about as much as the file has."""
+    """Check that the strips or tiles cover the image, and claim about as many bytes as the file has."""
     (width, height), compression = size, number(_COMPRESSION, _RAW)
     tiled = _TILE_WIDTH in page.tags
     offsets, sizes = (324, 325) if tiled else (273, 279)
     rows = number(_ROWS, height) or height
     across, down = (number(_TILE_WIDTH, width), number(_TILE_HEIGHT, height)) if tiled else (width, min(rows, height))
     if across < 1 or down < 1 or across * down > max(4 * width * height, _SLACK):
-        raise damaged(f"tiles of {across}x{down} pixels in an image of {width}x{height}", name)
+        raise damaged(f"its tiles are {across}x{down} pixels, in an image of {width}x{height}", name)
     planes = number(_SAMPLES, 1) if number(_PLANES, 1) == 2 else 1
-    needed, there = ceil(width / across) * ceil(height / down) * planes, page.count(offsets)
+    needed, stored = ceil(width / across) * ceil(height / down) * planes, page.count(offsets)
     what = "tiles" if tiled else "strips"
-    if there > MOST_STRIPS:
-        raise ImageError(f"has more than {MOST_STRIPS} {what}", source=name, hint="save it anew")
-    if there < needed and compression == _RAW:
-        raise damaged(f"it has {there} of {needed} {what}", name)
-    if there > needed + MOST_VALUES:
-        raise damaged(f"it has {there} {what}, and its size asks for {needed}", name)
+    if stored > MOST_STRIPS:
+        raise ImageError(f"has more than {MOST_STRIPS} {what}", source=name, hint="save it again")
+    if stored < needed and compression == _RAW:
+        raise damaged(f"it has {stored} of {needed} {what}", name)
+    if stored > needed + MOST_VALUES:
+        raise damaged(f"it has {stored} {what}, but its size needs {needed}", name)
     if compression == _RAW:
         return
-    if page.count(sizes) != there and there > 1:
-        raise damaged(f"it has {there} {what}, and {page.count(sizes)} sizes of them", name)
+    if page.count(sizes) != stored and stored > 1:
+        raise damaged(f"it has {stored} {what}, but {page.count(sizes)} sizes", name)
     claimed = sum(page.numbers(stream, sizes, name))
-    if there > 1 and claimed > length + _SLACK:
-        raise damaged(f"its {what} claim {claimed} bytes, and the file has {length}", name)
+    if stored > 1 and claimed > length + _SLACK:
+        raise damaged(f"its {what} claim {claimed} bytes, but the file has {length}", name)
     if compression in _JPEGS:
         stream.seek(0)
-        check_scans(stream, 0, _SCANS * there + _MOST_SCANS, name)
+        check_scans(stream, 0, _SCANS * stored + _MOST_SCANS, name)
 
 
 def _count(stream: Stream, layout: Layout, page: Directory, name: str) -> int:
-    """How many pages there are; what cannot be read ends the count."""
-    seen, place = {layout.first}, page.next
-    while place and place not in seen and len(seen) < MOST_FRAMES:
+    """The number of pages; an unreadable page ends the count."""
+    seen, position = {layout.first}, page.next
+    while position and position not in seen and len(seen) < MOST_FRAMES:
         try:
-            stream.seek(place)
+            stream.seek(position)
             (entries,) = struct.unpack(layout.order + layout.count, exactly(stream, layout.count_size, name))
             stream.seek(entries * layout.entry_size, 1)
             (following,) = struct.unpack(layout.order + layout.offset, exactly(stream, layout.offset_size, name))
         except (ImageError, OSError, ValueError, OverflowError):
             break
-        seen.add(place)
-        place = following
+        seen.add(position)
+        position = following
     return len(seen)

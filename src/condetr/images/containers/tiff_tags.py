@@ -1,4 +1,4 @@
-"""The directory of tags of a TIFF page: read entry by entry, and what the entries point at only when asked for."""
+"""The directory of tags of a TIFF page; the data that tags point to is read on demand."""
 
 import struct
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from condetr.images.containers.exif import SIZES
 from condetr.images.containers.header import damaged, exactly
 from condetr.images.decoding.sources import Stream
 
-MOST_TAGS = 4_096  # of one page; honest pages have some dozens
+MOST_TAGS = 4_096  # per page; ordinary pages have some dozens
 _ORDERS = {b"II": "<", b"MM": ">"}
 _CODES = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q", 18: "Q"}  # whole numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How numbers are stored: byte order, and the codes of `struct`; and where the first page is."""
+    """Byte order and `struct` codes of the file, and the offset of the first page."""
 
     order: str
     first: int
@@ -28,11 +28,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Type, number of values and, as it is stored, the value or the place of each tag."""
+    """Type, number of values, and the stored value or offset of each tag."""
 
     layout: Layout
     tags: dict[int, tuple[int, int, bytes]]
-    data: int  # bytes that all of them point at, as often as they do
+    data: int  # bytes that all tags point to, shared ones counted each time
     next: int
 
     def count(self, tag: int) -> int:
@@ -46,15 +46,15 @@ class Directory:
         size = self.size(tag)
         if size <= self.layout.offset_size:
             return self.tags[tag][2][:size] if size else b""
-        (place,) = struct.unpack(self.layout.order + self.layout.offset, self.tags[tag][2])
+        (offset,) = struct.unpack(self.layout.order + self.layout.offset, self.tags[tag][2])
         try:
-            stream.seek(place)
+            stream.seek(offset)
         except (OSError, ValueError, OverflowError):
-            raise damaged(f"tag {tag} points nowhere", name) from None
+            raise damaged(f"tag {tag} points outside the file", name) from None
         return exactly(stream, size, name)
 
     def numbers(self, stream: Stream, tag: int, name: str) -> tuple[int, ...]:
-        """The whole numbers of a tag; none where it is missing or of another type."""
+        """The integers of a tag; none where it is missing or of another type."""
         kind = self.tags[tag][0] if tag in self.tags else 0
         if kind not in _CODES:
             return ()
@@ -74,15 +74,15 @@ def layout_of(stream: Stream, name: str) -> Layout:
     return Layout(order, first, "Q", 8, "Q", 8, 20)
 
 
-def read_directory(stream: Stream, layout: Layout, place: int, name: str) -> Directory:
+def read_directory(stream: Stream, layout: Layout, start: int, name: str) -> Directory:
     """Raises ImageError where there is none, or where it has too many tags."""
     try:
-        stream.seek(place)
+        stream.seek(start)
     except (OSError, ValueError, OverflowError):
-        raise damaged("its first page is nowhere", name) from None
+        raise damaged("its first page lies outside the file", name) from None
     (count,) = struct.unpack(layout.order + layout.count, exactly(stream, layout.count_size, name))
     if count > MOST_TAGS:
-        raise ImageError(f"has more than {MOST_TAGS} tags", source=name, hint="save it anew")
+        raise ImageError(f"has more than {MOST_TAGS} tags", source=name, hint="save it again")
     entries = exactly(stream, count * layout.entry_size, name)
     form = f"{layout.order}HH{layout.offset}{layout.offset_size}s"
     tags, data = {}, 0

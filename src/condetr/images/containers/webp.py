@@ -8,7 +8,7 @@ from condetr.images.containers.pieces import Pieces
 from condetr.images.decoding.sources import Stream
 
 
-def read_webp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - as the others
+def read_webp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001, FBT001 - the signature of all readers
     """Raises ImageError where there is no image, or too many chunks."""
     stream.seek(12)
     first = exactly(stream, 18, name)
@@ -16,32 +16,32 @@ def read_webp(stream: Stream, name: str, whole: bool) -> Header:  # noqa: ARG001
     if size is None:
         raise damaged("it does not begin with its size", name)
     stream.seek(12)
-    parts, found, frames = Parts("chunks", name), {b"EXIF": b"", b"XMP ": b""}, 0
+    parts, metadata, frames = Parts("chunks", name), {b"EXIF": b"", b"XMP ": b""}, 0
     while len(head := stream.read(8)) == 8:
         kind, length = head[:4], int.from_bytes(head[4:], "little")
         parts.add(length)
         frames += kind == b"ANMF"
-        place = stream.tell() + length + length % 2
-        if kind in found and not found[kind] and length <= MOST_XMP:
-            found[kind] = exactly(stream, length, name)
-        stream.seek(place)
+        end = stream.tell() + length + length % 2
+        if kind in metadata and not metadata[kind] and length <= MOST_XMP:
+            metadata[kind] = exactly(stream, length, name)
+        stream.seek(end)
     pieces = [(0, length_of(stream))]
 
-    def open_it() -> Image.Image:
+    def open_image() -> Image.Image:
         return WebPImagePlugin.WebPImageFile(Pieces(stream, pieces))  # type: ignore[arg-type]
 
     return Header(
         format="WEBP",
         width=size[0],
         height=size[1],
-        orientation=orientation_of(found[b"EXIF"], found[b"XMP "]),
+        orientation=orientation_of(metadata[b"EXIF"], metadata[b"XMP "]),
         frames=max(1, min(frames, MOST_FRAMES)),
-        open=open_it,
+        open=open_image,
     )
 
 
 def _size_of(first: bytes) -> tuple[int, int] | None:
-    """Width and height, of the first chunk."""
+    """Width and height, from the first chunk."""
     kind, content = first[:4], first[8:]
     if kind == b"VP8X":
         return int.from_bytes(content[4:7], "little") + 1, int.from_bytes(content[7:10], "little") + 1

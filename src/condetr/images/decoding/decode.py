@@ -1,8 +1,8 @@
-"""From a path, bytes, a binary stream or a PIL image to one upright RGB image; what is not one is refused by name.
+"""From a path, bytes, a binary stream or a PIL image to one upright RGB image; anything else is refused.
 
-Pillow never sees a file as it is: `containers` reads the header, refuses what is made to take time or memory, and
-hands on the pixels alone. So a file that is accepted is decoded in time and memory that grow with its bytes and its
-pixels only, and nothing has to be killed.
+Pillow never sees the file itself: `containers` reads the header, refuses files crafted to take time or memory, and
+passes on only the pixels. So time and memory of decoding grow with the bytes and pixels of a file only, and no
+decoding has to be killed.
 """
 
 from contextlib import AbstractContextManager
@@ -22,15 +22,15 @@ from condetr.images.decoding.truncation import strict_truncation
 
 
 def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3) -> Image.Image:
-    """The upright image, in RGB if it is to have three channels; else see `bands_of`.
+    """The upright image: RGB for three ``channels``, else see `bands_of`.
 
     Of an animation or a multi-page file it is the first, and a warning is logged. The content decides the format, not
-    the file name. An image above ``pixel_limit`` is refused from its header, before any memory is spent on it.
+    the file name. An image above ``pixel_limit`` is refused from its header, before any memory is allocated.
 
     Raises:
-        ImageError: it cannot be read, is no image of a supported format, is damaged, cut off, too large, or made to
-            take time or memory.
-        ModelError: there is no memory for so many pixels.
+        ImageError: it cannot be read, is not an image of a supported format, is damaged, cut off, too large, or
+            crafted to take time or memory.
+        ModelError: not enough memory for its pixels.
     """
     name = name_of(source)
     if isinstance(source, Image.Image):
@@ -44,7 +44,7 @@ def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3)
 
 
 def decode_as_stored(source: Source, *, pixel_limit: Limit = "default") -> Image.Image:
-    """The same, in the mode and orientation it is stored in."""
+    """The same, in its stored mode and orientation."""
     name = name_of(source)
     if isinstance(source, Image.Image):
         check_size(source.width, source.height, name, pixel_limit)
@@ -57,10 +57,10 @@ def decode_as_stored(source: Source, *, pixel_limit: Limit = "default") -> Image
 
 
 def sound_header(stream: Stream, name: str, pixel_limit: Limit = "default", *, whole: bool = True) -> Header:
-    """What a file says before its pixels, after refusing what must not be decoded.
+    """The header of a file that may be decoded.
 
     Raises:
-        ImageError: it is to be refused. If not ``whole``, what lies behind the header may still be damaged.
+        ImageError: it must not be decoded. If not ``whole``, the rest of the file may still be damaged.
     """
     header = read_header(stream, name, whole=whole)
     check_size(header.width, header.height, name, pixel_limit)

@@ -1,4 +1,4 @@
-"""The size of an image without its pixels: what reading a large data set can afford."""
+"""The size of an image from its header, fast enough to read a large dataset."""
 
 from condetr.images.decoding.decode import sound_header
 from condetr.images.decoding.orientation import SIDEWAYS
@@ -7,7 +7,7 @@ from condetr.images.sizes import HeightWidth
 
 
 def upright_size(path: Path) -> HeightWidth:
-    """(height, width) as `decode` will give it: turned the way EXIF says.
+    """(height, width) as `decode` returns it: turned upright.
 
     Raises:
         ImageError: the file cannot be opened as an image. Its pixels may still turn out to be damaged.

@@ -1,9 +1,8 @@
-"""Every PIL mode to RGB: what a person would see, never clipped to white.
+"""Every PIL mode to RGB as a viewer shows it, never clipped to white.
 
-Transparent pixels show white behind them; the color stored under them was never meant to be seen.
-16-bit levels are divided by 257, so that 65535 becomes 255, unless all of them fit into 8 or 12 bits: then they are
-8-bit or 12-bit levels in a wider box, and 12-bit ones are scaled from 4095 (which is logged). Color profiles are not
-applied: the networks were trained without.
+Transparent pixels are blended with white, not with the color stored under them. 16-bit levels are divided by 257, so
+that 65535 becomes 255, unless all of them fit into 8 or 12 bits: then they are taken as 8-bit or 12-bit levels, and
+12-bit ones are scaled from 4095 (which is logged). Color profiles are not applied: the networks were trained without.
 """
 
 import logging
@@ -18,21 +17,21 @@ _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _WIDE = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 _PLAIN = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 _TWELVE_BITS = 4095
-_DARK = _TWELVE_BITS >> 8  # what Pillow leaves of 12-bit levels in color images of 16 bits
+_DARK = _TWELVE_BITS >> 8  # 12-bit levels in a 16-bit color image, after Pillow dropped the lower 8 bits
 _logger = logging.getLogger(__name__)
-_warned: set[str] = set()  # of which causes
+_warned: set[str] = set()  # causes
 
 
 def rgb_of(image: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
-    """The image in RGB mode; the same object when it already is.
+    """The image in RGB mode; the same object if it already is.
 
     Args:
-        image: of any mode.
-        name: what messages call it.
-        bits: of one level in the file it comes from.
+        image: in any mode.
+        name: for messages.
+        bits: per channel in its file.
 
     Raises:
-        ImageError: a mode without a known meaning, or levels out of its range.
+        ImageError: an unsupported mode, or levels out of its range.
     """
     if image.mode in _WIDE:
         return _from_levels(image, name)
@@ -48,10 +47,10 @@ def rgb_of(image: Image.Image, name: str, *, bits: int = 8) -> Image.Image:
 
 
 def bands_of(image: Image.Image, channels: int, name: str, *, bits: int = 8) -> Image.Image:
-    """The image with so many bands: RGB for three, gray for one; for any other number as it is, if it has them.
+    """The image with this number of bands: RGB for three, gray for one; for any other number unchanged.
 
     Raises:
-        ImageError: it has another number, or `rgb_of` refuses it.
+        ImageError: it has another number of bands, or `rgb_of` refuses it.
     """
     if channels == 3:
         return rgb_of(image, name, bits=bits)
@@ -60,12 +59,12 @@ def bands_of(image: Image.Image, channels: int, name: str, *, bits: int = 8) -> 
     bands = image.getbands()
     if len(bands) != channels or image.mode not in _ALPHA | _PLAIN:
         reason = f"an image of mode {image.mode} has {len(bands)} channels, expected {channels}"
-        raise ImageError(reason, source=name, hint="image_mean has one number a channel")
+        raise ImageError(reason, source=name, hint="image_mean has one number per channel")
     return image
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # La goes nowhere else
+    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # Pillow converts La to nothing else
     if image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -79,31 +78,31 @@ def _from_levels(image: Image.Image, name: str) -> Image.Image:
     if high <= 255:
         return _gray(levels)
     if high <= _TWELVE_BITS:
-        _warn_once("12 bits", f"{name}: 16-bit levels up to {high} are taken as 12-bit ones: 4095 is white")
+        _warn_once("12 bits", f"{name}: 16-bit levels up to {high} are read as 12-bit levels: 4095 is white")
     most = _TWELVE_BITS if high <= _TWELVE_BITS else 65535
     return _gray(_bytes_of_levels(most)[levels])
 
 
 def _bytes_of_levels(most: int) -> Shaped[np.ndarray, "levels"]:
-    """What each level becomes, where ``most`` becomes 255."""
+    """The byte for each level, where ``most`` becomes 255."""
     levels = np.arange(65536, dtype=np.int64)
     return np.minimum((2 * levels * 255 + most) // (2 * most), 255).astype(np.uint8)
 
 
 def _check_brightness(image: Image.Image, name: str) -> None:
-    """Pillow keeps the upper 8 bits of 16 in color; nothing is left there of levels that use the lower 12 only."""
+    """Warn of nearly black images: of 16-bit color Pillow keeps the upper 8 bits, which 12-bit levels hardly use."""
     opaque = image.getchannel(0) if image.mode in ("LA", "La") else image.convert("RGB")
     highest = int(np.max(opaque.getextrema()))
     if 0 < highest <= _DARK:
-        reason = f"{name}: 16-bit levels below {(highest + 1) << 8} of 65536, nearly black: are they 12-bit ones?"
-        _warn_once("dark", f"{reason} Scale them to 8 bits before")
+        reason = f"{name}: 16-bit levels below {(highest + 1) << 8} of 65536, nearly black: are they 12-bit levels?"
+        _warn_once("dark", f"{reason} If so, scale them to 8 bits first")
 
 
 def _warn_once(cause: str, message: str) -> None:
-    """Thousands of images have one cause."""
+    """Once per cause: in thousands of images it is the same."""
     if cause not in _warned:
         _warned.add(cause)
-        _logger.warning("%s; further images like it are not mentioned", message)
+        _logger.warning("%s; further images like it are not reported", message)
 
 
 def _from_floats(image: Image.Image, name: str) -> Image.Image:
@@ -114,8 +113,8 @@ def _from_floats(image: Image.Image, name: str) -> Image.Image:
     return _gray(np.rint(levels * 255 if high <= 1 else levels))
 
 
-def _out_of_range(mode: str, given: str, expected: str, name: str) -> ImageError:
-    reason = f"values of this mode {mode} image range from {given}, expected {expected}"
+def _out_of_range(mode: str, range_: str, expected: str, name: str) -> ImageError:
+    reason = f"values of this mode {mode} image range from {range_}, expected {expected}"
     return ImageError(reason, source=name, hint="scale it to 8 bits per channel")
 
 

@@ -1,4 +1,4 @@
-"""Which way up an image is: cameras store it as the sensor lay, and say in EXIF how to turn it."""
+"""Turning images upright: cameras store them as the sensor was held, with the orientation in EXIF."""
 
 from PIL import Image
 
@@ -15,25 +15,25 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = (5, 6, 7, 8)
-_SAID_IN = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow finds an orientation
+_ORIENTATION_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # in Image.info
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn an image the way an EXIF orientation says; the same object when there is nothing to turn.
+    """The image turned by an EXIF orientation; the same object if there is nothing to turn.
 
-    What was turned says nothing of an orientation any more, so that nobody turns it again.
+    A turned image loses its orientation tag, so that it is not turned again.
     """
     turn = TURNS.get(orientation)
     if turn is None:
         return image
     upright_image = image.transpose(turn)
-    for name in _SAID_IN:
+    for name in _ORIENTATION_KEYS:
         upright_image.info.pop(name, None)
     return upright_image
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turn a PIL image the way its own EXIF orientation says; the same object when there is nothing to turn."""
+    """A PIL image turned by its own EXIF orientation; the same object if there is nothing to turn."""
     return turned(image, _orientation(image))
 
 
@@ -43,7 +43,7 @@ def _orientation(image: Image.Image) -> int:
         return orientation_of(exif)
     try:
         return image.getexif().get(ORIENTATION, 1)
-    except Exception as error:  # Pillow raises anything on garbage, and garbage says nothing
+    except Exception as error:  # Pillow raises anything on invalid EXIF, which is ignored
         if is_out_of_memory(error):
             raise
         return 1

@@ -1,4 +1,4 @@
-"""How large an image may be: known from its header, so that a small file cannot ask for gigabytes."""
+"""The largest image that is decoded, checked from the header, so that a small file cannot take gigabytes."""
 
 import os
 from typing import Literal, TypeAlias
@@ -7,32 +7,32 @@ from condetr.core.errors import ImageError, SettingsError
 
 PIXEL_LIMIT = 100_000_000
 VARIABLE = "CONDETR_PIXEL_LIMIT"
-Limit: TypeAlias = int | Literal["default"] | None  # None: as large as it may be
+Limit: TypeAlias = int | Literal["default"] | None  # None: no limit
 
 
 def check_size(width: int, height: int, name: str, limit: Limit = "default") -> None:
-    """Pillow has a limit of its own, which is neither asked nor changed.
+    """Check an image against the limit. Pillow's own limit is neither used nor changed.
 
     Args:
         width: of the image.
         height: of the image.
-        name: what messages call it.
-        limit: in pixels; "default" is what the environment variable CONDETR_PIXEL_LIMIT says, or `PIXEL_LIMIT`.
+        name: for messages.
+        limit: in pixels; "default" is the environment variable CONDETR_PIXEL_LIMIT, or `PIXEL_LIMIT`.
 
     Raises:
-        ImageError: it has no pixels, or too many.
+        ImageError: no pixels, or too many.
     """
     if width < 1 or height < 1:
         raise ImageError(f"has no pixels: {width}x{height}", source=name)
     most = default_limit() if limit == "default" else limit
     if most is not None and width * height > most:
         reason = f"{width}x{height} is {width * height} pixels, over the limit of {most} pixels"
-        raised = f"make it smaller, or set {VARIABLE}={width * height}"
-        raise ImageError(reason, source=name, hint=raised if limit == "default" else "make it smaller")
+        hint = f"make it smaller, or set {VARIABLE}={width * height}"
+        raise ImageError(reason, source=name, hint=hint if limit == "default" else "make it smaller")
 
 
 def default_limit() -> int:
-    """Raises SettingsError where the environment variable is no whole number above 0."""
+    """Raises SettingsError where the environment variable is not a whole number above 0."""
     text = os.environ.get(VARIABLE, "").replace("_", "").strip()
     if not text:
         return PIXEL_LIMIT

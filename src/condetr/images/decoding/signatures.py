@@ -1,4 +1,4 @@
-"""What a file that is no supported image seems to be, from its first bytes."""
+"""What an unsupported file is, from its first bytes."""
 
 _NOT_SUPPORTED = (
     (4, b"ftypavi", "AVIF", "convert it to JPEG or PNG"),
@@ -19,17 +19,17 @@ _CUT_OFF = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x
 
 
 def kind_of(head: bytes) -> tuple[str, str]:
-    """Why a file cannot be identified, and what to do about it."""
+    """Why a file is refused, and a hint what to do."""
     if not head:
-        return "is empty", "fetch it again"
+        return "is empty", "download or copy it again"
     for start, signature, kind, hint in _NOT_SUPPORTED:
         if head.startswith(signature, start):
             return f"unsupported format: {kind}", hint
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml")):
-        return "unsupported format: SVG or XML", "draw it into a PNG"
+        return "unsupported format: SVG or XML", "render it to PNG"
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        return "unsupported format: a web page", "the download failed; fetch it again"
+        return "unsupported format: a web page", "the download failed; download it again"
     if head.startswith(_CUT_OFF):
-        return "the header is damaged or incomplete; its format cannot be identified", "fetch it again"
-    return "cannot identify its format", "it is no image, or a damaged one"
+        return "the header is damaged or incomplete; its format cannot be identified", "download or copy it again"
+    return "its format cannot be identified", "it is not an image, or damaged"

@@ -1,4 +1,4 @@
-"""What an image can come from, what to call it in a message, and how to open a file without ever waiting."""
+"""Where an image can come from, its name in messages, and opening a file without blocking."""
 
 import io
 import os
@@ -13,17 +13,17 @@ from condetr.core.errors import ImageError
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
 Stream: TypeAlias = io.BufferedReader | io.BytesIO
-_LONGEST_NAME, _SHOWN = 4096, 60  # characters; what is longer is no path, but perhaps an image as text
-MOST_BYTES = 2**30  # of a stream, which may have no end
+_LONGEST_NAME, _SHOWN = 4096, 60  # characters; longer text is not a path, but perhaps an image as text
+MOST_BYTES = 2**30  # of a stream, which may be endless
 
 
 class _Reads(type):
-    def __instancecheck__(cls, one: object) -> bool:
-        return callable(getattr(one, "read", None)) and not isinstance(one, str | os.PathLike)
+    def __instancecheck__(cls, value: object) -> bool:
+        return callable(getattr(value, "read", None)) and not isinstance(value, str | os.PathLike)
 
 
 class Readable(metaclass=_Reads):
-    """Whatever has ``read``, as a binary stream: an open file, `io.BytesIO`, an upload, a member of an archive."""
+    """Anything with ``read``: an open binary file, `io.BytesIO`, an upload, a member of an archive."""
 
     read: Callable[[int], Any]
 
@@ -32,14 +32,14 @@ Source: TypeAlias = Path | Encoded | Readable | Image.Image
 
 
 def name_of(source: Source) -> str:
-    """What messages and results call an image: its file name where it has one."""
+    """The name of an image in messages and results: its file name where it has one."""
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "") or f"{source.mode} image in memory")
     if isinstance(source, Encoded):
         return f"{len(source)} bytes in memory"
     if isinstance(source, Readable):
-        called = getattr(source, "name", None)
-        return called if isinstance(called, str) and called else "stream"
+        name = getattr(source, "name", None)
+        return name if isinstance(name, str) and name else "stream"
     path = os.fspath(source)
     return path if len(path) <= _LONGEST_NAME else f"{path[:_SHOWN]}... ({len(path)} characters)"
 
@@ -58,18 +58,18 @@ def open_source(source: Path | Encoded | Readable) -> Stream:
     if "://" in name:
         raise ImageError("is a URL; images are read from disk", source=name, hint="download it first")
     try:
-        _refuse_special(os.stat(source), name)  # noqa: PTH116 - looked at before it is opened: opening a device can act on it
+        _refuse_special(os.stat(source), name)  # noqa: PTH116 - checked before opening: opening a device can act on it
         descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
         reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         is_path = len(os.fspath(source)) <= _LONGEST_NAME
-        hint = None if is_path else "it is no path; of text such as base64 give the bytes that it stands for"
+        hint = None if is_path else "it is too long for a path; decode base64 and pass the bytes"
         raise ImageError(reason, source=name, hint=hint) from error
     stream = os.fdopen(descriptor, "rb")
     try:
-        _refuse_special(os.fstat(descriptor), name)  # it may have been swapped in between
+        _refuse_special(os.fstat(descriptor), name)  # it may have been replaced meanwhile
     except ImageError:
         stream.close()
         raise
@@ -77,7 +77,7 @@ def open_source(source: Path | Encoded | Readable) -> Stream:
 
 
 def content_of(stream: Readable) -> bytes:
-    """All that is in a binary stream: from its beginning where it can be rewound, as Pillow reads it.
+    """The whole content of a binary stream, from its beginning if it is seekable, as Pillow reads it.
 
     Raises:
         ImageError: it cannot be read, is a text stream or too large.
@@ -88,7 +88,7 @@ def content_of(stream: Readable) -> bytes:
         if seek is not None and getattr(stream, "seekable", lambda: True)():
             seek(0)
         content = stream.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # closed, not for reading
+    except (OSError, ValueError) as error:  # closed, or not readable
         raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=name) from error
     if not isinstance(content, Encoded):
         hint = "open it with mode 'rb'"

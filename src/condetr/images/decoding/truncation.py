@@ -1,4 +1,4 @@
-"""An image that is cut off is refused, even where another library asked Pillow to fill the rest with gray."""
+"""Truncated images are refused, even where another library set Pillow to fill the rest with gray."""
 
 import threading
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from PIL import ImageFile
 
 _counting = threading.Lock()
-_strict = 0  # decodings under way while the setting is off
+_strict = 0  # decodings running while the setting is off
 
 
 @contextmanager
 def strict_truncation() -> Iterator[None]:
-    """Turn Pillow's setting off while anything is decoded; nothing waits for anything else."""
+    """Turn Pillow's LOAD_TRUNCATED_IMAGES off while images are decoded; decodings do not wait for each other."""
     global _strict
     with _counting:
         switched = bool(_strict) or ImageFile.LOAD_TRUNCATED_IMAGES

@@ -50,7 +50,7 @@ def test_boxes_are_clipped_to_the_image():
     assert labels["boxes"].tolist() == [[0, 50, 80, 60]]
 
 
-def test_a_image_without_objects_has_empty_labels():
+def test_an_image_without_objects_has_empty_labels():
     labels = detection_labels(annotation(), SIZE, masks=True)
     assert {name: tuple(values.shape) for name, values in labels.items()} == {
         "image_id": (1,),

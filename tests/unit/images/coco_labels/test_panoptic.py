@@ -54,7 +54,7 @@ def test_an_id_may_name_the_image_and_area_and_crowd_may_be_missing(folder):
     assert labels["iscrowd"].tolist() == [0]
 
 
-def test_a_image_without_segments_has_empty_labels(folder):
+def test_an_image_without_segments_has_empty_labels(folder):
     labels = panoptic_labels(annotation(segments_info=[]), SIZE, folder)
     assert labels["boxes"].shape == (0, 4)
     assert labels["masks"].shape == (0, 6, 8)

@@ -15,8 +15,8 @@ REFERENCE = torch.from_numpy(LEVELS.copy()).permute(2, 0, 1)
 
 
 @pytest.fixture(autouse=True)
-def _told_nothing_yet():
-    arrays._tell_once.cache_clear()
+def _nothing_warned_yet():
+    arrays._warn_once.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_floats_of_1_are_told_once(caplog):
         image_of_array(LEVELS / 255)
         image_of_array(LEVELS / 255)
     assert [record.message for record in caplog.records] == [
-        "array: floats in 0..1 are taken as rescaled already; pass do_rescale=False to say so"
+        "array: floats in 0..1 are taken as already rescaled; pass do_rescale=False to confirm"
     ]
 
 
@@ -94,7 +94,7 @@ def test_four_channels_show_white_where_transparent(scale):
         (LEVELS > 3, "bool array .* dtype"),
         (LEVELS.astype(np.complex64), "complex64 array .* dtype"),
         (np.array([["a"]]), "dtype <U1"),
-        ([[1, 2], [3]], "list that is no image"),
+        ([[1, 2], [3]], "list is not an image"),
         (np.zeros((0, 30, 3)), "empty"),
         (np.zeros((20, 30, 5), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((2, 2, 2, 2, 2)), "2 or 3 axes"),

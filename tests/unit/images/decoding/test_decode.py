@@ -164,7 +164,7 @@ def test_the_pixel_limit_is_the_callers():
         (b'<?xml version="1.0"?><svg/>', "unsupported format: SVG"),
         (b"<!DOCTYPE html><html>404", "web page"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
-        (b"\x80\x04\x95garbage", "cannot identify"),
+        (b"\x80\x04\x95garbage", "cannot be identified"),
     ],
 )
 def test_what_is_no_supported_image_is_named(data, says):
@@ -175,7 +175,7 @@ def test_what_is_no_supported_image_is_named(data, says):
 
 @pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX", "AVIF", "PDF"])
 def test_formats_outside_of_the_list_are_never_opened_though_pillow_could(kind):
-    with pytest.raises(ImageError, match=r"unsupported format|cannot identify"):
+    with pytest.raises(ImageError, match=r"unsupported format|cannot be identified"):
         decode(encoded(quarters(), kind))
 
 

@@ -44,7 +44,7 @@ def test_equals_the_plain_words(seed, size, fused):
 
 
 @pytest.mark.parametrize("values", [16, 100, 10_000])
-def test_a_image_in_bands_is_the_image(monkeypatch, values):
+def test_an_image_in_bands_is_the_image(monkeypatch, values):
     logits, masks = blocky(9, 4, 12, 16)
     whole = segments_of(logits, masks, [(50, 33)])[0]
     monkeypatch.setattr("condetr.images.masks.bands._VALUES", values)
@@ -127,7 +127,7 @@ def test_what_is_not_finite_is_never_an_empty_map(broken):
         segments_of(logits, masks)
 
 
-def test_one_size_a_image():
+def test_one_size_an_image():
     logits, masks = blocky(3, 4, 12, 16)
     with pytest.raises(UsageError, match="2 sizes for 1"):
         segments_of(logits, masks, [(3, 3)] * 2)

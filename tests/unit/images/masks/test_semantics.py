@@ -25,6 +25,6 @@ def test_the_last_class_counts():
     assert semantics_of(logits, torch.ones(1, 1, 4, 4))[0].map.eq(2).all()
 
 
-def test_one_size_a_image():
+def test_one_size_an_image():
     with pytest.raises(UsageError):
         semantics_of(torch.zeros(1, 1, 3), torch.zeros(1, 1, 4, 4), [])
