@@ -1,6 +1,5 @@
 """A detector into a folder that condetr, transformers 4 and transformers 5 read as the same network."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from condetr.checkpoints.config.backbone_writing import layout_of
 from condetr.checkpoints.config.config_json import SplitConfig, join_config
@@ -17,7 +15,7 @@ from condetr.checkpoints.model_card import model_card_of
 from condetr.checkpoints.tensors import is_finite, listed
 from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
-from condetr.files.atomic_write import write_files
+from condetr.files.atomic_write import write_files, write_json, write_tensors, write_text
 from condetr.model.config import DetectorConfig, TimmDescription
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.timm_backbone import FrozenBatchNormAct
@@ -76,13 +74,13 @@ def save(
     card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
         "model.safetensors" if variant is None else f"model.{variant}.safetensors": partial(
-            _write_tensors, to_hub(tensors, config.backbone, layout)
+            write_tensors, to_hub(tensors, config.backbone, layout)
         ),
-        "config.json": partial(_write_json, raw),
-        "README.md": partial(_write_text, card),
+        "config.json": partial(write_json, raw, sort_keys=True),
+        "README.md": partial(write_text, card),
     }
     if preprocessing is not None:
-        writers["preprocessor_config.json"] = partial(_write_json, preprocessing)
+        writers["preprocessor_config.json"] = partial(write_json, preprocessing, sort_keys=True)
     write_files(Path(folder), writers)
 
 
@@ -100,21 +98,3 @@ def _without_wrappers(name: str) -> str:
     for wrapper in WRAPPERS:
         name = name.replace(f".{wrapper}", ".")
     return name
-
-
-def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        save_file(tensors, path, metadata={"format": "pt"})
-    except SafetensorError as error:  # wraps what the system said
-        raise OSError(str(error)) from None
-
-
-def _write_json(content: Mapping[str, Any], path: Path) -> None:
-    _write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", path)
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from condetr.core.errors import DataError, StorageError
+from condetr.core.errors import DataError
 from condetr.data.checks.data_report import Fault, shown
 from condetr.data.checks.problems import Outcome
 from condetr.data.classes import Id
@@ -19,6 +19,7 @@ from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.mask_ap import Runs
+from condetr.files.atomic_write import writing_to
 from condetr.files.json_reading import read_json
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
@@ -141,10 +142,8 @@ def write_predictions(
         each = (runs for of_image in masks for runs in of_image)
         rows = [row | {"segmentation": runs} for row, runs in zip(rows, each, strict=True)]
     text = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
-    try:
+    with writing_to(path):
         path.write_text(f"[{text}]\n", encoding="ascii")
-    except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error
 
 
 class _Ids:

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from condetr.core.errors import StorageError, first_line_of
+from condetr.core.errors import first_line_of
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
@@ -67,7 +67,7 @@ def _paint(charts: Mapping[str, Callable[[], Image.Image | None]], output: Outpu
             failed[name] = first_line_of(error)
         else:
             if chart is not None:
-                _save(chart, output.place(name))
+                output.save(name, chart, quality=92)
     if failed:
         _logger.warning("not painted: %s", "; ".join(f"{name} ({said})" for name, said in failed.items()))
 
@@ -95,10 +95,3 @@ def _confusion_csv(report: Report) -> str:
     rows = ([name, *line] for name, line in zip(names, report.confusion.matrix, strict=True))
     csv.writer(text, lineterminator="\n").writerows((["true \\ predicted", *names], *rows))
     return text.getvalue()
-
-
-def _save(image: Image.Image, path: Path) -> None:
-    try:
-        image.save(path, quality=92)
-    except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error

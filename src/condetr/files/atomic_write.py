@@ -1,54 +1,80 @@
-"""Writing the files of one folder so that a reader never meets half of one."""
+"""Writing files so that no reader ever sees a part of one."""
 
+import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from condetr.core.errors import StorageError
 
-UNNAMED = ".unfinished"  # how a file ends that has no name yet
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNNAMED = ".unfinished"  # the end of a file's name until it is complete
 
 
 def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]], *, to_disk: bool = True) -> None:
-    """Let each writer fill a temporary file, then give all of them their names at once.
+    """Call each writer with a temporary path, then rename all the files at once.
 
     Args:
         folder: made if needed.
-        writers: what fills each file, by its name.
-        to_disk: wait until they would survive a power failure; else whoever calls does so, with `reach_disk`.
+        writers: the function that writes each file, by the file's name.
+        to_disk: wait until the files would survive a power failure; else the caller does so, with `reach_disk`.
 
     Raises:
-        StorageError: the folder cannot be made or written, or the disk is full. What was there before still is.
+        StorageError: the folder cannot be made or written, or the disk is full. Files that were there before stay.
     """
     written: dict[Path, Path] = {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, write in writers.items():
-            handle, path = tempfile.mkstemp(prefix=f".{name}.", suffix=UNNAMED, dir=folder)
-            os.close(handle)
-            temporary = Path(path)
-            written[temporary] = folder / name
-            write(temporary)
-            if to_disk:
-                reach_disk(temporary)
-        for temporary, final in written.items():
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(final)
-        if to_disk and writers:
-            reach_disk(folder)
-    except OSError as error:
-        reason = f"cannot be written: {error.strerror or error}"
-        raise StorageError(reason, source=folder, hint="check the path, its permissions and the free space") from error
+        with writing_to(folder, hint="check the path, its permissions and the free space"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, write in writers.items():
+                handle, path = tempfile.mkstemp(prefix=f".{name}.", suffix=UNNAMED, dir=folder)
+                os.close(handle)
+                temporary = Path(path)
+                written[temporary] = folder / name
+                write(temporary)
+                if to_disk:
+                    reach_disk(temporary)
+            for temporary, final in written.items():
+                temporary.chmod(0o666 & ~_umask())
+                temporary.replace(final)
+            if to_disk and writers:
+                reach_disk(folder)
     finally:
         for temporary in written:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
 
+def write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def write_json(content: Mapping[str, Any], path: Path, *, sort_keys: bool = False) -> None:
+    write_text(json.dumps(content, indent=2, sort_keys=sort_keys) + "\n", path)
+
+
+def write_tensors(tensors: "dict[str, Tensor]", path: Path) -> None:
+    """Write contiguous CPU tensors as safetensors.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:  # wraps the message of the system
+        raise OSError(str(error)) from None
+
+
 def remove_unfinished(folder: Path) -> None:
-    """What a process that died inside `write_files` left; not while another one may be writing."""
+    """Remove what a process that died inside `write_files` left; not while another process may be writing."""
     for path in folder.glob(f".*{UNNAMED}"):
         path.unlink(missing_ok=True)
 
@@ -60,6 +86,17 @@ def reach_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def writing_to(path: Path, *, hint: str | None = None) -> Iterator[None]:
+    """Report an OSError inside as a StorageError of ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"cannot be written: {error.strerror or error}", source=path, hint=hint) from error
 
 
 def _umask() -> int:

@@ -1,15 +1,80 @@
-"""A new folder that a data set is written to; nothing that is there already is touched."""
+"""New folders for output: made before costly work begins; nothing that is there already is touched."""
 
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from PIL import Image
 
-from condetr.core.errors import StorageError, UsageError
+from condetr.core.errors import CondetrError, StorageError, UsageError
+from condetr.files.atomic_write import writing_to
 
-_UNFINISHED = ".unfinished"  # a folder in the new one, where everything is until all of it is there
+ANOTHER_OUTPUT = "give another --output"
+_UNFINISHED = ".unfinished"  # a folder in the new one that holds everything until it is complete
+
+
+def next_free(base: Path) -> Path:
+    """``base``, or ``base-2``, ``base-3``, ...: the first that does not exist."""
+    numbered = (base.with_name(f"{base.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([base], numbered) if not folder.exists())
+
+
+def check_unused(folder: Path, *, hint: str = ANOTHER_OUTPUT) -> None:
+    """Raises UsageError: the path exists and is not an empty folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError("exists and is not an empty folder", source=folder, hint=hint)
+
+
+@contextmanager
+def new_folder(folder: Path, *, may_be_used: bool = False, hint: str = ANOTHER_OUTPUT) -> Iterator[None]:
+    """A folder for results, made before anything costly begins; removed again if nothing is written to it.
+
+    Raises:
+        UsageError: it is used and ``may_be_used`` is False, or it cannot be written.
+    """
+    missing: list[Path] = []
+    try:
+        with preparing(folder, hint=hint):
+            missing = missing_folders(folder)
+            if not may_be_used:
+                check_unused(folder, hint=hint)
+            make_writable(folder)
+        yield
+    finally:
+        remove_empty(missing)
+
+
+@contextmanager
+def preparing(folder: Path, *, item: str | None = None, hint: str = ANOTHER_OUTPUT) -> Iterator[None]:
+    """Report inside that the system refuses the folder as a UsageError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        if isinstance(error, CondetrError):
+            raise
+        reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(reason, source=folder, item=item, hint=hint) from error
+
+
+def make_writable(folder: Path) -> None:
+    """Make the folder, and a file in it that is gone again; raises OSError or ValueError where that is impossible."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """The folder and its parents, innermost first, as far as they do not exist."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, innermost first, up to the first that is not empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 class OutputFolder:
@@ -24,36 +89,33 @@ class OutputFolder:
         """
         self.path = Path(path)
         self._beneath = self.path / inside
-        with _storage(self.path):
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                left = (self.path / _UNFINISHED).is_dir()
-                hint = f"{_UNFINISHED} in it is of work that was killed; remove the folder, or" if left else ""
-                raise UsageError(
-                    "exists and is not an empty folder", source=self.path, hint=f"{hint} name a new one".strip()
-                )
+        with writing_to(self.path):
+            killed = (self.path / _UNFINISHED).is_dir()
+            left = f"{_UNFINISHED} in it is of work that was killed; remove the folder, or " if killed else ""
+            check_unused(self.path, hint=f"{left}name a new one")
             self._beneath.mkdir(parents=True, exist_ok=True)
 
     def place(self, name: str) -> Path:
         """Where a file of this name goes; its folder is there."""
         path = self._beneath / name
-        with _storage(self.path / name):
+        with writing_to(self.path / name):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def write(self, name: str, text: str) -> None:
         path = self.place(name)
-        with _storage(self.path / name):
+        with writing_to(self.path / name):
             path.write_text(text, encoding="utf-8")
 
     def write_bytes(self, name: str, content: bytes) -> None:
         path = self.place(name)
-        with _storage(self.path / name):
+        with writing_to(self.path / name):
             path.write_bytes(content)
 
     def save(self, name: str, image: Image.Image, *, quality: int) -> Path:
         """Write an image, and say where it is, or will be when the folder is whole."""
         path = self.place(name).absolute()
-        with _storage(self.path / name):
+        with writing_to(self.path / name):
             image.save(path, quality=quality)
         return (self.path / name).absolute()
 
@@ -68,7 +130,7 @@ class OutputFolder:
             given = source.open("rb")
         except OSError as error:
             raise StorageError(f"cannot be read: {error.strerror or error}", source=source) from error
-        with given, _storage(self.path / name), path.open("wb") as copy:
+        with given, writing_to(self.path / name), path.open("wb") as copy:
             shutil.copyfileobj(given, copy, 1 << 20)
 
 
@@ -80,29 +142,17 @@ def whole_folder(path: str | Path) -> Iterator[OutputFolder]:
         UsageError: there is something in it.
         StorageError: it cannot be written.
     """
-    missing = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
+    missing = missing_folders(Path(path))
     output = None
     try:
         output = OutputFolder(path, inside=_UNFINISHED)
         yield output
-        with _storage(output.path):
+        with writing_to(output.path):
             for written in sorted((output.path / _UNFINISHED).iterdir()):
                 written.rename(output.path / written.name)
             (output.path / _UNFINISHED).rmdir()
     except BaseException:
         if output is not None:
             shutil.rmtree(output.path / _UNFINISHED, ignore_errors=True)
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
+        remove_empty(missing)
         raise
-
-
-@contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error

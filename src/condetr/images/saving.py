@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from condetr.core.errors import StorageError, UsageError
+from condetr.core.errors import UsageError
+from condetr.files.atomic_write import writing_to
 
 IMAGE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -24,10 +25,8 @@ def save_as(path: Path, contents: Mapping[str, Callable[[], bytes]]) -> Path:
     if ending not in contents:
         raise UsageError(f"unknown ending {ending!r}; known: {', '.join(contents)}", source=path)
     content = contents[ending]()
-    try:
+    with writing_to(path):
         path.write_bytes(content)
-    except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror or error}", source=path) from error
     return path
 
 

@@ -6,8 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from condetr.core.errors import StorageError
-from condetr.files.atomic_write import reach_disk
+from condetr.files.atomic_write import reach_disk, writing_to
 from condetr.prediction.results_log import Journal
 
 MOST, SECONDS = 32, 1.0  # images of a group, and how long the first of them waits for the others
@@ -43,13 +42,10 @@ class GroupCommit:
         self._entries, self._files, self._latest = [], [], self._clock()
         if not entries:
             return
-        try:
+        with writing_to(self._journal.path.parent):
             for path in (*files, *sorted({file.parent for file in files})):
-                with suppress(FileNotFoundError):  # somebody removed a result
+                with suppress(FileNotFoundError):  # the result was removed meanwhile
                     reach_disk(path)
-        except OSError as error:
-            reason = f"cannot be written: {error.strerror or error}"
-            raise StorageError(reason, source=self._journal.path.parent) from error
         self._journal.add(*entries)
         self._journal.reach_disk()
         self._latest = self._clock()

@@ -2,16 +2,15 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import chain, count
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
 from condetr.core.errors import CondetrError, UsageError
-from condetr.files.atomic_write import UNNAMED, remove_unfinished, write_files
+from condetr.files.atomic_write import UNNAMED, remove_unfinished
 from condetr.files.folder_lock import LOCK, Lock
+from condetr.files.new_folder import missing_folders, preparing, remove_empty
 from condetr.prediction.results_log import entries_of
 from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, CSV
 
@@ -20,12 +19,6 @@ RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jso
 PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # where COCO's tools look for them
 VIDEO = "video"
 PER_IMAGE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
-
-
-def next_free(base: Path) -> Path:
-    """``base``, or with the first number that makes it new."""
-    numbered = (base.with_name(f"{base.name}-{number}") for number in count(2))
-    return next(folder for folder in chain([base], numbered) if not folder.exists())
 
 
 def check_apart(folder: Path, inputs: Iterable[str]) -> None:
@@ -50,38 +43,6 @@ def _real(path: str | Path) -> Path:
         return Path(path)
 
 
-@contextmanager
-def new_folder(folder: Path, *, may_be_used: bool = False, hint: str = "give another --output") -> Iterator[None]:
-    """A folder for results, made before anything costly begins; gone again where nothing is written to it.
-
-    Raises:
-        UsageError: it is used and may not be, or cannot be written.
-    """
-    made: list[Path] = []
-    try:
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        if not may_be_used and not made and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError("exists and is not empty", source=folder, hint=hint)
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, ValueError) as error:
-        _remove_empty(made)
-        if isinstance(error, UsageError):
-            raise
-        reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"
-        raise UsageError(reason, source=folder, hint=hint) from error
-    try:
-        yield
-    finally:
-        _remove_empty(made)
-
-
-def _remove_empty(made: Iterable[Path]) -> None:
-    with suppress(OSError):  # something is in it
-        for folder in made:
-            folder.rmdir()
-
-
 class Claim:
     """A folder that no other run writes to until `release`, or the end of the process, however it ends.
 
@@ -96,7 +57,7 @@ class Claim:
     def release(self) -> None:
         """Let others in; what was made for a run that wrote nothing is removed again."""
         self._lock.release(remove=True)
-        _remove_empty(self._made)
+        remove_empty(self._made)
 
     def __enter__(self) -> "Claim":
         return self
@@ -115,24 +76,22 @@ def claim(folder: Path, if_used: If) -> Claim:
     lock: Lock | None = None
     made: list[Path] = []
     try:
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        if not made and not (folder / RUN).is_file():
-            _check_unused(folder, if_used)  # before a file of ours is in somebody's folder
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(folder, "predicting")
-        _check_unused(folder, if_used)
-        remove_unfinished(folder)
-        for kind in PER_IMAGE:
-            for below in (folder / kind).rglob(f".*{UNNAMED}"):
-                below.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
+        with preparing(folder):
+            made = missing_folders(folder)
+            if not made and not (folder / RUN).is_file():
+                _check_unused(folder, if_used)  # before a file of ours is in somebody's folder
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = Lock(folder, "predicting")
+            _check_unused(folder, if_used)
+            remove_unfinished(folder)
+            for kind in PER_IMAGE:
+                for below in (folder / kind).rglob(f".*{UNNAMED}"):
+                    below.unlink(missing_ok=True)
+    except CondetrError:
         if lock is not None:
             lock.release(remove=True)
-        _remove_empty(made)
-        if isinstance(error, CondetrError):
-            raise
-        reason = f"cannot be written: {getattr(error, 'strerror', None) or error}"
-        raise UsageError(reason, source=folder, hint="give another --output") from error
+        remove_empty(made)
+        raise
     return Claim(folder, lock, made)
 
 
@@ -140,7 +99,7 @@ def _check_unused(folder: Path, if_used: If) -> None:
     """What a killed run left before it wrote anything is nothing."""
     used = [name for name in os.listdir(folder) if name != LOCK and not name.endswith(UNNAMED)]  # noqa: PTH208
     if used and if_used == "refuse":
-        reason, hint = "exists and is not empty", "give another --output, or --resume or --overwrite it"
+        reason, hint = "exists and is not an empty folder", "give another --output, or --resume or --overwrite it"
         raise UsageError(reason, source=folder, hint=hint)
     if used and not (folder / RUN).is_file():
         reason = "was not written by condetr predict, so it is left alone"
@@ -158,14 +117,6 @@ def check_same(folder: Path, run: Mapping[str, Any]) -> None:
         if begun.get(name) != run[name]:
             reason = f"is {run[name]!r}, but this folder was begun with {begun.get(name)!r}"
             raise UsageError(reason, source=folder, item=name, hint="give another --output, or --overwrite it")
-
-
-def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> None:
-    write_files(folder, {name: lambda path: _write(path, json.dumps(content, indent=2) + "\n")})
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="ascii")
 
 
 def _read(file: Path) -> dict[str, Any]:

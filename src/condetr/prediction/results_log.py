@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import StorageError
+from condetr.files.atomic_write import writing_to
 
 _FIRST = '{"source": '
 
@@ -17,30 +18,22 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._drop_half_line()
-        try:
+        with writing_to(path):
             self._file = path.open("a", encoding="ascii")
-        except OSError as error:
-            raise _not_written(path, error) from error
 
     def add(self, *entries: dict[str, Any]) -> None:
-        try:
+        with writing_to(self.path):
             self._file.write("".join(json.dumps(entry, allow_nan=False) + "\n" for entry in entries))
             self._file.flush()
-        except OSError as error:
-            raise _not_written(self.path, error) from error
 
     def reach_disk(self) -> None:
         """Whatever happens to the machine, what was added is there."""
-        try:
+        with writing_to(self.path):
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _not_written(self.path, error) from error
 
     def close(self) -> None:
-        try:
+        with writing_to(self.path):
             self._file.close()
-        except OSError as error:
-            raise _not_written(self.path, error) from error
 
     def _drop_half_line(self) -> None:
         """What a killed run or a full disk left."""
@@ -95,7 +88,3 @@ def _source_of(line: str) -> Any:
         return json.loads(line)["source"]
     except (ValueError, TypeError, KeyError):  # `entries_of` refuses it
         return None
-
-
-def _not_written(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot be written: {error.strerror or error}", source=path)

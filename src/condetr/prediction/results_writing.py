@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 from condetr.core.errors import CondetrError, ImageError, StorageError
-from condetr.files.atomic_write import write_files
+from condetr.files.atomic_write import write_files, write_json
 from condetr.images.detections import Detections
 from condetr.images.saving import image_bytes, text_bytes
 from condetr.prediction.group_commit import GroupCommit
@@ -24,7 +24,6 @@ from condetr.prediction.results_folder import (
     RUN,
     check_same,
     clear,
-    write_json,
 )
 from condetr.prediction.results_log import Journal, entries_of
 from condetr.prediction.sources import ImageSource, identity_of
@@ -80,7 +79,7 @@ class ResultWriter:
             clear(folder)
         check_same(folder, run)
         self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
-        write_json(folder, RUN, self._run | {"state": "running"})
+        write_files(folder, {RUN: partial(write_json, self._run | {"state": "running"})})
         self._stuff = frozenset(stuff)
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
@@ -145,7 +144,8 @@ class ResultWriter:
             if self._errors is not None:
                 self._errors.close()
             write_files(self.folder, self._tables())
-            write_json(self.folder, RUN, self._run | {"state": state, "counts": dict(self.counts)})
+            run = self._run | {"state": state, "counts": dict(self.counts)}
+            write_files(self.folder, {RUN: partial(write_json, run)})
         except StorageError:
             if not quietly:
                 raise

@@ -14,7 +14,7 @@ from torch import nn
 
 from condetr.checkpoints.config.config_json import SplitConfig, join_config
 from condetr.checkpoints.loading import Checkpoint
-from condetr.core.errors import StorageError, UsageError
+from condetr.core.errors import UsageError
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.export.accuracy import ApLost, FoundAgain, found_again
@@ -24,12 +24,13 @@ from condetr.export.graph_formats import Precision, check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, images_to_look_at
 from condetr.export.stored import LAYOUT, RECORD, as_json
+from condetr.files.atomic_write import writing_to
+from condetr.files.new_folder import check_unused, next_free
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Exactly, HeightWidth, Within
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.prediction.predictor import Predictor
-from condetr.prediction.results_folder import next_free
 from condetr.prediction.tasks import Task
 
 _DEFAULT_OUTPUT = Path("runs/export")
@@ -235,9 +236,8 @@ def _on_cpu(network: nn.Module, *, masks: bool) -> nn.Module:
 @contextmanager
 def _unfinished(output: Path) -> Iterator[tuple[Path, Path]]:
     """A folder beside the output, which gets its name when all is well."""
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise UsageError("exists and is not an empty folder", source=output, hint="give another --output")
-    try:
+    with writing_to(output):
+        check_unused(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f".{output.name}-", dir=output.parent, ignore_cleanup_errors=True
@@ -248,7 +248,3 @@ def _unfinished(output: Path) -> Iterator[tuple[Path, Path]]:
             if output.exists():
                 output.rmdir()
             folder.rename(output)
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(f"cannot be written: {error.strerror or error}", source=output) from error

@@ -17,8 +17,8 @@ from condetr.data.records import Dataset
 from condetr.data.train_val import parts_of
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.report import PANOPTIC
+from condetr.files.new_folder import next_free
 from condetr.model.detector import ConditionalDetr
-from condetr.prediction.results_folder import next_free
 from condetr.prediction.tasks import Task
 from condetr.training.preparation import resized
 from condetr.training.processes import check_installed

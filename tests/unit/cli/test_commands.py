@@ -73,7 +73,7 @@ def test_convert_overwrites_nothing(condetr, model, tmp_path):
     for used in ("out", model / "config.json"):
         status, _, err = condetr("convert", model, used)
         assert status == 2
-        assert "exists and is not empty (give a new folder; nothing is overwritten)" in err
+        assert "exists and is not an empty folder (give a new folder; nothing is overwritten)" in err
 
 
 def test_convert_refuses_another_architecture_naming_keys(condetr, model, tmp_path):
@@ -210,7 +210,7 @@ def test_a_seed_is_one_that_every_library_takes(condetr):
 @pytest.mark.parametrize(
     ("output", "reason"),
     [
-        ("file", "file: "), ("file/out", "Not a directory"), ("used", "used: exists and is not empty"),
+        ("file", "file: "), ("file/out", "Not a directory"), ("used", "used: exists and is not an empty folder"),
         ("loop", "loop: "),
         ("nul\0", "null byte"), ("/proc/out", "cannot be written"),
         ("new/deep", "model: "),

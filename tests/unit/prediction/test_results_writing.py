@@ -16,11 +16,12 @@ from condetr.core.errors import ImageError, StorageError, UsageError
 from condetr.data.discovery.formats import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.files.atomic_write import reach_disk
+from condetr.files.new_folder import next_free
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import mask_of_rle
 from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.predictor import Failure
-from condetr.prediction.results_folder import check_apart, claim, next_free
+from condetr.prediction.results_folder import check_apart, claim
 from condetr.prediction.results_log import Journal
 from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sources import ImageSource
@@ -227,7 +228,7 @@ def test_very_long_images_are_painted_as_png(out, tmp_path):
 def test_a_used_folder_is_refused(out):
     (out / "mine.txt").write_text("mine")
     for if_used, says in [
-        ("refuse", "exists and is not empty"),
+        ("refuse", "exists and is not an empty folder"),
         ("overwrite", "was not written by condetr predict"),
         ("resume", "was not written by condetr predict"),
     ]:
@@ -327,7 +328,7 @@ def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
     claim(tmp_path / "runs/deep/out", "refuse").release()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").touch()
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="not an empty folder"):
         claim(tmp_path, "refuse")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

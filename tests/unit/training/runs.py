@@ -73,14 +73,14 @@ def state_of(folder: Path) -> str:
 
 def die_in_save(step: int) -> None:
     """When the weights are written, and the manifest is not."""
-    write = checkpointing._write_json
+    write = checkpointing.write_json
 
-    def deadly(path: Path, content: object) -> None:
+    def deadly(content: object, path: Path) -> None:
         if path.parent.name.endswith(f"step-{step}") and path.name == checkpointing.MANIFEST:
             os.kill(os.getpid(), signal.SIGKILL)
-        write(path, content)
+        write(content, path)
 
-    checkpointing._write_json = deadly
+    checkpointing.write_json = deadly
 
 
 def die_measuring(detector: object, dataset: object) -> Mapping[str, float]:

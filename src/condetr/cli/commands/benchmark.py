@@ -71,7 +71,7 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
 
 @contextmanager
 def _folder(output: Path | None) -> Iterator[None]:
-    from condetr.prediction.results_folder import new_folder
+    from condetr.files.new_folder import new_folder
 
     if output is None:
         yield

@@ -38,8 +38,8 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
     from condetr.checkpoints.config.backbone_writing import why_not_transformers
     from condetr.checkpoints.loading import load
     from condetr.checkpoints.saving import save
+    from condetr.files.new_folder import new_folder
     from condetr.images.preprocessing import Preprocessing
-    from condetr.prediction.results_folder import new_folder
 
     with new_folder(out, hint="give a new folder; nothing is overwritten"):
         overrides = {} if settings.backbone is None else {"backbone": settings.backbone}

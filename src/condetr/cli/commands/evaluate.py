@@ -202,7 +202,7 @@ def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | Non
     if not wanted:
         yield None
         return
-    from condetr.prediction.results_folder import new_folder, next_free
+    from condetr.files.new_folder import new_folder, next_free
 
     folder = settings.output or next_free(_DEFAULT_OUTPUT)
     with new_folder(folder):

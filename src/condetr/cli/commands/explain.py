@@ -61,7 +61,7 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     layers), encoder.png (where one place of the image looked), explanation.npz (all maps) and explanation.json;
     with --detection all, overview.png and a folder for each detection.
     """
-    from condetr.prediction.results_folder import new_folder, next_free
+    from condetr.files.new_folder import new_folder, next_free
     from condetr.prediction.sources import images_in
 
     reference = model_for(settings.model, [] if settings.model else list(images_in(image)), reporter)

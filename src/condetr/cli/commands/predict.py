@@ -155,7 +155,7 @@ def _predicted(
 
 
 def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
-    from condetr.prediction.results_folder import next_free
+    from condetr.files.new_folder import next_free
 
     if settings.output is None and settings.save is None and reporter.as_json:
         return None
@@ -187,7 +187,8 @@ def _claimed(
     reporter: Reporter,
 ) -> Iterator[Path | None]:
     """The folder for the results, which no other run writes to meanwhile."""
-    from condetr.prediction.results_folder import check_apart, claim, next_free
+    from condetr.files.new_folder import next_free
+    from condetr.prediction.results_folder import check_apart, claim
 
     if output is None:
         yield None

@@ -8,8 +8,6 @@ next. Whatever moment a process dies in, the newest complete one is whole, and n
 """
 
 import hashlib
-import json
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from condetr.core.errors import StorageError
+from condetr.files.atomic_write import reach_disk, write_json, write_tensors
 
 FORMAT = 1
 MANIFEST, STATE = "manifest.json", "state.json"
@@ -38,14 +37,16 @@ def save_checkpoint(
         remove_leftovers(folder)
         staged.mkdir(parents=True)
         for name, group in tensors.items():
-            _write_tensors(staged / f"{name}.safetensors", group)
-        _write_json(staged / STATE, {"format": FORMAT, **state})
-        _write_json(staged / MANIFEST, {"step": step, "files": contents_of(staged)})
-        _reach_disk(staged)
+            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}
+            write_tensors(plain, staged / f"{name}.safetensors")
+        write_json({"format": FORMAT, **state}, staged / STATE)
+        write_json({"step": step, "files": contents_of(staged)}, staged / MANIFEST)
+        for path in (*staged.iterdir(), staged):
+            reach_disk(path)
         if final.exists():  # one that could not be read, or is of the same step
             final.rename(folder / f"{REMOVED}step-{step}")
         staged.rename(final)
-        _reach_disk(folder)
+        reach_disk(folder)
         _prune(folder, step)
     except OSError as error:
         with suppress(OSError):
@@ -90,30 +91,6 @@ def _prune(folder: Path, step: int) -> None:
     remove_leftovers(folder)
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:  # wraps what the system said
-        raise OSError(str(error)) from None
-    _reach_disk(path)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    _reach_disk(path)
-
-
 def _hash_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _reach_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,9 +3,8 @@
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +15,9 @@ import torchvision
 import yaml
 
 from condetr.core.errors import StorageError, UsageError
-from condetr.files.atomic_write import remove_unfinished
+from condetr.files.atomic_write import remove_unfinished, writing_to
 from condetr.files.folder_lock import LOCK, Lock
+from condetr.files.new_folder import make_writable, missing_folders, preparing, remove_empty
 from condetr.training.run.checkpointing import remove_leftovers
 
 CONFIG = "config.yaml"
@@ -72,11 +72,8 @@ class RunFolder:
         self.write("labels.json", _json(labels))
 
     def write(self, name: str, text: str) -> None:
-        try:
+        with writing_to(self.path / name, hint="remove it, or check the free space"):
             (self.path / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            reason, hint = f"cannot be written: {error.strerror or error}", "remove it, or check the free space"
-            raise StorageError(reason, source=self.path / name, hint=hint) from error
 
 
 @contextmanager
@@ -103,8 +100,9 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
             "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
         )
     there = set(path.glob("*"))
-    made = [folder for folder in (path / "checkpoints", path, *path.parents) if not folder.exists()]
-    _check_writable(path)
+    made = missing_folders(path / "checkpoints")
+    with preparing(path, item="output"):
+        make_writable(path)
     lock = Lock(path, "training")
     try:
         folder = RunFolder(path, resume, (lock.missing,) if lock.missing else ())
@@ -113,9 +111,8 @@ def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Itera
     finally:
         wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
         lock.release(remove=wrote_nothing and path / LOCK not in there)
-        with suppress(OSError):  # somebody else has put something there
-            for empty in made if wrote_nothing else ():
-                empty.rmdir()
+        if wrote_nothing:
+            remove_empty(made)
 
 
 def _tidy(folder: RunFolder) -> None:
@@ -150,17 +147,6 @@ def environment(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        handle, probe = tempfile.mkstemp(dir=path)
-        os.close(handle)
-        Path(probe).unlink()
-    except OSError as error:
-        reason = f"cannot be written: {error.strerror or error}"
-        raise UsageError(reason, source=path, item="output", hint="choose another --output") from error
 
 
 def _json(content: Any) -> str:

@@ -54,4 +54,4 @@ def test_what_cannot_be_done_is_told_in_one_line(condetr, model, photos, words, 
 def test_a_used_output_is_refused(condetr, model, photos):
     status, _, err = condetr("benchmark", "--model", model, "--output", photos)
     assert status == 2
-    assert "exists and is not empty" in err
+    assert "exists and is not an empty folder" in err

@@ -140,7 +140,7 @@ def test_a_map_that_is_none(condetr, model, data, tmp_path, text, says):
         (
             ["--predictions", "truth.json", "--output", "scenes"],
             2,
-            "scenes: exists and is not empty (give another --output)",
+            "scenes: exists and is not an empty folder (give another --output)",
         ),
         (["--predictions", "truth.json", "--output", "truth.json/new"], 2, "(give another --output)"),
     ],

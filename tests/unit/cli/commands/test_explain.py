@@ -87,7 +87,7 @@ def test_an_earlier_explanation_is_written_over_only_when_told(condetr, model, p
     assert condetr(*words)[0] == 0
     status, _, err = condetr(*words)
     assert status == 2
-    assert "out: exists and is not empty (give another --output, or --overwrite it)" in err
+    assert "out: exists and is not an empty folder (give another --output, or --overwrite it)" in err
     assert condetr(*words, "--overwrite")[0] == 0
     status, _, err = condetr(*words[:-1], photos / "a.png" / "out")
     assert status == 2

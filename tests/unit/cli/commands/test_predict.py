@@ -168,7 +168,7 @@ def test_a_used_output_is_refused_unless_it_goes_on_or_begins_anew(condetr, mode
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     status, _, err = condetr(*words, photos)
     assert status == 2
-    assert "out: exists and is not empty (give another --output, or --resume or --overwrite it)" in err
+    assert "out: exists and is not an empty folder (give another --output, or --resume or --overwrite it)" in err
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
     status, out, _ = condetr(*words, photos, "--resume")
     assert (status, out) == (4, "2 ok, 2 failed, 1 done before; results in out\n")
