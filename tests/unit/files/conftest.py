@@ -1,0 +1,3 @@
+from tests.unit.data.conftest import coco
+
+__all__ = ["coco"]
