@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -11,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from condetr.core.signals import handled_by
 from condetr.prediction.predictor import Predictor
-from condetr.serving.process.signals import signals, unmoved
+from condetr.serving.process.signals import signals
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 os.environ["GRADIO_RUN_HISTORY"] = "False"  # which may be kept on the hub
@@ -91,7 +93,7 @@ def serve_page(
             app, end = application(blocks, uploads, hosts), functools.partial(end_within, _ORDERLY * _LAST_SECONDS, 1)
             if await _serve(app, listening, on_ready, wakeup, end):
                 end_now(1, folder)
-            ending.enter_context(unmoved())
+            ending.enter_context(handled_by(signal.SIG_IGN))  # nothing may interrupt the end
 
         with kept(_LAST_SECONDS, folder) as wakeup, last_moment(folder) as end_within, no_downloads():
             asyncio.run(run())
