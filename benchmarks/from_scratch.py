@@ -72,7 +72,9 @@ class Lesson:
 def train_ours(lesson: Lesson, seed: int, folder: Path) -> ConditionalDetr:
     settings = lesson.settings(seed)
     torch.manual_seed(seed)
-    beginning = InitialModel.from_config(settings.network.config(len(lesson.dataset.classes)), origin={})
+    beginning = InitialModel.from_config(
+        settings.network.with_classes(len(lesson.dataset.classes)), task="detect", origin={}
+    )
     with claimed(folder, resume=False) as run:
         return load(train_and_measure(beginning, lesson.dataset, settings.training(), run, device="cpu").best).detector
 
@@ -95,7 +97,7 @@ def rows_of(lesson: Lesson, seeds: list[int], peer_seeds: list[int], folder: Pat
     for seed in seeds:
         run = folder / f"{lesson.name} {seed}"
         rows.append(measured("condetr", lesson, seed, partial(train_ours, lesson, seed, run)))
-    config = lesson.settings(0).network.config(len(lesson.dataset.classes))
+    config = lesson.settings(0).network.with_classes(len(lesson.dataset.classes))
     for who, told in PEERS.items():
         for seed in peer_seeds:
             train = partial(train_peer, lesson.dataset, config, steps=lesson.steps, batch=BATCH, seed=seed, told=told)

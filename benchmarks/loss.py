@@ -10,8 +10,9 @@ from transformers.loss.loss_utils import LOSS_MAPPING
 
 from benchmarks.against_peer import arguments, measure, write
 from condetr.core.records import Prediction, Target
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 
 LAYERS, BATCH, QUERIES, CLASSES = 6, 2, 300, 91
 GOALS = {10: 2.5, 100: 3.5}  # by objects an image

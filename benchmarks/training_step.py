@@ -28,7 +28,7 @@ from benchmarks.against_peer import arguments, measure, write
 from condetr.checkpoints.loading import load
 from condetr.core.records import Target
 from condetr.data.batches import TrainingBatch
-from condetr.losses.set_loss import LossWeights
+from condetr.losses.loss_weights import LossWeights
 from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import take_step

@@ -14,8 +14,9 @@ from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
 from condetr.images.batch import Batch
 from condetr.images.decoding.decode import decode
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from tests.tiny import PREPROCESSING, tiny_detector
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from condetr.core.records import Prediction, Target
-from condetr.losses.set_loss import Losses, LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import Losses, set_loss
+from condetr.matching.matching_costs import MatchingCosts
 
 AUTHORS = ["orig_r50", "orig_r50_dc5", "orig_r18_learned"]
 NAMES = {"loss_ce": "classes", "loss_bbox": "boxes", "loss_giou": "giou"}

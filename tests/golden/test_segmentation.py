@@ -20,9 +20,10 @@ from condetr.checkpoints.loading import load
 from condetr.core.records import Prediction, Target
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
+from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskSupervision
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.supervised import SupervisedDetector

@@ -8,8 +8,9 @@ import torch
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.records import Target
-from condetr.losses.set_loss import Losses, LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import Losses, set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.detector import ConditionalDetr
 from tests.golden.test_internals import CONFIGS
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from condetr.core.records import Prediction, Target
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 
 transformers = pytest.importorskip("transformers", minversion="5")
 losses_by_model = pytest.importorskip("transformers.loss.loss_utils").LOSS_MAPPING

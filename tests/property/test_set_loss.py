@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from condetr.core.records import Prediction, Target
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from tests.plain_set_loss import layer_terms
 
 sizes = st.fixed_dictionaries(

@@ -11,12 +11,12 @@ from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.pushing import push
 from condetr.checkpoints.saving import save
 from condetr.core.distributed import SINGLE_PROCESS, ProcessShard
+from condetr.core.names import Metric, Task
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap
 from condetr.evaluation.evaluate import evaluate_detector, held_out
-from condetr.evaluation.report import Metric, Report
+from condetr.evaluation.report import Report
 from condetr.prediction.flops import flops_of
-from condetr.prediction.tasks import Task
 
 if TYPE_CHECKING:
     from condetr.training.run.events import EventHandler

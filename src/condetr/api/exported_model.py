@@ -9,7 +9,8 @@ import torch
 from condetr.api.detector import Detector
 from condetr.checkpoints.loading import Checkpoint
 from condetr.core.errors import UsageError
-from condetr.export.stored import Backend, read_export
+from condetr.core.names import Backend
+from condetr.export.stored import read_export
 from condetr.prediction.flops import parameters_of
 
 

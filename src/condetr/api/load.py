@@ -12,9 +12,9 @@ from condetr.api.option_names import reject_foreign_option_names
 from condetr.bundled import DIGITS
 from condetr.checkpoints.loading import load as load_checkpoint
 from condetr.core.errors import UsageError
-from condetr.export.stored import Backend, exported_folder
+from condetr.core.names import Backend, Precision
+from condetr.export.stored import exported_folder
 from condetr.speed.accelerate import AccelerationOptions
-from condetr.speed.compute_type import Precision
 
 
 @reject_foreign_option_names

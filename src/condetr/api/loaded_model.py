@@ -10,13 +10,14 @@ from torch import nn
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.loading import Checkpoint
 from condetr.core.device import device_of
+from condetr.core.names import Task
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import images_in, is_one, refuse_videos
-from condetr.prediction.tasks import Segmenter, Task
+from condetr.prediction.tasks import Segmenter
 from condetr.prediction.tiling import tiled
 from condetr.prediction.track_ids import followed
 from condetr.speed import compiling

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import condetr
 from condetr.cli.output.reporting import Reporter
-from condetr.cli.settings.shared import Backend, Precision, size_of_text
+from condetr.cli.settings.shared import size_of_text
+from condetr.core.names import Backend, Precision
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
-    from condetr.prediction.tasks import Task
+    from condetr.core.names import Task
 
 
 def loaded(

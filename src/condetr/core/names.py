@@ -1,7 +1,18 @@
-"""Names that users write in settings, and what some of them were called in files that are still read."""
+"""Names that users write in settings, once for all rooms, and what some were called in files that are still read."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+Task: TypeAlias = Literal["detect", "instance", "panoptic"]
+Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
+DatasetFormat: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
+ResultFormat: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
+GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
+GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong"]
+FreezablePart: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
 
 FORMER_NAMES = {"naming": "pretrain_backbone", "colours": "in_channels"}
 

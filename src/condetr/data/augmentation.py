@@ -1,17 +1,17 @@
 """How training images are varied: mirrored, cropped, resized, recolored, their boxes and masks with them."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.tv_tensors import Image, Mask, wrap
 
+from condetr.core.names import AugmentationPreset
 from condetr.images.coco_labels.resizing import resized_bits
 from condetr.images.sizes import Edges, Exactly, HeightWidth, Size, Within
 
-Preset: TypeAlias = Literal["none", "light", "detr", "strong"]
 Sample: TypeAlias = dict[str, Any]  # "image", "boxes", "labels" and perhaps "masks", as torchvision's tv_tensors
 
 # DETR's numbers as shares of its largest size, 800: 480 to 800 in steps of 32; a crop of 384 to 600 from an image of
@@ -42,7 +42,7 @@ class AugmentationConfig:
     color: float = 0.0
 
 
-PRESETS: dict[Preset, AugmentationConfig] = {
+PRESETS: dict[AugmentationPreset, AugmentationConfig] = {
     "none": AugmentationConfig(),
     "light": AugmentationConfig(flip=0.5),
     "detr": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5),
@@ -50,7 +50,7 @@ PRESETS: dict[Preset, AugmentationConfig] = {
 }
 
 
-def augmentation_of(preset: Preset, size: Size | None, *, flip: float | None = None) -> nn.Module:
+def augmentation_of(preset: AugmentationPreset, size: Size | None, *, flip: float | None = None) -> nn.Module:
     """From a sample to a sample; objects that a crop leaves nothing of are gone.
 
     Args:

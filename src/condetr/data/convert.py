@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from condetr.core.errors import DataError, UsageError
+from condetr.core.names import DatasetFormat
 from condetr.data.checks.data_report import Report, shown
 from condetr.data.checks.problems import Reason
 from condetr.data.coco.panoptic_writing import write_panoptic
@@ -17,12 +17,11 @@ from condetr.data.records import Dataset, Example
 from condetr.data.voc.writing import voc_names, write_voc
 from condetr.data.yolo.writing import split_of_key, write_yolo
 
-Format: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
 _YOLO_ENDINGS, _YOLO_SIDE = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), 10  # pixels
 _WRITERS = {"coco": write_coco, "coco-panoptic": write_panoptic, "yolo": write_yolo, "voc": write_voc}
 
 
-def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Report:
+def convert(splits: Mapping[str, Dataset], folder: str | Path, to: DatasetFormat) -> Report:
     """Write all splits into a new folder; the report says what was lost or renamed on the way.
 
     Raises:
@@ -37,7 +36,7 @@ def convert(splits: Mapping[str, Dataset], folder: str | Path, to: Format) -> Re
     return _WRITERS[to](splits, folder)
 
 
-def remarks(splits: Mapping[str, Dataset], to: Format) -> Iterator[str]:
+def remarks(splits: Mapping[str, Dataset], to: DatasetFormat) -> Iterator[str]:
     """What a person should know of the new data set as a whole, beyond what the report of writing it counts."""
     if to == "yolo":
         for key, split in split_of_key(splits).items():

@@ -10,6 +10,7 @@ from torch import nn
 from condetr.core.device import device_of
 from condetr.core.distributed import SINGLE_PROCESS, ProcessShard, merge_shards
 from condetr.core.errors import DataError, UsageError
+from condetr.core.names import Metric, Task
 from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.checks.verdict import measurable
 from condetr.data.discovery.formats import layout_of, read_dataset
@@ -18,13 +19,12 @@ from condetr.evaluation.class_mapping import ClassMap, match_classes
 from condetr.evaluation.collection import Looking
 from condetr.evaluation.measure import check_measurable, measure
 from condetr.evaluation.predictions_file import read_predictions
-from condetr.evaluation.report import PANOPTIC, USUAL, Metric, Report
+from condetr.evaluation.report import PANOPTIC, USUAL, Report
 from condetr.evaluation.timing.speed import speed_of
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import HeightWidth
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.tasks import Task
 from condetr.prediction.tiling import tiled
 from condetr.speed.accelerate import inference_model
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from condetr.core.errors import DataError
+from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes, annotated, found_of, truth_of
 from condetr.evaluation.class_mapping import check_names
@@ -14,7 +15,7 @@ from condetr.evaluation.error_kinds import Errors, costs_of, counts_of
 from condetr.evaluation.mask_ap import Runs, count_masks
 from condetr.evaluation.panoptic_quality import PanopticCounts, panoptic_of
 from condetr.evaluation.per_class import per_class
-from condetr.evaluation.report import USUAL, Metric, Report
+from condetr.evaluation.report import USUAL, Report
 from condetr.evaluation.tide import judge
 from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections

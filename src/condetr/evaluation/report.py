@@ -2,9 +2,10 @@
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 from condetr.core.errors import GateError
+from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.coco_ap import Averages
@@ -18,7 +19,6 @@ from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
-Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 PANOPTIC: tuple[Metric, ...] = ("pq", "miou")  # of segments
 USUAL: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric not in ("speed", *PANOPTIC))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from condetr.core.errors import GateError
+from condetr.core.names import GraphPrecision
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.graph_formats import Precision
 from condetr.export.running import ExportedNetwork, ExportedSegmenter
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage, size_of_image
@@ -20,7 +20,7 @@ from condetr.images.sizes import Exactly, HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
 # fp32 differs by the order of sums. fp16 rounds to 2^-11 in every layer, so only what people see is bounded there.
-BOUNDS: dict[Precision, tuple[float, tuple[str, ...]]] = {
+BOUNDS: dict[GraphPrecision, tuple[float, tuple[str, ...]]] = {
     "fp32": (1e-4, ("logits", "boxes", "best", "labels", "boxes_xyxy", "masks")),
     "fp16": (0.02, ("scores", "boxes", "best", "labels", "boxes_xyxy", "masks")),
 }
@@ -78,7 +78,7 @@ def agreement_of(
     graph: ExportedNetwork,
     batches: Iterable[tuple[Pixels, PixelMask]],
     *,
-    precision: Precision,
+    precision: GraphPrecision,
     tolerance: float | None = None,
 ) -> Agreement:
     """Run both on the same batches, at least one. The network gets a mask only where something is padded."""

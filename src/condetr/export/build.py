@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.calibration import quantized
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
-from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, Format, Precision, check_possible, files_of
+from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, check_possible, files_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.tracing import Recorded, recorded_look, recorded_masks
 from condetr.images.preprocessing import Preprocessing
@@ -32,8 +33,8 @@ class GraphKind:
         best: how many detections post-processing inside the graph gives; None for none.
     """
 
-    form: Format
-    precision: Precision = "fp32"
+    form: GraphFormat
+    precision: GraphPrecision = "fp32"
     fixed: HeightWidth | None = None
     best: int | None = None
 

@@ -1,20 +1,19 @@
 """What a network can be exported as, and what the files and free axes are called."""
 
-from typing import Literal, TypeAlias
+from typing import get_args
 
 from condetr.core.errors import UsageError
+from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.extras import needed
 
-Format: TypeAlias = Literal["onnx", "openvino", "torch-export"]
-Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
 RUNNABLE = ("onnx", "openvino")  # what condetr itself predicts with
 
-GRAPH_FILES: dict[Format, tuple[str, ...]] = {
+GRAPH_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("model.onnx",),
     "openvino": ("model.xml", "model.bin"),
     "torch-export": ("model.pt2",),
 }
-MASK_FILES: dict[Format, tuple[str, ...]] = {
+MASK_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("masks.onnx",),
     "openvino": ("masks.xml", "masks.bin"),
     "torch-export": ("masks.pt2",),
@@ -42,14 +41,14 @@ AXES: dict[str, tuple[str, ...]] = {  # the free ones of each graph are called s
     "chosen": ("objects", "channels"),
     "masks": ("objects", "rows_3", "columns_3"),
 }
-_LIBRARIES: dict[Format, tuple[str, ...]] = {
+_LIBRARIES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino",),
     "torch-export": (),
 }
 
 
-def files_of(form: Format, *, masks: bool) -> tuple[str, ...]:
+def files_of(form: GraphFormat, *, masks: bool) -> tuple[str, ...]:
     """The files of the graph, and of the one that makes masks."""
     return GRAPH_FILES[form] + (MASK_FILES[form] if masks else ())
 
@@ -63,7 +62,7 @@ def check_possible(form: str, precision: str) -> tuple[str, ...]:
     """
     if form not in GRAPH_FILES:
         raise UsageError(f"is {form!r}, expected one of {', '.join(GRAPH_FILES)}", item="format")
-    if precision not in ("fp32", "fp16", "int8"):
+    if precision not in get_args(GraphPrecision):
         raise UsageError(f"is {precision!r}, expected fp32, fp16 or int8", item="precision")
     if precision == "int8" and form != "openvino":
         raise UsageError(f"int8 is made for openvino, not for {form}", item="precision", hint="--format openvino")

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from condetr.core.errors import CheckpointError
+from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import needed
-from condetr.export.graph_formats import BEST, EVIDENCE, GRAPH_FILES, MASK_FILES, PREDICTION, Format
+from condetr.export.graph_formats import BEST, EVIDENCE, GRAPH_FILES, MASK_FILES, PREDICTION
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Run: TypeAlias = Callable[[Arrays], Arrays]
@@ -23,7 +24,7 @@ class _Opened(NamedTuple):
     outputs: Collection[str]
 
 
-def open_look(form: Format, folder: Path, threads: int, *, masks: bool = False) -> Run:
+def open_look(form: GraphFormat, folder: Path, threads: int, *, masks: bool = False) -> Run:
     """The graph in a folder that looks at images, ready to run on the CPU; for ``masks`` it says more.
 
     Raises:
@@ -34,12 +35,12 @@ def open_look(form: Format, folder: Path, threads: int, *, masks: bool = False) 
     return _open(form, folder / GRAPH_FILES[form][0], threads, ("pixels", "mask"), gives)
 
 
-def open_masks(form: Format, folder: Path, threads: int) -> Run:
+def open_masks(form: GraphFormat, folder: Path, threads: int) -> Run:
     """The graph in a folder that makes masks of what the other says; it raises what `open_look` does."""
     return _open(form, folder / MASK_FILES[form][0], threads, ("chosen", *EVIDENCE), ("masks",))
 
 
-def _open(form: Format, file: Path, threads: int, takes: tuple[str, ...], gives: tuple[str, ...]) -> Run:
+def _open(form: GraphFormat, file: Path, threads: int, takes: tuple[str, ...], gives: tuple[str, ...]) -> Run:
     library = {"onnx": "onnxruntime", "openvino": "openvino"}.get(form)
     if library is not None:
         needed(library)
@@ -111,7 +112,7 @@ def _open_torch(
     return _Opened(run, takes, gives)
 
 
-_OPENERS: dict[Format, Callable[..., _Opened]] = {
+_OPENERS: dict[GraphFormat, Callable[..., _Opened]] = {
     "onnx": _open_onnx,
     "openvino": _open_openvino,
     "torch-export": _open_torch,

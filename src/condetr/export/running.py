@@ -9,10 +9,11 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from condetr.core.errors import ModelError, UsageError
+from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
-from condetr.export.graph_formats import CLUES, EVIDENCE, Format
+from condetr.export.graph_formats import CLUES, EVIDENCE
 from condetr.export.graph_opening import Arrays, Run, open_look, open_masks
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne, objects_at_once
@@ -82,7 +83,7 @@ class ExportedSegmenter(ExportedNetwork):
 
 
 def open_network(
-    form: Format, folder: Path, threads: int, *, masks: bool, fixed: HeightWidth | None
+    form: GraphFormat, folder: Path, threads: int, *, masks: bool, fixed: HeightWidth | None
 ) -> ExportedNetwork:
     """What is in a folder, ready to run on the CPU; it raises what `open_look` does."""
     look = open_look(form, folder, threads, masks=masks)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 import torch
 
@@ -12,13 +12,13 @@ from condetr.checkpoints.config.class_names import read_stuff
 from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
-from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, Format, files_of
+from condetr.core.names import Backend, GraphFormat
+from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, files_of
 from condetr.export.running import ExportedNetwork, open_network
 from condetr.files.json_reading import read_json_object
 from condetr.images.sizes import HeightWidth
 from condetr.model.config import DetectorConfig
 
-Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
 RECORD, LAYOUT = "export.json", 1
 
 
@@ -44,7 +44,7 @@ class StoredExport:
     flat: dict[str, Any]
     preprocessing: dict[str, Any] | None
     provenance: Provenance
-    form: Format
+    form: GraphFormat
 
     @property
     def stuff(self) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
     )
 
 
-def _form(record: Mapping[str, Any], folder: Path) -> Format:
+def _form(record: Mapping[str, Any], folder: Path) -> GraphFormat:
     if record.get("layout") != LAYOUT:
         reason = f"is {record.get('layout')!r}, expected {LAYOUT}"
         raise CheckpointError(reason, source=folder / RECORD, item="layout", hint="export the model again")
@@ -121,10 +121,10 @@ def _form(record: Mapping[str, Any], folder: Path) -> Format:
     if form not in RUNNABLE:
         hint = "torch.export.load reads it in your own programs; for condetr export it as onnx or openvino"
         raise UsageError(f"condetr does not run {form}: reading it can run code", source=folder, hint=hint)
-    return cast("Format", form)
+    return cast("GraphFormat", form)
 
 
-def _check_files(record: Mapping[str, Any], form: Format, folder: Path) -> None:
+def _check_files(record: Mapping[str, Any], form: GraphFormat, folder: Path) -> None:
     """A file that was cut short is found before a library reads it."""
     files, wanted = record.get("files"), files_of(form, masks=_has_masks(record))
     if not isinstance(files, dict) or set(files) != set(wanted):

@@ -1,39 +1,23 @@
 """The set loss: every decoder layer is matched with the objects, and told what each query should have said."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from condetr.core.errors import SettingsError, UsageError
+from condetr.core.errors import UsageError
 from condetr.core.records import Prediction, Target
 from condetr.losses.boxes import giou_losses, l1_losses
 from condetr.losses.focal import focal_losses
+from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskSupervision, mask_losses
 from condetr.losses.metrics import cardinality_errors, class_error
 from condetr.losses.object_count import objects_in
 from condetr.matching.assignment import Assignment, assign
-from condetr.matching.costs import MatchingCosts
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.matching.objects import gather_objects
-
-
-@dataclass(frozen=True, slots=True)
-class LossWeights:
-    """How much each term counts in the total, and the alpha of the focal loss of the classes; as in the paper."""
-
-    classes: float = 2.0
-    boxes: float = 5.0
-    giou: float = 2.0
-    alpha: float = 0.25
-    masks: float = 1.0
-    dice: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not all(math.isfinite(weight) and weight >= 0 for weight in astuple(self)) or self.alpha > 1:
-            raise SettingsError(f"expected finite weights of at least 0 and alpha in [0, 1], got {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from condetr.core.errors import ModelError
-from condetr.matching.costs import MatchingCosts, cost_matrices
+from condetr.matching.costs import cost_matrices
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.matching.objects import Objects
 
 

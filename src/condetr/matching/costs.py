@@ -1,14 +1,11 @@
 """What it costs a query to answer for an object: DETR's equation 1, with the focal cost of Conditional DETR."""
 
-import math
-from dataclasses import astuple, dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from condetr.core.boxes import cxcywh_to_xyxy, generalized_iou
-from condetr.core.errors import SettingsError
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.matching.objects import Objects
 
 # The authors match with this alpha, and gamma 2, whatever the loss uses; the floor keeps their logarithms finite.
@@ -16,21 +13,6 @@ ALPHA = 0.25
 FLOOR = 1e-8
 # A dozen intermediate numbers per pair: more pairs than this leave the processor's cache, and take twice the time.
 PAIRS_AT_ONCE = 1 << 17
-
-
-@dataclass(frozen=True, slots=True)
-class MatchingCosts:
-    """How much each disagreement between a query and an object counts in the matching."""
-
-    classes: float = 2.0
-    boxes: float = 5.0
-    giou: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not all(math.isfinite(cost) and cost >= 0 for cost in astuple(self)):
-            raise SettingsError(f"expected finite costs of at least 0, got {self}")
-        if not any(astuple(self)):
-            raise SettingsError("all matching costs are 0, which makes every assignment as good as any other")
 
 
 def cost_matrices(

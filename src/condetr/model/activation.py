@@ -1,4 +1,4 @@
-"""Activation functions by the names that config files use."""
+"""Activation functions by the names that config files use, which are `condetr.model.config.ACTIVATIONS`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 Activation = Callable[[Tensor], Tensor]
 
-ACTIVATIONS: dict[str, Activation] = {
+FUNCTIONS: dict[str, Activation] = {
     "relu": functional.relu,
     "gelu": functional.gelu,
     "gelu_new": partial(functional.gelu, approximate="tanh"),
@@ -23,4 +23,4 @@ ACTIVATIONS: dict[str, Activation] = {
 
 def overwriting(name: str) -> Activation:
     """The activation, on tensors that nobody needs any more."""
-    return partial(functional.relu, inplace=True) if name == "relu" else ACTIVATIONS[name]
+    return partial(functional.relu, inplace=True) if name == "relu" else FUNCTIONS[name]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, no_type_check
 
 from condetr.core.errors import SettingsError
-from condetr.model.activation import ACTIVATIONS
+
+ACTIVATIONS = ("relu", "gelu", "gelu_new", "gelu_pytorch_tanh", "silu", "swish", "leaky_relu", "elu", "tanh")
 
 
 @no_type_check  # __post_init__ checks, in words for people
@@ -99,15 +100,10 @@ class TimmDescription:
 
 @no_type_check  # __post_init__ checks, in words for people
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorConfig:
-    """The detector after and including its backbone.
-
-    ``carry_norm`` reproduces checkpoints that transformers fine-tuned with ``auxiliary_loss=True``: there the
-    normalized embeddings, not the raw ones, enter the next decoder layer. The paper has it off.
-    """
+class NetworkConfig:
+    """What training from random weights can choose; the defaults are the paper's."""
 
     backbone: ResNetDescription | TimmDescription = field(default_factory=ResNetDescription)
-    num_labels: int = 91
     num_queries: int = 300
     d_model: int = 256
     encoder_layers: int = 6
@@ -123,7 +119,6 @@ class DetectorConfig:
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
     position_embedding_type: Literal["sine", "learned"] = "sine"
-    carry_norm: bool = False
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -140,6 +135,22 @@ class DetectorConfig:
             heads = getattr(self, name)
             if self.d_model % heads:
                 raise SettingsError(f"d_model={self.d_model} is not divisible by {heads} heads", item=name)
+
+    def with_classes(self, count: int) -> "DetectorConfig":
+        return DetectorConfig(**{spec.name: getattr(self, spec.name) for spec in fields(self)}, num_labels=count)
+
+
+@no_type_check  # __post_init__ checks, in words for people
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorConfig(NetworkConfig):
+    """The detector after and including its backbone.
+
+    ``carry_norm`` reproduces checkpoints that transformers fine-tuned with ``auxiliary_loss=True``: there the
+    normalized embeddings, not the raw ones, enter the next decoder layer. The paper has it off.
+    """
+
+    num_labels: int = 91
+    carry_norm: bool = False
 
 
 def _one_of(name: str, value: Any, known: Any) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from condetr.model.activation import ACTIVATIONS
+from condetr.model.activation import FUNCTIONS
 
 
 def projection(inputs: int, outputs: int, *, stacked: int = 1) -> nn.Linear:
@@ -26,7 +26,7 @@ class FeedForward(nn.Module):
     def __init__(self, channels: int, hidden: int, activation: str, dropout: float) -> None:
         super().__init__()
         self.expand = projection(channels, hidden)
-        self.activation = ACTIVATIONS[activation]
+        self.activation = FUNCTIONS[activation]
         self.dropout = nn.Dropout(dropout)
         self.contract = projection(hidden, channels)
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from condetr.core.device import device_of
 from condetr.core.errors import CondetrError, ModelError, UsageError
+from condetr.core.names import Task
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.images.batch import Batch
 from condetr.images.detections import Detections
@@ -20,7 +21,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 from condetr.prediction.image_budget import ImageBudget
 from condetr.prediction.sources import ImageSource, images_in
-from condetr.prediction.tasks import Frame, RawDetections, Task, TaskOptions, task_runner
+from condetr.prediction.tasks import Frame, RawDetections, TaskOptions, task_runner
 from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
 _DIGITS = 9  # of a class id; Python refuses to parse numbers of thousands of digits

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from condetr.core.errors import CondetrError, ImageError, StorageError
+from condetr.core.names import ResultFormat
 from condetr.files.atomic_write import write_files, write_json
 from condetr.images.detections import Detections
 from condetr.images.saving import image_bytes, text_bytes
@@ -38,7 +39,6 @@ from condetr.prediction.tables import (
     csv_writer,
 )
 
-Format: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 _LONGEST_JPEG_SIDE = 65_000
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class ResultWriter:
     def __init__(
         self,
         folder: Path,
-        formats: Sequence[Format],
+        formats: Sequence[ResultFormat],
         *,
         run: Mapping[str, Any],
         about: Mapping[str, Any],

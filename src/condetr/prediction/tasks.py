@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int32, Int64
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from condetr.core.boxes import clipped
 from condetr.core.errors import UsageError
+from condetr.core.names import Task
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.masks.bands import bit_masks
@@ -18,7 +19,6 @@ from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne
 
-Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 _FURTHEST_BELOW = -1e4  # a logit that no class has
 
 

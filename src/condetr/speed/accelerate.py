@@ -9,10 +9,11 @@ from typing import TypeGuard
 import torch
 from torch import nn
 
+from condetr.core.names import Precision
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.speed.compiling import compile_frozen, why_not_compiled
-from condetr.speed.compute_type import TYPES, Precision, lower_precision
+from condetr.speed.compute_type import TYPES, lower_precision
 from condetr.speed.decoder_constants import keep_constants
 from condetr.speed.fast_detector import FastDetector
 from condetr.speed.fast_mask_head import fuse_mask_upsampling

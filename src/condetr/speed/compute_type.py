@@ -1,16 +1,16 @@
 """Half the bits where a device is faster with them, and a refusal with the reason where it is not."""
 
 import copy
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 import torch
 
 from condetr.core.errors import UsageError
+from condetr.core.names import Precision
 from condetr.model.detector import ConditionalDetr
 from condetr.speed.decoder_constants import PrecomputedDecoder, keep_constants
 from condetr.speed.fast_detector import FastDetector, exchanged, fast, has_taken
 
-Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 

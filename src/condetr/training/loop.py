@@ -8,10 +8,10 @@ from typing import TypeAlias
 import torch
 
 from condetr.core.errors import CheckpointError, ModelError
+from condetr.core.names import Task
 from condetr.core.out_of_memory import is_out_of_memory
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
-from condetr.prediction.tasks import Task
 from condetr.training.failure_guard import FailureGuard, is_lost_contact, lost_contact, out_of_memory
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.interruption import Interruption

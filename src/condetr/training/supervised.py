@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from condetr.core.records import Prediction, Target
 from condetr.core.shapes import PixelMask, Pixels
+from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
-from condetr.losses.set_loss import Losses, LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.set_loss import Losses, set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.activation_checkpointing import keep, recompute
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_head import MaskHead

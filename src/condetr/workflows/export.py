@@ -15,12 +15,13 @@ from torch import nn
 from condetr.checkpoints.config.config_json import SplitConfig, join_config
 from condetr.checkpoints.loading import Checkpoint
 from condetr.core.errors import UsageError
+from condetr.core.names import Task
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.export.accuracy import ApLost, FoundAgain, found_again
 from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
-from condetr.export.graph_formats import Precision, check_possible
+from condetr.export.graph_formats import check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, images_to_look_at
 from condetr.export.stored import LAYOUT, RECORD, as_json
@@ -31,7 +32,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Exactly, HeightWidth, Within
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.prediction.predictor import Predictor
-from condetr.prediction.tasks import Task
+from condetr.workflows.export_options import GraphOptions
 
 _DEFAULT_OUTPUT = Path("runs/export")
 _COMPARED = 5  # images
@@ -46,59 +47,43 @@ class Exported:
     record: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions:
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(GraphOptions):
     """How a model is exported.
 
     Attributes:
-        precision: fp32, fp16, or int8 for OpenVINO.
-        dynamic: any batch and size; else one image of ``image_size``.
-        image_size: (height, width) where not dynamic; what the processor makes of 480x640 unless given.
-        post_processing: how many detections an image the graph itself gives besides logits and boxes; None for none.
-        masks: also export the mask head, as a graph of its own, where there is one.
-        verify: compare with the model, and write nothing beyond the tolerance.
-        tolerance: the largest difference; 1e-4 for fp32 and 0.02, of scores and boxes, for fp16, unless given.
-        images: what to compare on, and to calibrate int8 with.
-        data: labeled images: int8 is calibrated on train, unless ``images`` are given, and its AP measured.
+        image_size: (height, width) where not dynamic; that of a 480x640 image after preprocessing unless given.
+        post_processing: detections per image that the graph itself gives besides logits and boxes; None for none.
+        tolerance: 1e-4 for fp32 and 0.02, of scores and boxes, for fp16, unless given.
+        pictures: images to compare on, and to calibrate int8 with.
+        data: labeled images: int8 is calibrated on train, unless ``pictures`` are given, and its AP measured.
         split: of ``data`` to measure on.
-        calibrate: the most images that int8 is calibrated on.
     """
 
-    precision: Precision = "fp32"
-    dynamic: bool = True
     image_size: HeightWidth | None = None
-    post_processing: int | None = None
-    masks: bool = True
-    verify: bool = True
-    tolerance: float | None = None
     pictures: object = None
     data: str | Path | None = None
-    split: str | None = None
-    calibrate: int = 200
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.dynamic and self.image_size is not None:
             raise UsageError("is for a graph of one size", item="image_size", hint="give dynamic=False, too")
-        for name in ("post_processing", "calibrate"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"is {value}, expected at least 1", item=name)
         if self.precision == "int8" and self.pictures is None and self.data is None:
             hint = "give images like those it will see, or data with a train split"
             raise UsageError("int8 is calibrated on images", item="pictures", hint=hint)
 
 
-def options_of(given: Mapping[str, Any]) -> ExportOptions:
+def options_of(options: Mapping[str, Any]) -> ExportOptions:
     """The options by name.
 
     Raises:
         TypeError: there is no such option.
     """
     known = [spec.name for spec in fields(ExportOptions)]
-    for name in given:
+    for name in options:
         if name not in known:
             raise TypeError(f"export() has no option {name}=; it has {', '.join(known)}")
-    return ExportOptions(**given)
+    return ExportOptions(**options)
 
 
 def export(

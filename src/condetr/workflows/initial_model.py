@@ -8,11 +8,11 @@ from typing import Any
 from condetr.checkpoints.class_head import with_new_classes
 from condetr.checkpoints.loading import Checkpoint, load
 from condetr.core.errors import CheckpointError, SettingsError, StorageError
+from condetr.core.names import Task
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
-from condetr.prediction.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)

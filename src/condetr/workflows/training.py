@@ -12,14 +12,13 @@ from condetr.checkpoints.config.class_names import STUFF
 from condetr.core.distributed import current_shard
 from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
-from condetr.core.names import with_current_names
+from condetr.core.names import Task, with_current_names
 from condetr.data.records import Dataset
 from condetr.data.train_val import parts_of
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.report import PANOPTIC
 from condetr.files.new_folder import next_free
 from condetr.model.detector import ConditionalDetr
-from condetr.prediction.tasks import Task
 from condetr.training.preparation import resized
 from condetr.training.processes import check_installed
 from condetr.training.run.events import EventHandler, Noted, ignore_events

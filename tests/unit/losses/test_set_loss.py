@@ -5,8 +5,9 @@ import torch
 
 from condetr.core.errors import AnnotationError, ModelError, SettingsError, UsageError
 from condetr.core.records import Prediction, Target
-from condetr.losses.set_loss import Losses, LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import Losses, set_loss
+from condetr.matching.matching_costs import MatchingCosts
 
 
 def predict(layers=3, images=2, queries=6, classes=4, **kind):

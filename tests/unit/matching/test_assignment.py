@@ -3,7 +3,7 @@ import torch
 
 from condetr.core.errors import ModelError
 from condetr.matching.assignment import assign
-from condetr.matching.costs import MatchingCosts
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.matching.objects import Objects
 
 

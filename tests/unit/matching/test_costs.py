@@ -5,7 +5,8 @@ import torch
 
 from condetr.core.errors import SettingsError
 from condetr.matching import costs as costs_module
-from condetr.matching.costs import MatchingCosts, cost_matrices
+from condetr.matching.costs import cost_matrices
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.matching.objects import Objects
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.core.errors import SettingsError
-from condetr.matching.costs import MatchingCosts
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.settings import TrainingSettings
 
 

@@ -7,8 +7,8 @@ import torch
 from condetr.core.errors import DataError, ModelError
 from condetr.core.records import Target
 from condetr.data.batches import TrainingBatch
-from condetr.losses.set_loss import LossWeights
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.failure_guard import IN_A_ROW, SHOWN, FailureGuard
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.optimization.optimizer import build_optimizer

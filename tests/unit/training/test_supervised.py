@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from condetr.core.records import Target
-from condetr.losses.set_loss import LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.losses.set_loss import set_loss
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.supervised import SupervisedDetector
 from tests.scramble import scramble

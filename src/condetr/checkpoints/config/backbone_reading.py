@@ -6,8 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from condetr.core.errors import SettingsError
-from condetr.model.activation import ACTIVATIONS
-from condetr.model.config import ResNetDescription, TimmDescription
+from condetr.model.config import ACTIVATIONS, ResNetDescription, TimmDescription
 from condetr.model.resnet_names import RESNETS
 
 Backbone = ResNetDescription | TimmDescription
@@ -94,7 +93,7 @@ def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
     activation = said.get("hidden_act", "relu")
     for name, value, known in (
         ("layer_type", block, ("basic", "bottleneck")),
-        ("hidden_act", activation, tuple(ACTIVATIONS)),
+        ("hidden_act", activation, ACTIVATIONS),
     ):
         if value not in known:
             raise SettingsError(f"is {value!r}, expected one of {', '.join(known)}", item=f"{where}{name}")

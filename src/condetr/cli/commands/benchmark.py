@@ -16,14 +16,13 @@ from condetr.cli.settings.shared import (
     BACKEND,
     COMPILE,
     PRECISION,
-    Backend,
-    Precision,
     check_at_least,
-    is_count,
     model_or_bundled,
     size_of_text,
 )
+from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
+from condetr.core.names import Backend, Precision
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector

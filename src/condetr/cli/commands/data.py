@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from condetr.cli.output.reporting import Reporter, one_line
 from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.shared import check_at_least
 from condetr.core.errors import DataError, SettingsError
+from condetr.core.names import DatasetFormat, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,34 +26,32 @@ if TYPE_CHECKING:
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_Format = Literal["coco", "coco-panoptic", "yolo", "voc"]
-_Task = Literal["detect", "instance", "panoptic"]
 _TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's PNGs)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(CommonSettings):
-    task: Annotated[_Task, _TASK] = "detect"
+    task: Annotated[Task, _TASK] = "detect"
     queries: Annotated[int, "of the model to be trained; more objects in an image are told"] = 300
     tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings(CommonSettings):
-    task: Annotated[_Task, _TASK] = "detect"
+    task: Annotated[Task, _TASK] = "detect"
     output: Annotated[Path | None, "an image file for charts"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertSettings(CommonSettings):
-    to: Annotated[_Format, "format to write"] = "coco"
-    task: Annotated[_Task, _TASK] = "detect"
+    to: Annotated[DatasetFormat, "format to write"] = "coco"
+    task: Annotated[Task, _TASK] = "detect"
     masks: Annotated[bool, "keep segmentations; objects without one are left out"] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings(CommonSettings):
-    task: Annotated[_Task, _TASK] = "detect"
+    task: Annotated[Task, _TASK] = "detect"
     split: Annotated[str | None, "which one, where there are several; or all"] = None
     count: Annotated[int, "of images, spread over the split"] = 16
     columns: Annotated[int, "images in a row"] = 4
@@ -64,10 +63,10 @@ class ShowSettings(CommonSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(CommonSettings):
-    task: Annotated[_Task, _TASK] = "detect"
+    task: Annotated[Task, _TASK] = "detect"
     split: Annotated[str | None, "which one to divide, where there are several; or all"] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
-    to: Annotated[_Format, "format to write"] = "coco"
+    to: Annotated[DatasetFormat, "format to write"] = "coco"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +75,7 @@ class DemoSettings(CommonSettings):
     val: Annotated[int, "scenes in other handwriting, to measure"] = 500
     test: Annotated[int, "scenes in a third handwriting"] = 0
     side: Annotated[int, "pixels"] = 96
-    task: Annotated[_Task, "what to label: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
+    task: Annotated[Task, "what to label: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
 
     def __post_init__(self) -> None:
         check_at_least(0, train=self.train, val=self.val, test=self.test)
@@ -178,7 +177,7 @@ def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
     reporter.result(*_made(splits, output))
 
 
-def _write(splits: "Mapping[str, Dataset]", output: Path, to: _Format, reporter: Reporter) -> None:
+def _write(splits: "Mapping[str, Dataset]", output: Path, to: DatasetFormat, reporter: Reporter) -> None:
     from condetr.data.convert import convert, remarks
 
     report = convert(splits, output, to)
@@ -209,7 +208,7 @@ def _one(data: Path, split: str | None, wanted: dict[str, bool]) -> "Dataset":
     return read_dataset(data, split, **wanted)
 
 
-def _wanted(task: _Task) -> dict[str, bool]:
+def _wanted(task: Task) -> dict[str, bool]:
     """What a task needs of a data set."""
     return {"masks": task != "detect", "panoptic": task == "panoptic"}
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from condetr.cli.model_loading import found_at_any_score, loaded
 from condetr.cli.output.reporting import Reporter
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.settings.shared import BACKEND, check_at_least, model_or_bundled, size_of_text
 from condetr.core.errors import MissingExtraError, SettingsError
+from condetr.core.names import Backend
 
 if TYPE_CHECKING:
     from PIL.Image import Image

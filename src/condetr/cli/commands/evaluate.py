@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,14 +21,12 @@ from condetr.cli.settings.shared import (
     PRECISION,
     TASK,
     TILE,
-    Backend,
-    Precision,
-    Task,
     check_at_least,
     model_or_bundled,
     tile_of,
 )
 from condetr.core.errors import SettingsError
+from condetr.core.names import Backend, Metric, Precision, Task
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from condetr.evaluation.report import Report
 
 _DEFAULT_OUTPUT = Path("runs/evaluate")
-_Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "pq", "miou", "speed"]
 _METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, speed; else all but speed"
 
 
@@ -53,7 +50,7 @@ class EvaluateSettings(CommonSettings):
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
     task: Annotated[Task | None, TASK] = None
-    metrics: Annotated[tuple[_Metric, ...] | None, _METRICS] = None
+    metrics: Annotated[tuple[Metric, ...] | None, _METRICS] = None
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
     threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
     map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None

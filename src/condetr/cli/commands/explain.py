@@ -11,7 +11,8 @@ from condetr.cli.model_loading import loaded
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import check_at_least, is_count, model_for, size_of_text
+from condetr.cli.settings.shared import check_at_least, model_for, size_of_text
+from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -1,43 +1,35 @@
 """``condetr export``: a model as a graph for other programs, compared with the model first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import condetr
 from condetr.cli.output.reporting import Reporter
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import check_at_least, model_or_bundled, size_of_text
+from condetr.cli.settings.shared import model_or_bundled, size_of_text
 from condetr.core.errors import SettingsError
+from condetr.core.names import GraphFormat
+from condetr.workflows.export_options import GraphOptions
 
 if TYPE_CHECKING:
     from condetr.workflows.export import Exported
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings(CommonSettings):
+class ExportSettings(GraphOptions, CommonSettings):
     model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; else the bundled digit detector"
+        str | None, "hub id, model folder, run folder or weights file; default: the bundled digit detector"
     ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    format: Annotated[Literal["onnx", "openvino", "torch-export"], "what to write"] = "onnx"
-    precision: Annotated[Literal["fp32", "fp16", "int8"], "of weights and arithmetic; int8 is for openvino"] = "fp32"
-    dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
+    revision: Annotated[str | None, "branch, tag or commit of a hub id"] = None
+    format: Annotated[GraphFormat, "what to write"] = "onnx"
     image_size: Annotated[str | None, "HEIGHTxWIDTH of the only image, with --no-dynamic"] = None
-    post_processing: Annotated[int | None, "also put post-processing into the graph, for so many detections"] = None
-    masks: Annotated[bool, "also the mask head, as a graph of its own, where the model has one"] = True
-    verify: Annotated[bool, "compare with the model on images, and exit with status 8 where they differ"] = True
-    tolerance: Annotated[float | None, "the largest difference; else 1e-4, or 0.02 for fp16"] = None
     pictures: Annotated[str | None, "folder or file of images to compare on, and to calibrate int8 with"] = None
     data: Annotated[Path | None, "labeled images: int8 is calibrated on train, and its AP measured on val"] = None
-    split: Annotated[str | None, "part of the data to measure on; else val, test or the only one"] = None
-    calibrate: Annotated[int, "the most images that int8 is calibrated on"] = 200
-    output: Annotated[Path | None, "new folder; else runs/export"] = None
+    output: Annotated[Path | None, "new folder; default: runs/export"] = None
 
     def __post_init__(self) -> None:
-        check_at_least(1, calibrate=self.calibrate)
-        if self.post_processing is not None:
-            check_at_least(1, post_processing=self.post_processing)
+        super().__post_init__()
         if self.image_size is not None and (
             self.dynamic or isinstance(size_of_text(self.image_size, "image_size"), int)
         ):
@@ -69,17 +61,10 @@ def export(settings: ExportSettings, reporter: Reporter) -> None:
     done = model.export(
         settings.format,
         output=settings.output,
-        precision=settings.precision,
-        dynamic=settings.dynamic,
         image_size=size,
-        post_processing=settings.post_processing,
-        masks=settings.masks,
-        verify=settings.verify,
-        tolerance=settings.tolerance,
         pictures=settings.pictures,
         data=settings.data,
-        split=settings.split,
-        calibrate=settings.calibrate,
+        **{spec.name: getattr(settings, spec.name) for spec in fields(GraphOptions)},
     )
     reporter.result("\n".join(_lines(done)), {"output": str(done.folder)} | done.record)
 

@@ -8,8 +8,9 @@ import typer
 import condetr
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import COMPILE, PRECISION, Precision, size_of_text
+from condetr.cli.settings.shared import COMPILE, PRECISION, size_of_text
 from condetr.core.errors import SettingsError
+from condetr.core.names import Precision
 
 
 @dataclass(frozen=True, kw_only=True)

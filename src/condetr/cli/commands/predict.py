@@ -23,15 +23,13 @@ from condetr.cli.settings.shared import (
     PRECISION,
     TASK,
     TILE,
-    Backend,
-    Precision,
-    Task,
     check_at_least,
     model_for,
     size_of_text,
     tile_of,
 )
 from condetr.core.errors import SettingsError, UsageError
+from condetr.core.names import Backend, Precision, ResultFormat, Task
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
@@ -44,7 +42,7 @@ _FORMATS = (
     "else images,jsonl, of a video video,jsonl"
 )
 
-Format: TypeAlias = Literal["images", "video", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
+Format: TypeAlias = Literal[ResultFormat, "video"]
 _DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
 _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 

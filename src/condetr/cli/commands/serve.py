@@ -11,8 +11,9 @@ from condetr.cli.model_loading import found_at_any_score, loaded
 from condetr.cli.output.outcome import MODEL
 from condetr.cli.output.reporting import Reporter, json_text
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import BACKEND, Backend, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.settings.shared import BACKEND, check_at_least, model_or_bundled, size_of_text
 from condetr.core.errors import MissingExtraError, SettingsError, StorageError
+from condetr.core.names import Backend
 from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel
     from condetr.workflows.initial_model import InitialModel
 
     if settings.model is None:
-        config = settings.network.config(len(classes))
+        config = settings.network.with_classes(len(classes))
         return InitialModel.from_config(
             config, task=settings.task, origin={"network": jsonable(asdict(settings.network))}
         )

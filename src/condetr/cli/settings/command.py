@@ -12,7 +12,7 @@ import typer
 
 from condetr.cli.foreign_options import check_arguments
 from condetr.cli.output.reporting import Reporter
-from condetr.cli.settings.settings_tree import flag_of, read_settings
+from condetr.cli.settings.settings_tree import flag_of, kinds_of, read_settings
 from condetr.core.errors import SettingsError
 
 Run: TypeAlias = Callable[..., int | None]
@@ -62,7 +62,7 @@ def as_command(run: Run) -> Callable[..., int]:
     kinds = get_type_hints(run, include_extras=True)
     schema = kinds["settings"]
     arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
-    flags = {spec.name: _flag(schema, spec) for spec in fields(schema) if not is_dataclass(spec.type)}
+    flags = {spec.name: _flag(spec) for spec in fields(schema) if not is_dataclass(kinds_of(schema)[spec.name])}
 
     def command(**given: Any) -> int:
         reporter = Reporter(as_json=given["as_json"], verbosity=-1 if given["quiet"] else given["verbose"])
@@ -96,10 +96,9 @@ def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def _flag(schema: type, spec: Any) -> Any:
-    kind, explanation = get_args(get_type_hints(schema, include_extras=True)[spec.name])
-    allowed = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    wanted, metavar = _parsed_as(next(part for part in allowed if part is not NoneType))
+def _flag(spec: Any) -> Any:
+    kind, explanation = get_args(spec.type)
+    wanted, metavar = _parsed_as(get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
     flag = flag_of(spec.name)
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if wanted is bool else flag,
@@ -111,13 +110,13 @@ def _flag(schema: type, spec: Any) -> Any:
     return Annotated[wanted | None, option]
 
 
-def _parsed_as(kind: Any) -> tuple[Any, str | None]:
+def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
     """The type that typer reads, and what the help shows for it; our own reader does the rest."""
-    if get_origin(kind) is tuple:
-        return list[str], "A,B,..."
-    if get_origin(kind) is Literal:
-        return str, "|".join(get_args(kind))
-    return kind, None
+    words = [str(word) for kind in allowed if get_origin(kind) is Literal for word in get_args(kind)]
+    if words:
+        return str, "|".join([*words, *("N" for kind in allowed if kind is int)])
+    kind = next(kind for kind in allowed if kind is not NoneType)
+    return (list[str], "A,B,...") if get_origin(kind) is tuple else (kind, None)
 
 
 def _joined(value: Any) -> Any:

@@ -8,11 +8,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from condetr.api.option_names import OUR_WORDS
 from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
-from condetr.core.errors import SettingsError
+from condetr.core.errors import SettingsError, UsageError
 from condetr.core.names import FORMER_NAMES
 from condetr.files.yaml_reading import read_settings_yaml, settings_yaml
 
@@ -29,6 +29,16 @@ class _Given(NamedTuple):
 
 def flag_of(name: str) -> str:
     return _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def kinds_of(schema: type) -> dict[str, Any]:
+    """The type of each setting, without its help text; of settings of their own, the dataclass."""
+    return {spec.name: _kind_of(spec.type) for spec in fields(schema)}
+
+
+def _kind_of(annotation: Any) -> Any:
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return next((part for part in get_args(kind) if is_dataclass(part)), kind)
 
 
 def read_settings(
@@ -73,7 +83,7 @@ def _tree_of(file: Path) -> Mapping[str, Any]:
 
 
 def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str = "") -> dict[str, _Given]:
-    kinds = get_type_hints(schema)
+    kinds = kinds_of(schema)
     leaves: dict[str, _Given] = {}
     for key, value in tree.items():
         name = FORMER_NAMES.get(key, key)
@@ -100,7 +110,7 @@ def _hint(path: str, known: Sequence[str]) -> str:
 
 
 def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
-    for name, kind in get_type_hints(schema).items():
+    for name, kind in kinds_of(schema).items():
         if is_dataclass(kind) and isinstance(kind, type):
             yield from _paths_of(kind, f"{parents}{name}.")
         else:
@@ -108,7 +118,7 @@ def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
 
 
 def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "") -> Settings:
-    kinds = get_type_hints(schema)
+    kinds = kinds_of(schema)
     values: dict[str, Any] = {}
     for spec in fields(schema):  # type: ignore[arg-type]  # every schema is a dataclass
         path, kind = f"{parents}{spec.name}", kinds[spec.name]
@@ -120,8 +130,9 @@ def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "
             raise SettingsError("is required", item=path, hint=f"give {flag_of(path)}, or set it in --config FILE")
     try:
         return schema(**values)
-    except SettingsError as error:
-        path = f"{parents}{error.item}"
-        blamed = given.get(path, _Given(None, None, path))
+    except (SettingsError, UsageError) as error:
+        path = f"{parents}{error.item or ''}".removesuffix(".")
+        within = (leaf.source for name, leaf in given.items() if name.startswith(f"{path}."))  # of costs as a whole
+        blamed = given.get(path, _Given(None, next(within, None), path))
         reason = shortened(error.reason, 3 * LONGEST_SHOWN)
         raise SettingsError(reason, source=blamed.source, item=blamed.item, hint=error.hint) from error

@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from condetr.bundled import DIGITS
 from condetr.cli.output.reporting import Reporter
+from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from condetr.prediction.sources import ImageSource
 
-Task: TypeAlias = Literal["detect", "instance", "panoptic"]
-Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
 BACKEND = "what is to compute; else what the model was exported for, or torch"
 TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
 
 _LARGEST_NAMES = 4 << 20  # bytes of a file of class names
 
-Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 PRECISION = "what the network computes in; refused where it is slower"
 COMPILE = "wait for torch.compile, which may pay for many images of one size"
 
@@ -27,11 +25,6 @@ def check_at_least(least: int, **settings: int) -> None:
     for name, value in settings.items():
         if value < least:
             raise SettingsError(f"is {value}, expected at least {least}", item=name)
-
-
-def is_count(text: str) -> bool:
-    """Whether it is a whole number of at most nine digits; Python refuses to read thousands of them."""
-    return text.isdecimal() and len(text) < 10
 
 
 def size_of_text(text: str, item: str) -> int | tuple[int, int]:

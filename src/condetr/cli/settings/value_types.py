@@ -34,6 +34,8 @@ def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
             continue
     if str in allowed and type(value) is int:  # 640 for "640": written the same
         return str(value)
+    if int in allowed and _has_words(allowed) and isinstance(value, str) and is_count(value):  # the "4" of a flag
+        return int(value)
     expected = " or ".join(_name_of(wanted) for wanted in allowed)
     hint = 'put text in quotes: "..."' if str in allowed and isinstance(value, bool | float) else None
     raise SettingsError(f"is {shown(value)}, expected {expected}", source=source, item=item, hint=hint)
@@ -42,7 +44,7 @@ def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
 def _as_kind(wanted: Any, value: Any) -> Any:
     if get_origin(wanted) is tuple:
         return _as_words(value, get_args(wanted)[0])
-    if get_origin(wanted) is Literal and type(value) is str and value in get_args(wanted):
+    if get_origin(wanted) is Literal and type(value) in (str, int) and value in get_args(wanted):
         return value
     if wanted is Path and isinstance(value, str | Path) and str(value):
         return Path(value)
@@ -78,6 +80,15 @@ def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
     return tuple(_as_kind(wanted, word) for word in words)
 
 
+def _has_words(allowed: tuple[Any, ...]) -> bool:
+    return any(get_origin(kind) is Literal for kind in allowed)
+
+
+def is_count(text: str) -> bool:
+    """Whether it is a whole number of at most nine digits; Python refuses to read thousands of them."""
+    return text.isdecimal() and len(text) < 10
+
+
 def _is_scientific(value: object) -> bool:
     """YAML 1.1 reads ``1e-4`` as text; it wants ``1.0e-4``. Both are numbers here."""
     return isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,3}", value, re.IGNORECASE) is not None
@@ -85,7 +96,8 @@ def _is_scientific(value: object) -> bool:
 
 def _name_of(kind: Any) -> str:
     if get_origin(kind) is Literal:
-        return f"one of {', '.join(get_args(kind))}"
+        words = ", ".join(map(str, get_args(kind)))
+        return f"one of {words}" if len(get_args(kind)) > 1 else words
     if get_origin(kind) is tuple:
         return f"a list, each {_name_of(get_args(kind)[0])}"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path"}

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 
 from condetr.core.errors import UsageError
+from condetr.core.names import Task
 from condetr.data.checks.data_report import Report
 from condetr.data.coco.panoptic_writing import write_panoptic_labels
 from condetr.data.coco.writing import write_coco_labels
@@ -18,7 +18,6 @@ from condetr.data.records import Dataset, Example, Object
 from condetr.files.new_folder import OutputFolder, whole_folder
 from condetr.images.masks.rle import rle_of_mask
 
-Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 _QUALITY = 92  # of JPEG: a fifth of the bytes of PNG, and nothing to see
 _FEWEST_PIXELS = 20  # of stuff; less of it is nobody's
 

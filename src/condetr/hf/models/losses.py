@@ -8,9 +8,10 @@ from torch import Tensor
 
 from condetr.core.errors import AnnotationError
 from condetr.core.records import Prediction, Target
+from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskSupervision
-from condetr.losses.set_loss import Losses, LossWeights, set_loss
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.set_loss import Losses, set_loss
+from condetr.matching.matching_costs import MatchingCosts
 
 
 def targets_of(labels: Sequence[Any], batch: int) -> list[Target]:

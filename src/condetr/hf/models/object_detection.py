@@ -15,8 +15,8 @@ from condetr.hf.models.outputs import ConditionalDetrObjectDetectionOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs
 from condetr.hf.models.shared_weights import Whole
-from condetr.losses.set_loss import LossWeights
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import anchored
 from condetr.model.transformer import Trace

@@ -1,17 +1,15 @@
 """Parts of the network that training leaves as they are."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 from torch import nn
 
+from condetr.core.names import FreezablePart
 from condetr.model.backbone import early_layers
 from condetr.model.transformer import DetrTransformer
 
-Part: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
 
-
-def freeze(detector: DetrTransformer, parts: Sequence[Part]) -> None:
+def freeze(detector: DetrTransformer, parts: Sequence[FreezablePart]) -> None:
     """No gradients for these parts.
 
     "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is all but a mask head.
@@ -21,7 +19,7 @@ def freeze(detector: DetrTransformer, parts: Sequence[Part]) -> None:
             parameter.requires_grad = False
 
 
-def _parameters(detector: DetrTransformer, part: Part) -> list[nn.Parameter]:
+def _parameters(detector: DetrTransformer, part: FreezablePart) -> list[nn.Parameter]:
     if part == "early":
         return [detector.backbone.get_parameter(name) for name in early_layers(detector.backbone)]
     if part == "detector":

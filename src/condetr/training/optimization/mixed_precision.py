@@ -2,13 +2,12 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
 
+from condetr.core import names
 from condetr.core.errors import SettingsError
 
-Name: TypeAlias = Literal["fp32", "bf16", "fp16"]
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -29,7 +28,7 @@ class Precision:
         return torch.amp.GradScaler(self.device_type, enabled=self.dtype == torch.float16)
 
 
-def precision_of(name: Name, device: torch.device) -> Precision:
+def precision_of(name: names.Precision, device: torch.device) -> Precision:
     """Raises SettingsError where ``device`` lacks it, or is slower with it than with fp32."""
     if name != "fp32" and device.type == "cpu":
         raise _refusal(name, "is slower than fp32 on the CPU and less exact")  # measured: 0.67 of the speed

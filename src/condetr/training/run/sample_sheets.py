@@ -12,6 +12,7 @@ from torch import Tensor
 from condetr.charts.sheet import PAPER, tiled
 from condetr.core.boxes import cxcywh_to_xyxy
 from condetr.core.errors import first_line_of
+from condetr.core.names import Task
 from condetr.core.records import Target
 from condetr.core.shapes import PixelMask
 from condetr.data.batches import TrainingBatch
@@ -25,7 +26,6 @@ from condetr.images.drawing.marks import captioned
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.prediction.predictor import Predictor
-from condetr.prediction.tasks import Task
 from condetr.training.run.curves import curves_of
 from condetr.training.run.events import EventHandler, Warned, ignore_events
 from condetr.training.run.metrics_log import Row

@@ -1,14 +1,13 @@
 import json
 from dataclasses import asdict, fields
-from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 
 from condetr.cli.settings.settings_tree import read_settings
-from condetr.cli.settings.train_settings import NetworkSettings, TrainSettings
+from condetr.cli.settings.train_settings import TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
-from condetr.model.config import DetectorConfig
+from condetr.model.config import DetectorConfig, NetworkConfig
 from condetr.training.run.checkpointing import MANIFEST, STATE, contents_of
 from condetr.training.settings import TrainingSettings
 from condetr.workflows.training import settings_of
@@ -46,23 +45,20 @@ def small(tmp_path):
 
 
 def test_every_setting_of_training_can_be_given():
-    ours, theirs = (get_type_hints(kind, include_extras=True) for kind in (TrainSettings, TrainingSettings))
-    defaults = {spec.name: spec.default for spec in fields(TrainSettings)}
+    ours, theirs = ({spec.name: spec for spec in fields(kind)} for kind in (TrainSettings, TrainingSettings))
     assert theirs.keys() <= ours.keys()
-    for spec in fields(TrainingSettings):
-        if spec.name not in ("freeze", "lr_backbone", "seed", "costs", "weights"):
-            assert get_args(ours[spec.name])[1] == get_args(theirs[spec.name])[1]
-            assert defaults[spec.name] == spec.default
+    for name in theirs.keys() - {"freeze", "lr_backbone", "seed"}:
+        assert (ours[name].type, ours[name].default) == (theirs[name].type, theirs[name].default)
     assert TrainSettings(model="x").training() == TrainingSettings()
     assert TrainSettings(lr=0.01).training() == TrainingSettings(freeze=(), lr=0.01, lr_backbone=0.01)
     assert TrainSettings(lr_backbone=1e-5).training() == TrainingSettings(freeze=())
-    assert TrainSettings(batch="4").training().batch == 4
-    assert TrainSettings(batch="auto").training().batch == "auto"
+    assert read_settings(TrainSettings, flags={"batch": "4"}).training().batch == 4
+    assert read_settings(TrainSettings, flags={"batch": "auto"}).training().batch == "auto"
 
 
 def test_the_network_is_the_papers_unless_told_otherwise():
-    assert NetworkSettings().config(7) == DetectorConfig(num_labels=7)
-    left_out = asdict(DetectorConfig()).keys() - asdict(NetworkSettings()).keys()
+    assert NetworkConfig().with_classes(7) == DetectorConfig(num_labels=7)
+    left_out = asdict(DetectorConfig()).keys() - asdict(NetworkConfig()).keys()
     assert left_out == {"num_labels", "carry_norm"}
 
 
@@ -72,8 +68,8 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     assert status == 0
     assert (said["model"], said["progress"]["step"]) == ("run/best", 2)
     assert "ap50" in said["metrics"]
-    assert "begins with a new network" in err
-    assert "its backbone learns as fast as the rest, at 0.0001" in err
+    assert "training from random weights; use --model to fine-tune" in err
+    assert "the backbone has the learning rate of the rest, 0.0001" in err
     assert "epoch 1: loss" in err
 
     status, _, err = condetr("train", data, "--config", small, "--output", "run")
@@ -83,7 +79,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     assert (status, said["progress"]["step"]) == (0, 4)
     assert "going on from step-2" in err
     assert "epochs is 2 from here on; it was 1" in err
-    assert "begins with" not in err
+    assert "random weights" not in err
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["network"]["d_model"] == 16
 
     status, said, err = condetr_json(*again, "--config", small, "--epochs", "3")
@@ -91,7 +87,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     for words, says in {
         ("--set", "network.d_model=32"): "network: is not what the run began with: d_model 32 for 16",
         ("--split", "val"): "split: is val, but the run began with None",
-        ("--model", "run"): "network: is for a model that begins afresh",
+        ("--model", "run"): "network: describes a network to train from random weights",
         ("--seed", "1"): "seed: is 1, but the run began with 0",
     }.items():
         status, _, err = condetr(*again, *words)
@@ -144,12 +140,14 @@ def test_a_run_stored_under_former_names_resumes(condetr_json, condetr, data, sm
 
 
 def test_a_recipe_and_a_flag_under_the_former_name(tmp_path, condetr, data):
-    (tmp_path / "old.yaml").write_text("naming: 7")
-    assert read_settings(TrainSettings, file=tmp_path / "old.yaml").pretrain_backbone == 7
+    (tmp_path / "old.yaml").write_text("naming: 7\nnetwork:\n  backbone: {colours: 3, depths: [1, 1, 1, 1]}")
+    old = read_settings(TrainSettings, file=tmp_path / "old.yaml")
+    assert (old.pretrain_backbone, old.network.backbone.in_channels) == (7, 3)
+    assert old.network.backbone.depths == (1, 1, 1, 1)
     assert read_settings(TrainSettings, overrides=["naming=8"]).pretrain_backbone == 8
     for flag in ("--naming", "--pretrain-backbone-steps"):
         status, _, err = condetr("train", data, flag, "-1")
-        assert (status, "pretrain_backbone: is -1, expected a number of at least 0" in err) == (2, True), err
+        assert (status, "--pretrain-backbone-steps: is -1, expected a number of at least 0" in err) == (2, True), err
 
 
 @pytest.mark.slow
@@ -189,7 +187,7 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--resume"], "--resume: needs the folder to go on with"),
+        (["--resume"], "--resume: needs the folder of the run to resume (give --output)"),
         (["--resume", "--output", "nothing"], "there is no run to resume here"),
         (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),
         (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
@@ -197,6 +195,11 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
         (["--set", "network.d_modl=32"], "the nearest: network.d_model, "),
         (["--set", "network.d_model=33"], "network.d_model: is 33, expected an even number"),
         (["--set", "network.backbone.depths=[0,1,1,1]"], "network.backbone.depths"),
+        (["--set", "network.backbone.first_stage_stride=3"], "first_stage_stride: is 3, expected one of 1, 2"),
+        (["--set", "network.backbone.in_channels=1"], "network.backbone.in_channels: is 1, expected 3: images are RGB"),
+        (["--set", "network.num_labels=3"], "network.num_labels: no such setting"),
+        (["--set", "costs.giou=-1"], "--set costs.giou=-1: costs: expected finite costs of at least 0"),
+        (["--set", "weights.alpha=2"], "weights: expected finite weights of at least 0 and alpha in [0, 1]"),
     ],
 )
 def test_what_cannot_be(condetr, data, words, says):

@@ -1,7 +1,7 @@
 import torch
 
-from condetr.losses.set_loss import LossWeights
-from condetr.matching.costs import MatchingCosts
+from condetr.losses.loss_weights import LossWeights
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.input import batch_size
 from condetr.training.input.batch_size import batch_that_fits, bytes_kept
 from condetr.training.optimization.mixed_precision import Precision

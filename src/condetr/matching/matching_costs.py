@@ -1,0 +1,21 @@
+"""The weights of the matching costs, apart from torch, so that the command line starts without it."""
+
+import math
+from dataclasses import astuple, dataclass
+
+from condetr.core.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingCosts:
+    """How much each disagreement between a query and an object counts in the matching."""
+
+    classes: float = 2.0
+    boxes: float = 5.0
+    giou: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(cost) and cost >= 0 for cost in astuple(self)):
+            raise SettingsError(f"expected finite costs of at least 0, got {self}")
+        if not any(astuple(self)):
+            raise SettingsError("all matching costs are 0, which makes every assignment as good as any other")

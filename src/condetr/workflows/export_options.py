@@ -1,0 +1,27 @@
+"""The options of an export that the command line and Python share; nothing here imports torch."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from condetr.core.errors import UsageError
+from condetr.core.names import GraphPrecision
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Help texts are those of ``condetr export --help``."""
+
+    precision: Annotated[GraphPrecision, "of weights and arithmetic; int8 is for openvino"] = "fp32"
+    dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
+    post_processing: Annotated[int | None, "include post-processing in the graph, for so many detections"] = None
+    masks: Annotated[bool, "also export the mask head, as a second graph, where the model has one"] = True
+    verify: Annotated[bool, "compare with the model on images, and exit with status 8 where they differ"] = True
+    tolerance: Annotated[float | None, "the largest difference; default: 1e-4, or 0.02 for fp16"] = None
+    split: Annotated[str | None, "split of the data to measure on; default: val, test or the only one"] = None
+    calibrate: Annotated[int, "the most images that int8 is calibrated on"] = 200
+
+    def __post_init__(self) -> None:
+        for name in ("post_processing", "calibrate"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"is {value}, expected at least 1", item=name)
