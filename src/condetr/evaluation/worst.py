@@ -17,7 +17,7 @@ from condetr.evaluation.tide import ERRORS, Kind, Matches, judge
 from condetr.images.decoding.decode import decode
 from condetr.images.detections import Detections
 from condetr.images.drawing.colors import Color
-from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, paint_tag, scored
+from condetr.images.drawing.marks import OccupiedSpace, captioned, font_of, paint_box, paint_tag, scored
 
 _GAP = 8
 _LARGEST_SCALE = 3.0  # a small image is enlarged until its boxes can be told apart
@@ -106,7 +106,7 @@ def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
     scale = min(side / max(image.size), _LARGEST_SCALE)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     tile = image.resize(size, Image.Resampling.LANCZOS)
-    font, taken = font_of(11), Taken()
+    font, taken = font_of(11), OccupiedSpace()
     for mark in marks:
         box = [edge * scale for edge in mark.box]
         paint_box(tile, box, mark.color)

@@ -1,4 +1,4 @@
-"""Images of different sizes as one padded tensor: each at the top left, its mask beside it."""
+"""Images of different sizes in one padded tensor, each at the top left, with a pixel mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from condetr.images.sizes import HeightWidth, bounded
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the network is fed.
+    """The input of the network.
 
     Attributes:
-        pixels: normalized; zero on padding. Bytes where neither rescaling nor normalizing was asked for.
+        pixels: normalized; zero on padding. Bytes where neither rescaling nor normalizing is on.
         mask: True on real pixels.
-        original_sizes: (height, width) of each image as it was given, upright.
+        original_sizes: (height, width) of each upright input image.
         resized_sizes: (height, width) of each image inside ``pixels``.
     """
 
@@ -35,7 +35,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Pixel values as (value * factor - shift) / divisor, per channel, without the steps that are None."""
+    """Maps pixel values to (value * factor - shift) / divisor, per channel; steps that are None are skipped."""
 
     factor: float | None = None
     shift: Float[Tensor, "channels 1 1"] | None = None
@@ -52,11 +52,11 @@ class Scale:
 
 
 def padded(images: Sequence[Planes], scale: Scale, frame: HeightWidth | None) -> tuple[Tensor, PixelMask]:
-    """Write each image, scaled, to the top left of its slot in one new tensor of ``frame`` or the largest size.
+    """The scaled images, each at the top left of its slot in one tensor of size ``frame`` or the largest size.
 
     Raises:
         DataError: an image is larger than the frame.
-        SettingsError: the frame is larger than any may be.
+        SettingsError: the frame has too many pixels.
     """
     height, width = frame or (max(p.shape[1] for p in images), max(p.shape[2] for p in images))
     bounded((height, width), "pad_size" if frame else "size")

@@ -1,4 +1,4 @@
-"""What was found in one image: the record that every room above speaks."""
+"""The detections of one image: the result type of prediction, evaluation and serving."""
 
 import importlib
 import json
@@ -17,7 +17,7 @@ from condetr.core.errors import DataError, MissingExtraError, UsageError
 from condetr.images.detection import Detection, Moment
 from condetr.images.drawing.draw import draw, draw_segments
 from condetr.images.file_formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
-from condetr.images.image_inputs import Given, image_of, pil_of
+from condetr.images.image_inputs import ImageInput, image_of, pil_of
 from condetr.images.masks.rle import mask_of_rle, rle_of_mask
 from condetr.images.masks.segment_png import image_of_numbers
 from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
@@ -32,17 +32,17 @@ class Detections:
         boxes: (x1, y1, x2, y2) in pixels of the original, upright image.
         scores: in [0, 1].
         labels: class ids.
-        names: class names, one a detection.
+        names: class names, one per detection.
         size: (height, width) of the original, upright image.
-        source: the file it came from, or a name for it.
-        masks: one a detection, at the size of the image.
-        segments: which detection each pixel belongs to: 0 none, 1 the first.
-        image: what ``draw`` paints on; the file of ``source`` where it is None.
-        moment: which frame of a video it was, and when.
-        tracks: numbers that objects keep from frame to frame, one a detection; None where there is none yet.
+        source: the file or name of the image.
+        masks: one per detection, at the size of the image.
+        segments: the detection that each pixel belongs to: 0 none, 1 the first.
+        picture: the image that ``draw`` paints on; None: the file ``source``.
+        moment: frame number and time in a video.
+        tracks: track ids, the same from frame to frame, one per detection; None where it has none yet.
 
     Raises:
-        DataError: lengths, sizes or values that contradict each other.
+        DataError: lengths, sizes or values contradict each other.
     """
 
     boxes: Float[Tensor, "_detections 4"]
@@ -53,7 +53,7 @@ class Detections:
     source: str | None = None
     masks: Bool[Tensor, "_detections _height _width"] | None = field(default=None, repr=False)
     segments: Int[Tensor, "_height _width"] | None = field(default=None, repr=False)
-    picture: Given | None = field(default=None, repr=False)
+    picture: ImageInput | None = field(default=None, repr=False)
     moment: Moment | None = None
     tracks: tuple[int | None, ...] | None = None
 
@@ -62,8 +62,8 @@ class Detections:
         counts |= {} if self.masks is None else {"masks": len(self.masks)}
         counts |= {} if self.tracks is None else {"tracks": len(self.tracks)}
         if len(set(counts.values())) > 1:
-            said = ", ".join(f"{count} {name}" for name, count in counts.items())
-            raise DataError(f"{said}; expected the same number of each", source=self.source)
+            lengths = ", ".join(f"{count} {name}" for name, count in counts.items())
+            raise DataError(f"{lengths}; expected the same number of each", source=self.source)
         for name, plane in (("masks", self.masks), ("segments", self.segments)):
             if plane is not None and tuple(plane.shape[-2:]) != self.size:
                 reason = f"is {tuple(plane.shape[-2:])}, expected the image's {self.size}"
@@ -87,7 +87,7 @@ class Detections:
     def __getitem__(self, index: slice) -> "Detections": ...
 
     def __getitem__(self, index: int | slice) -> "Detection | Detections":
-        """One detection, or with a slice some of them as Detections again."""
+        """One detection; with a slice, Detections."""
         if isinstance(index, slice):
             return self.chosen(torch.arange(len(self))[index])
         if not -len(self) <= index < len(self):
@@ -95,11 +95,11 @@ class Detections:
         return next(iter(self.chosen(torch.tensor([index % len(self)]))))
 
     def above(self, threshold: float | int) -> "Detections":
-        """Those that score higher."""
+        """The detections that score above the threshold."""
         return self.chosen((self.scores > threshold).nonzero()[:, 0].cpu())
 
     def chosen(self, positions: Int64[Tensor, "chosen"]) -> "Detections":
-        """Those at these positions; segments of the others are nobody's."""
+        """The detections at these positions; pixels of other segments become 0."""
         segments = self.segments
         if segments is not None:
             renumbered = torch.zeros(len(self) + 1, dtype=segments.dtype)
@@ -120,46 +120,46 @@ class Detections:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values; masks as COCO's run-length encoding, segments as masks that share no pixel."""
+        """Everything as JSON values; masks as COCO's run-length encoding, segments as masks that do not overlap."""
         rows = json_rows(self)
         if self.masks is not None or self.segments is not None:
             rows = [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
         if self.tracks is not None:
             rows = [row | {"track": track} for row, track in zip(rows, self.tracks, strict=True)]
-        said: dict[str, Any] = {"source": self.source, "size": list(self.size), "detections": rows}
+        record: dict[str, Any] = {"source": self.source, "size": list(self.size), "detections": rows}
         if self.segments is not None:
-            said["panoptic"] = True
-        return said if self.moment is None else said | self.moment._asdict()
+            record["panoptic"] = True
+        return record if self.moment is None else record | self.moment._asdict()
 
     def to_json(self) -> str:
-        """One line of ASCII, so that file names that are no text survive: ``os.fsencode`` gives their bytes back."""
+        """One line of ASCII, so that file names that are not UTF-8 survive: ``os.fsencode`` restores their bytes."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "Detections":
-        """What ``to_dict`` gave.
+    def from_dict(cls, record: Mapping[str, Any]) -> "Detections":
+        """The inverse of ``to_dict``.
 
         Raises:
-            DataError: it is something else.
+            DataError: not a record of ``to_dict``.
         """
         try:
-            rows, size = said["detections"], (int(said["size"][0]), int(said["size"][1]))
+            rows, size = record["detections"], (int(record["size"][0]), int(record["size"][1]))
             masks = [mask_of_rle(row["mask"], size) for row in rows if "mask" in row]
-            is_panoptic = bool(said.get("panoptic", False))
+            is_panoptic = bool(record.get("panoptic", False))
             return cls(
                 boxes=torch.tensor([row["box"] for row in rows], dtype=torch.float32).reshape(-1, 4),
                 scores=torch.tensor([row["score"] for row in rows], dtype=torch.float32),
                 labels=torch.tensor([row["label"] for row in rows], dtype=torch.int64),
                 names=tuple(row["name"] for row in rows),
                 size=size,
-                source=said["source"],
+                source=record["source"],
                 masks=torch.stack(masks) if masks and not is_panoptic else None,
                 segments=_numbered(masks, size) if is_panoptic else None,
-                moment=Moment(said["frame"], said["seconds"]) if "frame" in said else None,
+                moment=Moment(record["frame"], record["seconds"]) if "frame" in record else None,
                 tracks=tuple(row["track"] for row in rows) if rows and "track" in rows[0] else None,
             )
         except (KeyError, TypeError, RuntimeError) as error:
-            raise DataError(f"are no detections: {error}") from None
+            raise DataError(f"is not a record of detections: {error}") from None
 
     def to_coco(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results: boxes as (x, y, width, height). Category ids are the model's label ids."""
@@ -169,7 +169,7 @@ class Detections:
         return [row | {"segmentation": rle_of_mask(mask)} for row, mask in zip(rows, self._each_mask(), strict=True)]
 
     def to_coco_panoptic(self, image_id: int, file_name: str) -> tuple[Image.Image, dict[str, Any]]:
-        """COCO panoptic results: an image to be stored as PNG under that name, and what to say about it.
+        """COCO panoptic results: the PNG image to store under ``file_name``, and its annotation.
 
         Category ids are the model's label ids.
 
@@ -180,8 +180,8 @@ class Detections:
             raise UsageError("there are no segments", source=self.source, hint='predict with task="panoptic"')
         infos = segment_rows(self.labels.tolist(), self.scores.tolist())
         numbers = torch.tensor([0, *(info["id"] for info in infos)])
-        picture = image_of_numbers(numbers[self.segments.cpu().long()])
-        return picture, {"image_id": image_id, "file_name": file_name, "segments_info": infos}
+        png = image_of_numbers(numbers[self.segments.cpu().long()])
+        return png, {"image_id": image_id, "file_name": file_name, "segments_info": infos}
 
     def _each_mask(self) -> Iterator[Bool[Tensor, "_height _width"]]:
         if self.masks is not None:
@@ -190,15 +190,15 @@ class Detections:
         return (self.segments == number for number in range(1, len(self) + 1))
 
     def to_yolo(self) -> str:
-        """One line a detection: label, center, width and height relative to the image, score."""
+        """One line per detection: label, center, width and height relative to the image, score."""
         return yolo_text(self, self.size)
 
     def to_csv_rows(self) -> list[tuple[str | int | float, ...]]:
-        """One row a detection, with the columns of ``formats.CSV_HEADER``."""
+        """One row per detection, with the columns of ``file_formats.CSV_HEADER``."""
         return csv_rows(self, self.source)
 
     def to_supervision(self) -> Any:
-        """The same as ``supervision.Detections``, for its trackers, zones and annotators.
+        """As ``supervision.Detections``, for its trackers, zones and annotators.
 
         Raises:
             MissingExtraError: supervision is not installed.
@@ -217,43 +217,46 @@ class Detections:
             data={"class_name": list(self.names)},
         )
 
-    def draw(self, picture: Given | None = None) -> Image.Image:
-        """The image with boxes, masks and labels painted on, upright; with segments, those and a legend below.
+    def draw(self, picture: ImageInput | None = None) -> Image.Image:
+        """The upright image with boxes, masks and labels; with segments, those and a legend below.
+
+        Args:
+            picture: the image to paint on; by default ``self.picture``, else the file ``self.source``.
 
         Raises:
-            UsageError: there is no image to paint on.
+            UsageError: there is no image to draw on.
             ImageError: it cannot be decoded.
-            DataError: it is of another size.
+            DataError: it has another size.
         """
-        given = next((one for one in (picture, self.picture, self.source) if one is not None), None)
-        if given is None:
+        image = next((image for image in (picture, self.picture, self.source) if image is not None), None)
+        if image is None:
             raise UsageError("there is no image to draw on", hint="pass one: draw(image)")
-        canvas = pil_of(image_of(given))
+        canvas = pil_of(image_of(image))
         if (canvas.height, canvas.width) != self.size:
             reason = f"the image is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
         if self.segments is not None:
-            return draw_segments(canvas, self._said_with_tracks(), self.segments)
-        return draw(canvas, self._said_with_tracks(), self.masks)
+            return draw_segments(canvas, self._with_track_ids(), self.segments)
+        return draw(canvas, self._with_track_ids(), self.masks)
 
-    def _said_with_tracks(self) -> list[Detection]:
+    def _with_track_ids(self) -> list[Detection]:
         if self.tracks is None:
             return list(self)
         return [
-            one if track is None else one._replace(name=f"#{track}: {one.name}")
-            for one, track in zip(self, self.tracks, strict=True)
+            detection if track is None else detection._replace(name=f"#{track}: {detection.name}")
+            for detection, track in zip(self, self.tracks, strict=True)
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Write to ``path`` what its ending says: a painted image, .json, .jsonl, .csv or YOLO's .txt.
+        """Write a file in the format of its extension: an annotated image, .json, .jsonl, .csv or YOLO's .txt.
 
         Raises:
-            UsageError: an ending of no known meaning.
-            StorageError: it cannot be written.
+            UsageError: an unknown extension.
+            StorageError: the file cannot be written.
         """
         path = Path(path)
-        ending = path.suffix.lower()
-        painted = dict.fromkeys(IMAGE_FORMATS, lambda: image_bytes(self.draw(), ending))
+        extension = path.suffix.lower()
+        painted = dict.fromkeys(IMAGE_FORMATS, lambda: image_bytes(self.draw(), extension))
         as_json = dict.fromkeys((".json", ".jsonl"), lambda: text_bytes(self.to_json() + "\n"))
         tables = {".csv": lambda: text_bytes(csv_text(self.to_csv_rows())), ".txt": lambda: text_bytes(self.to_yolo())}
         return save_as(path, painted | as_json | tables)
@@ -267,5 +270,5 @@ def _numbered(masks: Sequence[Bool[Tensor, "_height _width"]], size: HeightWidth
 
 
 def _tracker_ids(tracks: tuple[int | None, ...]) -> Int64[np.ndarray, "_detections"]:
-    """As supervision writes them: -1 for none."""
+    """In supervision's convention: -1 for none."""
     return np.array([-1 if track is None else track for track in tracks], dtype=np.int64)

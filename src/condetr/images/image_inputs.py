@@ -1,4 +1,4 @@
-"""Whatever may be given as an image, or as several, as checked images."""
+"""Every accepted form of an image, or of several, as checked images."""
 
 import os
 from typing import Any, TypeAlias
@@ -16,22 +16,22 @@ from condetr.images.decoding.pixel_limit import Limit
 from condetr.images.decoding.sources import Encoded, Readable, Source, name_of
 from condetr.images.resize import UprightImage
 
-Given: TypeAlias = Source | Array
+ImageInput: TypeAlias = Source | Array
 
 
-def image_of(given: Given, *, pixel_limit: Limit = "default") -> UprightImage:
+def image_of(image: ImageInput, *, pixel_limit: Limit = "default") -> UprightImage:
     """One upright RGB image from a path, encoded bytes, a binary stream, a PIL image or an array.
 
     Raises:
-        ImageError: it is no usable image.
+        ImageError: not a usable image.
     """
-    if isinstance(given, str | os.PathLike | Encoded | Readable | Image.Image):
-        return decode(given, pixel_limit=pixel_limit)
-    return image_of_array(given)
+    if isinstance(image, str | os.PathLike | Encoded | Readable | Image.Image):
+        return decode(image, pixel_limit=pixel_limit)
+    return image_of_array(image)
 
 
 def pil_of(image: UprightImage) -> Image.Image:
-    """The image for PIL, as bytes."""
+    """The image as a PIL image of bytes."""
     if isinstance(image, Image.Image):
         return image
     return Image.fromarray(image.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
@@ -42,33 +42,33 @@ def images_of(
 ) -> list[UprightImage]:
     """The images in one image, a batch array of four axes, or a list of any of them: RGB for three ``channels``.
 
-    PIL images are taken as they lie, whatever their EXIF orientation says: whoever opened one knows its
-    size, and expects boxes that fit it. Files are turned upright.
+    PIL images are not turned, whatever their EXIF orientation: the caller knows their size and expects boxes that
+    fit it. Files are turned upright.
 
     Raises:
-        ImageError: one is no usable image.
-        UsageError: there is none.
+        ImageError: one is not a usable image.
+        UsageError: there is no image.
     """
     if isinstance(images, Image.Image):
         return [_planes_unless_rgb(bands_of(images, channels, name_of(images)))]
     if isinstance(images, str | os.PathLike | Encoded | Readable):
         return [_planes_unless_rgb(decode(images, channels=channels))]
     if isinstance(images, list | tuple) and not _is_numbers(images):
-        found = [
+        flat = [
             image
-            for given in images
-            for image in images_of(given, input_data_format=input_data_format, rescaled=rescaled, channels=channels)
+            for nested in images
+            for image in images_of(nested, input_data_format=input_data_format, rescaled=rescaled, channels=channels)
         ]
-        if not found:
+        if not flat:
             raise UsageError("no image was given", item="images")
-        return found
+        return flat
     batch = np.asarray(images) if isinstance(images, list | tuple) else images
     if not isinstance(batch, np.ndarray | Tensor):
-        reason = f"{type(images).__name__} is no image; expected a path, a PIL image, an array or a tensor"
+        reason = f"{type(images).__name__} is not an image; expected a path, a PIL image, an array or a tensor"
         raise UsageError(reason, item="images")
     each = batch if batch.ndim == 4 else [batch]
-    how: dict[str, Any] = {"input_data_format": input_data_format, "rescaled": rescaled, "channels": channels}
-    return [image_of_array(one, **how) for one in each]
+    options: dict[str, Any] = {"input_data_format": input_data_format, "rescaled": rescaled, "channels": channels}
+    return [image_of_array(array, **options) for array in each]
 
 
 def _planes_unless_rgb(image: Image.Image) -> UprightImage:
@@ -79,7 +79,7 @@ def _planes_unless_rgb(image: Image.Image) -> UprightImage:
 
 
 def _is_numbers(nested: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether a list is itself an array, down to its numbers."""
+    """Whether a nested list is one array of numbers."""
     first: Any = nested
     while isinstance(first, list | tuple) and first:
         first = first[0]

@@ -1,4 +1,4 @@
-"""What happens to an image between decoding and the network, as a ``preprocessor_config.json`` tells it."""
+"""Preprocessing of a decoded image for the network, as configured by ``preprocessor_config.json``."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,11 +22,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """The documented options of the image processor, checked once.
+    """The documented options of the image processor, checked on construction.
 
     Attributes:
-        numerics: whose resampling and rounding; see ``sizes`` and ``resize``.
-        carried: what a file said beyond these options; written back by ``to_dict``.
+        numerics: resampling and rounding of torchvision or PIL; see ``sizes`` and ``resize``.
+        carried: further keys of the file; written back by ``to_dict``.
     """
 
     do_resize: bool = True
@@ -49,18 +49,17 @@ class Preprocessing:
         _check_numbers(self.image_std, "image_std", positive=True)
         if len(self.image_mean) != len(self.image_std):
             wrong, other = ("image_mean", "image_std") if len(self.image_std) == 3 else ("image_std", "image_mean")
-            given = shown(list(getattr(self, wrong)))
-            raise SettingsError(
-                f"is {given}, expected {len(getattr(self, other))} numbers as {other} has, one a channel", item=wrong
-            )
+            values, count = shown(list(getattr(self, wrong))), len(getattr(self, other))
+            reason = f"is {values}, expected {count} numbers, one per channel, like {other}"
+            raise SettingsError(reason, item=wrong)
         check_positive((self.rescale_factor,), "rescale_factor")
 
     @classmethod
     def from_dict(cls, settings: Any, *, numerics: Numerics = "torchvision", source: object = None) -> "Preprocessing":
-        """Read what transformers 4 or 5 wrote; ``max_size`` and ``pad_and_return_pixel_mask`` are old names.
+        """Read a config of transformers 4 or 5, with the old names ``max_size`` and ``pad_and_return_pixel_mask``.
 
         Raises:
-            SettingsError: a value of the wrong kind, named by its key and ``source``.
+            SettingsError: an invalid value; names its key and ``source``.
         """
         if not isinstance(settings, Mapping):
             raise SettingsError(f"is {type(settings).__name__}, expected an object with settings", source=source)
@@ -71,15 +70,16 @@ class Preprocessing:
 
     @classmethod
     def _from_dict(cls, settings: Mapping[str, Any], numerics: Numerics) -> "Preprocessing":
-        said = {name: value for name, value in settings.items() if value is not None}
-        longest = said.pop("max_size", 1333 if isinstance(said.get("size"), int) else None)
-        if "pad_and_return_pixel_mask" in said:
-            said.setdefault("do_pad", said.pop("pad_and_return_pixel_mask"))
-        read = {name: reader(said[name], name) for name, reader in _READERS.items() if name in said}
-        if "size" in said:
-            read["size"] = size_of(said["size"], longest=longest)
-        known = {option.name for option in fields(cls)}
-        return cls(**read, numerics=numerics, carried={name: said[name] for name in said if name not in known})
+        options = {name: value for name, value in settings.items() if value is not None}
+        longest = options.pop("max_size", 1333 if isinstance(options.get("size"), int) else None)
+        if "pad_and_return_pixel_mask" in options:
+            options.setdefault("do_pad", options.pop("pad_and_return_pixel_mask"))
+        checked = {name: check(options[name], name) for name, check in _CHECKS.items() if name in options}
+        if "size" in options:
+            checked["size"] = size_of(options["size"], longest=longest)
+        names = {option.name for option in fields(cls)}
+        carried = {name: value for name, value in options.items() if name not in names}
+        return cls(**checked, numerics=numerics, carried=carried)
 
     def to_dict(self) -> dict[str, Any]:
         """A ``preprocessor_config.json`` that transformers 4.34 and 5 load."""
@@ -102,24 +102,24 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """Of the images: as many as ``image_mean`` has numbers; three are RGB."""
+        """Channels of the images, as many as ``image_mean`` has numbers; three are RGB."""
         return len(self.image_mean)
 
     def fit(self, image: HeightWidth) -> HeightWidth:
-        """What size (height, width) an image of this size gets, before padding."""
+        """The (height, width) that an image of this size is resized to, before padding."""
         return self.size.fit(image, self.numerics) if self.do_resize else image
 
     def prepare(self, images: Sequence[UprightImage]) -> Batch:
         """Resize, scale and normalize images, and pad them together.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no image.
             SettingsError: their sizes differ and ``do_pad`` is off.
             DataError: one is larger than ``pad_size``.
-            ModelError: there is no memory for them.
+            ModelError: not enough memory.
         """
         if not images:
-            raise UsageError("no image was given", item="pictures")
+            raise UsageError("no image was given", item="images")
         with _memory_for(len(images)):
             return self._prepare(images)
 
@@ -127,14 +127,14 @@ class Preprocessing:
         resized = [self._resized(image) for image in images]
         sizes = tuple((planes.shape[1], planes.shape[2]) for planes in resized)
         if not self.do_pad and len(set(sizes)) > 1:
-            reason = f"is off, so the images must come out at one size, not {', '.join(map(str, sizes))}"
-            raise SettingsError(reason, item="do_pad", hint="turn it on, or prepare them one by one")
+            reason = f"is off, so all images must be resized to one size, not {', '.join(map(str, sizes))}"
+            raise SettingsError(reason, item="do_pad", hint="turn it on, or pass one image at a time")
         frame = (self.pad_size.height, self.pad_size.width) if self.do_pad and self.pad_size else None
         pixels, mask = padded(resized, self._scale(), frame)
         return Batch(pixels, mask, tuple(size_of_image(image) for image in images), sizes)
 
     def prepare_each(self, images: Iterable[UprightImage]) -> list[Planes]:
-        """The same without padding: one tensor an image, each at its own size."""
+        """The same without padding: one tensor per image, each at its own size."""
         scale, prepared = self._scale(), []
         for image in images:
             with _memory_for(1):
@@ -159,11 +159,11 @@ class Preprocessing:
         mean, std = _channels(self.image_mean), _channels(self.image_std)
         if not self.do_rescale:
             return Scale(shift=mean, divisor=std)
-        levels = 1 / self.rescale_factor  # both steps in one: mean and std in the units of the pixels
+        levels = 1 / self.rescale_factor  # both steps at once: mean and std in units of pixel levels
         return Scale(shift=mean * levels, divisor=std * levels)
 
 
-_READERS: Mapping[str, Callable[[object, str], Any]] = {
+_CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "do_resize": flag_of,
     "do_rescale": flag_of,
     "do_normalize": flag_of,
@@ -179,7 +179,7 @@ _READERS: Mapping[str, Callable[[object, str], Any]] = {
 def _check_numbers(numbers: Sequence[float], name: str, *, positive: bool) -> None:
     usable = numbers_of(list(numbers), name)
     if not usable:
-        raise SettingsError("is empty, expected one number a channel", item=name)
+        raise SettingsError("is empty, expected one number per channel", item=name)
     if positive:
         check_positive(usable, name)
 

@@ -1,4 +1,4 @@
-"""Writing one result to a file whose ending says the format."""
+"""Writing one result in the format of the file extension."""
 
 import io
 import re
@@ -11,31 +11,31 @@ from condetr.core.errors import UsageError
 from condetr.files.atomic_write import writing_to
 
 IMAGE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def save_as(path: Path, contents: Mapping[str, Callable[[], bytes]]) -> Path:
-    """Write the content that belongs to the ending of ``path``.
+    """Write the content for the extension of ``path``.
 
     Raises:
-        UsageError: an ending without content.
-        StorageError: it cannot be written.
+        UsageError: an extension without content.
+        StorageError: the file cannot be written.
     """
-    ending = path.suffix.lower()
-    if ending not in contents:
-        raise UsageError(f"unknown ending {ending!r}; known: {', '.join(contents)}", source=path)
-    content = contents[ending]()
+    extension = path.suffix.lower()
+    if extension not in contents:
+        raise UsageError(f"has unknown extension {extension!r}, expected {', '.join(contents)}", source=path)
+    content = contents[extension]()
     with writing_to(path):
         path.write_bytes(content)
     return path
 
 
 def text_bytes(text: str) -> bytes:
-    """UTF-8; file names that are no text keep their bytes, halves of characters that JSON can hold become U+FFFD."""
-    return _HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
+    """UTF-8; file names that are not UTF-8 keep their bytes, other lone surrogates (from JSON) become U+FFFD."""
+    return _SURROGATES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
-def image_bytes(image: Image.Image, ending: str) -> bytes:
+def image_bytes(image: Image.Image, extension: str) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, IMAGE_FORMATS[ending], quality=92)
+    image.save(stream, IMAGE_FORMATS[extension], quality=92)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""From the network's logits and boxes to scored boxes: the best pairs of a query and a class, per image."""
+"""From logits and boxes to scored boxes: the best (query, class) pairs of each image."""
 
 import math
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ class Scored(NamedTuple):
     Attributes:
         scores: sigmoid of the logits.
         labels: class ids.
-        boxes: (x1, y1, x2, y2); pixels where a size was given, else relative to the image.
-        queries: which object query each came from; one query may answer for several classes.
+        boxes: (x1, y1, x2, y2); in pixels if sizes were given, else relative to the image.
+        queries: the object query of each detection; one query may have several classes.
     """
 
     scores: Float[Tensor, "detections"]
@@ -43,7 +43,7 @@ def detections_of(
 
     Raises:
         ModelError: a logit or box is not finite.
-        UsageError: not one size an image, or ``top_k`` below 1.
+        UsageError: not one size per image, or ``top_k`` below 1.
     """
     batch = len(logits)
     pixels = None if sizes is None else _scale(sizes).to(boxes.device)
@@ -56,7 +56,7 @@ def detections_of(
     scores, labels, xyxy, chosen = best_pairs(logits, boxes, top_k)
     if pixels is not None:
         xyxy = xyxy * pixels
-    above = (scores > threshold).sum(1).tolist()  # scores fall, so these are the first
+    above = (scores > threshold).sum(1).tolist()  # scores are sorted, so these are the first
     rows = zip(scores, labels, xyxy, chosen, above, strict=True)
     return [Scored(score[:n], label[:n], box[:n], query[:n]) for score, label, box, query, n in rows]
 
@@ -72,7 +72,7 @@ def best_pairs(
     """Scores, labels, boxes (x1, y1, x2, y2) relative to the image, and queries of the best pairs, best first."""
     queries, classes = logits.shape[1:]
     best, pairs = logits.flatten(1).topk(min(top_k, queries * classes))
-    scores = _precise(best).sigmoid()  # after the selection: the order is the same, the pairs are few
+    scores = _precise(best).sigmoid()  # after topk: the order is the same, and there are few
     chosen, labels = pairs // classes, pairs % classes
     return scores, labels, cxcywh_to_xyxy(_precise(boxes.gather(1, chosen[..., None].expand(-1, -1, 4)))), chosen
 
@@ -84,15 +84,15 @@ def _scale(sizes: Sequence[Sequence[int | float]] | Tensor) -> Float[Tensor, "im
 
 
 def _precise(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    """A pixel of a large image needs more digits than half precision has."""
+    """In float32 at least: half precision cannot represent every pixel of a large image."""
     return values.float() if values.itemsize < 4 else values
 
 
 def check_finite(values: Tensor, name: str) -> None:
-    """Raises ModelError where a value is not finite: the network's answer means nothing then."""
-    if math.isfinite(values.sum(dtype=torch.float32).item()):  # a single one that is not makes the sum so
+    """Raises ModelError where a value is not finite, so that the output is meaningless."""
+    if math.isfinite(values.sum(dtype=torch.float32).item()):  # one non-finite value makes the sum non-finite
         return
-    broken = int((~values.isfinite()).sum())
-    if broken:
-        reason = f"{broken} of {values.numel()} values are not finite; the weights or the input are broken"
+    count = int((~values.isfinite()).sum())
+    if count:
+        reason = f"{count} of {values.numel()} values are not finite; the weights or the input are invalid"
         raise ModelError(reason, item=name, hint="check the checkpoint, or run in float32")

@@ -1,8 +1,8 @@
-"""The documented forms of ``size``, and what size of (height, width) each gives an image.
+"""The documented forms of ``size``, and the (height, width) that each gives an image.
 
-Two rounding rules exist where both edges are bounded and the longer one decides. "torchvision" scales
-both sides by the exact ratio; "pil", the older, rounds the shorter side first and derives the longer one
-from it, so that it may miss its bound. A side is never 0, however narrow the image.
+Where both edges are bounded and the longer one decides, there are two rounding rules: "torchvision" scales both
+sides by the exact ratio; "pil", the older, rounds the shorter side first and derives the longer one from it, which
+may then exceed its bound. A side is never 0, however narrow the image.
 """
 
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from typing import Literal, TypeAlias
 from condetr.core.errors import SettingsError
 from condetr.images.options import shown
 
-MOST_SIDE = 1_000_000  # pixels of a side, as a setting
-MOST_PIXELS = 100_000_000  # of an image that is made: 1.2 GB as floats
+MOST_SIDE = 1_000_000  # of a side in settings, in pixels
+MOST_PIXELS = 100_000_000  # of a resized or padded image: 1.2 GB in float32
 HeightWidth: TypeAlias = tuple[int, int]
 Numerics: TypeAlias = Literal["torchvision", "pil"]
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Keep the proportions: the shorter edge becomes ``shortest``, unless the longer one would pass ``longest``."""
+    """Keep the aspect ratio: the shorter edge becomes ``shortest``, unless the longer one would exceed ``longest``."""
 
     shortest: int | None
     longest: int | None
@@ -31,14 +31,14 @@ class Edges:
     def _fit(self, image: HeightWidth, rounding: Numerics) -> HeightWidth:
         low, high = sorted(image)
         if self.shortest is None:
-            return _kept(max(1, int((self.longest or high) * low / high)), self.longest or high, image)
+            return _oriented(max(1, int((self.longest or high) * low / high)), self.longest or high, image)
         bounded = self.longest is not None and high / low * self.shortest > self.longest
         exact = self.longest * low / high if self.longest is not None and bounded else self.shortest
         short = round(exact)
         if short == low:
             return image
         ratio = exact if rounding == "torchvision" or short < 1 else short
-        return _kept(max(1, short), max(1, int(ratio * high / low)), image)
+        return _oriented(max(1, short), max(1, int(ratio * high / low)), image)
 
     def to_dict(self) -> dict[str, int]:
         edges = {"shortest_edge": self.shortest, "longest_edge": self.longest}
@@ -47,7 +47,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Exactly:
-    """This height and width, whatever the proportions."""
+    """This height and width, whatever the aspect ratio."""
 
     height: int
     width: int
@@ -64,7 +64,7 @@ class Exactly:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Keep the proportions: as large as fits."""
+    """Keep the aspect ratio, as large as fits."""
 
     max_height: int
     max_width: int
@@ -92,20 +92,20 @@ _EXPECTED = (
 )
 
 
-def size_of(given: object, *, longest: int | None = None, field: str = "size") -> Size:
+def size_of(value: object, *, longest: int | None = None, field: str = "size") -> Size:
     """Read any documented form of ``size``; ``longest`` bounds a bare shortest edge (the old ``max_size``).
 
     Raises:
-        SettingsError: another form, or a side that is no positive whole number.
+        SettingsError: another form, or a side that is not a positive whole number.
     """
-    if isinstance(given, Size):
-        return given
-    if isinstance(given, int) and not isinstance(given, bool):
-        return Edges(_side(given, field), longest if longest is None else _side(longest, "max_size"))
-    if isinstance(given, list | tuple) and len(given) == 2:
-        return _named(Exactly, field, height=_side(given[0], field), width=_side(given[1], field))
-    if isinstance(given, Mapping):
-        sides = {name: side for name, side in given.items() if side is not None}
+    if isinstance(value, Size):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Edges(_side(value, field), longest if longest is None else _side(longest, "max_size"))
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return _named(Exactly, field, height=_side(value[0], field), width=_side(value[1], field))
+    if isinstance(value, Mapping):
+        sides = {name: side for name, side in value.items() if side is not None}
         form = _FORMS.get(frozenset(sides))
         if form is Edges:
             sides = {"longest_edge": longest} | sides if longest is not None else sides
@@ -116,24 +116,24 @@ def size_of(given: object, *, longest: int | None = None, field: str = "size") -
             return Edges(shortest, longest)
         if form is not None:
             return _named(form, field, **{name: _side(side, f"{field}.{name}") for name, side in sides.items()})
-    raise SettingsError(f"is {shown(given)}, expected {_EXPECTED}", item=field)
+    raise SettingsError(f"is {shown(value)}, expected {_EXPECTED}", item=field)
 
 
-def pad_size_of(given: object, name: str) -> Exactly:
-    """The one form that a frame to pad to can have: {height, width}."""
-    size = size_of(given, field=name)
+def pad_size_of(value: object, name: str) -> Exactly:
+    """Read ``pad_size``, which has one form: {height, width}."""
+    size = size_of(value, field=name)
     if not isinstance(size, Exactly):
-        raise SettingsError(f"is {shown(given)}, expected {{height, width}}", item=name)
+        raise SettingsError(f"is {shown(value)}, expected {{height, width}}", item=name)
     return size
 
 
-def _side(given: object, field: str) -> int:
-    if isinstance(given, float) and given.is_integer():
-        given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_SIDE:
-        reason = f"is {shown(given)}, expected a whole number of pixels from 1 to {MOST_SIDE}"
+def _side(value: object, field: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_SIDE:
+        reason = f"is {shown(value)}, expected a whole number of pixels from 1 to {MOST_SIDE}"
         raise SettingsError(reason, item=field)
-    return given
+    return value
 
 
 def _named(form: type[Size], field: str, **sides: int) -> Size:
@@ -144,18 +144,18 @@ def _named(form: type[Size], field: str, **sides: int) -> Size:
 
 
 def bounded(size: HeightWidth, field: str) -> HeightWidth:
-    """The same size.
+    """The size unchanged.
 
     Raises:
-        SettingsError: it has more pixels than anything is made of.
+        SettingsError: it has more than `MOST_PIXELS`.
     """
     height, width = size
     if height * width > MOST_PIXELS:
-        reason = f"makes {height}x{width} (height x width) of an image, more than {MOST_PIXELS} pixels"
+        reason = f"resizes or pads an image to {height}x{width} (height x width), more than {MOST_PIXELS} pixels"
         raise SettingsError(reason, item=field, hint="lower it")
     return size
 
 
-def _kept(short: int, long: int, image: HeightWidth) -> HeightWidth:
+def _oriented(short: int, long: int, image: HeightWidth) -> HeightWidth:
     height, width = image
     return (long, short) if width < height else (short, long)

@@ -15,7 +15,7 @@ from torch import Tensor
 from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
 from condetr.images.decoding.sources import Encoded, Readable, content_of, name_of
 from condetr.images.detection import Moment
-from condetr.images.image_inputs import Given, image_of
+from condetr.images.image_inputs import ImageInput, image_of
 from condetr.images.resize import UprightImage
 from condetr.prediction.image_files import images_under, is_called_archive, is_called_video, with_image_names
 from condetr.prediction.image_lists import SUFFIXES, paths_in
@@ -38,7 +38,7 @@ class ImageSource:
 
     name: str
     place: PurePath
-    content: Given | CondetrError
+    content: ImageInput | CondetrError
     moment: Moment | None = None
 
     def image(self) -> UprightImage:

@@ -181,7 +181,7 @@ def test_figures_are_saved_by_their_ending(network, tmp_path):
     assert opened(one.save(tmp_path / "one.jpg")).format == "JPEG"
     assert opened(sight.save(tmp_path / "all.png")).format == "PNG"
     assert len(json.loads(sight.save(tmp_path / "all.json").read_text())) == len(sight)
-    with pytest.raises(UsageError, match=r"unknown ending '\.gif'"):
+    with pytest.raises(UsageError, match=r"unknown extension '\.gif'"):
         one.save(tmp_path / "one.gif")
     with pytest.raises(UsageError, match="figure: is 'heads', expected one of bands, layers, encoder"):
         one.save(tmp_path / "one.png", figure="heads")

@@ -182,7 +182,7 @@ def test_file_names_that_are_no_text_are_saved(tmp_path):
 
 
 def test_what_cannot_be_saved_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"'\.xyz'; known: \.jpg"):
+    with pytest.raises(UsageError, match=r"unknown extension '\.xyz', expected \.jpg"):
         found().save(tmp_path / "a.xyz")
     with pytest.raises(StorageError, match="cannot be written"):
         found().save(tmp_path / "missing" / "a.json")

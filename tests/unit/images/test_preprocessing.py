@@ -208,7 +208,7 @@ def test_settings_that_no_memory_or_number_holds_are_refused_in_a_short_line(set
 )
 def test_an_image_that_would_come_out_too_large_is_refused(size):
     image = Image.new("RGB", (1, 5000) if "shortest_edge" in size else (50, 50))
-    with pytest.raises(SettingsError, match=r"size: makes \d+x\d+ .* more than 100000000 pixels"):
+    with pytest.raises(SettingsError, match=r"size: resizes or pads an image to \d+x\d+ .* more than 100000000 pixels"):
         Preprocessing.from_dict({"size": size}).prepare([image])
     with pytest.raises(SettingsError, match="more than 100000000 pixels"):
         ConditionalDetrImageProcessor().resize(image, size)

@@ -12,7 +12,7 @@ from condetr.data.records import Box, Dataset, Example
 from condetr.images.coco_labels.resizing import resized_bits
 from condetr.images.decoding.decode import decode
 from condetr.images.drawing.colors import Color, color_of, shades_of
-from condetr.images.drawing.marks import Taken, captioned, font_of, paint_box, paint_tag
+from condetr.images.drawing.marks import OccupiedSpace, captioned, font_of, paint_box, paint_tag
 from condetr.images.drawing.tint import tinted
 
 _GAP = 6  # pixels between images
@@ -62,7 +62,7 @@ def _tile(example: Example, classes: Classes, side: int, *, masks: bool) -> Imag
 
 def paint_marks(tile: Image.Image, marks: Iterable[tuple[Box, str, Color]], size: int) -> None:
     """Boxes, each with its name above it."""
-    font, taken = font_of(size), Taken()
+    font, taken = font_of(size), OccupiedSpace()
     for box, name, color in marks:
         paint_box(tile, box, color)
         paint_tag(tile, (min(box[0], box[2]), min(box[1], box[3])), name, color, font, taken)

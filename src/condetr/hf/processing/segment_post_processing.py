@@ -83,7 +83,7 @@ class SegmentPostProcessing:
         found = segments_of(outputs.logits, outputs.pred_masks, _pairs(target_sizes), thresholds=limits)
         each = [_answer(one) for one in found]
         for one, answer in zip(found, each, strict=True):
-            if return_coco_annotation and one.kept:
+            if return_coco_annotation and one.above_threshold:
                 answer["segmentation"] = _runs(one.map)
         return each
 
@@ -122,7 +122,7 @@ def _answer(found: Segmented) -> dict[str, Any]:
         {"id": one.id, "label_id": one.label, "was_fused": one.is_fused, "score": round(one.score, _DIGITS)}
         for one in found.segments
     ]
-    plane = found.map if found.kept else torch.full(found.map.shape, -1.0, device=found.map.device)
+    plane = found.map if found.above_threshold else torch.full(found.map.shape, -1.0, device=found.map.device)
     return {"segmentation": plane, "segments_info": infos}
 
 

@@ -1,4 +1,4 @@
-"""A color for every class, the same from image to image."""
+"""Class colors, the same in all images."""
 
 import colorsys
 from collections import Counter
@@ -14,12 +14,12 @@ _HEAT = ((20, 10, 60), (150, 30, 110), (240, 100, 40), (255, 190, 40), (255, 255
 HEAT_SCALE = np.stack(
     [np.interp(np.linspace(0, 1, 256), _HEAT_AT, part) for part in zip(*_HEAT, strict=True)], axis=-1
 )  # 256 colors
-_SHADES = 6  # of one color that can be told apart by eye
+_SHADES = 6  # of one color that the eye can distinguish
 
 
 def color_of(label: int) -> Color:
-    """Neighboring labels are far apart on the color circle, and the circle is walked at three brightnesses."""
-    hue = label * 0.618033988749895 % 1  # the golden ratio never comes back to where it was
+    """The color of a class: neighboring labels are far apart in hue, in three lightnesses."""
+    hue = label * 0.618033988749895 % 1  # multiples of the golden ratio never repeat
     lightness = (0.5, 0.68, 0.36)[label // 7 % 3]
     red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)
@@ -34,7 +34,7 @@ def ink_on(color: Color) -> Color:
 
 
 def shades_of(labels: Iterable[int]) -> list[Color]:
-    """A color for each of several things: that of its class, darker for the second and third of a class."""
+    """A color per object: that of its class, darker for the second and further objects of a class."""
     counts: Counter[int] = Counter()
     colors = []
     for label in labels:

@@ -1,4 +1,4 @@
-"""Boxes and short texts painted on images and charts. To paint never fails, whatever the values are."""
+"""Boxes and short texts painted on images and charts. Painting never fails, whatever the values."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from condetr.images.drawing.colors import Color, ink_on
 
 _POINT = (70, 220, 255)
 _LONGEST = 60  # characters of a text
-_STEPS = 4  # places below each other that are tried
+_STEPS = 4  # positions tried, one below the other
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
-class Place(NamedTuple):
+class Rectangle(NamedTuple):
     """Edges, in pixels."""
 
     left: float | int
@@ -24,25 +24,25 @@ class Place(NamedTuple):
     bottom: float | int
 
 
-class Taken:
-    """Places that labels have, of which there may be thousands."""
+class OccupiedSpace:
+    """The rectangles of labels, of which there may be thousands."""
 
     def __init__(self) -> None:
-        self._places, self._count = np.zeros((64, 4)), 0
+        self._rectangles, self._count = np.zeros((64, 4)), 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, place: Place) -> None:
-        if self._count == len(self._places):
-            self._places = np.concatenate((self._places, np.zeros_like(self._places)))
-        self._places[self._count] = place
+    def add(self, rectangle: Rectangle) -> None:
+        if self._count == len(self._rectangles):
+            self._rectangles = np.concatenate((self._rectangles, np.zeros_like(self._rectangles)))
+        self._rectangles[self._count] = rectangle
         self._count += 1
 
-    def is_free(self, place: Place) -> bool:
-        left, top, right, bottom = self._places[: self._count].T
-        across = (left < place.right) & (place.left < right)
-        return not (across & (top < place.bottom) & (place.top < bottom)).any()
+    def is_free(self, rectangle: Rectangle) -> bool:
+        left, top, right, bottom = self._rectangles[: self._count].T
+        across = (left < rectangle.right) & (rectangle.left < right)
+        return not (across & (top < rectangle.bottom) & (rectangle.top < bottom)).any()
 
 
 def font_of(size: int) -> ImageFont.FreeTypeFont:
@@ -52,7 +52,7 @@ def font_of(size: int) -> ImageFont.FreeTypeFont:
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """A text that can be painted: without line breaks and control characters, its middle left out if it is long."""
+    """A text without line breaks and control characters; the middle of a long one is replaced by "…"."""
     if len(text) > 4 * longest:
         text = text[: 2 * longest] + text[-2 * longest :]
     shown = "".join(char if char.isprintable() else _UNREADABLE for char in " ".join(text.split()))
@@ -63,7 +63,7 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
 
 
 def fitted(text: str, font: ImageFont.FreeTypeFont, width: float | int) -> str:
-    """One line that is not wider than this, its middle left out where it would be."""
+    """The text in one line of at most this width; the middle of a wider one is replaced by "…"."""
     longest = len(shown := one_line(text))
     while longest > 2 and font.getlength(shown) > width:
         longest -= 1
@@ -72,12 +72,12 @@ def fitted(text: str, font: ImageFont.FreeTypeFont, width: float | int) -> str:
 
 
 def scored(name: str, score: float | int) -> str:
-    """A name and its score, which a class called 1 must not turn into another number."""
+    """A name and its score; the colon keeps them apart where a class is called "1"."""
     return f"{name}: {score:.2f}" if name else f"{score:.2f}"
 
 
 def clipped(box: Sequence[float | int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """The pixels of a (width, height) that a box covers, at least one; None where it is no box at all."""
+    """The pixels that a box covers in an image of (width, height), at least one; None for NaN."""
     if any(map(math.isnan, box)):
         return None
     x1, x2 = (round(min(max(x, 0), size[0] - 1)) for x in sorted(box[0::2]))
@@ -88,7 +88,7 @@ def clipped(box: Sequence[float | int], size: tuple[int, int]) -> tuple[int, int
 def paint_box(
     image: Image.Image, box: Sequence[float | int], color: Color, *, width: int = 2, rim: Color | None = None
 ) -> None:
-    """The outline of what lies in the image, with a ``rim`` seen on any ground; a thin box is a line."""
+    """The outline of a box inside the image, with a ``rim`` visible on any background; a thin box is a line."""
     inside = clipped(box, image.size)
     if inside is None:
         return
@@ -106,24 +106,24 @@ def paint_tag(
     text: str,
     color: Color,
     font: ImageFont.FreeTypeFont,
-    taken: Taken,
+    occupied: OccupiedSpace,
 ) -> None:
-    """A text on its color, its lower left corner ``at`` a place; in the image, and below tags that are there."""
+    """A text on a background color, its lower left corner ``at`` this point, inside the image, below earlier tags."""
     inside = clipped((*at, *at), image.size)
     if inside is None or not (shown := fitted(text, font, image.width - 4)):
         return
     pen, (x, y, *_) = ImageDraw.Draw(image), inside
     wide, high = font.getlength(shown) + 4, sum(font.getmetrics())
     left, top = max(0.0, min(x, image.width - wide)), max(0.0, min(y, image.height) - high)
-    places = [Place(left, top + step * high, left + wide, top + (step + 1) * high) for step in range(_STEPS)]
-    place = next((one for one in places if taken.is_free(one) and one.bottom <= image.height), places[0])
-    taken.add(place)
-    pen.rectangle((place.left, place.top, place.right - 1, place.bottom - 1), fill=color)
-    pen.text((place.left + 2, place.top), shown, fill=ink_on(color), font=font, anchor="la")
+    spaces = [Rectangle(left, top + step * high, left + wide, top + (step + 1) * high) for step in range(_STEPS)]
+    space = next((s for s in spaces if occupied.is_free(s) and s.bottom <= image.height), spaces[0])
+    occupied.add(space)
+    pen.rectangle((space.left, space.top, space.right - 1, space.bottom - 1), fill=color)
+    pen.text((space.left + 2, space.top), shown, fill=ink_on(color), font=font, anchor="la")
 
 
 def captioned(image: Image.Image, text: str, *, width: int | None = None, size: int = 12) -> Image.Image:
-    """The image in the middle of a strip of this width, with one line about it below."""
+    """The image centered in this width, with a caption of one line below."""
     font, width = font_of(size), width or image.width
     sheet = Image.new("RGB", (width, image.height + size + 6), (255, 255, 255))
     sheet.paste(image, ((width - image.width) // 2, 0))
@@ -133,7 +133,7 @@ def captioned(image: Image.Image, text: str, *, width: int | None = None, size: 
 
 
 def paint_point(tile: Image.Image, at: tuple[float, float], radius: int) -> None:
-    """A disc with a dark rim, seen on any ground."""
+    """A disc with a dark rim, visible on any background."""
     (x, y), pen = at, ImageDraw.Draw(tile)
     pen.ellipse((x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1), fill=(0, 0, 0))
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_POINT)

@@ -10,18 +10,18 @@ from PIL import Image
 from condetr.images.drawing.colors import Color
 
 Bits: TypeAlias = Bool[np.ndarray, "height width"]
-_SHARE = 0.45  # of the color in a region; an outline is all color
+_OPACITY = 0.45  # opacity of the color in a region; outlines are opaque
 
 
 def tinted(image: Image.Image, regions: Iterable[tuple[Bits, Color]], *, line: int = 1) -> Image.Image:
-    """A copy of an RGB image with regions of its size painted over it, the last on top."""
+    """A copy of an RGB image with regions painted over it, the last on top."""
     pixels = np.array(image)
     for inside, color in regions:
-        place = _extent(inside)
-        if place is None:
+        extent = _extent(inside)
+        if extent is None:
             continue
-        part, bits = pixels[place], inside[place]
-        part[bits] = (1 - _SHARE) * part[bits] + _SHARE * np.array(color)
+        part, bits = pixels[extent], inside[extent]
+        part[bits] = (1 - _OPACITY) * part[bits] + _OPACITY * np.array(color)
         part[bits & ~_shrunk(bits, line)] = color
     return Image.fromarray(pixels)
 
@@ -29,10 +29,10 @@ def tinted(image: Image.Image, regions: Iterable[tuple[Bits, Color]], *, line: i
 def colored(
     image: Image.Image, numbers: Int[np.ndarray, "height width"], colors: UInt8[np.ndarray, "numbers 3"]
 ) -> Image.Image:
-    """A copy of an RGB image whose pixels are tinted by number, white lines between them; 0 stays as it is."""
+    """A copy of an RGB image tinted by segment number, with white lines between segments; 0 is not tinted."""
     pixels = np.array(image)
     some = numbers > 0
-    pixels[some] = (1 - _SHARE) * pixels[some] + _SHARE * colors[numbers[some]]
+    pixels[some] = (1 - _OPACITY) * pixels[some] + _OPACITY * colors[numbers[some]]
     edge = np.zeros(numbers.shape, dtype=bool)
     edge[:, 1:] |= numbers[:, 1:] != numbers[:, :-1]
     edge[1:] |= numbers[1:] != numbers[:-1]

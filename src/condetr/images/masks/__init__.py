@@ -1,1 +1,1 @@
-"""Masks: RLE, polygons, and what the network's mask logits mean for every pixel."""
+"""Masks: RLE, polygons, and from mask logits to pixels."""

@@ -1,8 +1,8 @@
-"""Which pixels a polygon covers, exactly as COCO's own tools decide.
+"""The pixels that a polygon covers, exactly as in COCO's own tools.
 
-Their rule: walk the outline at five times the resolution; wherever it passes the center of a column of pixels,
-everything from that height downwards changes sides. COCO's areas and masks were made by it, so to agree is
-worth more than to be rounder.
+Their rule: follow the outline at five times the resolution; wherever it crosses the center of a pixel column,
+everything below changes between inside and outside. COCO's areas and masks were made this way, so agreement matters
+more than smoothness.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from condetr.images.sizes import HeightWidth
 
-_FINER, _CENTRE = 5, 2  # fine steps to a pixel; the last of them before its center
-_LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the image is a mistake
+_FINER, _CENTER = 5, 2  # fine steps to a pixel; the last of them before its center
+_LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the image is an error
 _Steps: TypeAlias = Int64[np.ndarray, "crossings"]
 _Slopes: TypeAlias = Float64[np.ndarray, "crossings"]
 
@@ -25,7 +25,7 @@ def mask_of_polygons(polygons: Sequence[Any], size: HeightWidth) -> Bool[Tensor,
     """The union of polygons, each given as x1, y1, x2, y2, ...
 
     Raises:
-        ValueError: no polygon, fewer than three points, or coordinates that are no usable numbers.
+        ValueError: no polygon, fewer than three points, or unusable coordinates.
     """
     covered = np.zeros(size, dtype=bool)
     for points in _checked(polygons):
@@ -34,7 +34,7 @@ def mask_of_polygons(polygons: Sequence[Any], size: HeightWidth) -> Bool[Tensor,
 
 
 def check_polygons(polygons: Sequence[Any]) -> None:
-    """Find out whether they can be painted, without painting.
+    """The checks of `mask_of_polygons`, without a mask.
 
     Raises:
         ValueError: as `mask_of_polygons`.
@@ -51,37 +51,37 @@ def _checked(polygons: Sequence[Any]) -> Iterator[Float64[np.ndarray, "points 2"
 
 def _points_of(polygon: Any) -> Float64[np.ndarray, "points 2"]:
     if not isinstance(polygon, list | tuple) or len(polygon) < 6 or len(polygon) % 2:
-        raise ValueError("a polygon is a list of x1, y1, x2, y2, ... of at least three points")
+        raise ValueError("a polygon must be a list x1, y1, x2, y2, ... of at least three points")
     if not all(isinstance(coordinate, int | float) for coordinate in polygon):
-        raise ValueError("a polygon with a coordinate that is no number")
+        raise ValueError("a polygon has a coordinate that is not a number")
     points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(points).all():
-        raise ValueError("a polygon with a coordinate that is not finite")
+        raise ValueError("a polygon has a coordinate that is not finite")
     steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() * _FINER
     if steps > _LONGEST_OUTLINE or np.abs(points).max() > _LONGEST_OUTLINE:
-        raise ValueError("a polygon with a coordinate far outside of any image")
+        raise ValueError("a polygon has a coordinate far outside any image")
     return points
 
 
 def _cover(covered: Bool[np.ndarray, "height width"], points: Float64[np.ndarray, "points 2"]) -> None:
-    """Add one polygon: only the rows and columns that it reaches are touched."""
+    """Add one polygon; only the rows and columns that it reaches are changed."""
     height, width = covered.shape
     column, y = _crossings(np.trunc(_FINER * points + 0.5).astype(np.int64), width)
     if not len(column):
         return
     row = np.ceil(((y + 0.5) / _FINER - 0.5).clip(0, height)).astype(np.int64)
     left, top, right, bottom = column.min(), row.min(), column.max() + 1, row.max()
-    turns = np.sort((column - left) * (bottom - top) + row - top)  # in the order of columns
-    runs = np.diff(turns, prepend=0, append=(right - left) * (bottom - top))
+    crossings = np.sort((column - left) * (bottom - top) + row - top)  # in column order
+    runs = np.diff(crossings, prepend=0, append=(right - left) * (bottom - top))
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(right - left, bottom - top)
     covered[top:bottom, left:right] |= inside.T
 
 
 def _crossings(corners: Int64[np.ndarray, "points 2"], width: int) -> tuple[_Steps, _Steps]:
-    """Where the closed outline passes the center of a column of pixels: which column, and the upper fine step there.
+    """Where the closed outline crosses the center of a pixel column: the column, and the upper fine step there.
 
-    Each edge is stepped along its longer direction, always upwards, so that a shared edge of two polygons gives
-    the same steps in both. Of the steps, only those at a center are worked out: from 5 column + 2 to the next.
+    Each edge is followed along its longer direction, always upwards, so that an edge shared by two polygons gives
+    the same steps in both. Only the steps at a center are computed: from 5 column + 2 to the next.
     """
     starts, ends = corners, np.roll(corners, -1, axis=0)
     span = np.abs(ends - starts)
@@ -90,12 +90,12 @@ def _crossings(corners: Int64[np.ndarray, "points 2"], width: int) -> tuple[_Ste
     backwards = starts[edge, longer] > ends[edge, longer]
     low, high = np.where(backwards[:, None], ends, starts), np.where(backwards[:, None], starts, ends)
     slope = (high - low)[edge, 1 - longer] / np.maximum(span[edge, longer], 1)
-    first = np.maximum(-((_CENTRE - np.minimum(low, high)[:, 0]) // _FINER), 0)
-    last = np.minimum((np.maximum(low, high)[:, 0] - _CENTRE - 1) // _FINER, width - 1)
+    first = np.maximum(-((_CENTER - np.minimum(low, high)[:, 0]) // _FINER), 0)
+    last = np.minimum((np.maximum(low, high)[:, 0] - _CENTER - 1) // _FINER, width - 1)
     count = np.maximum(last - first + 1, 0)
-    of = np.repeat(edge, count)  # which edge each crossing belongs to
+    of = np.repeat(edge, count)  # the edge of each crossing
     column = np.arange(len(of)) + (first - count.cumsum() + count)[of]
-    x, (low_x, low_y), slope, wide = column * _FINER + _CENTRE, low[of].T, slope[of], wide[of]
+    x, (low_x, low_y), slope, wide = column * _FINER + _CENTER, low[of].T, slope[of], wide[of]
     y = np.empty_like(column)
     y[wide] = _upper(x[wide] - low_x[wide], low_y[wide], slope[wide])
     tall = ~wide
@@ -104,12 +104,12 @@ def _crossings(corners: Int64[np.ndarray, "points 2"], width: int) -> tuple[_Ste
 
 
 def _upper(step: _Steps, low: _Steps, slope: _Slopes) -> _Steps:
-    """The lesser y of a step of a wide edge and the next."""
+    """The smaller y of a step of a wide edge and the next step."""
     return np.minimum(_across(low, slope, step), _across(low, slope, step + 1))
 
 
 def _last_step_before(x: _Steps, low: _Steps, slope: _Slopes) -> _Steps:
-    """The last step of a tall edge on its side of the line between ``x`` and the next: first a guess, then exactly."""
+    """The last step of a tall edge before the line between ``x`` and the next column: estimated, then corrected."""
     step = np.floor((x + 0.5 - low) / slope).astype(np.int64) - 2
     for _ in range(4):
         passed = _across(low, slope, step + 1)
@@ -118,5 +118,5 @@ def _last_step_before(x: _Steps, low: _Steps, slope: _Slopes) -> _Steps:
 
 
 def _across(low: _Steps, slope: _Slopes, step: _Steps) -> _Steps:
-    """The shorter direction of an edge after so many steps, rounded as COCO's tools do."""
+    """The position in the shorter direction after this many steps, rounded as in COCO's tools."""
     return np.trunc(low + slope * step + 0.5).astype(np.int64)

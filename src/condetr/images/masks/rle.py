@@ -1,7 +1,7 @@
 """Masks as runs of equal pixels, column by column, zeros first: COCO's run-length encoding.
 
-Counts come as a list, or packed into text: five bits and a "more follow" bit to a character, from the third
-count on as the difference from the one before last.
+Counts are a list, or compressed text: five bits and a continuation bit per character; from the third count on, the
+difference from the count before last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from condetr.images.sizes import HeightWidth
 
 
 def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "height width"]:
-    """The mask that ``{"size": [height, width], "counts": list or text}`` stands for.
+    """The mask of ``{"size": [height, width], "counts": list or text}``.
 
     Raises:
-        ValueError: it contradicts itself or the image's ``size``.
+        ValueError: it is invalid, or does not fit the image's ``size``.
     """
     counts = counts_of_rle(encoded, size)
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
@@ -27,28 +27,28 @@ def mask_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Bool[Tensor, "
 
 
 def counts_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> Sequence[int]:
-    """The lengths of its runs; they add up to the image.
+    """The run lengths; they add up to the pixels of the image.
 
     Raises:
         ValueError: as `mask_of_rle`.
     """
-    given = encoded.get("size")
-    if not isinstance(given, list | tuple) or tuple(given) != size:
-        raise ValueError(f"RLE of size {given}, expected the image's {list(size)}")
+    stated = encoded.get("size")
+    if not isinstance(stated, list | tuple) or tuple(stated) != size:
+        raise ValueError(f"RLE has size {stated}, expected the image's {list(size)}")
     counts = encoded.get("counts")
     if isinstance(counts, str | bytes):
         counts = _unpack(counts if isinstance(counts, str) else counts.decode("ascii", "replace"))
     if not isinstance(counts, list | tuple) or not all(type(count) is int for count in counts):
-        raise ValueError("RLE counts must be whole numbers or their packed text")
+        raise ValueError("RLE counts must be whole numbers, or compressed text")
     if any(count < 0 for count in counts):
-        raise ValueError(f"RLE with a negative count {min(counts)}")
+        raise ValueError(f"RLE has a negative count {min(counts)}")
     if sum(counts) != size[0] * size[1]:
-        raise ValueError(f"RLE counts add up to {sum(counts)} pixels, expected {size[0] * size[1]}, the size")
+        raise ValueError(f"RLE counts add up to {sum(counts)} pixels, expected {size[0] * size[1]}, as the size")
     return counts
 
 
 def box_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> tuple[int, int, int, int] | None:
-    """x1, y1, x2, y2 around its pixels; None where it has none.
+    """The box x1, y1, x2, y2 of its pixels; None if it has none.
 
     Raises:
         ValueError: as `mask_of_rle`.
@@ -60,13 +60,13 @@ def box_of_rle(encoded: Mapping[str, Any], size: HeightWidth) -> tuple[int, int,
     if not len(starts):
         return None
     left, right = int(starts[0]) // height, int(ends[-1]) // height + 1
-    if (starts // height != ends // height).any():  # a run that goes on in the next column
+    if (starts // height != ends // height).any():  # a run that continues in the next column
         return left, 0, right, height
     return left, int((starts % height).min()), right, int((ends % height).max()) + 1
 
 
 def rle_of_mask(mask: Bool[Tensor, "height width"]) -> dict[str, Any]:
-    """The packed form, as COCO result files hold it."""
+    """The compressed form, as in COCO result files."""
     pixels = mask.cpu().numpy().ravel(order="F")
     ends = np.flatnonzero(np.diff(pixels, prepend=False)).tolist()
     starts = [0, *ends]
@@ -80,15 +80,15 @@ def _unpack(text: str) -> list[int]:
     for character in text:
         chunk = ord(character) - 48
         if not 0 <= chunk < 64 or shift > 30:
-            raise ValueError(f"RLE text with {character!r} at a place where no count has it")
+            raise ValueError(f"invalid character {character!r} in compressed RLE counts")
         value |= (chunk & 31) << shift
         shift += 5
-        if not chunk & 32:  # the last five bits of this count; their highest is the sign
+        if not chunk & 32:  # the last five bits of this count; the highest of them is the sign
             value -= (chunk & 16) << (shift - 4)
             counts.append(value + counts[-2] if len(counts) > 2 else value)
             value, shift = 0, 0
     if shift:
-        raise ValueError("RLE text that ends inside a count")
+        raise ValueError("compressed RLE counts end inside a count")
     return counts
 
 

@@ -1,4 +1,4 @@
-"""The PNG of COCO's panoptic format: a color for every segment, black for what belongs to none.
+"""The PNG of COCO's panoptic format: a color for every segment, black for no segment.
 
 The number of a segment is red + 256 green + 65536 blue.
 """
@@ -20,10 +20,10 @@ LARGEST = 2**24 - 1  # three bytes
 
 
 def segment_numbers(path: Path) -> Int64[Tensor, "height width"]:
-    """The number of the segment that each pixel belongs to; 0 is none.
+    """The segment number of each pixel; 0 is none.
 
     Raises:
-        AnnotationError: it is no RGB image.
+        AnnotationError: not an RGB image.
         ImageError: it cannot be read.
     """
     image = decode_as_stored(path)
@@ -34,13 +34,13 @@ def segment_numbers(path: Path) -> Int64[Tensor, "height width"]:
 
 
 def image_of_numbers(numbers: Int[Tensor, "height width"]) -> Image.Image:
-    """What ``segment_numbers`` reads, to be stored without loss."""
-    bytes_of = [(numbers.cpu().numpy() >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)]
-    return Image.fromarray(np.stack(bytes_of, axis=2))
+    """The inverse of ``segment_numbers``; store it lossless."""
+    channels = [(numbers.cpu().numpy() >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)]
+    return Image.fromarray(np.stack(channels, axis=2))
 
 
 def numbers_of(labels: Iterable[int]) -> list[int]:
-    """A number for each segment, all different; their colors are shades of the color of their class."""
+    """A distinct number for each segment, whose color is a shade of the color of its class."""
     taken = {0}
     numbers = []
     for red, green, blue in shades_of(labels):

@@ -1,7 +1,8 @@
-"""From the network's logits and masks to segments: every pixel to one query at most, or to none.
+"""Panoptic segments from logits and masks: each pixel belongs to at most one query.
 
-A query's mask covers the pixels where its probability reaches the mask threshold. Where several cover a pixel, it
-belongs to the one with the highest score times probability. A segment that others leave too little of is dropped.
+A query's mask covers the pixels where its probability reaches the mask threshold. Where several masks cover a pixel,
+it belongs to the query with the highest score times probability. A segment that keeps too little of its mask is
+dropped.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,10 +23,10 @@ class Segment(NamedTuple):
     """One region of an image.
 
     Attributes:
-        id: what its pixels say in the map, from 1.
+        id: the value of its pixels in the map, from 1.
         label: class id.
-        score: sigmoid of the logit; of fused queries, the highest.
-        is_fused: whether all queries of its class are one segment.
+        score: sigmoid of the logit; the highest of fused queries.
+        is_fused: whether all queries of its class form one segment.
     """
 
     id: int
@@ -38,23 +39,23 @@ class Segmented(NamedTuple):
     """The segments of one image.
 
     Attributes:
-        map: which segment each pixel belongs to; 0 is none.
+        map: segment id of each pixel; 0 is none.
         segments: in the order of their queries; ids count from 1 without gaps.
-        kept: how many queries scored above the threshold, whatever became of their masks.
+        above_threshold: number of queries that score above the threshold, also those whose segment is dropped.
     """
 
     map: Int32[Tensor, "_height _width"]
     segments: tuple[Segment, ...]
-    kept: int
+    above_threshold: int
 
 
 class Thresholds(NamedTuple):
-    """What must be exceeded.
+    """Thresholds of segments.
 
     Attributes:
-        score: by the score of a query.
-        mask: reached by the probability of a pixel to be covered.
-        overlap: by the share of a covered area that is left when every pixel belongs to one query.
+        score: the score of a query must exceed it.
+        mask: the probability of a covered pixel must reach it.
+        overlap: the fraction of a mask that remains when each pixel belongs to one query must exceed it.
     """
 
     score: float = 0.5
@@ -67,7 +68,7 @@ def segments_of(
     masks: Float[Tensor, "batch queries rows columns"],
     sizes: Sequence[HeightWidth] | None = None,
     *,
-    thresholds: Thresholds = Thresholds(),  # noqa: B008  it cannot change
+    thresholds: Thresholds = Thresholds(),  # noqa: B008  immutable
     fused: Collection[int] = (),
     real: Sequence[tuple[float, float]] | None = None,
 ) -> list[Segmented]:
@@ -75,15 +76,15 @@ def segments_of(
 
     Args:
         logits: of every query and class.
-        masks: before the sigmoid.
-        sizes: (height, width) of each image; None: that of the masks.
-        thresholds: what must be exceeded.
-        fused: class ids of which an image has one segment at most, such as sky.
-        real: share of the mask's rows and columns that shows each image, where images were padded.
+        masks: logits.
+        sizes: (height, width) of each image; None: the size of the masks.
+        thresholds: of scores, masks and overlap.
+        fused: class ids with at most one segment per image, such as sky.
+        real: fraction of the mask's rows and columns that shows each image; the rest is padding.
 
     Raises:
         ModelError: a value is not finite.
-        UsageError: not one size an image.
+        UsageError: not one size per image.
     """
     sizes = sizes_of(sizes, masks)
     check_finite(logits, "logits")
@@ -98,10 +99,10 @@ def segments_of(
 def sizes_of(
     sizes: Sequence[HeightWidth] | None, masks: Float[Tensor, "batch queries rows columns"]
 ) -> Sequence[HeightWidth]:
-    """The sizes themselves, or those of the masks.
+    """The given sizes, or those of the masks.
 
     Raises:
-        UsageError: not one size an image.
+        UsageError: not one size per image.
     """
     batch, _, rows, columns = masks.shape
     if sizes is None:
@@ -120,34 +121,35 @@ def segmented(
     thresholds: Thresholds,
     fused: Collection[int],
 ) -> Segmented:
-    """The same for one image, perhaps for some of its queries only."""
+    """The segments of one image, from all or some of its queries."""
     scores, labels = logits.float().sigmoid().max(dim=1)
-    kept = scores > thresholds.score
-    scores, labels = scores[kept], labels[kept]
+    above = scores > thresholds.score
+    scores, labels = scores[above], labels[above]
     count = len(scores)
     if not count:
         return Segmented(torch.zeros(size, dtype=torch.int32, device=masks.device), (), 0)
     groups = _groups(labels, fused)
-    places, covered = _claimed(masks[kept].float().sigmoid(), scores, groups, size, real, thresholds.mask)
-    left = torch.bincount(places.flatten(), minlength=count + 1)[1:]
+    owners, covered = _claimed(masks[above].float().sigmoid(), scores, groups, size, real, thresholds.mask)
+    left = torch.bincount(owners.flatten(), minlength=count + 1)[1:]
     survives = (left > 0) & (left > thresholds.overlap * covered)
     survivors = survives.nonzero()[:, 0].tolist()
     ids = torch.zeros(count + 1, dtype=torch.int32, device=masks.device)
     ids[1:][survives] = torch.arange(1, len(survivors) + 1, dtype=torch.int32, device=masks.device)
     best = torch.zeros_like(scores).scatter_reduce(0, groups, scores, "amax").tolist()
-    said = labels.tolist()
+    classes = labels.tolist()
     segments = tuple(
-        Segment(number, said[group], best[group], said[group] in fused) for number, group in enumerate(survivors, 1)
+        Segment(number, classes[group], best[group], classes[group] in fused)
+        for number, group in enumerate(survivors, 1)
     )
-    return Segmented(ids[places], segments, count)
+    return Segmented(ids[owners], segments, count)
 
 
 def _groups(labels: Int64[Tensor, "queries"], fused: Collection[int]) -> Int64[Tensor, "queries"]:
-    """The first query of each fused class stands for all of it; every other query for itself."""
+    """The group of each query: the first query of its class if that is fused, else the query itself."""
     first: dict[int, int] = {}
-    said = enumerate(labels.tolist())
+    queries = enumerate(labels.tolist())
     return torch.tensor(
-        [first.setdefault(label, place) if label in fused else place for place, label in said], device=labels.device
+        [first.setdefault(label, query) if label in fused else query for query, label in queries], device=labels.device
     )
 
 
@@ -159,17 +161,17 @@ def _claimed(
     real: tuple[float, float],
     threshold: float,
 ) -> tuple[Int32[Tensor, "height width"], Int64[Tensor, "queries"]]:
-    """Which group each pixel belongs to, from 1, and how many pixels every group covers."""
+    """The group of each pixel, from 1 (0: none), and how many pixels each group covers."""
     claimed = torch.empty(size, dtype=torch.int32, device=scores.device)
     covered = torch.zeros_like(groups)
     number = (groups + 1).int()
-    several = [(group, members) for group, members in _members(groups) if len(members) > 1]
-    for part, band in bands(probabilities, size, real=real):
+    fused = [(group, members) for group, members in _members(groups) if len(members) > 1]
+    for rows, band in bands(probabilities, size, real=real):
         covers = band >= threshold
         best, owner = torch.where(covers, band * scores[:, None, None], -1).max(dim=0)
-        claimed[part] = number[owner].masked_fill_(best < 0, 0)
+        claimed[rows] = number[owner].masked_fill_(best < 0, 0)
         covered += torch.count_nonzero(covers, dim=(1, 2))
-        for group, members in several:
+        for group, members in fused:
             covered[group] += covers[members].any(dim=0).sum() - covers[group].sum()
     return claimed, covered
 

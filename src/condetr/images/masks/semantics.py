@@ -1,4 +1,4 @@
-"""From the network's logits and masks to one class for every pixel."""
+"""Semantic segmentation from logits and masks: one class per pixel."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from condetr.images.sizes import HeightWidth
 
 
 class Semantics(NamedTuple):
-    """Attributes: the class id of every pixel; the score of every class there, where asked for."""
+    """``map``: class id of each pixel; ``scores``: of every class at each pixel, if requested."""
 
     map: Int64[Tensor, "_height _width"]
     scores: Float[Tensor, "_classes _height _width"] | None = None
@@ -32,29 +32,29 @@ def semantics_of(
 
     Args:
         logits: of every query and class.
-        masks: before the sigmoid.
-        sizes: (height, width) of each image; None: that of the masks.
-        scores: whether to give the scores of all classes, too, which are as many planes of the image's size.
+        masks: logits.
+        sizes: (height, width) of each image; None: the size of the masks.
+        scores: also return the scores of all classes, one plane of the image's size each.
 
     Raises:
         ModelError: a value is not finite.
-        UsageError: not one size an image.
+        UsageError: not one size per image.
     """
     sizes = sizes_of(sizes, masks)
     check_finite(logits, "logits")
     check_finite(masks, "masks")
-    found = []
-    for of_classes, of_masks, size in zip(logits, masks, sizes, strict=True):
-        planes = torch.einsum("qc,qhw->chw", of_classes.float().sigmoid(), of_masks.float().sigmoid())
-        found.append(_best(planes, size, scores=scores))
-    return found
+    results = []
+    for class_logits, mask_logits, size in zip(logits, masks, sizes, strict=True):
+        planes = torch.einsum("qc,qhw->chw", class_logits.float().sigmoid(), mask_logits.float().sigmoid())
+        results.append(_best(planes, size, scores=scores))
+    return results
 
 
 def _best(planes: Float[Tensor, "classes rows columns"], size: HeightWidth, *, scores: bool) -> Semantics:
     best = torch.empty(size, dtype=torch.int64, device=planes.device)
     every = planes.new_empty((len(planes), *size)) if scores else None
-    for part, band in bands(planes, size):
-        best[part] = band.max(dim=0).indices
+    for rows, band in bands(planes, size):
+        best[rows] = band.max(dim=0).indices
         if every is not None:
-            every[:, part] = band
+            every[:, rows] = band
     return Semantics(best, every)

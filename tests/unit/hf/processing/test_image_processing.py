@@ -404,7 +404,9 @@ class TestChannels:
             processor(Image.new("RGB", (5, 4)))
         with pytest.raises(ImageError, match="expected 4 channels as the first or last axis"):
             processor(np.zeros((6, 5, 3), np.uint8))
-        with pytest.raises(SettingsError, match=r"image_std: is .* expected 4 numbers as image_mean has"):
+        with pytest.raises(
+            SettingsError, match=r"image_std: is .* expected 4 numbers, one per channel, like image_mean"
+        ):
             ConditionalDetrImageProcessor(image_mean=[0.5] * 4, image_std=[0.5] * 2)
         with pytest.raises(SettingsError, match="image_mean: has 4 numbers, but an image has 3 channels"):
             processor.preprocessing().prepare([Image.new("RGB", (5, 4))])

@@ -28,7 +28,7 @@ def test_what_lies_outside_is_cut_off():
         ([[1, 2, 3, 4, 5, 6, 7]], "three points"),
         ([3], "three points"),
         ([[float("nan"), 1, 2, 3, 4, 5]], "not finite"),
-        ([["a", 1, 2, 3, 4, 5]], "no number"),
+        ([["a", 1, 2, 3, 4, 5]], "not a number"),
         ([[1e30, 1, 2, 3, 4, 5]], "far outside"),
         ([[3e6, 1, 2, 3, 4, 5]], "far outside"),
     ],

@@ -61,7 +61,7 @@ def test_the_last_class_is_found():
 def test_scores_are_sigmoids_and_do_not_add_up_to_one():
     logits = torch.stack((one_hot(0, logit=-7.0), one_hot(1, logit=-7.0)))[None]  # softmax would say 0.58
     (found,) = segments_of(logits, torch.stack((half("left"), half("right")))[None])
-    assert (found.kept, found.segments) == (0, ())
+    assert (found.above_threshold, found.segments) == (0, ())
     logits = torch.full((1, 1, 3), 4.0)  # softmax would say 0.33
     assert len(segments_of(logits, half("left")[None, None])[0].segments) == 1
 
@@ -136,4 +136,4 @@ def test_one_size_an_image():
 def test_no_queries_at_all():
     (found,) = segments_of(torch.zeros(1, 0, 4), torch.zeros(1, 0, 3, 3), [(9, 9)])
     assert found.map.eq(0).all()
-    assert found.kept == 0
+    assert found.above_threshold == 0
