@@ -67,6 +67,6 @@ def heat_legend(most: str, *, box: str = "", point: str = "") -> Image.Image:
         parts += [mark, text_block([f"{box}   "])]
     if point:
         mark = Image.new("RGB", (14, 16), PAPER)
-        paint_point(mark, (7, 8), 5)
+        paint_point(mark, (7.0, 8.0), 5)
         parts += [mark, text_block([point])]
     return tiled(parts, len(parts), gap=8)

@@ -31,9 +31,9 @@ class Window(NamedTuple):
         share = max((max(xs) - min(xs)) / width, (max(ys) - min(ys)) / height, _LEAST)
         if share > _ALMOST_ALL:
             return cls(0, 0, width, height)
-        left = _inside((max(xs) + min(xs)) / 2 - share * width / 2, share * width, width)
-        top = _inside((max(ys) + min(ys)) / 2 - share * height / 2, share * height, height)
-        return cls(left, top, left + max(1, round(share * width)), top + max(1, round(share * height)))
+        left, right = _part((max(xs) + min(xs)) / 2, share, width)
+        top, bottom = _part((max(ys) + min(ys)) / 2, share, height)
+        return cls(left, top, right, bottom)
 
     @classmethod
     def whole(cls, size: HeightWidth) -> "Window":
@@ -47,5 +47,8 @@ class Window(NamedTuple):
         return (point[0] - self.left) * scale, (point[1] - self.top) * scale
 
 
-def _inside(start: float, length: float, whole: int) -> int:
-    return round(min(max(start, 0), max(0, whole - length)))
+def _part(middle: float, share: float, side: int) -> tuple[int, int]:
+    """The first pixel, and that after the last, of a share of a side, around ``middle`` as far as it can be."""
+    length = max(1, round(share * side))
+    start = round(min(max(middle - share * side / 2, 0), side - length))
+    return start, start + length
