@@ -75,7 +75,7 @@ class Bench:
             peer = fast_forward.write_weights(folder, **self.settings).to(self.device)
             plain = load(folder).detector.to(self.device).eval()
         for name in TYPES:
-            reason = precisions.why_not(name, self.device)
+            reason = precisions.why_slower(name, self.device)
             if reason is not None:
                 print(f"{name} left out: {reason}")
                 continue

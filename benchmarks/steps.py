@@ -17,7 +17,7 @@ from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import GOALS, write_weights
 from benchmarks.interleave import in_turns
 from condetr.checkpoints.loading import load
-from condetr.speed.accelerate import accelerate, choose
+from condetr.speed.accelerate import accelerate, plan_acceleration
 
 CPU = torch.device("cpu")
 
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 def ladder(plain: nn.Module) -> dict[str, nn.Module]:
     """The network as it is, and the copies after each step, by the name of the step."""
     rungs, model = {"as it is": plain}, plain
-    for step in choose(CPU, torch.float32).steps:
+    for step in plan_acceleration(CPU, torch.float32).steps:
         before = getattr(model, "steps", ())
         model = step(model)
         for name in model.steps[len(before) :]:

@@ -44,7 +44,7 @@ def test_no_gpu_no_numbers(words, monkeypatch, capsys):
 
 def test_what_runs_on_a_gpu_runs(monkeypatch, tmp_path, capsys):
     """In every precision; without the compiler, for the shapes of tests are checked."""
-    monkeypatch.setattr(precision, "why_not", lambda *_: None)
+    monkeypatch.setattr(precision, "why_slower", lambda *_: None)
     for module in (learner, training_precision):
         monkeypatch.setattr(module, "precision_of", lambda name, _: Precision(TYPES[name], "cpu"))
     gpu.main(["--device", "cpu", "--quick", "--rounds", "2", "--no-compile", "--json", str(tmp_path / "gpu.json")])

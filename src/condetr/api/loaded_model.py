@@ -21,10 +21,10 @@ from condetr.prediction.tasks import Segmenter
 from condetr.prediction.tiling import tiled
 from condetr.prediction.track_ids import followed
 from condetr.speed import compiling
-from condetr.speed.accelerate import NONE, AccelerationOptions, accelerate, can_accelerate, choose
-from condetr.speed.compute_type import check_pays
+from condetr.speed.accelerate import NONE, AccelerationOptions, accelerate, can_accelerate, plan_acceleration
+from condetr.speed.compute_type import check_precision
 from condetr.speed.fast_detector import FastDetector
-from condetr.speed.weights_version import Moment, weights_version
+from condetr.speed.weights_version import WeightsVersion, weights_version
 
 
 class LoadedModel:
@@ -48,11 +48,11 @@ class LoadedModel:
         if image_size is not None:
             self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
         self.device = device_of(device)
-        check_pays(acceleration.precision, self.device)
+        check_precision(acceleration.precision, self.device)
         self._wish = acceleration
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
-        self._fast: tuple[Moment, FastDetector] | None = None
+        self._fast: tuple[WeightsVersion, FastDetector] | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -178,13 +178,13 @@ class LoadedModel:
         )
 
     def speed(self) -> dict[str, Any]:
-        """What is done to be fast on this device, and what is not, and why."""
+        """The optimizations in use on this device, and those left out, each with its reason."""
         network = self.inference_model
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
-        choice = choose(self.device, next(self.network.parameters()).dtype, self._wish)
+        plan = plan_acceleration(self.device, next(self.network.parameters()).dtype, self._wish)
         kept = {"compiled_code": str(compiling.cache_folder())} if compiling.STEP in network.steps else {}
-        return {"device": str(self.device), "done": list(network.steps), "left_out": list(choice.left_out)} | kept
+        return {"device": str(self.device), "done": list(network.steps), "left_out": list(plan.left_out)} | kept
 
     @property
     def inference_model(self) -> nn.Module:

@@ -1,1 +1,1 @@
-"""From a detector to a faster one with the same answers: always a copy, never trained, never saved."""
+"""Faster inference: from a detector to a copy with the same outputs, which is neither trained nor saved."""

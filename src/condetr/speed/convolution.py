@@ -1,4 +1,4 @@
-"""What a convolution of a fast detector can do: convolve, add, activate."""
+"""Convolutions of a fast detector: plain, followed by ReLU, or followed by an addition and ReLU."""
 
 from typing import NamedTuple
 
@@ -12,12 +12,12 @@ Kernel = Float[Tensor, "outputs inputs rows columns"]
 PerOutput = Float[Tensor, "outputs"]
 
 
-class Pace(NamedTuple):
-    """How a convolution moves over its input."""
+class ConvGeometry(NamedTuple):
+    """Stride, padding and dilation of a convolution."""
 
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
 
 
 class Convolution(nn.Module):
@@ -26,25 +26,25 @@ class Convolution(nn.Module):
     def forward(self, x: FeatureMap) -> FeatureMap:
         raise NotImplementedError
 
-    def activated(self, x: FeatureMap) -> FeatureMap:
+    def conv_relu(self, x: FeatureMap) -> FeatureMap:
         return self(x).relu_()
 
-    def onto(self, x: FeatureMap, passed_on: FeatureMap) -> FeatureMap:
-        """The activated sum with what was passed on around it, in the memory of either."""
-        return self(x).add_(passed_on).relu_()
+    def conv_add_relu(self, x: FeatureMap, residual: FeatureMap) -> FeatureMap:
+        """ReLU of the convolution plus ``residual``, whose memory it may overwrite."""
+        return self(x).add_(residual).relu_()
 
 
 class FoldedConvolution(Convolution):
-    """By torch, colors last in memory: what the fast kernels of processors and accelerators want."""
+    """torch's convolution in channels_last memory, which is what the fast kernels of CPUs and GPUs take."""
 
     weight: Kernel
     bias: PerOutput
 
-    def __init__(self, weight: Kernel, bias: PerOutput, pace: Pace) -> None:
+    def __init__(self, weight: Kernel, bias: PerOutput, geometry: ConvGeometry) -> None:
         super().__init__()
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias)
-        self.pace = pace
+        self.geometry = geometry
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        return torch.conv2d(x, self.weight, self.bias, *self.pace)
+        return torch.conv2d(x, self.weight, self.bias, *self.geometry)

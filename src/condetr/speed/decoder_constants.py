@@ -1,7 +1,7 @@
-"""What the decoder computes from its weights alone, computed once.
+"""The decoder's input-independent tensors, precomputed.
 
-The reference points and their embedding, what the object queries add to every self-attention, and all of the first
-layer up to where it looks at the image: its embeddings start from zeros.
+The reference points and their embedding, the projections of the object queries in every self-attention, and all of the
+first layer up to its cross-attention, for its embeddings start from zeros.
 """
 
 from typing import cast
@@ -14,29 +14,29 @@ from condetr.model.attention import DecoderSelfAttention, Heads, merge_heads, sp
 from condetr.model.decoder import ConditionalDecoder, DecoderLayer, DecoderTrace
 from condetr.model.detector import ConditionalDetr
 from condetr.model.position import embed_points
-from condetr.speed.fast_detector import FastDetector, copied, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
 
-STEP = "what the decoder makes of its weights alone computed once"
+STEP = "input-independent decoder tensors precomputed"
 
 
 @torch.no_grad()
-def keep_constants(model: ConditionalDetr | FastDetector) -> FastDetector:
-    if has_taken(model, STEP):
+def precompute_decoder(model: ConditionalDetr | FastDetector) -> FastDetector:
+    if has_step(model, STEP):
         return model
-    model = copied(model)
+    model = fast_copy(model)
     object_queries = model.network.decoder.object_queries[None]
-    places: dict[nn.Module, nn.Module] = {
-        part: PrecomputedSelfAttention(part, object_queries)
-        for part in model.network.decoder.layers[1:].modules()
-        if isinstance(part, DecoderSelfAttention)
+    replacements: dict[nn.Module, nn.Module] = {
+        module: PrecomputedSelfAttention(module, object_queries)
+        for module in model.network.decoder.layers[1:].modules()
+        if isinstance(module, DecoderSelfAttention)
     }
-    model = exchanged(model, STEP, places)
+    model = replace_modules(model, STEP, replacements)
     decoder = model.network.decoder
-    return exchanged(model, None, {decoder: PrecomputedDecoder(decoder)})
+    return replace_modules(model, None, {decoder: PrecomputedDecoder(decoder)})
 
 
 class PrecomputedDecoder(nn.Module):
-    """A `ConditionalDecoder` whose queries start from zeros and see each other."""
+    """A `ConditionalDecoder` for the usual inputs: queries start from zeros, and none is masked in its first layer."""
 
     object_queries: Queries
     reference_logits: Points
@@ -66,13 +66,13 @@ class PrecomputedDecoder(nn.Module):
             spatial_query = self.spatial_scale(start) * self.reference_embedding
             embeddings = layer(start, spatial_query, object_queries, memory, grid, mask, query_mask)
             concluded.append(self.norm(embeddings))
-        if self.carry_norm:  # as there, normalized twice
+        if self.carry_norm:  # as in transformers, normalized twice
             concluded[-1] = self.norm(concluded[-1])
         return DecoderTrace(tuple(concluded), self.reference_logits.expand(len(memory), -1, -1))
 
 
 class PrecomputedSelfAttention(nn.Module):
-    """A `DecoderSelfAttention` that knows what its object queries add."""
+    """A `DecoderSelfAttention` with precomputed projections of the object queries."""
 
     spatial_query: Queries
     spatial_key: Queries
@@ -85,7 +85,7 @@ class PrecomputedSelfAttention(nn.Module):
         self.register_buffer("spatial_query", attention.spatial_query(object_queries))
         self.register_buffer("spatial_key", attention.spatial_key(object_queries))
 
-    def forward(self, embeddings: Queries, object_queries: Queries, mask: None) -> Queries:  # noqa: ARG002  known
+    def forward(self, embeddings: Queries, object_queries: Queries, mask: None) -> Queries:  # noqa: ARG002  precomputed
         query = split_heads(self.content_query(embeddings) + self.spatial_query, self.heads)
         key = split_heads(self.content_key(embeddings) + self.spatial_key, self.heads)
         value = split_heads(self.value(embeddings), self.heads)
@@ -93,23 +93,24 @@ class PrecomputedSelfAttention(nn.Module):
 
 
 class PrecomputedFirstLayer(nn.Module):
-    """The first layer from its cross-attention on: what its queries are and ask for is the same each time."""
+    """The first layer from its cross-attention on, whose queries do not depend on the image."""
 
     embeddings: Queries
     query: Heads
 
     def __init__(self, layer: DecoderLayer, object_queries: Queries, reference_embedding: Queries) -> None:
         super().__init__()
-        zeros, look = torch.zeros_like(object_queries), layer.cross_attention
-        assert look.object_query is not None, "the first layer is seeded"
+        zeros, attention = torch.zeros_like(object_queries), layer.cross_attention
+        assert attention.object_query is not None, "only the first layer has this projection"
         embeddings = layer.self_attention_norm(layer.self_attention(zeros, object_queries, None))
-        content = look.content_query(embeddings) + look.object_query(object_queries)
-        halves = [split_heads(half, look.heads) for half in (content, look.spatial_query(reference_embedding))]
+        content = attention.content_query(embeddings) + attention.object_query(object_queries)
+        spatial = attention.spatial_query(reference_embedding)
+        halves = [split_heads(half, attention.heads) for half in (content, spatial)]
         self.register_buffer("embeddings", embeddings)
         self.register_buffer("query", torch.cat(halves, dim=-1))
-        self.heads, self.attend = look.heads, look.attend
-        self.content_key, self.spatial_key = look.content_key, look.spatial_key
-        self.value, self.output = look.value, look.output
+        self.heads, self.attend = attention.heads, attention.attend
+        self.content_key, self.spatial_key = attention.content_key, attention.spatial_key
+        self.value, self.output = attention.value, attention.output
         self.norm, self.feedforward, self.feedforward_norm = (
             layer.cross_attention_norm,
             layer.feedforward,
@@ -120,6 +121,6 @@ class PrecomputedFirstLayer(nn.Module):
         spatial_key = self.spatial_key(grid)
         halves = [split_heads(half, self.heads) for half in (self.content_key(memory) + spatial_key, spatial_key)]
         query, key = self.query.expand(len(memory), -1, -1, -1), torch.cat(halves, dim=-1)
-        seen = self.attend(query, key, split_heads(self.value(memory), self.heads), mask)
-        embeddings = self.norm(self.embeddings + self.output(merge_heads(seen)))
+        attended = self.attend(query, key, split_heads(self.value(memory), self.heads), mask)
+        embeddings = self.norm(self.embeddings + self.output(merge_heads(attended)))
         return self.feedforward_norm(embeddings + self.feedforward(embeddings))

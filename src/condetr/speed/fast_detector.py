@@ -1,4 +1,4 @@
-"""The faster copy of a detector, and how its parts are exchanged."""
+"""The accelerated copy of a detector, and how its modules are replaced."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -16,22 +16,23 @@ from condetr.model.mask_head import MasksOfOne
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.transformer import Trace
 
-Look: TypeAlias = Callable[[Pixels, PixelMask | None], Trace]
+TraceFunction: TypeAlias = Callable[[Pixels, PixelMask | None], Trace]
+WrapTrace: TypeAlias = Callable[[TraceFunction], TraceFunction]
 
 
 class FastDetector(nn.Module):
-    """Answers like the detector it was made from, as that was when it was made.
+    """Has the outputs of the detector it was made from, as that was when the copy was made.
 
     Attributes:
-        network: a copy, some parts of which were exchanged.
-        steps: names of the functions of this room that made it.
-        way: makes of the network's look at a batch a faster one.
+        network: a copy, some modules of which were replaced.
+        steps: the optimizations that made it, in order.
+        wrap_trace: makes a faster function of the network's ``trace``.
     """
 
-    def __init__(self, network: ConditionalDetr, steps: tuple[str, ...], way: Callable[[Look], Look] | None) -> None:
+    def __init__(self, network: ConditionalDetr, steps: tuple[str, ...], wrap_trace: WrapTrace | None) -> None:
         super().__init__()
-        self.network, self.steps, self.way = network, steps, way
-        self._look: Look = network.trace if way is None else way(network.trace)
+        self.network, self.steps, self.wrap_trace = network, steps, wrap_trace
+        self._trace: TraceFunction = network.trace if wrap_trace is None else wrap_trace(network.trace)
         self.eval()
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
@@ -39,31 +40,31 @@ class FastDetector(nn.Module):
 
     @torch.no_grad()
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Trace:
-        return self._look(pixels.to(self.network.input_projection.weight.dtype), mask)
+        return self._trace(pixels.to(self.network.input_projection.weight.dtype), mask)
 
     @torch.no_grad()
     def conclude(self, trace: Trace) -> Prediction:
-        """Boxes and scores in the precision of the head, whatever the rest computes in."""
+        """Boxes and scores in the precision of the head, whatever that of the rest."""
         precision = self.network.head.classes.weight.dtype
         return self.network.head(trace.embeddings[-1].to(precision), trace.reference_logits.to(precision))
 
     def train(self, mode: bool = True) -> "FastDetector":  # noqa: FBT001, FBT002  torch's signature
         if mode:
-            raise _for_answers_only("trained")
+            raise _inference_only("trained")
         return super().train(mode)
 
     def state_dict(self, *_: Any, **__: Any) -> Never:
-        raise _for_answers_only("saved")
+        raise _inference_only("saved")
 
-    def __reduce_ex__(self, protocol: Any) -> Never:  # what torch.save and pickle ask
-        raise _for_answers_only("saved")
+    def __reduce_ex__(self, protocol: Any) -> Never:  # called by torch.save and pickle
+        raise _inference_only("saved")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FastDetector":
-        return fast(copy.deepcopy(self.network, memo), self.steps, self.way)
+        return fast(copy.deepcopy(self.network, memo), self.steps, self.wrap_trace)
 
 
 class FastSegmenter(FastDetector):
-    """The same of a segmenter, which also gives masks of chosen queries."""
+    """An accelerated segmenter, which also gives masks of selected queries."""
 
     network: ConditionalDetrSegmenter
 
@@ -74,11 +75,13 @@ class FastSegmenter(FastDetector):
         return [masks.to(precision) for masks in self.network.segment(trace, queries)]
 
 
-def fast(network: ConditionalDetr, steps: tuple[str, ...], way: Callable[[Look], Look] | None = None) -> FastDetector:
-    return (FastSegmenter if isinstance(network, ConditionalDetrSegmenter) else FastDetector)(network, steps, way)
+def fast(network: ConditionalDetr, steps: tuple[str, ...], wrap_trace: WrapTrace | None = None) -> FastDetector:
+    return (FastSegmenter if isinstance(network, ConditionalDetrSegmenter) else FastDetector)(
+        network, steps, wrap_trace
+    )
 
 
-def has_taken(model: ConditionalDetr | FastDetector, step: str) -> TypeGuard[FastDetector]:
+def has_step(model: ConditionalDetr | FastDetector, step: str) -> TypeGuard[FastDetector]:
     return isinstance(model, FastDetector) and step in model.steps
 
 
@@ -86,36 +89,31 @@ def network_of(model: ConditionalDetr | FastDetector) -> ConditionalDetr:
     return model.network if isinstance(model, FastDetector) else model
 
 
-def copied(model: ConditionalDetr | FastDetector) -> FastDetector:
-    return model if isinstance(model, FastDetector) else exchanged(model, None, {})
+def fast_copy(model: ConditionalDetr | FastDetector) -> FastDetector:
+    return model if isinstance(model, FastDetector) else replace_modules(model, None, {})
 
 
-def exchanged(
-    model: ConditionalDetr | FastDetector, step: str | None, exchanges: Mapping[nn.Module, nn.Module]
+def replace_modules(
+    model: ConditionalDetr | FastDetector, step: str | None, replacements: Mapping[nn.Module, nn.Module]
 ) -> FastDetector:
-    """A copy with other parts in the place of some, which are not copied first."""
+    """A copy with some modules replaced; the replacements themselves are not copied.
+
+    A copy of an accelerated copy shares what is not replaced: neither ever changes.
+    """
+    memo: dict[int, Any] = {id(module): other for module, other in replacements.items()}
     if isinstance(model, FastDetector):
-        network, steps, way = _twin(model.network, exchanges), model.steps, model.way
+        plain, steps, wrap_trace = model.network, model.steps, model.wrap_trace
+        kept = [module for module in plain.modules() if replacements.keys().isdisjoint(module.modules())]
+        memo |= {id(shared): shared for shared in (*kept, *plain.parameters(), *plain.buffers())}
+        network = copy.deepcopy(plain, memo)
     else:
-        network, steps, way = copy.deepcopy(model, {id(part): other for part, other in exchanges.items()}), (), None
+        network, steps, wrap_trace = copy.deepcopy(model, memo), (), None
         for weight in network.requires_grad_(requires_grad=False).parameters():
             weight.grad = None
-    return fast(network, steps if step is None else (*steps, step), way)
+    return fast(network, steps if step is None else (*steps, step), wrap_trace)
 
 
-def _twin(module: nn.Module, exchanges: Mapping[nn.Module, nn.Module]) -> Any:
-    """The copy of a fast copy shares what stays: neither ever changes."""
-    if module in exchanges:
-        return exchanges[module]
-    children = {name: _twin(child, exchanges) for name, child in module.named_children()}
-    if all(child is module.get_submodule(name) for name, child in children.items()):
-        return module
-    twin = copy.copy(module)
-    twin._modules = {**module._modules, **children}
-    return twin
-
-
-def _for_answers_only(wanted: str) -> UsageError:
+def _inference_only(refused: str) -> UsageError:
     return UsageError(
-        f"a sped-up copy cannot be {wanted}", item="detector", hint=f"the one that it was made from can be {wanted}"
+        f"an accelerated copy cannot be {refused}", item="detector", hint="use the model that it was made from"
     )

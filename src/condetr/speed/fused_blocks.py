@@ -1,4 +1,4 @@
-"""Residual blocks whose convolutions add and activate, in memory that is there already."""
+"""Residual blocks whose convolutions add and activate in place."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -11,24 +11,24 @@ from condetr.model.config import ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.resnet import Block, ResNet
 from condetr.speed.convolution import Convolution
-from condetr.speed.fast_detector import FastDetector, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 
-STEP = "residual blocks add and activate within their convolutions"
+STEP = "residual add and ReLU fused into convolutions"
 
 
 @torch.no_grad()
 def fuse_blocks(model: ConditionalDetr | FastDetector) -> FastDetector:
-    """Of our ResNets; blocks that end in another activation than ReLU stay as they are."""
-    if has_taken(model, STEP):
+    """For condetr's ResNets; blocks with another activation than ReLU stay as they are."""
+    if has_step(model, STEP):
         return model
     model = fold_norms(model)
     backbone, description = model.network.backbone, model.network.config.backbone
-    exchanges: dict[nn.Module, nn.Module] = {}
+    replacements: dict[nn.Module, nn.Module] = {}
     if isinstance(backbone, ResNet) and isinstance(description, ResNetDescription) and description.activation == "relu":
         for stage in cast("Iterable[nn.Sequential]", backbone.stages):
-            exchanges |= {block: FusedBlock(cast("Block", block), first=block is stage[0]) for block in stage}
-    return exchanged(model, STEP, exchanges)
+            replacements |= {block: FusedBlock(cast("Block", block), first=block is stage[0]) for block in stage}
+    return replace_modules(model, STEP, replacements)
 
 
 class FusedBlock(nn.Module):
@@ -36,11 +36,11 @@ class FusedBlock(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(unit.get_submodule("conv") for unit in block.convs)
         self.shortcut = block.shortcut
-        self.keeps = first and block.shortcut is None  # its input is a map that others want
+        self.keeps_input = first and block.shortcut is None  # the stage before it outputs this map, too
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        passed_on = x.clone() if self.keeps else x if self.shortcut is None else self.shortcut(x)
+        residual = x.clone() if self.keeps_input else x if self.shortcut is None else self.shortcut(x)
         *inner, last = cast("Iterable[Convolution]", self.convs)
         for conv in inner:
-            x = conv.activated(x)
-        return last.onto(x, passed_on)
+            x = conv.conv_relu(x)
+        return last.conv_add_relu(x, residual)

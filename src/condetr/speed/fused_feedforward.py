@@ -7,19 +7,19 @@ from torch import Tensor, nn
 from condetr.model.activation import overwriting
 from condetr.model.detector import ConditionalDetr
 from condetr.model.feedforward import FeedForward
-from condetr.speed.fast_detector import FastDetector, copied, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
 
-STEP = "feed-forward networks activate in place"
+STEP = "feed-forward activations in place"
 
 
 @torch.no_grad()
 def activate_in_place(model: ConditionalDetr | FastDetector) -> FastDetector:
-    if has_taken(model, STEP):
+    if has_step(model, STEP):
         return model
-    model = copied(model)
+    model = fast_copy(model)
     activation = model.network.config.activation_function
-    every = [part for part in model.modules() if isinstance(part, FeedForward)]
-    return exchanged(model, STEP, {part: InPlaceFeedForward(part, activation) for part in every})
+    plain = [module for module in model.modules() if isinstance(module, FeedForward)]
+    return replace_modules(model, STEP, {module: InPlaceFeedForward(module, activation) for module in plain})
 
 
 class InPlaceFeedForward(nn.Module):

@@ -1,40 +1,40 @@
-"""The embedding of the grid, kept from one image to the next of its size."""
+"""Position embeddings cached by grid size."""
 
 import torch
 
 from condetr.core.shapes import GridMask, Memory
 from condetr.model.detector import ConditionalDetr
 from condetr.model.position import SineGrid
-from condetr.speed.fast_detector import FastDetector, copied, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
 
-STEP = "the grid of a size embedded once"
-_MOST = 8  # sizes: a folder of images has few
+STEP = "position embeddings cached by grid size"
+_MAX_SIZES = 8  # a folder of images has few
 
 
 @torch.no_grad()
 def cache_position_grids(model: ConditionalDetr | FastDetector) -> FastDetector:
-    """Of sine positions; where something is padded they are embedded each time. Learned positions cost nothing."""
-    if has_taken(model, STEP):
+    """For sine positions; padded batches are embedded each time. Learned positions cost nothing."""
+    if has_step(model, STEP):
         return model
-    model = copied(model)
+    model = fast_copy(model)
     position = model.network.position
-    return exchanged(model, STEP, {position: CachedGrid(position)} if isinstance(position, SineGrid) else {})
+    return replace_modules(model, STEP, {position: CachedGrid(position)} if isinstance(position, SineGrid) else {})
 
 
 class CachedGrid(SineGrid):
     def __init__(self, plain: SineGrid) -> None:
         super().__init__(2 * plain.width)
-        self._kept: dict[object, Memory] = {}
+        self._grids: dict[object, Memory] = {}
 
     def forward(self, mask: GridMask) -> Memory:
         if not mask.all():
             return super().forward(mask)
         batch, *size = mask.shape
-        kind = (*size, mask.device)
-        grid = self._kept.get(kind)
+        key = (*size, mask.device)
+        grid = self._grids.get(key)
         if grid is None:
             grid = super().forward(mask[:1])
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            self._kept[kind] = grid
+            if len(self._grids) >= _MAX_SIZES:
+                self._grids.clear()
+            self._grids[key] = grid
         return grid.expand(batch, -1, -1)

@@ -1,13 +1,23 @@
-"""Whether weights have changed since: a fast copy answers like the model that it was made from, as that was then."""
+"""Detects changed weights: an accelerated copy has the outputs of its model as that was when the copy was made."""
 
 from typing import TypeAlias
+from zlib import crc32
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-Moment: TypeAlias = tuple[tuple[int, int], ...]
+WeightsVersion: TypeAlias = tuple[tuple[int, int], ...]
 
 
-def weights_version(model: nn.Module) -> Moment:
-    """Equal as long as no weight or statistic is written to or moved: torch counts the writes."""
-    tensors = (*model.parameters(), *model.buffers())
-    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
+def weights_version(model: nn.Module) -> WeightsVersion:
+    """Equal as long as no parameter or buffer is written to or moved: torch counts the writes."""
+    return tuple((tensor.data_ptr(), _version_of(tensor)) for tensor in (*model.parameters(), *model.buffers()))
+
+
+def _version_of(tensor: Tensor) -> int:
+    if tensor.is_inference():
+        return 0
+    writes = getattr(tensor, "_version", None)
+    if writes is None:  # a torch without this counter: slower, by content
+        return crc32(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return writes

@@ -243,7 +243,7 @@ def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, image):
     assert model._fast is not copy
     said = model.speed()
     assert said["device"] == "cpu"
-    assert "frozen norms folded into convolutions, colors last" in said["done"]
+    assert "frozen batch norms folded into convolutions (channels_last)" in said["done"]
     assert any("torch.compile" in reason for reason in said["left_out"])
 
 
@@ -259,7 +259,7 @@ def test_a_segmenter_has_a_fast_copy_too(tmp_path, image):
 
 
 def test_precision_and_compile_are_refused_where_they_lose_or_come_too_late(folder, monkeypatch):
-    with pytest.raises(condetr.UsageError, match="precision: fp16 does not pay on cpu"):
+    with pytest.raises(condetr.UsageError, match="precision: fp16 is slower on cpu"):
         condetr.load(folder, device="cpu", precision="fp16")
     monkeypatch.setattr("condetr.api.load.exported_folder", lambda _: folder)
     for option in ({"precision": "bf16"}, {"compile": True}):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from condetr.speed import fast_mask_head as masks
-from condetr.speed.accelerate import accelerate, choose
-from condetr.speed.decoder_constants import keep_constants
+from condetr.speed.accelerate import accelerate, plan_acceleration
+from condetr.speed.decoder_constants import precompute_decoder
 from condetr.speed.fast_detector import FastSegmenter
 from condetr.speed.fast_mask_head import FastMaskHead, fuse_mask_upsampling
 from condetr.speed.folding import fold_norms
@@ -15,11 +15,11 @@ from condetr.speed.onednn import is_available
 from condetr.speed.weights_version import weights_version
 from condetr.speed.winograd.convolution import WinogradConvolution, use_winograd
 from tests.unit.speed.networks import BACKBONES, detector, segmenter
-from tests.unit.speed.test_steps import CPU, hastened, inputs
+from tests.unit.speed.test_steps import CPU, accelerated, inputs
 
 ALL = torch.arange(7)
 THREE = [name for name, one in BACKBONES.items() if len(one.depths) >= 3]
-STEPS = [fold_norms, use_winograd, keep_constants, fuse_mask_upsampling, hastened]
+STEPS = [fold_norms, use_winograd, precompute_decoder, fuse_mask_upsampling, accelerated]
 
 
 @torch.no_grad()
@@ -49,16 +49,16 @@ def test_every_step_gives_the_masks_of_the_model(step, backbone):
 @pytest.mark.parametrize("size", [(1, 1), (33, 1), (31, 97), (200, 40), (65, 63), (129, 66)])
 def test_any_size_in_any_order(size):
     plain = segmenter()
-    fast = hastened(plain)
+    fast = accelerated(plain)
     for batch, shape in ((1, size), (2, (64, 64)), (3, size)):
         assert_same_masks(fast, plain, *inputs(batch, shape, padded=False), [ALL] * batch)
 
 
 @torch.no_grad()
-def test_what_was_seen_stays_for_the_masks():
+def test_a_trace_stays_valid_for_masks():
     """Blocks write into memory that is there already: not into maps that masks are made from afterwards."""
     plain, (pixels, mask) = segmenter(), inputs()
-    fast = hastened(plain)
+    fast = accelerated(plain)
     seen = fast.trace(pixels, mask)
     first = fast.segment(seen, [ALL, ALL])
     fast.trace(pixels + 1, mask)
@@ -70,21 +70,21 @@ def test_what_was_seen_stays_for_the_masks():
 
 
 @torch.no_grad()
-def test_blocks_change_nothing(monkeypatch):
-    fast = hastened(segmenter())
+def test_chunks_change_nothing(monkeypatch):
+    fast = accelerated(segmenter())
     seen = fast.trace(*inputs())
     whole = fast.segment(seen, [ALL, ALL])
-    blocks = []
-    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
-    monkeypatch.setattr(masks, "_AT_ONCE", 1)
+    chunks = []
+    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: chunks.append(len(given[0])))
+    monkeypatch.setattr(masks, "_CHUNK_SIZE", 1)
     for one, other in zip(fast.segment(seen, [ALL, ALL]), whole, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-    assert blocks == [1] * 14
+    assert chunks == [1] * 14
 
 
 @torch.no_grad()
-def test_half_of_the_products_are_spared_where_sizes_double(monkeypatch):
-    head = hastened(segmenter()).network.mask_head
+def test_doubling_sizes_saves_half_of_the_products(monkeypatch):
+    head = accelerated(segmenter()).network.mask_head
     assert isinstance(head, FastMaskHead)
     monkeypatch.setattr(masks, "interpolate", None)  # nothing is enlarged
     fusion, x = head.pyramid.fusions[0], torch.randn(2, 16, 5, 6)
@@ -92,23 +92,23 @@ def test_half_of_the_products_are_spared_where_sizes_double(monkeypatch):
 
 
 def test_a_copy_of_a_copy_is_a_segmenter():
-    fast = hastened(segmenter())
+    fast = accelerated(segmenter())
     assert isinstance(copy.deepcopy(fast), FastSegmenter)
     assert fuse_mask_upsampling(fast) is fast
 
 
-def test_a_detector_has_no_masks_to_hasten():
+def test_a_detector_has_no_masks_to_accelerate():
     plain = detector()
     assert fuse_mask_upsampling(plain).steps == ()
-    assert masks.STEP not in hastened(plain).steps
+    assert masks.STEP not in accelerated(plain).steps
 
 
 @pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
-def test_what_is_picked_is_there():
-    fast = hastened(segmenter(d_model=128, encoder_attention_heads=8))
+def test_the_planned_modules_are_there():
+    fast = accelerated(segmenter(d_model=128, encoder_attention_heads=8))
     assert masks.STEP in fast.steps
-    assert isinstance(fast.network.mask_head.pyramid.joining_shown, WinogradConvolution)
-    assert any("masks" in reason for reason in choose(torch.device("cuda"), torch.float32).left_out)
+    assert isinstance(fast.network.mask_head.pyramid.joining_image, WinogradConvolution)
+    assert any("masks" in reason for reason in plan_acceleration(torch.device("cuda"), torch.float32).left_out)
 
 
 def test_weights_of_another_precision():
@@ -120,7 +120,7 @@ def test_weights_of_another_precision():
     torch.testing.assert_close(mine, theirs.detach())
 
 
-@pytest.mark.parametrize("step", [fuse_mask_upsampling, hastened])
+@pytest.mark.parametrize("step", [fuse_mask_upsampling, accelerated])
 def test_the_segmenter_stays_as_it_is(step):
     plain = segmenter()
     before = weights_version(plain)

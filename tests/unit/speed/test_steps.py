@@ -6,8 +6,8 @@ import torch
 
 from condetr.core.errors import UsageError
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.speed.accelerate import accelerate, choose
-from condetr.speed.decoder_constants import keep_constants
+from condetr.speed.accelerate import accelerate, plan_acceleration
+from condetr.speed.decoder_constants import precompute_decoder
 from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import FusedBlock, fuse_blocks
 from condetr.speed.fused_feedforward import activate_in_place
@@ -18,12 +18,12 @@ from condetr.speed.winograd.convolution import WinogradConvolution, use_winograd
 from tests.unit.speed.networks import BACKBONES, BOTTLENECK, detector
 
 CPU = torch.device("cpu")
-PORTABLE = [fold_norms, use_winograd, fuse_blocks, keep_constants, activate_in_place, cache_position_grids]
+PORTABLE = [fold_norms, use_winograd, fuse_blocks, precompute_decoder, activate_in_place, cache_position_grids]
 STEPS = [*PORTABLE, pack_convolutions]
 needs_onednn = pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
 
 
-def hastened(model):
+def accelerated(model):
     return accelerate(model, CPU)
 
 
@@ -44,7 +44,7 @@ def assert_same_answers(fast, plain, *batch):
         torch.testing.assert_close(mine.double(), theirs, atol=5e-5, rtol=5e-5)
 
 
-@pytest.mark.parametrize("step", [*STEPS, hastened])
+@pytest.mark.parametrize("step", [*STEPS, accelerated])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_step_answers_like_the_model(step, backbone):
     if step is pack_convolutions and not is_available():
@@ -60,7 +60,7 @@ def test_every_step_answers_like_the_model(step, backbone):
 def test_the_maps_of_every_stage_stay(backbone):
     """Blocks write into memory that is there already, but not into a map that others read."""
     plain, (pixels, _) = detector(BACKBONES[backbone]), inputs()
-    for mine, theirs in zip(hastened(plain).network.backbone(pixels), plain.backbone(pixels), strict=True):
+    for mine, theirs in zip(accelerated(plain).network.backbone(pixels), plain.backbone(pixels), strict=True):
         scale = theirs.abs().max()
         torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=0)
 
@@ -76,14 +76,14 @@ def test_the_maps_of_every_stage_stay(backbone):
 ])  # fmt: skip
 def test_every_transformer(changes):
     plain = detector(**changes)
-    assert_same_answers(hastened(plain), plain, *inputs())
-    assert_same_answers(hastened(plain.train()), plain.eval(), *inputs(1, padded=False))
+    assert_same_answers(accelerated(plain), plain, *inputs())
+    assert_same_answers(accelerated(plain.train()), plain.eval(), *inputs(1, padded=False))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 1), (31, 97), (200, 40)])
 def test_any_size_in_any_order(size):
     plain = detector(BOTTLENECK)
-    fast = hastened(plain)
+    fast = accelerated(plain)
     for batch, shape in ((1, size), (2, (64, 64)), (3, size), (1, size)):
         assert_same_answers(fast, plain, *inputs(batch, shape, padded=False))
 
@@ -93,12 +93,12 @@ def test_a_backbone_of_timm():
     from condetr.model.config import TimmDescription
 
     plain = detector(TimmDescription(name="resnet10t", out_indices=(1, 2)))
-    fast = hastened(plain)
+    fast = accelerated(plain)
     assert_same_answers(fast, plain, *inputs())
     assert any(isinstance(part, FrozenBatchNorm) for part in fast.modules())
 
 
-@pytest.mark.parametrize("step", [*STEPS, hastened])
+@pytest.mark.parametrize("step", [*STEPS, accelerated])
 def test_the_model_stays_as_it_is_and_learns(step):
     plain = detector(BOTTLENECK)
     before, names = weights_version(plain), list(plain.state_dict())
@@ -117,7 +117,7 @@ def test_the_model_stays_as_it_is_and_learns(step):
     assert answer.logits.requires_grad
 
 
-@pytest.mark.parametrize("step", [*STEPS, hastened])
+@pytest.mark.parametrize("step", [*STEPS, accelerated])
 def test_twice_is_once(step):
     fast = step(detector(BOTTLENECK))
     assert step(fast) is fast
@@ -137,52 +137,54 @@ def test_the_order_of_steps_does_not_matter():
 def test_a_step_leaves_what_it_was_given_alone(given):
     before = given()
     names = [type(part) for part in before.modules()]
-    hastened(before)
+    accelerated(before)
     assert [type(part) for part in before.modules()] == names
 
 
 @needs_onednn
-def test_what_is_picked_is_there():
-    parts = list(hastened(detector(BOTTLENECK)).modules())
+def test_the_planned_modules_are_there():
+    parts = list(accelerated(detector(BOTTLENECK)).modules())
     for kind in (WinogradConvolution, PackedConvolution, FusedBlock):
         assert any(isinstance(part, kind) for part in parts)
     assert not any(isinstance(part, FrozenBatchNorm) for part in parts)
 
 
-def test_other_devices_and_precisions_get_what_is_safe_and_a_reason():
-    for choice in (choose(torch.device("cuda"), torch.float32), choose(CPU, torch.float64)):
-        assert pack_convolutions not in choice.steps
-        assert use_winograd not in choice.steps
-        assert any("Winograd" in reason for reason in choice.left_out)
+def test_other_devices_and_precisions_get_the_portable_steps_and_a_reason():
+    for plan in (plan_acceleration(torch.device("cuda"), torch.float32), plan_acceleration(CPU, torch.float64)):
+        assert pack_convolutions not in plan.steps
+        assert use_winograd not in plan.steps
+        assert any("Winograd" in reason for reason in plan.left_out)
     double = detector(BOTTLENECK).double()
     pixels, mask = inputs()
-    for mine, theirs in zip(hastened(double)(pixels.double(), mask), double(pixels.double(), mask), strict=True):
+    for mine, theirs in zip(accelerated(double)(pixels.double(), mask), double(pixels.double(), mask), strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
 def test_a_fast_copy_is_not_trained_and_not_saved(tmp_path):
-    fast = hastened(detector())
+    fast = accelerated(detector())
     for act in (
         fast.train,
         fast.state_dict,
         lambda: pickle.dumps(fast),
         lambda: torch.save(fast, tmp_path / "fast.pt"),
     ):
-        with pytest.raises(UsageError, match=r"sped-up copy cannot be (trained|saved) \(the one that it was made from"):
+        with pytest.raises(
+            UsageError, match=r"accelerated copy cannot be (trained|saved) \(use the model that it was made from"
+        ):
             act()
     assert not fast(*inputs()).logits.requires_grad
 
 
-def test_writes_to_weights_are_noticed():
+def test_writes_to_weights_change_their_version():
     model = detector()
-    moments = [weights_version(model)]
+    versions = [weights_version(model)]
     with torch.no_grad():
         model.head.classes.bias += 1
-    moments.append(weights_version(model))
+    versions.append(weights_version(model))
     model.load_state_dict(model.state_dict())
-    moments.append(weights_version(model))
+    versions.append(weights_version(model))
     next(model.buffers()).mul_(2)
-    moments.append(weights_version(model))
-    moments.append(weights_version(model.double()))
-    assert len(set(moments)) == 5
-    assert weights_version(model) == moments[-1]
+    versions.append(weights_version(model))
+    versions.append(weights_version(model.double()))
+    assert len(set(versions)) == 5
+    assert weights_version(model) == versions[-1]

@@ -16,7 +16,9 @@ from condetr.core.out_of_memory import is_out_of_memory
 
 BUG, USAGE, ALL_FAILED, PARTIAL, MODEL, STORAGE = 1, 2, 3, 4, 5, 6
 _READER_GONE = 141  # 128 + SIGPIPE, as the shell shows it for other programs; Windows has no such signal
-_PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
+_PARSER_ERROR: type[Exception] = next(  # typer has no public name for it
+    (base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError"), typer.BadParameter
+)
 
 
 def exit_status_of(run: Callable[[], int | None], *, debug: bool) -> int:

@@ -6,7 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from torch import Tensor
-from torch.utils import _pytree
+
+try:
+    from torch.utils import _pytree
+except ImportError:  # then outputs are plain dicts to torch
+    _pytree = None  # type: ignore[assignment]
 
 
 class ModelOutput(OrderedDict[str, Any]):
@@ -21,6 +25,8 @@ class ModelOutput(OrderedDict[str, Any]):
     def __init_subclass__(cls) -> None:
         dataclass(init=False, repr=False, eq=False)(cls)
         cls._places = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # made one above
+        if _pytree is None:
+            return
         _pytree.register_pytree_node(
             cls,
             lambda output: (list(output.values()), list(output)),

@@ -1,4 +1,4 @@
-"""gradio without its downloads: what a visitor names is not fetched, by whatever component and handler."""
+"""gradio without its downloads: no component or handler fetches a URL that a visitor sends."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,16 +7,25 @@ from typing import Any
 import gradio as gr
 from gradio import processing_utils
 
+from condetr.core.errors import UsageError
+
 _DOWNLOADS = ("save_url_to_cache", "async_ssrf_protected_download")
 
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """While this lasts a request that names an address in the place of a file is refused.
+    """Refuse requests that have a URL in the place of a file.
 
-    The door is closed here, and not in a component: gradio takes files for every component, sliders too, and makes
+    This is done here and not in a component: gradio takes files for every component, sliders too, and makes
     components anew for a visitor whenever a handler gives them properties, as ``gr.Examples`` does.
+
+    Raises:
+        UsageError: this gradio downloads with other functions.
     """
+    missing = [name for name in _DOWNLOADS if not hasattr(processing_utils, name)]
+    if missing:
+        reason = f"is {gr.__version__}, which has no processing_utils.{missing[0]}, so that its downloads cannot be turned off"
+        raise UsageError(reason, item="gradio", hint='pip install "gradio<7"')
     with ExitStack() as afterwards:
         for name in _DOWNLOADS:
             afterwards.callback(setattr, processing_utils, name, getattr(processing_utils, name))

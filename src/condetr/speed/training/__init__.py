@@ -1,1 +1,1 @@
-"""CPU convolutions with faster gradients, for training."""
+"""Faster CPU convolutions and gradients, for training a backbone with frozen norms."""

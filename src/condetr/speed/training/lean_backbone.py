@@ -1,4 +1,4 @@
-"""A backbone whose frozen norms cost next to nothing while it learns, and leave nothing in memory for the gradients.
+"""A backbone whose frozen norms cost next to nothing in training, and keep nothing in memory for the backward pass.
 
 torch's batch norm keeps its input, the largest maps that there are, for the gradients of a scale that never changes.
 """
@@ -14,15 +14,15 @@ from condetr.speed.training.scaled_convolution import ScaledConvolution
 
 
 def make_lean(backbone: nn.Module) -> None:
-    """Until `undo_lean`. The weights stay what and where they are."""
-    in_convolutions = set()
+    """Replace the forward methods of convolutions and norms until `undo_lean`; parameters and their names stay."""
+    folded = set()
     for module in backbone.modules():
         if isinstance(module, ConvNorm):
-            in_convolutions.add(module.norm)
+            folded.add(module.norm)
             vars(module.conv)["forward"] = ScaledConvolution(module.conv, module.norm)
-            vars(module.norm)["forward"] = _as_it_is
+            vars(module.norm)["forward"] = _identity
     for module in backbone.modules():
-        if type(module) is FrozenBatchNorm and module not in in_convolutions:  # not one that also activates
+        if type(module) is FrozenBatchNorm and module not in folded:  # no subclass that also activates
             vars(module)["forward"] = partial(_scaled_and_shifted, module)
 
 
@@ -32,7 +32,7 @@ def undo_lean(backbone: nn.Module) -> None:
             vars(module).pop("forward", None)
 
 
-def _as_it_is(x: FeatureMap) -> FeatureMap:
+def _identity(x: FeatureMap) -> FeatureMap:
     return x
 
 

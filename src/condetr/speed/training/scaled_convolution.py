@@ -1,7 +1,7 @@
-"""A convolution and the frozen norm behind it in one, with the gradients of the convolution's own weight.
+"""A convolution fused with the frozen norm after it, with the gradients of the convolution's own weight.
 
-A frozen norm scales and shifts each channel. The weight can be scaled instead, which is smaller than the maps by far:
-they are spared a pass forward and one backward, and nothing but the input of the convolution is kept for the latter.
+A frozen norm scales and shifts each channel. The weight can be scaled instead, which is far smaller than the maps: that
+saves one pass over them forward and one backward, and only the input of the convolution is kept for the backward pass.
 """
 
 from typing import Any
@@ -13,75 +13,94 @@ from torch.autograd.function import once_differentiable
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.speed.convolution import ConvGeometry, Kernel
 from condetr.speed.training import cell_products, tile_products
-from condetr.speed.training.cell_products import Pace, Weight
 
 Scale = Float[Tensor, "outputs"]
 
 
 class ScaledConvolution:
-    """Takes the place of ``conv.forward``; what ``norm`` says is read anew at each call."""
+    """Replaces ``conv.forward``; reads the current values of ``norm`` at each call."""
 
     def __init__(self, conv: nn.Conv2d, norm: FrozenBatchNorm) -> None:
         self.conv, self.norm = conv, norm
-        self.pace = Pace(conv.stride, conv.padding, conv.dilation)  # type: ignore[arg-type]  # never "same"
+        self.geometry = ConvGeometry(conv.stride, conv.padding, conv.dilation)  # type: ignore[arg-type]  # never "same"
 
     def __call__(self, x: FeatureMap) -> FeatureMap:
         device, norm = x.device.type, self.norm
         if torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))
         scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
-        return _Convolve.apply(x, self.conv.weight, scale, norm.bias - norm.running_mean * scale, self.pace)
+        return _Convolve.apply(x, self.conv.weight, scale, norm.bias - norm.running_mean * scale, self.geometry)
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: FeatureMap, weight: Weight, scale: Scale, shift: Scale, pace: Pace) -> FeatureMap:
+    def forward(
+        ctx: Any, x: FeatureMap, weight: Kernel, scale: Scale, shift: Scale, geometry: ConvGeometry
+    ) -> FeatureMap:
         ctx.save_for_backward(x, weight, scale)
-        ctx.pace = pace
+        ctx.geometry = geometry
         weight = _scaled(weight, scale).to(x)
-        if tile_products.is_tile_product(x, weight, pace):
+        if tile_products.is_tile_product(x, weight, geometry):
             return tile_products.convolved(x, weight) + shift[:, None, None]
-        return torch.conv2d(x, weight, shift.to(x), *pace)
+        return torch.conv2d(x, weight, shift.to(x), *geometry)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: FeatureMap) -> tuple[Tensor | None, ...]:
         x, weight, scale = ctx.saved_tensors
         of_input, of_weight, *_ = ctx.needs_input_grad
-        inwards = found = None
+        input_gradient = weight_gradient = None
         if of_input:
-            inwards = _of_input(gradient, x, _scaled(weight, scale).to(x), ctx.pace)
+            input_gradient = _of_input(gradient, x, _scaled(weight, scale).to(x), ctx.geometry)
         if of_weight:
-            found = _scaled(_of_weight(gradient, x, weight.to(x), ctx.pace).to(weight), scale)
-        return inwards, found, None, None, None
+            weight_gradient = _scaled(_of_weight(gradient, x, weight.to(x), ctx.geometry).to(weight), scale)
+        return input_gradient, weight_gradient, None, None, None
 
 
-def _scaled(weight: Weight, scale: Scale) -> Weight:
+def _scaled(weight: Kernel, scale: Scale) -> Kernel:
     return weight * scale[:, None, None, None]
 
 
-def _of_input(gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace) -> FeatureMap:
-    if cell_products.is_cell_product(weight, pace):
-        return cell_products.gradient_of_input(gradient, x, weight, pace)
-    if tile_products.is_tile_product(x, weight, pace):
+def _of_input(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> FeatureMap:
+    if cell_products.is_cell_product(weight, geometry):
+        return cell_products.gradient_of_input(gradient, x, weight, geometry)
+    if tile_products.is_tile_product(x, weight, geometry):
         return tile_products.gradient_of_input(gradient, weight)
-    return _by_torch(gradient, x, weight, pace, of_input=True)[0]
+    return _by_torch(gradient, x, weight, geometry, of_input=True)[0]
 
 
-def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace) -> Weight:
-    if cell_products.is_cell_product(weight, pace):
-        return cell_products.gradient_of_weight(gradient, x, pace)
-    if tile_products.is_tile_product(x, weight, pace, of_weight=True):
+def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> Kernel:
+    if cell_products.is_cell_product(weight, geometry):
+        return cell_products.gradient_of_weight(gradient, x, geometry)
+    if tile_products.is_tile_product(x, weight, geometry, of_weight=True):
         return tile_products.gradient_of_weight(gradient, x)
-    if weight.device.type == "cpu":  # oneDNN is up to 2.7 times as fast with colors first where it sees neighbors
+    if weight.device.type == "cpu":  # oneDNN is up to 2.7 times as fast in contiguous (channels first) memory
         gradient, x = gradient.contiguous(), x.contiguous()
-    return _by_torch(gradient, x, weight, pace, of_weight=True)[1]
+    return _by_torch(gradient, x, weight, geometry, of_weight=True)[1]
 
 
 def _by_torch(
-    gradient: FeatureMap, x: FeatureMap, weight: Weight, pace: Pace, *, of_input: bool = False, of_weight: bool = False
+    gradient: FeatureMap,
+    x: FeatureMap,
+    weight: Kernel,
+    geometry: ConvGeometry,
+    *,
+    of_input: bool = False,
+    of_weight: bool = False,
 ) -> Any:
+    backward = getattr(torch.ops.aten, "convolution_backward", None)
+    if backward is None:
+        return by_autograd(gradient, x, weight, geometry)
     unused = {"bias_sizes": None, "transposed": False, "output_padding": (0, 0), "groups": 1}
-    wanted = of_input, of_weight, False
-    return torch.ops.aten.convolution_backward(gradient, x, weight, **pace._asdict(), **unused, output_mask=wanted)
+    mask = of_input, of_weight, False
+    return backward(gradient, x, weight, **geometry._asdict(), **unused, output_mask=mask)
+
+
+def by_autograd(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> tuple[Tensor, ...]:
+    """Both gradients by public functions alone: slower, for the forward pass is computed once more."""
+    with torch.enable_grad():
+        x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
+        output = torch.conv2d(x, weight, None, *geometry)
+    return torch.autograd.grad(output, (x, weight), gradient)

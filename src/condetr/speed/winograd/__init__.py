@@ -1,1 +1,1 @@
-"""3x3 convolutions by Winograd's method on the CPU."""
+"""Winograd 3x3 convolutions on the CPU."""

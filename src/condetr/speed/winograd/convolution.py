@@ -7,30 +7,30 @@ from torch import Tensor
 from condetr.core.shapes import FeatureMap
 from condetr.model.detector import ConditionalDetr
 from condetr.speed.convolution import Convolution, FoldedConvolution, Kernel, PerOutput
-from condetr.speed.fast_detector import FastDetector, exchanged, has_taken
+from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 from condetr.speed.winograd.tiles import Matrices, Products, TileGrid, matrices
 
-STEP = "3x3 convolutions as Winograd's products"
-FEWEST_CHANNELS = 128  # with fewer, the transforms take what the products save
+STEP = "3x3 convolutions by Winograd F(4x4, 3x3)"
+MIN_CHANNELS = 128  # with fewer, the transforms cost what the products save
 
 
 @torch.no_grad()
 def use_winograd(model: ConditionalDetr | FastDetector) -> FastDetector:
-    if has_taken(model, STEP):
+    if has_step(model, STEP):
         return model
     model = fold_norms(model)
-    wide = [part for part in model.modules() if isinstance(part, FoldedConvolution) and _gains(part)]
-    return exchanged(model, STEP, {conv: WinogradConvolution(conv) for conv in wide})
+    wide = [module for module in model.modules() if isinstance(module, FoldedConvolution) and _is_faster(module)]
+    return replace_modules(model, STEP, {conv: WinogradConvolution(conv) for conv in wide})
 
 
-def _gains(conv: FoldedConvolution) -> bool:
+def _is_faster(conv: FoldedConvolution) -> bool:
     outputs, inputs, *kernel = conv.weight.shape
-    return kernel == [3, 3] and conv.pace.stride == (1, 1) and min(inputs, outputs) >= FEWEST_CHANNELS
+    return kernel == [3, 3] and conv.geometry.stride == (1, 1) and min(inputs, outputs) >= MIN_CHANNELS
 
 
 class WinogradConvolution(Convolution):
-    """With weights that were transformed beforehand."""
+    """With transformed weights."""
 
     weight: Products
     bias: PerOutput
@@ -40,13 +40,13 @@ class WinogradConvolution(Convolution):
 
     def __init__(self, conv: FoldedConvolution) -> None:
         super().__init__()
-        precise = Matrices(*(one.to(conv.weight.device) for one in matrices()))
+        precise = Matrices(*(matrix.to(conv.weight.device) for matrix in matrices()))
         parts = conv.weight.split(32, dim=1)  # small ones: double precision takes memory
         self.register_buffer("weight", torch.cat([_transformed(part, precise.kernel) for part in parts], dim=1))
         self.register_buffer("bias", conv.bias)
-        for name, one in precise._asdict().items():
-            self.register_buffer(name, one.to(conv.weight.dtype))
-        self.dilation = conv.pace.dilation[0]
+        for name, matrix in precise._asdict().items():
+            self.register_buffer(name, matrix.to(conv.weight.dtype))
+        self.dilation = conv.geometry.dilation[0]
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         transform = Matrices(self.kernel, self.into, self.back)
@@ -55,5 +55,5 @@ class WinogradConvolution(Convolution):
 
 def _transformed(weight: Kernel, kernel: Float[Tensor, "36 9"]) -> Products:
     """In double precision, so that a number is rounded once."""
-    places = kernel @ weight.double().permute(2, 3, 1, 0).flatten(2).flatten(0, 1)
-    return places.to(weight.dtype).unflatten(1, (-1, len(weight)))
+    products = kernel @ weight.double().permute(2, 3, 1, 0).flatten(2).flatten(0, 1)
+    return products.to(weight.dtype).unflatten(1, (-1, len(weight)))

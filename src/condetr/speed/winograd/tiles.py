@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 from condetr.core.shapes import FeatureMap
 from condetr.speed.winograd.transforms import OUT, TILE, transforms
 
-_CHUNK = 8 << 20  # bytes of transformed tiles at once: they stay in the cache, and memory stays small
+_CHUNK = 8 << 20  # bytes of transformed tiles at once, which fit into the CPU cache
 
 Products = Float[Tensor, "36 inputs outputs"]  # of a transformed kernel
 Tiles = Float[Tensor, "36 tiles channels"]
@@ -31,14 +31,14 @@ class Matrices(NamedTuple):
 
 def matrices() -> Matrices:
     """In double precision."""
-    return Matrices(*(torch.kron(one, one) for one in transforms()))
+    return Matrices(*(torch.kron(matrix, matrix) for matrix in transforms()))
 
 
 class TileGrid:
     """The tiles of a map: neighbors share two pixels, so that a pixel is in up to four.
 
     With a ``step``, for a dilated convolution, a tile has every second (third, ...) pixel, and there is one for each
-    place where this can begin.
+    offset.
     """
 
     def __init__(self, x: FeatureMap, step: int = 1) -> None:
@@ -53,7 +53,7 @@ class TileGrid:
         self.step, self._framed = step, pad(x.permute(0, 2, 3, 1), (0, 0, *margins))
 
     def convolved(self, products: Products, transform: Matrices) -> FeatureMap:
-        """Without a bias; part of a larger map in memory."""
+        """The convolution without a bias, as a view of a larger map."""
         batch, step, outputs = len(self._framed), self.step, products.shape[2]
         result = self._framed.new_empty(batch, self.down, OUT, step, self.across, OUT, step, outputs)
         for rows, tiles in self.transformed(transform, outputs):
@@ -64,15 +64,15 @@ class TileGrid:
         return whole[:, : self._height, : self._width].permute(0, 3, 1, 2)
 
     def transformed(self, transform: Matrices, outputs: int) -> Iterator[tuple[range, Tiles]]:
-        """Some rows of tiles at a time, as many as the cache holds together with what ``outputs`` make of them."""
+        """Chunks of tile rows, as many as fit into the CPU cache together with their ``outputs``."""
         framed, step, side = self._framed, self.step, self.step * OUT
-        (image, row, column, color), inputs = framed.stride(), framed.shape[-1]
-        stride = step * row, step * column, image, side * row, row, side * column, column, color
-        places = len(transform.into)
-        a_row = len(framed) * self.across * step**2 * places * max(inputs, outputs) * framed.element_size()
-        at_once = max(1, _CHUNK // a_row)
+        (image, row, column, channel), inputs = framed.stride(), framed.shape[-1]
+        stride = step * row, step * column, image, side * row, row, side * column, column, channel
+        products = len(transform.into)
+        row_bytes = len(framed) * self.across * step**2 * products * max(inputs, outputs) * framed.element_size()
+        at_once = max(1, _CHUNK // row_bytes)
         for first in range(0, self.down, at_once):
             rows = range(first, min(first + at_once, self.down))
             size = TILE, TILE, len(framed), len(rows), step, self.across, step, inputs
             tiles = framed.as_strided(size, stride, first * side * row).flatten(0, 1).flatten(1)
-            yield rows, (transform.into @ tiles).view(places, -1, inputs)
+            yield rows, (transform.into @ tiles).view(products, -1, inputs)

@@ -1,7 +1,7 @@
-"""The three transforms of Winograd's convolution, from the points that it computes at.
+"""The three transforms of a Winograd convolution, from its interpolation points.
 
-Both polynomials are evaluated at the points, multiplied there, and interpolated; transposed, that convolves. The points
-0, 1, -1, 1/2, -2 and infinity lose the fewest digits (Barabasz et al. 2020).
+Both polynomials are evaluated at the points, multiplied there, and interpolated; transposed, that is a convolution. The
+points 0, 1, -1, 1/2, -2 and infinity lose the fewest digits (Barabasz et al. 2020).
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ OUT, KERNEL, TILE = 4, 3, 6
 
 
 class Transforms(NamedTuple):
-    """Of one dimension: output = ``out`` (``kernel`` weights * ``tile`` pixels)."""
+    """In one dimension: output = ``out`` (``kernel`` weights * ``tile`` pixels)."""
 
     kernel: Float64[Tensor, "6 3"]
     tile: Float64[Tensor, "6 6"]
@@ -30,7 +30,7 @@ def transforms() -> Transforms:
 
 
 def _evaluation(terms: int) -> Float64[Tensor, "6 {terms}"]:
-    """The powers of each point; at infinity the highest alone counts."""
+    """The powers of each point; at infinity only the highest counts."""
     powers = torch.tensor(POINTS, dtype=torch.double)[:, None] ** torch.arange(terms)
     return torch.cat((powers, torch.eye(terms, dtype=torch.double)[-1:]))
 

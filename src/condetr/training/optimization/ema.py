@@ -36,7 +36,15 @@ class WeightAverage(Generic[Network]):
                 recent.append(current[name].to(tensor))
             else:
                 tensor.copy_(current[name])
-        torch._foreach_lerp_(averaged, recent, weight)
+        _lerp(averaged, recent, weight)
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.network.state_dict()
+
+
+def _lerp(averaged: list[Tensor], recent: list[Tensor], weight: float) -> None:
+    if hasattr(torch, "_foreach_lerp_"):
+        torch._foreach_lerp_(averaged, recent, weight)
+        return
+    for average, value in zip(averaged, recent, strict=True):
+        average.lerp_(value, weight)

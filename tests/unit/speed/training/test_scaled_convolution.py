@@ -11,8 +11,8 @@ SHAPES = [(5, 7, 1, {}), (5, 7, 1, {"stride": 2}), (4, 6, 3, {}), (4, 6, 3, {"st
 
 @pytest.fixture(params=SHAPES, ids=str)
 def conv_norm(request):
-    *sizes, pace = request.param
-    return scramble(ConvNorm(*sizes, **pace)).double()
+    *sizes, geometry = request.param
+    return scramble(ConvNorm(*sizes, **geometry)).double()
 
 
 @pytest.fixture(params=[torch.contiguous_format, torch.channels_last], ids=str)
@@ -30,7 +30,7 @@ def test_same_maps_and_gradients(conv_norm, x):
     torch.testing.assert_close(torch.autograd.grad(found, both, of_maps), torch.autograd.grad(wanted, both, of_maps))
 
 
-def test_what_does_not_learn_gets_no_gradient(conv_norm, x):
+def test_frozen_weights_get_no_gradient(conv_norm, x):
     lean = ScaledConvolution(conv_norm.conv, conv_norm.norm)
     conv_norm.conv.weight.requires_grad = False
     lean(x).sum().backward()

@@ -5,12 +5,12 @@ import torch
 
 from condetr.model.frozen_norm import ConvNorm
 from condetr.speed.training import tile_products
-from condetr.speed.training.cell_products import Pace
+from condetr.speed.training.cell_products import ConvGeometry
 from condetr.speed.training.scaled_convolution import ScaledConvolution
 from condetr.speed.winograd import tiles
 from tests.scramble import scramble
 
-USUAL = Pace((1, 1), (1, 1), (1, 1))
+USUAL = ConvGeometry((1, 1), (1, 1), (1, 1))
 SIZES = [(1, 8, 12), (3, 9, 7), (2, 1, 1), (1, 3, 30), (2, 4, 4)]
 
 
@@ -40,29 +40,31 @@ def test_maps_and_gradients_are_those_of_torch(size, layout, chunk, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("channels", "size", "pace", "dtype", "expected"),
+    ("channels", "size", "geometry", "dtype", "expected"),
     [
         (128, (17, 22), USUAL, torch.float32, True),
         (128, (9, 12), USUAL, torch.float32, False),
         (64, (9, 12), USUAL, torch.float32, False),
-        (128, (9, 12), Pace((2, 2), (1, 1), (1, 1)), torch.float32, False),
-        (128, (9, 12), Pace((1, 1), (2, 2), (2, 2)), torch.float32, False),
+        (128, (9, 12), ConvGeometry((2, 2), (1, 1), (1, 1)), torch.float32, False),
+        (128, (9, 12), ConvGeometry((1, 1), (2, 2), (2, 2)), torch.float32, False),
         (128, (9, 12), USUAL, torch.bfloat16, False),
         (512, (15, 20), USUAL, torch.float32, False),
         (512, (25, 40), USUAL, torch.float32, True),
     ],
 )
-def test_only_where_it_gains(channels, size, pace, dtype, expected):
+def test_only_where_it_is_faster(channels, size, geometry, dtype, expected):
     x, weight = torch.zeros(1, channels, *size, dtype=dtype), torch.zeros(channels, channels, 3, 3)
-    assert tile_products.is_tile_product(x, weight, pace) is expected
-    assert not tile_products.is_tile_product(x, torch.zeros(channels, channels, 1, 1), Pace((1, 1), (0, 0), (1, 1)))
+    assert tile_products.is_tile_product(x, weight, geometry) is expected
+    assert not tile_products.is_tile_product(
+        x, torch.zeros(channels, channels, 1, 1), ConvGeometry((1, 1), (0, 0), (1, 1))
+    )
 
 
 @pytest.mark.parametrize(
     ("channels", "size", "expected"),
     [(32, (40, 40), False), (64, (9, 12), True), (512, (30, 40), True), (512, (9, 12), False)],
 )
-def test_the_gradient_of_the_weight_gains_sooner(channels, size, expected):
+def test_the_gradient_of_the_weight_needs_fewer_channels(channels, size, expected):
     x, weight = torch.zeros(1, channels, *size), torch.zeros(channels, channels, 3, 3)
     assert tile_products.is_tile_product(x, weight, USUAL, of_weight=True) is expected
 
@@ -80,7 +82,7 @@ def counted(monkeypatch):
     return calls
 
 
-def test_a_learning_convolution_takes_them_and_its_map_may_be_changed_in_place(counted):
+def test_a_trainable_convolution_uses_them_and_its_map_may_be_changed_in_place(counted):
     conv_norm = scramble(ConvNorm(128, 128, 3))
     lean, x = ScaledConvolution(conv_norm.conv, conv_norm.norm), maps(2, 128, 17, 22).requires_grad_()
     both, of_maps = (x, conv_norm.conv.weight), torch.randn(2, 128, 17, 22)
