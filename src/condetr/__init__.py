@@ -25,10 +25,10 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.core.errors import VideoError as VideoError
     from condetr.explain.explanation import Explanation as Explanation
     from condetr.hf.auto import AutoConfig as AutoConfig
+    from condetr.hf.auto import AutoImageProcessor as AutoImageProcessor
     from condetr.hf.auto import AutoModel as AutoModel
     from condetr.hf.auto import AutoModelForImageSegmentation as AutoModelForImageSegmentation
     from condetr.hf.auto import AutoModelForObjectDetection as AutoModelForObjectDetection
-    from condetr.hf.auto_image_processor import AutoImageProcessor as AutoImageProcessor
     from condetr.hf.config.configuration import ConditionalDetrConfig as ConditionalDetrConfig
     from condetr.hf.models.base_model import ConditionalDetrModel as ConditionalDetrModel
     from condetr.hf.models.object_detection import (
@@ -60,11 +60,12 @@ _NAMES = {
         "MissingExtraError", "ModelError", "SettingsError", "StorageError", "UsageError", "VideoError",
     ],
     "condetr.explain.explanation": ["Explanation"],
-    "condetr.hf.auto": ["AutoConfig", "AutoModel", "AutoModelForImageSegmentation", "AutoModelForObjectDetection"],
+    "condetr.hf.auto": [
+        "AutoConfig", "AutoImageProcessor", "AutoModel", "AutoModelForImageSegmentation", "AutoModelForObjectDetection",
+    ],
     "condetr.hf.models.base_model": ["ConditionalDetrModel"],
     "condetr.hf.config.configuration": ["ConditionalDetrConfig"],
     "condetr.hf.processing.feature_extraction": ["ConditionalDetrFeatureExtractor"],
-    "condetr.hf.auto_image_processor": ["AutoImageProcessor"],
     "condetr.hf.processing.image_processing": ["ConditionalDetrImageProcessor", "ConditionalDetrImageProcessorPil"],
     "condetr.hf.processing.image_transforms": [
         "center_to_corners_format", "corners_to_center_format", "id_to_rgb", "rgb_to_id",

@@ -100,10 +100,11 @@ def hooks_in(tree):
             case ast.Call(func=ast.Name("getattr" | "hasattr"), args=[_, ast.Constant(str(name)), *_]):
                 if is_private(name):
                     yield f"getattr {name}"
-            case ast.Call(func=ast.Name("setattr") | ast.Attribute(attr="callback"), args=args):
-                yield from (f"setattr {full}" for each in args if (full := dotted(each, imports)))
-            case ast.Assign(targets=[ast.Attribute(value=target)]) if full := dotted(target, imports):
+            case ast.Call(func=ast.Name("setattr"), args=[target, *_]) if full := dotted(target, imports):
                 yield f"setattr {full}"
+            case ast.Assign(targets=[ast.Attribute(value=target)]) if full := dotted(target, imports):
+                if not full.startswith("PIL."):  # its public switches
+                    yield f"setattr {full}"
             case ast.Subscript(value=ast.Call(func=ast.Name("vars")), slice=ast.Constant("forward")):
                 yield "vars()['forward']"
             case ast.ClassDef(bases=bases):
@@ -114,13 +115,9 @@ def hooks_in(tree):
                     yield f"string {text}"
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_every_private_name_is_listed(path):
-    assert set(hooks_in(ast.parse(path.read_text()))) == HOOKS.get(str(path.relative_to(SOURCE)), set())
-
-
-def test_every_listed_file_is_there():
-    assert [name for name in HOOKS if not (SOURCE / name).is_file()] == []
+def test_every_private_name_is_listed():
+    hooks = {str(path.relative_to(SOURCE)): set(hooks_in(ast.parse(path.read_text()))) for path in SOURCE.rglob("*.py")}
+    assert {name: names for name, names in hooks.items() if names} == HOOKS
 
 
 def test_a_new_one_is_found():
@@ -151,7 +148,7 @@ def test_a_detector_without_the_operations_of_onednn(monkeypatch):
 def test_gradients_without_convolution_backward(monkeypatch):
     from condetr.model.frozen_norm import ConvNorm
 
-    unit, x = scramble(ConvNorm(3, 5, 3, stride=2, padding=1)).double(), torch.randn(2, 3, 9, 7).double()
+    unit, x = scramble(ConvNorm(3, 5, 3, stride=2)).double(), torch.randn(2, 3, 9, 7).double()
     scaled, results = ScaledConvolution(unit.conv, unit.norm), []
     for backward in (torch.ops.aten, SimpleNamespace()):
         monkeypatch.setattr(torch.ops, "aten", backward)
@@ -193,25 +190,34 @@ def test_the_version_of_weights_without_counters(monkeypatch):
     assert weights_version(model) != before
 
 
-@pytest.mark.parametrize(
-    "module", ["torch._dynamo.exc", "torch._inductor.runtime.cache_dir_utils", "torch.utils._triton"]
-)
-def test_compiling_without_internals(module, monkeypatch, tmp_path):
-    def fail(*_, **__):
+def test_compiling_without_dynamos_errors(monkeypatch):
+    def fail(*_):
         raise RuntimeError("no compiler")
 
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    monkeypatch.setitem(sys.modules, "torch._dynamo.exc", None)
     monkeypatch.setattr(torch, "compile", lambda *_, **__: fail)
-    assert compiling.cache_folder() == tmp_path
-    assert compiling.why_not_compiled(torch.device("cuda")) is None or "needs" in compiling.why_not_compiled(CPU)
-    if module != "torch._dynamo.exc":
-        return
     plain = detector()
     fast = compiling.compile_frozen(plain)
     with pytest.warns(UserWarning, match="torch.compile failed; continuing without it: no compiler"):
         fast(*inputs())
     assert_same_answers(fast, plain, *inputs())
+
+
+def test_the_cache_folder_without_inductor(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch._inductor", None)
+    monkeypatch.setitem(sys.modules, "torch._inductor.runtime.cache_dir_utils", None)
+    assert compiling.cache_folder().name.startswith("torchinductor_")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    assert compiling.cache_folder() == tmp_path
+
+
+def test_triton_without_torchs_question(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils._triton", None)
+    monkeypatch.setattr(compiling.shutil, "which", lambda _: "g++")
+    for spec, reason in ((None, "needs triton on a GPU, and it is not installed"), (object(), None)):
+        monkeypatch.setattr(compiling, "find_spec", lambda _, spec=spec: spec)
+        assert compiling.why_not_compiled(torch.device("cuda")) == reason
 
 
 def test_outputs_without_pytrees():

@@ -10,7 +10,7 @@ from PIL import Image
 
 transformers = pytest.importorskip("transformers")
 
-from condetr.hf.auto_image_processor import AutoImageProcessor  # noqa: E402
+from condetr.hf.auto import AutoImageProcessor  # noqa: E402
 from condetr.hf.pipelines.pipeline import pipeline  # noqa: E402
 from condetr.hf.processing.image_processing import (  # noqa: E402
     ConditionalDetrImageProcessor,

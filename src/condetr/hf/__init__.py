@@ -1,1 +1,1 @@
-"""The transformers-shaped face: its class names, arguments and outputs."""
+"""The API of transformers: its class names, arguments and outputs."""

@@ -86,7 +86,7 @@ def test_a_backbone_named_and_described(caplog):
     assert not config().use_timm_backbone
     assert not caplog.text
     assert not config(use_timm_backbone=True).use_timm_backbone
-    assert "use_timm_backbone=True has no effect: backbone_config describes a resnet" in caplog.text
+    assert "use_timm_backbone=True has no effect: backbone_config overrides it with a resnet" in caplog.text
 
 
 def test_memory():

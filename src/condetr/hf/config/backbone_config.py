@@ -1,4 +1,4 @@
-"""The settings of a backbone, as the nested part of a config has them."""
+"""The settings of a backbone: the nested part of a config."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ RESNET: dict[str, Any] = {
 
 
 class BackboneConfig:
-    """The settings of a backbone as attributes; what a ResNet leaves out has its default."""
+    """The settings of a backbone as attributes; missing settings of a ResNet have their defaults."""
 
     def __init__(self, **settings: Any) -> None:
         resnet = settings.get("model_type", "resnet") == "resnet"
@@ -28,7 +28,7 @@ class BackboneConfig:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BackboneConfig) and vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]  # it can be changed
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"BackboneConfig({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"

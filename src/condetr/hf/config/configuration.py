@@ -5,36 +5,35 @@ import logging
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from condetr.checkpoints.config.config_json import OWN, SplitConfig, join_config, split_config
 from condetr.checkpoints.keys import Layout
 from condetr.core.errors import CheckpointError, SettingsError
-from condetr.files.atomic_write import write_files
 from condetr.hf.config.backbone_config import BackboneConfig
 from condetr.hf.config.labels import LABELS
 from condetr.hf.config.stored_config import EVERY_MODEL, StoredConfig
 from condetr.hf.models.attention_choice import check_attention
-from condetr.hf.pushing import push_folder
+from condetr.hf.pushing import SavedFile
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(init=False, repr=False, eq=False)
-class ConditionalDetrConfig(StoredConfig):
-    """What a Conditional DETR is, how it is matched and what its losses weigh.
+class ConditionalDetrConfig(StoredConfig, SavedFile):
+    """The architecture of a Conditional DETR, its matching costs and loss weights.
 
     A backbone is named (``use_timm_backbone=True, backbone="resnet50"``) or described: ``backbone_config`` is a dict
-    or any object with ``to_dict()``, whose ``model_type`` is ``"resnet"`` or ``"timm_backbone"``; it wins over a name.
-    Settings that are not listed here are carried along and written back. Whether the values make a network is said
-    by the models, which raise a `SettingsError`.
+    or any object with ``to_dict()``, whose ``model_type`` is ``"resnet"`` or ``"timm_backbone"``; it overrides a name.
+    Unknown settings are kept and written back. Values that make no network are refused by the models, with a
+    `SettingsError`.
 
     Two settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
-    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the data set.
+    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the dataset.
     """
 
     model_type: ClassVar[str] = "conditional_detr"
+    file_name: ClassVar[str] = "config.json"
     attribute_map: ClassVar[dict[str, str]] = {
         "hidden_size": "d_model",
         "num_attention_heads": "encoder_attention_heads",
@@ -86,16 +85,16 @@ class ConditionalDetrConfig(StoredConfig):
 
     def __init__(self, *settings: Any, **named: Any) -> None:
         stored = {name: named.pop(name) for name in ("transformers_version", OWN) if name in named}
-        asked = bool(settings and settings[0]) or bool(named.get("use_timm_backbone"))
+        wants_timm = bool(settings and settings[0]) or bool(named.get("use_timm_backbone"))
         check_attention(named.pop("attn_implementation", None))
         super().__init__(*settings, **named)
         if isinstance(self.backbone_config, Mapping):
             self.backbone_config = BackboneConfig(**self.backbone_config)
         if self.backbone_config is not None:
             self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
-            if asked and not self.use_timm_backbone:
+            if wants_timm and not self.use_timm_backbone:
                 log.warning(
-                    "use_timm_backbone=True has no effect: backbone_config describes a %s, and wins",
+                    "use_timm_backbone=True has no effect: backbone_config overrides it with a %s",
                     self.backbone_config.model_type,
                 )
         elif not self.use_timm_backbone:
@@ -103,8 +102,8 @@ class ConditionalDetrConfig(StoredConfig):
         if self.source_ids is not None:
             self.source_ids = tuple(self.source_ids)
         if stored:  # from a file: what its auxiliary_loss means depends on who wrote it
-            told = {"carry_norm": self.carry_norm} if "carry_norm" in named else {}
-            split = split_config(self.to_dict() | stored, overrides=told)
+            overrides = {"carry_norm": self.carry_norm} if "carry_norm" in named else {}
+            split = split_config(self.to_dict() | stored, overrides=overrides)
             self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
             self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
 
@@ -115,7 +114,7 @@ class ConditionalDetrConfig(StoredConfig):
             SettingsError: the values make no network.
         """
         raw = {name: value for name, value in self.to_dict().items() if value != EVERY_MODEL.get(name, MISSING)}
-        raw.pop("name_or_path", None)  # where it came from is no setting
+        raw.pop("name_or_path", None)  # its source is no setting
         ids, own = raw.pop("source_ids"), {"carry_norm": raw.pop("carry_norm")}
         if ids is not None:
             own["source_ids"] = ids
@@ -133,31 +132,6 @@ class ConditionalDetrConfig(StoredConfig):
     def from_split(cls, split: SplitConfig) -> "ConditionalDetrConfig":
         """The config of a network; the inverse of `split`."""
         return cls(**join_config(split))
-
-    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  transformers' signature
-        """Write config.json, which transformers 4 and 5 read as the same network.
-
-        With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, the folder's name by default, and what else
-        `push_to_hub` takes.
-        """
-        if kwargs and not push_to_hub:
-            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
-        path = Path(save_directory) / "config.json"
-        write_files(path.parent, {path.name: self._write})
-        if push_to_hub:
-            self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
-
-    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
-        """Upload config.json; gives the address of the commit.
-
-        Args:
-            repo_id: ``organisation/name``; made if it does not exist.
-            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
-                and ``tags`` for a model card.
-        """
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return push_folder(folder, repo_id, **kwargs)
 
     def _write(self, path: Path) -> None:
         path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")

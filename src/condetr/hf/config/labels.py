@@ -1,4 +1,4 @@
-"""The class names of a config, whichever of the three forms they are given in."""
+"""The class names of a config, from any of the three forms: a count, ``id2label`` or ``label2id``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from condetr.core.errors import SettingsError
 
 Names = dict[int, str]
 LABELS = ("num_labels", "id2label", "label2id")
-UNNAMED = 2  # classes of a config that says nothing about them
+UNNAMED = 2  # number of classes of a config without labels
 
 
 def numbered(count: int) -> Names:
-    """Names for classes that have none."""
+    """Placeholder names for ``count`` classes."""
     if type(count) is not int or count < 1:
         raise SettingsError(f"is {count!r}, expected a whole number of at least 1", item="num_labels")
     return {label: f"LABEL_{label}" for label in range(count)}
@@ -20,7 +20,7 @@ def numbered(count: int) -> Names:
 def names_of(
     num_labels: int | None = None, id2label: Mapping[Any, Any] | None = None, label2id: Mapping[Any, Any] | None = None
 ) -> Names:
-    """One name per class id; ids may come as text, as JSON has them.
+    """One name per class id; ids may be text, as in JSON.
 
     Raises:
         SettingsError: the forms contradict each other.
@@ -30,7 +30,7 @@ def names_of(
     names = _by_id(id2label) if id2label is not None else _by_id({i: name for name, i in (label2id or {}).items()})
     if num_labels is not None and num_labels != len(names):
         raise SettingsError(
-            f"is {num_labels}, but there are {len(names)} names", item="num_labels", hint="give only the names"
+            f"is {num_labels}, but there are {len(names)} names", item="num_labels", hint="pass only the names"
         )
     return names
 

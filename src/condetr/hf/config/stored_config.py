@@ -1,4 +1,4 @@
-"""A config that can be a dict, a JSON text and a file, and carries what it does not know."""
+"""A config as a dict, as JSON text and as a file; unknown settings are kept."""
 
 import json
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ EVERY_MODEL: dict[str, Any] = {
     "problem_type": None,
 }
 Config = TypeVar("Config", bound="StoredConfig")
-WHERE = ("cache_dir", "force_download", "local_files_only", "token", "revision")  # of the hub
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision")
 
 
 class StoredConfig:
     """Subclasses are dataclasses whose fields are the settings.
 
-    ``attribute_map`` has other names of settings, ``synonyms`` groups of settings that say the same thing.
+    ``attribute_map`` has other names of settings, ``synonyms`` groups of settings with one meaning.
     """
 
     model_type: ClassVar[str]
@@ -49,20 +49,21 @@ class StoredConfig:
     label2id: dict[str, int]
 
     def __init__(self, *settings: Any, **named: Any) -> None:
-        known = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]  # subclasses are
-        if len(settings) > len(known):
-            raise TypeError(f"{type(self).__name__} takes {len(known)} settings by place, {len(settings)} were given")
-        given = dict(zip(known, settings, strict=False))
-        if twice := given.keys() & named.keys():
+        defaults = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]  # subclasses are
+        if len(settings) > len(defaults):
+            name = type(self).__name__
+            raise TypeError(f"{name} takes {len(defaults)} positional settings, {len(settings)} were given")
+        values = dict(zip(defaults, settings, strict=False))
+        if twice := values.keys() & named.keys():
             raise TypeError(f"{type(self).__name__} was given {', '.join(sorted(twice))} twice")
-        if (said := named.pop("model_type", self.model_type)) != self.model_type:
-            raise SettingsError(f"is {said!r}, expected {self.model_type!r}", item="model_type")
+        if (model_type := named.pop("model_type", self.model_type)) != self.model_type:
+            raise SettingsError(f"is {model_type!r}, expected {self.model_type!r}", item="model_type")
         # transformers 4 writes an alias beside the name it stands for; the name decides.
         aliases = {self.attribute_map[name]: named.pop(name) for name in self.attribute_map if name in named}
-        given = aliases | given | named
-        self.id2label = names_of(*(given.pop(name, None) for name in LABELS))
+        values = aliases | values | named
+        self.id2label = names_of(*(values.pop(name, None) for name in LABELS))
         self.label2id = {name: label for label, name in self.id2label.items()}
-        for name, value in (known | EVERY_MODEL | given).items():
+        for name, value in (defaults | EVERY_MODEL | values).items():
             setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -90,7 +91,7 @@ class StoredConfig:
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]  # it can be changed
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"
@@ -99,7 +100,7 @@ class StoredConfig:
         return {"model_type": self.model_type} | {name: _plain(value) for name, value in vars(self).items()}
 
     def to_diff_dict(self) -> dict[str, Any]:
-        """Only what differs from the defaults, and the kind of model."""
+        """Only what differs from the defaults, and ``model_type``."""
         defaults = type(self)().to_dict()
         return {
             name: value
@@ -122,12 +123,12 @@ class StoredConfig:
             setattr(self, name, value)
 
     def changed(self: Config, settings: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
-        """A copy with other settings, and what of ``settings`` is none."""
+        """A copy with other settings, and the items of ``settings`` that are no settings."""
         known = {field.name for field in fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses
         known |= {*EVERY_MODEL, *self.attribute_map, *LABELS, *vars(self)}
         new = {name: value for name, value in settings.items() if name in known}
         unused = {name: value for name, value in settings.items() if name not in known}
-        if new.get("num_labels") == self.num_labels:  # says nothing new, and must not cost the names
+        if new.get("num_labels") == self.num_labels:  # unchanged, and must not cost the names
             del new["num_labels"]
         replaced = {self.attribute_map.get(name, name) for name in new}
         for group in self.synonyms:
@@ -144,8 +145,8 @@ class StoredConfig:
     ) -> Any:
         """The config of a dict, with the settings in ``kwargs`` changed.
 
-        With ``return_unused_kwargs`` a pair: the config, and what of ``kwargs`` is no setting; else that is ignored,
-        as in transformers.
+        With ``return_unused_kwargs`` a pair: the config, and the items of ``kwargs`` that are no settings; else these
+        are ignored, as in transformers.
         """
         config, unused = cls(**config_dict).changed(kwargs)
         return (config, unused) if return_unused_kwargs else config
@@ -163,8 +164,8 @@ class StoredConfig:
         Raises:
             CheckpointError: there is none, or it is broken.
         """
-        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
-        config = cls.stored_at(find(pretrained_model_name_or_path, settings_only=True, **where).path / subfolder)
+        hub_options = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
+        config = cls.stored_at(find(pretrained_model_name_or_path, settings_only=True, **hub_options).path / subfolder)
         config.name_or_path = str(pretrained_model_name_or_path)
         return config.from_dict(config.to_dict(), **kwargs)
 
@@ -172,23 +173,23 @@ class StoredConfig:
     def get_config_dict(
         cls, pretrained_model_name_or_path: str | Path, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The settings of a stored model as a dict, and what of ``kwargs`` does not say where it is."""
-        where = {name: value for name, value in kwargs.items() if name in (*WHERE, "subfolder")}
-        config = cls.from_pretrained(pretrained_model_name_or_path, **where)
-        return config.to_dict(), {name: value for name, value in kwargs.items() if name not in where}
+        """The settings of a stored model as a dict, and the items of ``kwargs`` that do not locate it."""
+        hub_options = {name: value for name, value in kwargs.items() if name in (*HUB_OPTIONS, "subfolder")}
+        config = cls.from_pretrained(pretrained_model_name_or_path, **hub_options)
+        return config.to_dict(), {name: value for name, value in kwargs.items() if name not in hub_options}
 
     def get_text_config(self: Config, **_: Any) -> Config:
-        """The config itself, as in transformers where a model knows no text."""
+        """The config itself, as in transformers for a model without text."""
         return self
 
     @classmethod
     def stored_at(cls: type[Config], path: Path) -> Config:
-        """What config.json there says; a weights file without one is asked itself."""
+        """The settings of the config.json there; those of a weights file without one come from the file itself."""
         return cls(**stored_settings(path))
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it, but class ids stay numbers."""
+    """The value as in JSON, but class ids stay numbers."""
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
     if hasattr(value, "to_dict"):

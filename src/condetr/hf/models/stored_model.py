@@ -4,7 +4,6 @@ import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
@@ -18,11 +17,11 @@ from condetr.checkpoints.saving import save
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import UsageError
 from condetr.hf.config.configuration import ConditionalDetrConfig
-from condetr.hf.config.stored_config import WHERE
+from condetr.hf.config.stored_config import HUB_OPTIONS
 from condetr.hf.models.attention_choice import check_attention
 from condetr.hf.models.placement import device_of, dtype_of
 from condetr.hf.models.pretrained_loading import load_detector
-from condetr.hf.pushing import push_folder
+from condetr.hf.pushing import PushesToHub, push_folder, refuse_unless_pushed
 from condetr.model.detector import ConditionalDetr
 
 log = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ OF_NO_CONSEQUENCE = (  # how transformers loads and stores, which changes nothin
 )  # fmt: skip
 
 
-class StoredModel(nn.Module):
+class StoredModel(PushesToHub, nn.Module):
     """Subclasses are made of a config, and of a detector where there already is one."""
 
     config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
@@ -96,7 +95,7 @@ class StoredModel(nn.Module):
             CheckpointError: anything about it is missing, broken, unsafe or does not fit.
         """
         check_attention(attn_implementation)
-        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
+        where = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
         path = find(pretrained_model_name_or_path, **where).path / subfolder
         if path.is_dir() and (variant is not None or use_safetensors is not None):
             path = weights_file_in(path, variant, safetensors=use_safetensors)
@@ -147,8 +146,7 @@ class StoredModel(nn.Module):
         """
         kwargs = {name: value for name, value in kwargs.items() if name not in OF_NO_CONSEQUENCE}
         token = {"token": kwargs.pop("token")} if "token" in kwargs else {}  # says something only with push_to_hub
-        if kwargs and not push_to_hub:
-            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
+        refuse_unless_pushed(kwargs, push_to_hub=push_to_hub)
         if not safe_serialization:
             raise UsageError("condetr writes safetensors only", item="safe_serialization", hint="leave it out")
         if not is_main_process:
@@ -172,18 +170,6 @@ class StoredModel(nn.Module):
             log.warning("%s: transformers cannot load this model: %s", save_directory, reason)
         if push_to_hub:
             push_folder(save_directory, **{"repo_id": Path(save_directory).name, **token, **kwargs})
-
-    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
-        """Upload the model with a model card; gives the address of the commit.
-
-        Args:
-            repo_id: ``organisation/name``; made if it does not exist.
-            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
-                and ``tags`` for the model card.
-        """
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return push_folder(folder, repo_id, **kwargs)
 
     @property
     def dtype(self) -> torch.dtype:

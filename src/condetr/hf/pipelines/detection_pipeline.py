@@ -1,4 +1,4 @@
-"""From images to named boxes in whole pixels, as hosted object detectors answer."""
+"""From images to named boxes in whole pixels, in the format of hosted object-detection services."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from condetr.hf.pipelines.image_pipeline import Found, ImagePipeline
+from condetr.hf.pipelines.image_pipeline import ImagePipeline, ImageResult
 from condetr.images.sizes import HeightWidth
 
 TASK = "object-detection"
@@ -38,30 +38,30 @@ class ObjectDetectionPipeline(ImagePipeline):
         threshold: float | None = None,
         batch_size: int | None = None,
         timeout: float | None = None,  # noqa: ARG002  for code written for transformers
-    ) -> Found | list[Found] | Iterator[Found]:
+    ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
         """The objects of one image; of each image of a list; or, one by one, of any other iterable.
 
-        Of each its ``score``, ``label`` (a name) and ``box``: xmin, ymin, xmax, ymax.
+        Each object has a ``score``, a ``label`` (the class name) and a ``box``: xmin, ymin, xmax, ymax.
 
-        Images are paths, encoded bytes, PIL images, arrays or tensors. Files and PIL images are turned upright as
-        their EXIF orientation says, and boxes are whole pixels of the upright image. URLs are refused.
+        Images are paths, encoded bytes, PIL images, arrays or tensors. Files and PIL images are rotated upright by
+        their EXIF orientation, and boxes are whole pixels of the upright image. URLs are refused.
 
         Args:
             inputs: the images.
-            threshold: what a score must be above.
-            batch_size: how many images are read together; those that come out equally large go through the model
-                at once, so no result depends on the images beside it.
+            threshold: scores must be above it.
+            batch_size: how many images are read together; those resized to the same shape go through the model
+                at once, so no result depends on other images.
             images: another name for ``inputs``.
-            timeout: of no consequence: in transformers, how long to wait for images from the web.
+            timeout: ignored; accepted for compatibility with transformers.
         """
-        answers = partial(self._objects, threshold=self.threshold if threshold is None else threshold)
-        return self._each(images if inputs is None else inputs, batch_size, answers)
+        post_process = partial(self._objects, threshold=self.threshold if threshold is None else threshold)
+        return self._run(images if inputs is None else inputs, batch_size, post_process)
 
-    def _objects(self, outputs: Any, sizes: Sequence[HeightWidth], *, threshold: float) -> list[Found]:
+    def _objects(self, outputs: Any, sizes: Sequence[HeightWidth], *, threshold: float) -> list[ImageResult]:
         results = self.image_processor.post_process_object_detection(outputs, threshold, sizes)
         return [self._named(result) for result in results]
 
-    def _named(self, result: dict[str, torch.Tensor]) -> Found:
+    def _named(self, result: dict[str, torch.Tensor]) -> ImageResult:
         rows = zip(
             *(result[name].tolist() for name in ("scores", "labels")), result["boxes"].int().tolist(), strict=True
         )

@@ -1,4 +1,4 @@
-"""From images to named masks of their size, as hosted segmenters answer."""
+"""From images to named masks of their size, in the format of hosted segmentation services."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import UsageError
-from condetr.hf.pipelines.image_pipeline import Found, ImagePipeline
+from condetr.hf.pipelines.image_pipeline import ImagePipeline, ImageResult
 from condetr.images.sizes import HeightWidth
 
 TASK = "image-segmentation"
@@ -46,43 +46,43 @@ class ImageSegmentationPipeline(ImagePipeline):
         overlap_mask_area_threshold: float | None = None,
         batch_size: int | None = None,
         timeout: float | None = None,  # noqa: ARG002  for code written for transformers
-    ) -> Found | list[Found] | Iterator[Found]:
+    ) -> ImageResult | list[ImageResult] | Iterator[ImageResult]:
         """The segments of one image; of each image of a list; or, one by one, of any other iterable.
 
-        Of each its ``score`` (None for "semantic"), ``label`` (a name) and ``mask``: a PIL image in mode L, of the
-        size of the upright image, 255 inside and 0 outside. Images are those of `ObjectDetectionPipeline`.
+        Each segment has a ``score`` (None for "semantic"), a ``label`` (the class name) and a ``mask``: a PIL image in
+        mode L, of the size of the upright image, 255 inside and 0 outside. Inputs are as in `ObjectDetectionPipeline`.
 
         Args:
             inputs: the images.
-            subtask: "panoptic" unless given: no pixel is in two masks, and classes that the config.json says are to be
-                fused have one mask at most; "instance": the same without fusing; "semantic": one mask a class.
-            threshold: what a score must be above; 0.9 as in transformers, which few scores of a sigmoid are.
-            mask_threshold: what the probability of a pixel must reach for a mask to cover it.
-            overlap_mask_area_threshold: what must be exceeded by the share of its area that better masks leave a mask.
-            batch_size: how many images are read together; no result depends on the images beside it.
+            subtask: "panoptic" by default: masks do not overlap, and the classes in ``label_ids_to_fuse`` of
+                config.json have one mask at most; "instance": the same without fusing; "semantic": one mask a class.
+            threshold: scores must be above it; 0.9 as in transformers, which few sigmoid scores reach.
+            mask_threshold: minimum probability for a pixel to be in a mask.
+            overlap_mask_area_threshold: the share of a mask's area that better masks leave over must be above it.
+            batch_size: how many images are read together; no result depends on other images.
             images: another name for ``inputs``.
-            timeout: of no consequence: in transformers, how long to wait for images from the web.
+            timeout: ignored; accepted for compatibility with transformers.
 
         Raises:
-            UsageError: another subtask, or a processor that pads images, whose masks would show the padding, too.
+            UsageError: another subtask, or a processor that pads images, for masks would include the padding.
         """
-        given = {
+        arguments = {
             "subtask": subtask,
             "threshold": threshold,
             "mask_threshold": mask_threshold,
             "overlap_mask_area_threshold": overlap_mask_area_threshold,
         }
-        options = self.options | {name: value for name, value in given.items() if value is not None}
+        options = self.options | {name: value for name, value in arguments.items() if value is not None}
         kind = options.pop("subtask")
         if kind not in SUBTASKS:
             raise UsageError(f"is {kind!r}, expected one of {', '.join(SUBTASKS)}", item="subtask")
         if getattr(self.image_processor, "do_pad", False) and getattr(self.image_processor, "pad_size", None):
             hint = "set the pad_size of the processor to None"
-            raise UsageError("pads images, and masks would show that", item="image_processor", hint=hint)
-        answers = self._classes if kind == "semantic" else partial(self._segments, kind=kind, **options)
-        return self._each(images if inputs is None else inputs, batch_size, answers)
+            raise UsageError("pads images, and masks would include the padding", item="image_processor", hint=hint)
+        post_process = self._classes if kind == "semantic" else partial(self._segments, kind=kind, **options)
+        return self._run(images if inputs is None else inputs, batch_size, post_process)
 
-    def _segments(self, outputs: Any, sizes: Sequence[HeightWidth], *, kind: str, **options: Any) -> list[Found]:
+    def _segments(self, outputs: Any, sizes: Sequence[HeightWidth], *, kind: str, **options: Any) -> list[ImageResult]:
         process = getattr(self.image_processor, f"post_process_{kind}_segmentation")
         if kind == "panoptic":
             options["label_ids_to_fuse"] = set(getattr(self.model.config, "label_ids_to_fuse", ()))
@@ -92,14 +92,14 @@ class ImageSegmentationPipeline(ImagePipeline):
                 {
                     "score": info["score"],
                     "label": names[info["label_id"]],
-                    "mask": _mask(found["segmentation"] == info["id"]),
+                    "mask": _mask(result["segmentation"] == info["id"]),
                 }
-                for info in found["segments_info"]
+                for info in result["segments_info"]
             ]
-            for found in process(outputs, target_sizes=sizes, **options)
+            for result in process(outputs, target_sizes=sizes, **options)
         ]
 
-    def _classes(self, outputs: Any, sizes: Sequence[HeightWidth]) -> list[Found]:
+    def _classes(self, outputs: Any, sizes: Sequence[HeightWidth]) -> list[ImageResult]:
         names = self.model.config.id2label
         return [
             [{"score": None, "label": names[label], "mask": _mask(plane == label)} for label in plane.unique().tolist()]

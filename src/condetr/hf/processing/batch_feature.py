@@ -1,4 +1,4 @@
-"""What an image processor returns: a mapping that is also read by attribute and moved to a device."""
+"""The output of an image processor: a mapping with attribute access that can be moved to a device."""
 
 from collections import UserDict
 from collections.abc import Collection, Mapping
@@ -12,13 +12,13 @@ from condetr.core.errors import UsageError
 
 
 class BatchFeature(UserDict[str, Any]):
-    """``features["pixel_values"]``, ``features.pixel_values`` and ``model(**features)`` speak of the same values.
+    """``features["pixel_values"]``, ``features.pixel_values`` and ``model(**features)`` give the same values.
 
     Args:
         data: the values by name.
         tensor_type: ``"pt"`` makes every array, and every list of arrays of one shape, a tensor; ``"np"`` an
             array; ``None`` leaves them as they are.
-        skip_tensor_conversion: names of values that stay as they are in any case.
+        skip_tensor_conversion: names of values that are never converted.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class BatchFeature(UserDict[str, Any]):
         self.convert_to_tensors(tensor_type, skip_tensor_conversion)
 
     def __getattr__(self, name: str) -> Any:
-        held = vars(self).get("data", {})  # a copy that is still being unpickled holds nothing
-        if name not in held:
-            raise AttributeError(f"no {name!r} here; this BatchFeature holds {', '.join(held) or 'nothing'}")
-        return held[name]
+        data = vars(self).get("data", {})  # missing while a copy is being unpickled
+        if name not in data:
+            raise AttributeError(f"this BatchFeature has no {name!r}, only {', '.join(data) or 'nothing at all'}")
+        return data[name]
 
     def convert_to_tensors(
         self, tensor_type: str | None = None, skip_tensor_conversion: Collection[str] | None = None
@@ -60,9 +60,9 @@ class BatchFeature(UserDict[str, Any]):
         """
         if isinstance(device, torch.dtype):
             device, dtype = None, device
-        place: dict[str, Any] = {"device": device, "non_blocking": non_blocking}
+        target: dict[str, Any] = {"device": device, "non_blocking": non_blocking}
         self.data = {
-            name: moved(value, **place, dtype=None if name == "labels" else dtype) for name, value in self.data.items()
+            name: moved(value, **target, dtype=None if name == "labels" else dtype) for name, value in self.data.items()
         }
         return self
 
@@ -71,7 +71,7 @@ def converted(value: Any, tensor_type: str, name: str) -> Any:
     """``value`` as one tensor (``"pt"``) or array (``"np"``); what is not an array (text, a mapping) stays."""
     if tensor_type not in {"pt", "np"}:
         raise UsageError(
-            f"unknown kind of tensor {tensor_type!r}", item="return_tensors", hint='use "pt", "np" or None'
+            f"is {tensor_type!r}, an unknown tensor type", item="return_tensors", hint='use "pt", "np" or None'
         )
     if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor | np.ndarray):
         shapes = [tuple(part.shape) for part in value]
@@ -98,7 +98,7 @@ def is_numeric(value: Any) -> bool:
 
 
 def moved(value: Any, *, device: Any, dtype: torch.dtype | None, non_blocking: bool) -> Any:
-    """``value`` with every tensor inside it on ``device``, and in ``dtype`` where it is a floating-point one."""
+    """``value`` with every tensor inside it on ``device``, and floating-point tensors in ``dtype``."""
     options: dict[str, Any] = {"device": device, "dtype": dtype, "non_blocking": non_blocking}
     if isinstance(value, Tensor):
         return value.to(**options | {"dtype": dtype if value.is_floating_point() else None})

@@ -1,4 +1,4 @@
-"""ConditionalDetrFeatureExtractor: what transformers called the image processor until version 4.26."""
+"""ConditionalDetrFeatureExtractor: the name of the image processor before transformers 4.26."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""Small conversions that code for transformers imports from its ``image_transforms``."""
+"""Small conversions of ``transformers.image_transforms``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from condetr.core.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 def rgb_to_id(color: Any) -> Any:
-    """The segment of a color, or of every pixel of a panoptic PNG (height, width, 3): R + 256 G + 256 256 B."""
+    """The segment id of a color, or of every pixel of a panoptic PNG (height, width, 3): R + 256 G + 256 256 B."""
     planes = np.asarray(color)
     if planes.ndim == 3:
         return planes.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
@@ -20,14 +20,14 @@ def rgb_to_id(color: Any) -> Any:
 
 
 def id_to_rgb(id_map: Any) -> Any:
-    """The color of a segment, as a list, or of each of many, as bytes (..., 3); the inverse of `rgb_to_id`."""
+    """The color of a segment id as a list, or of an array of ids as uint8 (..., 3); the inverse of `rgb_to_id`."""
     ids = np.asarray(id_map)
     colors = (ids[..., None].astype(np.int64) // [1, 256, 65536] % 256).astype(np.uint8)
     return colors if isinstance(id_map, np.ndarray) else colors.tolist()
 
 
 def center_to_corners_format(bboxes_center: Any) -> Any:
-    """Boxes (cx, cy, w, h) as (x1, y1, x2, y2): a tensor of a tensor, else an array."""
+    """Boxes (cx, cy, w, h) as (x1, y1, x2, y2): a tensor for a tensor, else an array."""
     return _converted(bboxes_center, cxcywh_to_xyxy)
 
 

@@ -1,4 +1,4 @@
-"""What the models answered, as objects in the pixels of each image."""
+"""From model outputs to objects in the pixels of each image."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from condetr.hf.processing.segment_post_processing import SegmentPostProcessing
 from condetr.images.scoring import detections_of
 from condetr.images.sizes import HeightWidth
 
-_QUERIES = 300  # pairs that post_process looks at: as many as the published models have queries
+_QUERIES = 300  # top-k of post_process: the number of queries of the published models
 
 
 class PostProcessing(SegmentPostProcessing):
@@ -24,21 +24,21 @@ class PostProcessing(SegmentPostProcessing):
         """``scores``, ``labels`` and ``boxes`` (x1, y1, x2, y2) of each image, best first.
 
         Args:
-            outputs: the answer of `ConditionalDetrForObjectDetection`.
-            threshold: what a score must be above.
+            outputs: of `ConditionalDetrForObjectDetection`.
+            threshold: scores must be above it.
             target_sizes: (height, width) of each image; boxes are in its pixels. Without, they are in [0, 1].
-            top_k: how many pairs of a query and a class are looked at.
+            top_k: how many pairs of a query and a class are considered.
 
         Raises:
-            UsageError: not one size an image.
-            ModelError: the answer is not finite.
+            UsageError: not one size per image.
+            ModelError: the outputs are not finite.
         """
         sizes = target_sizes if target_sizes is None or isinstance(target_sizes, Tensor) else _pairs(target_sizes)
-        found = detections_of(outputs.logits, outputs.pred_boxes, sizes, threshold=threshold, top_k=top_k)
-        return [{"scores": one.scores, "labels": one.labels, "boxes": one.boxes} for one in found]
+        images = detections_of(outputs.logits, outputs.pred_boxes, sizes, threshold=threshold, top_k=top_k)
+        return [{"scores": image.scores, "labels": image.labels, "boxes": image.boxes} for image in images]
 
     def post_process(self, outputs: Any, target_sizes: Tensor | Sequence[Any]) -> list[dict[str, Tensor]]:
-        """The best 300 of each image, whatever their scores; the name of transformers 4 for old code."""
+        """The best 300 of each image at any score; the deprecated method of transformers 4."""
         message = "post_process is deprecated; use post_process_object_detection with threshold=0.0 and top_k=300"
         warnings.warn(message, FutureWarning, stacklevel=2)
         return self.post_process_object_detection(outputs, -1.0, target_sizes, _QUERIES)

@@ -1,4 +1,4 @@
-"""The steps of an image processor one at a time, for code that calls them by their names in transformers."""
+"""The single steps of an image processor, as methods named as in transformers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from condetr.images.sizes import HeightWidth, Numerics
 
 
 class ProcessingSteps:
-    """Each takes one image, or the labels of one, as tensors or arrays, and answers with the same kind."""
+    """Each takes one image, or the labels of one, as tensors or arrays, and returns the same kind."""
 
     numerics: ClassVar[Numerics]
     format: AnnotationFormat
@@ -38,7 +38,7 @@ class ProcessingSteps:
         masks_path: str | Path | None = None,
         input_data_format: str | None = None,
     ) -> dict[str, Any]:
-        """COCO's annotation of an image as labels, with boxes (x1, y1, x2, y2) in its pixels."""
+        """The COCO annotation of an image as labels, with boxes (x1, y1, x2, y2) in its pixels."""
         [upright] = images_of(image, input_data_format=input_data_format, rescaled=False, channels=self.channels)
         form = self.format if format is None else setting_of("format", format)
         [labels] = labels_of_each(target, [size_of_image(upright)], form, return_segmentation_masks, masks_path)
@@ -48,19 +48,19 @@ class ProcessingSteps:
         """The image at any form of ``size``, channels first."""
         [upright] = images_of(image, rescaled=False, channels=self.channels)
         fitted = read_size(size).fit(size_of_image(upright), self.numerics)
-        chosen = self.resample if resample is None else setting_of("resample", resample)
-        return _like(image, resize(upright, fitted, Image.Resampling(chosen), self.numerics))
+        resampling = self.resample if resample is None else setting_of("resample", resample)
+        return _like(image, resize(upright, fitted, Image.Resampling(resampling), self.numerics))
 
     def rescale(self, image: Any, scale: float) -> Any:
         return _like(image, torch.as_tensor(image).float() * setting_of("rescale_factor", scale))
 
     def normalize(self, image: Any, mean: Any, std: Any) -> Any:
-        """``(image - mean) / std`` of an image with channels first; one number a channel, or one for all."""
-        centre = torch.tensor(setting_of("image_mean", mean))[:, None, None]
+        """``(image - mean) / std`` of an image with channels first; one number per channel, or one for all."""
+        center = torch.tensor(setting_of("image_mean", mean))[:, None, None]
         deviations = setting_of("image_std", std)
         check_positive(tuple(deviations), "image_std")
         spread = torch.tensor(deviations)[:, None, None]
-        return _like(image, (torch.as_tensor(image).float() - centre) / spread)
+        return _like(image, (torch.as_tensor(image).float() - center) / spread)
 
     def pad(
         self,
@@ -73,7 +73,7 @@ class ProcessingSteps:
         return_pixel_mask: bool = True,
         return_tensors: str | None = None,
     ) -> Any:
-        """Zeros at the bottom and right, and a mask that is 1 on what was there before.
+        """Zeros at the bottom and right, and a mask that is 1 on the image.
 
         A list of images becomes a `BatchFeature`, as in transformers 4, each padded to ``padded_size`` or to the
         largest. One image becomes (image, mask, annotation), as in transformers 5.
@@ -97,7 +97,7 @@ class ProcessingSteps:
         annotation: Mapping[str, Any],
         orig_size: HeightWidth,
         target_size: HeightWidth,
-        threshold: float = 0.5,  # noqa: ARG002  of interpolated masks, and these never are
+        threshold: float = 0.5,  # noqa: ARG002  for interpolated masks only
         resample: Any = Image.Resampling.NEAREST,
     ) -> dict[str, Any]:
         if setting_of("resample", resample) != Image.Resampling.NEAREST:
@@ -109,11 +109,11 @@ class ProcessingSteps:
         return _changed(annotation, normalize_labels, tuple(image_size))
 
 
-def _like(given: Any, value: Tensor) -> Any:
-    return value.numpy() if isinstance(given, np.ndarray) else value
+def _like(original: Any, value: Tensor) -> Any:
+    return value.numpy() if isinstance(original, np.ndarray) else value
 
 
 def _changed(labels: Mapping[str, Any], change: Any, *sizes: Any) -> dict[str, Any]:
     changed = change({name: torch.as_tensor(value) for name, value in labels.items()}, *sizes)
-    of_arrays = next((value for value in labels.values() if isinstance(value, np.ndarray)), None)
-    return {name: _like(of_arrays, value) for name, value in changed.items()}
+    array = next((value for value in labels.values() if isinstance(value, np.ndarray)), None)
+    return {name: _like(array, value) for name, value in changed.items()}

@@ -1,4 +1,4 @@
-"""An image processor's settings as attributes, each checked and brought to one form as it is set."""
+"""An image processor's settings as attributes, each checked and converted to one form when it is set."""
 
 import copy
 from collections.abc import Mapping
@@ -59,35 +59,35 @@ class ProcessorAttributes:
 
     def __init__(self, *settings: Any, **named: Any) -> None:
         if len(settings) > 10:
-            raise TypeError(f"{type(self).__name__} takes 10 settings by place, {len(settings)} were given")
-        by_place = dict(zip(SETTINGS, settings, strict=False))
-        if twice := by_place.keys() & named.keys():
+            raise TypeError(f"{type(self).__name__} takes 10 positional settings, {len(settings)} were given")
+        positional = dict(zip(SETTINGS, settings, strict=False))
+        if twice := positional.keys() & named.keys():
             raise TypeError(f"{type(self).__name__} was given {', '.join(sorted(twice))} twice")
         check_names(named, (*SETTINGS, *OLD_SETTINGS), type(self).__name__)
         warn_of_old_names(named)
-        given = under_new_names(by_place | named, DEFAULTS["size"])
-        given = {name: value for name, value in given.items() if value is not None}
-        given.setdefault("do_convert_annotations", given.get("do_normalize", True))
+        values = under_new_names(positional | named, DEFAULTS["size"])
+        values = {name: value for name, value in values.items() if value is not None}
+        values.setdefault("do_convert_annotations", values.get("do_normalize", True))
         for name in SETTINGS:
-            setattr(self, name, given.get(name, DEFAULTS.get(name)))
-        self.preprocessing()  # says at once what could not be used later
+            setattr(self, name, values.get(name, DEFAULTS.get(name)))
+        self.preprocessing()  # raises now for what would fail later
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, setting_of(name, value))
 
-    def with_settings(self: Processor, given: Mapping[str, Any]) -> Processor:
-        """The same processor with other settings; None stands for the processor's own."""
+    def with_settings(self: Processor, settings: Mapping[str, Any]) -> Processor:
+        """A copy of the processor with other settings; None keeps the processor's own."""
         changed = copy.copy(self)
-        for name, value in under_new_names(given, self.size).items():
+        for name, value in under_new_names(settings, self.size).items():
             if value is not None:
                 setattr(changed, name, value)
         return changed
 
     @property
     def channels(self) -> int:
-        """Of the images: as many as ``image_mean`` has numbers."""
+        """Channels of the images: as many as ``image_mean`` has numbers."""
         return len(self.image_mean)
 
     def preprocessing(self) -> Preprocessing:
-        """What these settings do to images."""
+        """The preprocessing with these settings."""
         return Preprocessing.from_dict({name: getattr(self, name) for name in _OF_IMAGES}, numerics=self.numerics)

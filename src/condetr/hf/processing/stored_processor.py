@@ -1,18 +1,17 @@
-"""An image processor as a dict, as JSON and as the ``preprocessor_config.json`` of a model."""
+"""An image processor as a dict, as JSON text and as the ``preprocessor_config.json`` of a model."""
 
 import copy
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 from condetr.checkpoints.hub import find
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.files.atomic_write import write_files
 from condetr.files.json_reading import read_json_object
-from condetr.hf.config.stored_config import WHERE
+from condetr.hf.config.stored_config import HUB_OPTIONS
 from condetr.hf.processing.processor_attributes import DEFAULTS, ProcessorAttributes
 from condetr.hf.processing.processor_settings import (
     OLD_SETTINGS,
@@ -21,28 +20,29 @@ from condetr.hf.processing.processor_settings import (
     under_new_names,
     warn_of_old_names,
 )
-from condetr.hf.pushing import push_folder
+from condetr.hf.pushing import SavedFile
 
-FILE = "preprocessor_config.json"
 _CLASS_NAMES = ("image_processor_type", "feature_extractor_type", "processor_class")
 _logger = logging.getLogger(__name__)
 
 
-class StoredProcessor(ProcessorAttributes):
-    """What a file says beyond the settings is carried along, and written back."""
+class StoredProcessor(ProcessorAttributes, SavedFile):
+    """Unknown keys of a file are kept and written back."""
+
+    file_name: ClassVar[str] = "preprocessor_config.json"
 
     def __init__(self, *settings: Any, **named: Any) -> None:
         super().__init__(*settings, **named)
-        self._carried: dict[str, Any] = {}
+        self._unknown: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``preprocessor_config.json`` holds, as transformers 4 and 5 read it."""
-        said = {name: getattr(self, name) for name in SETTINGS}
-        said = {name: value for name, value in said.items() if value is not None}
-        return copy.deepcopy(self._carried | said) | {"image_processor_type": "ConditionalDetrImageProcessor"}
+        """The content of ``preprocessor_config.json``, which transformers 4 and 5 read."""
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        return copy.deepcopy(self._unknown | settings) | {"image_processor_type": "ConditionalDetrImageProcessor"}
 
     def to_json_string(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
@@ -54,48 +54,22 @@ class StoredProcessor(ProcessorAttributes):
     def _write(self, path: Path) -> None:
         path.write_text(self.to_json_string(), encoding="utf-8")
 
-    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:  # noqa: FBT001, FBT002  transformers' signature
-        """Write ``preprocessor_config.json`` into a folder, which is made where it is missing; returns its path.
-
-        With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, the folder's name by default, and what else
-        `push_to_hub` takes.
-        """
-        if kwargs and not push_to_hub:
-            raise TypeError(f"save_pretrained has no {', '.join(sorted(kwargs))}")
-        path = Path(save_directory) / FILE
-        self.to_json_file(path)
-        if push_to_hub:
-            self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
-        return [str(path)]
-
-    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
-        """Upload ``preprocessor_config.json``; gives the address of the commit.
-
-        Args:
-            repo_id: ``organisation/name``; made if it does not exist.
-            **kwargs: ``private``, ``token``, ``revision``, ``create_pr``, ``commit_message``, ``commit_description``
-                and ``tags`` for a model card.
-        """
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return push_folder(folder, repo_id, **kwargs)
-
     @classmethod
     def from_dict(cls, image_processor_dict: Mapping[str, Any], **kwargs: Any) -> Any:
         """The processor of a dict, with the settings in ``kwargs`` replaced.
 
-        With ``return_unused_kwargs=True`` a pair: the processor, and what of ``kwargs`` is no setting. Without, a
-        ``TypeError`` names it.
+        With ``return_unused_kwargs=True`` a pair: the processor, and the items of ``kwargs`` that are no settings.
+        Otherwise these raise a ``TypeError``.
         """
-        said = {name: value for name, value in image_processor_dict.items() if name not in _CLASS_NAMES}
-        settings = {name: said.pop(name) for name in (*SETTINGS, *OLD_SETTINGS) if name in said}
+        unknown = {name: value for name, value in image_processor_dict.items() if name not in _CLASS_NAMES}
+        settings = {name: unknown.pop(name) for name in (*SETTINGS, *OLD_SETTINGS) if name in unknown}
         processor = cls(**under_new_names(settings, DEFAULTS["size"]))
-        processor._carried = said
+        processor._unknown = unknown
         return processor._replaced(**kwargs)
 
     @classmethod
     def from_json_file(cls, json_file: str | Path, **kwargs: Any) -> Any:
-        """The same from a file, which is named where a value in it is at fault."""
+        """The same from a file; errors name the file and the field."""
         path = Path(json_file)
         try:
             processor = cls.from_dict(read_json_object(path))
@@ -118,41 +92,41 @@ class StoredProcessor(ProcessorAttributes):
     def get_image_processor_dict(
         cls, pretrained_model_name_or_path: str | Path, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The settings of a stored processor as a dict, and what of ``kwargs`` does not say where it is."""
-        where = {name: value for name, value in kwargs.items() if name in (*WHERE, "subfolder")}
-        processor = cls.from_pretrained(pretrained_model_name_or_path, **where)
-        return processor.to_dict(), {name: value for name, value in kwargs.items() if name not in where}
+        """The settings of a stored processor as a dict, and the items of ``kwargs`` that do not locate it."""
+        hub_options = {name: value for name, value in kwargs.items() if name in (*HUB_OPTIONS, "subfolder")}
+        processor = cls.from_pretrained(pretrained_model_name_or_path, **hub_options)
+        return processor.to_dict(), {name: value for name, value in kwargs.items() if name not in hub_options}
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *, subfolder: str = "", **kwargs: Any) -> Any:
         """The processor stored in a folder, beside a weights file, in a JSON file or on the hub.
 
-        A model without ``preprocessor_config.json`` gets the documented defaults, which the log says.
+        A model without ``preprocessor_config.json`` gets the documented defaults, with a warning in the log.
 
         Args:
-            pretrained_model_name_or_path: where it is.
-            subfolder: where it lies inside the folder.
+            pretrained_model_name_or_path: the folder, file or hub id.
+            subfolder: the folder of the processor inside it.
             **kwargs: settings to replace, ``return_unused_kwargs``; and ``revision``, ``cache_dir``, ``token``,
                 ``force_download``, ``local_files_only`` of the hub.
 
         Raises:
-            CheckpointError: no such place, or the file is no JSON.
-            SettingsError: a value that cannot be used, named by file and field.
+            CheckpointError: it does not exist, or the file is no JSON.
+            SettingsError: an invalid value; names the file and the field.
         """
-        where = {name: kwargs.pop(name) for name in WHERE if name in kwargs}
-        file = settings_file(pretrained_model_name_or_path, subfolder, **where)
+        hub_options = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
+        file = settings_file(pretrained_model_name_or_path, subfolder, **hub_options)
         return cls.from_dict({}, **kwargs) if file is None else cls.from_json_file(file, **kwargs)
 
 
-def settings_file(reference: str | Path, subfolder: str = "", **where: Any) -> Path | None:
-    """The ``preprocessor_config.json`` of a model, or None where it has none, which the log says."""
-    path = find(reference, settings_only=True, **where).path
+def settings_file(reference: str | Path, subfolder: str = "", **hub_options: Any) -> Path | None:
+    """The ``preprocessor_config.json`` of a model, or None with a warning in the log."""
+    path = find(reference, settings_only=True, **hub_options).path
     if path.suffix == ".json":
         return path
-    file = (path if path.is_dir() else path.parent) / subfolder / FILE
+    file = (path if path.is_dir() else path.parent) / subfolder / StoredProcessor.file_name
     if file.is_file():
         return file
     if subfolder:
-        raise CheckpointError(f"has no {FILE}", source=file.parent)
-    _logger.warning("%s: no %s; images are prepared with the documented defaults", file.parent, FILE)
+        raise CheckpointError(f"has no {file.name}", source=file.parent)
+    _logger.warning("%s: no %s; preprocessing uses the documented defaults", file.parent, file.name)
     return None

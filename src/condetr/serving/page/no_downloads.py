@@ -24,7 +24,7 @@ def no_downloads() -> Iterator[None]:
     """
     missing = [name for name in _DOWNLOADS if not hasattr(processing_utils, name)]
     if missing:
-        reason = f"is {gr.__version__}, which has no processing_utils.{missing[0]}, so that its downloads cannot be turned off"
+        reason = f"is {gr.__version__}, whose downloads cannot be turned off: no processing_utils.{missing[0]}"
         raise UsageError(reason, item="gradio", hint='pip install "gradio<7"')
     with ExitStack() as afterwards:
         for name in _DOWNLOADS:

@@ -22,7 +22,7 @@ def test_by_place_and_by_name():
     assert ConditionalDetrConfig(True, None, 3, 100).num_queries == 100
     with pytest.raises(TypeError, match="use_timm_backbone twice"):
         ConditionalDetrConfig(True, use_timm_backbone=True)
-    with pytest.raises(TypeError, match="by place"):
+    with pytest.raises(TypeError, match="positional settings"):
         ConditionalDetrConfig(*range(99))
 
 

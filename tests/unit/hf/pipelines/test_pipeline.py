@@ -128,7 +128,7 @@ def test_what_it_cannot_do_is_refused(folder, detect):
         pipeline("depth-estimation", model=folder)
     with pytest.raises(ValueError, match="model: expected a model"):
         pipeline("object-detection")
-    with pytest.raises(TypeError, match="no argument 'batch'; the nearest that it has is 'batch_size'"):
+    with pytest.raises(TypeError, match="no argument 'batch'; did you mean 'batch_size'"):
         pipeline(model=folder, batch=3)
     with pytest.raises(ValueError, match="pass image_processor= as well"):
         pipeline(model=ConditionalDetrForObjectDetection(detect.model.config.from_dict({"num_queries": 3})))

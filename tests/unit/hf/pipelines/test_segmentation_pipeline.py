@@ -109,8 +109,8 @@ def test_a_segmenter_says_its_task(folder):
 def test_what_it_cannot_do_is_refused(folder, segment):
     with pytest.raises(ValueError, match="subtask: is 'depth', expected one of panoptic, instance, semantic"):
         segment(image(60, 80), subtask="depth")
-    with pytest.raises(ValueError, match="mask_threshold: is of image-segmentation, not of object-detection"):
+    with pytest.raises(ValueError, match="mask_threshold: is an option of image-segmentation, not of object-detection"):
         pipeline("object-detection", model=folder, mask_threshold=0.3)
     padding = ConditionalDetrImageProcessor(size=SMALL, pad_size={"height": 99, "width": 99})
-    with pytest.raises(ValueError, match="pads images, and masks would show that"):
+    with pytest.raises(ValueError, match="pads images, and masks would include the padding"):
         pipeline("image-segmentation", model=folder, image_processor=padding)(image(60, 80))

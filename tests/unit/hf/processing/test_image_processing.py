@@ -46,7 +46,7 @@ class TestSettings:
         assert ours.size == {"shortest_edge": 36, "longest_edge": 1333}
         with pytest.raises(TypeError, match="was given size twice"):
             ConditionalDetrImageProcessor("coco_panoptic", False, 36, size=36)
-        with pytest.raises(TypeError, match="takes 10 settings by place, 11 were given"):
+        with pytest.raises(TypeError, match="takes 10 positional settings, 11 were given"):
             ConditionalDetrImageProcessor(*[None] * 11)
 
     def test_can_be_assigned_in_any_form(self):
@@ -89,7 +89,7 @@ class TestSettings:
             ConditionalDetrImageProcessor(size=SMALL)(image(), **wrong)
 
     def test_that_do_not_exist_are_refused_with_the_nearest(self):
-        with pytest.raises(TypeError, match="no argument 'do_resise'; the nearest that it has is 'do_resize'"):
+        with pytest.raises(TypeError, match="no argument 'do_resise'; did you mean 'do_resize'"):
             ConditionalDetrImageProcessor(do_resise=False)
         with pytest.raises(TypeError, match="preprocess has no argument 'image_size'"):
             ConditionalDetrImageProcessor()(image(), image_size=32)

@@ -74,12 +74,12 @@ def test_what_belongs_to_nobody_is_the_first_of_the_runs(outputs):
     assert found == {"segmentation": [[1, 128]], "segments_info": []}
 
 
-def test_what_is_not_fused_is_said_once(outputs, caplog):
-    segment_post_processing._say_once.cache_clear()
+def test_missing_fused_classes_give_one_warning(outputs, caplog):
+    segment_post_processing._warn_once.cache_clear()
     for _ in range(3):
         ConditionalDetrImageProcessor().post_process_panoptic_segmentation(outputs)
     assert [record.message for record in caplog.records] == [
-        "label_ids_to_fuse is not given, so no class is fused into one segment"
+        "label_ids_to_fuse is missing, so no class is fused into one segment"
     ]
 
 

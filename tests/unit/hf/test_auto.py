@@ -3,7 +3,7 @@ import json
 import pytest
 
 from condetr.core.errors import CheckpointError
-from condetr.hf.auto_image_processor import AutoImageProcessor
+from condetr.hf.auto import AutoImageProcessor
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor, ConditionalDetrImageProcessorPil
 
 
