@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from benchmarks.against_peer import arguments, measure, write
-from condetr.data.coco.outlines import check_outline, mask_of_outline
+from condetr.images.coco_labels.segmentation import check_segmentation, mask_of_segmentation
 
 SIZE = (480, 640)
 CHECKED, PAINTED = 5.0, 0.5  # goals
@@ -39,10 +39,10 @@ def main() -> None:
 
     def check() -> None:
         for outline in outlines:
-            check_outline(outline, SIZE)
+            check_segmentation(outline, SIZE)
 
     def paint() -> list[np.ndarray]:
-        return [mask_of_outline(outline, SIZE).numpy() for outline in outlines]
+        return [mask_of_segmentation(outline, SIZE).numpy() for outline in outlines]
 
     def theirs() -> list[np.ndarray]:
         return [coco.decode(coco.merge(coco.frPyObjects(outline, *SIZE))) for outline in outlines]

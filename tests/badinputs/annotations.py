@@ -7,8 +7,8 @@ import torch
 
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
-from condetr.data.checks.check import look_at, read_leniently
-from condetr.data.checks.verdict import usable
+from condetr.data.checks.check import check_splits, read_leniently
+from condetr.data.checks.verdict import require_usable
 from condetr.data.discovery.formats import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset
@@ -33,8 +33,8 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     """
     splits, report = read_leniently(path)
     report.refuse()
-    look_at(splits, report)
-    (dataset,) = (usable(one, path) for one in splits.values())
+    check_splits(splits, report)
+    (dataset,) = (require_usable(one, path) for one in splits.values())
     if "masks" in case["use"]:
         dataset = read_dataset(path, masks=True)
         for example in dataset:  # every outline that is kept can be painted

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from condetr.data.discovery.image_paths import is_image
+from condetr.images.file_endings import has_image_ending
 
 NUMBERS = ("NaN", "Infinity", "-Infinity", "1e400", "9" * 30, "9" * 5000, "-1", "0", "2", "0.5", "1_0", "\u0663")
 VALUES = (
@@ -171,5 +171,5 @@ def _all(root: Path) -> list[Path]:
 
 
 def _text_file(root: Path, draw: Random, ending: str = "") -> Path | None:
-    found = [one for one in _all(root) if one.is_file() and not is_image(one) and one.name.endswith(ending)]
+    found = [one for one in _all(root) if one.is_file() and not has_image_ending(one) and one.name.endswith(ending)]
     return draw.choice(found) if found else None

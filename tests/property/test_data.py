@@ -4,26 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from condetr.data.checks.data_report import Fault, Report
+from condetr.data.box_clipping import clip_box
+from condetr.data.checks.data_report import DataProblem, DataReport
 from condetr.data.checks.problems import Outcome
-from condetr.data.geometry import box_inside
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-50, 150)
 sizes = st.tuples(st.integers(1, 100), st.integers(1, 100))
 
 
 @given(st.tuples(numbers, numbers, numbers, numbers), sizes)
-def test_a_box_is_inside_and_has_area_or_is_left_out_and_every_change_is_told(corners, size):
-    report = Report()
+def test_a_box_is_inside_and_has_area_or_is_left_out_and_every_change_is_reported(corners, size):
+    report = DataReport()
     height, width = size
-    place = report.place("file")
-    try:
-        box = box_inside(corners, size, place, given=corners)
-    except Fault as fault:
-        box = None
-        place.add_fault(fault)
+    box = None
+    with report.at("file") as location:
+        box = clip_box(corners, size, location, stated=corners)
     if box is None:
-        assert [reason.outcome for reason in report.counts] == [Outcome.LEFT_OUT]
+        assert [kind.outcome for kind in report.counts] == [Outcome.LEFT_OUT]
     else:
         assert 0 <= box[0] < box[2] <= width
         assert 0 <= box[1] < box[3] <= height
@@ -37,10 +34,10 @@ def test_a_box_inside_is_taken_as_it_is(fractions, size):
     height, width = size
     (x1, x2), (y1, y2) = sorted(fractions[:2]), sorted(fractions[2:])
     corners = (x1 * width, y1 * height, x2 * width, y2 * height)
-    report = Report()
+    report = DataReport()
     if corners[0] < corners[2] and corners[1] < corners[3]:
-        assert box_inside(corners, size, report.place("file"), given=corners) == corners
+        assert clip_box(corners, size, report.at("file"), stated=corners) == corners
     else:
-        with pytest.raises(Fault):
-            box_inside(corners, size, report.place("file"), given=corners)
+        with pytest.raises(DataProblem):
+            clip_box(corners, size, report.at("file"), stated=corners)
     assert not report

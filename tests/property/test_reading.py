@@ -12,13 +12,19 @@ from hypothesis import strategies as st
 
 from condetr.core.errors import CondetrError
 from condetr.data.checks.check import check
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_splits
-from condetr.data.train_val import parts_of
+from condetr.data.train_val import train_val_of
 from tests.property.spoilt import KEEPING, SPOILING
 from tests.unit.data.layouts import LAYOUTS, described_yolo
 
-COUNTED = {Reason.ORPHAN_LABELS, Reason.NO_SPLIT, Reason.MISSING_SPLIT, Reason.LINKED_FOLDER, Reason.HIDDEN}
+COUNTED = {
+    ProblemKind.ORPHAN_LABELS,
+    ProblemKind.NO_SPLIT,
+    ProblemKind.MISSING_SPLIT,
+    ProblemKind.LINKED_FOLDER,
+    ProblemKind.HIDDEN,
+}
 
 
 @functools.cache
@@ -56,7 +62,7 @@ def verdict_of(path, panoptic):
 
 def _refusal_of_training(path, panoptic):
     try:
-        parts_of(path, panoptic=panoptic)
+        train_val_of(path, panoptic=panoptic)
     except CondetrError as error:
         return str(error)
     return None

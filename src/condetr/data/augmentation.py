@@ -1,4 +1,4 @@
-"""How training images are varied: mirrored, cropped, resized, recolored, their boxes and masks with them."""
+"""Augmentation of training images: mirrored, cropped, resized, recolored, their boxes and masks with them."""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -25,20 +25,20 @@ GRAY = (124, 116, 104)  # the mean color of ImageNet, which normalizes to zero
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """What may happen to an image.
+    """Possible changes of an image.
 
     Attributes:
-        flip: chance of mirroring left and right.
+        flip: probability of mirroring left and right.
         scales: sizes to choose from, as shares of the full one.
-        crop: chance of cutting out a part.
-        shrink: chance of putting the image into a larger gray one.
-        color: chance of changing brightness, contrast, saturation and hue.
+        crop: probability of cropping.
+        zoom_out: probability of placing the image in a larger gray one.
+        color: probability of changing brightness, contrast, saturation and hue.
     """
 
     flip: float = 0.0
     scales: tuple[float, ...] = (1.0,)
     crop: float = 0.0
-    shrink: float = 0.0
+    zoom_out: float = 0.0
     color: float = 0.0
 
 
@@ -46,38 +46,38 @@ PRESETS: dict[AugmentationPreset, AugmentationConfig] = {
     "none": AugmentationConfig(),
     "light": AugmentationConfig(flip=0.5),
     "detr": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5),
-    "strong": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5, shrink=0.3, color=0.5),
+    "strong": AugmentationConfig(flip=0.5, scales=SCALES, crop=0.5, zoom_out=0.3, color=0.5),
 }
 
 
 def augmentation_of(preset: AugmentationPreset, size: Size | None, *, flip: float | None = None) -> nn.Module:
-    """From a sample to a sample; objects that a crop leaves nothing of are gone.
+    """A transform of samples; objects that a crop removes entirely are dropped.
 
     Args:
-        preset: what happens.
-        size: how large images are when predicting; None: as they are.
-        flip: replaces the preset's chance of mirroring.
+        preset: which changes are possible.
+        size: of images in prediction; None keeps their own.
+        flip: replaces the preset's probability of mirroring.
     """
-    variation = PRESETS[preset] if flip is None else replace(PRESETS[preset], flip=flip)
-    return nn.Sequential(*_steps_of(variation, size))
+    config = PRESETS[preset] if flip is None else replace(PRESETS[preset], flip=flip)
+    return nn.Sequential(*_steps_of(config, size))
 
 
-def _steps_of(variation: AugmentationConfig, size: Size | None) -> list[nn.Module]:
-    steps: list[nn.Module] = [v2.RandomHorizontalFlip(variation.flip)] if variation.flip else []
-    if variation.shrink:
-        steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=variation.shrink))
-    if variation.crop and size is not None:
+def _steps_of(config: AugmentationConfig, size: Size | None) -> list[nn.Module]:
+    steps: list[nn.Module] = [v2.RandomHorizontalFlip(config.flip)] if config.flip else []
+    if config.zoom_out:
+        steps.append(v2.RandomZoomOut(fill={Image: GRAY, "others": 0}, side_range=(1.0, 2.0), p=config.zoom_out))
+    if config.crop and size is not None:
         cropping = [Resize(size, CROP_SCALES), RandomCrop(size, CROP_SIDES), RemoveInvisibleObjects(1.0)]
-        steps.append(v2.RandomApply(cropping, p=variation.crop))
+        steps.append(v2.RandomApply(cropping, p=config.crop))
     if size is not None:
-        steps += [Resize(size, variation.scales), RemoveInvisibleObjects(0.0)]
-    if variation.color:  # last, for there are fewer pixels then
-        steps.append(v2.RandomApply([v2.ColorJitter(**COLORS)], p=variation.color))
+        steps += [Resize(size, config.scales), RemoveInvisibleObjects(0.0)]
+    if config.color:  # last, when there are fewer pixels
+        steps.append(v2.RandomApply([v2.ColorJitter(**COLORS)], p=config.color))
     return steps
 
 
 class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
-    """To one of several sizes, proportions kept as the size says; a longest edge bounds all of them."""
+    """To one of several sizes, with the proportions that the size prescribes; a longest edge bounds all of them."""
 
     def __init__(self, size: Size, scales: tuple[float, ...]) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Resize(v2.Transform):  # type: ignore[misc]  # torchvision has no types
 
 
 class RandomCrop(v2.Transform):  # type: ignore[misc]
-    """Cut out a part whose sides are chosen apart from each other, the image's own at most."""
+    """Crop to a part whose sides are chosen independently, the image's own at most."""
 
     def __init__(self, size: Size, sides: tuple[float, float]) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class RandomCrop(v2.Transform):  # type: ignore[misc]
 
 
 class RemoveInvisibleObjects(nn.Module):
-    """Leave out objects whose box is narrower than that, and, where there are masks, those without a pixel."""
+    """Drop objects whose box is narrower than ``narrowest``, and, if there are masks, those without a pixel."""
 
     def __init__(self, narrowest: float) -> None:
         super().__init__()
@@ -120,10 +120,10 @@ class RemoveInvisibleObjects(nn.Module):
 
     def forward(self, sample: Sample) -> Sample:
         boxes = sample["boxes"]
-        seen = (boxes[:, 2:] - boxes[:, :2] >= self.narrowest).all(dim=1)
+        visible = (boxes[:, 2:] - boxes[:, :2] >= self.narrowest).all(dim=1)
         if "masks" in sample:
-            seen &= sample["masks"].flatten(1).any(dim=1)
-        return {name: value if name == "image" else wrap(value[seen], like=value) for name, value in sample.items()}
+            visible &= sample["masks"].flatten(1).any(dim=1)
+        return {name: value if name == "image" else wrap(value[visible], like=value) for name, value in sample.items()}
 
 
 def scaled(size: Size, share: float) -> Size:

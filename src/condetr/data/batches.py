@@ -15,15 +15,15 @@ from condetr.images.resize import Planes
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """What a step learns from.
+    """Inputs and targets of a training step.
 
     Attributes:
         pixels: normalized; zero on padding.
-        mask: True on real pixels; None where nothing is padded.
-        targets: one an image.
+        mask: True on real pixels; None if nothing is padded.
+        targets: one per image.
         names: of the image files.
-        unreadable: what was said about images that should have been here.
-        is_filler: nothing to learn from: a gray image for a process that must compute beside others.
+        unreadable: errors of images that are missing here because they cannot be read.
+        is_filler: whether it is a gray image without objects, for a process that must compute beside others.
     """
 
     pixels: Pixels
@@ -37,14 +37,14 @@ class TrainingBatch:
         return len(self.targets)
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """Images and masks on the device; targets stay, and go there when they are matched."""
+        """Images and masks on the device; targets are moved when they are matched."""
         if device.type == "cpu":
             return self
         mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
         return replace(self, pixels=self.pixels.to(device, non_blocking=True), mask=mask)
 
     def pin_memory(self) -> "TrainingBatch":
-        """For a copy to the device that nobody waits for; torch's DataLoader asks for it by this name."""
+        """In pinned memory, for an asynchronous copy to the device; torch's DataLoader calls it by this name."""
         return replace(
             self, pixels=self.pixels.pin_memory(), mask=None if self.mask is None else self.mask.pin_memory()
         )
@@ -57,11 +57,11 @@ def collate(
     *,
     unreadable: Sequence[str] = (),
 ) -> TrainingBatch:
-    """Normalise and pad images of the right size; none at all make a filler."""
+    """Normalize and pad images of the right size; without images, a filler."""
     if not images:
         empty = torch.zeros(1, 3, 64, 64)
-        nothing = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
-        return TrainingBatch(empty, None, (nothing,), ("nothing",), tuple(unreadable), is_filler=True)
+        no_objects = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+        return TrainingBatch(empty, None, (no_objects,), ("nothing",), tuple(unreadable), is_filler=True)
     planes, targets = zip(*images, strict=True)
     batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
     mask = None if batch.mask.all() else batch.mask

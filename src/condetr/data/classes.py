@@ -1,4 +1,4 @@
-"""Which class is which: contiguous labels inside, names and the source's own ids outside."""
+"""The classes of a dataset: contiguous labels inside, names and the source's own ids outside."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,12 +12,12 @@ Id: TypeAlias = int | str
 
 @dataclass(frozen=True)
 class Classes:
-    """The table of classes; a label is a position in it.
+    """A table of classes; a label is a position in it.
 
     Attributes:
-        names: one a class; readers make equal ones `distinct`.
-        source_ids: what each is called in the file it came from, perhaps with gaps.
-        stuff: labels of what is not counted, such as sky: an image has one segment of each at most.
+        names: one per class; readers make equal ones `distinct`.
+        source_ids: the id of each in its file, perhaps with gaps.
+        stuff: labels of uncountable classes, such as sky: an image has at most one segment of each.
     """
 
     names: tuple[str, ...]
@@ -28,12 +28,12 @@ class Classes:
         if len(self.names) != len(self.source_ids) or len(set(self.source_ids)) != len(self.source_ids):
             raise DataError(f"{len(self.names)} class names and {len(set(self.source_ids))} different ids")
         for name in self.names:
-            if not name.isprintable() and any("\ud800" <= one <= "\udfff" for one in name):
-                raise DataError(f"the class name {name!r} holds half a character, which no file can")
+            if not name.isprintable() and any("\ud800" <= char <= "\udfff" for char in name):
+                raise DataError(f"the class name {name!r} holds half a character, which no file can store")
 
     @classmethod
     def named(cls, names: Iterable[str]) -> "Classes":
-        """Classes that the source knows by name or position only."""
+        """Classes whose source has names or positions only."""
         ordered = tuple(names)
         return cls(ordered, tuple(range(len(ordered))))
 
@@ -43,13 +43,13 @@ class Classes:
     def distinct(self) -> "Classes":
         """With the source's id behind every name that a later class has, too.
 
-        Roboflow's first category is called like the project, and often like its only class.
+        Roboflow's first category has the name of the project, which is often that of its only class.
         """
         last = {name: label for label, name in enumerate(self.names)}
         if len(last) == len(self):
             return self
-        known = zip(self.names, self.source_ids, strict=True)
-        names = (name if last[name] == label else f"{name} ({source})" for label, (name, source) in enumerate(known))
+        rows = enumerate(zip(self.names, self.source_ids, strict=True))
+        names = (name if last[name] == label else f"{name} ({source})" for label, (name, source) in rows)
         return replace(self, names=tuple(names))
 
     @cached_property

@@ -1,19 +1,19 @@
-"""All splits of a data set in one."""
+"""All splits of a dataset in one."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.split_names import without_unions
 from condetr.data.records import Dataset
 
 
 def merged(splits: Mapping[str, Dataset]) -> Dataset:
-    """The images of all splits, which share their classes, in one data set; an image of two splits is taken once."""
-    report = Report()
+    """The images of all splits, which share their classes, in one dataset; an image of two splits occurs once."""
+    report = DataReport()
     first: dict[Path, str] = {}
     examples = []
     for split in without_unions(splits):
@@ -23,7 +23,7 @@ def merged(splits: Mapping[str, Dataset]) -> Dataset:
             if other == split:
                 examples.append(example)
             else:
-                report.add(Reason.REPEATED_PICTURE, f"is in {split}, and in {other}", source=example.path)
+                report.add(ProblemKind.REPEATED_PICTURE, f"is in {split}, and in {other}", source=example.path)
     if len({example.image_id for example in examples}) < len(examples):
         examples = [replace(example, image_id=number) for number, example in enumerate(examples, start=1)]
     roots = [dataset.root.absolute() for dataset in splits.values()]

@@ -1,4 +1,4 @@
-"""What a labeled data set is, whatever format it was read from."""
+"""A labeled dataset, whatever format it was read from."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
-from condetr.data.checks.data_report import Report
+from condetr.data.checks.data_report import DataReport
 from condetr.data.classes import Classes, Id
 from condetr.images.sizes import HeightWidth
 
@@ -18,7 +18,7 @@ Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels o
 
 
 class Annotated(NamedTuple):
-    """What the source says of an object, as COCO's AP compares with it."""
+    """Box and area of an object as the source states them, which COCO's AP compares with."""
 
     x: float
     y: float
@@ -29,17 +29,17 @@ class Annotated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One labeled thing.
+    """One labeled object.
 
     Attributes:
         label: position in the table of classes.
         box: inside the image, with area.
-        area: in pixels; of the outline where the source knows it, else of the box.
-        id: the annotation's, where the format has any.
-        segmentation: polygons or RLE as the source gives them, checked; None unless masks were asked for.
-        annotated: the annotation's own box and area, where they are not those above to the last digit.
+        area: in pixels; of the outline if the source states it, else of the box.
+        id: the annotation's, if the format has any.
+        segmentation: polygons or RLE as in the source, checked; None unless masks were requested.
+        annotated: the annotation's own box and area, if they differ from those above in any digit.
         order: position among the annotations of the source, which decides between ties of COCO's AP.
-        marks: of Pascal VOC: difficult, truncated, occluded; it is learned and found like any other.
+        marks: of Pascal VOC: difficult, truncated, occluded; such an object is trained on like any other.
     """
 
     label: int
@@ -54,16 +54,16 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An image and what is on it, perhaps nothing.
+    """An image and its objects, perhaps none.
 
     Attributes:
         path: the image file.
         size: (height, width) of the upright image, read from the file itself.
-        image_id: the source's, or the position in the data set.
-        objects: what a model should find.
-        crowds: groups that were not labeled one by one: nothing to find, and no error to find something there.
-        segments: a PNG that says by color which object or crowd every pixel belongs to; their ids are the colors.
-        lost: objects that no model can learn from, without area or outside of the image; COCO's AP counts them.
+        image_id: the source's, or the position in the dataset.
+        objects: what a model should detect.
+        crowds: groups that were not labeled one by one: detections in them count neither as right nor as wrong.
+        segments: a PNG whose colors assign pixels to objects and crowds; the ids of those are the colors.
+        lost: objects that cannot be trained on, without area or outside of the image; COCO's AP counts them.
         lost_crowds: likewise.
     """
 
@@ -90,15 +90,15 @@ class Dataset(Sequence[Example]):
     """Examples that share a table of classes.
 
     Attributes:
-        root: the folder that the images lie in.
-        report: what was left out or changed on the way here.
+        root: the folder of the images.
+        report: what was left out or changed while reading.
     """
 
     examples: tuple[Example, ...]
     classes: Classes
     root: Path
     split: str = "all"
-    report: Report = field(default_factory=Report, repr=False)
+    report: DataReport = field(default_factory=DataReport, repr=False)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -118,7 +118,7 @@ class Dataset(Sequence[Example]):
         return replace(self, examples=chosen, split=split or self.split)
 
     def name_of(self, example: Example) -> str:
-        """The image's path below ``root``, or from there, with forward slashes."""
+        """The image's path below ``root``, or relative to it, with forward slashes."""
         if example.path.is_relative_to(self.root):
             return example.path.relative_to(self.root).as_posix()
         return Path(os.path.relpath(example.path, self.root)).as_posix()
@@ -139,9 +139,10 @@ class Dataset(Sequence[Example]):
         return self.name_of(self[index.image])
 
     def fingerprint(self) -> str:
-        """Changes when a name, size, class or object does; pixels are not looked at."""
+        """A hash of names, sizes, classes and objects, without pixels."""
         content = hashlib.sha256(repr(self.classes).encode())
         content.update(repr(self.classes.stuff).encode() if self.classes.stuff else b"")
-        for one in self:
-            content.update(repr((self.name_of(one), one.size, one.image_id, one.objects, one.crowds)).encode())
+        for example in self:
+            row = (self.name_of(example), example.size, example.image_id, example.objects, example.crowds)
+            content.update(repr(row).encode())
         return content.hexdigest()

@@ -1,4 +1,4 @@
-"""One labeled image on its way from the disk to a batch, in the form that torchvision's transforms take."""
+"""One labeled image from disk to batch, in the form that torchvision's transforms take."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,11 @@ from condetr.images.sizes import HeightWidth
 
 
 def read_sample(example: Example, *, masks: bool = False) -> Sample:
-    """Decode the image and lay its objects beside it; crowds are nothing to learn.
+    """The decoded image and its objects, without crowds.
 
     Raises:
-        ImageError: the image cannot be read any more.
-        AnnotationError: the masks cannot be read, any more or because the data set was read without them.
+        ImageError: the image can no longer be read.
+        AnnotationError: the masks can no longer be read, or the dataset was read without them.
     """
     image = Image(pil_to_tensor(decode(example.path)))
     size = (image.shape[-2], image.shape[-1])
@@ -30,7 +30,7 @@ def read_sample(example: Example, *, masks: bool = False) -> Sample:
 
 
 def target_of(sample: Sample) -> tuple[Tensor, Target]:
-    """The image, three planes of bytes, and what a network should say about it."""
+    """The image, three planes of bytes, and its training target."""
     image, boxes, masks = sample["image"], sample["boxes"], sample.get("masks")
     height, width = image.shape[-2:]
     relative = boxes.as_subclass(Tensor) / torch.tensor([width, height, width, height])
@@ -39,8 +39,8 @@ def target_of(sample: Sample) -> tuple[Tensor, Target]:
 
 
 def _labels_of(objects: Sequence[Object], size: HeightWidth) -> Sample:
-    boxes = torch.tensor([one.box for one in objects], dtype=torch.float32).reshape(-1, 4)
+    boxes = torch.tensor([labeled.box for labeled in objects], dtype=torch.float32).reshape(-1, 4)
     return {
         "boxes": BoundingBoxes(boxes, format=BoundingBoxFormat.XYXY, canvas_size=size),
-        "labels": torch.tensor([one.label for one in objects], dtype=torch.int64),
+        "labels": torch.tensor([labeled.label for labeled in objects], dtype=torch.int64),
     }

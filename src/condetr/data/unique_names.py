@@ -1,4 +1,4 @@
-"""Names for the images of a new data set: kept where they can be, and never two the same."""
+"""Names for the images of a new dataset: unchanged if possible, and all different."""
 
 import re
 import unicodedata
@@ -7,10 +7,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
-from condetr.data.discovery.image_paths import is_image
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.records import Dataset, Example
+from condetr.images.file_endings import has_image_ending
 
 _Parts: TypeAlias = tuple[str, ...]  # of a path: folders, and the stem
 _LONGEST = 180  # bytes of a stem; a file name has 255 at most, with its ending and perhaps a number
@@ -20,11 +20,11 @@ _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"BM": ".bmp",
 _ENDINGS |= {b"MM": ".tif"} | {b"P%d" % kind: ".ppm" for kind in range(1, 8)}
 
 
-def flat_names(datasets: Iterable[Dataset], report: Report, *, words: bool = False) -> list[list[str]]:
-    """A name without folders for each image of each data set; no two have the same stem, whatever their case.
+def flat_names(datasets: Iterable[Dataset], report: DataReport, *, words: bool = False) -> list[list[str]]:
+    """A name without folders for each image of each dataset; no two have the same stem, ignoring case.
 
-    An image keeps its name if no other has it; else the folders that tell them apart come before it. The same image
-    with the same objects has one name in all data sets, but two where one data set holds it twice.
+    An image keeps its name if no other has it; else the folders that distinguish them become a prefix. The same image
+    with the same objects has one name in all datasets, but two if one dataset holds it twice.
 
     Args:
         datasets: that share a folder of labels.
@@ -34,32 +34,32 @@ def flat_names(datasets: Iterable[Dataset], report: Report, *, words: bool = Fal
     parts_of: dict[Hashable, _Parts] = {}
     images: list[list[tuple[Hashable, Example]]] = []
     for dataset in datasets:
-        seen: Counter[Hashable] = Counter()
+        counts: Counter[Hashable] = Counter()
         images.append([])
         for example in dataset:
-            content = (example.path, tuple((one.label, one.box) for one in example.objects))
-            seen[content] += 1
-            images[-1].append(((content, seen[content]), example))
-            parts_of[content, seen[content]] = _parts_of(dataset.name_of(example), words=words)
+            content = (example.path, tuple((labeled.label, labeled.box) for labeled in example.objects))
+            counts[content] += 1
+            images[-1].append(((content, counts[content]), example))
+            parts_of[content, counts[content]] = _parts_of(dataset.name_of(example), words=words)
     stems = _stems(parts_of)
-    told: set[Hashable] = set()
-    names = [[stems[key] + _ending_of(example.path) for key, example in some] for some in images]
-    for some, named in zip(images, names, strict=True):
-        for (key, example), name in zip(some, named, strict=True):
-            if name != example.path.name and key not in told:
-                report.add(Reason.NAME_CHANGED, f"is written as {name}", source=example.path)
-                told.add(key)
+    reported: set[Hashable] = set()
+    names = [[stems[key] + _ending_of(example.path) for key, example in keyed] for keyed in images]
+    for keyed, of_dataset in zip(images, names, strict=True):
+        for (key, example), name in zip(keyed, of_dataset, strict=True):
+            if name != example.path.name and key not in reported:
+                report.add(ProblemKind.NAME_CHANGED, f"is written as {name}", source=example.path)
+                reported.add(key)
     return names
 
 
-def names_in_folders(dataset: Dataset, report: Report) -> list[str]:
-    """For each image its path below the root of the data set; one that leads out of it is brought in."""
-    given = {example.path: dataset.name_of(example) for example in dataset}
-    names = dict(zip(given, numbered_apart([_inside(name) for name in given.values()]), strict=True))
-    for path, name in names.items():
-        if name != given[path]:
-            report.add(Reason.NAME_CHANGED, f"is written as {name}", source=path)
-    return [names[example.path] for example in dataset]
+def names_in_folders(dataset: Dataset, report: DataReport) -> list[str]:
+    """The path of each image below the root of the dataset; one that leads out of it is moved inside."""
+    old = {example.path: dataset.name_of(example) for example in dataset}
+    new = dict(zip(old, numbered_apart([_inside(name) for name in old.values()]), strict=True))
+    for path, name in new.items():
+        if name != old[path]:
+            report.add(ProblemKind.NAME_CHANGED, f"is written as {name}", source=path)
+    return [new[example.path] for example in dataset]
 
 
 def _inside(name: str) -> str:
@@ -68,8 +68,8 @@ def _inside(name: str) -> str:
 
 
 def numbered_apart(names: Sequence[str]) -> list[str]:
-    """The names themselves; one that comes again gets a number behind its stem."""
-    taken, found = set(names), list[str]()
+    """The names themselves; repeated ones get a number behind the stem."""
+    taken, unique = set(names), list[str]()
     seen, number = set[str](), Counter[str]()
     for name in names:
         chosen, path = name, PurePosixPath(name)
@@ -77,12 +77,12 @@ def numbered_apart(names: Sequence[str]) -> list[str]:
             number[name] += 1
             chosen = str(path.with_name(f"{path.stem}-{number[name] + 1}{path.suffix}"))
         seen.add(chosen)
-        found.append(chosen)
-    return found
+        unique.append(chosen)
+    return unique
 
 
 def _stems(parts_of: Mapping[Hashable, _Parts]) -> dict[Hashable, str]:
-    """Those that are alone first, so that they are left as they are."""
+    """Unique stems are assigned first, so that they stay unchanged."""
     alike: defaultdict[str, list[Hashable]] = defaultdict(list)
     for key, parts in parts_of.items():
         alike[_plain(parts[-1])].append(key)
@@ -90,7 +90,7 @@ def _stems(parts_of: Mapping[Hashable, _Parts]) -> dict[Hashable, str]:
     chosen = {keys[0]: parts_of[keys[0]][-1] for keys in alike.values() if len(keys) == 1}
     number: Counter[str] = Counter()
     for keys in alike.values():
-        depth = _telling_depth([parts_of[key] for key in keys]) if len(keys) > 1 else 0
+        depth = _distinguishing_depth([parts_of[key] for key in keys]) if len(keys) > 1 else 0
         for key in keys if depth else ():
             stem = wanted = _short("_".join(parts_of[key][-depth:]))
             while _plain(stem) in taken:
@@ -101,8 +101,8 @@ def _stems(parts_of: Mapping[Hashable, _Parts]) -> dict[Hashable, str]:
     return chosen
 
 
-def _telling_depth(paths: Sequence[_Parts]) -> int:
-    """How many of the last parts tell all paths apart; one where none do."""
+def _distinguishing_depth(paths: Sequence[_Parts]) -> int:
+    """How many of the last parts make all paths different; one if none do."""
     for depth in range(1, max(map(len, paths)) + 1):
         if len({_plain("_".join(parts[-depth:])) for parts in paths}) == len(paths):
             return depth
@@ -111,7 +111,7 @@ def _telling_depth(paths: Sequence[_Parts]) -> int:
 
 def _parts_of(name: str, *, words: bool) -> _Parts:
     path = PurePosixPath(name)
-    stem = path.stem if is_image(Path(path.name)) else path.name
+    stem = path.stem if has_image_ending(path.name) else path.name
     return tuple(_clean(part, words=words) for part in (*path.parts[:-1], stem) if part not in ("..", "/"))
 
 
@@ -127,13 +127,13 @@ def _short(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The same for all that some disk takes for one name."""
+    """The same for all names that some disk treats as one."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
 def _ending_of(path: Path) -> str:
-    """Its own where that says that it is an image; else by its first bytes."""
-    if is_image(path):
+    """Its own if that is an image's; else by its first bytes."""
+    if has_image_ending(path):
         return path.suffix
     with path.open("rb") as stream:
         return _ENDINGS.get(stream.read(2), ".jpg")

@@ -12,7 +12,7 @@ from condetr.core.distributed import SINGLE_PROCESS, ProcessShard, merge_shards
 from condetr.core.errors import DataError, UsageError
 from condetr.core.names import Metric, Task
 from condetr.data.checks.contact_sheet import evenly_spread
-from condetr.data.checks.verdict import measurable
+from condetr.data.checks.verdict import require_objects
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap, match_classes
@@ -40,7 +40,7 @@ def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect
     panoptic = task == "panoptic"
     names = layout_of(data, panoptic=panoptic).names
     chosen = split or next((name for name in ("val", "test") if name in names), None)
-    return measurable(read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic), data)
+    return require_objects(read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic), data)
 
 
 def usual_metrics(task: Task) -> tuple[Metric, ...]:

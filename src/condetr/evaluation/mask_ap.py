@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from condetr.data.checks.data_report import Fault
-from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset, Example, Object
 from condetr.evaluation.arrays import Found, Truth, labelled_in
 from condetr.evaluation.coco_ap import Counted, counted_of
+from condetr.images.coco_labels.fields import SegmentationError
+from condetr.images.coco_labels.segmentation import mask_of_segmentation
 from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth
 
@@ -74,6 +74,6 @@ def _true_masks(example: Example) -> list[Runs]:
 def _mask_of_lost(one: Object, size: HeightWidth) -> Bool[Tensor, "height width"]:
     """No pixel, where there is no usable outline either."""
     try:
-        return mask_of_outline(one.segmentation, size)
-    except Fault:
+        return mask_of_segmentation(one.segmentation, size)
+    except SegmentationError:
         return torch.zeros(size, dtype=torch.bool)

@@ -12,22 +12,23 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from condetr.core.errors import DataError
-from condetr.data.checks.data_report import Fault, shown
+from condetr.core.short_repr import short_repr
 from condetr.data.checks.problems import Outcome
 from condetr.data.classes import Id
-from condetr.data.coco.outlines import mask_of_outline
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
 from condetr.evaluation.mask_ap import Runs
 from condetr.files.atomic_write import writing_to
 from condetr.files.json_reading import read_json
+from condetr.images.coco_labels.fields import SegmentationError
+from condetr.images.coco_labels.segmentation import mask_of_segmentation
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth
 
 
 class _Unusable(Exception):  # noqa: N818  never leaves this file
-    """The row has this fault."""
+    """The row has this problem."""
 
 
 class Predictions(NamedTuple):
@@ -71,7 +72,7 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
     """
     rows = read_json(Path(path))
     if not isinstance(rows, list):
-        reason = f"holds {shown(rows)}, expected a list of image_id, category_id, bbox and score"
+        reason = f"holds {short_repr(rows)}, expected a list of image_id, category_id, bbox and score"
         raise DataError(reason, source=path)
     positions = _Ids("picture", {example.image_id: position for position, example in enumerate(dataset)})
     labels = _Ids("category", dataset.classes.label_of_source)
@@ -81,14 +82,14 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
     for number, row in enumerate(rows):
         try:
             if not isinstance(row, dict):
-                raise _Unusable(f"is {shown(row)}, expected an object")  # noqa: TRY301  told like the other faults
+                raise _Unusable(f"is {short_repr(row)}, expected an object")  # noqa: TRY301  told like the other faults
             position, label = positions.find(row, "image_id"), labels.find(row, "category_id")
-            mask = mask_of_outline(row.get("segmentation"), dataset[position].size) if masks else None
+            mask = mask_of_segmentation(row.get("segmentation"), dataset[position].size) if masks else None
             box = _box_of(row) if mask is None or boxed or row.get("bbox") else _box_around(mask)
             runs = None if mask is None else rle_of_mask(mask)  # checked before any other library sees it
             by_image[position].append(_Row(label, box, _score_of(row), runs))
-        except (_Unusable, Fault) as fault:
-            faults.append((number, str(fault)))
+        except (_Unusable, SegmentationError) as problem:
+            faults.append((number, str(problem)))
     if faults:
         number, said = faults[0]
         more = f"; and {len(faults) - 1} more rows like it" if len(faults) > 1 else ""
@@ -160,19 +161,19 @@ class _Ids:
         if type(given) in (int, str) and given in self._known:
             return self._known[given]
         twin = self._by_text.get(str(given))
-        said = "" if twin is None else f"; it has {shown(twin)} of type {type(twin).__name__}"
+        said = "" if twin is None else f"; it has {short_repr(twin)} of type {type(twin).__name__}"
         raise _Unusable(
-            f"{field} {shown(given)} of type {type(given).__name__} is no {self._what} of the data set{said}"
+            f"{field} {short_repr(given)} of type {type(given).__name__} is no {self._what} of the data set{said}"
         )
 
 
 def _box_of(row: Mapping[str, Any]) -> list[float]:
     box = row.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise _Unusable(f"bbox is {shown(box)}, expected 4 finite numbers: x, y, width, height")
+        raise _Unusable(f"bbox is {short_repr(box)}, expected 4 finite numbers: x, y, width, height")
     x, y, width, height = map(float, box)
     if width < 0 or height < 0:
-        raise _Unusable(f"bbox {shown(box)} has a negative width or height; expected x, y, width, height")
+        raise _Unusable(f"bbox {short_repr(box)} has a negative width or height; expected x, y, width, height")
     return [x, y, width, height]
 
 
@@ -192,7 +193,7 @@ def _box_around(mask: Bool[Tensor, "height width"]) -> list[float]:
 def _score_of(row: Mapping[str, Any]) -> float:
     score = row.get("score")
     if not _is_number(score):
-        raise _Unusable(f"score is {shown(score)}, expected a finite number")
+        raise _Unusable(f"score is {short_repr(score)}, expected a finite number")
     return float(row["score"])
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from condetr.core.errors import DataError
+from condetr.images.file_endings import has_image_ending
 
-_IMAGES = re.compile(r"\.(jpe?g|jpe|jfif|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m)", re.IGNORECASE)
 _ARCHIVES = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar)", re.IGNORECASE)
 _VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|mts|m2ts|3gp|ogv)", re.IGNORECASE)
 _RESULTS = ("run.json", "predictions.jsonl")  # what every output folder of condetr predict holds
@@ -30,7 +30,7 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
     while waiting:
         path, is_folder = waiting.pop()
         if not is_folder:
-            if is_called_image(path):
+            if has_image_ending(path):
                 yield path
             else:
                 others.append(path)
@@ -55,16 +55,11 @@ def with_image_names(pointed: str, paths: Iterable[str]) -> Iterator[str]:
     """Those of ``paths`` that are called like images; folders among them are left out."""
     others = []
     for path in paths:
-        if is_called_image(path) and not Path(path).is_dir():
+        if has_image_ending(path) and not Path(path).is_dir():
             yield path
         else:
             others.append(path)
     _report(pointed, others)
-
-
-def is_called_image(path: str) -> bool:
-    """By the extension; in the end the content decides."""
-    return _IMAGES.fullmatch(_suffix(path)) is not None
 
 
 def is_called_archive(path: str) -> bool:

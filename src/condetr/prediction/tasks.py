@@ -14,6 +14,7 @@ from condetr.core.names import Task
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.masks.bands import bit_masks
+from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.segmenting import Segmented, Thresholds, segmented
 from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
@@ -176,15 +177,10 @@ def _best_first(found: Segmented) -> RawDetections:
     renumbered = torch.zeros(len(order) + 1, dtype=torch.int32, device=device)
     for number, one in enumerate(order, start=1):
         renumbered[one.id] = number
-    boxes = [_box_of(found.map == one.id) for one in order]
+    boxes = [box_of_mask(found.map == one.id) for one in order]
     return RawDetections(
         boxes=torch.tensor(boxes, dtype=torch.float32, device=device).reshape(-1, 4),
         scores=torch.tensor([one.score for one in order], dtype=torch.float32, device=device),
         labels=torch.tensor([one.label for one in order], dtype=torch.int64, device=device),
         segments=renumbered[found.map],
     )
-
-
-def _box_of(inside: Bool[Tensor, "height width"]) -> list[int]:
-    rows, columns = inside.any(dim=1).nonzero()[:, 0], inside.any(dim=0).nonzero()[:, 0]
-    return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]

@@ -14,7 +14,7 @@ from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
 from condetr.core.names import Task, with_current_names
 from condetr.data.records import Dataset
-from condetr.data.train_val import parts_of
+from condetr.data.train_val import train_val_of
 from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.report import PANOPTIC
 from condetr.files.new_folder import next_free
@@ -51,7 +51,7 @@ def run(
         settings: how to train.
         begin: gives what the run starts from, when it is told the classes.
         output: where everything is written; ``runs/train``, or with a number, unless given.
-        split: part of the data to learn from, see `parts_of`.
+        split: part of the data to learn from, see `train_val_of`.
         validation: part of the data to measure on.
         resume: go on with the run in ``output``.
         device: where; several processes have one each.
@@ -69,15 +69,15 @@ def run(
     if not is_first_process():
         say = ignore_events
     with claimed(output or next_free(OUTPUT), resume=resume, is_first=is_first_process()) as folder:
-        parts = parts_of(
+        parts = train_val_of(
             data,
             split=split,
             validation=validation,
-            keep_aside=not settings.overfit,
+            hold_out=not settings.overfit,
             masks=settings.task != "detect",
             panoptic=settings.task == "panoptic",
         )
-        classes = parts.learned_from.classes.names
+        classes = parts.train.classes.names
         torch.manual_seed(settings.seed)
         beginning = _going_on(folder, classes, settings.task) or begin(classes)
         chosen = {name: value for name, value in (("split", split), ("validation", validation)) if value is not None}
@@ -85,10 +85,10 @@ def run(
             say(Noted(text))
         return train_and_measure(
             beginning,
-            parts.learned_from,
+            parts.train,
             settings,
             folder,
-            validation=parts.measured_on,
+            validation=parts.val,
             origin={**beginning.origin, **chosen},
             device=device,
             command=command,

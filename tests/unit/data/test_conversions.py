@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from condetr.core.errors import AnnotationError, DataError, UsageError
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.convert import convert, remarks
 from condetr.data.discovery.formats import read_splits
 from condetr.data.object_masks import object_masks
@@ -91,9 +91,9 @@ def test_every_format_becomes_every_other(tmp_path, source, to, splits):
     assert list(back) == list(given)
     assert seen_in(back, masks=masks, crowds=crowds) == seen_in(given, masks=masks, crowds=crowds)
     assert not any(dataset.report.count_of(outcome) for dataset in back.values() for outcome in list(Outcome)[:2])
-    assert report.counts[Reason.CROWD_LOST] == (source in HOLD_CROWDS and to not in HOLD_CROWDS)
+    assert report.counts[ProblemKind.CROWD_LOST] == (source in HOLD_CROWDS and to not in HOLD_CROWDS)
     lost = 5 if source in HOLD_MASKS and to == "voc" else 5 if source == "coco-panoptic" and to == "yolo" else 0
-    assert report.counts[Reason.SEGMENTATION_LOST] == lost
+    assert report.counts[ProblemKind.SEGMENTATION_LOST] == lost
 
 
 def images_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
@@ -142,7 +142,7 @@ def test_yolo_is_as_its_own_tools_want_it(tmp_path, monkeypatch, splits, expecte
                 assert all(0 <= float(number) <= 1 for number in box)
     back = read_splits(tmp_path / "moved")
     told = " ".join(remarks(given, "yolo"))
-    assert ("YOLO wants" in told) == ("val" not in splits or "train" not in splits)
+    assert ("YOLO requires" in told) == ("val" not in splits or "train" not in splits)
     counts = {
         split.replace("trainval", "train") if len(splits) > 1 else split: len(one) for split, one in given.items()
     }
@@ -182,7 +182,7 @@ def test_images_are_not_written_among_those_they_are_made_of(tmp_path, place):
     """Who reads the data set the next time would find them twice."""
     image(tmp_path / "pictures/a.png")
     (tmp_path / "pictures/a.txt").write_text("0 .5 .5 .2 .2\n")
-    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
+    (tmp_path / "data.yaml").write_text("train: pictures\nnames: [cat]\n")
     (tmp_path / "link").symlink_to(tmp_path / "pictures")
     given = read_splits(tmp_path)
     with pytest.raises(UsageError, match="a folder of the images"):
@@ -193,7 +193,7 @@ def test_images_are_not_written_among_those_they_are_made_of(tmp_path, place):
 
 def test_boxes_do_not_become_masks_of_nothing(tmp_path):
     convert(read_splits(written(tmp_path / "coco")), tmp_path / "boxes", "yolo")
-    with pytest.raises(DataError, match="none has a segmentation"):
+    with pytest.raises(DataError, match="none has a usable segmentation"):
         convert(read_splits(tmp_path / "boxes", masks=True), tmp_path / "out", "coco-panoptic")
     assert not (tmp_path / "out").exists()
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from condetr.core.errors import UsageError
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.convert import convert
 from condetr.data.discovery.formats import read_dataset, read_splits
 from tests.unit.data.conftest import SIZES, good_content, image
@@ -51,7 +51,7 @@ def test_what_a_format_cannot_hold_is_told(coco, tmp_path, to):
     for one in content["annotations"]:
         one["segmentation"] = [[5, 5, 25, 5, 25, 25], [30, 30, 40, 30, 40, 40]]
     report = convert({"train": read_dataset(coco(content), masks=True)}, tmp_path / "out", to)
-    assert report.counts == {Reason.CROWD_LOST: 1, Reason.SEGMENTATION_LOST: 4}
+    assert report.counts == {ProblemKind.CROWD_LOST: 1, ProblemKind.SEGMENTATION_LOST: 4}
 
 
 def test_yolo_holds_outlines_of_one_polygon(coco, tmp_path):
@@ -60,7 +60,7 @@ def test_yolo_holds_outlines_of_one_polygon(coco, tmp_path):
         one["segmentation"] = [[5, 5, 25, 5, 25, 25.5]]
     given = read_dataset(coco(content), masks=True)
     report = convert({"train": given}, tmp_path / "out", "yolo")
-    assert report.counts == {Reason.CROWD_LOST: 1}
+    assert report.counts == {ProblemKind.CROWD_LOST: 1}
     back = read_dataset(tmp_path / "out", masks=True)
     assert [len(one.objects) for one in back] == [len(one.objects) for one in given]
     assert back[0].objects[0].segmentation == [pytest.approx([5, 5, 25, 5, 25, 25.5])]
@@ -85,7 +85,7 @@ def names_in(folder):
 def test_names_are_kept_where_no_other_image_has_them(coco, tmp_path, to):
     given = named(coco, tmp_path, one="deep/a.b.jpg", two="deep/down/Б.png", three="c.JPG")
     report = convert({"train": given}, tmp_path / "out", to)
-    assert not report.counts[Reason.NAME_CHANGED]
+    assert not report.counts[ProblemKind.NAME_CHANGED]
     images = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
     assert names_in(images) == ["a.b.jpg", "c.JPG", "Б.png"]
     assert len(read_dataset(tmp_path / "out")) == 3
@@ -95,7 +95,7 @@ def test_names_are_kept_where_no_other_image_has_them(coco, tmp_path, to):
 def test_names_that_would_collide_are_told_apart_by_their_folders(coco, tmp_path, to):
     given = named(coco, tmp_path, one="deep/x.jpg", two="down/X.png", three="down_x.jpg")
     report = convert({"train": given}, tmp_path / "out", to)
-    assert report.counts[Reason.NAME_CHANGED] == 2
+    assert report.counts[ProblemKind.NAME_CHANGED] == 2
     images = tmp_path / ("out/images/train" if to == "yolo" else "out/JPEGImages")
     assert names_in(images) == ["deep_x.jpg", "down_X-2.png", "down_x.jpg"]
     assert sorted(map(len, boxes_of(read_dataset(tmp_path / "out")))) == [0, 2, 2]

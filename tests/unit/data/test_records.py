@@ -1,8 +1,9 @@
 import pytest
 
 from condetr.core.errors import DataError
-from condetr.data.checks.data_report import Report, shown
-from condetr.data.checks.problems import Reason
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.discovery.formats import read_dataset
 from tests.unit.data.conftest import good_content
@@ -36,21 +37,21 @@ def test_the_class_table_survives_storage():
 
 
 def test_merged_reports_count_all_and_keep_the_first():
-    reports = [Report(), Report()]
+    reports = [DataReport(), DataReport()]
     for number, report in enumerate(reports):
         for i in range(15):
-            report.add(Reason.EMPTY_BOX, f"{number}-{i}", source="x")
+            report.add(ProblemKind.EMPTY_BOX, f"{number}-{i}", source="x")
     reports[0].merge(reports[1])
-    assert reports[0].counts[Reason.EMPTY_BOX] == 30
-    assert len(reports[0].of(Reason.EMPTY_BOX)) == 20
+    assert reports[0].counts[ProblemKind.EMPTY_BOX] == 30
+    assert len(reports[0].of(ProblemKind.EMPTY_BOX)) == 20
     assert "30 x a box without area (left out)" in reports[0].summary()
 
 
 def test_hostile_values_are_shown_short_and_on_one_line():
-    assert len(shown("x" * 10_000)) < 200
-    assert len(shown([["x" * 1000] * 1000] * 1000)) < 2000
-    assert "too long" in shown(10**5000)
-    report = Report()
-    report.add(Reason.EMPTY_BOX, "a\x1b[31m\nb", source="s")
+    assert len(short_repr("x" * 10_000)) < 200
+    assert len(short_repr([["x" * 1000] * 1000] * 1000)) < 2000
+    assert "too long" in short_repr(10**5000)
+    report = DataReport()
+    report.add(ProblemKind.EMPTY_BOX, "a\x1b[31m\nb", source="s")
     assert "\x1b" not in str(report)
     assert len(str(report).splitlines()) == 2

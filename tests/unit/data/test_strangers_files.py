@@ -6,7 +6,7 @@ import pytest
 
 from condetr.core.errors import DataError
 from condetr.data.checks.check import check
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
 from tests.unit.data.layouts import (
     LAYOUTS,
@@ -48,7 +48,7 @@ def test_files_that_are_no_business_of_ours_are_not_read(tmp_path, layout):
             (tmp_path / name).write_bytes(text.encode("latin-1"))
     found = read_splits(target)
     assert {split: dataset.fingerprint() for split, dataset in found.items()} == expected
-    assert not any(dataset.report.counts[Reason.OTHER_FORMAT] for dataset in found.values())
+    assert not any(dataset.report.counts[ProblemKind.OTHER_FORMAT] for dataset in found.values())
 
 
 def test_a_huge_file_is_not_read_to_find_out_what_it_is(tmp_path, monkeypatch):
@@ -121,7 +121,7 @@ def test_lines_of_lists_that_name_no_image(tmp_path, line):
     root = yolo_lists(tmp_path)
     (root / "train.txt").write_text(f"images/train/t0.jpg\n{line}\n", encoding="utf-8")
     splits, report = check(root)
-    assert report.counts[Reason.MISSING_PICTURE] == 1
+    assert report.counts[ProblemKind.MISSING_PICTURE] == 1
     assert len(splits["train"]) == 1
 
 
@@ -160,7 +160,7 @@ def test_xml_says_its_encoding_itself(tmp_path):
     path.write_bytes(f'<?xml version="1.0" encoding="latin-1"?>{text}'.encode("latin-1"))
     assert read_dataset(root, "train").classes.names == ("café", "cat", "dog")
     path.write_bytes(text.encode("latin-1"))
-    assert read_dataset(root, "train").report.counts == {Reason.BAD_LABELS: 1}
+    assert read_dataset(root, "train").report.counts == {ProblemKind.BAD_LABELS: 1}
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "data.yaml", "train.txt"])
@@ -220,7 +220,7 @@ def test_iscrowd_as_tables_export_it(tmp_path, given):
     path.write_text(json.dumps(content))
     dataset = read_dataset(path)
     assert sum(len(one.objects) for one in dataset) == 2
-    assert dataset.report.counts == {Reason.CONVERTED_FIELD: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_FIELD: 1}
 
 
 @pytest.mark.parametrize("text", ["1 1 true", '"1"', "true"])
@@ -244,7 +244,7 @@ def test_lvis_names_its_images_by_url_and_does_not_label_everything(tmp_path):
     (root / "lvis_v1_train.json").write_text(text)
     dataset = read_dataset(root / "lvis_v1_train.json")
     assert sum(len(one.objects) for one in dataset) == 2
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 2, Reason.NOT_EXHAUSTIVE: 2}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 2, ProblemKind.NOT_EXHAUSTIVE: 2}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_description_may_name_a_split_that_is_not_there(tmp_path):
     path = described(tmp_path)
     path.write_text(path.read_text() + "  test: {annotations: gone.json, images: c/train2017}\n")
     assert set(read_splits(path)) == {"train", "val"}
-    assert check(path)[1].counts == {Reason.MISSING_SPLIT: 1}
+    assert check(path)[1].counts == {ProblemKind.MISSING_SPLIT: 1}
 
 
 def test_two_folders_of_one_split_are_not_one_lost(tmp_path):
@@ -284,7 +284,7 @@ def test_xml_of_another_kind_is_no_empty_image(tmp_path):
     write(root / "train/t0.xml", text.replace("<annotation>", '<annotation xmlns="http://x">'))
     assert sum(len(one.objects) for one in read_dataset(root, "train")) == 2, "a name space changes nothing"
     write(root / "train/t0.xml", text.replace("annotation>", "annotations>"))
-    assert read_dataset(root, "train").report.counts == {Reason.BAD_LABELS: 1}
+    assert read_dataset(root, "train").report.counts == {ProblemKind.BAD_LABELS: 1}
 
 
 def test_image_sets_by_other_names(tmp_path):
@@ -298,7 +298,7 @@ def test_image_sets_by_other_names(tmp_path):
     splits = read_splits(root)
     assert {split: len(dataset) for split, dataset in splits.items()} == {"train": 2, "val": 2}
     (unread,) = splits["train"].report
-    assert (unread.reason, unread.source.rsplit("/", 1)[1]) == (Reason.NO_SPLIT, "some.txt")
+    assert (unread.kind, unread.source.rsplit("/", 1)[1]) == (ProblemKind.NO_SPLIT, "some.txt")
 
 
 def test_a_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
@@ -318,8 +318,9 @@ def test_a_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
 def test_images_that_share_a_label_file_are_told(tmp_path):
     root = yolo(tmp_path)
     (root / "images/train/t0.png").write_bytes((root / "images/train/t0.jpg").read_bytes())
-    (told,) = read_dataset(root, "train").report.of(Reason.SHARED_LABELS)
-    assert (told.source, told.said) == (str(root / "labels/train/t0.txt"), "is taken for each of t0.jpg, t0.png")
+    (finding,) = read_dataset(root, "train").report.of(ProblemKind.SHARED_LABELS)
+    assert finding.source == str(root / "labels/train/t0.txt")
+    assert finding.message == "is used as the labels of each of t0.jpg, t0.png"
 
 
 def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
@@ -329,11 +330,11 @@ def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
         (root / kind / "train").rename(root / "cam" / kind)
     write(root / "data.yaml", "names: [cat, dog]\ntrain: [cam/images]\nval: images/val\n")
     _, report = check(root)
-    assert not report.of(Reason.NO_SPLIT)
+    assert not report.of(ProblemKind.NO_SPLIT)
     yolo_labels(root / "val/labels", ("v0",))
     images(root / "val/images", ("v0",))
     _, report = check(root)
-    assert [fault.said for fault in report.of(Reason.NO_SPLIT)] == [
+    assert [problem.message for problem in report.of(ProblemKind.NO_SPLIT)] == [
         "is not read: it holds labels, and val is another folder"
     ]
 
@@ -346,7 +347,7 @@ def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path
     splits, report = check(tmp_path)
     assert len(splits["all"]) == 2
     assert splits["all"].classes.names == ("cat (0)", "cat")
-    assert report.counts == {Reason.DUPLICATE_NAME: 1, Reason.UNUSED_CLASS: 1}
+    assert report.counts == {ProblemKind.DUPLICATE_NAME: 1, ProblemKind.UNUSED_CLASS: 1}
 
 
 def test_lists_of_voc_in_another_place_are_told(tmp_path):
@@ -354,8 +355,8 @@ def test_lists_of_voc_in_another_place_are_told(tmp_path):
     voc_labels(tmp_path / "annotations", ("a", "b"))
     write(tmp_path / "train.txt", "a\n")
     write(tmp_path / "labelmap.txt", "cat\n")
-    (told,) = check(tmp_path)[1].of(Reason.NO_SPLIT)
-    assert (told.source, told.said) == (
+    (told,) = check(tmp_path)[1].of(ProblemKind.NO_SPLIT)
+    assert (told.source, told.message) == (
         str(tmp_path / "train.txt"),
         "is not read: lists of splits are read in ImageSets/Main",
     )

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.convert import convert, remarks
 from condetr.data.discovery.formats import read_splits
@@ -46,7 +46,7 @@ def test_images_of_any_name_come_back(tmp_path, to):
         assert same.objects[0].box == pytest.approx(one.objects[0].box, abs=1e-6)
     kept = {example.path.name for example in back} & {example.path.name for example in given}
     assert {"plain.png", "CON.png", "émoji🦉.png", "\u202egnp.png", "a%20b.png", "classes.png"} <= kept
-    assert report.counts[Reason.NAME_CHANGED] == sum(
+    assert report.counts[ProblemKind.NAME_CHANGED] == sum(
         back.name_of(images[one.path.read_bytes()]) != given.name_of(one)
         if to == "coco"
         else images[one.path.read_bytes()].path.name != one.path.name
@@ -77,10 +77,10 @@ def test_splits_of_voc_share_a_image_with_the_same_objects_only(tmp_path):
 
 def test_names_that_lead_out_are_brought_in(tmp_path):
     given = dataset_of(tmp_path / "root/deep", ["../../one/x.png", "../../two/x.png", "x.png"])
-    report = Report()
+    report = DataReport()
     assert names_in_folders(given, report) == ["one/x.png", "two/x.png", "x.png"]
-    assert report.counts == {Reason.NAME_CHANGED: 2}
-    assert flat_names([given], Report()) == [["one_x.png", "two_x.png", "x.png"]]
+    assert report.counts == {ProblemKind.NAME_CHANGED: 2}
+    assert flat_names([given], DataReport()) == [["one_x.png", "two_x.png", "x.png"]]
     convert({"train": given}, tmp_path / "out", "coco")
     assert len(read_splits(tmp_path / "out")["train"]) == 3
 
@@ -89,7 +89,7 @@ def test_twenty_thousand_images_of_one_name_are_numbered_at_once():
     assert numbered_apart(["a/x.png"] * 20_000)[-1] == "a/x-20000.png"
     root = Path("/pictures")
     examples = tuple(Example(root / "x.png", (1, 1), number) for number in range(20_000))
-    (names,) = flat_names([Dataset(examples, Classes.named(["cat"]), root)], Report())
+    (names,) = flat_names([Dataset(examples, Classes.named(["cat"]), root)], DataReport())
     assert (names[0], names[-1]) == ("x.png", "x-20000.png")
 
 

@@ -20,7 +20,7 @@ from condetr.core.names import DatasetFormat, Task
 if TYPE_CHECKING:
     from PIL import Image
 
-    from condetr.data.checks.data_report import Report
+    from condetr.data.checks.data_report import DataReport
     from condetr.data.checks.statistics import Statistics
     from condetr.data.records import Dataset
 
@@ -88,7 +88,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
     Exit status: 0 usable, however much was left out; 3 something must be mended first.
     """
     from condetr.cli.output.data_answer import check_data, check_text
-    from condetr.data.checks.check import look_at, read_leniently
+    from condetr.data.checks.check import check_splits, read_leniently
     from condetr.data.discovery.formats import layout_of
     from condetr.data.discovery.split_names import without_unions
 
@@ -96,7 +96,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
     layout = layout_of(data, panoptic=wanted["panoptic"])
     splits, report = read_leniently(data, **wanted)
     with progress("pictures", sum(map(len, splits.values())), reporter) as step:
-        look_at(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
+        check_splits(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
     unread = [name for name in without_unions(layout.names) if name not in splits]
     text = check_text(layout.format, splits, unread, report, everything=reporter.verbosity > 0)
     found = check_data(layout.format, splits, report)
@@ -233,7 +233,7 @@ def _tell(splits: "Mapping[str, Dataset]", reporter: Reporter) -> None:
         _tell_report(splits[name].report, reporter, f"{name}: " if len(names) > 1 else "")
 
 
-def _tell_report(report: "Report", reporter: Reporter, where: str = "") -> None:
+def _tell_report(report: "DataReport", reporter: Reporter, where: str = "") -> None:
     from condetr.cli.output.data_answer import EXAMPLES
 
     for line in report.lines(EXAMPLES if reporter.verbosity > 0 else 0):

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from condetr.cli.output.reporting import one_line
-from condetr.data.checks.data_report import SHOWN, Report
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.data_report import SHOWN, DataReport
+from condetr.data.checks.problems import Outcome, ProblemKind
 
 if TYPE_CHECKING:
     from condetr.data.records import Dataset
 
 EXAMPLES = 3  # of each kind of problem, unless more is asked for
 _CLASSES = 12  # the most frequent, likewise
-_OF_SPLITS = (Reason.NOTHING_TO_LEARN, Reason.FRACTIONS)
+_OF_SPLITS = (ProblemKind.NOTHING_TO_LEARN, ProblemKind.FRACTIONS)
 _FORMATS = {"coco": "COCO", "coco-panoptic": "COCO panoptic", "yolo": "YOLO", "voc": "Pascal VOC"}
 
 
 def check_text(
-    layout_format: str, splits: "Mapping[str, Dataset]", unread: list[str], report: Report, *, everything: bool
+    layout_format: str, splits: "Mapping[str, Dataset]", unread: list[str], report: DataReport, *, everything: bool
 ) -> str:
     """Format, classes, splits with what is in each, problems with examples, and what is to be done."""
     refused = report.count_of(Outcome.REFUSED)
@@ -33,7 +33,7 @@ def check_text(
     return "\n".join(lines)
 
 
-def check_data(layout_format: str, splits: "Mapping[str, Dataset]", report: Report) -> dict[str, Any]:
+def check_data(layout_format: str, splits: "Mapping[str, Dataset]", report: DataReport) -> dict[str, Any]:
     """The same for programs."""
     each = {
         name: size | {"without_objects": empty_images(splits[name]), "usable": not _refused(name, splits[name], report)}
@@ -88,7 +88,7 @@ def _verdict(refused: int) -> str:
     return f"{refused} problems to mend" if refused else "usable"
 
 
-def _refused(name: str, dataset: "Dataset", report: Report) -> int:
+def _refused(name: str, dataset: "Dataset", report: DataReport) -> int:
     """Problems of a split that must be mended: those of its labels, and what is said of the split itself."""
-    whole = [one for one in report if one.reason in _OF_SPLITS and one.item == name]
+    whole = [one for one in report if one.kind in _OF_SPLITS and one.item == name]
     return dataset.report.count_of(Outcome.REFUSED) + len(whole)

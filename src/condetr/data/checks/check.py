@@ -1,14 +1,14 @@
-"""Everything that is wrong with a data set, in one pass: what reading it finds, and what only the whole shows."""
+"""Everything that is wrong with a dataset, in one pass: problems of single files, and those of the whole."""
 
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from condetr.core.errors import CondetrError
-from condetr.data.checks.data_report import Place, Report
+from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.duplicates import Step, check_content, check_names
-from condetr.data.checks.problems import Reason
-from condetr.data.checks.verdict import judge
+from condetr.data.checks.problems import ProblemKind
+from condetr.data.checks.verdict import check_train_and_val
 from condetr.data.coco.panoptic_layout import FORMAT as PANOPTIC
 from condetr.data.discovery.formats import layout_of
 from condetr.data.discovery.split_names import without_unions
@@ -25,63 +25,63 @@ def check(
     panoptic: bool = False,
     queries: int = QUERIES,
     tiny: float = TINY,
-    learn_from: str | None = None,
-    measure_on: str | None = None,
-) -> tuple[dict[str, Dataset], Report]:
-    """Read every split as far as it goes, look at every image, and tell all problems.
+    train: str | None = None,
+    val: str | None = None,
+) -> tuple[dict[str, Dataset], DataReport]:
+    """Read every split as far as possible, decode every image, and report all problems.
 
     Args:
-        path: a data set in any format.
-        masks: whether objects need a segmentation; those of panoptic annotations are always looked at.
-        panoptic: whether COCO's panoptic annotations are meant, where there are others, too.
-        queries: of the model that is to be trained.
-        tiny: a side in pixels below which an object is told.
-        learn_from: the split to learn from; else train, or what stands for it.
-        measure_on: the split to measure on, "none" for none; else val.
+        path: a dataset in any format.
+        masks: whether objects need a segmentation; those of panoptic annotations are always checked.
+        panoptic: whether to prefer COCO's panoptic annotations over others in the same folder.
+        queries: of the model to be trained.
+        tiny: a side in pixels; smaller objects are reported.
+        train: the split to train on; else train, trainval or all.
+        val: the split to evaluate on, "none" for none; else val.
 
     Returns:
-        What can be read, and the report; problems that need refusing are in it, not raised.
+        What can be read, and the report; problems that must be refused are in it, not raised.
 
     Raises:
-        DataError: there is no data set.
+        DataError: there is no dataset.
     """
     splits, report = read_leniently(path, masks=masks, panoptic=panoptic)
-    look_at(splits, report, queries=queries, tiny=tiny, learn_from=learn_from, measure_on=measure_on)
+    check_splits(splits, report, queries=queries, tiny=tiny, train=train, val=val)
     return splits, report
 
 
 def read_leniently(
     path: str | Path, *, masks: bool = False, panoptic: bool = False
-) -> tuple[dict[str, Dataset], Report]:
-    """Every split as far as it can be read, and what could not.
+) -> tuple[dict[str, Dataset], DataReport]:
+    """Every split as far as it can be read, and a report of the rest.
 
     Raises:
-        DataError: there is no data set.
+        DataError: there is no dataset.
     """
-    layout, report, splits = layout_of(path, panoptic=panoptic), Report(), {}
+    layout, report, splits = layout_of(path, panoptic=panoptic), DataReport(), {}
     for split in without_unions(layout.names):
         try:
             splits[split] = layout.read(split, masks=masks or layout.format == PANOPTIC, again=True)
         except CondetrError as error:
-            report.add(Reason.BAD_FILE, error.reason, source=error.source or path, item=error.item)
+            report.add(ProblemKind.BAD_FILE, error.reason, source=error.source or path, item=error.item)
         else:
             report.merge(splits[split].report)
     report.merge(layout.report)
     return splits, report
 
 
-def look_at(
+def check_splits(
     splits: Mapping[str, Dataset],
-    report: Report,
+    report: DataReport,
     *,
     queries: int = QUERIES,
     tiny: float = TINY,
     step: Step | None = None,
-    learn_from: str | None = None,
-    measure_on: str | None = None,
+    train: str | None = None,
+    val: str | None = None,
 ) -> None:
-    """Add to the report what only the whole shows, and the verdict; ``step`` is called after each image."""
-    judge(splits, report, learn_from=learn_from, measure_on=measure_on)
+    """Report what only the whole dataset shows, and whether it can be trained on; ``step`` is called per image."""
+    check_train_and_val(splits, report, train=train, val=val)
     check_classes(splits, report)
     for dataset in splits.values():
         for example in dataset:
@@ -90,38 +90,40 @@ def look_at(
     check_content(splits, report, step)
 
 
-def check_objects(example: Example, dataset: Dataset, report: Report, *, queries: int, tiny: float) -> None:
-    place = report.place(example.path)
+def check_objects(example: Example, dataset: Dataset, report: DataReport, *, queries: int, tiny: float) -> None:
+    location = report.at(example.path)
     if len(example.objects) > queries:
-        said = f"has {len(example.objects)} objects; {queries} queries find at most {queries} of them"
-        place.add(Reason.TOO_MANY_OBJECTS, said)
-    seen = Counter((one.label, one.box) for one in example.objects)
-    for one in example.objects:
-        name = dataset.classes.names[one.label]
-        place.item = name if one.id is None else f"annotation {one.id} ({name})"
-        x1, y1, x2, y2 = one.box
+        message = f"has {len(example.objects)} objects; {queries} queries detect at most {queries} of them"
+        location.add(ProblemKind.TOO_MANY_OBJECTS, message)
+    counts = Counter((labeled.label, labeled.box) for labeled in example.objects)
+    for labeled in example.objects:
+        name = dataset.classes.names[labeled.label]
+        location.item = name if labeled.id is None else f"annotation {labeled.id} ({name})"
+        x1, y1, x2, y2 = labeled.box
         if min(x2 - x1, y2 - y1) < tiny:
-            place.add(Reason.TINY_OBJECT, f"is {x2 - x1:g} x {y2 - y1:g} pixels")
-        if seen[one.label, one.box] > 1:
-            seen[one.label, one.box] = 1
-            place.add(Reason.REPEATED_OBJECT, f"stands there again with box {one.box}")
+            location.add(ProblemKind.TINY_OBJECT, f"is {x2 - x1:g} x {y2 - y1:g} pixels")
+        if counts[labeled.label, labeled.box] > 1:
+            counts[labeled.label, labeled.box] = 1
+            message = f"duplicate of another object with the same class and box {labeled.box}"
+            location.add(ProblemKind.REPEATED_OBJECT, message)
 
 
-def check_classes(splits: Mapping[str, Dataset], report: Report) -> None:
+def check_classes(splits: Mapping[str, Dataset], report: DataReport) -> None:
+    if not splits:
+        return
     counts = {
-        split: Counter(one.label for example in dataset for one in example.objects) for split, dataset in splits.items()
+        split: Counter(labeled.label for example in dataset for labeled in example.objects)
+        for split, dataset in splits.items()
     }
-    first = next(iter(splits), None)
+    first = next(iter(splits))
     for split, dataset in splits.items():
-        place = Place(report, dataset.root, split)
-        if first is not None and dataset.classes != splits[first].classes:
+        location = report.at(dataset.root, split)
+        if dataset.classes != splits[first].classes:
             different = sorted(set(dataset.classes.names) ^ set(splits[first].classes.names))
-            place.add(Reason.DIFFERENT_CLASSES, f"not those of {first}; only in one: {different}")
+            location.add(ProblemKind.DIFFERENT_CLASSES, f"not those of {first}; only in one: {different}")
             return
         for label in sorted(counts[split].keys() - counts.get("train", counts[split]).keys()):
-            place.add(Reason.NOT_IN_TRAINING, f"{dataset.classes.names[label]} is here, but not in train")
-    if first is not None:
-        for label in sorted(set(range(len(splits[first].classes))) - set().union(*counts.values())):
-            report.add(
-                Reason.UNUSED_CLASS, f"{splits[first].classes.names[label]} has no object", source=splits[first].root
-            )
+            location.add(ProblemKind.NOT_IN_TRAINING, f"{dataset.classes.names[label]} is here, but not in train")
+    names, root = splits[first].classes.names, splits[first].root
+    for label in sorted(set(range(len(names))) - set().union(*counts.values())):
+        report.add(ProblemKind.UNUSED_CLASS, f"{names[label]} has no object", source=root)

@@ -1,69 +1,67 @@
 """What was left out, changed or refused while reading data: counts of everything, the first of each kind in full."""
 
-import reprlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.problems import Outcome, ProblemKind
+from condetr.files.inside import OutsideFolderError
+from condetr.images.coco_labels.fields import FieldError, SegmentationError
 
 SHOWN = 20  # findings of one kind that are kept in full
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 120
-_short.maxlist = 8
-_LONGEST = 300
-
-
-def shown(value: object) -> str:
-    """``value`` as a message can hold it: never long, control characters escaped."""
-    try:
-        text = _short.repr(value)
-        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    except ValueError:  # an integer of more digits than Python will print
-        return f"a {type(value).__name__} that is too long to print"
+_KINDS: dict[type[BaseException], ProblemKind] = {  # of errors of the rooms below
+    FieldError: ProblemKind.BAD_FIELD,
+    SegmentationError: ProblemKind.BAD_SEGMENTATION,
+    OutsideFolderError: ProblemKind.OUTSIDE_NAME,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem: where (file, annotation or image in it) and what."""
 
-    reason: Reason
+    kind: ProblemKind
     source: str
     item: str | None
-    said: str
+    message: str
 
     def __str__(self) -> str:
         """One line, whatever characters the names in it have."""
-        text = ": ".join(part for part in (self.source, self.item, self.said) if part)
+        text = ": ".join(part for part in (self.source, self.item, self.message) if part)
         return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-class Fault(Exception):  # noqa: N818  it never leaves the room: who reads the next object catches it
+class DataProblem(Exception):  # noqa: N818  it never leaves the room: a `Location` records it
     """One object, image or class cannot be used, for this reason."""
 
-    def __init__(self, reason: Reason, said: str) -> None:
-        super().__init__(said)
-        self.reason = reason
-        self.said = said
+    def __init__(self, kind: ProblemKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
-class Report:
-    """Collects findings. Equal reasons are counted; the first ``SHOWN`` of each are kept."""
+def kind_of(error: BaseException | None) -> ProblemKind | None:
+    """What a `DataReport` counts an error as; None for one that it does not take."""
+    return error.kind if isinstance(error, DataProblem) else _KINDS.get(type(error))
+
+
+class DataReport:
+    """Collects findings. Findings of one kind are counted; the first ``SHOWN`` of each are kept."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Reason] = Counter()
-        self._first: dict[Reason, list[Finding]] = {}
+        self.counts: Counter[ProblemKind] = Counter()
+        self._first: dict[ProblemKind, list[Finding]] = {}
 
-    def add(self, reason: Reason, said: str, *, source: object, item: str | None = None) -> None:
-        self._keep(Finding(reason, str(source), item, _without_source(said, str(source))))
-        self.counts[reason] += 1
+    def add(self, kind: ProblemKind, message: str, *, source: object, item: str | None = None) -> None:
+        self._keep(Finding(kind, str(source), item, _without_source(message, str(source))))
+        self.counts[kind] += 1
 
-    def place(self, source: object, item: str | None = None) -> "Place":
-        return Place(self, source, item)
+    def at(self, source: object, item: str | None = None) -> "Location":
+        return Location(self, source, item)
 
-    def merge(self, other: "Report") -> None:
+    def merge(self, other: "DataReport") -> None:
         for finding in other:
             self._keep(finding)
         self.counts += other.counts
@@ -74,83 +72,90 @@ class Report:
     def __bool__(self) -> bool:
         return bool(self.counts)
 
-    def of(self, reason: Reason) -> tuple[Finding, ...]:
-        return tuple(self._first.get(reason, ()))
+    def of(self, kind: ProblemKind) -> tuple[Finding, ...]:
+        return tuple(self._first.get(kind, ()))
 
     def count_of(self, outcome: Outcome) -> int:
-        return sum(count for reason, count in self.counts.items() if reason.outcome is outcome)
+        return sum(count for kind, count in self.counts.items() if kind.outcome is outcome)
 
     def refuse(self) -> None:
-        """Raise the first finding that data cannot be used with, if there is one.
+        """Raise the first finding that makes the data unusable, if there is one.
 
         Raises:
             AnnotationError: names it, and how many there are.
         """
-        refused = [finding for finding in self if finding.reason.outcome is Outcome.REFUSED]
+        refused = [finding for finding in self if finding.kind.outcome is Outcome.REFUSED]
         if refused:
             first, more = refused[0], self.count_of(Outcome.REFUSED) - 1
-            said = f"{first.said}; and {more} more like it" if more else first.said
+            message = f"{first.message}; and {more} more like it" if more else first.message
             hint = "`condetr data check` lists all" if more else None
-            raise AnnotationError(said, source=first.source, item=first.item, hint=hint)
+            raise AnnotationError(message, source=first.source, item=first.item, hint=hint)
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts and first findings by reason, for a JSON file."""
+        """Counts and first findings by kind, for a JSON file."""
         return {
-            reason.code: {
-                "outcome": reason.outcome.value,
-                "meaning": reason.meaning,
+            kind.code: {
+                "outcome": kind.outcome.value,
+                "meaning": kind.meaning,
                 "count": count,
-                "first": [{"source": f.source, "item": f.item, "said": f.said} for f in self.of(reason)],
+                "first": [{"source": f.source, "item": f.item, "said": f.message} for f in self.of(kind)],
             }
-            for reason, count in self._ordered()
+            for kind, count in self._ordered()
         }
 
     def summary(self) -> str:
-        """One line per reason."""
-        return "\n".join(f"{count} x {reason.meaning} ({reason.outcome})" for reason, count in self._ordered())
+        """One line per kind."""
+        return "\n".join(f"{count} x {kind.meaning} ({kind.outcome})" for kind, count in self._ordered())
 
     def __str__(self) -> str:
-        """Every reason with its first findings in full."""
+        """Every kind with its first findings in full."""
         return "\n".join(self.lines(SHOWN))
 
     def lines(self, examples: int, *, more: str = "") -> Iterator[str]:
-        """Every reason, each with so many of its findings, indented; ``more`` is said where there are others."""
-        for reason, count in self._ordered():
-            yield f"{count} x {reason.meaning} ({reason.outcome})"
-            shown = self.of(reason)[:examples]
-            yield from (f"    {finding}" for finding in shown)
-            if count > len(shown):
-                yield f"    ... and {count - len(shown)} more{more}"
+        """Every kind, each with up to ``examples`` of its findings, indented; ``more`` is added where others exist."""
+        for kind, count in self._ordered():
+            yield f"{count} x {kind.meaning} ({kind.outcome})"
+            listed = self.of(kind)[:examples]
+            yield from (f"    {finding}" for finding in listed)
+            if count > len(listed):
+                yield f"    ... and {count - len(listed)} more{more}"
 
-    def _ordered(self) -> list[tuple[Reason, int]]:
-        """Gravest first."""
-        gravity = list(Outcome)
-        return sorted(self.counts.items(), key=lambda pair: gravity.index(pair[0].outcome))
+    def _ordered(self) -> list[tuple[ProblemKind, int]]:
+        """Most severe first."""
+        severity = list(Outcome)
+        return sorted(self.counts.items(), key=lambda pair: severity.index(pair[0].outcome))
 
     def _keep(self, finding: Finding) -> None:
-        first = self._first.setdefault(finding.reason, [])
+        first = self._first.setdefault(finding.kind, [])
         if len(first) < SHOWN:
             first.append(finding)
 
 
-def _without_source(said: str, source: str) -> str:
-    """What is said of a file begins with its name at times, which stands before it already."""
+def _without_source(message: str, source: str) -> str:
+    """A message that begins with the name of its source, without it: the source is printed before the message."""
     for name in (source, source.rpartition("/")[2]):
-        if name and said.startswith(f"{name} "):
-            return said[len(name) + 1 :]
-    return said
+        if name and message.startswith(f"{name} "):
+            return message[len(name) + 1 :]
+    return message
 
 
 @dataclass(slots=True)
-class Place:
-    """Where a reader is: the file, and what in it."""
+class Location:
+    """Where a reader is: the file, and what in it. As a context, it records the problem that ends the block."""
 
-    report: Report
+    report: DataReport
     source: object
     item: str | None = None
 
-    def add(self, reason: Reason, said: str) -> None:
-        self.report.add(reason, said, source=self.source, item=self.item)
+    def add(self, kind: ProblemKind, message: str) -> None:
+        self.report.add(kind, message, source=self.source, item=self.item)
 
-    def add_fault(self, fault: Fault) -> None:
-        self.add(fault.reason, fault.said)
+    def __enter__(self) -> "Location":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> bool:
+        kind = kind_of(error)
+        if kind is None:
+            return False
+        self.add(kind, str(error))
+        return True

@@ -1,4 +1,4 @@
-"""What is in the image files: whether each can be decoded, and which of them show the same."""
+"""The pixels of the image files: whether each can be decoded, and which of them are the same."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,38 +8,38 @@ from pathlib import Path
 from typing import TypeAlias
 
 from condetr.core.errors import ImageError
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.records import Dataset
 from condetr.images.decoding.decode import decode
 
 Step: TypeAlias = Callable[[], None]
 
 
-def check_content(splits: Mapping[str, Dataset], report: Report, step: Step | None = None) -> None:
+def check_content(splits: Mapping[str, Dataset], report: DataReport, step: Step | None = None) -> None:
     """Decode every image once; report those that are damaged, twice in a split, or in two splits."""
     first: dict[str, tuple[str, Path]] = {}
     for split, path, content in _contents_of(splits):
         if step is not None:
             step()
         if isinstance(content, ImageError):
-            report.add(Reason.UNREADABLE_PICTURE, content.reason, source=path)
+            report.add(ProblemKind.UNREADABLE_PICTURE, content.reason, source=path)
             continue
         other_split, other = first.setdefault(content, (split, path))
         if other_split != split:
-            report.add(Reason.LEAKAGE, f"is in {split}, and in {other_split} as {other.name}", source=path)
+            report.add(ProblemKind.LEAKAGE, f"is in {split}, and in {other_split} as {other.name}", source=path)
         elif other is not path:
-            report.add(Reason.SAME_CONTENT, f"shows the same as {other.name}", source=path)
+            report.add(ProblemKind.SAME_CONTENT, f"has the same pixels as {other.name}", source=path)
 
 
-def check_names(splits: Mapping[str, Dataset], report: Report) -> None:
-    """Report names that one file where case does not count, as on many disks."""
+def check_names(splits: Mapping[str, Dataset], report: DataReport) -> None:
+    """Report names that are the same file on disks that ignore case."""
     for dataset in splits.values():
         first: dict[str, str] = {}
         for name in sorted({dataset.name_of(example) for example in dataset}):
             other = first.setdefault(name.casefold(), name)
             if other != name:
-                report.add(Reason.SAME_NAME_BUT_CASE, f"{name} and {other}", source=dataset.root)
+                report.add(ProblemKind.SAME_NAME_BUT_CASE, f"{name} and {other}", source=dataset.root)
 
 
 def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str | ImageError]]:
@@ -51,7 +51,7 @@ def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str
 
 
 def _content_of(path: Path) -> str | ImageError:
-    """A name for what is to be seen, whatever the file format; or why nothing is."""
+    """A hash of the pixels, whatever the file format; or the reason why there are none."""
     try:
         image = decode(path)
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""A data set in numbers: how many, how large, how spread."""
+"""Statistics of a dataset: counts and sizes of images and objects."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,11 +16,13 @@ _PERCENTILES = (0, 10, 50, 90, 100)
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one split.
+    """Of one split; the names are keys of JSON.
 
     Attributes:
-        pictures: all, and those without objects.
-        objects: by class name; crowds apart.
+        pictures: number of images.
+        without_objects: number of images without an object.
+        objects: by class name, without crowds.
+        crowds: number of crowds.
         by_size: objects that COCO calls small, medium and large.
         per_picture: percentiles 0, 10, 50, 90, 100 of objects in an image; likewise below.
         picture_widths: in pixels; likewise the heights.
@@ -44,12 +46,12 @@ class Statistics:
 
 
 def statistics_of(dataset: Dataset) -> Statistics:
-    """Count and measure; no image is opened."""
-    objects = [one for example in dataset for one in example.objects]
-    counts = Counter(one.label for one in objects)
-    corners = np.array([one.box for one in objects], dtype=np.float64).reshape(-1, 4)
+    """Count and measure labels; no image is opened."""
+    objects = [labeled for example in dataset for labeled in example.objects]
+    counts = Counter(labeled.label for labeled in objects)
+    corners = np.array([labeled.box for labeled in objects], dtype=np.float64).reshape(-1, 4)
     width, height = (corners[:, 2:] - corners[:, :2]).T
-    areas = np.array([one.area for one in objects])
+    areas = np.array([labeled.area for labeled in objects])
     return Statistics(
         pictures=len(dataset),
         without_objects=sum(not example.objects for example in dataset),
@@ -69,7 +71,7 @@ def statistics_of(dataset: Dataset) -> Statistics:
 
 
 def _by_name(names: tuple[str, ...], counts: Counter[int]) -> dict[str, int]:
-    """Most frequent first; classes of one name together."""
+    """Most frequent first; classes with the same name are added up."""
     named: Counter[str] = Counter(dict.fromkeys(names, 0))
     for label, count in counts.items():
         named[names[label]] += count

@@ -1,115 +1,117 @@
-"""Whether there is anything to learn from and to measure on: decided here for `data check`, training and evaluation."""
+"""Whether a dataset can be trained and evaluated on: decided here for `data check`, training and evaluation."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from condetr.core.errors import DataError
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Outcome, Reason
-from condetr.data.discovery.split_names import TO_LEARN_FROM
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import Outcome, ProblemKind
+from condetr.data.discovery.split_names import TRAIN_SPLITS
 from condetr.data.records import Dataset
 
-NONE = "none"  # what to call the part to measure on where nothing is to be measured
-_FRACTION = 1.001  # pixels from the corner, within which a box is a fraction of the image, as it was rounded
+NONE = "none"  # the validation split of a training without evaluation
+_FRACTION = 1.001  # pixels from the corner, within which a box is a rounded fraction of the image
 
 
-def to_learn_from(splits: Mapping[str, Dataset], asked: str | None = None) -> str:
-    """The split to learn from: the one asked for, else train, or what stands for it."""
+def train_split_of(splits: Mapping[str, Dataset], requested: str | None = None) -> str:
+    """The split to train on: the requested one, else train, trainval or all."""
     only = next(iter(splits)) if len(splits) == 1 else "train"
-    return asked or next((name for name in TO_LEARN_FROM if name in splits), only)
+    return requested or next((name for name in TRAIN_SPLITS if name in splits), only)
 
 
-def to_measure_on(splits: Mapping[str, Dataset], learned_from: Dataset, asked: str | None = None) -> str | None:
-    """The split to measure on: the one asked for, else val unless it is learned from."""
-    if asked is not None:
-        return None if asked == NONE else asked
-    return "val" if "val" in splits and not shared(learned_from, splits["val"]) else None
+def val_split_of(splits: Mapping[str, Dataset], train: Dataset, requested: str | None = None) -> str | None:
+    """The split to evaluate on: the requested one, else val unless it shares images with ``train``."""
+    if requested is not None:
+        return None if requested == NONE else requested
+    return "val" if "val" in splits and not shared_images(train, splits["val"]) else None
 
 
-def shared(one: Dataset, other: Dataset) -> int:
-    """How many images of ``one`` are in the other, too."""
-    return len({example.path for example in one} & {example.path for example in other})
+def shared_images(first: Dataset, second: Dataset) -> int:
+    """How many images are in both."""
+    return len({example.path for example in first} & {example.path for example in second})
 
 
-def judge(
-    splits: Mapping[str, Dataset], report: Report, *, learn_from: str | None = None, measure_on: str | None = None
+def check_train_and_val(
+    splits: Mapping[str, Dataset], report: DataReport, *, train: str | None = None, val: str | None = None
 ) -> None:
-    """Add to the report why there is nothing to learn from, or to measure on; other splits need not be usable."""
+    """Report why there is nothing to train on, or to evaluate on; other splits need not be usable."""
     for dataset in splits.values():
-        said = _fractions_in(dataset)
-        if said:
-            report.add(Reason.FRACTIONS, said, source=dataset.root, item=dataset.split)
+        message = _fractions_in(dataset)
+        if message:
+            report.add(ProblemKind.FRACTIONS, message, source=dataset.root, item=dataset.split)
     if not splits:
-        return  # the report says why none could be read
-    name = to_learn_from(splits, learn_from)
+        return  # the report has the reason why none could be read
+    name = train_split_of(splits, train)
     if name not in splits:
-        if learn_from is None and not report.count_of(Outcome.REFUSED):
-            said = f"there is no split to learn from; there are {', '.join(splits)}"
-            report.add(Reason.NOTHING_TO_LEARN, said, source=next(iter(splits.values())).root)
+        if train is None and not report.count_of(Outcome.REFUSED):
+            message = f"there is no split to train on; there are {', '.join(splits)}"
+            report.add(ProblemKind.NOTHING_TO_LEARN, message, source=next(iter(splits.values())).root)
         return
-    _judge_part(splits[name], report, "learn from")
-    measured = to_measure_on(splits, splits[name], measure_on)
-    if measured in splits and measured is not None and measured != name:
-        _judge_part(splits[measured], report, "measure on", f"; --validation names another part, or {NONE}")
+    _check_objects(splits[name], report, "train on")
+    val = val_split_of(splits, splits[name], val)
+    if val in splits and val is not None and val != name:
+        _check_objects(splits[val], report, "evaluate on", f"; choose another split with --validation, or {NONE}")
 
 
-def usable(dataset: Dataset, path: str | Path) -> Dataset:
-    """The data set itself, unless its report says that it must be refused, or nothing is left of it.
+def require_usable(dataset: Dataset, path: str | Path) -> Dataset:
+    """The dataset itself, unless its report refuses it, or nothing is left of it.
 
     Raises:
-        DataError: says which.
+        DataError: with the reason.
     """
     dataset.report.refuse()
     if not len(dataset.classes):
         raise DataError("has no labeled object, so no classes", source=path)
     if not len(dataset):
-        raise DataError(f"has no usable image in {dataset.split}{_why(dataset.report)}", source=path)
-    said = _fractions_in(dataset)
-    if said:
-        raise DataError(said, source=path, item=dataset.split)
+        raise DataError(f"has no usable image in {dataset.split}{_first_reason(dataset.report)}", source=path)
+    message = _fractions_in(dataset)
+    if message:
+        raise DataError(message, source=path, item=dataset.split)
     return dataset
 
 
-def measurable(dataset: Dataset, path: str | Path) -> Dataset:
-    """The data set itself, unless there is nothing on it to measure.
+def require_objects(dataset: Dataset, path: str | Path) -> Dataset:
+    """The dataset itself, unless it has no object to evaluate on.
 
     Raises:
-        DataError: says why.
+        DataError: with the reason.
     """
-    said = _nothing_in(dataset, "measure on")
-    if said:
-        raise DataError(said, source=path, hint="name another split")
+    message = _lack_of_objects(dataset, "evaluate on")
+    if message:
+        raise DataError(message, source=path, hint="choose another split")
     return dataset
 
 
-def _judge_part(dataset: Dataset, report: Report, purpose: str, remedy: str = "") -> None:
-    said = _nothing_in(dataset, purpose)
-    if said:
-        report.add(Reason.NOTHING_TO_LEARN, said + remedy, source=dataset.root, item=dataset.split)
+def _check_objects(dataset: Dataset, report: DataReport, purpose: str, remedy: str = "") -> None:
+    message = _lack_of_objects(dataset, purpose)
+    if message:
+        report.add(ProblemKind.NOTHING_TO_LEARN, message + remedy, source=dataset.root, item=dataset.split)
 
 
-def _nothing_in(dataset: Dataset, purpose: str) -> str | None:
-    """Why there is nothing to learn from, or to measure on."""
+def _lack_of_objects(dataset: Dataset, purpose: str) -> str | None:
+    """Why there is nothing to train or evaluate on; None if there is an object."""
     if any(example.objects for example in dataset):
         return None
     crowds = sum(len(example.crowds) for example in dataset)
-    said = f"no image of {dataset.split} has an object" if len(dataset) else f"has no usable image in {dataset.split}"
-    said += f": nothing to {purpose}"
+    lack = f"no image of {dataset.split} has an object" if len(dataset) else f"has no usable image in {dataset.split}"
+    message = f"{lack}: nothing to {purpose}"
     if crowds:
-        said += f"; all {crowds} annotations are crowds (iscrowd 1), which are no objects: those have iscrowd 0"
-    return said + _why(dataset.report)
+        message += f"; all {crowds} annotations are crowds (iscrowd 1); single objects have iscrowd 0"
+    return message + _first_reason(dataset.report)
 
 
-def _why(report: Report) -> str:
-    """The first thing that was left out, or not found."""
-    grave = (Outcome.REFUSED, Outcome.LEFT_OUT)
-    first = next((one for one in report if one.reason.outcome in grave or one.reason is Reason.NO_LABELS), None)
+def _first_reason(report: DataReport) -> str:
+    """The first problem that left something out."""
+    severe = (Outcome.REFUSED, Outcome.LEFT_OUT)
+    findings = (f for f in report if f.kind.outcome in severe or f.kind is ProblemKind.NO_LABELS)
+    first = next(findings, None)
     return f"; the first reason is: {first}" if first else ""
 
 
 def _fractions_in(dataset: Dataset) -> str | None:
-    """Why its boxes are no pixels, where most lie in the first pixel of their images."""
-    boxes = [one.box for example in dataset if min(example.size) > 2 for one in (*example.objects, *example.crowds)]
+    """Why its boxes are no pixels, if most of them lie in the first pixel of their images."""
+    objects = (labeled for example in dataset if min(example.size) > 2 for labeled in example.objects + example.crowds)
+    boxes = [labeled.box for labeled in objects]
     tiny = sum(box[2] <= _FRACTION and box[3] <= _FRACTION for box in boxes)
     if 2 * tiny <= len(boxes):
         return None

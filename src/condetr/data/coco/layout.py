@@ -1,10 +1,9 @@
-"""COCO data sets as people lay them out: `annotations/instances_*.json`, a JSON file beside or above its images."""
+"""Where COCO datasets keep their files: `annotations/instances_*.json`, or a JSON file beside or above its images."""
 
 import re
 from functools import partial
 from pathlib import Path
 
-from condetr.data.coco.kind import holds_segments
 from condetr.data.coco.reading import read_coco
 from condetr.data.discovery.disk import visible, with_ending
 from condetr.data.discovery.layout import Layout, ReadSplit, add_split
@@ -15,18 +14,26 @@ _BEGINS = re.compile(rb'[\xef\xbb\xbf\xff\xfe\s]*\{\s*"(?:info|licenses|type)"')
 _OTHER_TASKS = re.compile(r"panoptic|caption|keypoint|stuff|image_info|unlabeled")
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:')
 _FOLDERS = ("images", "data", "JPEGImages", "imgs")
+_CHUNK = 2**20  # bytes that are searched together for the key of an annotation
+_ANNOTATION_KEY = re.compile(rb'"(segments_info|segmentation|bbox|iscrowd|caption|keypoints)"\s*:')
+_LONGEST_KEY = 64
 
 
 def coco_in(folder: Path) -> Layout | None:
-    """The COCO data set in a folder, if it is one."""
+    """The COCO dataset in a folder, if it is one."""
     files = [path for path in json_files(folder) if not _OTHER_TASKS.search(path.name) and looks_like_coco(path)]
     files = [path for path in files if not holds_segments(path)]
     files = [path for path in files if path.name.startswith("instances")] or files
+    return layout_of_files("coco", folder, {path: coco_file(path) for path in files})
+
+
+def layout_of_files(name: str, folder: Path, files: dict[Path, ReadSplit]) -> Layout | None:
+    """A layout of JSON files, each a split named by itself or by its folder."""
     splits: dict[str, ReadSplit] = {}
-    for path in files:
+    for path, read in files.items():
         split = split_named(path.stem) or (split_named(path.parent.name) if path.parent != folder else None)
-        add_split(splits, split or "all", coco_file(path), folder)
-    return Layout("coco", folder, splits) if splits else None
+        add_split(splits, split or "all", read, folder)
+    return Layout(name, folder, splits) if splits else None
 
 
 def coco_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
@@ -37,41 +44,55 @@ def coco_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
 def json_files(folder: Path) -> list[Path]:
     """JSON files where COCO's usually are: in the folder, in `annotations/`, or in folders named after splits."""
     below = visible(folder, "*/")
-    places = [
+    folders = [
         *(path for path in below if path.name.lower() == "annotations"),
-        *(one for one in below if split_named(one.name)),
+        *(path for path in below if split_named(path.name)),
     ]
-    return [path for place in (folder, *places) for path in with_ending(place, ".json")]
+    return [path for top in (folder, *folders) for path in with_ending(top, ".json")]
 
 
 def looks_like_coco(path: Path) -> bool:
-    """By the words in its first bytes: JSON of images with annotations."""
+    """Whether a file is JSON of images with annotations, by the keys in its first bytes."""
     try:
         if not path.is_file():
             return False
         with path.open("rb") as stream:
             start = stream.read(_SMALL).replace(b"\0", b"")  # UTF-16 of ASCII
             is_all = not stream.read(1)
-            words = set(_KEYS.findall(start))
+            keys = set(_KEYS.findall(start))
             if is_all:
-                return len(words) > 1  # two of the three: one that is missing will be told
-            if words == {b"categories"} or _BEGINS.match(start):
-                words |= set(_KEYS.findall(stream.read(_HEAD).replace(b"\0", b"")))  # LVIS begins with its classes
-            return bool(words - {b"categories"})
+                return len(keys) > 1  # two of the three: reading reports the missing one
+            if keys == {b"categories"} or _BEGINS.match(start):
+                keys |= set(_KEYS.findall(stream.read(_HEAD).replace(b"\0", b"")))  # LVIS begins with its classes
+            return bool(keys - {b"categories"})
     except OSError:
-        return path.parent.name.lower() == "annotations"  # reading it will say why it cannot be
+        return path.parent.name.lower() == "annotations"  # reading it reports the reason
+
+
+def holds_segments(path: Path) -> bool:
+    """Whether a JSON file is panoptic: its first annotation has segments, not boxes or segmentations."""
+    if not path.is_file():
+        return False
+    kept = b""
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            key = _ANNOTATION_KEY.search(kept + chunk)
+            if key:
+                return key.group(1) == b"segments_info"
+            kept = chunk[-_LONGEST_KEY:]
+    return False
 
 
 def usual_folders(annotations: Path) -> tuple[Path, ...]:
-    """Where the images of a JSON file may be, the likeliest first."""
+    """Folders where the images of a JSON file may be, the likeliest first."""
     beside = annotations.absolute().parent
     tops = (beside, beside.parent) if beside.name.lower() == "annotations" else (beside,)
     name = annotations.stem.removeprefix("instances_").removeprefix("panoptic_")
     split = split_named(name)
     below = [name, *([split] if split else [])]
     return tuple(
-        place
+        folder
         for top in tops
-        for place in (*(top / "images" / one for one in below), *(top / one for one in (*below, *_FOLDERS)), top)
-        if place.is_dir()
+        for folder in (*(top / "images" / sub for sub in below), *(top / sub for sub in (*below, *_FOLDERS)), top)
+        if folder.is_dir()
     )

@@ -1,4 +1,4 @@
-"""A data set as COCO panoptic: `annotations/panoptic_SPLIT.json`, a PNG an image beside it, images in SPLIT/."""
+"""A dataset written as COCO panoptic: `annotations/panoptic_SPLIT.json`, PNGs beside it, images in SPLIT/."""
 
 import io
 import json
@@ -10,26 +10,26 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
-from condetr.data.coco.writing import categories_of, copy_images, images_of, numbered
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
+from condetr.data.coco.writing import categories_of, copy_images, image_records, numbered
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import numbered_apart
 from condetr.files.new_folder import OutputFolder, whole_folder
-from condetr.images.coco_labels.panoptic import boxes_of_masks
+from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.segment_png import image_of_numbers, numbers_of
 
 
-def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
-    """Copy the images, write the labels; where objects share pixels, the smallest gets them, as the report says.
+def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
+    """Copy the images, write the labels; pixels that objects share go to the smallest, which is reported.
 
     Raises:
-        AnnotationError: the data set was read without masks.
+        AnnotationError: the dataset was read without masks.
         UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
-    report = Report()
+    report = DataReport()
     with whole_folder(folder) as output:
         for split, dataset in splits.items():
             names = copy_images(dataset, output, split, report)
@@ -38,23 +38,23 @@ def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> Report:
 
 
 def write_panoptic_labels(
-    dataset: Dataset, output: OutputFolder, split: str, report: Report, names: Sequence[str] | None = None
+    dataset: Dataset, output: OutputFolder, split: str, report: DataReport, names: Sequence[str] | None = None
 ) -> None:
-    """The JSON file and the PNGs of one split, whose images are there already; under ``names`` if not their own."""
-    images = images_of(dataset, names or [dataset.name_of(example) for example in dataset])
+    """The JSON file and the PNGs of one split; its images are there already, as ``names`` or under their own names."""
+    images = image_records(dataset, names or [dataset.name_of(example) for example in dataset])
     png_names = numbered_apart([PurePosixPath(image["file_name"]).with_suffix(".png").as_posix() for image in images])
     categories = numbered(dataset.classes.source_ids)
     annotations: list[dict[str, Any]] = []
     for image, name, example in zip(images, png_names, dataset, strict=True):
         objects = (*example.crowds, *example.objects)
         owner, kept = _owners(example, objects, report)
-        numbers = numbers_of(objects[place].label for place in kept)
+        numbers = numbers_of(objects[position].label for position in kept)
         table = torch.zeros(len(objects) + 1, dtype=torch.int64)
         table[torch.tensor(kept, dtype=torch.int64) + 1] = torch.tensor(numbers, dtype=torch.int64)
         _save_png(output, f"annotations/panoptic_{split}/{name}", table[owner])
         infos = [
-            _info(objects[place], number, owner == place + 1, categories, crowd=place < len(example.crowds))
-            for place, number in zip(kept, numbers, strict=True)
+            _info(objects[position], number, owner == position + 1, categories, crowd=position < len(example.crowds))
+            for position, number in zip(kept, numbers, strict=True)
         ]
         annotations.append({"image_id": image["id"], "file_name": name, "segments_info": infos})
     content = {"images": images, "annotations": annotations, "categories": categories_of(dataset)}
@@ -62,31 +62,37 @@ def write_panoptic_labels(
 
 
 def _owners(
-    example: Example, objects: Sequence[Object], report: Report
+    example: Example, objects: Sequence[Object], report: DataReport
 ) -> tuple[Int64[Tensor, "height width"], list[int]]:
-    """Which object each pixel belongs to, counted from 1, crowds below all others; and those that are left."""
+    """The object of each pixel, counted from 1, crowds below all others; and the positions that own a pixel."""
     masks = object_masks(example, objects)
     areas = masks.flatten(1).sum(dim=1).tolist()
     owner = torch.zeros(example.size, dtype=torch.int64)
     crowds = len(example.crowds)
-    for place in sorted(range(len(objects)), key=lambda place: (place >= crowds, -areas[place])):
-        owner[masks[place]] = place + 1
+    for position in sorted(range(len(objects)), key=lambda position: (position >= crowds, -areas[position])):
+        owner[masks[position]] = position + 1
     left = torch.bincount(owner.flatten(), minlength=len(objects) + 1)[1:].tolist()
-    for one, now, before in zip(objects, left, areas, strict=True):
-        if now < before or not now:
-            reason, said = (Reason.OVERLAP, f"keeps {now} of {before} pixels") if now else (Reason.COVERED, "has none")
-            report.add(reason, said, source=example.path, item=f"annotation {one.id}")
-    return owner, [place for place, count in enumerate(left) if count]
+    for labeled, now, before in zip(objects, left, areas, strict=True):
+        item = f"annotation {labeled.id}"
+        if not now:
+            report.add(ProblemKind.COVERED, "keeps no pixel", source=example.path, item=item)
+        elif now < before:
+            report.add(ProblemKind.OVERLAP, f"keeps {now} of {before} pixels", source=example.path, item=item)
+    return owner, [position for position, count in enumerate(left) if count]
 
 
 def _info(
-    one: Object, number: int, mask: Bool[Tensor, "height width"], categories: Sequence[int], *, crowd: bool
+    labeled: Object, number: int, mask: Bool[Tensor, "height width"], categories: Sequence[int], *, crowd: bool
 ) -> dict[str, Any]:
-    """Box and area are those of the pixels; a box is x, y, width, height."""
-    x1, y1, x2, y2 = boxes_of_masks(mask[None])[0].int().tolist()
-    box = [x1, y1, x2 + 1 - x1, y2 + 1 - y1]
-    area = int(mask.sum())
-    return {"id": number, "category_id": categories[one.label], "iscrowd": int(crowd), "bbox": box, "area": area}
+    """Box (x, y, width, height) and area are those of the pixels."""
+    x1, y1, x2, y2 = box_of_mask(mask)
+    return {
+        "id": number,
+        "category_id": categories[labeled.label],
+        "iscrowd": int(crowd),
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": int(mask.sum()),
+    }
 
 
 def _save_png(output: OutputFolder, name: str, numbers: Int64[Tensor, "height width"]) -> None:

@@ -5,23 +5,24 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.data_report import Fault, Place, Report, shown
-from condetr.data.checks.problems import Reason
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataProblem, DataReport, Location
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes, Id
-from condetr.data.coco.json_fields import id_of, object_of
 from condetr.data.discovery.image_paths import compare_size, find_image, is_image_of
+from condetr.images.coco_labels.fields import id_of, mapping_of
 from condetr.images.sizes import HeightWidth
 
 _LISTS = ("images", "annotations", "categories")
-_TRIED = 100  # images that are looked for to find their folder
-Found: TypeAlias = dict[Id, tuple[Path, HeightWidth]]
+_TRIED = 100  # images whose files are looked up to find their folder
+ImageFiles: TypeAlias = dict[Id, tuple[Path, HeightWidth]]
 
 
 def lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
     """The content of a file that has images, annotations and categories.
 
     Raises:
-        AnnotationError: one is missing, of the wrong kind, or there is nothing in it.
+        AnnotationError: one is missing, of the wrong kind, or empty.
     """
     if not isinstance(content, Mapping):
         reason = f"holds a {type(content).__name__}, expected an object with images, annotations and categories"
@@ -36,83 +37,78 @@ def lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
     return content
 
 
-def classes_of(categories: list[Any], source: Path, report: Report) -> Classes:
-    """In the order of their ids, as everybody numbers COCO's 80."""
-    named: dict[Id, str] = {}
-    uncounted: set[Id] = set()
-    names: set[str] = set()
-    for position, given in enumerate(categories):
-        place = report.place(source, f"categories[{position}]")
-        try:
-            _add_category(object_of(given), named, names, uncounted, place)
-        except Fault as fault:
-            place.add_fault(fault)
-    ordered = sorted(named, key=lambda one: (isinstance(one, str), one))
-    stuff = tuple(label for label, one in enumerate(ordered) if one in uncounted)
-    return Classes(tuple(named[one] for one in ordered), tuple(ordered), stuff).distinct()
+def classes_of(categories: list[Any], source: Path, report: DataReport) -> Classes:
+    """In the order of their ids, which is how COCO's 80 are usually numbered."""
+    names: dict[Id, str] = {}
+    stuff: set[Id] = set()
+    for position, category in enumerate(categories):
+        with report.at(source, f"categories[{position}]") as location:
+            _add_category(mapping_of(category), names, stuff, location)
+    ids = sorted(names, key=lambda source_id: (isinstance(source_id, str), source_id))
+    labels = tuple(label for label, source_id in enumerate(ids) if source_id in stuff)
+    return Classes(tuple(names[source_id] for source_id in ids), tuple(ids), labels).distinct()
 
 
-def _add_category(
-    given: Mapping[str, Any], named: dict[Id, str], names: set[str], uncounted: set[Id], place: Place
-) -> None:
-    category, name = id_of(given, "id"), given.get("name")
-    place.item = f"category {shown(category)}"
-    if category in named:
-        said = f"the category id {shown(category)} stands twice: {shown(named[category])} and {shown(name)}"
-        raise Fault(Reason.DUPLICATE_CATEGORY_ID, said)
+def _add_category(record: Mapping[str, Any], names: dict[Id, str], stuff: set[Id], location: Location) -> None:
+    category, name = id_of(record, "id"), record.get("name")
+    location.item = f"category {short_repr(category)}"
+    if category in names:
+        message = f"duplicate category id {short_repr(category)}: {short_repr(names[category])} and {short_repr(name)}"
+        raise DataProblem(ProblemKind.DUPLICATE_CATEGORY_ID, message)
     if not isinstance(name, str) or not name.strip():
-        raise Fault(Reason.BAD_FIELD, f"name is {shown(name)}, expected text")
-    if name in names:
-        place.add(Reason.DUPLICATE_NAME, f"the name {shown(name)} stands twice; all but the last get their id")
-    if given.get("isthing", 1) not in (0, 1):
-        raise Fault(Reason.BAD_FIELD, f"isthing is {shown(given['isthing'])}, expected 0 or 1")
-    if not given.get("isthing", 1):
-        uncounted.add(category)
-    named[category] = name
-    names.add(name)
+        raise DataProblem(ProblemKind.BAD_FIELD, f"has name {short_repr(name)}, expected text")
+    if name in names.values():
+        message = f"duplicate name {short_repr(name)}; all but the last get their id as a suffix"
+        location.add(ProblemKind.DUPLICATE_NAME, message)
+    if record.get("isthing", 1) not in (0, 1):
+        raise DataProblem(ProblemKind.BAD_FIELD, f"has isthing {short_repr(record['isthing'])}, expected 0 or 1")
+    if not record.get("isthing", 1):
+        stuff.add(category)
+    names[category] = name
 
 
-def images_of(images: list[Any], root: Path, source: Path, report: Report) -> tuple[dict[Id, str], Found]:
-    """The names of all images that are listed, and those of them that are there."""
-    named: dict[Id, str] = {}
-    found: Found = {}
-    for position, given in enumerate(images):
-        place = report.place(source, f"images[{position}]")
-        try:
-            _add_image(object_of(given), root, place, named, found)
-        except Fault as fault:
-            place.add_fault(fault)
-    return named, found
+def images_of(images: list[Any], root: Path, source: Path, report: DataReport) -> tuple[dict[Id, str], ImageFiles]:
+    """The names of all images that are listed, and the files of those that exist."""
+    names: dict[Id, str] = {}
+    files: ImageFiles = {}
+    for position, image in enumerate(images):
+        with report.at(source, f"images[{position}]") as location:
+            _add_image(mapping_of(image), root, location, names, files)
+    return names, files
 
 
-def _add_image(given: Mapping[str, Any], root: Path, place: Place, named: dict[Id, str], found: Found) -> None:
-    image_id, name = id_of(given, "id"), given.get("file_name")
-    place.item = f"image {shown(image_id)}"
+def _add_image(
+    record: Mapping[str, Any], root: Path, location: Location, names: dict[Id, str], files: ImageFiles
+) -> None:
+    image_id, name = id_of(record, "id"), record.get("file_name")
+    location.item = f"image {short_repr(image_id)}"
     if name is None:
-        name = next((one for one in _names_of(given) if is_image_of(root, one)), next(iter(_names_of(given)), None))
+        possible = _names_of(record)
+        name = next((other for other in possible if is_image_of(root, other)), next(iter(possible), None))
         if name is not None:
-            place.add(Reason.CONVERTED_NAME, f"has no file_name; of its coco_url {name} is taken")
-    if image_id in named:
-        said = f"the image id {shown(image_id)} stands twice: {named[image_id]} and {shown(name)}"
-        raise Fault(Reason.DUPLICATE_IMAGE_ID, said)
-    if given.get("neg_category_ids") is not None or given.get("not_exhaustive_category_ids"):
-        place.add(Reason.NOT_EXHAUSTIVE, "is not searched for every class: an unlabeled object counts as background")
-    named[image_id] = shown(name)
-    found[image_id] = find_image(root, name, place)
-    stated = given.get("width"), given.get("height")
+            location.add(ProblemKind.CONVERTED_NAME, f"has no file_name; {name} of its coco_url is used")
+    if image_id in names:
+        message = f"duplicate image id {short_repr(image_id)}: {names[image_id]} and {short_repr(name)}"
+        raise DataProblem(ProblemKind.DUPLICATE_IMAGE_ID, message)
+    if record.get("neg_category_ids") is not None or record.get("not_exhaustive_category_ids"):
+        message = "is not labeled for every class: an unlabeled object counts as background"
+        location.add(ProblemKind.NOT_EXHAUSTIVE, message)
+    names[image_id] = short_repr(name)
+    files[image_id] = find_image(root, name, location)
+    stated = record.get("width"), record.get("height")
     if stated != (None, None):
-        compare_size(stated, *found[image_id], place)
+        compare_size(stated, *files[image_id], location)
 
 
 def likeliest(folders: Sequence[Path], images: list[Any]) -> Path:
-    """The folder that most of the first files are in; the first folder where that does not tell."""
-    names = [_names_of(one) for one in images[:_TRIED] if isinstance(one, Mapping)]
-    return max(folders, key=lambda folder: sum(any(is_image_of(folder, one) for one in some) for some in names))
+    """The folder that holds most of the first files; the first folder if none holds more than another."""
+    names = [_names_of(image) for image in images[:_TRIED] if isinstance(image, Mapping)]
+    return max(folders, key=lambda folder: sum(any(is_image_of(folder, name) for name in some) for some in names))
 
 
-def _names_of(given: Mapping[str, Any]) -> list[str]:
-    """What the image may be called: LVIS has no `file_name`, but a URL that ends in `train2017/0001.jpg`."""
-    name, url = given.get("file_name"), given.get("coco_url")
+def _names_of(record: Mapping[str, Any]) -> list[str]:
+    """Possible names of an image file: LVIS has no `file_name`, but a URL that ends in `train2017/0001.jpg`."""
+    name, url = record.get("file_name"), record.get("coco_url")
     if name is not None or not isinstance(url, str):
         return [name] if isinstance(name, str) else []
     parts = url.partition("://")[2].split("/")

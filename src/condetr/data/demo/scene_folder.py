@@ -8,7 +8,7 @@ import torch
 
 from condetr.core.errors import UsageError
 from condetr.core.names import Task
-from condetr.data.checks.data_report import Report
+from condetr.data.checks.data_report import DataReport
 from condetr.data.coco.panoptic_writing import write_panoptic_labels
 from condetr.data.coco.writing import write_coco_labels
 from condetr.data.demo.glyphs import DemoSplit
@@ -56,7 +56,7 @@ def write_scenes(
                     step()
                 splits[split] = Dataset(tuple(examples), classes, (output.path / split).absolute(), split)
                 if task == "panoptic":
-                    write_panoptic_labels(splits[split], output, split, Report())
+                    write_panoptic_labels(splits[split], output, split, DataReport())
                 else:
                     write_coco_labels(splits[split], output, split)
     return read_splits(output.path, masks=True, panoptic=True) if task == "panoptic" and splits else splits

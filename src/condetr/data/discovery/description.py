@@ -1,4 +1,4 @@
-"""A file that names the parts of a data set where no layout does: YAML or JSON with `splits:`.
+"""A file that lists the splits of a dataset that has none of the known layouts: YAML or JSON with `splits:`.
 
     splits:
       train: {annotations: train.json, images: images}            # COCO, also panoptic with PNGs beside the JSON
@@ -6,7 +6,7 @@
       test:  {images: test/images}                                  # YOLO, with `names:` beside `splits:`
     names: [cat, dog]
 
-Paths start from the folder of the file and may lead anywhere: whoever writes it knows the disk.
+Paths start from the folder of the file and may lead anywhere: the file is written by hand, for this disk.
 """
 
 import os
@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.data_report import Report, shown
-from condetr.data.checks.problems import Reason
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
-from condetr.data.coco.kind import holds_segments
-from condetr.data.coco.layout import coco_file
+from condetr.data.coco.layout import coco_file, holds_segments
 from condetr.data.coco.panoptic_layout import panoptic_file
-from condetr.data.discovery.disk import absence_of, exists, is_folder, slashed, with_ending
+from condetr.data.discovery.disk import absence_of, is_folder, slashed, with_ending
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
 from condetr.data.voc.layout import classes_in, voc_files
 from condetr.data.yolo.layout import yolo_images
+from condetr.files.inside import exists
 
 FORMAT = "described"
 _KEYS = {"annotations", "images", "list"}
@@ -36,53 +37,53 @@ def is_description(content: Any) -> bool:
 
 
 def described(path: Path, content: Mapping[str, Any]) -> Layout:
-    """The data set that the file describes.
+    """The dataset that the file describes.
 
     Raises:
-        AnnotationError: a part of it is unknown, missing or not there.
+        AnnotationError: an entry of it is unknown or missing, or names something that does not exist.
     """
     names = content.get("names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise AnnotationError(f"is {shown(names)}, expected a list of texts", source=path, item="names")
-    table = {str(name): _Part(path, str(name), given) for name, given in content["splits"].items()}
-    if not table:
+        raise AnnotationError(f"is {short_repr(names)}, expected a list of texts", source=path, item="names")
+    described_splits = {str(name): _DescribedSplit(path, str(name), entry) for name, entry in content["splits"].items()}
+    if not described_splits:
         raise AnnotationError("is empty, so there is nothing to read", source=path, item="splits")
-    report = Report()
-    label_files = [file for part in table.values() for file in part.voc_label_files()]
+    report = DataReport()
+    label_files = [file for described_split in described_splits.values() for file in described_split.voc_label_files()]
     voc_classes = classes_in(label_files, names)
     splits: dict[str, ReadSplit] = {}
-    for name, part in table.items():
-        split, absent = split_named(name) or name, part.absent()
+    for name, described_split in described_splits.items():
+        split, absent = split_named(name) or name, described_split.absent()
         if absent is not None:
-            add_absent(splits, split, absent, report.place(path, f"splits.{name}"))
+            add_absent(splits, split, absent, report.at(path, f"splits.{name}"))
         else:
-            add_split(splits, split, part.reader(voc_classes, names), path)
+            add_split(splits, split, described_split.reader(voc_classes, names), path)
     if not splits:
-        first = next(iter(report.of(Reason.MISSING_SPLIT)))
-        raise AnnotationError(first.said, source=path, item=first.item)
+        first = next(iter(report.of(ProblemKind.MISSING_SPLIT)))
+        raise AnnotationError(first.message, source=path, item=first.item)
     return Layout(FORMAT, path, splits, report)
 
 
-class _Part:
+class _DescribedSplit:
     """The paths of one split."""
 
-    def __init__(self, source: Path, split: str, given: Any) -> None:
+    def __init__(self, source: Path, split: str, entry: Any) -> None:
         self._source, self._item = source, f"splits.{split}"
-        if not isinstance(given, Mapping) or not set(given) <= _KEYS or "images" not in given:
-            known = ", ".join(sorted(_KEYS))
-            raise self._error(f"is {shown(given)}, expected a mapping with images, and perhaps others of {known}")
+        if not isinstance(entry, Mapping) or not set(entry) <= _KEYS or "images" not in entry:
+            keys = ", ".join(sorted(_KEYS))
+            raise self._error(f"is {short_repr(entry)}, expected a mapping with images; possible keys are {keys}")
         folder = source.absolute().parent
-        self._given = dict(given)
+        self._entry = dict(entry)
         self._paths = {
             str(key): Path(os.path.abspath(folder / slashed(str(value))))  # noqa: PTH100  resolve() would follow links
-            for key, value in given.items()
+            for key, value in entry.items()
         }
 
     def absent(self) -> AnnotationError | None:
-        """What is named and not there, as an error."""
+        """An error about a path that does not exist, if there is one."""
         for key, path in self._paths.items():
             if not exists(path):
-                return self._error(f"{key} names {shown(self._given[key])}, which {absence_of(path)}")
+                return self._error(f"{key} names {short_repr(self._entry[key])}, which {absence_of(path)}")
         return None
 
     def voc_label_files(self) -> list[Path]:

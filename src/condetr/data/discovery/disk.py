@@ -1,56 +1,49 @@
-"""What lies on the disk, asked with names that a stranger wrote, and without what a system left there for itself."""
+"""Files and folders on the disk, whatever their names, without those that systems and tools keep for themselves."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from condetr.core.errors import StorageError
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
+from condetr.files.inside import exists
 
 _HIDDEN = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx", "$recycle.bin"})
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a program left this file or folder for itself: `.git`, `._a.jpg`, `.ipynb_checkpoints`, `Thumbs.db`."""
+    """Whether a program keeps this file or folder for itself: `.git`, `._a.jpg`, `.ipynb_checkpoints`, `Thumbs.db`."""
     return name.startswith(".") or name.lower() in _HIDDEN
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """What the pattern finds in a folder, by name, without hidden files and folders."""
-    found = (path for path in folder.glob(pattern) if path != folder)
-    return sorted(path for path in found if not any(map(is_hidden, path.relative_to(folder).parts)))
+    """What the pattern matches in a folder, by name, without hidden files and folders."""
+    paths = (path for path in folder.glob(pattern) if path != folder)
+    return sorted(path for path in paths if not any(map(is_hidden, path.relative_to(folder).parts)))
 
 
 def with_ending(folder: Path, *endings: str) -> list[Path]:
     """The files of a folder with one of these endings, in upper or lower case, by name, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
-            names = [one.name for one in entries if not is_hidden(one.name)]
+            names = [entry.name for entry in entries if not is_hidden(entry.name)]
     except OSError:
         return []
     return [folder / name for name in sorted(names) if os.path.splitext(name)[1].lower() in endings]  # noqa: PTH122
 
 
 def check_listable(folder: Path) -> None:
-    """Say so where a folder may not be looked into, since `glob` would find it empty.
+    """Refuse a folder that cannot be listed, which `glob` would take for an empty one.
 
     Raises:
-        StorageError: it may not.
+        StorageError: it cannot be listed.
     """
     try:
         with os.scandir(folder):
             return
     except OSError as error:
         raise StorageError(f"cannot be read: {error.strerror or error}", source=folder) from error
-
-
-def exists(path: Path) -> bool:
-    """Whether there is something, perhaps a link to nothing; never where no file can have this name."""
-    try:
-        return os.path.lexists(path)
-    except (OSError, ValueError):
-        return False
 
 
 def is_folder(path: Path) -> bool:
@@ -62,7 +55,7 @@ def is_file(path: Path) -> bool:
 
 
 def absence_of(path: Path) -> str:
-    """Why there is nothing at a path, in words."""
+    """The reason why there is nothing at a path."""
     try:
         os.stat(path)  # noqa: PTH116  Path.stat is the same
     except ValueError:
@@ -75,12 +68,12 @@ def absence_of(path: Path) -> str:
 
 
 def slashed(name: str) -> str:
-    """The name with the slashes of this system, where it was written on Windows."""
+    """The name with the slashes of this system, if it was written on Windows."""
     return PureWindowsPath(name).as_posix() if "\\" in name else name
 
 
 def found_below(root: Path, name: str) -> Path | None:
-    """What a path of another machine or place means below ``root``: the longest end of it that is there."""
+    """What a path of another machine or folder means below ``root``: the longest end of it that exists there."""
     parts = [part for part in slashed(name).split("/") if part not in ("", ".")]
     parts = parts[max((at for at, part in enumerate(parts) if part == ".."), default=-1) + 1 :]
     for first in range(len(parts)):
@@ -90,19 +83,19 @@ def found_below(root: Path, name: str) -> Path | None:
     return None
 
 
-def walk(top: Path, report: Report | None = None) -> Iterator[tuple[Path, list[str]]]:
+def walk(top: Path, report: DataReport | None = None) -> Iterator[tuple[Path, list[str]]]:
     """Every folder below ``top`` with the names of its files. Links to folders are not followed.
 
     Raises:
-        StorageError: a folder may not be looked into.
+        StorageError: a folder cannot be read.
     """
     for at, folders, names in os.walk(top, onerror=_refuse):
         here = Path(at)
         if report is not None:
             for name in sorted(filter(is_hidden, (*folders, *names))):
-                report.add(Reason.HIDDEN, "is passed over", source=here / name)
-            for name in sorted(one for one in folders if not is_hidden(one) and (here / one).is_symlink()):
-                report.add(Reason.LINKED_FOLDER, "is a link to a folder", source=here / name)
+                report.add(ProblemKind.HIDDEN, "is skipped", source=here / name)
+            for name in sorted(name for name in folders if not is_hidden(name) and (here / name).is_symlink()):
+                report.add(ProblemKind.LINKED_FOLDER, "is a link to a folder", source=here / name)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         yield here, sorted(name for name in names if not is_hidden(name))
 

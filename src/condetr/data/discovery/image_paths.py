@@ -1,104 +1,88 @@
-"""Where an image that a label file names lies on this disk: inside its folder, or nowhere."""
+"""Where an image that a label file names lies on this disk: inside of its folder, or nowhere."""
 
 import os
 import unicodedata
 from functools import lru_cache
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from urllib.parse import unquote
 
 from condetr.core.errors import ImageError
-from condetr.data.checks.data_report import Fault, Place, Report, shown
-from condetr.data.checks.problems import Reason
-from condetr.data.discovery.disk import absence_of, exists, is_file, slashed, walk
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataProblem, DataReport, Location
+from condetr.data.checks.problems import ProblemKind
+from condetr.data.discovery.disk import absence_of, is_file, slashed, walk
+from condetr.files.inside import exists, path_inside
+from condetr.images.coco_labels.fields import file_name_of
 from condetr.images.decoding.headers import upright_size
+from condetr.images.file_endings import has_image_ending
 from condetr.images.sizes import HeightWidth
 
-IMAGE_ENDINGS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905  reads better
-)
 
-
-def find_image(root: Path, name: object, place: Place) -> tuple[Path, HeightWidth]:
-    """The image that ``file_name`` means, and its upright (height, width).
+def find_image(root: Path, name: object, location: Location) -> tuple[Path, HeightWidth]:
+    """The image that a ``file_name`` means, and its upright (height, width).
 
     Raises:
-        Fault: it is no name, leads out of ``root``, or there is no image there.
+        DataProblem, FieldError, OutsideFolderError: it is no name, leads out of ``root``, or there is no image there.
     """
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise Fault(Reason.BAD_FIELD, f"file_name is {shown(name)}, expected a file name")
+    name = file_name_of({"file_name": name})
     if "://" in name or name.startswith("data:"):
-        raise Fault(Reason.URL_PICTURE, f"file_name is {shown(name)}; images are read from disk")
-    local = _spelled_here(root, name)
+        message = f"has the URL {short_repr(name)} as file_name; images are read from disk only"
+        raise DataProblem(ProblemKind.URL_PICTURE, message)
+    local = _local_spelling(root, name)
     if local != name:
-        place.add(Reason.CONVERTED_NAME, f"file_name {shown(name)} is read as {shown(local)}")
-    return measure_image(path_inside(root, local), root, place)
+        location.add(ProblemKind.CONVERTED_NAME, f"file_name {short_repr(name)} is read as {short_repr(local)}")
+    return measure_image(path_inside(root, local), root, location)
 
 
-def measure_image(path: Path, root: Path, place: Place) -> tuple[Path, HeightWidth]:
-    """The same for a path that is known to be inside."""
+def measure_image(path: Path, root: Path, location: Location) -> tuple[Path, HeightWidth]:
+    """The path of an image, which is inside of ``root`` by its name, and its upright (height, width)."""
     if not exists(path):
         near = _same_but_case(path)
-        raise Fault(Reason.MISSING_PICTURE, f"{path} {absence_of(path)}" + (f"; there is {near}" if near else ""))
+        message = f"{path} {absence_of(path)}" + (f"; there is {near}" if near else "")
+        raise DataProblem(ProblemKind.MISSING_PICTURE, message)
     real = Path(os.path.realpath(path)) if path.is_symlink() else path
     if real != path and not real.is_relative_to(os.path.realpath(root)):
-        place.add(Reason.LINKED_PICTURE, f"{path} is a link to {real}")
+        location.add(ProblemKind.LINKED_PICTURE, f"{path} is a link to {real}")
     try:
         return path, upright_size(path)
     except ImageError as error:
-        raise Fault(Reason.UNREADABLE_PICTURE, f"{path} {error.reason}") from error
+        raise DataProblem(ProblemKind.UNREADABLE_PICTURE, f"{path} {error.reason}") from error
 
 
-def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, place: Place) -> None:
-    """Say so where the stated (width, height) is not that of the upright image."""
+def compare_size(stated: tuple[object, object], path: Path, size: HeightWidth, location: Location) -> None:
+    """Report a stated (width, height) that is not that of the upright image."""
     height, width = size
     if stated != (width, height):
-        turned = "; it is the size before EXIF turns it: look at its boxes" if stated == (height, width) else ""
-        said = f"width x height is {shown(stated[0])}x{shown(stated[1])}, {path.name} is {width}x{height}{turned}"
-        place.add(Reason.WRONG_SIZE, said)
+        turned = "; it is the size before EXIF turns it: check its boxes" if stated == (height, width) else ""
+        values = f"{short_repr(stated[0])}x{short_repr(stated[1])}"
+        message = f"width x height is {values}, {path.name} is {width}x{height}{turned}"
+        location.add(ProblemKind.WRONG_SIZE, message)
 
 
 def is_image_of(root: Path, name: object) -> bool:
     """Whether there is a file of this name below ``root``."""
     try:
         return isinstance(name, str) and is_file(path_inside(root, name.replace("\\", "/")))
-    except (Fault, ValueError):
+    except ValueError:
         return False
 
 
-def path_inside(root: Path, name: str) -> Path:
-    """Where a file of this name would be. The name decides: whether a link on the way leads out is another question.
+def images_in(folder: Path, report: DataReport | None = None) -> list[Path]:
+    """All image files below a folder, by name, without hidden ones; the report counts what is skipped.
 
     Raises:
-        Fault: the name leads out of ``root``.
+        StorageError: a folder below it cannot be read.
     """
-    path, top = os.path.abspath(root / name), os.path.abspath(root)  # noqa: PTH100  resolve() would follow links
-    foreign = PureWindowsPath(name).drive and not exists(root / name)
-    if foreign or not Path(path).is_relative_to(top):
-        said = f"file_name {shown(name)} leads outside of the image root {top}, which is not allowed"
-        raise Fault(Reason.OUTSIDE_NAME, said)
-    return Path(path)
+    return sorted(path for at, names in walk(folder, report) for name in names if has_image_ending(path := at / name))
 
 
-def is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_ENDINGS
-
-
-def images_in(folder: Path, report: Report | None = None) -> list[Path]:
-    """All image files below a folder, by name, without hidden ones; the report counts what is passed over.
-
-    Raises:
-        StorageError: a folder below it may not be looked into.
-    """
-    return sorted(path for at, names in walk(folder, report) for name in names if is_image(path := at / name))
-
-
-def _spelled_here(root: Path, name: str) -> str:
-    """The name as this system writes it: Windows has other slashes, a Mac takes accents apart."""
+def _local_spelling(root: Path, name: str) -> str:
+    """The name as this system writes it: Windows has other slashes, a Mac decomposes accents."""
     if exists(root / name):
         return name
     local = slashed(name)
-    composed = (unicodedata.normalize(form, one) for one in (local, unquote(local)) for form in ("NFC", "NFD"))
-    return next((other for other in composed if other != local and is_image_of(root, other)), local)
+    spellings = (unicodedata.normalize(form, text) for text in (local, unquote(local)) for form in ("NFC", "NFD"))
+    return next((other for other in spellings if other != local and is_image_of(root, other)), local)
 
 
 def _same_but_case(path: Path) -> str | None:
@@ -110,5 +94,5 @@ def _same_but_case(path: Path) -> str | None:
 
 @lru_cache(maxsize=4)
 def _names_in_lower_case(folder: Path, changed: int) -> dict[str, str]:  # noqa: ARG001  a changed folder is read anew
-    """The names in a folder, read once for all images that are missed there."""
+    """The names in a folder, read once for all images that are missing there."""
     return {other.name.lower(): other.name for other in folder.iterdir()}

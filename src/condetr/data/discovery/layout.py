@@ -1,4 +1,4 @@
-"""What kind of data set a path is and which splits it has, before any label is read."""
+"""The format of a dataset and its splits, before any label is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,33 +7,39 @@ from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
 from condetr.core.errors import DataError
-from condetr.data.checks.data_report import Place, Report
-from condetr.data.checks.problems import Reason
-from condetr.data.discovery.split_names import SPLITS, TO_LEARN_FROM
+from condetr.data.checks.data_report import DataReport, Location
+from condetr.data.checks.problems import ProblemKind
+from condetr.data.discovery.split_names import SPLITS, TRAIN_SPLITS
 from condetr.data.records import Dataset
 
 
 @runtime_checkable
 class ReadSplit(Protocol):
-    """Reads one split. Problems that need refusing are in the report of what it returns."""
+    """Reads one split. Problems that must be refused are in the report of what it returns."""
 
     def __call__(self, *, split: str, masks: bool = False) -> Dataset: ...
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Attributes: the format's name, where it was found, how to read each split, what finding them took.
+    """Where a dataset was found and how to read it.
 
-    A split that is ``repeated`` is another once more, as where YOLO's val names the images of train: it is read where
-    it is asked for, and not listed. ``places`` are folders and lists of images, where they are named one by one.
+    Attributes:
+        format: its name.
+        source: the folder or file.
+        splits: how to read each of them.
+        report: what was noticed while finding them.
+        repeated: splits that are another once more, as when YOLO's val names the images of train: they are read on
+            request, and not listed.
+        image_sources: folders and lists of images, if they are named one by one.
     """
 
     format: str
     source: Path
     splits: Mapping[str, ReadSplit]
-    report: Report = field(default_factory=Report)
+    report: DataReport = field(default_factory=DataReport)
     repeated: frozenset[str] = frozenset()
-    places: frozenset[Path] = frozenset()
+    image_sources: frozenset[Path] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +48,7 @@ class Layout:
         return sorted(listed, key=lambda split: (SPLITS.index(split) if split in SPLITS else len(SPLITS), split))
 
     def read(self, split: str, *, masks: bool = False, again: bool = False) -> Dataset:
-        """One split; what finding the data set took is in its report, unless one was read already."""
+        """One split; its report includes that of the layout, unless ``again``: another split was read before."""
         dataset = self.splits[split](split=split, masks=masks)
         if not again:
             dataset.report.merge(self.report)
@@ -56,17 +62,17 @@ def add_split(splits: dict[str, ReadSplit], split: str, read: ReadSplit, source:
         DataError: there is one of this name already.
     """
     if split in splits:
-        hint = "name the one you mean, or write a description file with `splits:`"
-        raise DataError(f"holds more than one thing that could be the split {split!r}", source=source, hint=hint)
+        hint = "give the one you mean, or write a description file with `splits:`"
+        raise DataError(f"holds more than one candidate for the split {split!r}", source=source, hint=hint)
     splits[split] = read
 
 
-def add_absent(splits: dict[str, ReadSplit], split: str, error: DataError, place: Place) -> None:
-    """Pass over a split that is named but not there; one to learn from fails when it is read, and only then."""
-    if split in TO_LEARN_FROM:
-        add_split(splits, split, partial(_fail, error), Path(str(place.source)))
+def add_absent(splits: dict[str, ReadSplit], split: str, error: DataError, location: Location) -> None:
+    """Skip a split that is named but missing. A split to train on is kept: reading it raises the error."""
+    if split in TRAIN_SPLITS:
+        add_split(splits, split, partial(_fail, error), Path(str(location.source)))
     else:
-        place.add(Reason.MISSING_SPLIT, f"{split} is passed over: {error.source} {error.reason}")
+        location.add(ProblemKind.MISSING_SPLIT, f"{split} is skipped: {error.source} {error.reason}")
 
 
 def _fail(error: DataError, *, split: str, masks: bool = False) -> NoReturn:  # noqa: ARG001  a ReadSplit

@@ -1,4 +1,4 @@
-"""Pascal VOC data sets as people lay them out: `Annotations/` and `ImageSets/Main/`, or XML beside images."""
+"""Where Pascal VOC datasets keep their files: `Annotations/` and `ImageSets/Main/`, or XML files beside the images."""
 
 import re
 from collections import defaultdict
@@ -8,18 +8,20 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from condetr.core.errors import CondetrError, UsageError
-from condetr.data.checks.data_report import Fault, Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.discovery.disk import is_file, visible, with_ending
-from condetr.data.discovery.image_paths import images_in, is_image, path_inside
+from condetr.data.discovery.image_paths import images_in
 from condetr.data.discovery.label_files import image_stem, is_label_file, plain
 from condetr.data.discovery.layout import Layout, ReadSplit, add_split
 from condetr.data.discovery.split_names import split_named
 from condetr.data.records import Dataset
 from condetr.data.voc.reading import ImageIndex, class_names_in, read_voc
 from condetr.data.voc.strict_xml import starts_with
+from condetr.files.inside import path_inside
 from condetr.files.text import lines_of, text_of
+from condetr.images.file_endings import has_image_ending
 
 _IMAGE_FOLDERS = ("JPEGImages", "images", "imgs")
 _PLAIN_FOLDERS = {name.lower() for name in _IMAGE_FOLDERS}
@@ -28,7 +30,7 @@ _TRIED = 200  # XML files of which one must be an annotation
 
 
 def voc_in(folder: Path) -> Layout | None:
-    """The Pascal VOC data set in a folder, if it is one."""
+    """The Pascal VOC dataset in a folder, if it is one."""
     inner = visible(folder, "VOC*/Annotations")
     if len(inner) == 1 and not (folder / "Annotations").is_dir():
         folder = inner[0].parent  # VOCdevkit/VOC2012
@@ -36,11 +38,11 @@ def voc_in(folder: Path) -> Layout | None:
     labels = next((path for path in below if path.name.lower() == "annotations" and _holds_voc(path)), None)
     if labels is not None:
         return _with_lists(folder, labels)
-    report = Report()
+    report = DataReport()
     parts = [(split, path) for path in below if (split := split_named(path.name)) and _holds_voc(path)]
     if _holds_voc(folder):
         if parts:
-            report.add(Reason.NO_SPLIT, "label files beside the folders of the splits", source=folder)
+            report.add(ProblemKind.NO_SPLIT, "label files beside the folders of the splits", source=folder)
         else:
             parts = [("all", folder)]
     classes = classes_in([path for _, part in parts for path in with_ending(part, ".xml")])
@@ -60,7 +62,7 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
     images = images or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
     classes = classes_in(with_ending(labels, ".xml"))
     splits: dict[str, ReadSplit] = {}
-    report, nameless = Report(), list[Path]()
+    report, nameless = DataReport(), list[Path]()
     for path in with_ending(folder / "ImageSets/Main", ".txt"):
         split = split_named(path.stem)
         if split is not None and _LIST.fullmatch(path.stem):
@@ -68,29 +70,28 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
         elif split is None or "_" not in path.stem:
             nameless.append(path)
     for path in nameless if splits else ():
-        report.add(Reason.NO_SPLIT, "is the list of no split, and is not read", source=path)
+        report.add(ProblemKind.NO_SPLIT, "is the list of no split, and is not read", source=path)
     beside = [] if splits else [path for path in with_ending(folder, ".txt") if split_named(path.stem)]
     for path in beside:
-        report.add(Reason.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
+        report.add(ProblemKind.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
     if splits:
-        _tell_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
+        _report_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
     return Layout("voc", folder, splits or {"all": voc_files(labels, images, None, classes)}, report)
 
 
-def _tell_unlisted(labels: Path, lists: list[Path], report: Report) -> None:
+def _report_unlisted(labels: Path, lists: list[Path], report: DataReport) -> None:
     listed: set[str] = set()
     for path in lists:
         try:
             lines = [line.strip() for line in lines_of(text_of(path)) if line.strip()]
         except CondetrError:
-            continue  # reading it will say why
+            continue  # reading the split raises it
         names = {*lines, *(line.split()[0] for line in lines)}
-        listed |= names | {Path(name).stem for name in names if is_image(Path(name))}
+        listed |= names | {Path(name).stem for name in names if has_image_ending(name)}
     unlisted = [path for path in with_ending(labels, ".xml") if path.stem not in listed]
     if unlisted:
-        report.add(
-            Reason.NO_SPLIT, f"{len(unlisted)} label files are in no list, such as {unlisted[0].name}", source=labels
-        )
+        message = f"{len(unlisted)} label files are in no list, such as {unlisted[0].name}"
+        report.add(ProblemKind.NO_SPLIT, message, source=labels)
 
 
 def voc_files(labels: Path, images: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
@@ -99,7 +100,7 @@ def voc_files(labels: Path, images: Path, listed: Path | None, classes: Callable
 
 
 def classes_in(label_files: Sequence[Path], names: Sequence[str] | None = None) -> Callable[[], Classes]:
-    """All names in all splits, so that a class has one label in each; looked for when first asked."""
+    """All names in all splits, so that a class has one label in each; the files are read on the first call."""
 
     @cache
     def classes() -> Classes:
@@ -120,64 +121,66 @@ def _read(
 ) -> Dataset:
     if masks:
         raise UsageError("Pascal VOC annotations are read for boxes only", source=labels, hint="convert to COCO")
-    report = Report()
+    report = DataReport()
     index = defaultdict(list)
     for path in images_in(images, report):
         index[path.stem].append(path)
     files = with_ending(labels, ".xml") if listed is None else _listed_files(listed, labels, report)
     dataset = read_voc(files, ImageIndex(images, index), classes(), split=split)
     if listed is None:
-        _tell_without_labels(index, files, labels, dataset.report)
+        _report_unlabeled(index, files, labels, dataset.report)
     dataset.report.merge(report)
     return dataset
 
 
-def _tell_without_labels(index: Mapping[str, list[Path]], files: list[Path], labels: Path, report: Report) -> None:
-    """Images without labels are left out; where labels lack images, too, the names are wrong."""
-    labelled = {image_stem(path.stem) for path in files}
-    without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labelled]
+def _report_unlabeled(index: Mapping[str, list[Path]], files: list[Path], labels: Path, report: DataReport) -> None:
+    """Report images without labels, which are left out; if label files lack images, too, the names are wrong."""
+    labeled = {image_stem(path.stem) for path in files}
+    without = [paths[0] for stem, paths in sorted(index.items()) if plain(unquote(stem)) not in labeled]
     for image in without:
-        report.add(Reason.MISSING_LABELS, f"there is no {image.stem}.xml in {labels}", source=image)
-    other = [path for one in without for at in (labels, one.parent) if is_label_file(path := at / f"{one.stem}.txt")]
-    if other:
-        said = (
-            f"{len(set(other))} images have no XML file but one that looks like YOLO's, such as {other[0]}:"
+        report.add(ProblemKind.MISSING_LABELS, f"there is no {image.stem}.xml in {labels}", source=image)
+    yolo = [
+        path
+        for image in without
+        for folder in (labels, image.parent)
+        if is_label_file(path := folder / f"{image.stem}.txt")
+    ]
+    if yolo:
+        message = (
+            f"{len(set(yolo))} images have no XML file but one that looks like YOLO's, such as {yolo[0]}:"
             " label them all in one format"
         )
-        report.add(Reason.UNUSED_LABELS, said, source=other[0])
-    unused = report.of(Reason.MISSING_PICTURE)
+        report.add(ProblemKind.UNUSED_LABELS, message, source=yolo[0])
+    unused = report.of(ProblemKind.MISSING_PICTURE)
     if without and unused:
-        said = (
-            f"{len(without)} images have no label file in {labels}, and {report.counts[Reason.MISSING_PICTURE]} label"
-            f" files have no image, such as {unused[0].source}: name them alike"
+        count = report.counts[ProblemKind.MISSING_PICTURE]
+        message = (
+            f"{len(without)} images have no label file in {labels}, and {count} label"
+            f" files have no image, such as {unused[0].source}: give both the same name"
         )
-        report.add(Reason.UNUSED_LABELS, said, source=without[0])
+        report.add(ProblemKind.UNUSED_LABELS, message, source=without[0])
 
 
-def _listed_files(listed: Path, labels: Path, report: Report) -> list[Path]:
+def _listed_files(listed: Path, labels: Path, report: DataReport) -> list[Path]:
     """The label files of the lines of an image set: a name, perhaps with a column behind it."""
     files: dict[Path, None] = {}
     for number, line in enumerate(lines_of(text_of(listed)), start=1):
-        place = report.place(listed, f"line {number}")
         if not line.strip():
             continue
-        try:
+        with report.at(listed, f"line {number}") as location:
             path = _listed(line.strip(), labels)
-        except Fault as fault:
-            place.add_fault(fault)
-            continue
-        if path in files:
-            place.add(Reason.REPEATED_PICTURE, f"{path.stem} is listed twice")
-        elif not is_file(path):
-            place.add(Reason.MISSING_LABELS, f"there is no {path.name} in {labels}")
-        else:
-            files[path] = None
+            if path in files:
+                location.add(ProblemKind.REPEATED_PICTURE, f"{path.stem} is listed twice")
+            elif not is_file(path):
+                location.add(ProblemKind.MISSING_LABELS, f"there is no {path.name} in {labels}")
+            else:
+                files[path] = None
     return list(files)
 
 
 def _listed(line: str, labels: Path) -> Path:
     """The label file of the first word; or of the whole line, a name with spaces; or without an image's ending."""
     first = line.split()[0]
-    names = [first, line, *(Path(name).stem for name in (first, line) if is_image(Path(name)))]
-    tried = [path_inside(labels, f"{name}.xml") for name in names]
-    return next((path for path in tried if is_file(path)), tried[0])
+    names = [first, line, *(Path(name).stem for name in (first, line) if has_image_ending(name))]
+    candidates = [path_inside(labels, f"{name}.xml") for name in names]
+    return next((path for path in candidates if is_file(path)), candidates[0])

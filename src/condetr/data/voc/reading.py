@@ -1,8 +1,8 @@
-"""Pascal VOC annotations: for each image an XML file with names and boxes of its objects.
+"""Pascal VOC annotations: an XML file per image with the names and boxes of its objects.
 
 VOC itself counts pixels from one and includes the last (its devkit, section 7.1.1), so that its left edge at 1 is
-our 0. Tools that write the same form today count from zero. VOC's own files say whose they are, and only their
-edges are moved.
+our 0. Tools that write the same format today count from zero. VOC's own files are recognized by their ``database``
+field, and only their edges are moved.
 """
 
 from collections import defaultdict
@@ -13,14 +13,16 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
-from condetr.data.checks.data_report import Fault, Place, Report, shown
-from condetr.data.checks.problems import Reason
+from condetr.core.short_repr import short_repr
+from condetr.data.box_clipping import clip_box, unclipped
+from condetr.data.checks.data_report import DataProblem, DataReport, Location
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
-from condetr.data.discovery.image_paths import compare_size, is_image_of, measure_image, path_inside
+from condetr.data.discovery.image_paths import compare_size, is_image_of, measure_image
 from condetr.data.discovery.label_files import image_stem, plain
-from condetr.data.geometry import annotated_as, box_inside
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.voc.strict_xml import xml_of
+from condetr.files.inside import path_inside
 
 _MARKS = ("truncated", "occluded", "difficult")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -49,88 +51,87 @@ def read_voc(label_files: Sequence[Path], images: ImageIndex, classes: Classes, 
         label_files: absolute paths.
         images: where their images are.
         classes: names that objects may have.
-        split: what to call the data set.
+        split: name of the split.
     """
-    report = Report()
+    report = DataReport()
     examples: list[Example] = []
     for image_id, path in enumerate(label_files, start=1):
-        place = report.place(path)
-        try:
-            examples.append(_example_of(path, images, classes, image_id, place))
-        except Fault as fault:
-            place.item = None
-            place.add_fault(fault)
+        with report.at(path) as location:
+            examples.append(_example_of(path, images, classes, image_id, location))
     return Dataset(tuple(examples), classes, images.folder, split, report)
 
 
 def class_names_in(label_file: Path) -> set[str]:
-    """The names of its objects; none where it cannot be read, which reading will say."""
+    """The names of its objects; none if it cannot be read, which reading reports."""
     try:
-        return {_text_of(one, "name") for one in xml_of(label_file).findall("object")}
-    except Fault:
+        return {_text_of(element, "name") for element in xml_of(label_file).findall("object")}
+    except DataProblem:
         return set()
 
 
-def _example_of(path: Path, images: ImageIndex, classes: Classes, image_id: int, place: Place) -> Example:
+def _example_of(path: Path, images: ImageIndex, classes: Classes, image_id: int, location: Location) -> Example:
     annotation = xml_of(path)
     if annotation.tag != "annotation":
-        raise Fault(Reason.BAD_LABELS, f"is XML of {shown(annotation.tag)}, expected an annotation")
-    image, size = measure_image(_image_of(annotation, path, images, place), images.folder, place)
+        message = f"is XML of {short_repr(annotation.tag)}, expected an annotation"
+        raise DataProblem(ProblemKind.BAD_LABELS, message)
+    image, size = measure_image(_image_of(annotation, path, images, location), images.folder, location)
     stated = tuple(annotation.findtext(f"size/{side}") for side in ("width", "height"))
     if stated != (None, None):
-        compare_size((_whole(stated[0]), _whole(stated[1])), image, size, place)
+        compare_size((_whole(stated[0]), _whole(stated[1])), image, size, location)
     shift = 1.0 if (annotation.findtext("source/database") or "").startswith("The VOC") else 0.0
     objects = []
     for number, element in enumerate(annotation.findall("object"), start=1):
-        place.item = f"object {number}"
-        try:
-            objects.append(_object_of(element, classes, size, shift, place))
-        except Fault as fault:
-            place.add_fault(fault)
+        location.item = f"object {number}"
+        with location:
+            objects.append(_object_of(element, classes, size, shift, location))
     return Example(image, size, image_id, tuple(objects))
 
 
-def _image_of(annotation: Element, path: Path, images: ImageIndex, place: Place) -> Path:
-    """Of the same name; what `filename` says matters only where that does not tell."""
-    said = annotation.findtext("filename") or ""
+def _image_of(annotation: Element, path: Path, images: ImageIndex, location: Location) -> Path:
+    """The image of the same name; `filename` decides only if there is none or several."""
+    filename = annotation.findtext("filename") or ""
     same = images.by_stem.get(path.stem, ())
-    named = path_inside(images.folder, said) if said and is_image_of(images.folder, said) else None
+    named = path_inside(images.folder, filename) if filename and is_image_of(images.folder, filename) else None
     if named is not None and (not same or named in same):
         return named
     if not same:
-        meant = images.by_plain_stem.get(image_stem(path.stem), ())
-        if len(meant) == 1:
-            place.add(Reason.CONVERTED_NAME, f"is taken for the labels of {meant[0].name}")
-            return meant[0]
-        raise Fault(Reason.MISSING_PICTURE, f"no image {path.stem}.* or {shown(said)} in {images.folder}")
-    if said and Path(said).stem != path.stem:
-        place.add(Reason.OTHER_NAME, f"filename is {shown(said)}; the image of the same name is taken: {same[0].name}")
+        candidates = images.by_plain_stem.get(image_stem(path.stem), ())
+        if len(candidates) == 1:
+            location.add(ProblemKind.CONVERTED_NAME, f"is used as the labels of {candidates[0].name}")
+            return candidates[0]
+        message = f"no image {path.stem}.* or {short_repr(filename)} in {images.folder}"
+        raise DataProblem(ProblemKind.MISSING_PICTURE, message)
+    if filename and Path(filename).stem != path.stem:
+        message = f"filename is {short_repr(filename)}; the image of the same name is used: {same[0].name}"
+        location.add(ProblemKind.OTHER_NAME, message)
     return same[0]
 
 
-def _object_of(element: Element, classes: Classes, size: tuple[int, int], shift: float, place: Place) -> Object:
+def _object_of(element: Element, classes: Classes, size: tuple[int, int], shift: float, location: Location) -> Object:
     name = _text_of(element, "name")
-    place.item = f"{place.item} ({shown(name)})"
+    location.item = f"{location.item} ({short_repr(name)})"
     if name not in classes.label_of_source:
-        raise Fault(Reason.UNKNOWN_CATEGORY, f"{shown(name)} is not one of {shown(list(classes.names))}")
+        message = f"{short_repr(name)} is not one of {short_repr(list(classes.names))}"
+        raise DataProblem(ProblemKind.UNKNOWN_CATEGORY, message)
     bounds = element.find("bndbox")
     if bounds is None:
-        raise Fault(Reason.BAD_FIELD, f"has no bndbox; it has {', '.join(child.tag for child in element)[:200]}")
+        message = f"has no bndbox; it has {', '.join(child.tag for child in element)[:200]}"
+        raise DataProblem(ProblemKind.BAD_FIELD, message)
     x1, y1, x2, y2 = (_number_of(bounds, edge) for edge in _EDGES)
-    given = dict(zip(_EDGES, (x1, y1, x2, y2), strict=True))
+    stated = dict(zip(_EDGES, (x1, y1, x2, y2), strict=True))
     corners = x1 - shift, y1 - shift, x2, y2
-    box = box_inside(corners, size, place, given=given)
+    box = clip_box(corners, size, location, stated=stated)
     marks = tuple(mark for mark in _MARKS if (element.findtext(mark) or "0").strip() not in ("0", ""))
     if "difficult" in marks:
-        place.add(Reason.DIFFICULT, "is marked as difficult")
+        location.add(ProblemKind.DIFFICULT, "is marked as difficult")
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return Object(classes.label_of_source[name], box, area, annotated=annotated_as(corners, box), marks=marks)
+    return Object(classes.label_of_source[name], box, area, annotated=unclipped(corners, box), marks=marks)
 
 
 def _text_of(element: Element, tag: str) -> str:
     text = (element.findtext(tag) or "").strip()
     if not text:
-        raise Fault(Reason.BAD_FIELD, f"has no {tag}")
+        raise DataProblem(ProblemKind.BAD_FIELD, f"has no {tag}")
     return text
 
 
@@ -139,7 +140,8 @@ def _number_of(element: Element, tag: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Fault(Reason.BAD_FIELD, f"bndbox {tag} is {shown(text)}, expected a number") from None
+        message = f"bndbox {tag} is {short_repr(text)}, expected a number"
+        raise DataProblem(ProblemKind.BAD_FIELD, message) from None
 
 
 def _whole(text: str | None) -> object:

@@ -1,4 +1,4 @@
-"""XML that a stranger wrote: no document type, so no entities, which can grow without end or read files."""
+"""Untrusted XML: no document type, so no entities, which can grow without end or read files."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from condetr.data.checks.data_report import Fault
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataProblem
+from condetr.data.checks.problems import ProblemKind
 
 _HEAD = 4096
 _BEFORE = re.compile(rb"<\?.*?\?>|<!--.*?-->", re.DOTALL)
@@ -19,27 +19,27 @@ def xml_of(path: Path) -> ElementTree.Element:
     """The outermost element.
 
     Raises:
-        Fault: the file cannot be read, is too large or no plain XML.
+        DataProblem: the file cannot be read, is too large, or is no plain XML.
     """
     try:
         if not path.is_file():
-            raise Fault(Reason.BAD_LABELS, "is not a file")
+            raise DataProblem(ProblemKind.BAD_LABELS, "is not a file")
         if path.stat().st_size > _LARGEST:
-            raise Fault(Reason.BAD_LABELS, f"is larger than {_LARGEST} bytes")
+            raise DataProblem(ProblemKind.BAD_LABELS, f"is larger than {_LARGEST} bytes")
         content = path.read_bytes()
         guard = expat.ParserCreate()
         guard.StartDoctypeDeclHandler = _refuse_doctype
         guard.Parse(content, True)  # noqa: FBT003  expat's signature
         outermost = ElementTree.fromstring(content)  # noqa: S314  the guard has seen all of it
     except OSError as error:
-        raise Fault(Reason.BAD_LABELS, f"cannot be read: {error.strerror or error}") from error
+        raise DataProblem(ProblemKind.BAD_LABELS, f"cannot be read: {error.strerror or error}") from error
     except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
-        raise Fault(Reason.BAD_LABELS, f"is not valid XML: {error}") from error
+        raise DataProblem(ProblemKind.BAD_LABELS, f"is not valid XML: {error}") from error
     return _without_namespaces(outermost) if outermost.tag.startswith("{") else outermost
 
 
 def starts_with(path: Path, tag: str) -> bool:
-    """Whether the first element of an XML file has this name, by its first bytes."""
+    """Whether the first bytes of a file show that the first element of its XML has this name."""
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD).replace(b"\0", b"")  # UTF-16 of ASCII
@@ -57,4 +57,4 @@ def _without_namespaces(outermost: ElementTree.Element) -> ElementTree.Element:
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
-    raise Fault(Reason.BAD_LABELS, "declares a DOCTYPE; labels need none, and entities are never expanded")
+    raise DataProblem(ProblemKind.BAD_LABELS, "declares a DOCTYPE; labels need none, and entities are never expanded")

@@ -1,8 +1,8 @@
-"""What the numbers behind box or class mean in YOLO lines of more than five columns: an outline, keypoints, or a score.
+"""What YOLO lines of more than five columns hold: an outline, keypoints, or a score.
 
 A pose line is a class, a box, and K keypoints of 2 or 3 numbers; an outline is a class and its points; a prediction is
-a class, a box and a score. A single line does not always tell, so the whole split is looked at, unless `data.yaml`
-says it: `kpt_shape: [K, 2 or 3]`, or `task`.
+a class, a box and a score. A single line can be ambiguous, so the whole split decides, unless `data.yaml` states it:
+`kpt_shape: [K, 2 or 3]`, or `task`.
 """
 
 import re
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from condetr.data.checks.data_report import Fault, shown
-from condetr.data.checks.problems import Reason
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataProblem
+from condetr.data.checks.problems import ProblemKind
 
 _BOX = 5  # columns of a class and a box
 _FLAGS = (0, 1, 2)  # a keypoint that is not labeled, hidden, visible
@@ -33,30 +34,32 @@ class Columns:
 
 
 def declared_columns(kpt_shape: Any, task: Any) -> Columns | None:
-    """What a data.yaml says of its lines, if anything.
+    """What a data.yaml states about its lines; None if nothing.
 
     Raises:
-        Fault: a field is of the wrong kind.
+        DataProblem: a field is of the wrong kind.
     """
     if kpt_shape is not None:
-        words = [str(one) for one in kpt_shape] if isinstance(kpt_shape, list) else []
-        if len(words) != 2 or not re.fullmatch(r"[1-9][0-9]{0,3}", words[0]) or words[1] not in ("2", "3"):
-            raise Fault(Reason.BAD_FIELD, f"kpt_shape is {shown(kpt_shape)}, expected [keypoints, 2 or 3]")
-        return Columns(_BOX + int(words[0]) * int(words[1]))
+        shape = [str(number) for number in kpt_shape] if isinstance(kpt_shape, list) else []
+        if len(shape) != 2 or not re.fullmatch(r"[1-9][0-9]{0,3}", shape[0]) or shape[1] not in ("2", "3"):
+            raise DataProblem(
+                ProblemKind.BAD_FIELD, f"kpt_shape is {short_repr(kpt_shape)}, expected [keypoints, 2 or 3]"
+            )
+        return Columns(_BOX + int(shape[0]) * int(shape[1]))
     if task in ("segment", "obb", "detect"):
         return Columns()
     return None
 
 
 def columns_of(lines: Iterable[Sequence[float]], *, outlines: bool = False) -> Columns:
-    """Judge by all lines.
+    """Infer it from all lines.
 
     Args:
         lines: the numbers of each, of a class and a box at least.
-        outlines: whether outlines are asked for, which settles what is unclear.
+        outlines: whether masks are wanted, so that ambiguous lines are read as outlines.
 
     Raises:
-        Fault: they could be both.
+        DataProblem: they could be outlines or keypoints.
     """
     longer, has_plain_boxes = list[Sequence[float]](), False
     for line in lines:
@@ -78,16 +81,16 @@ def columns_of(lines: Iterable[Sequence[float]], *, outlines: bool = False) -> C
         return Columns()  # even: no outline, so reading refuses each line
     if not flagged and sum(map(_has_points_in_box, longer)) <= _UNLIKELY * len(longer):
         return Columns()
-    raise Fault(
-        Reason.UNCLEAR_OUTLINE,
+    raise DataProblem(
+        ProblemKind.UNCLEAR_OUTLINE,
         f"all {len(longer)} lines of more than {_BOX} values have {count}, which could be an outline of"
-        f" {count // 2} points, or a box with keypoints: data.yaml must say `kpt_shape: [K, 2]` (or 3) for keypoints,"
-        " or `task: segment` for outlines",
+        f" {count // 2} points, or a box with keypoints: add `kpt_shape: [K, 2]` (or 3) for keypoints"
+        " or `task: segment` for outlines to data.yaml",
     )
 
 
 def _has_points_in_box(line: Sequence[float]) -> bool:
-    """Whether it is a box in the image with all points inside, but those that are not labeled (0, 0)."""
+    """Whether it is a box in the image with all points inside, except unlabeled ones (0, 0)."""
     x, y, width, height = line[1:_BOX]
     points = [point for point in zip(line[_BOX::2], line[_BOX + 1 :: 2], strict=True) if point != (0, 0)]
     inside = all(abs(px - x) <= width / 2 + _SLACK and abs(py - y) <= height / 2 + _SLACK for px, py in points)

@@ -1,25 +1,25 @@
-"""YOLO data sets without a `data.yaml`: class names in a text file, and folders, list files or darknet's `obj.data`."""
+"""YOLO datasets without a `data.yaml`: class names in a text file, and folders, list files or darknet's `obj.data`."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.data_report import Place, Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataReport, Location
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.discovery.disk import found_below, visible, with_ending
-from condetr.data.discovery.image_paths import is_image
 from condetr.data.discovery.label_files import NAME_FILES, is_label_file
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
 from condetr.data.yolo.layout import described_in, with_distinct_names, yolo_images
 from condetr.files.text import lines_of, text_of
+from condetr.images.file_endings import has_image_ending
 
-_IN_LISTS = "obj_*_data"  # CVAT's folder of one subset
+_SUBSETS = "obj_*_data"  # CVAT's folders, one per split
 
 
 def yolo_in(folder: Path) -> Layout | None:
-    """The YOLO data set in a folder, if it is one: with a YAML file, or with class names and labels.
+    """The YOLO dataset in a folder, if it is one: with a YAML file, or with class names and labels.
 
     Raises:
         AnnotationError: the YAML file, the class names or `obj.data` are unusable.
@@ -33,46 +33,47 @@ def _by_names(folder: Path) -> Layout | None:
     names = (found_below(folder, table["names"]) if "names" in table else None) or _name_file_in(folder)
     if names is None:
         return None
-    report = Report()
-    found = _Found(folder, with_distinct_names(Classes.named(_names_in(names)), report.place(names)))
+    report = DataReport()
+    splits = _Splits(folder, with_distinct_names(Classes.named(_names_in(names)), report.at(names)))
     if darknet is not None:
-        found.add_darknet(table, report.place(darknet))
+        splits.add_darknet(table, report.at(darknet))
     lists = _lists_in(folder)
-    if not found.splits:
+    if not splits.readers:
         for path in lists:
-            found.add(split_named(path.stem) or path.stem, path)
-    if not found.splits and not _has_labels(folder):
+            splits.add(split_named(path.stem) or path.stem, path)
+    if not splits.readers and not _has_labels(folder):
         return None
-    known = set(found.splits)
-    for place in _split_folders(folder):
-        split = split_named(place.name) or split_named(place.parent.name)
-        if split is not None and split not in known:
-            found.add(split, place)
-    images = next((path for path in visible(folder, "*/") if path.name.lower() == "images"), None)
-    if not found.splits:
-        found.add("all", images or folder)
-        return Layout("yolo", folder, found.splits, report, places=frozenset({images or folder}))
-    if images is not None and not lists:
-        _tell_without_split(images, report)
-    return Layout("yolo", folder, found.splits, report)
+    listed = set(splits.readers)
+    for images in _split_folders(folder):
+        split = split_named(images.name) or split_named(images.parent.name)
+        if split is not None and split not in listed:
+            splits.add(split, images)
+    top = next((path for path in visible(folder, "*/") if path.name.lower() == "images"), None)
+    if not splits.readers:
+        splits.add("all", top or folder)
+        return Layout("yolo", folder, splits.readers, report, image_sources=frozenset({top or folder}))
+    if top is not None and not lists:
+        _report_without_split(top, report)
+    return Layout("yolo", folder, splits.readers, report)
 
 
-class _Found:
+class _Splits:
     """Splits of one folder."""
 
     def __init__(self, folder: Path, classes: Classes) -> None:
-        self.splits: dict[str, ReadSplit] = {}
-        self._folder, self.classes = folder, classes
+        self.readers: dict[str, ReadSplit] = {}
+        self._folder, self._classes = folder, classes
 
-    def add(self, split: str, place: Path) -> None:
-        add_split(self.splits, split, yolo_images([place], self.classes, self._folder), self._folder)
+    def add(self, split: str, images: Path) -> None:
+        add_split(self.readers, split, yolo_images([images], self._classes, self._folder), self._folder)
 
-    def add_darknet(self, table: Mapping[str, str], place: Place) -> None:
+    def add_darknet(self, table: Mapping[str, str], location: Location) -> None:
         for key, value in table.items():
-            split, place.item = split_named(key), key
+            split, location.item = split_named(key), key
             path = None if split is None else found_below(self._folder, value)
             if split is not None and path is None:
-                add_absent(self.splits, split, AnnotationError("does not exist", source=self._folder / value), place)
+                error = AnnotationError("does not exist", source=self._folder / value)
+                add_absent(self.readers, split, error, location)
             elif split is not None and path is not None:
                 self.add(split, path)
 
@@ -93,17 +94,17 @@ def _name_file_in(folder: Path) -> Path | None:
     Raises:
         AnnotationError: there are several, which do not agree.
     """
-    places = [folder, *(path for path in visible(folder, "*/") if _may_hold_names(path))]
-    places += [inner for path in places[1:] for inner in visible(path, "*/") if split_named(inner.name)]
-    found = [
+    folders = [folder, *(path for path in visible(folder, "*/") if _may_hold_names(path))]
+    folders += [inner for path in folders[1:] for inner in visible(path, "*/") if split_named(inner.name)]
+    files = [
         path
-        for place in places
+        for parent in folders
         for name in NAME_FILES
-        if (path := place / name).is_file() and not (name == "labels.txt" and is_label_file(path))
+        if (path := parent / name).is_file() and not (name == "labels.txt" and is_label_file(path))
     ]
-    if not found:
+    if not files:
         return None
-    beside = [path for path in found if path.parent == folder] or found
+    beside = [path for path in files if path.parent == folder] or files
     first = beside[0]
     for other in beside[1:] if first.parent != folder else ():
         if _names_in(other) != _names_in(first):
@@ -116,25 +117,24 @@ def _may_hold_names(folder: Path) -> bool:
 
 
 def _names_in(path: Path) -> list[str]:
-    """A name a line; the number of its line is its class.
+    """A name per line; the number of its line is its class.
 
     Raises:
-        AnnotationError: there is none, or an empty line among them, which would move those behind it.
+        AnnotationError: there is none, or an empty line among them, which would shift the classes behind it.
     """
     names = [line.strip() for line in lines_of(text_of(path).rstrip())]
     if not any(names):
         raise AnnotationError("holds no class name", source=path)
     if "" in names:
         hint = "the number of a line is the number of its class"
-        raise AnnotationError(
-            "is empty, with names behind it", source=path, item=f"line {names.index('') + 1}", hint=hint
-        )
+        item = f"line {names.index('') + 1}"
+        raise AnnotationError("is empty, with names behind it", source=path, item=item, hint=hint)
     return names
 
 
 def _lists_in(folder: Path) -> list[Path]:
     """Text files that list images."""
-    found = []
+    lists = []
     for path in with_ending(folder, ".txt"):
         if path.name.lower() in NAME_FILES or not path.is_file() or is_label_file(path):
             continue
@@ -142,29 +142,27 @@ def _lists_in(folder: Path) -> list[Path]:
             first = next((line for line in lines_of(text_of(path)) if line.strip()), "")
         except AnnotationError:
             continue
-        if is_image(Path(first.strip())):
-            found.append(path)
-    return found
+        if has_image_ending(first.strip()):
+            lists.append(path)
+    return lists
 
 
 def _split_folders(folder: Path) -> list[Path]:
     """Folders of images that are named after a split."""
     outer = visible(folder, "*/")
-    images = [path for path in outer if path.name.lower() == "images"]
-    found = [path for top in images for path in visible(top, "*/") if split_named(path.name)]
-    found += [
+    tops = [path for path in outer if path.name.lower() == "images"]
+    folders = [path for top in tops for path in visible(top, "*/") if split_named(path.name)]
+    folders += [
         path for top in outer if split_named(top.name) for path in visible(top, "*/") if path.name.lower() == "images"
     ]
-    found += [path for path in visible(folder, f"{_IN_LISTS}/") if split_named(path.name)]
-    if not found:
-        found = [path for path in outer if split_named(path.name) and any(is_image(one) for one in path.iterdir())]
-    return found
+    folders += [path for path in visible(folder, f"{_SUBSETS}/") if split_named(path.name)]
+    return folders or [path for path in outer if split_named(path.name) and any(map(has_image_ending, path.iterdir()))]
 
 
-def _tell_without_split(images: Path, report: Report) -> None:
+def _report_without_split(images: Path, report: DataReport) -> None:
     for path in visible(images, "*"):
-        if is_image(path) or (path.is_dir() and not split_named(path.name)):
-            report.add(Reason.NO_SPLIT, "belongs to no split", source=path)
+        if has_image_ending(path) or (path.is_dir() and not split_named(path.name)):
+            report.add(ProblemKind.NO_SPLIT, "belongs to no split", source=path)
 
 
 def _has_labels(folder: Path) -> bool:

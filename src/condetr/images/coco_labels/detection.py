@@ -1,22 +1,31 @@
-"""COCO detection annotations of one image as the labels a model learns from.
+"""COCO detection annotations of one image as training labels.
 
 Crowds are left out, boxes are clipped to the image, boxes that are then empty are left out.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from condetr.core.errors import AnnotationError
-from condetr.images.masks.polygons import mask_of_polygons
-from condetr.images.masks.rle import mask_of_rle
+from condetr.images.coco_labels.fields import (
+    FieldError,
+    SegmentationError,
+    box_of,
+    mapping_of,
+    number_of,
+    required,
+    whole_number,
+)
+from condetr.images.coco_labels.segmentation import mask_of_segmentation
 from condetr.images.sizes import HeightWidth
 
 Labels: TypeAlias = dict[str, Tensor]
+WHOLE = "the annotation of an image"  # item of errors
 
 
 def detection_labels(annotation: Mapping[str, Any], size: HeightWidth, *, masks: bool = False) -> Labels:
@@ -30,113 +39,90 @@ def detection_labels(annotation: Mapping[str, Any], size: HeightWidth, *, masks:
     Raises:
         AnnotationError: something missing, of the wrong kind or contradicting the image, named by annotation id.
     """
-    objects = required(annotation, "annotations", "the annotation of an image")
-    if isinstance(objects, str) or not isinstance(objects, Sequence):
-        raise AnnotationError(f"is {type(objects).__name__}, expected a list of objects", item="annotations")
-    named = [(one, annotation_name(one, i)) for i, one in enumerate(objects)]
-    named = [(one, name) for one, name in named if not one.get("iscrowd", 0)]
-    corners = torch.tensor([_corners(one, name, size) for one, name in named], dtype=torch.float32).reshape(-1, 4)
+    with errors_of(WHOLE):
+        records = required(annotation, "annotations")
+    if isinstance(records, str) or not isinstance(records, Sequence):
+        raise AnnotationError(f"is {type(records).__name__}, expected a list of objects", item="annotations")
+    objects = [(record, name_of(record, i, "annotation")) for i, record in enumerate(records)]
+    objects = [(record, name) for record, name in objects if not record.get("iscrowd", 0)]
+    corners = torch.tensor([_corners(*each, size) for each in objects], dtype=torch.float32).reshape(-1, 4)
     keep = (corners[:, 2:] > corners[:, :2]).all(1)
-    named = [one for one, kept in zip(named, keep.tolist(), strict=True) if kept]
+    objects = [each for each, kept in zip(objects, keep.tolist(), strict=True) if kept]
+    with errors_of(WHOLE):
+        image_id = whole_number(annotation, "image_id")
     labels = {
-        "image_id": id_of(annotation, "image_id", "the annotation of an image"),
-        "class_labels": integers([category_of(one, name) for one, name in named]),
+        "image_id": integers([image_id]),
+        "class_labels": integers([category_of(*each) for each in objects]),
         "boxes": corners[keep],
-        "area": torch.tensor([_area(one, name) for one, name in named], dtype=torch.float32),
-        "iscrowd": torch.zeros(len(named), dtype=torch.int64),
+        "area": torch.tensor([_area(*each) for each in objects], dtype=torch.float32),
+        "iscrowd": torch.zeros(len(objects), dtype=torch.int64),
         "size": integers(size),
         "orig_size": integers(size),
     }
-    if any("keypoints" in one for one, _ in named):
-        labels["keypoints"] = _keypoints(named)
+    if any("keypoints" in record for record, _ in objects):
+        labels["keypoints"] = _keypoints(objects)
     if masks:
-        each = [_mask(one, name, size) for one, name in named]
-        labels["masks"] = torch.stack(each) if each else torch.zeros((0, *size), dtype=torch.bool)
+        planes = torch.zeros((len(objects), *size), dtype=torch.bool)
+        for plane, (record, name) in zip(planes, objects, strict=True):
+            with errors_of(name):
+                plane.copy_(mask_of_segmentation(required(record, "segmentation"), size))
+        labels["masks"] = planes
     return labels
 
 
-def annotation_name(one: object, position: int) -> str:
-    if not isinstance(one, Mapping):
-        raise AnnotationError(f"is {type(one).__name__}, expected an object", item=f"annotation {position}")
-    return f"annotation {one.get('id', position)}"
+@contextmanager
+def errors_of(item: str) -> Iterator[None]:
+    """Raise what is wrong with a field as an `AnnotationError` about ``item``."""
+    try:
+        yield
+    except (FieldError, SegmentationError) as error:
+        raise AnnotationError(str(error), item=item) from None
 
 
-def required(mapping: Mapping[str, Any], field: str, item: str) -> Any:
-    if field not in mapping:
-        raise AnnotationError(f"has no {field}", item=item)
-    return mapping[field]
+def name_of(record: object, position: int, kind: str) -> str:
+    """What errors call an annotation or segment: by its id, else by its position."""
+    with errors_of(f"{kind} {position}"):
+        return f"{kind} {mapping_of(record).get('id', position)}"
 
 
-def id_of(mapping: Mapping[str, Any], field: str, item: str) -> Tensor:
-    given = required(mapping, field, item)
-    if isinstance(given, bool) or not isinstance(given, int) or not -(2**63) <= given < 2**63:
-        raise AnnotationError(f"has {field} {given!r}, expected a whole number of 64 bits", item=item)
-    return integers([given])
-
-
-def category_of(one: Mapping[str, Any], name: str) -> int:
-    category = required(one, "category_id", name)
-    if isinstance(category, bool) or not isinstance(category, int) or not 0 <= category < 2**63:
-        raise AnnotationError(f"has category_id {category!r}, expected a whole number of at least 0", item=name)
-    return category
-
-
-def number_of(one: Mapping[str, Any], field: str, name: str) -> float:
-    given = one[field]
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise AnnotationError(f"has {field} {given!r}, expected a finite number", item=name)
-    return float(given)
+def category_of(record: Mapping[str, Any], name: str) -> int:
+    with errors_of(name):
+        return whole_number(record, "category_id", least=0)
 
 
 def integers(numbers: Sequence[int]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def _box(one: Mapping[str, Any], name: str) -> list[float]:
-    box = required(one, "bbox", name)
-    if isinstance(box, str) or not isinstance(box, Sequence) or len(box) != 4:
-        raise AnnotationError(f"has bbox {box!r}, expected 4 numbers x, y, width, height", item=name)
-    return [number_of({"bbox": number}, "bbox", name) for number in box]
-
-
-def _corners(one: Mapping[str, Any], name: str, size: HeightWidth) -> list[float]:
-    x, y, width, height = _box(one, name)
+def _corners(record: Mapping[str, Any], name: str, size: HeightWidth) -> list[float]:
+    with errors_of(name):
+        x, y, width, height = box_of(record)
     bottom, right = size
     xs, ys = (x, x + width), (y, y + height)
     (x1, x2), (y1, y2) = ([min(max(at, 0.0), float(end)) for at in ats] for ats, end in ((xs, right), (ys, bottom)))
     return [x1, y1, x2, y2]
 
 
-def _area(one: Mapping[str, Any], name: str) -> float:
-    if one.get("area") is None:  # many exports leave it out
-        _, _, width, height = _box(one, name)
-        return width * height
-    return number_of(one, "area", name)
+def _area(record: Mapping[str, Any], name: str) -> float:
+    with errors_of(name):
+        if record.get("area") is None:  # many exports leave it out
+            _, _, width, height = box_of(record)
+            return width * height
+        return number_of(record["area"], "area")
 
 
-def _keypoints(named: Sequence[tuple[Mapping[str, Any], str]]) -> Float[Tensor, "objects points 3"]:
-    """(x, y, visibility) of every object, in pixels of the given image; 0, 0, 0 where an object has fewer points.
+def _keypoints(objects: Sequence[tuple[Mapping[str, Any], str]]) -> Float[Tensor, "objects points 3"]:
+    """(x, y, visibility) of every object, in pixels of the original image.
 
-    That is how COCO writes a point that nobody labeled.
+    Objects with fewer points are filled up with 0, 0, 0, as COCO writes a point without a label.
     """
     points = []
-    for one, name in named:
-        given = one.get("keypoints", [])
-        if isinstance(given, str) or not isinstance(given, Sequence) or len(given) % 3:
-            raise AnnotationError("has keypoints that are no list of x, y, visibility", item=name)
-        points.append([number_of({"keypoints": number}, "keypoints", name) for number in given])
+    for record, name in objects:
+        keypoints = record.get("keypoints", [])
+        with errors_of(name):
+            if isinstance(keypoints, str) or not isinstance(keypoints, Sequence) or len(keypoints) % 3:
+                raise FieldError("has keypoints that are no list of x, y, visibility")
+            points.append([number_of(number, "keypoints") for number in keypoints])
     most = max(map(len, points))
     padded = [numbers + [0.0] * (most - len(numbers)) for numbers in points]
     return torch.tensor(padded, dtype=torch.float32).reshape(len(points), most // 3, 3)
-
-
-def _mask(one: Mapping[str, Any], name: str, size: HeightWidth) -> Bool[Tensor, "height width"]:
-    given = required(one, "segmentation", name)
-    try:
-        if isinstance(given, Mapping):
-            return mask_of_rle(given, size)
-        if isinstance(given, list | tuple):
-            return mask_of_polygons(given, size)
-    except ValueError as error:
-        raise AnnotationError(f"has an unusable segmentation: {error}", item=name) from None
-    raise AnnotationError(f"has a segmentation of type {type(given).__name__}, expected polygons or RLE", item=name)

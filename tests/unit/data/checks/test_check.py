@@ -4,9 +4,9 @@ import shutil
 import pytest
 
 from condetr.core.errors import UsageError
-from condetr.data.checks.check import check, look_at, read_leniently
-from condetr.data.checks.data_report import Report
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.check import check, check_splits, read_leniently
+from condetr.data.checks.data_report import DataReport
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_splits
 from tests.unit.data.conftest import SIZES, good_content, image
 
@@ -54,11 +54,11 @@ def test_everything_is_told_in_one_pass(pair):
 
     root = pair(spoil, break_off)
     assert counts_of(root) == {
-        Reason.BAD_FILE: 1,
-        Reason.UNKNOWN_CATEGORY: 1,
-        Reason.EMPTY_BOX: 1,
-        Reason.MISSING_PICTURE: 1,
-        Reason.UNUSED_CLASS: 1,  # the cats were all spoilt
+        ProblemKind.BAD_FILE: 1,
+        ProblemKind.UNKNOWN_CATEGORY: 1,
+        ProblemKind.EMPTY_BOX: 1,
+        ProblemKind.MISSING_PICTURE: 1,
+        ProblemKind.UNUSED_CLASS: 1,  # the cats were all spoilt
     }
 
 
@@ -66,16 +66,16 @@ def test_images_that_are_damaged_behind_their_header(pair):
     root = pair(use_all_classes)
     path = root / "images/train-b.png"
     path.write_bytes(path.read_bytes()[:-2000])
-    assert counts_of(root) == {Reason.UNREADABLE_PICTURE: 1}
+    assert counts_of(root) == {ProblemKind.UNREADABLE_PICTURE: 1}
 
 
 def test_the_same_image_in_two_splits_or_twice(pair):
     root = pair(use_all_classes)
     shutil.copy(root / "images/train-b.png", root / "images/val-b.png")
-    assert counts_of(root) == {Reason.LEAKAGE: 1}
+    assert counts_of(root) == {ProblemKind.LEAKAGE: 1}
     shutil.copy(root / "images/train-a.jpg", root / "images/train-c.jpg")
     _, report = check(root, tiny=1.0)
-    assert report.counts == {Reason.LEAKAGE: 1, Reason.SAME_CONTENT: 1, Reason.WRONG_SIZE: 1}
+    assert report.counts == {ProblemKind.LEAKAGE: 1, ProblemKind.SAME_CONTENT: 1, ProblemKind.WRONG_SIZE: 1}
 
 
 def test_two_entries_for_one_file(pair):
@@ -83,7 +83,7 @@ def test_two_entries_for_one_file(pair):
         use_all_classes(content)
         content["images"].append(dict(content["images"][0], id=77))
 
-    assert counts_of(pair(repeat)) == {Reason.SAME_CONTENT: 1}
+    assert counts_of(pair(repeat)) == {ProblemKind.SAME_CONTENT: 1}
 
 
 def test_objects_that_are_tiny_many_or_repeated(pair):
@@ -92,9 +92,9 @@ def test_objects_that_are_tiny_many_or_repeated(pair):
         content["annotations"] += [dict(content["annotations"][0], id=10 + i) for i in range(3)]
 
     root = pair(crowd_together)
-    assert counts_of(root, queries=4) == {Reason.REPEATED_OBJECT: 1, Reason.TOO_MANY_OBJECTS: 1}
+    assert counts_of(root, queries=4) == {ProblemKind.REPEATED_OBJECT: 1, ProblemKind.TOO_MANY_OBJECTS: 1}
     _, report = check(root, tiny=4.0)
-    assert report.counts[Reason.TINY_OBJECT] == 2
+    assert report.counts[ProblemKind.TINY_OBJECT] == 2
     assert "3.25 x 4.75" in str(report)
 
 
@@ -104,9 +104,9 @@ def test_classes_that_are_never_learned_or_never_there(pair):
             one["category_id"] = 9
 
     root = pair(only_cats, use_all_classes)
-    assert counts_of(root) == {Reason.NOT_IN_TRAINING: 2}
+    assert counts_of(root) == {ProblemKind.NOT_IN_TRAINING: 2}
     root = pair(only_cats, only_cats)
-    assert counts_of(root) == {Reason.UNUSED_CLASS: 2}
+    assert counts_of(root) == {ProblemKind.UNUSED_CLASS: 2}
 
 
 def test_names_that_differ_in_case_only(pair):
@@ -118,19 +118,19 @@ def test_names_that_differ_in_case_only(pair):
     if (root / "images/TRAIN-A.jpg").exists():
         pytest.skip("this disk does not tell them apart")
     image(root / "images/TRAIN-A.jpg", seed=1234)
-    assert counts_of(root) == {Reason.SAME_NAME_BUT_CASE: 1}
+    assert counts_of(root) == {ProblemKind.SAME_NAME_BUT_CASE: 1}
 
 
 def test_classes_of_splits_must_agree(pair):
     def rename(content):
         content["categories"][0]["name"] = "lynx"
 
-    assert Reason.DIFFERENT_CLASSES in counts_of(pair(use_all_classes, rename))
+    assert ProblemKind.DIFFERENT_CLASSES in counts_of(pair(use_all_classes, rename))
 
 
 def test_progress_counts_images(pair):
     steps = []
-    look_at(*read_leniently(pair()), step=lambda: steps.append(1))
+    check_splits(*read_leniently(pair()), step=lambda: steps.append(1))
     assert len(steps) == 6
 
 
@@ -153,16 +153,18 @@ def test_the_report_is_json(pair):
 def test_bccd_trainval_is_no_leak(shared):
     splits, report = check(shared / "data/bccd")
     assert list(splits) == ["train", "val", "test"]
-    assert report.counts == {Reason.EMPTY_BOX: 2}
+    assert report.counts == {ProblemKind.EMPTY_BOX: 2}
 
 
 def test_a_message_names_its_file_once(tmp_path):
-    report = Report()
+    report = DataReport()
     for said in (f"{tmp_path}/a.jpg does not exist", "a.jpg does not exist", "does not exist"):
-        report.add(Reason.MISSING_PICTURE, said, source=tmp_path / "a.jpg")
+        report.add(ProblemKind.MISSING_PICTURE, said, source=tmp_path / "a.jpg")
     assert {str(finding) for finding in report} == {f"{tmp_path}/a.jpg: does not exist"}
-    report = Report()
-    report.add(Reason.MISSING_PICTURE, f"{tmp_path}/a.jpg does not exist", source=tmp_path / "b.json", item="image 3")
+    report = DataReport()
+    report.add(
+        ProblemKind.MISSING_PICTURE, f"{tmp_path}/a.jpg does not exist", source=tmp_path / "b.json", item="image 3"
+    )
     assert str(next(iter(report))) == f"{tmp_path}/b.json: image 3: {tmp_path}/a.jpg does not exist"
 
 
@@ -170,8 +172,8 @@ def test_a_missing_yolo_image_is_named_once(tmp_path):
     (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
     (tmp_path / "train.txt").write_text("./images/gone.jpg\n")
     _, report = check(tmp_path)
-    assert all(str(finding).count("gone.jpg") == 1 for finding in report.of(Reason.MISSING_PICTURE))
-    assert report.counts[Reason.MISSING_PICTURE] == 1
+    assert all(str(finding).count("gone.jpg") == 1 for finding in report.of(ProblemKind.MISSING_PICTURE))
+    assert report.counts[ProblemKind.MISSING_PICTURE] == 1
 
 
 def test_what_concerns_the_whole_data_set_is_counted_once(tmp_path):
@@ -182,5 +184,5 @@ def test_what_concerns_the_whole_data_set_is_counted_once(tmp_path):
         (tmp_path / f"labels/{split}/{split}.txt").write_text("0 .5 .5 .2 .2\n")
     keys = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))
     (tmp_path / "data.yaml").write_text(f"path: /of/another/machine\n{keys}names: [cat]\n")
-    assert check(tmp_path)[1].counts[Reason.CONVERTED_NAME] == 1
-    assert sum(one.report.counts[Reason.CONVERTED_NAME] for one in read_splits(tmp_path).values()) == 1
+    assert check(tmp_path)[1].counts[ProblemKind.CONVERTED_NAME] == 1
+    assert sum(one.report.counts[ProblemKind.CONVERTED_NAME] for one in read_splits(tmp_path).values()) == 1

@@ -6,9 +6,9 @@ import pytest
 
 from condetr.core.errors import DataError
 from condetr.data.checks.check import check
-from condetr.data.checks.problems import Outcome, Reason
+from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset
-from condetr.data.train_val import parts_of
+from condetr.data.train_val import train_val_of
 from condetr.evaluation.evaluate import held_out
 from tests.unit.data.layouts import LAYOUTS, coco, voc_beside, write, yolo, yolo_roboflow
 
@@ -46,15 +46,17 @@ def all_outside(content):
 
 @pytest.mark.parametrize("how", [all_crowds, fractions, all_missing, no_annotations, all_outside])
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_nothing_to_learn_from_or_to_measure_on_is_refused_by_all(tmp_path, split, how):
+def test_nothing_to_train_or_evaluate_on_is_refused_by_all(tmp_path, split, how):
     root = coco(tmp_path)
     change(root, split, how)
     _, report = check(root)
-    assert report.count_of(Outcome.REFUSED) == (2 if how is fractions and not report.counts[Reason.FRACTIONS] else 1)
+    assert report.count_of(Outcome.REFUSED) == (
+        2 if how is fractions and not report.counts[ProblemKind.FRACTIONS] else 1
+    )
     with pytest.raises(DataError) as caught:
-        parts_of(root)
-    first = next(one for one in report if one.reason.outcome is Outcome.REFUSED)
-    assert first.said in str(caught.value)
+        train_val_of(root)
+    first = next(one for one in report if one.kind.outcome is Outcome.REFUSED)
+    assert first.message in str(caught.value)
     if split == "val":
         with pytest.raises(DataError):
             held_out(root)
@@ -62,28 +64,28 @@ def test_nothing_to_learn_from_or_to_measure_on_is_refused_by_all(tmp_path, spli
     assert words.get(how, "has an object") in str(caught.value)
 
 
-def test_another_part_that_is_asked_for_is_judged_instead(tmp_path):
+def test_a_requested_split_is_checked_instead(tmp_path):
     root = coco(tmp_path)
     change(root, "train", no_annotations)
-    assert parts_of(root, split="val").learned_from.split == "val"
+    assert train_val_of(root, split="val").train.split == "val"
     change(root, "val", no_annotations)
     with pytest.raises(DataError, match="no image of val has an object"):
-        parts_of(root, split="val", validation="none")
+        train_val_of(root, split="val", validation="none")
 
 
-def test_images_to_test_on_need_no_objects_to_train(tmp_path):
+def test_a_test_split_needs_no_objects_for_training(tmp_path):
     root = coco(tmp_path)
     content = json.loads((root / "annotations/instances_val2017.json").read_text())
     content["annotations"] = []
     write(root / "annotations/instances_test2017.json", json.dumps(content))
-    assert len(parts_of(root).learned_from) == 2
+    assert len(train_val_of(root).train) == 2
     assert not check(root)[1].count_of(Outcome.REFUSED)
 
 
 def test_a_few_boxes_of_a_pixel_are_no_fractions(tmp_path):
     root = coco(tmp_path)
     change(root, "train", lambda content: content["annotations"][0].update(bbox=[0, 0, 1, 1]))
-    assert len(parts_of(root).learned_from) == 2
+    assert len(train_val_of(root).train) == 2
 
 
 def test_fractions_in_another_format(tmp_path):
@@ -95,46 +97,46 @@ def test_fractions_in_another_format(tmp_path):
         read_dataset(root, "train")
 
 
-def test_no_labels_at_all_says_where_was_looked(tmp_path):
+def test_without_any_labels_the_error_names_the_searched_paths(tmp_path):
     root = yolo(tmp_path)
     for path in root.glob("labels/train/*"):
         path.unlink()
     with pytest.raises(DataError, match=r"no image of train has an object.*looked for .*labels/train/t0\.txt"):
-        parts_of(root)
-    assert check(root)[1].counts[Reason.NOTHING_TO_LEARN] == 1
+        train_val_of(root)
+    assert check(root)[1].counts[ProblemKind.NOTHING_TO_LEARN] == 1
 
 
-def test_a_split_that_is_named_and_not_there(tmp_path):
+def test_a_split_that_is_named_but_missing(tmp_path):
     root = yolo_roboflow(tmp_path)
     layout = layout_of(root)
     assert layout.names == ["train", "val"]
-    assert layout.report.counts[Reason.MISSING_SPLIT] == 1
-    assert len(parts_of(root).learned_from) == 2
-    with pytest.raises(DataError, match=r"no split 'test'; there are train, val; test is passed over: .*test/images"):
+    assert layout.report.counts[ProblemKind.MISSING_SPLIT] == 1
+    assert len(train_val_of(root).train) == 2
+    with pytest.raises(DataError, match=r"no split 'test'; there are train, val; test is skipped: .*test/images"):
         read_dataset(root, "test")
 
 
-def test_a_split_to_learn_from_that_is_not_there_is_no_excuse_to_learn_from_another(tmp_path):
+def test_no_other_split_replaces_a_missing_split_to_train_on(tmp_path):
     root = yolo(tmp_path, {"train": "images/gone"})
     assert len(read_dataset(root, "val")) == 2
     with pytest.raises(DataError, match=r"gone: does not exist"):
-        parts_of(root)
-    assert check(root)[1].counts[Reason.BAD_FILE] == 1
+        train_val_of(root)
+    assert check(root)[1].counts[ProblemKind.BAD_FILE] == 1
 
 
-def test_no_split_to_learn_from(tmp_path):
+def test_no_split_to_train_on(tmp_path):
     root = coco(tmp_path)
     (root / "annotations/instances_train2017.json").rename(root / "annotations/instances_test2017.json")
-    with pytest.raises(DataError, match="there is no split to learn from; there are val, test"):
-        parts_of(root)
+    with pytest.raises(DataError, match="there is no split to train on; there are val, test"):
+        train_val_of(root)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
-def test_what_is_usable_can_be_learned_from(tmp_path, layout):
+def test_what_is_usable_can_be_trained_on(tmp_path, layout):
     root = layout(tmp_path)
     panoptic = layout.__name__ == "coco_panoptic"
     _, report = check(root, panoptic=panoptic)
     if report.count_of(Outcome.REFUSED):
         pytest.fail(str(report))
     if not panoptic:  # it has val only
-        assert parts_of(root).learned_from
+        assert train_val_of(root).train

@@ -6,7 +6,7 @@ import torch
 
 from condetr.core.errors import AnnotationError, DataError
 from condetr.data.checks.check import check
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.convert import convert
 from condetr.data.discovery.formats import layout_of, read_dataset
@@ -82,15 +82,15 @@ def broken(tmp_path, change, **more):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda g: g["annotations"][0]["segments_info"][0].update(id=9_001), Reason.DUPLICATE_ANNOTATION_ID),
-        (lambda g: g["annotations"][0]["segments_info"][0].update(id=0), Reason.BAD_FIELD),
-        (lambda g: g["annotations"][0]["segments_info"][0].update(id=2**24), Reason.BAD_FIELD),
-        (lambda g: g["annotations"][0]["segments_info"][0].update(category_id=5), Reason.UNKNOWN_CATEGORY),
-        (lambda g: g["annotations"][0]["segments_info"][0].update(iscrowd=2), Reason.BAD_FIELD),
-        (lambda g: g["annotations"][0].update(segments_info={}), Reason.BAD_FIELD),
-        (lambda g: g["annotations"][0].update(file_name="../../../x.png"), Reason.OUTSIDE_NAME),
-        (lambda g: g["annotations"][0].update(image_id=2), Reason.DUPLICATE_ANNOTATION_ID),
-        (lambda g: g["categories"][0].update(isthing="no"), Reason.BAD_FIELD),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(id=9_001), ProblemKind.DUPLICATE_ANNOTATION_ID),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(id=0), ProblemKind.BAD_FIELD),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(id=2**24), ProblemKind.BAD_FIELD),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(category_id=5), ProblemKind.UNKNOWN_CATEGORY),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(iscrowd=2), ProblemKind.BAD_FIELD),
+        (lambda g: g["annotations"][0].update(segments_info={}), ProblemKind.BAD_FIELD),
+        (lambda g: g["annotations"][0].update(file_name="../../../x.png"), ProblemKind.OUTSIDE_NAME),
+        (lambda g: g["annotations"][0].update(image_id=2), ProblemKind.DUPLICATE_ANNOTATION_ID),
+        (lambda g: g["categories"][0].update(isthing="no"), ProblemKind.BAD_FIELD),
     ],
 )
 def test_what_is_refused(tmp_path, change, reason):
@@ -103,11 +103,11 @@ def test_what_is_refused(tmp_path, change, reason):
 @pytest.mark.parametrize(
     ("change", "reason", "left"),
     [
-        (lambda g: g["annotations"].pop(), Reason.MISSING_LABELS, 1),
-        (lambda g: g["annotations"][0].update(file_name="no.png"), Reason.MISSING_LABELS, 1),
-        (lambda g: g["annotations"][0].update(image_id=77), Reason.ORPHAN_ANNOTATION, 1),
-        (lambda g: g["annotations"][0]["segments_info"][0].update(id=5), Reason.BAD_SEGMENTATION, 2),
-        (lambda g: g["annotations"][0]["segments_info"].pop(0), Reason.UNLISTED_SEGMENT, 2),
+        (lambda g: g["annotations"].pop(), ProblemKind.MISSING_LABELS, 1),
+        (lambda g: g["annotations"][0].update(file_name="no.png"), ProblemKind.MISSING_LABELS, 1),
+        (lambda g: g["annotations"][0].update(image_id=77), ProblemKind.ORPHAN_ANNOTATION, 1),
+        (lambda g: g["annotations"][0]["segments_info"][0].update(id=5), ProblemKind.BAD_SEGMENTATION, 2),
+        (lambda g: g["annotations"][0]["segments_info"].pop(0), ProblemKind.UNLISTED_SEGMENT, 2),
     ],
 )
 def test_what_is_left_out_or_noted(tmp_path, change, reason, left):
@@ -121,7 +121,7 @@ def test_a_png_of_another_size_leaves_out_its_image(tmp_path):
     path = panoptic_folder(tmp_path)
     save_numbers(path.with_suffix("") / "1.png", numbers()[:-1])
     dataset = read_dataset(path)
-    assert dataset.report.counts == {Reason.BAD_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.BAD_LABELS: 1}
     assert [example.image_id for example in dataset] == [2]
 
 
@@ -136,7 +136,7 @@ def test_a_png_that_cannot_be_used_leaves_out_its_image(tmp_path, damage):
     else:
         Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(png)
     dataset = read_dataset(path, masks=True)
-    assert dataset.report.counts == {Reason.BAD_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.BAD_LABELS: 1}
     assert len(dataset) == 1
 
 
@@ -164,11 +164,11 @@ def test_objects_that_overlap_share_their_pixels_as_is_told(coco, tmp_path):
         one["segmentation"] = outline
     dataset = read_dataset(coco(given), masks=True)
     report = convert({"train": dataset}, tmp_path / "out", "coco-panoptic")
-    assert report.counts == {Reason.OVERLAP: 1, Reason.COVERED: 1}
+    assert report.counts == {ProblemKind.OVERLAP: 1, ProblemKind.COVERED: 1}
     back = read_dataset(tmp_path / "out", masks=True, panoptic=True)
     assert [one.area for one in back[0].objects] == [1600 - 100, 100]
     without = read_dataset(coco(given))
-    with pytest.raises(AnnotationError, match="read the data set with masks"):
+    with pytest.raises(AnnotationError, match="read the dataset with masks"):
         convert({"train": without}, tmp_path / "again", "coco-panoptic")
 
 

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from condetr.core.errors import AnnotationError, DataError
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_dataset
 from tests.unit.data.conftest import good_content, image, sideways
 
@@ -57,29 +57,29 @@ def changed(path, value):
 DELETED = object()
 FOURTH = ("annotations", 3)
 LEFT_OUT = [  # place, value, reason, objects left
-    ((*FOURTH, "bbox"), [5, 5, 0, 20], Reason.EMPTY_BOX, 3),
-    ((*FOURTH, "bbox"), [5, 5, 20, -0.0], Reason.EMPTY_BOX, 3),
-    ((*FOURTH, "bbox"), [5, 5, -3, 20], Reason.EMPTY_BOX, 3),
-    ((*FOURTH, "bbox"), [64, 5, 10, 20], Reason.OUTSIDE_BOX, 3),
-    ((*FOURTH, "bbox"), [-20, -20, 20, 20], Reason.OUTSIDE_BOX, 3),
-    ((*FOURTH, "bbox"), [0, 0, 1e30, 1e30], Reason.OUTSIDE_BOX, 3),
-    ((*FOURTH, "bbox"), [0, 0, 10**400, 5], Reason.NOT_FINITE_BOX, 3),
-    ((*FOURTH, "bbox"), [float("nan"), 5, 5, 5], Reason.NOT_FINITE_BOX, 3),
-    ((*FOURTH, "bbox"), [-1e308, 5, float("inf"), 5], Reason.NOT_FINITE_BOX, 3),
-    ((*FOURTH, "image_id"), 999, Reason.ORPHAN_ANNOTATION, 3),
-    (("images", 1, "file_name"), "B.PNG", Reason.MISSING_PICTURE, 2),
-    (("images", 1, "file_name"), "https://example.org/b.png", Reason.URL_PICTURE, 2),
-    (("images", 1, "file_name"), "n" * 5000, Reason.MISSING_PICTURE, 2),
-    (("images", 1, "file_name"), "\ud800.png", Reason.MISSING_PICTURE, 2),
-    (("images", 1, "file_name"), ".", Reason.UNREADABLE_PICTURE, 2),
-    (("images", 1, "width"), 65, Reason.WRONG_SIZE, 4),
-    (("images", 1, "width"), "64", Reason.WRONG_SIZE, 4),
-    ((*FOURTH, "area"), float("nan"), Reason.AREA_OF_BOX, 4),
-    ((*FOURTH, "area"), -1, Reason.AREA_OF_BOX, 4),
-    ((*FOURTH, "area"), DELETED, Reason.AREA_OF_BOX, 4),
-    ((*FOURTH, "bbox"), [60, 90, 20, 20], Reason.CLIPPED_BOX, 4),
-    ((*FOURTH, "bbox"), [60, 90, 4.5, 6.02], Reason.ROUNDED_BOX, 4),
-    (("categories", 2, "name"), "dog", Reason.DUPLICATE_NAME, 4),
+    ((*FOURTH, "bbox"), [5, 5, 0, 20], ProblemKind.EMPTY_BOX, 3),
+    ((*FOURTH, "bbox"), [5, 5, 20, -0.0], ProblemKind.EMPTY_BOX, 3),
+    ((*FOURTH, "bbox"), [5, 5, -3, 20], ProblemKind.EMPTY_BOX, 3),
+    ((*FOURTH, "bbox"), [64, 5, 10, 20], ProblemKind.OUTSIDE_BOX, 3),
+    ((*FOURTH, "bbox"), [-20, -20, 20, 20], ProblemKind.OUTSIDE_BOX, 3),
+    ((*FOURTH, "bbox"), [0, 0, 1e30, 1e30], ProblemKind.OUTSIDE_BOX, 3),
+    ((*FOURTH, "bbox"), [0, 0, 10**400, 5], ProblemKind.NOT_FINITE_BOX, 3),
+    ((*FOURTH, "bbox"), [float("nan"), 5, 5, 5], ProblemKind.NOT_FINITE_BOX, 3),
+    ((*FOURTH, "bbox"), [-1e308, 5, float("inf"), 5], ProblemKind.NOT_FINITE_BOX, 3),
+    ((*FOURTH, "image_id"), 999, ProblemKind.ORPHAN_ANNOTATION, 3),
+    (("images", 1, "file_name"), "B.PNG", ProblemKind.MISSING_PICTURE, 2),
+    (("images", 1, "file_name"), "https://example.org/b.png", ProblemKind.URL_PICTURE, 2),
+    (("images", 1, "file_name"), "n" * 5000, ProblemKind.MISSING_PICTURE, 2),
+    (("images", 1, "file_name"), "\ud800.png", ProblemKind.MISSING_PICTURE, 2),
+    (("images", 1, "file_name"), ".", ProblemKind.UNREADABLE_PICTURE, 2),
+    (("images", 1, "width"), 65, ProblemKind.WRONG_SIZE, 4),
+    (("images", 1, "width"), "64", ProblemKind.WRONG_SIZE, 4),
+    ((*FOURTH, "area"), float("nan"), ProblemKind.AREA_OF_BOX, 4),
+    ((*FOURTH, "area"), -1, ProblemKind.AREA_OF_BOX, 4),
+    ((*FOURTH, "area"), DELETED, ProblemKind.AREA_OF_BOX, 4),
+    ((*FOURTH, "bbox"), [60, 90, 20, 20], ProblemKind.CLIPPED_BOX, 4),
+    ((*FOURTH, "bbox"), [60, 90, 4.5, 6.02], ProblemKind.ROUNDED_BOX, 4),
+    (("categories", 2, "name"), "dog", ProblemKind.DUPLICATE_NAME, 4),
 ]
 
 
@@ -103,10 +103,10 @@ def test_a_category_that_is_called_like_another_keeps_its_objects(coco):
 
 
 REFUSED = [  # place, value, words
-    ((*FOURTH, "bbox"), [1, 2, 3], ["annotation 4", "bbox", "3 values"]),
-    ((*FOURTH, "bbox"), [1, 2, 3, 4, 45], ["annotation 4", "bbox", "5 values"]),
-    ((*FOURTH, "bbox"), ["1", "2", "3", "4"], ["annotation 4", "bbox", "numbers"]),
-    ((*FOURTH, "bbox"), [1, 2, True, 4], ["annotation 4", "bbox", "numbers"]),
+    ((*FOURTH, "bbox"), [1, 2, 3], ["annotation 4", "bbox [1, 2, 3]", "expected 4 numbers"]),
+    ((*FOURTH, "bbox"), [1, 2, 3, 4, 45], ["annotation 4", "bbox [1, 2, 3, 4, 45]", "expected 4 numbers"]),
+    ((*FOURTH, "bbox"), ["1", "2", "3", "4"], ["annotation 4", "bbox '1'", "expected a number"]),
+    ((*FOURTH, "bbox"), [1, 2, True, 4], ["annotation 4", "bbox True", "expected a number"]),
     ((*FOURTH, "bbox"), {"x": 1}, ["annotation 4", "bbox"]),
     ((*FOURTH, "bbox"), DELETED, ["annotation 4", "bbox", "None"]),
     ((*FOURTH, "category_id"), DELETED, ["annotation 4", "category_id"]),
@@ -116,12 +116,12 @@ REFUSED = [  # place, value, words
     ((*FOURTH, "image_id"), "2", ["annotation 4", "str", "int"]),
     ((*FOURTH, "image_id"), DELETED, ["annotation 4", "image_id"]),
     ((*FOURTH, "image_id"), None, ["annotation 4", "image_id", "NoneType"]),
-    ((*FOURTH, "id"), 1, ["annotation 1", "twice"]),
+    ((*FOURTH, "id"), 1, ["annotation 1", "duplicate annotation id"]),
     ((*FOURTH, "id"), [], ["annotations[3]", "id"]),
     ((*FOURTH, "iscrowd"), 2, ["annotation 4", "iscrowd"]),
     ((*FOURTH, "iscrowd"), "no", ["annotation 4", "iscrowd"]),
     (FOURTH, "x", ["annotations[3]", "object"]),
-    (("images", 1, "id"), 1, ["image", "1", "twice"]),
+    (("images", 1, "id"), 1, ["image 1", "duplicate image id"]),
     (("images", 1, "id"), True, ["images[1]", "id", "bool"]),
     (("images", 1, "id"), 2**63, ["images[1]", "9223372036854775808", "64 bits"]),
     (("images", 1, "file_name"), None, ["image 2", "file_name"]),
@@ -133,7 +133,7 @@ REFUSED = [  # place, value, words
     (("images", 1, "file_name"), "/etc/passwd", ["passwd", "outside"]),
     (("images", 1, "file_name"), "C:\\pictures\\b.png", ["b.png", "outside"]),
     (("images", 1), 7, ["images[1]", "object"]),
-    (("categories", 1, "id"), 9, ["category 9", "twice"]),
+    (("categories", 1, "id"), 9, ["category 9", "duplicate category id"]),
     (("categories", 1, "id"), None, ["categories[1]", "id"]),
     (("categories", 1, "name"), None, ["category 4", "name"]),
     (("categories", 1, "name"), " ", ["category 4", "name"]),
@@ -159,12 +159,12 @@ def test_names_of_other_systems_are_converted(coco):
     image(path.parent.parent / "images" / "deep" / "e\u0301.jpg")
     dataset = read_dataset(path)
     assert dataset.name_of(dataset[0]) == "deep/e\u0301.jpg"
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
 @pytest.mark.parametrize(
-    ("target", "reason"), [("outside", Reason.LINKED_PICTURE), ("loop", Reason.UNREADABLE_PICTURE)]
+    ("target", "reason"), [("outside", ProblemKind.LINKED_PICTURE), ("loop", ProblemKind.UNREADABLE_PICTURE)]
 )
 def test_links_are_told(coco, tmp_path, target, reason):
     path = coco(changed(("images", 0, "file_name"), "link.jpg"))
@@ -176,7 +176,7 @@ def test_links_are_told(coco, tmp_path, target, reason):
 def test_a_pipe_is_not_waited_for(coco):
     path = coco(changed(("images", 0, "file_name"), "pipe.jpg"))
     os.mkfifo(path.parent.parent / "images/pipe.jpg")
-    assert read_dataset(path).report.counts == {Reason.UNREADABLE_PICTURE: 1}
+    assert read_dataset(path).report.counts == {ProblemKind.UNREADABLE_PICTURE: 1}
 
 
 def test_exif_turns_the_image_before_its_boxes_are_checked(coco):
@@ -191,8 +191,8 @@ def test_a_size_before_turning_is_told_as_such(coco):
     content = changed(("images", 0, "file_name"), "turned.jpg")
     path = coco(content)
     image(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
-    (finding,) = read_dataset(path).report.of(Reason.WRONG_SIZE)
-    assert "EXIF" in finding.said
+    (finding,) = read_dataset(path).report.of(ProblemKind.WRONG_SIZE)
+    assert "EXIF" in finding.message
 
 
 def test_masks_are_checked_when_they_are_wanted(coco):
@@ -207,7 +207,7 @@ def test_masks_are_checked_when_they_are_wanted(coco):
     dataset = read_dataset(path, masks=True)
     assert [len(example.objects) for example in dataset] == [1, 1, 0]
     assert dataset[0].objects[0].segmentation == SQUARE
-    assert dataset.report.counts == {Reason.BAD_SEGMENTATION: 2}
+    assert dataset.report.counts == {ProblemKind.BAD_SEGMENTATION: 2}
 
 
 @pytest.mark.parametrize("outline", [SQUARE, {"size": [64, 96], "counts": [6, 64 * 96 - 6]}])
@@ -219,8 +219,8 @@ def test_outlines_are_checked_without_painting_them(coco, monkeypatch, outline):
         one.pop("bbox")
     for module in ("polygons.mask_of_polygons", "rle.mask_of_rle"):
         painting = module.split(".")[1]
-        monkeypatch.setattr(f"condetr.images.{module}", None)
-        monkeypatch.setattr(f"condetr.data.coco.outlines.{painting}", None)
+        monkeypatch.setattr(f"condetr.images.masks.{module}", None)
+        monkeypatch.setattr(f"condetr.images.coco_labels.segmentation.{painting}", None)
     assert [len(one.objects) for one in read_dataset(coco(content), masks=True)] == [2, 2, 0]
 
 
@@ -237,7 +237,7 @@ def test_a_missing_box_is_that_of_the_outline(coco, outline, box):
     content["annotations"][0]["segmentation"] = outline
     dataset = read_dataset(coco(content))
     assert dataset[0].objects[0].box == box
-    assert dataset.report.counts == {Reason.BOX_OF_OUTLINE: 1}
+    assert dataset.report.counts == {ProblemKind.BOX_OF_OUTLINE: 1}
 
 
 def test_refusal_counts_the_others(coco):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from condetr.core.errors import AnnotationError, DataError, UsageError
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
 from condetr.data.discovery.split_names import split_named
 from tests.unit.data.conftest import SIZES, good_content, image
@@ -78,7 +78,7 @@ def test_a_second_format_is_told(tmp_path):
     lay_out(tmp_path, "annotations/train.json", "images")
     (tmp_path / "data.yaml").write_text("names: [a]\ntrain: images\n")
     dataset = read_dataset(tmp_path)
-    assert dataset.report.counts == {Reason.OTHER_FORMAT: 1}
+    assert dataset.report.counts == {ProblemKind.OTHER_FORMAT: 1}
 
 
 @pytest.mark.parametrize("name", ["empty", "notes.txt", "strange.yaml", "strange.json"])

@@ -7,9 +7,9 @@ import pytest
 
 from condetr.core.errors import DataError
 from condetr.data.checks.check import check
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_dataset, read_splits
-from condetr.data.train_val import parts_of
+from condetr.data.train_val import train_val_of
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import LINE, SIZE, voc_beside, write, yolo
 
@@ -42,7 +42,7 @@ def test_names_that_tools_and_systems_write_another_way_are_matched_and_told(tmp
     renamed(root, "labels/train/t0.txt", f"labels/train/{label_name}")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
 @pytest.mark.parametrize("folder", ["Labels", "LABELS"])
@@ -81,11 +81,11 @@ def test_a_name_of_its_own_goes_before_one_that_is_alike(tmp_path):
 def test_images_without_labels_beside_labels_without_images_are_refused_everywhere(tmp_path, moved):
     root = yolo(tmp_path)
     renamed(root, *moved)
-    for read in (read_splits, parts_of):
+    for read in (read_splits, train_val_of):
         with pytest.raises(DataError, match=r"1 images have no label file.*1 label files have no image"):
             read(root)
     _, report = check(root)
-    assert report.counts[Reason.UNUSED_LABELS] == 1
+    assert report.counts[ProblemKind.UNUSED_LABELS] == 1
     assert "looked for" in str(report)
 
 
@@ -99,8 +99,8 @@ def test_background_and_files_that_are_no_labels_stay_what_they_are(tmp_path):
     write(root / "README.roboflow.txt", "5 images\n")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [0, 0, 1, 1]
-    assert dataset.report.counts == {Reason.NO_LABELS: 1}
-    parts_of(root)
+    assert dataset.report.counts == {ProblemKind.NO_LABELS: 1}
+    train_val_of(root)
 
 
 def test_labels_of_another_split_are_not_unused(tmp_path):
@@ -125,14 +125,14 @@ def test_what_systems_and_programs_leave_is_passed_over_and_counted(tmp_path, hi
         (root / name).write_bytes(b"\0\5\x16\7")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
-    assert dataset.report.counts == {Reason.HIDDEN: 2}
-    parts_of(root)
+    assert dataset.report.counts == {ProblemKind.HIDDEN: 2}
+    train_val_of(root)
 
 
 def test_hidden_label_files_of_other_formats(tmp_path):
     root = voc_beside(tmp_path)
     (root / "train/._t0.xml").write_bytes(b"\0\5\x16\7")
-    assert read_dataset(root, "train").report.counts == {Reason.HIDDEN: 1}
+    assert read_dataset(root, "train").report.counts == {ProblemKind.HIDDEN: 1}
 
 
 @pytest.mark.parametrize("new", ["cup%20x.xml", "cup x.jpg.xml", "Cup x.xml"])
@@ -142,7 +142,7 @@ def test_voc_names_that_tools_write_another_way(tmp_path, new):
     renamed(root, "train/t0.xml", f"train/{new}")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
 def test_voc_images_without_labels_beside_labels_without_images(tmp_path):
@@ -164,7 +164,7 @@ def test_a_folder_that_may_not_be_looked_into_is_said(tmp_path, monkeypatch):
     (root / "images/train/deep").mkdir()
     monkeypatch.setattr(os, "scandir", refuse)
     _, report = check(root)
-    assert report.counts[Reason.BAD_FILE] == 1
+    assert report.counts[ProblemKind.BAD_FILE] == 1
     assert "Permission denied" in str(report)
 
 
@@ -174,5 +174,5 @@ def test_links_to_folders_are_not_followed_in_circles_and_told(tmp_path):
     (root / "images/train/self.jpg").symlink_to(root / "images/train/self.jpg")
     dataset = read_dataset(root, "train")
     assert objects_of(dataset) == [1, 1]
-    assert dataset.report.counts[Reason.LINKED_FOLDER] == 1
+    assert dataset.report.counts[ProblemKind.LINKED_FOLDER] == 1
     assert sum(dataset.report.counts.values()) == 2, "the link to itself is an image that cannot be read"

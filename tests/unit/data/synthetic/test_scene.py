@@ -12,7 +12,7 @@ from condetr.data.synthetic.scene import MOST_THINGS, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
-from condetr.data.train_val import parts_of
+from condetr.data.train_val import train_val_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.training.input.dataset import TrainingDataset
 
@@ -111,8 +111,8 @@ def test_a_batch_of_scenes_is_the_same_whenever_it_is_read():
 
 
 def test_scenes_have_no_parts_to_choose():
-    parts = parts_of("condetr/scenes", validation="none")
-    assert parts.measured_on is None
-    assert parts.learned_from.classes.names == CLASS_NAMES
-    with pytest.raises(DataError, match="has no part 'val'"):
-        parts_of("condetr/scenes", validation="val")
+    parts = train_val_of("condetr/scenes", validation="none")
+    assert parts.val is None
+    assert parts.train.classes.names == CLASS_NAMES
+    with pytest.raises(DataError, match="has no split 'val'"):
+        train_val_of("condetr/scenes", validation="val")

@@ -1,7 +1,7 @@
 import pytest
 
 from condetr.core.errors import AnnotationError, UsageError
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
 from tests.unit.data.conftest import image
 
@@ -68,7 +68,7 @@ def test_a_clipped_box_is_kept_whole_for_ap(voc):
 def test_degenerate_boxes_are_left_out_by_object(voc):
     dataset = read_dataset(voc(a=xml(voc_object(1, 2, 30, 40), voc_object(5, 5, 5, 9), voc_object(9, 9, 8, 20))))
     assert len(dataset[0].objects) == 1
-    assert dataset.report.counts == {Reason.EMPTY_BOX: 2}
+    assert dataset.report.counts == {ProblemKind.EMPTY_BOX: 2}
     assert [finding.item for finding in dataset.report] == ["object 2 ('cat')", "object 3 ('cat')"]
 
 
@@ -84,7 +84,7 @@ def test_difficult_objects_are_kept_and_told(voc):
     text = xml(voc_object(1, 2, 30, 40).replace("<bndbox>", "<difficult>1</difficult><bndbox>"))
     dataset = read_dataset(voc(a=text))
     assert len(dataset[0].objects) == 1
-    assert dataset.report.counts == {Reason.DIFFICULT: 1}
+    assert dataset.report.counts == {ProblemKind.DIFFICULT: 1}
 
 
 LAUGHS = '<!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;">]>'
@@ -108,7 +108,7 @@ def test_a_hostile_label_file_is_left_out_with_its_image(voc, text, word):
     dataset = read_dataset(root)
     assert len(dataset) == 1
     assert dataset.classes.names == ("cat",)
-    assert dataset.report.counts == {Reason.BAD_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.BAD_LABELS: 1}
     assert word in str(dataset.report)
 
 
@@ -133,7 +133,7 @@ def test_lists_tell_what_is_missing_repeated_or_outside(voc):
     root = voc({"train": "a\na\ngone\n\n"}, a=xml(voc_object(1, 2, 30, 40)))
     dataset = read_dataset(root)
     assert len(dataset) == 1
-    assert dataset.report.counts == {Reason.REPEATED_PICTURE: 1, Reason.MISSING_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.REPEATED_PICTURE: 1, ProblemKind.MISSING_LABELS: 1}
     (root / "ImageSets/Main/train.txt").write_text("../../../secret\n")
     with pytest.raises(AnnotationError, match="outside"):
         read_dataset(root)
@@ -143,7 +143,7 @@ def test_the_image_of_the_same_name_wins_over_filename(voc):
     root = voc(a=xml(voc_object(1, 2, 30, 40), filename="../../b.png"))
     dataset = read_dataset(root)
     assert dataset[0].path.name == "a.jpg"
-    assert dataset.report.counts == {Reason.OTHER_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.OTHER_NAME: 1}
     (root / "JPEGImages/a.jpg").rename(root / "JPEGImages/other.jpg")
     (root / "Annotations/a.xml").write_text(xml(voc_object(1, 2, 30, 40), filename="other.jpg"))
     assert read_dataset(root)[0].path.name == "other.jpg"
@@ -152,13 +152,13 @@ def test_the_image_of_the_same_name_wins_over_filename(voc):
 def test_images_without_label_files_are_told(voc):
     root = voc(a=xml(voc_object(1, 2, 30, 40)))
     image(root / "JPEGImages/x.jpg")
-    assert read_dataset(root).report.counts == {Reason.MISSING_LABELS: 1}
+    assert read_dataset(root).report.counts == {ProblemKind.MISSING_LABELS: 1}
 
 
 def test_a_wrong_size_is_told(voc):
     dataset = read_dataset(voc(a=xml(voc_object(1, 2, 30, 40), width=0, height=0)))
     assert dataset[0].size == (64, 96)
-    assert dataset.report.counts == {Reason.WRONG_SIZE: 1}
+    assert dataset.report.counts == {ProblemKind.WRONG_SIZE: 1}
 
 
 def test_masks_are_not_in_this_format(voc):
@@ -192,8 +192,8 @@ def test_bccd_is_read_and_its_degenerate_boxes_found(shared):
     }
     assert splits["train"].classes.names == ("Platelets", "RBC", "WBC")
     assert {split: dict(dataset.report.counts) for split, dataset in splits.items()} == {
-        "train": {Reason.EMPTY_BOX: 1},
-        "val": {Reason.EMPTY_BOX: 1},
+        "train": {ProblemKind.EMPTY_BOX: 1},
+        "val": {ProblemKind.EMPTY_BOX: 1},
         "test": {},
-        "trainval": {Reason.EMPTY_BOX: 2},
+        "trainval": {ProblemKind.EMPTY_BOX: 2},
     }

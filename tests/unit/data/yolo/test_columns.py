@@ -3,8 +3,8 @@ import random
 import pytest
 
 from condetr.core.errors import DataError
-from condetr.data.checks.data_report import Fault
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.data_report import DataProblem
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_dataset
 from condetr.data.yolo.columns import Columns, columns_of, declared_columns
 from tests.unit.data.layouts import BOX, yolo, yolo_class_file
@@ -46,7 +46,7 @@ def test_outlines_are_known_by_their_counts_and_by_where_they_lie():
 
 def test_what_could_be_both_is_refused_with_what_to_write():
     lines = [pose(seed, 2, flags=False) for seed in range(30)]
-    with pytest.raises(Fault, match=r"kpt_shape: \[K, 2\].*task: segment"):
+    with pytest.raises(DataProblem, match=r"kpt_shape: \[K, 2\].*task: segment"):
         columns_of(lines)
     assert columns_of(lines, outlines=True) == Columns()
     assert declared_columns(["2", "2"], None) == Columns(9)
@@ -56,7 +56,7 @@ def test_what_could_be_both_is_refused_with_what_to_write():
 
 @pytest.mark.parametrize("shape", [[2], [2, 4], ["x", 2], "2, 3", [[2], 3], [-2, 3], {}])
 def test_a_kpt_shape_of_another_kind_is_refused(shape):
-    with pytest.raises(Fault, match="kpt_shape"):
+    with pytest.raises(DataProblem, match="kpt_shape"):
         declared_columns(shape, None)
 
 
@@ -66,7 +66,7 @@ def test_pose_files_give_boxes(tmp_path):
     many = read_dataset(yolo(tmp_path / "c", {"kpt_shape": [3, 2]}, more=" 0.4 0.4 0 0 7 7"), "train")
     for dataset in (declared, guessed, many):
         assert [one.box for example in dataset for one in example.objects] == [BOX, BOX]
-        assert dataset.report.counts == {Reason.KEYPOINTS: 2}
+        assert dataset.report.counts == {ProblemKind.KEYPOINTS: 2}
 
 
 def test_lines_that_contradict_the_kpt_shape_are_refused(tmp_path):
@@ -79,13 +79,13 @@ def test_unclear_lines_are_refused_and_can_be_told(tmp_path):
     with pytest.raises(DataError, match="could be an outline of 4 points, or a box with keypoints"):
         read_dataset(yolo(tmp_path / "a", more=more), "train")
     outlined = read_dataset(yolo(tmp_path / "b", {"task": "segment"}, more=more), "train")
-    assert outlined.report.counts == {Reason.BOX_OF_OUTLINE: 2}
+    assert outlined.report.counts == {ProblemKind.BOX_OF_OUTLINE: 2}
 
 
 def test_predictions_that_condetr_and_yolo_write_are_read_as_boxes_with_a_note(tmp_path):
     dataset = read_dataset(yolo_class_file(tmp_path, more=" 0.93"), "train")
     assert [one.box for example in dataset for one in example.objects] == [BOX, BOX]
-    assert dataset.report.counts == {Reason.SCORE: 2}
+    assert dataset.report.counts == {ProblemKind.SCORE: 2}
 
 
 @pytest.mark.parametrize("sixth", ["1.5", "-0.1", "nan", "7"])  # an angle, the number of a track
@@ -104,4 +104,4 @@ def test_a_score_behind_some_boxes_only_is_refused(tmp_path):
 def test_an_outline_with_a_number_that_is_none_is_left_out(tmp_path):
     root = yolo(tmp_path)
     (root / "labels/train/t0.txt").write_text("0 0.1 0.1 nan 0.2 0.3 0.3\n")
-    assert read_dataset(root, "train").report.counts[Reason.NOT_FINITE_BOX] == 1
+    assert read_dataset(root, "train").report.counts[ProblemKind.NOT_FINITE_BOX] == 1

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from condetr.core.errors import AnnotationError, DataError
-from condetr.data.checks.problems import Reason
+from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
 from tests.unit.data.conftest import image
 
@@ -45,7 +45,7 @@ def test_reads_fractions_as_pixels(yolo):
 def test_a_image_without_labels_has_no_objects_and_is_told(yolo):
     dataset = read_dataset(yolo(LINE, None), "train")
     assert [len(example.objects) for example in dataset] == [1, 0]
-    assert dataset.report.counts == {Reason.NO_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.NO_LABELS: 1}
 
 
 def test_labels_without_a_image_are_told(yolo):
@@ -53,14 +53,14 @@ def test_labels_without_a_image_are_told(yolo):
     (root / "labels/train/gone.txt").write_text(LINE)
     (root / "labels/train/classes.txt").write_text("cat")
     dataset = read_dataset(root, "train")
-    assert dataset.report.counts == {Reason.ORPHAN_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.ORPHAN_LABELS: 1}
 
 
 def test_outlines_give_boxes_and_masks(yolo):
     root = yolo("0 0.25 0.25 0.75 0.25 0.75 0.5 0.25 0.5\n")
     dataset = read_dataset(root, "train")
     assert dataset[0].objects[0].box == (24.0, 16.0, 72.0, 32.0)
-    assert dataset.report.counts == {Reason.BOX_OF_OUTLINE: 1}
+    assert dataset.report.counts == {ProblemKind.BOX_OF_OUTLINE: 1}
     masked = read_dataset(root, "train", masks=True)
     assert masked[0].objects[0].segmentation == [[24.0, 16.0, 72.0, 16.0, 72.0, 32.0, 24.0, 32.0]]
 
@@ -68,10 +68,10 @@ def test_outlines_give_boxes_and_masks(yolo):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("0 0.5 0.5 0 0.5", Reason.EMPTY_BOX),
-        ("0 0.5 0.5 -0.1 0.5", Reason.EMPTY_BOX),
-        ("0 0.5 0.5 nan 0.5", Reason.NOT_FINITE_BOX),
-        ("0 1.5 0.5 0.1 0.5", Reason.OUTSIDE_BOX),
+        ("0 0.5 0.5 0 0.5", ProblemKind.EMPTY_BOX),
+        ("0 0.5 0.5 -0.1 0.5", ProblemKind.EMPTY_BOX),
+        ("0 0.5 0.5 nan 0.5", ProblemKind.NOT_FINITE_BOX),
+        ("0 1.5 0.5 0.1 0.5", ProblemKind.OUTSIDE_BOX),
     ],
 )
 def test_a_bad_box_is_left_out_by_line(yolo, line, reason):
@@ -111,7 +111,7 @@ def test_a_label_file_that_is_no_text_leaves_its_image_out(yolo):
     (root / "labels/train/1.txt").write_bytes(b"\x89PNG\x00\x01")
     dataset = read_dataset(root, "train")
     assert len(dataset) == 1
-    assert dataset.report.counts == {Reason.BAD_LABELS: 1}
+    assert dataset.report.counts == {ProblemKind.BAD_LABELS: 1}
 
 
 def test_list_files_stay_inside_the_folder(yolo):
@@ -119,7 +119,7 @@ def test_list_files_stay_inside_the_folder(yolo):
     (root / "train.txt").write_text("./images/train/0.jpg\nimages/train/0.jpg\nimages/train/gone.jpg\n")
     dataset = read_dataset(root, "train")
     assert len(dataset) == 1
-    assert dataset.report.counts == {Reason.REPEATED_PICTURE: 1, Reason.MISSING_PICTURE: 1}
+    assert dataset.report.counts == {ProblemKind.REPEATED_PICTURE: 1, ProblemKind.MISSING_PICTURE: 1}
     (root / "train.txt").write_text("../../outside.jpg\n")
     with pytest.raises(AnnotationError, match="outside"):
         read_dataset(root, "train")
@@ -128,12 +128,12 @@ def test_list_files_stay_inside_the_folder(yolo):
 def test_exports_that_say_dot_dot_are_understood_and_told(yolo):
     dataset = read_dataset(yolo(LINE, train="../images/train"), "train")
     assert len(dataset) == 1
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
 def test_a_path_of_another_machine_falls_back_to_the_folder(yolo):
     dataset = read_dataset(yolo(LINE, path="/content/nowhere"), "train")
-    assert dataset.report.counts == {Reason.CONVERTED_NAME: 1}
+    assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
 def test_a_path_elsewhere_is_followed_only_where_the_file_was_named(yolo, tmp_path):

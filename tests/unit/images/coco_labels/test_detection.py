@@ -128,7 +128,7 @@ def test_an_annotation_without_an_id_is_named_by_its_place():
         ({"image_id": "a", "annotations": []}, "image_id 'a'"),
         ({"image_id": 2**63, "annotations": []}, "64 bits"),
         ({"image_id": 1, "annotations": {}}, "expected a list"),
-        ({"image_id": 1, "annotations": [3]}, "annotation 0: is int"),
+        ({"image_id": 1, "annotations": [3]}, "annotation 0: is 3, expected an object"),
     ],
 )
 def test_an_annotation_of_another_form_is_refused(whole, says):
