@@ -47,7 +47,7 @@ def test_three_commands_and_no_edits(command, voc):
     said = json.loads(trained.stdout)
     assert said["model"] == "run/best"
     assert "ap50" in said["metrics"]
-    assert "there is no val to measure on: 1 of the 12 images of all are kept aside" in trained.stderr
+    assert "there is no val split to evaluate on: 1 of the 12 images of all are held out" in trained.stderr
 
     measured = command("evaluate", "my images", "--model", "run", "--output", "report", "--json", cwd=voc)
     assert measured.returncode == 0, measured.stderr

@@ -12,7 +12,7 @@ from condetr.files.inside import OutsideFolderError
 from condetr.images.coco_labels.fields import FieldError, SegmentationError
 
 SHOWN = 20  # findings of one kind that are kept in full
-_KINDS: dict[type[BaseException], ProblemKind] = {  # of errors of the rooms below
+_KINDS: dict[type, ProblemKind] = {  # of errors of the rooms below
     FieldError: ProblemKind.BAD_FIELD,
     SegmentationError: ProblemKind.BAD_SEGMENTATION,
     OutsideFolderError: ProblemKind.OUTSIDE_NAME,

@@ -155,8 +155,8 @@ def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
         message = f"{other.format} labels are there, too; {chosen.format} is read"
         chosen.report.add(ProblemKind.OTHER_FORMAT, message, source=folder)
     _report_unread(folder, chosen)
-    for error in errors:
-        chosen.report.add(ProblemKind.OTHER_FORMAT, f"{error}; {chosen.format} is read", source=folder)
+    for failed in errors:
+        chosen.report.add(ProblemKind.OTHER_FORMAT, f"{failed}; {chosen.format} is read", source=folder)
     return chosen
 
 

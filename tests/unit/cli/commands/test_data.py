@@ -193,7 +193,7 @@ def test_split_names_cannot_lead_elsewhere(condetr, digits, tmp_path):
 def test_convert_says_what_concerns_the_whole(condetr, digits, tmp_path):
     assert condetr("data", "split", digits, "parts", "--split", "train", "--shares", "train=1")[0] == 0
     _, _, err = condetr("data", "convert", tmp_path / "parts", "out", "--to", "yolo")
-    assert "YOLO wants val: data.yaml names the images of train" in err
+    assert "YOLO requires val: data.yaml names the images of train" in err
     assert "--masks also keeps segmentations" in err
 
 
