@@ -30,20 +30,20 @@ AUTHORS = {
 CLOSE = {"atol": 1e-4, "rtol": 0}  # the peers agree with each other to 1e-5
 
 
-def detector(goldens, case, dialect, **changes):
+def detector(goldens, case, key_format, **changes):
     _, numbers = goldens.expected(case)
     config = ConditionalDetrConfig(**(numbers.get("config") or {"num_labels": 91} | AUTHORS[case]))
     config.update({"output_attentions": False, "output_hidden_states": False} | changes)
     model = ConditionalDetrForObjectDetection(config).eval()
-    model.load_state_dict(goldens.state_dict(case, dialect))
+    model.load_state_dict(goldens.state_dict(case, key_format))
     return model
 
 
-@pytest.mark.parametrize(("case", "dialect"), PEERS.items())
-def test_every_field(goldens, case, dialect):
+@pytest.mark.parametrize(("case", "key_format"), PEERS.items())
+def test_every_field(goldens, case, key_format):
     expected, numbers = goldens.expected(case)
     pixels, mask = goldens.inputs(case)
-    model = detector(goldens, case, dialect)
+    model = detector(goldens, case, key_format)
     with torch.no_grad():
         output = model(
             pixels, mask, labels=goldens.targets(case, hf=True), output_attentions=True, output_hidden_states=True
@@ -68,12 +68,12 @@ def test_every_field(goldens, case, dialect):
 
 
 @pytest.mark.parametrize(
-    ("case", "dialect", "coefficient"), [("hf434_tiny_det", "hf434", 2), ("hf523_tiny_det", "hf523", 1)]
+    ("case", "key_format", "coefficient"), [("hf434_tiny_det", "hf434", 2), ("hf523_tiny_det", "hf523", 1)]
 )
-def test_transformers_losses_and_gradients(goldens, case, dialect, coefficient):
+def test_transformers_losses_and_gradients(goldens, case, key_format, coefficient):
     _, numbers = goldens.expected(case)
     pixels, mask = goldens.inputs(case)
-    model = detector(goldens, case, dialect, cls_loss_coefficient=coefficient)
+    model = detector(goldens, case, key_format, cls_loss_coefficient=coefficient)
     output = model(pixels, mask, labels=goldens.targets(case, hf=True))
     assert output.loss.item() == pytest.approx(numbers["loss"], rel=2e-4)
     found = {name: value.item() for name, value in output.loss_dict.items()}
@@ -84,7 +84,7 @@ def test_transformers_losses_and_gradients(goldens, case, dialect, coefficient):
         for name, foreign in foreign_keys(
             dict(model.network.named_parameters()),
             model.network.config.backbone,
-            "hub" if dialect == "hf434" else "transformers",
+            "hub" if key_format == "hf434" else "transformers",
             "resnet",
         ).items()
     }

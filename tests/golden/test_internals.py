@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.translate import to_condetr
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
@@ -38,7 +39,7 @@ def test_every_stage_of_the_network(goldens, case):
     detector = ConditionalDetr(CONFIGS[case]).eval()
     shapes = {name: tensor.shape for name, tensor in detector.state_dict().items()}
     stored = goldens.state_dict(case, "orig")
-    detector.load_state_dict(to_condetr(stored, shapes, detector.config.backbone, case).tensors)
+    detector.load_state_dict(to_condetr(StoredState.of(stored, case), shapes, detector.config.backbone).tensors)
     pixels, mask = goldens.inputs(case)
     expected, _ = goldens.expected(case)
 

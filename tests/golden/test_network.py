@@ -1,4 +1,4 @@
-"""Weights in every dialect, as real files, through our reading: the outputs of the peers that made them."""
+"""Weights in every key format, as real files, through our reading: the outputs of the peers that made them."""
 
 import argparse
 import json
@@ -84,11 +84,11 @@ def test_published_networks(goldens, tmp_path, case, container):
     torch.testing.assert_close(torch.stack([layer.boxes for layer in layers[:-1]]), expected["aux_boxes"], **TOLERANCE)
 
 
-@pytest.mark.parametrize(("case", "dialect"), [("hf434_tiny_det", "hf434"), ("hf523_tiny_det", "hf523")])
-def test_networks_of_transformers(goldens, tmp_path, case, dialect):
+@pytest.mark.parametrize(("case", "key_format"), [("hf434_tiny_det", "hf434"), ("hf523_tiny_det", "hf523")])
+def test_networks_of_transformers(goldens, tmp_path, case, key_format):
     expected, stored = goldens.expected(case)
     (tmp_path / "config.json").write_text(json.dumps(stored["config"]))
-    save_file(goldens.state_dict(case, dialect), tmp_path / "model.safetensors")
+    save_file(goldens.state_dict(case, key_format), tmp_path / "model.safetensors")
     detector = load(tmp_path).detector
     pixels, mask = goldens.inputs(case)
     with torch.inference_mode():
@@ -97,13 +97,13 @@ def test_networks_of_transformers(goldens, tmp_path, case, dialect):
     torch.testing.assert_close(prediction.boxes, expected["pred_boxes"], **TOLERANCE)
 
 
-@pytest.mark.parametrize("dialect", ["orig", "hf434", "hf523"])
-def test_the_detector_of_a_segmenter(goldens, tmp_path, dialect):
+@pytest.mark.parametrize("key_format", ["orig", "hf434", "hf523"])
+def test_the_detector_of_a_segmenter(goldens, tmp_path, key_format):
     case = "orig_r50_seg"
     expected, _ = goldens.expected(case)
     config = {"model_type": "conditional_detr", "backbone": "resnet50", "num_queries": 25, "num_labels": 250}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    save_file(goldens.state_dict(case, dialect), tmp_path / "model.safetensors")
+    save_file(goldens.state_dict(case, key_format), tmp_path / "model.safetensors")
     detector = load(tmp_path, detector_only=True).detector
     pixels, mask = goldens.inputs(case)
     with torch.inference_mode():

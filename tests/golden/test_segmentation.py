@@ -34,12 +34,12 @@ CLOSE = {"atol": 1e-4, "rtol": 0}  # the peers agree with each other to 1e-5
 NAMES = {"loss_ce": "classes", "loss_bbox": "boxes", "loss_giou": "giou", "loss_mask": "masks", "loss_dice": "dice"}
 
 
-def model_of(goldens, case, dialect, **changes):
+def model_of(goldens, case, key_format, **changes):
     _, numbers = goldens.expected(case)
     config = ConditionalDetrConfig(**(numbers.get("config") or {"num_queries": 25, "num_labels": 250}))
     config.update({"output_attentions": False, "output_hidden_states": False} | changes)
     model = ConditionalDetrForSegmentation(config).eval()
-    model.load_state_dict(goldens.state_dict(case, dialect))
+    model.load_state_dict(goldens.state_dict(case, key_format))
     return model
 
 
@@ -47,10 +47,10 @@ def targets_of(goldens, case) -> list[Target]:
     return [Target(t["labels"], t["boxes"], t["masks"].bool()) for t in goldens.targets(case)]
 
 
-def written(goldens, dialect, folder):
+def written(goldens, key_format, folder):
     """A real file of the authors' segmenter; gives what a person would load."""
-    weights = goldens.state_dict(AUTHORS, dialect)
-    if dialect == "orig":
+    weights = goldens.state_dict(AUTHORS, key_format)
+    if key_format == "orig":
         torch.save({"model": weights, "args": argparse.Namespace(backbone="resnet50", masks=True)}, folder / "c.pth")
         return folder / "c.pth"
     config = {"model_type": "conditional_detr", "backbone": "resnet50", "num_queries": 25, "num_labels": 250}
@@ -59,10 +59,10 @@ def written(goldens, dialect, folder):
     return folder
 
 
-@pytest.mark.parametrize("dialect", ["orig", "hf434", "hf523"])
-def test_the_authors_segmenter_in_every_dialect(goldens, tmp_path, dialect):
+@pytest.mark.parametrize("key_format", ["orig", "hf434", "hf523"])
+def test_the_authors_segmenter_in_every_key_format(goldens, tmp_path, key_format):
     expected, _ = goldens.expected(AUTHORS)
-    segmenter = load(written(goldens, dialect, tmp_path)).detector
+    segmenter = load(written(goldens, key_format, tmp_path)).detector
     assert isinstance(segmenter, ConditionalDetrSegmenter)
     pixels, mask = goldens.inputs(AUTHORS)
     with torch.inference_mode():
@@ -131,11 +131,11 @@ def gradients_agree(goldens, network, expected):
         assert found == pytest.approx([norm, projection], rel=0, abs=1e-2 * max(norm, 1e-3 * largest)), key
 
 
-@pytest.mark.parametrize(("case", "dialect"), PEERS.items())
-def test_every_field_of_transformers(goldens, case, dialect):
+@pytest.mark.parametrize(("case", "key_format"), PEERS.items())
+def test_every_field_of_transformers(goldens, case, key_format):
     expected, numbers = goldens.expected(case)
     pixels, mask = goldens.inputs(case)
-    model = model_of(goldens, case, dialect)
+    model = model_of(goldens, case, key_format)
     with torch.no_grad():
         output = model(
             pixels, mask, labels=goldens.targets(case, hf=True), output_attentions=True, output_hidden_states=True
@@ -158,8 +158,8 @@ def test_every_field_of_transformers(goldens, case, dialect):
     assert (output.pred_boxes - expected["pred_boxes"]).abs().max() > 0.3
 
 
-@pytest.mark.parametrize(("case", "dialect"), PEERS.items())
-def test_transformers_losses_on_its_own_boxes(goldens, case, dialect):
+@pytest.mark.parametrize(("case", "key_format"), PEERS.items())
+def test_transformers_losses_on_its_own_boxes(goldens, case, key_format):
     """Its losses of boxes follow from boxes that lack the reference points; 4.34 at least matches by focal cost."""
     expected, numbers = goldens.expected(case)
     boxes, masks = expected["pred_boxes"], expected["pred_masks"]
@@ -169,7 +169,7 @@ def test_transformers_losses_on_its_own_boxes(goldens, case, dialect):
     losses = set_loss(predictions, targets, MatchingCosts(), LossWeights(classes=1.0), supervision=supervision)
     found = {foreign: getattr(losses, name).item() for foreign, name in NAMES.items()}
     theirs = {name: numbers["loss_dict"][name] for name in NAMES}
-    if dialect == "hf434":
+    if key_format == "hf434":
         assert found == pytest.approx(theirs, rel=2e-4)
         assert losses.total.item() == pytest.approx(numbers["loss"], rel=2e-4)
     else:

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 import torch
 
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.records import Target
@@ -21,7 +22,7 @@ def detector_of(goldens, case) -> ConditionalDetr:
     detector = ConditionalDetr(CONFIGS[case]).eval()
     shapes = {name: tensor.shape for name, tensor in detector.state_dict().items()}
     stored = goldens.state_dict(case, "orig")
-    detector.load_state_dict(to_condetr(stored, shapes, detector.config.backbone, case).tensors)
+    detector.load_state_dict(to_condetr(StoredState.of(stored, case), shapes, detector.config.backbone).tensors)
     return detector
 
 

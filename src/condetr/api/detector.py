@@ -195,7 +195,7 @@ class Detector(LoadedModel):
             "preprocessing": self.preprocessing.to_dict(),
             "path": str(where.path),
             "revision": where.revision,
-            "dialect": where.dialect,
+            "dialect": where.key_format,
             "notes": list(where.notes),
         }
 

@@ -1,1 +1,1 @@
-"""Three dialects of stored models in, one out: hub folders, transformers 5 modules, the authors' .pth files."""
+"""Stored models: hub folders, transformers 5 modules and the authors' .pth files are read, hub folders are written."""

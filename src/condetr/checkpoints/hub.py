@@ -1,4 +1,4 @@
-"""Where a model lies: a folder, a run, a file, in condetr itself, or in a repository on the Hugging Face hub."""
+"""Finds a model: a folder, a training run, a file, a bundled model, or a repository on the Hugging Face hub."""
 
 import re
 from pathlib import Path
@@ -16,8 +16,8 @@ RUN_RESULTS = ("best", "last")  # model folders of a training run
 PATIENCE = 3  # seconds for the hub's first answer
 
 
-class Place(NamedTuple):
-    """A local folder or weights file; ``revision`` is the commit when it was taken from the hub."""
+class Location(NamedTuple):
+    """A local folder or weights file; ``revision`` is the commit if it comes from the hub."""
 
     path: Path
     revision: str | None = None
@@ -32,25 +32,25 @@ def find(
     force_download: bool = False,
     local_files_only: bool = False,
     settings_only: bool = False,
-) -> Place:
-    """Resolve what a person calls a model. What exists locally never touches the network.
+) -> Location:
+    """Resolve a reference to a model. What exists locally never touches the network.
 
     ``settings_only`` leaves the weights on the hub.
 
     Raises:
-        CheckpointError: there is no such thing, or the hub cannot be reached or refuses.
+        CheckpointError: it does not exist, or the hub cannot be reached or refuses.
     """
     name = str(reference)
     try:
         path = Path(name).expanduser()
         if name and path.is_file():
-            return Place(path)
+            return Location(path)
         if name and path.is_dir():
-            return Place(_folder_of_model(path))
+            return Location(_folder_of_model(path))
     except (OSError, RuntimeError) as error:  # no permission, too long a name, no such user
-        raise CheckpointError(f"cannot be looked at: {error}", source=name) from None
+        raise CheckpointError(f"cannot be accessed: {error}", source=name) from None
     if name == DIGITS:
-        return Place(FOLDER)
+        return Location(FOLDER)
     if not HUB_ID.fullmatch(name) or path.suffix in (*PICKLES, ".safetensors"):
         raise CheckpointError("is neither a folder or file here nor a hub id (organisation/name)", source=name)
     options = {
@@ -63,11 +63,11 @@ def find(
     folder = _download(name, SETTINGS if settings_only else SETTINGS + SAFETENSORS, options)
     if not settings_only and not any((folder / weights).is_file() for weights in WEIGHTS):
         folder = _download(name, SETTINGS + BINARIES, options)
-    return Place(folder, revision=folder.name)
+    return Location(folder, revision=folder.name)
 
 
 def _folder_of_model(folder: Path) -> Path:
-    """The folder itself, or what a training run in it left."""
+    """The folder itself, or the model of the training run in it."""
     if not (folder / "config.json").exists():
         for result in RUN_RESULTS:
             if (folder / result / "config.json").is_file():
@@ -82,13 +82,13 @@ def _download(name: str, patterns: list[str], options: dict[str, Any]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=patterns, etag_timeout=PATIENCE, **options))
     except errors.GatedRepoError:
-        reason, hint = "is gated", "ask for access on its page, then `hf auth login` or pass token="
+        reason, hint = "is gated", "request access on its page, then `hf auth login` or pass token="
     except errors.RepositoryNotFoundError:
         reason, hint = "is not on the hub, or is private", "check the name; for a private one `hf auth login`"
     except errors.RevisionNotFoundError:
         reason, hint = f"has no revision {options['revision']!r}", "leave revision out for the newest"
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
-        reason, hint = "is no local folder, and not in the cache", "connect, or give the path of a downloaded folder"
+        reason, hint = "is not a local folder and not in the cache", "connect, or give the path of a downloaded folder"
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
         reason, hint = f"cannot be fetched: {first_line_of(error)}", "connect, or give the path of a folder"
     raise CheckpointError(f"{reason} (cache {cache})", source=name, hint=hint)

@@ -1,12 +1,12 @@
-"""Every parameter name that condetr reads or writes, in the dialects it speaks.
+"""Every parameter name that condetr reads or writes, in its key formats.
 
     condetr       our modules                               (the paper's words)
-    hub           transformers 4, and what 5 writes unasked (what we save)
+    hub           transformers 4, and 5 by default            (what we save)
     transformers  the module names of transformers 5
     original      the authors' .pth files
 
-One row per module. In braces stands a number: small letters count from zero, capitals the same number from one.
-Nothing outside this room knows a foreign name.
+One row per module. Braces hold a number: small letters count from zero, capitals the same number from one.
+Foreign names occur only in this room and in hf/.
 """
 
 import re
@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple, get_args
 
 from condetr.model.config import ResNetDescription, TimmDescription
 
-Dialect = Literal["hub", "transformers", "original", "condetr"]
+KeyFormat = Literal["hub", "transformers", "original", "condetr"]
 Layout = Literal["timm", "resnet"]
-DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+FORMATS: tuple[KeyFormat, ...] = get_args(KeyFormat)
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """Where a tensor of ours is found: the whole tensor, or one third of its rows."""
+    """The key of one of our tensors: of the whole tensor, or of one third of its rows."""
 
     key: str
     part: int | None = None
@@ -99,13 +99,13 @@ TABLE: tuple[Row, ...] = (
     Row("mask_head.pyramid.output",            "mask_head.out_lay",               "mask_head.output_conv",              "mask_head.out_lay"),
 )
 
-BACKBONE: dict[Dialect, str] = {
+BACKBONE: dict[KeyFormat, str] = {
     "hub":                         "model.backbone.conv_encoder.model",
     "transformers":                "model.backbone.model",
     "original":                    "backbone.0.body",
 }
 
-# Inside the backbone the dialects agree, but there are two layouts: timm's, which is torchvision's, and that of transformers' ResNet.
+# Inside the backbone the key formats agree, but there are two layouts: timm's, which is torchvision's, and transformers' ResNet's.
 _BLOCK = "stages.{s}.{b}"
 _TIMM_BLOCKS = {
     f"{_BLOCK}.convs.{{i}}.conv":  "layer{S}.{b}.conv{I}",
@@ -141,28 +141,28 @@ _RESNET = {
 }
 # fmt: on
 
-NETWORK = "backbone.network."  # a backbone that timm built keeps timm's own names below this
+NETWORK = "backbone.network."  # below this a backbone built by timm keeps timm's names
 EMBEDDING_KEYS = (
     "position.rows",
     "position.columns",
     "decoder.object_queries",
-)  # parameters here, embeddings' weights elsewhere
+)  # parameters here, weights of embeddings elsewhere
 
-# transformers 5 says "hub" but keeps its own name for learned positions, and does not find version 4's.
+# transformers 5 writes "hub" keys but keeps its own name for learned positions, and does not find version 4's.
 TIED_KEYS = {
     "model.position_embedding.row_embeddings.weight": "model.backbone.position_embedding.row_embeddings.weight",
     "model.position_embedding.column_embeddings.weight": "model.backbone.position_embedding.column_embeddings.weight",
 }
 
 WRAPPERS = ("module.", "_orig_mod.")  # left by DistributedDataParallel and torch.compile
-COUNTS = "num_batches_tracked"  # of plain batch norms; means nothing where they are frozen
+COUNTS = "num_batches_tracked"  # of plain batch norms; unused where they are frozen
 SEGMENTER_PREFIXES = ("conditional_detr.", "detr.")  # before the detector's names; hub and original
 MASK_PREFIXES = ("bbox_attention.", "mask_head.")  # the segmenter's own
-BODY = "model."  # what the hub's models without a head leave away
+BODY = "model."  # the hub's models without a head omit it
 
 
 def in_segmenter(key: str) -> str:
-    """What the hub's segmenters call a tensor of their own, or one of the detector inside them."""
+    """The key in the hub's segmenters, of the mask head or of the detector inside them."""
     return key if key.startswith(MASK_PREFIXES) else SEGMENTER_PREFIXES[0] + key
 
 
@@ -177,24 +177,24 @@ def backbone_rows(backbone: ResNetDescription | TimmDescription, layout: Layout)
 
 
 def foreign_keys(
-    names: Iterable[str], backbone: ResNetDescription | TimmDescription, dialect: Dialect, layout: Layout
+    names: Iterable[str], backbone: ResNetDescription | TimmDescription, key_format: KeyFormat, layout: Layout
 ) -> dict[str, ForeignKey]:
-    """What each of our tensors is called in a dialect. Every name must have a row: a KeyError is a bug here.
+    """The key of each of our tensors in a key format. Every name must have a row: a KeyError is a bug here.
 
-    A network that others changed (adapters, parametrizations, wrapped layers) has names beyond: ask `known_keys`.
+    For networks with further names (adapters, parametrizations, wrapped layers) use `known_keys`.
     """
-    named = known_keys(names := list(names), backbone, dialect, layout)
+    named = known_keys(names := list(names), backbone, key_format, layout)
     return {name: named[name] for name in names}
 
 
 def known_keys(
-    names: Iterable[str], backbone: ResNetDescription | TimmDescription, dialect: Dialect, layout: Layout
+    names: Iterable[str], backbone: ResNetDescription | TimmDescription, key_format: KeyFormat, layout: Layout
 ) -> dict[str, ForeignKey]:
-    """The same of those names that have a row."""
-    if dialect == "condetr":
+    """The keys of those names that have a row."""
+    if key_format == "condetr":
         return {name: ForeignKey(name) for name in names}
-    rows: dict[str, str | Fused] = {row.condetr: getattr(row, dialect) for row in TABLE}
-    root = BACKBONE[dialect]
+    rows: dict[str, str | Fused] = {row.condetr: getattr(row, key_format) for row in TABLE}
+    root = BACKBONE[key_format]
     rows |= {f"backbone.{ours}": f"{root}.{theirs}" for ours, theirs in backbone_rows(backbone, layout).items()}
     patterns = {_pattern(ours): (re.findall(r"\{(\w)\}", ours), theirs) for ours, theirs in rows.items()}
 
@@ -208,8 +208,7 @@ def known_keys(
             if (row := patterns.get(_pattern(module))) is None:
                 return None
             letters, theirs = row
-            found = map(int, re.findall(r"(?<=\.)\d+", module))
-            numbers = dict(zip(letters, found, strict=True))
+            numbers = dict(zip(letters, map(int, re.findall(r"(?<=\.)\d+", module)), strict=True))
             numbers |= {letter.upper(): number + 1 for letter, number in numbers.items()}
         if isinstance(theirs, Fused):
             return ForeignKey(f"{theirs.name.format(**numbers)}_{leaf}", theirs.part)

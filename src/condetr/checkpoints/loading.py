@@ -1,22 +1,24 @@
-"""A reference in, a network out, with all that was stored beside it and all that was done on the way."""
+"""Load a network by its reference, with everything stored beside it and notes on every conversion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from condetr.checkpoints.class_head import with_classes
-from condetr.checkpoints.cleaning import holds_masks
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.config.class_names import STUFF, read_stuff
 from condetr.checkpoints.config.config_json import SplitConfig, split_config
 from condetr.checkpoints.config.inference import infer_config
 from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
-from condetr.checkpoints.files import StoredWeights, read_weights
-from condetr.checkpoints.hub import Place, find
-from condetr.checkpoints.keys import Dialect
-from condetr.checkpoints.translate import to_condetr
+from condetr.checkpoints.files import read_weights
+from condetr.checkpoints.hub import Location, find
+from condetr.checkpoints.keys import KeyFormat
+from condetr.checkpoints.translate import Accept, to_condetr
 from condetr.core.errors import CheckpointError, SettingsError, UsageError
 from condetr.files.json_reading import read_json_object
 from condetr.model.config import DetectorConfig
@@ -31,13 +33,13 @@ class Provenance:
     Attributes:
         path: the folder or file.
         revision: the commit, when it came from the hub.
-        dialect: whose names its weights had.
+        key_format: of its weights.
         notes: everything that was converted, ignored or freshly initialized.
     """
 
     path: Path
     revision: str | None
-    dialect: Dialect
+    key_format: KeyFormat
     notes: tuple[str, ...]
 
 
@@ -46,11 +48,11 @@ class Checkpoint:
     """A detector, ready to predict, and what was stored with it.
 
     Attributes:
-        detector: in evaluation mode; a `ConditionalDetrSegmenter` where a mask head was stored or asked for.
+        detector: in evaluation mode; a `ConditionalDetrSegmenter` if it has a mask head, stored or new.
         labels: name of every class id.
-        source_ids: the id of every class in the data set it was trained on, where known.
-        flat: what config.json says beyond the network: costs, coefficients, anything unknown.
-        preprocessing: preprocessor_config.json, unless there is none.
+        source_ids: the id of every class in the dataset it was trained on, where known.
+        flat: fields of config.json that do not describe the network: costs, coefficients, anything unknown.
+        preprocessing: preprocessor_config.json, if there is one.
         provenance: where it came from.
     """
 
@@ -67,7 +69,7 @@ class Checkpoint:
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """Class ids of which an image has one segment at most, such as sky."""
+        """Ids of stuff classes, such as sky: an image has at most one segment of each."""
         return read_stuff(self.flat, self.labels)
 
 
@@ -87,30 +89,32 @@ def load(
 
     Args:
         reference: what to load.
-        classes: names for a new class head; rows of names that the model knows are copied.
-        ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
+        classes: names for a new class head; rows of classes that the model has are copied.
+        ignore_mismatched_sizes: initialize tensors freshly that have another shape than the settings require.
         fresh_head: accept a model that was stored without a head, and give it a new one.
-        fresh_mask_head: make a segmenter also of a model that was stored without a mask head.
-        detector_only: of a segmenter, leave the mask head out.
-        overrides: settings that replace those of config.json, in its words.
-        dtype: what the weights are converted to.
+        fresh_mask_head: make a segmenter; a model stored without a mask head gets a new one.
+        detector_only: leave out the mask head of a segmenter.
+        overrides: fields that replace those of config.json.
+        dtype: of the loaded weights.
         where: ``revision``, ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub.
 
     Raises:
         CheckpointError: anything about it is missing, broken, unsafe or does not fit.
     """
-    place = find(reference, **where)
-    split, weights = _settings_and_weights(place, overrides)
-    kind = _kind(split, weights, fresh=fresh_mask_head, detector_only=detector_only)
-    skeleton = _skeleton(split.config, kind, place)
+    location = find(reference, **where)
+    split, state = _settings_and_weights(location, overrides)
+    kind = _kind(split, state, fresh=fresh_mask_head, detector_only=detector_only)
+    skeleton = _skeleton(split.config, kind, location)
+    accepted = {
+        Accept.NO_HEAD: fresh_head or classes is not None,
+        Accept.NO_MASK_HEAD: fresh_mask_head,
+        Accept.EXTRA_MASK_HEAD: detector_only,
+    }
     translation = to_condetr(
-        weights.tensors,
+        state,
         shapes_of(skeleton),
         split.config.backbone,
-        weights.file,
-        without_head=fresh_head or classes is not None,
-        without_mask_head=fresh_mask_head,
-        detector_only=detector_only,
+        accept=reduce(or_, (flag for flag, chosen in accepted.items() if chosen), Accept.NOTHING),
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
     notes = [*split.notes, *translation.notes]
@@ -126,53 +130,52 @@ def load(
         labels,
         source_ids,
         flat,
-        _preprocessing(place, notes),
-        Provenance(place.path, place.revision, translation.dialect, tuple(notes)),
+        _preprocessing(location, notes),
+        Provenance(location.path, location.revision, translation.key_format, tuple(notes)),
     )
 
 
-def _settings_and_weights(place: Place, overrides: Mapping[str, Any] | None) -> tuple[SplitConfig, StoredWeights]:
-    file = _folder(place) / "config.json"
+def _settings_and_weights(location: Location, overrides: Mapping[str, Any] | None) -> tuple[SplitConfig, StoredState]:
+    file = _folder(location) / "config.json"
     if file.is_file():
         split = split_config(read_json_object(file), file, overrides)
-        return split, read_weights(place.path)
-    weights = read_weights(place.path)
-    raw, notes = infer_config(weights)
-    split = split_config(raw, weights.file, overrides)
+        return split, read_weights(location.path)
+    state = read_weights(location.path)
+    raw, notes = infer_config(state)
+    split = split_config(raw, state.source, overrides)
     split.notes[:0] = notes
-    return split, weights
+    return split, state
 
 
-def _kind(split: SplitConfig, weights: StoredWeights, *, fresh: bool, detector_only: bool) -> type[ConditionalDetr]:
-    """A segmenter where there is a mask head, or is to be one."""
+def _kind(split: SplitConfig, state: StoredState, *, fresh: bool, detector_only: bool) -> type[ConditionalDetr]:
+    """A segmenter if there is a mask head, stored or new."""
     if fresh and detector_only:
-        raise UsageError("excludes fresh_mask_head", item="detector_only", hint="ask for one of them")
+        raise UsageError("excludes fresh_mask_head", item="detector_only", hint="give one of them")
     if fresh or detector_only:
         return ConditionalDetrSegmenter if fresh else ConditionalDetr
-    stored = holds_masks(weights.tensors, weights.file)
-    if split.segments and not stored:
+    if split.segments and not state.has_mask_head:
         raise CheckpointError(
-            "holds no mask head, but config.json says that this is a segmenter",
-            source=weights.file,
-            hint="fresh_mask_head=True makes a new one, detector_only=True does without",
+            "holds no mask head, but its config.json describes a segmenter",
+            source=state.source,
+            hint="fresh_mask_head=True adds a new one, detector_only=True loads only the detector",
         )
-    return ConditionalDetrSegmenter if stored else ConditionalDetr
+    return ConditionalDetrSegmenter if state.has_mask_head else ConditionalDetr
 
 
-def _skeleton(config: DetectorConfig, kind: type[ConditionalDetr], place: Place) -> ConditionalDetr:
+def _skeleton(config: DetectorConfig, kind: type[ConditionalDetr], location: Location) -> ConditionalDetr:
     try:
         return skeleton_of(config, kind)
-    except SettingsError as error:  # only timm knows what it can build, and only a mask head needs certain widths
-        raise error.at(source=place.path, kind=CheckpointError) from error
+    except SettingsError as error:  # of what timm can build, or of the widths that a mask head needs
+        raise error.at(source=location.path, kind=CheckpointError) from error
 
 
-def _preprocessing(place: Place, notes: list[str]) -> dict[str, Any] | None:
-    file = _folder(place) / "preprocessor_config.json"
+def _preprocessing(location: Location, notes: list[str]) -> dict[str, Any] | None:
+    file = _folder(location) / "preprocessor_config.json"
     if file.is_file():
         return read_json_object(file)
     notes.append("no preprocessor_config.json: images are prepared as in the paper")
     return None
 
 
-def _folder(place: Place) -> Path:
-    return place.path if place.path.is_dir() else place.path.parent
+def _folder(location: Location) -> Path:
+    return location.path if location.path.is_dir() else location.path.parent

@@ -1,11 +1,10 @@
-"""ImageNet weights of torchvision or timm into the backbone of a detector."""
+"""Loading ImageNet weights of torchvision or timm into the backbone of a detector."""
 
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from condetr.checkpoints import keys
-from condetr.checkpoints.cleaning import unwrapped
 from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
@@ -23,13 +22,13 @@ def load_backbone(detector: DetrTransformer, file: str | Path) -> tuple[str, ...
         file: a state dict as torchvision or timm publish it: .pth, .bin or .safetensors.
 
     Returns:
-        Notes on what the file held that a backbone does not need.
+        Notes on what the backbone does not use of the file.
 
     Raises:
-        CheckpointError: the file is unsafe, or no weights of this backbone.
+        CheckpointError: the file is unsafe, or does not hold weights of this backbone.
     """
-    weights = read_weights(Path(file))
-    stored, notes = unwrapped(weights.tensors, weights.file)
+    state = read_weights(Path(file))
+    stored, notes = state.tensors, list(state.notes)
     backbone: nn.Module = detector.backbone
     ours = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
     root = keys.BACKBONE["original"] + "."
@@ -43,13 +42,13 @@ def load_backbone(detector: DetrTransformer, file: str | Path) -> tuple[str, ...
     wrong = [key for key in expected if key not in stored or stored[key].shape != ours[expected[key]].shape]
     unexpected = stored.keys() - expected.keys()
     if wrong or unexpected:
-        said = [
-            f"{word}: {listed(found)}"
-            for word, found in (("missing or of another shape", wrong), ("unexpected", unexpected))
-            if found
+        faults = [
+            f"{word}: {listed(each)}"
+            for word, each in (("missing or of another shape", wrong), ("unexpected", unexpected))
+            if each
         ]
-        raise CheckpointError(f"not the weights of this backbone; {'; '.join(said)}", source=weights.file)
-    check_tensors(stored, weights.file)
-    state: dict[str, Tensor] = {expected[key].removeprefix("backbone."): tensor for key, tensor in stored.items()}
-    backbone.load_state_dict(state)
+        raise CheckpointError(f"does not hold the weights of this backbone; {'; '.join(faults)}", source=state.source)
+    check_tensors(stored, state.source)
+    renamed: dict[str, Tensor] = {expected[key].removeprefix("backbone."): tensor for key, tensor in stored.items()}
+    backbone.load_state_dict(renamed)
     return tuple(notes)

@@ -111,8 +111,8 @@ def test_compressed_records_are_refused_before_they_are_unpacked(tmp_path):
     [
         ([torch.ones(1)], "holds a list"),
         ({}, "holds a dict"),
-        ({"a": torch.ones(1), "epoch": 3}, "no tensors: epoch"),
-        ({1: torch.ones(1)}, "no tensors: 1"),
+        ({"a": torch.ones(1), "epoch": 3}, "not tensors: epoch"),
+        ({1: torch.ones(1)}, "not tensors: 1"),
     ],
 )
 def test_content_that_is_no_state_dict(tmp_path, content, said):
@@ -147,11 +147,11 @@ def test_shards(tmp_path):
     ("index", "said"),
     [
         ({"weight_map": GOOD | {"d": "three.safetensors"}}, "three.safetensors is missing"),
-        ({"weight_map": GOOD | {"a": "two.safetensors"}}, "does not hold what"),
-        ({"weight_map": GOOD | {"d": "two.safetensors"}}, "does not hold what.*: d"),
-        ({"weight_map": GOOD | {"a": "../one.safetensors"}}, "no weights file of this folder"),
-        ({"weight_map": GOOD | {"a": "/etc/passwd"}}, "no weights file of this folder"),
-        ({"weight_map": GOOD | {"a": "one.py"}}, "no weights file of this folder"),
+        ({"weight_map": GOOD | {"a": "two.safetensors"}}, "does not hold the keys"),
+        ({"weight_map": GOOD | {"d": "two.safetensors"}}, "does not hold the keys.*: d"),
+        ({"weight_map": GOOD | {"a": "../one.safetensors"}}, "not a weights file of this folder"),
+        ({"weight_map": GOOD | {"a": "/etc/passwd"}}, "not a weights file of this folder"),
+        ({"weight_map": GOOD | {"a": "one.py"}}, "not a weights file of this folder"),
         ({"weight_map": {"a": 5}}, "weight_map"),
         ({}, "weight_map"),
     ],

@@ -94,10 +94,10 @@ def test_errors_name_id_cache_and_remedy(hub, kind, said):
 )
 def test_what_is_neither_here_nor_a_hub_id(hub, reference):
     hub.answer = AssertionError("asked")
-    with pytest.raises(CheckpointError, match=r"neither|cannot be looked at"):
+    with pytest.raises(CheckpointError, match=r"neither|cannot be accessed"):
         find(reference)
 
 
 def test_offline_the_answer_comes_at_once(tmp_path):
-    with pytest.raises(CheckpointError, match=r"org/name: is no local folder, and not in the cache"):
+    with pytest.raises(CheckpointError, match=r"org/name: is not a local folder and not in the cache"):
         find("org/name", cache_dir=tmp_path)

@@ -9,12 +9,12 @@ from condetr.model.resnet_names import RESNETS
 SELF, CROSS = "encoder.layers.3.self_attention", "decoder.layers.0.cross_attention"
 
 
-def foreign(name: str, dialect: str, layout: str = "timm", backbone: str = "resnet50") -> tuple[str, int | None]:
-    return tuple(foreign_keys([name], RESNETS[backbone], dialect, layout)[name])
+def foreign(name: str, key_format: str, layout: str = "timm", backbone: str = "resnet50") -> tuple[str, int | None]:
+    return tuple(foreign_keys([name], RESNETS[backbone], key_format, layout)[name])
 
 
 @pytest.mark.parametrize(
-    ("ours", "dialect", "theirs", "part"),
+    ("ours", "key_format", "theirs", "part"),
     [
         ("decoder.object_queries", "hub", "model.query_position_embeddings.weight", None),
         ("decoder.object_queries", "original", "query_embed.weight", None),
@@ -27,8 +27,8 @@ def foreign(name: str, dialect: str, layout: str = "timm", backbone: str = "resn
         ("backbone.stages.0.2.convs.1.norm.running_var", "original", "backbone.0.body.layer1.2.bn2.running_var", None),
     ],
 )
-def test_a_name_in_each_dialect(ours, dialect, theirs, part):
-    assert foreign(ours, dialect) == (theirs, part)
+def test_a_name_in_each_key_format(ours, key_format, theirs, part):
+    assert foreign(ours, key_format) == (theirs, part)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_names_inside_the_backbone(ours, layout, backbone, theirs):
     assert foreign(f"backbone.{ours}", "transformers", layout, backbone) == (f"model.backbone.model.{theirs}", None)
 
 
-@pytest.mark.parametrize("dialect", ["hub", "transformers", "original"])
+@pytest.mark.parametrize("key_format", ["hub", "transformers", "original"])
 @pytest.mark.parametrize("position", ["sine", "learned"])
-def test_no_two_tensors_share_a_place(dialect, position):
+def test_no_two_tensors_share_a_place(key_format, position):
     config = DetectorConfig(backbone=ResNetDescription(depths=(1, 1, 1, 1)), position_embedding_type=position)
     with torch.device("meta"):
         names = ConditionalDetr(config).state_dict()
-    places = foreign_keys(names, config.backbone, dialect, "timm")
+    places = foreign_keys(names, config.backbone, key_format, "timm")
     assert len(set(places.values())) == len(names)

@@ -26,7 +26,7 @@ def test_a_stored_model_comes_back(folder, detector):
     assert checkpoint.labels == LABELS
     state = detector.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in checkpoint.detector.state_dict().items())
-    assert checkpoint.provenance.dialect == "hub"
+    assert checkpoint.provenance.key_format == "hub"
     assert checkpoint.provenance.path == folder
     with torch.no_grad():
         assert torch.equal(checkpoint.detector(PIXELS).boxes, detector(PIXELS).boxes)

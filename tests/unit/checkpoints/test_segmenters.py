@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.empty_network import shapes_of
-from condetr.checkpoints.keys import DIALECTS, SEGMENTER_PREFIXES, foreign_keys
+from condetr.checkpoints.keys import FORMATS, SEGMENTER_PREFIXES, foreign_keys
 from condetr.checkpoints.loading import load
 from condetr.checkpoints.saving import save
 from condetr.checkpoints.translate import to_condetr
@@ -33,11 +34,11 @@ def stored(tmp_path, segmenter):
     return tmp_path / "segmenter"
 
 
-def spoken(segmenter, dialect) -> dict[str, torch.Tensor]:
-    """Its tensors as files of that dialect have them."""
+def with_keys_of(segmenter, key_format) -> dict[str, torch.Tensor]:
+    """Its tensors as files of that key format have them."""
     state, parts = segmenter.state_dict(), {}
-    for name, place in foreign_keys(state, TINY.backbone, dialect, "timm").items():
-        prefix = "" if name.startswith("mask_head.") else PREFIXES.get(dialect, "")
+    for name, place in foreign_keys(state, TINY.backbone, key_format, "timm").items():
+        prefix = "" if name.startswith("mask_head.") else PREFIXES.get(key_format, "")
         parts.setdefault(prefix + place.key, []).append(state[name])
     return {key: torch.cat(found) for key, found in parts.items()}
 
@@ -47,21 +48,21 @@ def same(one, other) -> bool:
     return all(torch.equal(tensor, state[name]) for name, tensor in one.state_dict().items())
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("key_format", FORMATS)
 @pytest.mark.parametrize("wrapper", ["", "module."])
-def test_every_dialect(segmenter, dialect, wrapper):
-    weights = {wrapper + key: tensor for key, tensor in spoken(segmenter, dialect).items()}
-    found = to_condetr(weights, shapes_of(segmenter), TINY.backbone, "file")
+def test_every_key_format(segmenter, key_format, wrapper):
+    weights = {wrapper + key: tensor for key, tensor in with_keys_of(segmenter, key_format).items()}
+    found = to_condetr(StoredState.of(weights, "file"), shapes_of(segmenter), TINY.backbone)
     state = segmenter.state_dict()
-    assert found.dialect == dialect
+    assert found.key_format == key_format
     assert found.tensors.keys() == state.keys()
     assert all(torch.equal(tensor, state[name]) for name, tensor in found.tensors.items())
 
 
-@pytest.mark.parametrize("dialect", ["hub", "transformers", "original"])
-def test_no_two_tensors_share_a_place(segmenter, dialect):
+@pytest.mark.parametrize("key_format", ["hub", "transformers", "original"])
+def test_no_two_tensors_share_a_place(segmenter, key_format):
     names = segmenter.state_dict()
-    assert len(set(foreign_keys(names, TINY.backbone, dialect, "timm").values())) == len(names)
+    assert len(set(foreign_keys(names, TINY.backbone, key_format, "timm").values())) == len(names)
 
 
 def test_what_is_stored_comes_back_unasked(stored, segmenter):
@@ -121,7 +122,7 @@ def without(folder, *starts):
 
 def test_what_config_says_must_be_there(stored):
     without(stored, "mask_head.", "bbox_attention.")
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: holds no mask head, but config\.json says"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: holds no mask head, but its config\.json describes a segmenter"):
         load(stored)
     assert type(load(stored, detector_only=True).detector) is ConditionalDetr
     assert isinstance(load(stored, fresh_mask_head=True).detector, ConditionalDetrSegmenter)
@@ -136,7 +137,7 @@ def test_half_a_mask_head_is_never_completed(stored):
 
 def test_no_mask_head_in_a_state_dict(detector, segmenter):
     with pytest.raises(CheckpointError, match=r"file: holds no mask head.*fresh_mask_head=True"):
-        to_condetr(detector.state_dict(), shapes_of(segmenter), TINY.backbone, "file")
+        to_condetr(StoredState.of(detector.state_dict(), "file"), shapes_of(segmenter), TINY.backbone)
 
 
 def test_a_network_that_cannot_have_one(tmp_path, detector):
@@ -150,7 +151,7 @@ def test_a_network_that_cannot_have_one(tmp_path, detector):
 def test_the_authors_file_without_settings(tmp_path, heads):
     """The first convolution of the masks says how many heads there are, which nothing else does."""
     segmenter = scramble(ConditionalDetrSegmenter(replace(TINY, encoder_attention_heads=heads)).eval())
-    torch.save({"model": spoken(segmenter, "original"), "epoch": 3}, tmp_path / "weights.pth")
+    torch.save({"model": with_keys_of(segmenter, "original"), "epoch": 3}, tmp_path / "weights.pth")
     checkpoint = load(tmp_path / "weights.pth")
     assert checkpoint.config.encoder_attention_heads == heads
     assert same(segmenter, checkpoint.detector)
@@ -159,7 +160,7 @@ def test_the_authors_file_without_settings(tmp_path, heads):
 
 def test_the_authors_file_with_settings(tmp_path, segmenter):
     arguments = Namespace(masks=True, frozen_weights=None, nheads=8, mask_loss_coef=3, dice_loss_coef=0.5)
-    torch.save({"model": spoken(segmenter, "original"), "args": arguments}, tmp_path / "weights.pth")
+    torch.save({"model": with_keys_of(segmenter, "original"), "args": arguments}, tmp_path / "weights.pth")
     checkpoint = load(tmp_path / "weights.pth")
     assert same(segmenter, checkpoint.detector)
     assert checkpoint.flat["mask_loss_coefficient"] == 3
@@ -167,7 +168,7 @@ def test_the_authors_file_with_settings(tmp_path, segmenter):
 
 
 def test_two_tensors_for_one_place_must_agree(segmenter):
-    weights = spoken(segmenter, "hub")
+    weights = with_keys_of(segmenter, "hub")
     weights["model.input_projection.bias"] = torch.zeros(16)
     with pytest.raises(CheckpointError, match=r"model\.input_projection\.bias: two tensors"):
-        to_condetr(weights, shapes_of(segmenter), TINY.backbone, "file")
+        to_condetr(StoredState.of(weights, "file"), shapes_of(segmenter), TINY.backbone)

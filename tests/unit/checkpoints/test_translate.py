@@ -1,15 +1,16 @@
 import pytest
 import torch
 
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.empty_network import shapes_of
 from condetr.checkpoints.keys import foreign_keys
-from condetr.checkpoints.translate import Translation, to_condetr, to_hub
+from condetr.checkpoints.translate import Accept, Translation, to_condetr, to_hub
 from condetr.core.errors import CheckpointError
 from tests.unit.checkpoints.conftest import TINY
 
 
 def read(stored, detector, **options) -> Translation:
-    return to_condetr(stored, shapes_of(detector), TINY.backbone, "file", **options)
+    return to_condetr(StoredState.of(stored, "file"), shapes_of(detector), TINY.backbone, **options)
 
 
 @pytest.fixture
@@ -23,14 +24,14 @@ def assert_whole(translation: Translation, detector) -> None:
     assert all(torch.equal(tensor, state[name]) for name, tensor in translation.tensors.items())
 
 
-@pytest.mark.parametrize("dialect", ["hub", "transformers", "original", "condetr"])
-def test_every_dialect_is_recognized(detector, dialect):
+@pytest.mark.parametrize("key_format", ["hub", "transformers", "original", "condetr"])
+def test_every_key_format_is_recognized(detector, key_format):
     state = detector.state_dict()
     stored: dict[str, list[torch.Tensor]] = {}
-    for name, place in foreign_keys(state, TINY.backbone, dialect, "timm").items():
+    for name, place in foreign_keys(state, TINY.backbone, key_format, "timm").items():
         stored.setdefault(place.key, []).append(state[name])  # query, key, value come in this order
     translation = read({key: torch.cat(parts) for key, parts in stored.items()}, detector)
-    assert translation.dialect == dialect
+    assert translation.key_format == key_format
     assert_whole(translation, detector)
 
 
@@ -65,7 +66,7 @@ def headless(hub):
 def test_a_model_without_head_is_refused_unless_a_new_one_is_wanted(detector, hub):
     with pytest.raises(CheckpointError, match=r"no head.*bbox_predictor"):
         read(headless(hub), detector)
-    translation = read(headless(hub), detector, without_head=True)
+    translation = read(headless(hub), detector, accept=Accept.NO_HEAD)
     assert set(translation.fresh) == {name for name in detector.state_dict() if name.startswith("head.")}
     assert "freshly initialized" in translation.notes[-1]
 
@@ -73,7 +74,7 @@ def test_a_model_without_head_is_refused_unless_a_new_one_is_wanted(detector, hu
 def test_half_a_head_is_never_completed(detector, hub):
     del hub["class_labels_classifier.weight"]
     with pytest.raises(CheckpointError, match=r"missing class_labels_classifier\.weight"):
-        read(hub, detector, without_head=True)
+        read(hub, detector, accept=Accept.NO_HEAD)
 
 
 def segmenter(hub):
@@ -84,7 +85,7 @@ def segmenter(hub):
 def test_a_segmenter_gives_its_detector_on_request(detector, hub):
     with pytest.raises(CheckpointError, match="segmenter"):
         read(segmenter(hub), detector)
-    translation = read(segmenter(hub), detector, detector_only=True)
+    translation = read(segmenter(hub), detector, accept=Accept.EXTRA_MASK_HEAD)
     assert_whole(translation, detector)
     assert "left out the mask head: 2 tensors" in translation.notes
 

@@ -58,8 +58,8 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
     notes = [*where.notes, *([] if reason is None else [f"transformers cannot load it: {reason}"])]
     for note in notes:
         reporter.note(f"condetr: {note}")
-    answer = {"output": str(out), "classes": len(labels), "dialect": where.dialect, "revision": where.revision}
-    text = f"{out}: a detector of {len(labels)} classes, from {where.path} with {where.dialect} names"
+    answer = {"output": str(out), "classes": len(labels), "dialect": where.key_format, "revision": where.revision}
+    text = f"{out}: a detector of {len(labels)} classes, from {where.path} with {where.key_format} names"
     reporter.result(text, answer | {"notes": notes})
 
 

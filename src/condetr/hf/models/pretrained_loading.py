@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from condetr.checkpoints.cleaning import unwrapped
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.config.config_json import SplitConfig
 from condetr.checkpoints.config.inference import infer_config
 from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
-from condetr.checkpoints.files import StoredWeights, read_weights
-from condetr.checkpoints.keys import LAYOUTS, Dialect, foreign_keys, in_segmenter
+from condetr.checkpoints.files import read_weights
+from condetr.checkpoints.keys import LAYOUTS, KeyFormat, foreign_keys, in_segmenter
 from condetr.checkpoints.tensors import listed
-from condetr.checkpoints.translate import to_condetr
+from condetr.checkpoints.translate import Accept, to_condetr
 from condetr.files.json_reading import read_json_object
 from condetr.hf.models.placement import dtype_of
 from condetr.model.detector import ConditionalDetr
@@ -55,34 +55,30 @@ def load_detector(
     Raises:
         CheckpointError: the weights are broken, unsafe or do not fit the settings.
     """
-    weights, skeleton = read_weights(path), skeleton_of(split.config, kind)
+    state, skeleton = read_weights(path), skeleton_of(split.config, kind)
     translation = to_condetr(
-        weights.tensors,
+        state,
         shapes_of(skeleton),
         split.config.backbone,
-        weights.file,
-        without_head=True,
-        without_mask_head=True,
-        detector_only=True,
+        accept=Accept.NO_HEAD | Accept.NO_MASK_HEAD | Accept.EXTRA_MASK_HEAD,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
-    stored = next(iter(weights.tensors.values())).dtype
+    stored = next(iter(state.tensors.values())).dtype
     detector = assembled(skeleton, translation.tensors, dtype_of(dtype, stored))
     fresh = [name for name in translation.fresh if not (headless and name.startswith("head."))]
-    info = _info(fresh, weights, translation.dialect, skeleton)
+    info = _info(fresh, state, translation.key_format, skeleton)
     if fresh:
         named = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
-        log.warning("%s: freshly initialized, to be trained: %s", weights.file, listed(named))
+        log.warning("%s: freshly initialized, to be trained: %s", state.source, listed(named))
     for note in translation.notes:
-        log.info("%s: %s", weights.file, note)
+        log.info("%s: %s", state.source, note)
     return detector, info
 
 
-def _info(fresh: list[str], weights: StoredWeights, dialect: Dialect, skeleton: ConditionalDetr) -> dict[str, Any]:
+def _info(fresh: list[str], state: StoredState, key_format: KeyFormat, skeleton: ConditionalDetr) -> dict[str, Any]:
     hub = foreign_keys(fresh, skeleton.config.backbone, "hub", LAYOUTS[0])
-    theirs = foreign_keys(fresh, skeleton.config.backbone, dialect, LAYOUTS[0])
-    tensors, _ = unwrapped(weights.tensors, weights.file)
-    stored = {name: tensors[key] for name, (key, _) in theirs.items() if key in tensors}
+    theirs = foreign_keys(fresh, skeleton.config.backbone, key_format, LAYOUTS[0])
+    stored = {name: state.tensors[key] for name, (key, _) in theirs.items() if key in state.tensors}
     said = in_segmenter if isinstance(skeleton, ConditionalDetrSegmenter) else str
     return {
         "missing_keys": [said(hub[name].key) for name in fresh if name not in stored],

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from condetr.checkpoints.keys import BODY, COUNTS, TIED_KEYS, Dialect, known_keys
+from condetr.checkpoints.keys import BODY, COUNTS, TIED_KEYS, KeyFormat, known_keys
 
 
 def speak_hub(model: nn.Module, part: str, root: str = "") -> None:
@@ -45,8 +45,8 @@ class _Names:
         names = model.get_submodule(self.part[:-1]).state_dict(keep_vars=True)
         ours = {
             theirs: self.part + name
-            for dialect in ("transformers", "hub")
-            for name, theirs in self._named(model, dialect, names).items()
+            for key_format in ("transformers", "hub")
+            for name, theirs in self._named(model, key_format, names).items()
         }
         for one, other in TIED_KEYS.items():
             if (known := ours.get(other.removeprefix(BODY))) is not None:
@@ -66,7 +66,7 @@ class _Names:
                     missing[place] = key[: found.start()] + theirs.popitem()[1]
                     break
 
-    def _named(self, model: Any, dialect: Dialect, names: Iterable[str]) -> dict[str, str]:
+    def _named(self, model: Any, key_format: KeyFormat, names: Iterable[str]) -> dict[str, str]:
         whole = {self.root + name: name for name in names}
-        keys = known_keys(whole, model._body.config.backbone, dialect, model.config.layout)
+        keys = known_keys(whole, model._body.config.backbone, key_format, model.config.layout)
         return {whole[rooted]: foreign.key.removeprefix(BODY) for rooted, foreign in keys.items()}

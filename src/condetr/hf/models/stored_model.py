@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from condetr.checkpoints.cleaning import StoredState
 from condetr.checkpoints.config.backbone_writing import why_not_transformers
 from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.files import weights_file_in
@@ -154,7 +155,7 @@ class StoredModel(PushesToHub, nn.Module):
         split, detector = self.config.split(), self.network
         if state_dict is not None:
             skeleton = skeleton_of(split.config, self.kind)
-            found = to_condetr(state_dict, shapes_of(skeleton), split.config.backbone, "state_dict")
+            found = to_condetr(StoredState.of(state_dict, "state_dict"), shapes_of(skeleton), split.config.backbone)
             detector = assembled(skeleton, found.tensors, self.dtype)
         written = cast("ConditionalDetr", detector)
         save(

@@ -20,10 +20,10 @@ SMALL = {"d_model": 16, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8, "num_queries
 ROUND = {"depths": (1, 1, 1, 1), "widths": (8, 16, 24, 32), "stem_widths": (8,)}
 
 
-def stored(path: Path, config: DetectorConfig, dialect: str = "original", layout: str = "timm", **args) -> Path:
+def stored(path: Path, config: DetectorConfig, key_format: str = "original", layout: str = "timm", **args) -> Path:
     state = scramble(ConditionalDetr(config)).state_dict()
     content: dict[str, torch.Tensor] = {}
-    for name, (key, _) in foreign_keys(state, config.backbone, dialect, layout).items():
+    for name, (key, _) in foreign_keys(state, config.backbone, key_format, layout).items():
         content[key] = torch.cat((content[key], state[name])) if key in content else state[name]
     torch.save({"model": content, "args": argparse.Namespace(**args)} if args else content, path / "x.pth")
     return path / "x.pth"
@@ -44,9 +44,9 @@ def stored(path: Path, config: DetectorConfig, dialect: str = "original", layout
         ),
     ],
 )
-@pytest.mark.parametrize("dialect", ["original", "hub", "transformers"])
-def test_shapes_tell_the_network(tmp_path, config, dialect):
-    checkpoint = load(stored(tmp_path, config, dialect))
+@pytest.mark.parametrize("key_format", ["original", "hub", "transformers"])
+def test_shapes_tell_the_network(tmp_path, config, key_format):
+    checkpoint = load(stored(tmp_path, config, key_format))
     rates = {"dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.1}  # the authors have one for all
     found = checkpoint.config
     assert found == DetectorConfig(**{name: getattr(config, name) for name in DetectorConfig.__slots__} | rates)
