@@ -48,6 +48,8 @@ def test_weights_of_another_network(tmp_path):
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "x.pth")
     detector = detector_with("resnet34")
     before = detector.backbone.stem[0].conv.weight.clone()
-    with pytest.raises(CheckpointError, match=r"x\.pth: does not hold the weights of this backbone; missing.*layer1\.2"):
+    with pytest.raises(
+        CheckpointError, match=r"x\.pth: does not hold the weights of this backbone; missing.*layer1\.2"
+    ):
         load_backbone(detector, tmp_path / "x.pth")
     assert torch.equal(detector.backbone.stem[0].conv.weight, before)

@@ -122,7 +122,9 @@ def without(folder, *starts):
 
 def test_what_config_says_must_be_there(stored):
     without(stored, "mask_head.", "bbox_attention.")
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: holds no mask head, but its config\.json describes a segmenter"):
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors: holds no mask head, but its config\.json describes a segmenter"
+    ):
         load(stored)
     assert type(load(stored, detector_only=True).detector) is ConditionalDetr
     assert isinstance(load(stored, fresh_mask_head=True).detector, ConditionalDetrSegmenter)
