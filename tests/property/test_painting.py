@@ -13,7 +13,7 @@ from PIL import Image
 from condetr.charts.axes import Line, lines_chart
 from condetr.charts.bars import Bar, bars_chart
 from condetr.charts.counts_table import counts_table
-from condetr.data.checks.contact_sheet import grid
+from condetr.data.checks.contact_sheet import contact_sheet
 from condetr.data.checks.data_charts import charts_of
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, Object
@@ -114,7 +114,7 @@ class_names = names.filter(lambda name: not any("\ud800" <= one <= "\udfff" for 
 @few
 def test_grids_worst_images_and_charts_of_data(files, rows, called, threshold):
     dataset = dataset_of(files, rows, called)
-    assert grid(dataset, range(len(SIZES)), columns=2, side=40).width > 80
+    assert contact_sheet(dataset, range(len(SIZES)), columns=2, side=40).width > 80
     assert charts_of(dict.fromkeys(called, dataset)).width > 100
     found = [
         Detections(

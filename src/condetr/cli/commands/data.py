@@ -138,13 +138,13 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
     """Draw images with their boxes, and for other tasks masks, side by side."""
-    from condetr.data.checks.contact_sheet import evenly_spread, grid
+    from condetr.data.checks.contact_sheet import contact_sheet, evenly_spread
 
     wanted = _wanted(settings.task)
     dataset = _one(data, settings.split, wanted)
     _tell_report(dataset.report, reporter)
     positions = evenly_spread(len(dataset), settings.count)
-    _save(grid(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
+    _save(contact_sheet(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
     names = [dataset.name_of(dataset.examples[position]) for position in positions]
     reporter.result(str(settings.output), {"output": str(settings.output), "pictures": names})
 

@@ -1,1 +1,1 @@
-"""What is wrong with a data set, and what it holds."""
+"""Problems and statistics of a dataset, as text and as images."""

@@ -9,7 +9,7 @@ from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.duplicates import Step, check_content, check_names
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.checks.verdict import check_train_and_val
-from condetr.data.coco.panoptic_layout import FORMAT as PANOPTIC
+from condetr.data.coco.layout import PANOPTIC
 from condetr.data.discovery.formats import layout_of
 from condetr.data.discovery.split_names import without_unions
 from condetr.data.records import Dataset, Example

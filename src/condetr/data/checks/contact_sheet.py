@@ -1,4 +1,4 @@
-"""Labeled images side by side, their boxes drawn: to see in a glance whether labels fit."""
+"""Labeled images side by side, with their boxes: shows at a glance whether the labels fit."""
 
 from collections.abc import Iterable
 
@@ -17,15 +17,15 @@ from condetr.images.drawing.tint import tinted
 
 _GAP = 6  # pixels between images
 _CROWD = (128, 128, 128)
-_LARGEST_SCALE = 3.0  # a small image is enlarged until its boxes can be told apart
+_LARGEST_SCALE = 3.0  # at most, by which small images are enlarged
 
 
-def grid(
+def contact_sheet(
     dataset: Dataset, positions: Iterable[int], *, masks: bool = False, columns: int = 4, side: int = 320
 ) -> Image.Image:
     """The images at these positions, each fitted into a square of ``side`` pixels, its name below. Crowds are gray.
 
-    With ``masks``, of a data set that was read with them, objects are tinted; stuff has no box.
+    With ``masks``, of a dataset that was read with them, objects are tinted; stuff has no box.
 
     Raises:
         ImageError: an image cannot be decoded.
@@ -39,10 +39,10 @@ def grid(
     return tiled(tiles, columns, gap=_GAP, margin=_GAP)
 
 
-def evenly_spread(count: int, shown: int) -> list[int]:
-    """``shown`` positions from the first to the last of ``count``."""
-    shown = min(count, shown)
-    return [round(place * (count - 1) / max(1, shown - 1)) for place in range(shown)]
+def evenly_spread(count: int, chosen: int) -> list[int]:
+    """``chosen`` positions from the first to the last of ``count``."""
+    chosen = min(count, chosen)
+    return [round(number * (count - 1) / max(1, chosen - 1)) for number in range(chosen)]
 
 
 def _tile(example: Example, classes: Classes, side: int, *, masks: bool) -> Image.Image:
@@ -53,9 +53,9 @@ def _tile(example: Example, classes: Classes, side: int, *, masks: bool) -> Imag
     )
     if masks:
         tile = _tinted(tile, example)
-    marks = [(one.box, f"{names[one.label]} (crowd)", _CROWD) for one in example.crowds]
-    boxed = (one for one in example.objects if not (masks and one.label in classes.stuff))
-    marks += [(one.box, names[one.label], color_of(one.label)) for one in boxed]
+    marks = [(crowd.box, f"{names[crowd.label]} (crowd)", _CROWD) for crowd in example.crowds]
+    boxed = (labeled for labeled in example.objects if not (masks and labeled.label in classes.stuff))
+    marks += [(labeled.box, names[labeled.label], color_of(labeled.label)) for labeled in boxed]
     paint_marks(tile, [(_scaled(box, scale), name, color) for box, name, color in marks], max(10, side // 36))
     return tile
 
@@ -69,11 +69,11 @@ def paint_marks(tile: Image.Image, marks: Iterable[tuple[Box, str, Color]], size
 
 
 def _tinted(tile: Image.Image, example: Example) -> Image.Image:
-    colors = [_CROWD] * len(example.crowds) + shades_of(one.label for one in example.objects)
-    each = object_masks(example, (*example.crowds, *example.objects))
-    bits = resized_bits(each, (tile.height, tile.width)).numpy()
-    largest_first = np.argsort([-one.sum() for one in bits], kind="stable").tolist()
-    return tinted(tile, ((bits[place], colors[place]) for place in largest_first))
+    colors = [_CROWD] * len(example.crowds) + shades_of(labeled.label for labeled in example.objects)
+    masks = object_masks(example, (*example.crowds, *example.objects))
+    bits = resized_bits(masks, (tile.height, tile.width)).numpy()
+    largest_first = np.argsort([-mask.sum() for mask in bits], kind="stable").tolist()
+    return tinted(tile, ((bits[number], colors[number]) for number in largest_first))
 
 
 def _scaled(box: Box, scale: float) -> Box:

@@ -1,4 +1,4 @@
-"""What a data set holds, as bars: classes, sizes, numbers and proportions of its objects, split beside split."""
+"""Bar charts of a dataset: classes, sizes, numbers and proportions of its objects, split beside split."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from condetr.charts.bars import shares_chart
 from condetr.charts.sheet import tiled
 from condetr.data.records import Dataset
 
-Bars: TypeAlias = tuple[Sequence[str], Mapping[str, Sequence[float]]]  # what stands below, and a share each by split
+Bars: TypeAlias = tuple[Sequence[str], Mapping[str, Sequence[float]]]  # labels, and the share of each by split
 Values: TypeAlias = Shaped[np.ndarray, "values"]
 _MOST_BARS = 20
 
 
 def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
-    """Four charts of shares, so that a large and a small split can be compared."""
+    """Four charts of shares, which compare a large and a small split."""
     sides = {split: _sides_of(dataset) for split, dataset in splits.items()}
     charts = {
         "objects of each class, share of all": _classes(splits),
         "objects in an image": _numbers(
-            {s: np.array([len(one.objects) for one in data]) for s, data in splits.items()}, 1.0
+            {s: np.array([len(example.objects) for example in data]) for s, data in splits.items()}, 1.0
         ),
         "side of a box, root of its area in pixels": _numbers({s: np.sqrt(x.prod(axis=1)) for s, x in sides.items()}),
         "width of a box by its height": _numbers({s: _ratios(x) for s, x in sides.items()}),
@@ -33,19 +33,21 @@ def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
 
 
 def _sides_of(dataset: Dataset) -> Float64[np.ndarray, "objects 2"]:
-    corners = np.array([one.box for example in dataset for one in example.objects], dtype=np.float64).reshape(-1, 4)
+    corners = np.array([labeled.box for example in dataset for labeled in example.objects], dtype=np.float64).reshape(
+        -1, 4
+    )
     return corners[:, 2:] - corners[:, :2]
 
 
 def _ratios(sides: Float64[np.ndarray, "objects 2"]) -> Values:
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is not finite has no place in a chart
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # charts leave out what is not finite
         return sides[:, 0] / sides[:, 1]
 
 
 def _classes(splits: Mapping[str, Dataset]) -> Bars:
-    """The most frequent ones, and what is left of them."""
+    """Shares of the most frequent classes."""
     counts = {
-        split: Counter(data.classes.names[one.label] for example in data for one in example.objects)
+        split: Counter(data.classes.names[labeled.label] for example in data for labeled in example.objects)
         for split, data in splits.items()
     }
     names = [name for name, _ in sum(counts.values(), Counter[str]()).most_common(_MOST_BARS)]
@@ -53,8 +55,8 @@ def _classes(splits: Mapping[str, Dataset]) -> Bars:
 
 
 def _numbers(values: Mapping[str, Values], least_step: float = 0.0) -> Bars:
-    """Shares of the values between round numbers; the last bar holds the one per cent that is far out, too."""
-    values = {split: one[np.isfinite(one)] for split, one in values.items()}
+    """Shares of the values between round numbers; the last bar includes the outlying one percent."""
+    values = {split: of_split[np.isfinite(of_split)] for split, of_split in values.items()}
     every = np.concatenate([np.zeros(0), *values.values()])
     if not len(every):
         return [], {}
@@ -63,7 +65,9 @@ def _numbers(values: Mapping[str, Values], least_step: float = 0.0) -> Bars:
     first = np.floor(low / step) * step
     edges = first + step * np.arange(max(2, int((high - first) / step) + 2))
     shares = {
-        split: np.histogram(np.clip(one, edges[0], edges[-1]), edges)[0] / max(1, len(one))
-        for split, one in values.items()
+        split: np.histogram(np.clip(of_split, edges[0], edges[-1]), edges)[0] / max(1, len(of_split))
+        for split, of_split in values.items()
     }
-    return [f"{edge:g}" for edge in edges[:-1].round(6)], {split: one.tolist() for split, one in shares.items()}
+    return [f"{edge:g}" for edge in edges[:-1].round(6)], {
+        split: of_split.tolist() for split, of_split in shares.items()
+    }

@@ -1,14 +1,19 @@
-"""Where COCO datasets keep their files: `annotations/instances_*.json`, or a JSON file beside or above its images."""
+"""Where COCO datasets keep their files: a JSON file in `annotations/`, or beside or above its images.
+
+Detection annotations are `instances_*.json`; panoptic ones `panoptic_*.json`, with a folder of PNGs beside it.
+"""
 
 import re
 from functools import partial
 from pathlib import Path
 
+from condetr.data.coco.panoptic import read_panoptic
 from condetr.data.coco.reading import read_coco
 from condetr.data.discovery.disk import visible, with_ending
 from condetr.data.discovery.layout import Layout, ReadSplit, add_split
 from condetr.data.discovery.split_names import split_named
 
+PANOPTIC = "coco-panoptic"  # name of the format
 _SMALL, _HEAD = 2**16, 2**24  # bytes of a JSON file that show whether it is COCO's
 _BEGINS = re.compile(rb'[\xef\xbb\xbf\xff\xfe\s]*\{\s*"(?:info|licenses|type)"')
 _OTHER_TASKS = re.compile(r"panoptic|caption|keypoint|stuff|image_info|unlabeled")
@@ -21,13 +26,19 @@ _LONGEST_KEY = 64
 
 def coco_in(folder: Path) -> Layout | None:
     """The COCO dataset in a folder, if it is one."""
-    files = [path for path in json_files(folder) if not _OTHER_TASKS.search(path.name) and looks_like_coco(path)]
+    files = [path for path in _json_files(folder) if not _OTHER_TASKS.search(path.name) and looks_like_coco(path)]
     files = [path for path in files if not holds_segments(path)]
     files = [path for path in files if path.name.startswith("instances")] or files
-    return layout_of_files("coco", folder, {path: coco_file(path) for path in files})
+    return _layout_of("coco", folder, {path: coco_file(path) for path in files})
 
 
-def layout_of_files(name: str, folder: Path, files: dict[Path, ReadSplit]) -> Layout | None:
+def panoptic_in(folder: Path) -> Layout | None:
+    """The COCO panoptic dataset in a folder, if it is one."""
+    files = [path for path in _json_files(folder) if looks_like_coco(path) and holds_segments(path)]
+    return _layout_of(PANOPTIC, folder, {path: panoptic_file(path) for path in files})
+
+
+def _layout_of(name: str, folder: Path, files: dict[Path, ReadSplit]) -> Layout | None:
     """A layout of JSON files, each a split named by itself or by its folder."""
     splits: dict[str, ReadSplit] = {}
     for path, read in files.items():
@@ -38,10 +49,19 @@ def layout_of_files(name: str, folder: Path, files: dict[Path, ReadSplit]) -> La
 
 def coco_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
     """How to read one JSON file, its images in one of ``folders`` or where they usually are."""
-    return partial(read_coco, annotations, folders or usual_folders(annotations))
+    return partial(read_coco, annotations, folders or _usual_folders(annotations))
 
 
-def json_files(folder: Path) -> list[Path]:
+def panoptic_file(annotations: Path, folders: tuple[Path, ...] = ()) -> ReadSplit:
+    """How to read one JSON file, its images in one of ``folders`` or where they usually are."""
+    beside = annotations.absolute().parent
+    stem = annotations.stem
+    names = (stem, stem.removesuffix("_annotations"), stem.removeprefix("panoptic_"), "panoptic", "panoptic_masks")
+    pngs = tuple(folder for folder in (*(beside / name for name in names), beside) if folder.is_dir())
+    return partial(read_panoptic, annotations, folders or _usual_folders(annotations), pngs)
+
+
+def _json_files(folder: Path) -> list[Path]:
     """JSON files where COCO's usually are: in the folder, in `annotations/`, or in folders named after splits."""
     below = visible(folder, "*/")
     folders = [
@@ -83,7 +103,7 @@ def holds_segments(path: Path) -> bool:
     return False
 
 
-def usual_folders(annotations: Path) -> tuple[Path, ...]:
+def _usual_folders(annotations: Path) -> tuple[Path, ...]:
     """Folders where the images of a JSON file may be, the likeliest first."""
     beside = annotations.absolute().parent
     tops = (beside, beside.parent) if beside.name.lower() == "annotations" else (beside,)

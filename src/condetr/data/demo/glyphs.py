@@ -1,4 +1,4 @@
-"""Real handwriting for the demo scenes: 1797 digits, no two splits with one in common (see `assets/README.md`)."""
+"""Real handwriting for the demo scenes: 1797 digits, none of them in two splits (see `assets/README.md`)."""
 
 from functools import cache
 from importlib.resources import files
@@ -12,7 +12,7 @@ _RANGES: dict[str, slice] = {"train": slice(0, 1297), "val": slice(1297, 1547), 
 
 
 def glyphs_of(split: DemoSplit) -> tuple[UInt8[np.ndarray, "glyphs 8 8"], UInt8[np.ndarray, "glyphs"]]:
-    """The digits of a split, 0 for paper to 16 for ink, and which digit each is."""
+    """The digits of a split, 0 for paper to 16 for ink, and their labels."""
     glyphs, labels = _all_glyphs()
     return glyphs[_RANGES[split]], labels[_RANGES[split]]
 

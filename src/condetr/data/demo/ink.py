@@ -1,4 +1,4 @@
-"""What a pen leaves on paper: digits, and marks that are none."""
+"""Ink and pencil on paper: digits, and marks that are no digits."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -19,7 +19,7 @@ Ink: TypeAlias = Float32[np.ndarray, "rows columns"]  # 0 none, 1 opaque
 
 
 def handwritten(rng: np.random.Generator, glyph: UInt8[np.ndarray, "8 8"]) -> Ink:
-    """A digit at a random size, proportion and slant, cropped to what is visible of it."""
+    """A digit at a random size, proportion and slant, cropped to its visible part."""
     height = _SMALLEST + (_LARGEST - _SMALLEST) * rng.random()
     width = height * 0.75 * rng.uniform(0.8, 1.25)
     ink = _traced(glyph, height, width, rng.uniform(-9, 9))
@@ -30,21 +30,21 @@ def handwritten(rng: np.random.Generator, glyph: UInt8[np.ndarray, "8 8"]) -> In
 def written(rng: np.random.Generator, pixels: Pixels, ink: Ink, left: int, top: int) -> Pixels:
     """``pixels`` with the ink of one pen, unevenly pressed."""
     height, width = ink.shape
-    place = (slice(top, top + height), slice(left, left + width))
+    window = (slice(top, top + height), slice(left, left + width))
     pressed = ink * np.clip(
         rng.uniform(0.78, 0.98) + 0.06 * smooth_noise(rng, max(height, width), 4)[:height, :width], 0, 1
     )
     result = pixels.copy()
-    result[place] = painted(pixels[place], pressed, pick(rng, _INKS))
+    result[window] = painted(pixels[window], pressed, pick(rng, _INKS))
     return result
 
 
 def scribbled(
     rng: np.random.Generator, pixels: Pixels, glyphs: UInt8[np.ndarray, "glyphs 8 8"]
 ) -> Iterator[tuple[Pixels, bool]]:
-    """``pixels`` with more and more marks that are no digits, and whether the last one is of ink.
+    """``pixels`` with one more mark each time, none of them a digit, and whether the new mark is ink.
 
-    Blots and pieces of digits are, pencil lines and arcs are not; there may be no mark at all.
+    Blots and pieces of digits are ink, pencil lines and arcs are not; there may be no mark at all.
     """
     for _ in range(int(rng.integers(0, 5))):
         draw = (_pencil_line, _arc, _blot, _piece)[int(rng.integers(4))]
@@ -53,7 +53,7 @@ def scribbled(
 
 
 def _traced(glyph: UInt8[np.ndarray, "8 8"], height: float, width: float, angle: float) -> Ink:
-    """The glyph as a pen would have drawn it: enlarged smoothly, then sharpened to an edge."""
+    """The glyph as drawn by a pen: enlarged smoothly, then sharpened to an edge."""
     rows, columns = np.flatnonzero(glyph.max(axis=1) > 1), np.flatnonzero(glyph.max(axis=0) > 1)
     part = np.pad(glyph[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 16, 2)
     scale = _FINER * height / 8, _FINER * width / 6

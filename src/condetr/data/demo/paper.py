@@ -1,4 +1,4 @@
-"""Light textured paper, as seen by a camera: what the demo scenes are written on."""
+"""Light textured paper, as seen by a camera: the background of the demo scenes."""
 
 from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
@@ -45,10 +45,10 @@ def _ruled(rng: np.random.Generator, pixels: Pixels) -> Pixels:
     step, start = int(rng.integers(9, 17)), int(rng.integers(0, 9))
     ruling = Image.new("L", (side, side))
     pen = ImageDraw.Draw(ruling)
-    places = range(start, side, step)
-    for y in places:
+    positions = range(start, side, step)
+    for y in positions:
         if kind == "dots":
-            pen.point([(x, y) for x in places], fill=255)
+            pen.point([(x, y) for x in positions], fill=255)
             continue
         pen.line((0, y, side, y), fill=255)
         if kind == "squares":
@@ -58,7 +58,7 @@ def _ruled(rng: np.random.Generator, pixels: Pixels) -> Pixels:
 
 
 def _stained(rng: np.random.Generator, pixels: Pixels) -> Pixels:
-    """The ring that a cup leaves."""
+    """With the ring of a cup."""
     side = len(pixels)
     x, y = rng.uniform(0, side, 2)
     radius, width = rng.uniform(0.2, 0.45) * side, rng.uniform(1.0, 2.5)

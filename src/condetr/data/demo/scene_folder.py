@@ -1,10 +1,11 @@
-"""Demo scenes as a COCO data set on disk: boxes, instances, or every pixel."""
+"""Demo scenes as a COCO dataset on disk: boxes, instances, or every pixel."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from condetr.core.errors import UsageError
 from condetr.core.names import Task
@@ -16,10 +17,11 @@ from condetr.data.demo.scenes import DIGITS, SIDE, STUFF, Scene, scene
 from condetr.data.discovery.formats import read_splits
 from condetr.data.records import Dataset, Example, Object
 from condetr.files.new_folder import OutputFolder, whole_folder
+from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.rle import rle_of_mask
 
-_QUALITY = 92  # of JPEG: a fifth of the bytes of PNG, and nothing to see
-_FEWEST_PIXELS = 20  # of stuff; less of it is nobody's
+_QUALITY = 92  # of JPEG: a fifth of the bytes of PNG, without a visible difference
+_FEWEST_PIXELS = 20  # of stuff; less of it stays unlabeled
 
 
 def write_scenes(
@@ -33,18 +35,18 @@ def write_scenes(
     task: Task = "detect",
     step: Callable[[], None] = lambda: None,
 ) -> dict[str, Dataset]:
-    """Write that many scenes of each split, and give back what reading the folder would; ``step`` is called after each.
+    """Write so many scenes of each split, and return what reading the folder would; ``step`` is called after each.
 
-    The images are the same for every task. Instances are the digits; panoptic scenes also tell which pixels show
-    paper, ink that is no digit, or other clutter.
+    The images are the same for every task. Instances are the digits; panoptic scenes also label paper, ink that is no
+    digit, and other clutter.
 
     Raises:
-        UsageError: the folder is not new, or no scene is asked for.
+        UsageError: the folder is not new, or the number of scenes is 0.
         StorageError: it cannot be written.
     """
     counts: dict[DemoSplit, int] = {"train": train, "val": val, "test": test}
     if not any(counts.values()):
-        raise UsageError("no scenes to make", source=folder, hint="--train, --val or --test is to be 1 or more")
+        raise UsageError("no scenes to generate", source=folder, hint="set --train, --val or --test to 1 or more")
     splits: dict[str, Dataset] = {}
     classes = STUFF if task == "panoptic" else DIGITS
     with whole_folder(folder) as output:
@@ -63,31 +65,31 @@ def write_scenes(
 
 
 def _example_of(output: OutputFolder, split: DemoSplit, index: int, seed: int, side: int, task: Task) -> Example:
-    made = scene(index, split=split, seed=seed, side=side)
-    path = output.save(f"{split}/{index:06}.jpg", made.image, quality=_QUALITY)
-    objects = _boxes(made) if task == "detect" else _digits(made)
-    stuff = _stuff(made) if task == "panoptic" else ()
+    drawn = scene(index, split=split, seed=seed, side=side)
+    path = output.save(f"{split}/{index:06}.jpg", drawn.image, quality=_QUALITY)
+    objects = _boxes(drawn) if task == "detect" else _digits(drawn)
+    stuff = _stuff(drawn) if task == "panoptic" else ()
     return Example(path, (side, side), index + 1, (*objects, *stuff))
 
 
-def _boxes(made: Scene) -> Iterator[Object]:
-    for label, box in zip(made.labels, made.boxes, strict=True):
+def _boxes(drawn: Scene) -> Iterator[Object]:
+    for label, box in zip(drawn.labels, drawn.boxes, strict=True):
         yield Object(label, box, (box[2] - box[0]) * (box[3] - box[1]))
 
 
-def _digits(made: Scene) -> Iterator[Object]:
-    for number, label in enumerate(made.labels):
-        yield _outlined(label, made.owners == number)
+def _digits(drawn: Scene) -> Iterator[Object]:
+    for number, label in enumerate(drawn.labels):
+        yield _masked(label, drawn.owners == number)
 
 
-def _stuff(made: Scene) -> Iterator[Object]:
+def _stuff(drawn: Scene) -> Iterator[Object]:
     for label in STUFF.stuff:
-        inside = (made.stuff == label) & (made.owners < 0)
+        inside = (drawn.stuff == label) & (drawn.owners < 0)
         if inside.sum() >= _FEWEST_PIXELS:
-            yield _outlined(label, inside)
+            yield _masked(label, inside)
 
 
-def _outlined(label: int, inside: np.ndarray) -> Object:
-    rows, columns = np.nonzero(inside)
-    box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
-    return Object(label, box, float(len(rows)), segmentation=rle_of_mask(torch.from_numpy(inside)))
+def _masked(label: int, inside: Bool[np.ndarray, "height width"]) -> Object:
+    mask = torch.from_numpy(inside)
+    x1, y1, x2, y2 = map(float, box_of_mask(mask))
+    return Object(label, (x1, y1, x2, y2), float(inside.sum()), segmentation=rle_of_mask(mask))

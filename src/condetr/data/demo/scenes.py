@@ -1,7 +1,7 @@
 """Demo scenes: handwritten digits of many sizes on paper, and marks that are no digits and have no label.
 
 Scene i of a split depends on (seed, split, i) alone, and no split shares handwriting with another. A detector of
-half a million weights learns them in minutes.
+half a million parameters can be trained on them in minutes.
 """
 
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ from condetr.data.records import Box
 
 SIDE = 96
 DIGITS = Classes.named("0123456789")
-PAPER, INK, CLUTTER = 10, 11, 12  # labels of what is no digit: the sheet, blots and pieces of digits, pencil marks
+PAPER, INK, CLUTTER = 10, 11, 12  # labels of stuff: the sheet, blots and pieces of digits, pencil marks
 STUFF = Classes((*DIGITS.names, "paper", "ink", "clutter"), tuple(range(13)), stuff=(PAPER, INK, CLUTTER))
 _MOST_DIGITS = 6
-_TRIES = 20  # places that are looked at for a digit before it is left out
+_TRIES = 20  # random positions that are tried for a digit before it is left out
 _MOST_OVERLAP = 0.1  # of the smaller of two boxes
 _DARKER = 10  # levels by which a mark must darken the paper to be seen
 _SPLIT_NUMBERS: dict[DemoSplit, int] = {"train": 0, "val": 1, "test": 2}
-_NOBODY = -1
+_NO_DIGIT = -1
 
 Plane: TypeAlias = Int8[np.ndarray, "height width"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An RGB image and what is on it.
+    """An RGB image and its labels.
 
     Attributes:
         boxes: of the digits, x1, y1, x2, y2 in pixels.
         labels: of the digits.
-        owners: which digit the ink of each pixel is of, the upper one where two cross; -1 where there is none.
-        stuff: what is below the digits: the label of paper, ink or clutter.
+        owners: the index of the digit at each pixel, the upper one where two cross; -1 for none.
+        stuff: the label of paper, ink or clutter at each pixel, below the digits.
     """
 
     image: Image.Image
@@ -61,11 +61,11 @@ def scene(index: int, *, split: DemoSplit = "train", seed: int = 0, side: int = 
         pixels = marked
     boxes: list[Box] = []
     labels: list[int] = []
-    owners = np.full((side, side), _NOBODY, dtype=np.int8)
+    owners = np.full((side, side), _NO_DIGIT, dtype=np.int8)
     for _ in range(int(rng.integers(1, _MOST_DIGITS + 1))):
         chosen = int(rng.integers(len(glyphs)))
         ink = handwritten(rng, glyphs[chosen])
-        box = _free_place(rng, ink.shape, boxes, side)
+        box = _free_box(rng, ink.shape, boxes, side)
         if box is not None:
             left, top = int(box[0]), int(box[1])
             pixels = written(rng, pixels, ink, left, top)
@@ -75,7 +75,7 @@ def scene(index: int, *, split: DemoSplit = "train", seed: int = 0, side: int = 
     return Scene(_photographed(rng, pixels), tuple(boxes), tuple(labels), owners, stuff)
 
 
-def _free_place(rng: np.random.Generator, shape: tuple[int, ...], taken: Sequence[Box], side: int) -> Box | None:
+def _free_box(rng: np.random.Generator, shape: tuple[int, ...], taken: Sequence[Box], side: int) -> Box | None:
     height, width = shape
     for _ in range(_TRIES):
         left, top = int(rng.integers(0, side - width + 1)), int(rng.integers(0, side - height + 1))
@@ -85,11 +85,11 @@ def _free_place(rng: np.random.Generator, shape: tuple[int, ...], taken: Sequenc
     return None
 
 
-def _overlap(one: Box, other: Box) -> float:
+def _overlap(first: Box, second: Box) -> float:
     """The shared area as a share of the smaller box."""
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other))
+    across = min(first[2], second[2]) - max(first[0], second[0])
+    down = min(first[3], second[3]) - max(first[1], second[1])
+    smaller = min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (first, second))
     return max(across, 0.0) * max(down, 0.0) / smaller
 
 

@@ -1,1 +1,1 @@
-"""From a path to the format, the splits and the files of a data set."""
+"""From a path to the format, the splits and the files of a dataset."""

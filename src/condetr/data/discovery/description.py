@@ -19,8 +19,7 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
-from condetr.data.coco.layout import coco_file, holds_segments
-from condetr.data.coco.panoptic_layout import panoptic_file
+from condetr.data.coco.layout import coco_file, holds_segments, panoptic_file
 from condetr.data.discovery.disk import absence_of, is_folder, slashed, with_ending
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named

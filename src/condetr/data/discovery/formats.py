@@ -7,9 +7,15 @@ from pathlib import Path
 from condetr.core.errors import CondetrError, DataError, StorageError, UsageError
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.checks.verdict import require_usable
-from condetr.data.coco.layout import coco_file, coco_in, holds_segments, looks_like_coco
-from condetr.data.coco.panoptic_layout import FORMAT as PANOPTIC
-from condetr.data.coco.panoptic_layout import panoptic_file, panoptic_in
+from condetr.data.coco.layout import (
+    PANOPTIC,
+    coco_file,
+    coco_in,
+    holds_segments,
+    looks_like_coco,
+    panoptic_file,
+    panoptic_in,
+)
 from condetr.data.discovery.description import FORMAT as DESCRIBED
 from condetr.data.discovery.description import described, is_description
 from condetr.data.discovery.disk import absence_of, check_listable, is_file, is_folder, visible, walk, with_ending

@@ -1,1 +1,1 @@
-"""Endless synthetic scenes for pretraining: things of many kinds, sizes and looks on backgrounds of every sort."""
+"""Endless synthetic scenes for pretraining: things of many kinds, sizes and appearances on varied backgrounds."""

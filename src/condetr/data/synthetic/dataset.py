@@ -1,4 +1,4 @@
-"""Synthetic scenes as a data set without files: every scene is made when it is read, and none is read twice."""
+"""Synthetic scenes as a dataset without files: every scene is generated when it is read, and none is read twice."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ EPOCH = 8000  # scenes
 _SHORTEST, _LONGEST = 96, 320  # pixels of an edge
 _LARGEST = 224 * 224  # pixels
 _ALIKE = 16  # consecutive scenes of one size, so that batches hardly need padding
-_ALL_SORTS = 0.15  # share of such groups whose scenes have sizes of their own
-_VERSION = 1  # of the generator: changes when it draws other scenes
+_MIXED = 0.15  # share of such groups whose scenes have sizes of their own
+_VERSION = 1  # of the generator: increased when scenes change
 
 
 class SyntheticScenes(Dataset):
-    """``EPOCH`` scenes an epoch, other ones in every epoch."""
+    """``EPOCH`` scenes per epoch, different ones in every epoch."""
 
     def __init__(self, *, seed: int = 0, epoch_size: int = EPOCH) -> None:
         super().__init__((), Classes.named(CLASS_NAMES), Path(REFERENCE), "train")
@@ -44,9 +44,9 @@ class SyntheticScenes(Dataset):
     @overload
     def __getitem__(self, index: slice) -> Dataset: ...
     def __getitem__(self, index: int | slice) -> Example | Dataset:
-        """A stand-in of one of the largest sizes: what is on a scene is not known before it is made."""
+        """A placeholder of one of the largest sizes: the objects of a scene are unknown before it is generated."""
         if isinstance(index, slice):
-            raise TypeError("scenes have no order that could be cut")
+            raise TypeError("synthetic scenes cannot be sliced")
         if not 0 <= index < len(self):
             raise IndexError(index)
         side = int(_LARGEST**0.5)
@@ -82,7 +82,7 @@ class SyntheticScenes(Dataset):
 def size_of(number: int, seed: int) -> HeightWidth:
     """Height and width of a scene; consecutive ones mostly share them."""
     group = np.random.default_rng([seed, 7, number // _ALIKE])
-    rng = np.random.default_rng([seed, 8, number]) if group.random() < _ALL_SORTS else group
+    rng = np.random.default_rng([seed, 8, number]) if group.random() < _MIXED else group
     side = np.exp(rng.uniform(np.log(_SHORTEST), np.log(_LARGEST**0.5)))
     stretch = np.exp(rng.uniform(-0.35, 0.35))
     height, width = (

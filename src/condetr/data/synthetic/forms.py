@@ -1,4 +1,4 @@
-"""Signed distances of simple forms, positive inside, in units of the frame that they are drawn in."""
+"""Signed distances of simple shapes, positive inside, in units of the frame that they are drawn in."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -30,7 +30,7 @@ def slab(u: Plane, v: Plane, left: Number, top: Number, right: Number, bottom: N
 
 
 def convex(u: Plane, v: Plane, corners: Sequence[Point]) -> Plane:
-    """A convex polygon, its corners in the order of a clock."""
+    """A convex polygon, its corners clockwise."""
     distance: Plane | None = None
     for (x, y), (x2, y2) in zip(corners, (*corners[1:], corners[0]), strict=True):
         length = float(np.hypot(x2 - x, y2 - y)) or 1.0
@@ -41,7 +41,7 @@ def convex(u: Plane, v: Plane, corners: Sequence[Point]) -> Plane:
 
 
 def radial(u: Plane, v: Plane, radii: np.ndarray) -> Plane:
-    """A shape that every ray from the center leaves once, given by its radius at equal steps of the angle."""
+    """A shape that every ray from the center leaves once, defined by its radius at equal steps of the angle."""
     turns = (np.arctan2(v, u) / (2 * np.pi) % 1.0) * len(radii)
     low = turns.astype(np.int32) % len(radii)
     share = turns - np.floor(turns)

@@ -1,24 +1,24 @@
-"""A synthetic scene: how many things of which kinds and sizes, where they lie, and what a camera makes of it.
+"""A synthetic scene: how many things of which kinds and sizes, where they lie, and noise and blur of a camera.
 
 Scene i of a split depends on (seed, split, i) and the size of the image alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Int8, UInt8
+from jaxtyping import Bool, Int8, Int64, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
 from condetr.data.demo.glyphs import DemoSplit
 from condetr.data.records import Box
 from condetr.data.synthetic.surfaces import Color, Pixels, background, hills, rough
-from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
+from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, Thing, thing
 
 Owners: TypeAlias = Int8[np.ndarray, "height width"]
 MOST_THINGS = 40
 _SPLITS: dict[DemoSplit, int] = {"train": 100, "val": 101, "test": 102}  # apart from those of the digit scenes
-_MOST_HIDDEN = 0.6  # share of a thing that others may cover
+_MOST_HIDDEN, _MOST_HIDDEN_APART = 0.6, 0.05  # share of a thing that others may cover, with and without overlaps
 _LEAST_CONTRAST = (20.0, 90.0)  # levels between a thing's color and what is behind it
 _TRIES = 6
 _NO_THING = -1
@@ -26,7 +26,7 @@ _NO_THING = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An image and what is on it.
+    """An image and its labels.
 
     Attributes:
         pixels: RGB.
@@ -43,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be on a scene: kinds and sizes, one a thing, and what they have in common."""
+    """Kind and size of each thing of a scene, the spread of their colors, and whether they may overlap."""
 
     names: tuple[str, ...]
     sizes: tuple[float, ...]
@@ -52,31 +52,63 @@ class _Plan:
 
 
 def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", seed: int = 0) -> Scene:
-    """Scene ``index`` of an endless split, at the size that is asked for."""
+    """Scene ``index`` of an endless split, at the given size."""
     rng = np.random.default_rng([seed, _SPLITS[split], index])
     pixels = background(rng, height, width, _color(rng))
     if rng.random() < 0.4:
         pixels = _cluttered(rng, pixels)
-    owners = np.full((height, width), _NO_THING, np.int8)
-    labels: list[int] = []
-    hidden: list[float] = []  # pixels of each thing that later ones cover
-    full: list[float] = []
+    canvas = _Canvas(pixels)
     plan = _planned(rng, min(height, width))
-    look: Look | None = None
+    appearance: Appearance | None = None
     colors: dict[str, Color] = {}
     for name, size in zip(plan.names, plan.sizes, strict=True):
-        behind = pixels[::8, ::8].mean((0, 1))
+        behind = canvas.pixels[::8, ::8].mean((0, 1))
         if name not in colors or not plan.spread:
             colors[name] = _contrasting(rng, behind)
-        if look is None or not plan.spread:
-            look = Look(
-                colors[name], plan.spread, rng.uniform(0, 30), float(rng.choice([0.0, 0.0, 0.5])), _opacity(rng)
-            )
-        made = thing(rng, name, size, Look(colors[name], look.spread, look.depth, look.hollow, look.opacity), split)
-        if made is None:
-            continue
-        h, w = made.coverage.shape
-        solid = made.coverage > VISIBLE * look.opacity
+        if appearance is None or not plan.spread:
+            depth, hollow = rng.uniform(0, 30), float(rng.choice([0.0, 0.0, 0.5]))
+            appearance = Appearance(colors[name], plan.spread, depth, hollow, _opacity(rng))
+        drawn = thing(rng, name, size, replace(appearance, color=colors[name]), split)
+        if drawn is not None:
+            solid = drawn.coverage > VISIBLE * appearance.opacity
+            most_hidden = _MOST_HIDDEN if plan.overlap else _MOST_HIDDEN_APART
+            canvas.add(rng, drawn, solid, CLASS_NAMES.index(name), most_hidden)
+    return _photographed(rng, canvas.pixels, canvas.owners, canvas.labels)
+
+
+class _Canvas:
+    """The pixels of a scene, and which thing owns each of them."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self.owners: Owners = np.full(pixels.shape[:2], _NO_THING, np.int8)
+        self.labels: list[int] = []
+        self._sizes: list[int] = []  # pixels of each thing when it was added
+        self._hidden: list[float] = []  # how many of them later things cover
+
+    def add(
+        self, rng: np.random.Generator, drawn: Thing, solid: Bool[np.ndarray, "_ _"], label: int, most_hidden: float
+    ) -> None:
+        """Paint a thing where it hides at most that share of each other thing; not at all if no place is found."""
+        window = self._free_window(rng, solid, most_hidden)
+        if window is None:
+            return
+        y, x, part, covered = window
+        for number in np.flatnonzero(covered):
+            self._hidden[number] += covered[number]
+        if rng.random() < 0.15 and min(solid.shape) > 12:
+            _cast_shadow(rng, self.pixels, drawn.coverage[part], y, x)
+        self.pixels[y, x] += drawn.coverage[part][..., None] * (drawn.colors[part] - self.pixels[y, x])
+        self.owners[y, x][solid[part]] = len(self.labels)
+        self.labels.append(label)
+        self._sizes.append(int(solid[part].sum()))
+        self._hidden.append(0.0)
+
+    def _free_window(
+        self, rng: np.random.Generator, solid: Bool[np.ndarray, "_ _"], most_hidden: float
+    ) -> tuple[slice, slice, tuple[slice, slice], Int64[np.ndarray, "_"]] | None:
+        """Rows, columns, the part of the thing inside of the image, and the pixels it covers of each other thing."""
+        (height, width), (h, w) = self.owners.shape, solid.shape
         for _ in range(_TRIES):
             top, left = _corner(rng, height, h), _corner(rng, width, w)
             y, x = slice(max(top, 0), min(top + h, height)), slice(max(left, 0), min(left + w, width))
@@ -85,23 +117,11 @@ def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", se
             visible = int(inside.sum())
             if visible < 3 or visible < 0.3 * solid.sum():
                 continue
-            covered = np.bincount(owners[y, x][inside] + 1, minlength=len(labels) + 1)[1:]
-            limit = _MOST_HIDDEN if plan.overlap else 0.05
-            if all(hidden[i] + covered[i] <= limit * full[i] for i in np.flatnonzero(covered)):
-                break
-        else:
-            continue
-        for i in np.flatnonzero(covered):
-            hidden[i] += covered[i]
-        if rng.random() < 0.15 and min(h, w) > 12:
-            pixels = _shadowed(rng, pixels, made.coverage[part], y, x)
-        coverage = made.coverage[part][..., None]
-        pixels[y, x] += coverage * (made.colors[part] - pixels[y, x])
-        owners[y, x][inside] = len(labels)
-        labels.append(CLASS_NAMES.index(name))
-        hidden.append(0.0)
-        full.append(visible)
-    return _photographed(rng, pixels, owners, labels)
+            covered = np.bincount(self.owners[y, x][inside] + 1, minlength=len(self.labels) + 1)[1:]
+            limits = ((self._hidden[i] + covered[i], most_hidden * self._sizes[i]) for i in np.flatnonzero(covered))
+            if all(hidden <= limit for hidden, limit in limits):
+                return y, x, part, covered
+        return None
 
 
 def _planned(rng: np.random.Generator, side: int) -> _Plan:
@@ -135,14 +155,14 @@ def _planned_sorted(names: list[str], sizes: np.ndarray, spread: float, *, overl
 
 
 def _name(rng: np.random.Generator) -> str:
-    """Digits are one kind of eleven, though they are ten classes."""
+    """The ten classes of digits together are as frequent as a few others."""
     if rng.random() < 0.12:
         return CLASS_NAMES[int(rng.integers(10))]
     return CLASS_NAMES[int(rng.integers(10, len(CLASS_NAMES)))]
 
 
 def _corner(rng: np.random.Generator, side: int, length: int) -> int:
-    """Where a thing begins; a fifth of them may be cut by the edge."""
+    """The first row or column of a thing; a fifth of them may be cut by the edge."""
     if rng.random() < 0.2 or length >= side:
         return int(rng.integers(-length // 2, max(side - length // 2, 1 - length // 2)))
     return int(rng.integers(0, side - length + 1))
@@ -167,7 +187,7 @@ def _opacity(rng: np.random.Generator) -> float:
 
 
 def _cluttered(rng: np.random.Generator, pixels: Pixels) -> Pixels:
-    """Lines, arcs and specks that belong to nothing."""
+    """With lines, arcs and specks that belong to no thing."""
     height, width = pixels.shape[:2]
     sheet = Image.new("L", (width * 2, height * 2))
     pen = ImageDraw.Draw(sheet)
@@ -188,14 +208,13 @@ def _cluttered(rng: np.random.Generator, pixels: Pixels) -> Pixels:
     return (pixels + share * (_color(rng) - pixels)).astype(np.float32)
 
 
-def _shadowed(rng: np.random.Generator, pixels: Pixels, coverage: np.ndarray, y: slice, x: slice) -> Pixels:
-    """A soft shadow or halo just beside the thing."""
+def _cast_shadow(rng: np.random.Generator, pixels: Pixels, coverage: np.ndarray, y: slice, x: slice) -> None:
+    """Add a soft shadow or halo just beside a thing."""
     blurred = Image.fromarray((coverage * 255).astype(np.uint8)).filter(
         ImageFilter.GaussianBlur(min(coverage.shape) / 12)
     )
     shade = np.roll(np.asarray(blurred, dtype=np.float32) / 255, tuple(int(s) for s in rng.integers(-3, 4, 2)), (0, 1))
     pixels[y, x] += (shade * rng.uniform(-60, 40))[..., None]
-    return pixels
 
 
 def _photographed(rng: np.random.Generator, pixels: Pixels, owners: Owners, labels: list[int]) -> Scene:
@@ -224,7 +243,7 @@ def _photographed(rng: np.random.Generator, pixels: Pixels, owners: Owners, labe
 
 
 def _extents(owners: Owners) -> dict[int, Box]:
-    """The box of every thing of which a pixel is visible."""
+    """The box of every thing that has a visible pixel."""
     rows, columns = np.nonzero(owners >= 0)
     numbers = owners[rows, columns].astype(np.int64)
     lows, highs = np.full((MOST_THINGS, 2), max(owners.shape)), np.zeros((MOST_THINGS, 2), np.int64)

@@ -1,4 +1,4 @@
-"""The outlines of every kind of thing, as layers of coverage on a small grid.
+"""The shapes of every kind of thing, as layers of coverage on a small grid.
 
 A kind is drawn in its own frame: u to the right, v down, the thing between -1 and 1. A function of the frame gives
 signed distances, roughly in units of that frame and positive inside; the grid turns them into coverage with smooth
@@ -105,7 +105,7 @@ def _blob(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
 
 
 def _cut_out(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
-    """The silhouette of nothing in particular: where a smooth field of noise is high."""
+    """An arbitrary silhouette: where a smooth field of noise is high."""
     waves = rng.normal(0, 1.9, (7, 2))
     phases, strengths = rng.uniform(0, 2 * np.pi, 7), rng.normal(0, 0.3, 7)
     field = sum(s * np.cos(a * u + b * v + p) for s, (a, b), p in zip(strengths, waves, phases, strict=True))
@@ -224,7 +224,7 @@ def _bird(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
 
 
 def _cluster(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
-    """Grains that touch, taken as a single thing."""
+    """Touching grains as a single thing."""
     grains = [disk(u, v, *_spot(rng, 0.6), r=rng.uniform(0.2, 0.42)) for _ in range(int(rng.integers(4, 9)))]
     return [np.maximum.reduce(grains), grains[0], grains[1]]
 

@@ -1,4 +1,4 @@
-"""What surfaces look like: flat, shaded, striped, dotted, or as rough as in photographs."""
+"""Appearance of surfaces: flat, shaded, striped, checkered, or as rough as in photographs."""
 
 import math
 from typing import TypeAlias
@@ -72,7 +72,7 @@ def surface(rng: np.random.Generator, height: int, width: int, color: Color, sec
 
 
 def background(rng: np.random.Generator, height: int, width: int, color: Color) -> Pixels:
-    """From a flat sheet to something like a photograph without a subject."""
+    """A background, from a flat sheet to something like a photograph without a subject."""
     spread = float(rng.choice([8.0, 30.0, 70.0]))
     pixels = surface(rng, height, width, color, color + rng.normal(0, spread, 3).astype(np.float32), rng.uniform(0, 40))
     for _ in range(int(rng.integers(0, 4)) if rng.random() < 0.5 else 0):
@@ -84,7 +84,7 @@ def background(rng: np.random.Generator, height: int, width: int, color: Color) 
 
 
 def _region(rng: np.random.Generator, pixels: Pixels, spread: float) -> Pixels:
-    """Beyond a wavy line everything looks different: ground and sky, a wall and a floor."""
+    """With another surface beyond a wavy line: ground and sky, a wall and a floor."""
     height, width = pixels.shape[:2]
     field = slope(rng, height, width) + rng.uniform(-0.7, 0.7) + 0.25 * hills(rng, height, width, 4)
     share = np.clip(field * float(rng.choice([4.0, 15.0, 40.0])), 0, 1)[..., None]

@@ -1,4 +1,4 @@
-"""A thing of some kind as it is pasted into a scene: coverage and colors of its pixels."""
+"""A thing to paste into a scene: coverage and colors of its pixels."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ LETTER = "letter"
 CLASS_NAMES = (*DIGITS, LETTER, *KINDS)
 _GRID = 72  # cells of the finest grid that a silhouette is computed on; larger things are enlarged
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabdefghkmnpqrtuy&?%#@"
-VISIBLE = 0.5  # coverage from which a pixel is a thing's
+VISIBLE = 0.5  # coverage from which a pixel belongs to a thing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,20 +29,22 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the things of a scene, or of a group in it, have in common."""
+class Appearance:
+    """Common properties of the things of a scene, or of a group in it."""
 
     color: Color
     spread: float  # levels by which the colors of single things differ
     depth: float  # levels of shading
-    hollow: float  # chance of outlines
+    hollow: float  # probability of outlines
     opacity: float
 
 
-def thing(rng: np.random.Generator, name: str, size: float, look: Look, split: DemoSplit) -> Thing | None:
-    """A thing whose longer side has about ``size`` pixels; None where nothing of it would be visible."""
+def thing(rng: np.random.Generator, name: str, size: float, appearance: Appearance, split: DemoSplit) -> Thing | None:
+    """A thing whose longer side has about ``size`` pixels; None if nothing of it would be visible."""
     layers = (
-        _glyph(rng, name, size, split) if name in DIGITS or name == LETTER else _shape(rng, KINDS[name], size, look)
+        _glyph(rng, name, size, split)
+        if name in DIGITS or name == LETTER
+        else _shape(rng, KINDS[name], size, appearance)
     )
     visible = layers[0] > VISIBLE
     rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
@@ -51,15 +53,17 @@ def thing(rng: np.random.Generator, name: str, size: float, look: Look, split: D
     crop = slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
     layers = [layer[crop] for layer in layers]
     height, width = layers[0].shape
-    color = look.color + rng.normal(0, look.spread, 3).astype(np.float32)
-    colors = surface(rng, height, width, color, color + rng.normal(0, look.depth, 3).astype(np.float32), look.depth)
+    color = appearance.color + rng.normal(0, appearance.spread, 3).astype(np.float32)
+    colors = surface(
+        rng, height, width, color, color + rng.normal(0, appearance.depth, 3).astype(np.float32), appearance.depth
+    )
     for layer in layers[1:]:
-        part = color + rng.normal(0, max(25.0, 2 * look.depth), 3).astype(np.float32)
+        part = color + rng.normal(0, max(25.0, 2 * appearance.depth), 3).astype(np.float32)
         colors = colors + layer[..., None] * (part - colors)
-    return Thing(layers[0] * np.float32(look.opacity), colors)
+    return Thing(layers[0] * np.float32(appearance.opacity), colors)
 
 
-def _shape(rng: np.random.Generator, kind: Kind, size: float, look: Look) -> list[Plane]:
+def _shape(rng: np.random.Generator, kind: Kind, size: float, appearance: Appearance) -> list[Plane]:
     aspect = np.exp(rng.uniform(*np.log(kind.aspect)))
     width, height = (size, size / aspect) if aspect > 1 else (size * aspect, size)
     angle = np.deg2rad(rng.uniform(-kind.turn, kind.turn))
@@ -75,7 +79,7 @@ def _shape(rng: np.random.Generator, kind: Kind, size: float, look: Look) -> lis
     v = ((y * cos - x * sin) / half_h).astype(np.float32)
     steepness = np.sqrt(half_w * half_h)  # cells to a unit of the kind's frame
     distances = list(kind.draw(rng, u, v))
-    if kind.hollow and rng.random() < look.hollow:
+    if kind.hollow and rng.random() < appearance.hollow:
         width_of_line = max(rng.uniform(0.08, 0.25), 1.0 / steepness)
         distances = [np.minimum(distances[0], width_of_line - distances[0])]
     layers = [np.clip(distance * steepness + 0.5, 0, 1).astype(np.float32) for distance in distances]
@@ -93,7 +97,7 @@ def _glyph(rng: np.random.Generator, name: str, size: float, split: DemoSplit) -
     width = max(2.0, size * rng.uniform(0.6, 0.95))
     flat = Image.fromarray(source).resize((max(2, round(width)), max(2, round(size))), Image.Resampling.BICUBIC)
     turned = np.asarray(flat.rotate(rng.uniform(-15, 15), Image.Resampling.BILINEAR, expand=True))
-    turned = turned / max(turned.max(), 0.1)  # strokes thinner than a pixel are seen, too
+    turned = turned / max(turned.max(), 0.1)  # strokes thinner than a pixel stay visible
     sharpness = max(1.0, size / 10)
     return [np.clip((turned - 0.45) * sharpness + 0.5, 0, 1).astype(np.float32)]
 

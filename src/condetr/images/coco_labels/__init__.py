@@ -1,1 +1,1 @@
-"""COCO annotations of one image as training labels."""
+"""COCO annotations: their fields and segmentations, and those of one image as training labels."""

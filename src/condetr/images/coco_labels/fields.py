@@ -1,4 +1,4 @@
-"""Fields of COCO annotations, each checked for its kind: for the labels of one image and for whole data sets.
+"""Fields of COCO annotations, each checked for its kind: for the labels of one image and for whole datasets.
 
 Messages begin with a verb; callers add the file and the annotation.
 """

@@ -1,4 +1,4 @@
-"""What happens to the labels of an image while the image is resized and padded."""
+"""Labels of an image that is resized and padded."""
 
 import torch
 from jaxtyping import Bool
@@ -11,7 +11,7 @@ from condetr.images.sizes import HeightWidth
 
 
 def resize_labels(labels: Labels, old: HeightWidth, new: HeightWidth) -> Labels:
-    """Boxes, areas and masks of the image at its new size; keypoints stay where they were given."""
+    """Boxes, areas and masks of the image at its new size; keypoints keep their coordinates."""
     down, across = new[0] / old[0], new[1] / old[1]
     changed = {"size": integers(new)}
     if "boxes" in labels:
@@ -24,7 +24,7 @@ def resize_labels(labels: Labels, old: HeightWidth, new: HeightWidth) -> Labels:
 
 
 def normalize_labels(labels: Labels, size: HeightWidth) -> Labels:
-    """Boxes as (cx, cy, w, h) relative to the image of this size, which is never the padded frame."""
+    """Boxes as (cx, cy, w, h) relative to the image of this size, not to the padded frame."""
     if "boxes" not in labels:
         return labels
     height, width = size
@@ -32,7 +32,7 @@ def normalize_labels(labels: Labels, size: HeightWidth) -> Labels:
 
 
 def pad_labels(labels: Labels, frame: HeightWidth) -> Labels:
-    """``size`` and masks of the padded frame. Boxes are of the image, so they stay."""
+    """``size`` and masks of the padded frame. Boxes are relative to the image, so they stay."""
     changed = {"size": integers(frame)}
     if "masks" in labels:
         masks = labels["masks"]
@@ -43,7 +43,7 @@ def pad_labels(labels: Labels, frame: HeightWidth) -> Labels:
 def resized_bits(
     masks: Bool[Tensor, "objects _height _width"], size: HeightWidth
 ) -> Bool[Tensor, "objects _new_height _new_width"]:
-    """Each pixel as the one that its center falls into, so that masks stay where boxes scale to."""
+    """Masks resized by nearest neighbor with exact pixel centers, so that they stay aligned with resized boxes."""
     if not len(masks):
         return masks.new_zeros((0, *size))
     return interpolate(masks[None].to(torch.uint8), size=size, mode="nearest-exact")[0].bool()

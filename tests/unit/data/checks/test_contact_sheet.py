@@ -1,13 +1,13 @@
 import numpy as np
 
-from condetr.data.checks.contact_sheet import evenly_spread, grid
+from condetr.data.checks.contact_sheet import contact_sheet, evenly_spread
 from condetr.data.discovery.formats import read_dataset
 from condetr.images.drawing.colors import color_of
 
 
 def test_shows_images_with_boxes_in_the_colors_of_their_classes(coco):
     dataset = read_dataset(coco())
-    sheet = grid(dataset, range(3), columns=2, side=100)
+    sheet = contact_sheet(dataset, range(3), columns=2, side=100)
     pixels = np.asarray(sheet).reshape(-1, 3)
     assert sheet.width == 2 * 100 + 3 * 6
     for label in (0, 1):
