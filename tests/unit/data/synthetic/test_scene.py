@@ -11,7 +11,7 @@ from condetr.data.synthetic.dataset import SyntheticScenes, size_of
 from condetr.data.synthetic.scene import MOST_THINGS, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
-from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Look, thing
+from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, thing
 from condetr.data.train_val import train_val_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.training.input.dataset import TrainingDataset
@@ -45,7 +45,7 @@ def test_boxes_are_the_extents_of_what_is_visible():
 
 def test_every_class_is_met_and_seen():
     rng = np.random.default_rng(0)
-    look = Look(GRAY, spread=0.0, depth=0.0, hollow=0.0, opacity=1.0)
+    look = Appearance(GRAY, spread=0.0, depth=0.0, hollow=0.0, opacity=1.0)
     assert set(CLASS_NAMES[11:]) == set(KINDS)
     for name in CLASS_NAMES:
         for size in (6.0, 40.0, 150.0):
@@ -59,7 +59,8 @@ def test_every_class_is_met_and_seen():
 
 def test_hollow_things_have_the_size_of_solid_ones():
     solid, hollow = (
-        thing(np.random.default_rng(1), "disk", 60.0, Look(GRAY, 0.0, 0.0, share, 1.0), "train") for share in (0.0, 1.0)
+        thing(np.random.default_rng(1), "disk", 60.0, Appearance(GRAY, 0.0, 0.0, share, 1.0), "train")
+        for share in (0.0, 1.0)
     )
     assert solid is not None
     assert hollow is not None
