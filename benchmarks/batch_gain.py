@@ -33,7 +33,7 @@ def main() -> None:
     images = [image_bytes(scene(index, split="val").image, ".jpg") for index in range(options.batch)]
     prepared = [many.prepare(source) for source in images_in(images)]
     pairs = {
-        "look": (lambda: many.look(prepared), lambda: [one.look([image]) for image in prepared]),
+        "look": (lambda: many.predict_batch(prepared), lambda: [one.predict_batch([image]) for image in prepared]),
         "predict": (lambda: many.predict(images), lambda: one.predict(images)),
     }
     clocks = {"CPU": time.process_time, "clock": time.perf_counter}

@@ -19,7 +19,7 @@ from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import images_in, is_one, refuse_videos
 from condetr.prediction.tasks import Segmenter
 from condetr.prediction.tiling import tiled
-from condetr.prediction.track_ids import followed
+from condetr.prediction.track_ids import with_track_ids
 from condetr.speed import compiling
 from condetr.speed.accelerate import NONE, AccelerationOptions, accelerate, can_accelerate, plan_acceleration
 from condetr.speed.compute_type import check_precision
@@ -130,7 +130,7 @@ class LoadedModel:
         """
         predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold, keep_pictures)
         results = tiled(predictor, tile).stream(self._checked(source), on_error=on_error)
-        return followed(results) if track else results
+        return with_track_ids(results) if track else results
 
     def predictor(
         self,

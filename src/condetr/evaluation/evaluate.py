@@ -99,7 +99,7 @@ def evaluate_detector(
     if metrics & set(PANOPTIC) and task != "panoptic":
         raise UsageError("pq and miou are of segments", item="metrics", hint='measure with task="panoptic"')
     if tile is not None and task == "panoptic":
-        raise UsageError("segments of tiles do not make segments of an image", item="tile")
+        raise UsageError("panoptic segments of tiles cannot be merged", item="tile")
     if stuff is None:
         stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
     options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}

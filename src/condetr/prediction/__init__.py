@@ -1,1 +1,1 @@
-"""Any image in, detections out."""
+"""Prediction: images and videos in, detections out."""

@@ -1,4 +1,4 @@
-"""The model that comes along finds handwritten digits; who gives no model, and has other images, is asked for one."""
+"""The bundled model detects handwritten digits; without --model, other images are refused."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,16 +11,16 @@ from condetr.images.image_inputs import pil_of
 from condetr.images.resize import UprightImage
 from condetr.prediction.sources import ImageSource
 
-_LONGEST = 512  # pixels a side of the demo's images, enlarged ones included
-_CELLS = 32  # a side, of which the image is looked at
-_LIGHT = (175, 250)  # level of paper under a lamp; what is cut out for a catalogue stands on 255
-_GREY = 60  # levels between its channels, at most
-_EVEN, _SHARE = 28, 0.3  # this share of the cells differs by less than so many levels from the middle one
-_LOOKED_AT = 8  # images of a run
+_LONGEST = 512  # pixels per side of the demo's images, enlarged ones included
+_CELLS = 32  # per side; the image is reduced to them
+_LIGHT = (175, 250)  # level of photographed paper; cut-out catalog images have 255
+_GREY = 60  # largest difference between the channels of paper
+_EVEN, _SHARE = 28, 0.3  # this share of the cells is within this many levels of the median
+_SAMPLE = 8  # images of a run that are checked
 
 
 def shows_paper(image: UprightImage) -> bool:
-    """Whether it looks as the images of ``condetr data demo`` do: small, square, light paper with marks on it."""
+    """Whether the image resembles those of ``condetr data demo``: small, square, light paper with marks on it."""
     pil = pil_of(image)
     if pil.width != pil.height or pil.width > _LONGEST:
         return False
@@ -31,50 +31,50 @@ def shows_paper(image: UprightImage) -> bool:
 
 
 def check_handwriting(sources: Sequence[ImageSource], *, option: str) -> None:
-    """Refuse a run of the model that comes along on other images than the demo's, from a sample of them.
+    """Refuse to run the bundled model on images unlike the demo's, judging by a sample.
 
     Args:
         sources: all images of the run.
-        option: how a model is chosen: "--model {}", say.
+        option: how to choose a model, such as "--model {}".
 
     Raises:
-        UsageError: most are of something else, or none of the sample can be read; it asks for a model.
+        UsageError: most images differ, or no image of the sample can be read; the hint names other models.
     """
-    papers, others = 0, []
-    step = max(1, len(sources) // _LOOKED_AT)
-    for source in sources[::step][:_LOOKED_AT]:
+    paper_count, others = 0, []
+    step = max(1, len(sources) // _SAMPLE)
+    for source in sources[::step][:_SAMPLE]:
         try:
             image = source.image()
-        except CondetrError:  # the run lists it
+        except CondetrError:  # the run reports it
             continue
         if shows_paper(image):
-            papers += 1
+            paper_count += 1
         else:
             others.append(source.name)
-    if papers <= len(others):
+    if paper_count <= len(others):
         raise ask_for_model(others[0] if others else None, option)
 
 
 def checked_for_handwriting(sources: Iterable[ImageSource], *, option: str) -> Iterator[ImageSource]:
-    """The same images; the first of them that can be read decides."""
-    decided = False
+    """The same images; refused if the first readable one is unlike the demo's; see `check_handwriting`."""
+    checked = False
     for source in sources:
-        if not decided:
+        if not checked:
             try:
                 source.image()
-            except CondetrError:  # whoever predicts on it refuses it
+            except CondetrError:  # prediction reports it
                 pass
             else:
                 check_handwriting([source], option=option)
-                decided = True
+                checked = True
         yield source
 
 
 def ask_for_model(source: object, option: str) -> UsageError:
-    reason = "no model was given, and the one that comes with condetr only finds handwritten digits"
+    reason = "no model was given, and the bundled one only detects handwritten digits"
     examples = (
         ("microsoft/conditional-detr-resnet-50", "everyday objects"),
-        ("runs/mine", "what a run of yours has learned"),
+        ("runs/mine", "a model of your own training"),
         (DIGITS, "digits"),
     )
     hint = ", ".join(f"{option.format(model)} for {what}" for model, what in examples)

@@ -1,4 +1,4 @@
-"""How much work a network does for one image, counted without doing it."""
+"""FLOPs and parameters of a network, counted without running it."""
 
 import torch
 
@@ -8,8 +8,8 @@ from condetr.model.detector import ConditionalDetr
 
 
 def flops_of(config: DetectorConfig, size: HeightWidth) -> int:
-    """Floating-point operations, a multiply and its add counted as two."""
-    from torch.utils.flop_counter import FlopCounterMode  # loads a compiler, which nobody waits for who predicts
+    """Floating-point operations, a multiply-add counted as two."""
+    from torch.utils.flop_counter import FlopCounterMode  # slow: loads a compiler
 
     with torch.device("meta"):
         network = ConditionalDetr(config).eval().requires_grad_(requires_grad=False)
@@ -21,6 +21,6 @@ def flops_of(config: DetectorConfig, size: HeightWidth) -> int:
 
 
 def parameters_of(config: DetectorConfig) -> int:
-    """How many numbers the network learns, frozen ones included, without making them."""
+    """The number of parameters, frozen ones included."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in ConditionalDetr(config).parameters())

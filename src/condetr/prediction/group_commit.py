@@ -1,4 +1,4 @@
-"""Finished images reach the disk in groups: first their files, then their lines in the journal."""
+"""Results are committed to disk in groups: first their files, then their lines in the journal."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,14 +9,14 @@ from typing import Any
 from condetr.files.atomic_write import reach_disk, writing_to
 from condetr.prediction.results_log import Journal
 
-MOST, SECONDS = 32, 1.0  # images of a group, and how long the first of them waits for the others
+MOST, SECONDS = 32, 1.0  # largest group, and the longest wait of its first image
 
 
 class GroupCommit:
-    """What is in the journal is whole, whatever happens; what is not in it yet is predicted on again.
+    """Everything in the journal is complete on disk; images that are not in it are predicted again on resume.
 
-    A run that is killed loses at most the images of one group. Waiting for the disk after each of them would cost
-    more than many networks do.
+    A killed run loses at most the images of one group. Syncing after every image would often take longer than the
+    network.
     """
 
     def __init__(self, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,10 +26,10 @@ class GroupCommit:
         self._latest = clock()
 
     def add(self, entry: dict[str, Any], files: Sequence[Path]) -> None:
-        """A finished image, whose files have been written.
+        """Add a finished image, whose files have been written.
 
         Raises:
-            StorageError: the group is full, and cannot be written.
+            StorageError: the group is due and cannot be written.
         """
         self._entries.append(entry)
         self._files += files
@@ -37,7 +37,7 @@ class GroupCommit:
             self.commit()
 
     def commit(self) -> None:
-        """Raises StorageError: it cannot be written."""
+        """Raises StorageError where the group cannot be written."""
         entries, files = self._entries, self._files
         self._entries, self._files, self._latest = [], [], self._clock()
         if not entries:

@@ -1,4 +1,4 @@
-"""How many decoded images may be kept for whoever paints on the results."""
+"""A memory limit for decoded images that are kept for drawing."""
 
 import threading
 import weakref
@@ -13,24 +13,24 @@ BYTES = 256 << 20
 
 
 class ImageBudget:
-    """Images count for as long as anything refers to them."""
+    """An image counts while anything refers to it."""
 
     def __init__(self, limit: int = BYTES) -> None:
-        self._limit, self._kept = limit, 0
-        self._lock = threading.RLock()  # an image may be freed at any moment, also inside the lock
+        self._limit, self._used = limit, 0
+        self._lock = threading.RLock()  # an image may be freed at any time, also inside the lock
 
     def keep(self, source: ImageSource, image: UprightImage) -> ImageSource:
-        """The source with its image decoded, so that it is not decoded again; the source as it is without room."""
+        """The source with its decoded image, so that it is not decoded again; unchanged past the limit."""
         if not isinstance(image, Image.Image) or isinstance(source.content, Image.Image):
             return source
         size = image.width * image.height * len(image.getbands())
         with self._lock:
-            if self._kept + size > self._limit:
+            if self._used + size > self._limit:
                 return source
-            self._kept += size
+            self._used += size
         weakref.finalize(image, self._free, size)
         return replace(source, content=image)
 
     def _free(self, size: int) -> None:
         with self._lock:
-            self._kept -= size
+            self._used -= size

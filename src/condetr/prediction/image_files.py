@@ -1,4 +1,4 @@
-"""Every image file below a folder: in alphabetical order, each once, whatever its links do."""
+"""The image files below a folder, in alphabetical order, each once, with links followed safely."""
 
 import logging
 import os
@@ -12,23 +12,23 @@ from condetr.images.file_endings import has_image_ending
 
 _ARCHIVES = re.compile(r"\.(zip|tar|t?gz|t?bz2|t?xz|zst|7z|rar)", re.IGNORECASE)
 _VIDEOS = re.compile(r"\.(mp4|m4v|mov|avi|mkv|webm|wmv|flv|mpe?g|mts|m2ts|3gp|ogv)", re.IGNORECASE)
-_RESULTS = ("run.json", "predictions.jsonl")  # what every output folder of condetr predict holds
+_RESULTS = ("run.json", "predictions.jsonl")  # in every output folder of condetr predict
 _logger = logging.getLogger(__name__)
 
 
 def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str | DataError]:
-    """Paths of image files, and an error for every folder that cannot be opened. Hidden ones are left out.
+    """Paths of image files, and an error for every folder that cannot be opened; hidden entries are skipped.
 
-    Links to folders are followed, but no folder is entered twice, nor one that holds ``folder`` itself, nor the
+    Links to folders are followed, but no folder is entered twice, nor one that contains ``folder``, nor the
     results of an earlier run.
     """
     entered = {_identity(above) for above in (Path(folder).resolve(), *Path(folder).resolve().parents)}
     if apart_from is not None and apart_from.exists():
         entered.add(_identity(apart_from))
-    waiting: list[tuple[str, bool]] = [(folder, True)]
+    pending: list[tuple[str, bool]] = [(folder, True)]
     others: list[str] = []
-    while waiting:
-        path, is_folder = waiting.pop()
+    while pending:
+        path, is_folder = pending.pop()
         if not is_folder:
             if has_image_ending(path):
                 yield path
@@ -43,30 +43,30 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
                 entered.add(identity)
             entries = _entries(path)
             if path != folder and {os.path.join(path, name) for name in _RESULTS} <= {entry for entry, _ in entries}:  # noqa: PTH118
-                _logger.info("%s: holds results of an earlier run; skipped", path)
+                _logger.info("%s: skipped: contains results of an earlier run", path)
                 continue
-            waiting += reversed(entries)
+            pending += reversed(entries)
         except OSError as error:
             yield DataError(f"cannot be read: {error.strerror}", source=path)
     _report(folder, others)
 
 
-def with_image_names(pointed: str, paths: Iterable[str]) -> Iterator[str]:
-    """Those of ``paths`` that are called like images; folders among them are left out."""
+def with_image_names(source: str, paths: Iterable[str]) -> Iterator[str]:
+    """The ``paths`` with the name of an image file, without folders."""
     others = []
     for path in paths:
         if has_image_ending(path) and not Path(path).is_dir():
             yield path
         else:
             others.append(path)
-    _report(pointed, others)
+    _report(source, others)
 
 
-def is_called_archive(path: str) -> bool:
+def has_archive_name(path: str) -> bool:
     return _ARCHIVES.fullmatch(_suffix(path)) is not None
 
 
-def is_called_video(path: str) -> bool:
+def has_video_name(path: str) -> bool:
     return _VIDEOS.fullmatch(_suffix(path)) is not None
 
 
@@ -79,7 +79,7 @@ def _entries(folder: str) -> list[tuple[str, bool]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
@@ -92,11 +92,11 @@ def _suffix(path: str) -> str:
     return os.path.splitext(path)[1].lower()  # noqa: PTH122  a Path cannot hold every string
 
 
-def _report(pointed: str, others: list[str]) -> None:
+def _report(source: str, others: list[str]) -> None:
     for path in others:
-        if is_called_archive(path) or is_called_video(path):
-            _logger.warning("%s: archives and videos in a folder are not read; skipped", path)
+        if has_archive_name(path) or has_video_name(path):
+            _logger.warning("%s: skipped: archives and videos in a folder are not read", path)
     counts = Counter(_suffix(path) or "without extension" for path in others)
     if counts:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
-        _logger.info("%s: ignored %d files that are not called like images (%s)", pointed, len(others), kinds)
+        _logger.info("%s: ignored %d files without the extension of an image (%s)", source, len(others), kinds)

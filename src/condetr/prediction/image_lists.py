@@ -1,10 +1,11 @@
-"""Lists of images, as people and their programs write them: one path in a line."""
+"""Lists of images, written by people or programs: one path per line."""
 
 import csv
 import logging
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -13,10 +14,10 @@ from condetr.core.errors import DataError
 
 SUFFIXES = frozenset({".txt", ".csv"})
 _LARGEST = 1 << 30  # bytes; many millions of images
-_HEAD = 4096  # bytes that tell the encoding
+_HEAD = 4096  # bytes that show the encoding
 _BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = ",;\t"
-_COLUMNS = frozenset(  # headers of the column with the paths
+_COLUMNS = frozenset(  # headers of the path column
     "file files filename file_name filepath file_path path paths source src uri url img img_path img_name image images "  # noqa: SIM905  reads better
     "image_path imagepath image_name image_file photo picture picture_path".split()
 )
@@ -27,27 +28,27 @@ class Listed(NamedTuple):
     """An image of a list.
 
     Attributes:
-        path: where it is, or would be.
-        place: the same, below the folder of the list where it lies there.
+        path: of the file, which may be missing.
+        relative_path: where its results are filed; relative to the folder of the list if it lies there.
     """
 
     path: str
-    place: PurePath
+    relative_path: PurePath
 
 
 def paths_in(file: Path) -> Iterator[Listed]:
     """The images in a list, in order.
 
-    A relative path begins at the folder of the list; where nothing is there, at the working folder. Text is UTF-8 or
-    UTF-16; quotes, spaces at the ends, backslashes, ``file://`` and ``%20`` are undone where only that leads to a file.
-    Blank lines, lines that begin with ``#``, and the header of a table are no images.
+    A relative path is relative to the folder of the list, else to the working folder. Text is UTF-8 or UTF-16;
+    quotes, surrounding spaces, backslashes, ``file://`` and ``%20`` are decoded if only that leads to a file.
+    Blank lines, lines that begin with ``#``, and the header of a table are skipped.
 
     Raises:
-        DataError: it is not text, or too large.
-        OSError: it cannot be read.
+        DataError: not text, or too large.
+        OSError: the list cannot be read.
     """
     if file.stat().st_size > _LARGEST:
-        raise DataError(f"is larger than {_LARGEST} bytes, too large for a list of images", source=file)
+        raise DataError(f"is larger than {_LARGEST} bytes, the limit for a list of images", source=file)
     encoding = _encoding_of(file)
     comments = 0
     try:
@@ -63,15 +64,15 @@ def paths_in(file: Path) -> Iterator[Listed]:
                         _logger.info("%s: the first row is read as a header: %s", file, ",".join(cells).strip())
                         continue
                 text = cells[min(column, len(cells) - 1)]
-                found = _found(file.parent, text)
-                if found is None and text.lstrip().startswith("#"):
+                listed = _existing(file.parent, text)
+                if listed is None and text.lstrip().startswith("#"):
                     comments += 1
                     continue
-                yield found or _listed(file.parent, _forms(text)[-1])
+                yield listed or _listed(file.parent, _forms(text)[-1])
     except UnicodeError:
         raise DataError(f"is not text in {encoding}", source=file) from None
     except csv.Error as error:
-        raise DataError(f"is no table: {error}", source=file) from None
+        raise DataError(f"is not a valid CSV table: {error}", source=file) from None
     if comments:
         _logger.info("%s: %d lines are comments (#)", file, comments)
 
@@ -82,10 +83,10 @@ def _encoding_of(file: Path) -> str:
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
             return encoding
-    least = len(head) // 5  # of the bytes of text in UTF-16 nearly every second is 0, where it is of a Latin language
-    if least and head[1::2].count(0) > least:
+    many = len(head) // 5  # in UTF-16 text of Latin languages nearly every second byte is 0
+    if many and head[1::2].count(0) > many:
         return "utf-16-le"
-    if least and head[0::2].count(0) > least:
+    if many and head[0::2].count(0) > many:
         return "utf-16-be"
     return "utf-8-sig"
 
@@ -93,20 +94,15 @@ def _encoding_of(file: Path) -> str:
 def _rows(file: Path, lines: Iterable[str]) -> Iterator[list[str]]:
     if file.suffix.lower() != ".csv":
         return ([line.rstrip("\r\n")] for line in lines)
-    several = iter(lines)
-    opening = next(several, "")
-    separator = max(_SEPARATORS, key=opening.count)  # the first of them where none is there
-    return csv.reader(_with(opening, several), delimiter=separator)
-
-
-def _with(first: str, others: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from others
+    rest = iter(lines)
+    first = next(rest, "")
+    separator = max(_SEPARATORS, key=first.count)  # a comma where there is none
+    return csv.reader(chain([first], rest), delimiter=separator)
 
 
 def _header_column(file: Path, cells: list[str]) -> int | None:
-    """Which column has the paths, if these cells are a header."""
-    if any(_found(file.parent, cell) for cell in cells):
+    """The column with the paths, if these cells are a header."""
+    if any(_existing(file.parent, cell) for cell in cells):
         return None
     words = [cell.strip().strip("\"'").lower().replace(" ", "_") for cell in cells]
     named = [number for number, word in enumerate(words) if word in _COLUMNS]
@@ -116,8 +112,8 @@ def _header_column(file: Path, cells: list[str]) -> int | None:
     return 0 if is_table else None
 
 
-def _found(folder: Path, text: str) -> Listed | None:
-    """The first way to read the text that leads to a file."""
+def _existing(folder: Path, text: str) -> Listed | None:
+    """The first reading of the text that leads to a file."""
     forms = list(dict.fromkeys(_forms(text)))
     for form in forms:
         if _exists(os.path.join(folder, form)):  # noqa: PTH118  a Path cannot hold every string
@@ -138,7 +134,7 @@ def _below(form: str) -> PurePath:
 
 
 def _forms(text: str) -> list[str]:
-    """Ways to read a line, the nearest first; the last is for the message where none of them leads to a file."""
+    """Readings of a line, the most literal first; the last is for the message if none of them leads to a file."""
     bare = text.strip()
     forms = [bare, text]
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
@@ -150,7 +146,7 @@ def _forms(text: str) -> list[str]:
     bare = _slashed(bare)
     if not bare.isascii():
         forms += [unicodedata.normalize(form, each) for form in ("NFC", "NFD") for each in forms]
-    if any("\udc80" <= char <= "\udcff" for char in bare):  # no UTF-8: what Windows wrote before
+    if any("\udc80" <= char <= "\udcff" for char in bare):  # not UTF-8: written by older Windows programs
         forms.append(os.fsencode(bare).decode("cp1252", "replace"))
     return [*forms, bare]
 
@@ -162,7 +158,7 @@ def _slashed(path: str) -> str:
 def _path_of_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # invalid IPv6 brackets
         return url
     path = unquote(parts.path, errors="surrogateescape")
     return path[1:] if PureWindowsPath(path[1:]).drive and os.sep == "\\" else path

@@ -1,4 +1,4 @@
-"""A name for the results of every image: readable, short enough for any file system, and its own."""
+"""Names for the results of images: readable, unique, and short enough for any file system."""
 
 import hashlib
 import os
@@ -6,24 +6,24 @@ from pathlib import PurePath
 
 from condetr.prediction.sources import ImageSource
 
-_LONGEST = 180  # bytes, of 255 that a file system allows: endings and temporary names come on top
+_LONGEST = 180  # bytes, of 255 in file systems: extensions and temporary names need the rest
 
 
 class OutputNames:
-    """Files results under where their image lay, without its extension."""
+    """Names results by the relative path of their image, without its extension."""
 
     def __init__(self, taken: dict[str, str] | None = None) -> None:
-        """Go on from the names that the images of an earlier run have, by their source."""
+        """Start with the names of an earlier run, by image source."""
         self._by_source = dict(taken or {})
         self._owners = {_folded(name): source for source, name in self._by_source.items()}
 
     def name_for(self, source: ImageSource) -> str:
-        """The same image always gets the same name, no two get one name, on any file system."""
+        """The same name for the same image, and different names for different images, on any file system."""
         if source.name in self._by_source:
             return self._by_source[source.name]
-        *folders, file = source.place.parts or (source.name,)
+        *folders, file = source.relative_path.parts or (source.name,)
         stem = _shortened(PurePath(file).stem)
-        name = os.path.join(*folders, stem)  # noqa: PTH118  a Path would not keep every name as it is
+        name = os.path.join(*folders, stem)  # noqa: PTH118  a Path would change some names
         if len(os.fsencode(name)) > 8 * _LONGEST:
             name = stem
         if self._owners.setdefault(_folded(name), source.name) != source.name:
@@ -34,7 +34,7 @@ class OutputNames:
 
 
 def _folded(name: str) -> str:
-    """Some file systems do not tell capitals from small letters."""
+    """Some file systems ignore case."""
     return name.casefold()
 
 
@@ -42,8 +42,8 @@ def _shortened(stem: str) -> str:
     encoded = os.fsencode(stem)
     if len(encoded) <= _LONGEST:
         return stem
-    kept = encoded[: _LONGEST - 9].decode("utf-8", "ignore")
-    return f"{kept}-{_hash_of(stem)}"
+    start = encoded[: _LONGEST - 9].decode("utf-8", "ignore")
+    return f"{start}-{_hash_of(stem)}"
 
 
 def _hash_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: never an image folder, never over another's files, never half a result."""
+"""The output folder of a run: never an image folder, never over foreign files, never half a result."""
 
 import json
 import os
@@ -16,38 +16,38 @@ from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, 
 
 If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
-PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # where COCO's tools look for them
+PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # the folder that COCO's tools expect
 VIDEO = "video"
 PER_IMAGE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
 def check_apart(folder: Path, inputs: Iterable[str]) -> None:
-    """Refuse a folder that holds images of the run: they could be overwritten, or predicted on again.
+    """Refuse a folder that contains images of the run: they could be overwritten, or results predicted on.
 
     Raises:
-        UsageError: names the first path that is, or lies, inside.
+        UsageError: names the first input inside the folder.
     """
     inside = _real(folder)
     for path in inputs:
         real = _real(path)
         if inside in (real, *real.parents):
-            reason = "is the folder of the input, or holds it"
+            reason = "is the folder of the input, or contains it"
             raise UsageError(reason, source=folder, item=path, hint="give another --output")
 
 
 def _real(path: str | Path) -> Path:
-    """Without links; one that leads to itself is left as it is, as opening it will tell."""
+    """Without links; a link to itself stays, and fails when it is opened."""
     try:
         return Path(os.path.realpath(path))
-    except ValueError:  # no name that a file can have
+    except ValueError:  # not a valid file name
         return Path(path)
 
 
 class Claim:
-    """A folder that no other run writes to until `release`, or the end of the process, however it ends.
+    """A folder locked against other runs until `release`, or the end of the process, however it ends.
 
     Attributes:
-        missing: why other runs are not kept out, on a file system that knows no locks.
+        missing: why there is no lock, on a file system without locks.
     """
 
     def __init__(self, folder: Path, lock: Lock, made: Sequence[Path]) -> None:
@@ -55,7 +55,7 @@ class Claim:
         self.missing = lock.missing
 
     def release(self) -> None:
-        """Let others in; what was made for a run that wrote nothing is removed again."""
+        """Unlock the folder; new folders of a run that wrote nothing are removed again."""
         self._lock.release(remove=True)
         remove_empty(self._made)
 
@@ -67,11 +67,11 @@ class Claim:
 
 
 def claim(folder: Path, if_used: If) -> Claim:
-    """Make the folder ready to be written to, before anything costly begins, and keep other runs out of it.
+    """Make the folder writable before costly work begins, and lock it against other runs.
 
     Raises:
-        UsageError: it is used and may not be, was not written by condetr predict, cannot be written, or another
-            process is predicting in it.
+        UsageError: it is not empty and ``if_used`` refuses that, was not written by condetr predict, cannot be
+            written, or another process is predicting in it.
     """
     lock: Lock | None = None
     made: list[Path] = []
@@ -79,7 +79,7 @@ def claim(folder: Path, if_used: If) -> Claim:
         with preparing(folder):
             made = missing_folders(folder)
             if not made and not (folder / RUN).is_file():
-                _check_unused(folder, if_used)  # before a file of ours is in somebody's folder
+                _check_unused(folder, if_used)  # before a lock file is created in a foreign folder
             folder.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder, "predicting")
             _check_unused(folder, if_used)
@@ -96,26 +96,26 @@ def claim(folder: Path, if_used: If) -> Claim:
 
 
 def _check_unused(folder: Path, if_used: If) -> None:
-    """What a killed run left before it wrote anything is nothing."""
+    """Lock and temporary files of a killed run do not count."""
     used = [name for name in os.listdir(folder) if name != LOCK and not name.endswith(UNNAMED)]  # noqa: PTH208
     if used and if_used == "refuse":
         reason, hint = "exists and is not an empty folder", "give another --output, or --resume or --overwrite it"
         raise UsageError(reason, source=folder, hint=hint)
     if used and not (folder / RUN).is_file():
-        reason = "was not written by condetr predict, so it is left alone"
+        reason = "was not written by condetr predict, so nothing is written to it"
         raise UsageError(reason, source=folder, hint="give another --output")
 
 
 def check_same(folder: Path, run: Mapping[str, Any]) -> None:
-    """A run goes on only with what it was begun with.
+    """Check that a resumed run has the settings that it began with.
 
     Raises:
         UsageError: names the setting that differs.
     """
-    begun = _read(folder / RUN) if (folder / RUN).exists() else run
+    earlier = _read(folder / RUN) if (folder / RUN).exists() else run
     for name in run:
-        if begun.get(name) != run[name]:
-            reason = f"is {run[name]!r}, but this folder was begun with {begun.get(name)!r}"
+        if earlier.get(name) != run[name]:
+            reason = f"is {run[name]!r}, but the run in this folder began with {earlier.get(name)!r}"
             raise UsageError(reason, source=folder, item=name, hint="give another --output, or --overwrite it")
 
 
@@ -125,12 +125,12 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot be read: {error}", source=file, hint="give another --output") from error
     if not isinstance(content, dict):
-        raise UsageError("is no JSON object", source=file, hint="give another --output")
+        raise UsageError("is not a JSON object", source=file, hint="give another --output")
     return content
 
 
 def clear(folder: Path) -> None:
-    """Remove what the earlier run wrote, and nothing else."""
+    """Remove the files of the earlier run, and nothing else."""
     for entry in entries_of(folder / PREDICTIONS):
         name = PurePath(str(entry.get("output", "")))
         if name.is_absolute() or ".." in name.parts or not name.parts:
@@ -138,14 +138,14 @@ def clear(folder: Path) -> None:
         for kind, endings in PER_IMAGE.items():
             for ending in endings:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
-        if "frame" in entry:  # of a video, whose name its folder has
+        if "frame" in entry:  # of a video: its folder has the name of the video
             (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
     for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC):
         (folder / file).unlink(missing_ok=True)
     for kind in (*PER_IMAGE, VIDEO):
         for below in sorted((folder / kind).rglob("*"), reverse=True):
-            with suppress(OSError):  # holds something else
+            with suppress(OSError):  # contains something else
                 below.rmdir()
         with suppress(OSError):
             (folder / kind).rmdir()
-    (folder / RUN).unlink(missing_ok=True)  # last: without it the rest would be somebody's
+    (folder / RUN).unlink(missing_ok=True)  # last: without it the folder would count as foreign

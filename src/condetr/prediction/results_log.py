@@ -1,4 +1,4 @@
-"""The memory of a run: one JSON line per finished image, in groups, so that little that was finished is ever lost."""
+"""The journal of a run: one JSON line per finished image, from which a run resumes and tables are made."""
 
 import json
 import os
@@ -13,7 +13,7 @@ _FIRST = '{"source": '
 
 
 class Journal:
-    """Appends JSON objects to a file, each line whole before the next begins."""
+    """Appends JSON objects to a file, one per line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,7 +27,7 @@ class Journal:
             self._file.flush()
 
     def reach_disk(self) -> None:
-        """Whatever happens to the machine, what was added is there."""
+        """Sync to disk, so that the lines survive a power failure."""
         with writing_to(self.path):
             os.fsync(self._file.fileno())
 
@@ -36,23 +36,23 @@ class Journal:
             self._file.close()
 
     def _drop_half_line(self) -> None:
-        """What a killed run or a full disk left."""
+        """Remove the incomplete last line that a killed run or a full disk left."""
         if not self.path.exists():
             return
         with self.path.open("rb+") as file:
-            whole = 0
+            complete = 0
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                whole += len(line)
-            file.truncate(whole)
+                complete += len(line)
+            file.truncate(complete)
 
 
 def entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The results in a journal, one at a time; a last line that is not whole was never finished.
+    """The results in a journal, one at a time, without an incomplete last line.
 
     Raises:
-        StorageError: a line is no result of an image.
+        StorageError: a line is not the result of an image.
     """
     if not path.exists():
         return
@@ -65,12 +65,12 @@ def entries_of(path: Path) -> Iterator[dict[str, Any]]:
             except ValueError:
                 entry = None
             if not (isinstance(entry, dict) and all(type(entry.get(key)) is str for key in ("source", "output"))):
-                raise StorageError("is no result", source=path, item=f"line {number}", hint="give another --output")
+                raise StorageError("is not a result", source=path, item=f"line {number}", hint="give another --output")
             yield entry
 
 
 def latest_entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The last result of each image: what two runs in one folder wrote twice, where nothing locks, counts once."""
+    """The last result of each image; without locks, two runs in one folder may have written an image twice."""
     if not path.exists():
         return
     with path.open(encoding="ascii", errors="replace") as lines:
@@ -81,7 +81,7 @@ def latest_entries_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _source_of(line: str) -> Any:
-    """Of a line as ``Detections.to_dict`` makes them, without reading the detections."""
+    """The source in a line of ``Detections.to_dict``, without parsing the detections."""
     try:
         if line.startswith(_FIRST):
             return json.JSONDecoder().raw_decode(line, len(_FIRST))[0]

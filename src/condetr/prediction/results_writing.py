@@ -1,4 +1,4 @@
-"""Results into a folder as they come, in the formats that were asked for."""
+"""Writes results to a folder as they arrive, in the requested formats."""
 
 import logging
 import re
@@ -47,8 +47,8 @@ _logger = logging.getLogger(__name__)
 class ResultWriter:
     """Writes the results of one run.
 
-    predictions.jsonl is the journal: whatever is asked for, it holds every finished image, and from it a run
-    goes on and its tables are made. An image counts as finished when all its files are whole.
+    predictions.jsonl is the journal: in any format, it has every finished image, and from it a run resumes and its
+    tables are made. An image is finished when all its files are complete.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class ResultWriter:
         source_ids: Sequence[int] | None = None,
         stuff: Collection[int] = (),
     ) -> None:
-        """Begin, or go on, in a folder that ``output_folder.claim`` made ready.
+        """Start or resume in a folder from ``results_folder.claim``.
 
         Args:
-            folder: where to.
-            formats: what to write for people and other programs, besides the journal.
-            run: what the results depend on, as JSON values; a run goes on only where it is the same.
-            about: what else to note about it.
+            folder: for the results.
+            formats: to write besides the journal.
+            run: settings that the results depend on, as JSON values; a run resumes only with the same.
+            about: further notes for run.json.
             overwrite: remove the results of an earlier run.
             labels: name of every class id.
-            source_ids: the id of every class in the data set, where known.
-            stuff: ids of classes that are not counted.
+            source_ids: category id of every class in its dataset, if known.
+            stuff: class ids of stuff (uncountable regions).
         """
         if overwrite:
             clear(folder)
@@ -83,7 +83,9 @@ class ResultWriter:
         self._stuff = frozenset(stuff)
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
-        done = {entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)}  # the last counts
+        done = {
+            entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)
+        }  # the last line of an image counts
         self._done = {identity_of(source) for source in done}
         self._journal = Journal(folder / PREDICTIONS)
         self._group = GroupCommit(self._journal)
@@ -91,39 +93,39 @@ class ResultWriter:
         self._names = OutputNames(done)
         self.counts = Counter(ok=0, failed=0, before=len(self._done))
 
-    def note(self, **more: Any) -> None:
-        """What is known at the end only, for the description of the run."""
-        self._run |= more
+    def note(self, **entries: Any) -> None:
+        """Add entries to run.json that are known at the end only."""
+        self._run |= entries
 
     def is_done(self, source: ImageSource) -> bool:
-        """Whether an earlier run finished it."""
+        """Whether an earlier run finished this image."""
         return source.identity in self._done
 
     def add(self, source: ImageSource, result: Detections | Failure) -> Detections | Failure:
-        """Write one result. An image that went away, or changed, before it was drawn on counts as failed.
+        """Write one result. An image that was removed or changed before it was drawn on counts as failed.
 
-        Painting never ends a run: what cannot be painted is listed as an error and counted as "not_painted", and
-        all else of the image is written.
+        A failed drawing never ends a run: it is listed as an error and counted as "not_painted", and all other
+        files of the image are written.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the result cannot be written.
         """
         if isinstance(result, Detections):
             try:
                 name = self._names.name_for(source)
-                painted = self._painted(result)
-                files = self._write_files(name, result, painted)
+                drawing = self._drawing(result)
+                files = self._write_files(name, result, drawing)
                 self._group.add(result.to_dict() | {"output": name}, files)
             except StorageError:
                 raise
             except CondetrError as error:
                 result = Failure(source.name, error)
         if isinstance(result, Failure):
-            self._list(result)
+            self._record_failure(result)
         self.counts["failed" if isinstance(result, Failure) else "ok"] += 1
         return result
 
-    def _list(self, failure: Failure) -> None:
+    def _record_failure(self, failure: Failure) -> None:
         if self._errors is None:
             self._errors = Journal(self.folder / ERRORS)
         self._errors.add(failure.to_dict())
@@ -134,7 +136,7 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave a whole folder, also of a run that ends early."""
+        """Complete the folder, also of a run that ends early."""
         self.close(state="complete" if error is None else "interrupted", quietly=error is not None)
 
     def close(self, *, state: Literal["complete", "interrupted"], quietly: bool = False) -> None:
@@ -150,31 +152,31 @@ class ResultWriter:
             if not quietly:
                 raise
 
-    def _painted(self, result: Detections) -> tuple[str, bytes] | None:
-        """The file ending and content of the painted image, where it is wanted and can be made."""
+    def _drawing(self, result: Detections) -> tuple[str, bytes] | None:
+        """Extension and content of the annotated image, if requested and possible."""
         if "images" not in self._formats:
             return None
-        ending = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
+        extension = ".jpg" if max(result.size) <= _LONGEST_JPEG_SIDE else ".png"
         try:
-            return ending, image_bytes(result.draw(), ending)
+            return extension, image_bytes(result.draw(), extension)
         except CondetrError:
             raise
-        except Exception as error:  # whatever it is, the detections are right
+        except Exception as error:  # the detections are valid anyway
             self.counts["not_painted"] += 1
             failure = not_painted(result, error)
             _logger.warning("%s", failure.error)
-            self._list(failure)
+            self._record_failure(failure)
             return None
 
-    def _write_files(self, name: str, result: Detections, painted: tuple[str, bytes] | None) -> list[Path]:
+    def _write_files(self, name: str, result: Detections, drawing: tuple[str, bytes] | None) -> list[Path]:
         contents: dict[Path, bytes] = {}
-        if painted is not None:
-            contents[self.folder / "images" / f"{name}{painted[0]}"] = painted[1]
+        if drawing is not None:
+            contents[self.folder / "images" / f"{name}{drawing[0]}"] = drawing[1]
         if "json" in self._formats:
             contents[self.folder / "json" / f"{name}.json"] = text_bytes(result.to_json() + "\n")
         if "coco-panoptic" in self._formats:
-            plane, _ = result.to_coco_panoptic(0, name)
-            contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = image_bytes(plane, ".png")
+            png, _ = result.to_coco_panoptic(0, name)
+            contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = image_bytes(png, ".png")
         if "yolo" in self._formats:
             contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
         for path, content in contents.items():
@@ -197,14 +199,14 @@ class ResultWriter:
 
 
 def not_painted(result: Detections, error: Exception) -> Failure:
-    """That the detections of an image could not be drawn on it."""
+    """The failure of an image whose detections could not be drawn."""
     reason = f"the detections could not be drawn: {type(error).__name__}: {error}"
-    failed = ImageError(reason, source=result.source, item="images", hint="all else of this image is written")
+    failed = ImageError(reason, source=result.source, item="images", hint="all other results of this image are written")
     return Failure(result.source or "", failed)
 
 
 def _line_of(label: int, name: str) -> str:
-    """The name of a class in one line of text, which is not empty: readers leave empty lines out."""
+    """The name of a class as one line, never empty, since readers skip empty lines."""
     return _NO_TEXT.sub("?", " ".join(name.split())) or f"class {label}"
 
 

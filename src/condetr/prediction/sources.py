@@ -1,4 +1,4 @@
-"""What people point at, as a stream of named images: files, folders, patterns, lists, images in memory."""
+"""Sources of images as a stream of named images: files, folders, patterns, lists, videos, images in memory."""
 
 import glob
 import os
@@ -17,7 +17,7 @@ from condetr.images.decoding.sources import Encoded, Readable, content_of, name_
 from condetr.images.detection import Moment
 from condetr.images.image_inputs import ImageInput, image_of
 from condetr.images.resize import UprightImage
-from condetr.prediction.image_files import images_under, is_called_archive, is_called_video, with_image_names
+from condetr.prediction.image_files import has_archive_name, has_video_name, images_under, with_image_names
 from condetr.prediction.image_lists import SUFFIXES, paths_in
 from condetr.video.reading import Video
 
@@ -27,17 +27,17 @@ _IN_MEMORY = (Image.Image, np.ndarray, Tensor, Readable, *get_args(Encoded))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageSource:
-    """One image that was pointed at.
+    """One image of a source.
 
     Attributes:
-        name: what results and messages call it: its path, or its place among the images in memory.
-        place: where it lies below what was pointed at; results are filed under it.
-        content: what to decode, or why there is nothing.
-        moment: which frame of a video it is.
+        name: in results and messages: its path, or its position among the images in memory.
+        relative_path: below the folder, list or video that it comes from; results are filed under it.
+        content: the image to decode, or the error that stands in its place.
+        moment: frame number and time in a video.
     """
 
     name: str
-    place: PurePath
+    relative_path: PurePath
     content: ImageInput | CondetrError
     moment: Moment | None = None
 
@@ -45,7 +45,7 @@ class ImageSource:
         """The upright RGB image.
 
         Raises:
-            CondetrError: it is no usable image; named.
+            CondetrError: not a usable image; the error has its name.
         """
         if isinstance(self.content, CondetrError):
             raise self.content
@@ -53,114 +53,120 @@ class ImageSource:
             return image_of(self.content)
         except CondetrError as error:
             raise error.at(source=self.name) from error
-        except OSError as error:  # the disk failed in the middle of the file
+        except OSError as error:  # the disk failed while reading
             raise ImageError(f"cannot be read: {error.strerror or error}", source=self.name) from error
 
     @property
     def identity(self) -> str:
-        """Equal for one file, however its path is written."""
+        """Equal for the same file, however its path is written."""
         return identity_of(self.name)
 
 
 def identity_of(name: str) -> str:
-    """Of a source by its name; names of images in memory are no paths, and differ all the same."""
+    """The identity of a source by its name; names of images in memory are not paths, but differ too."""
     return os.path.abspath(name)  # noqa: PTH100  a Path would cost minutes
 
 
-def is_video(given: object) -> bool:
-    """Whether it is called like a video, or is the number of a camera."""
-    if isinstance(given, str | os.PathLike):
-        path = os.fsdecode(given)
+def is_video(source: object) -> bool:
+    """Whether this is a file with the name of a video, an open video, or the number of a camera."""
+    if isinstance(source, str | os.PathLike):
+        path = os.fsdecode(source)
         if os.path.isfile(path):  # noqa: PTH113  a Path cannot hold every string
-            return is_called_video(path)
+            return has_video_name(path)
         return is_camera(path) and not os.path.lexists(path)
-    return isinstance(given, int | Video) and not isinstance(given, bool)
+    return isinstance(source, int | Video) and not isinstance(source, bool)
 
 
 def is_camera(name: str) -> bool:
-    """Whether it is the number of one; no computer has as many as numbers that Python refuses to read."""
+    """Whether this is the number of a camera; bounded, since Python refuses to parse very long numbers."""
     return name.isdecimal() and len(name) <= _DIGITS
 
 
-def refuse_videos(given: object) -> None:
-    """Where all results are to be held at once.
+def refuse_videos(source: object) -> None:
+    """Refuse videos where all results are held in memory.
 
     Raises:
-        UsageError: one of the images is a video or a camera.
+        UsageError: a source is a video or a camera.
     """
-    for one in given if isinstance(given, list | tuple) else [given]:
-        if is_video(one):
-            name = one.name if isinstance(one, Video) else one
-            hint = "stream() gives one result after the other"
-            raise UsageError("is a video or camera; its results may be too many to hold", source=name, hint=hint)
+    for single in source if isinstance(source, list | tuple) else [source]:
+        if is_video(single):
+            name = single.name if isinstance(single, Video) else single
+            hint = "stream() returns one result at a time"
+            raise UsageError("is a video or camera; its results may not fit in memory", source=name, hint=hint)
 
 
-def frames_of(given: str | int | Video, *, label: str | None = None) -> Iterator[ImageSource]:
-    """Every frame of a video or camera, one at a time; what cannot be opened or decoded is in the stream as its error.
+def frames_of(source: str | int | Video, *, label: str | None = None) -> Iterator[ImageSource]:
+    """Every frame of a video or camera, one at a time; an error stands in the place of what cannot be decoded.
 
     Args:
-        given: a path, the number of a camera, or a video that is open; it is closed at the end.
-        label: what the results of its frames are filed under; its name, unless given.
+        source: a path, the number of a camera, or an open video, which is closed at the end.
+        label: the folder for the results of its frames; by default its name.
     """
     try:
-        video = given if isinstance(given, Video) else Video(given)
+        video = source if isinstance(source, Video) else Video(source)
     except CondetrError as error:
-        name = error.source or str(given)
+        name = error.source or str(source)
         yield ImageSource(name, PurePath(PurePath(name).name), error)
         return
     folder = label or PurePath(video.name).stem
-    for one in video:
-        if isinstance(one, CondetrError):
-            yield ImageSource(video.name, PurePath(folder), one)
+    for frame in video:
+        if isinstance(frame, CondetrError):
+            yield ImageSource(video.name, PurePath(folder), frame)
         else:
-            name = f"{video.name}#{one.moment.frame}"
-            yield ImageSource(name, PurePath(folder) / f"{one.moment.frame:06d}.jpg", one.image, one.moment)
+            number = frame.moment.frame
+            path = PurePath(folder) / f"{number:06d}.jpg"
+            yield ImageSource(f"{video.name}#{number}", path, frame.image, frame.moment)
 
 
-def is_one(given: object) -> bool:
-    """Whether this is a single image, not something that holds images."""
-    if isinstance(given, str | os.PathLike):
-        path = os.fspath(given)
+def is_one(source: object) -> bool:
+    """Whether this is a single image, not a collection of images."""
+    if isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
         is_folder = os.path.isdir(path)  # noqa: PTH112  a Path cannot hold every string
         return not (is_folder or PurePath(path).suffix.lower() in SUFFIXES or _is_pattern(path))
-    return isinstance(given, _IN_MEMORY)
+    return isinstance(source, _IN_MEMORY)
 
 
-def images_in(given: object, *, apart_from: Path | None = None) -> Iterator[ImageSource]:
-    """Every image of ``given``, in order; what cannot be read is in the stream as its error.
+def images_in(source: object, *, apart_from: Path | None = None) -> Iterator[ImageSource]:
+    """Every image of ``source``, in order; an error stands in the place of what cannot be read.
 
-    Folders are walked to the bottom in alphabetical order, by the names of image files; hidden files are left
-    out. A list file (.txt, .csv) has one path in a line, relative to the list; see `lists.paths_in`.
+    Folders are searched recursively in alphabetical order for files with the extension of an image, without hidden
+    ones. A list file (.txt, .csv) has one path per line, relative to the list; see `image_lists.paths_in`.
 
     Args:
-        given: a path, folder, pattern, list file, video, number of a camera, PIL image, RGB array, tensor, any
-            iterable of those, or of what this function gave.
-        apart_from: a folder that is not walked into: the one that results are written to.
+        source: a path, folder, pattern, list file, video, number of a camera, PIL image, RGB array, tensor,
+            `ImageSource`, or any iterable of these.
+        apart_from: a folder that is skipped: the one that results are written to.
     """
-    alone = (str, os.PathLike, int, ImageSource, Video, *_IN_MEMORY)
-    everything = [given] if isinstance(given, alone) else given
-    if not isinstance(everything, Iterable):
-        raise UsageError(f"a {type(given).__name__} is no image; expected a path, a PIL image, an array or a tensor")
-    for position, one in enumerate(everything):
-        if isinstance(one, ImageSource):
-            yield one
-        elif isinstance(one, _IN_MEMORY):
-            yield _in_memory(one, position)
-        elif isinstance(one, str | os.PathLike):
-            yield from _pointed_at(os.fsdecode(one), apart_from)
-        elif isinstance(one, int | Video) and not isinstance(one, bool):
-            yield from frames_of(one)
-        elif isinstance(one, Iterable):
-            yield from images_in(one, apart_from=apart_from)
+    single = (str, os.PathLike, int, ImageSource, Video, *_IN_MEMORY)
+    sources = [source] if isinstance(source, single) else source
+    if not isinstance(sources, Iterable):
+        raise _not_an_image(source)
+    for position, item in enumerate(sources):
+        if isinstance(item, ImageSource):
+            yield item
+        elif isinstance(item, _IN_MEMORY):
+            yield _in_memory(item, position)
+        elif isinstance(item, str | os.PathLike):
+            yield from _at_path(os.fsdecode(item), apart_from)
+        elif isinstance(item, int | Video) and not isinstance(item, bool):
+            yield from frames_of(item)
+        elif isinstance(item, Iterable):
+            yield from images_in(item, apart_from=apart_from)
         else:
-            yield _nothing(str(one), f"a {type(one).__name__} is no image")
+            yield ImageSource(str(item), PurePath(PurePath(str(item)).name), _not_an_image(item, source=str(item)))
+
+
+def _not_an_image(value: object, source: str | None = None) -> UsageError:
+    reason = f"a {type(value).__name__} is not an image; expected a path, a PIL image, an array or a tensor"
+    return UsageError(reason, source=source)
 
 
 def _in_memory(content: Any, position: int) -> ImageSource:
     name = str(getattr(content, "filename", "") or f"image {position}")
-    if isinstance(content, Readable):  # now, since it can be read once, and whoever gave it may close it
-        called = name_of(content)
-        name = name if called == "stream" else called
+    if isinstance(content, Readable):  # read now: it can be read once, and its owner may close it
+        stream_name = name_of(content)
+        name = name if stream_name == "stream" else stream_name
         try:
             content = content_of(content)
         except CondetrError as error:
@@ -168,67 +174,67 @@ def _in_memory(content: Any, position: int) -> ImageSource:
     return ImageSource(name, PurePath(PurePath(name).name), content)
 
 
-def _pointed_at(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
+def _at_path(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116  a Path cannot hold every string
     except (OSError, ValueError) as error:
         yield from _not_a_file(path, getattr(error, "strerror", None) or str(error))
         return
     if stat.S_ISDIR(mode):
-        yield from _or_none(path, _in_folder(path, apart_from), "has no images in it")
-    elif is_called_archive(path):
-        yield _nothing(path, "is an archive, not an image", "unpack it and give the folder")
-    elif is_called_video(path):
+        yield from _or_error(path, _in_folder(path, apart_from), "contains no images")
+    elif has_archive_name(path):
+        yield _unusable(path, "is an archive, not an image", "unpack it and pass the folder")
+    elif has_video_name(path):
         yield from frames_of(path)
     elif not stat.S_ISREG(mode):
-        yield _nothing(path, "is a pipe, socket or device, not an image file")
+        yield _unusable(path, "is a pipe, socket or device, not an image file")
     elif PurePath(path).suffix.lower() in SUFFIXES:
-        yield from _or_none(path, _listed(Path(path)), "lists no images")
+        yield from _or_error(path, _listed(Path(path)), "lists no images")
     else:
         yield ImageSource(path, PurePath(PurePath(path).name), path)
 
 
 def _not_a_file(path: str, reason: str) -> Iterator[ImageSource]:
     if "://" in path:
-        yield _nothing(path, "is a URL; images and videos are read from disk", "download it first")
+        yield _unusable(path, "is a URL; images and videos are read from disk", "download it first")
     elif is_camera(path):
         yield from frames_of(int(path))
     elif _is_pattern(path):
-        found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
-        matches = (ImageSource(match, PurePath(PurePath(match).name), match) for match in with_image_names(path, found))
-        yield from _or_none(path, matches, "matches no images")
+        paths = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
+        matches = (ImageSource(match, PurePath(PurePath(match).name), match) for match in with_image_names(path, paths))
+        yield from _or_error(path, matches, "matches no images")
     else:
-        yield _nothing(path, f"cannot be read: {reason}", "check the path")
+        yield _unusable(path, f"cannot be read: {reason}", "check the path")
 
 
 def _in_folder(folder: str, apart_from: Path | None) -> Iterator[ImageSource]:
-    for found in images_under(folder, apart_from=apart_from):
-        if isinstance(found, CondetrError):
-            yield ImageSource(found.source or folder, PurePath(), found)
+    for path in images_under(folder, apart_from=apart_from):
+        if isinstance(path, CondetrError):
+            yield ImageSource(path.source or folder, PurePath(), path)
         else:
-            yield ImageSource(found, PurePath(os.path.relpath(found, folder)), found)
+            yield ImageSource(path, PurePath(os.path.relpath(path, folder)), path)
 
 
 def _listed(file: Path) -> Iterator[ImageSource]:
     try:
-        for path, place in paths_in(file):
-            yield ImageSource(path, place, path)
+        for path, relative_path in paths_in(file):
+            yield ImageSource(path, relative_path, path)
     except DataError as error:
         yield ImageSource(str(file), PurePath(file.name), error)
     except OSError as error:
-        yield _nothing(str(file), f"cannot be read as a list of images: {error.strerror or error}")
+        yield _unusable(str(file), f"cannot be read as a list of images: {error.strerror or error}")
 
 
-def _or_none(path: str, found: Iterator[ImageSource], reason: str) -> Iterator[ImageSource]:
+def _or_error(path: str, images: Iterator[ImageSource], reason: str) -> Iterator[ImageSource]:
     empty = True
-    for image in found:
+    for image in images:
         empty = False
         yield image
     if empty:
-        yield _nothing(path, reason)
+        yield _unusable(path, reason)
 
 
-def _nothing(name: str, reason: str, hint: str | None = None) -> ImageSource:
+def _unusable(name: str, reason: str, hint: str | None = None) -> ImageSource:
     return ImageSource(name, PurePath(PurePath(name).name), UsageError(reason, source=name, hint=hint))
 
 

@@ -1,4 +1,4 @@
-"""Tables of a whole run, made from its journal: CSV rows, COCO and COCO panoptic results."""
+"""Tables of a whole run, made from its journal: CSV, COCO and COCO panoptic results."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ def csv_writer(journal: Path) -> Callable[[Path], None]:
 
 
 def coco_results_writer(journal: Path, category_ids: Mapping[int, int]) -> Callable[[Path], None]:
-    """Writes what COCO evaluation reads; the categories are those of the data set, where they are known."""
+    """Writes COCO results; category ids are those of the dataset, if known."""
 
     def rows() -> Iterator[dict[str, Any]]:
         for image_id, entry in _numbered(journal):
@@ -42,14 +42,14 @@ def coco_results_writer(journal: Path, category_ids: Mapping[int, int]) -> Calla
 
 
 def coco_images_writer(journal: Path) -> Callable[[Path], None]:
-    """Writes which image each image id is."""
+    """Writes the image of each image id."""
     return lambda path: _write_list(path, _images(journal))
 
 
 def coco_panoptic_writer(
     journal: Path, names: Mapping[int, str], category_ids: Mapping[int, int], stuff: Collection[int]
 ) -> Callable[[Path], None]:
-    """Writes what COCO's panoptic evaluation reads, and what is read as a data set; the PNGs are written before."""
+    """Writes COCO panoptic results, which are also a dataset; the PNGs are written before."""
     categories = [
         {"id": category_ids.get(label, label), "name": name, "isthing": int(label not in stuff)}
         for label, name in names.items()
@@ -57,8 +57,8 @@ def coco_panoptic_writer(
 
     def annotations() -> Iterator[dict[str, Any]]:
         for image_id, entry in _numbered(journal):
-            found = entry["detections"]
-            infos = segment_rows([row["label"] for row in found], [row["score"] for row in found])
+            rows = entry["detections"]
+            infos = segment_rows([row["label"] for row in rows], [row["score"] for row in rows])
             for info in infos:
                 info["category_id"] = category_ids.get(info["category_id"], info["category_id"])
             yield {"image_id": image_id, "file_name": f"{entry['output']}.png", "segments_info": infos}
@@ -77,7 +77,7 @@ def _images(journal: Path) -> Iterator[dict[str, Any]]:
 
 
 def _numbered(journal: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """COCO's images are called by their image id; where that does not hold for all, they are counted."""
+    """Entries with image ids: COCO's file names, if all are unique numbers; else counted from 1."""
     stems = [PurePath(entry["source"]).stem for entry in latest_entries_of(journal)]
     numbers = {int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 19}
     named = len(numbers) == len(stems)

@@ -1,4 +1,4 @@
-"""What a network is asked for: boxes, a mask for each, or every pixel's segment."""
+"""The tasks of a network: boxes, boxes with masks, or panoptic segments."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -20,41 +20,41 @@ from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne
 
-_FURTHEST_BELOW = -1e4  # a logit that no class has
+_FURTHEST_BELOW = -1e4  # a logit below that of any class
 
 
 class RawDetections(NamedTuple):
-    """Of one image, best first; as `Detections` has them, on the device of the network."""
+    """The results for one image, best first; like `Detections`, on the device of the network."""
 
-    boxes: Float[Tensor, "found 4"]
-    scores: Float[Tensor, "found"]
-    labels: Int64[Tensor, "found"]
-    masks: Bool[Tensor, "found _height _width"] | None = None
+    boxes: Float[Tensor, "detections 4"]
+    scores: Float[Tensor, "detections"]
+    labels: Int64[Tensor, "detections"]
+    masks: Bool[Tensor, "detections _height _width"] | None = None
     segments: Int32[Tensor, "_height _width"] | None = None
 
 
-class Frame(NamedTuple):
+class ImageInfo(NamedTuple):
     """One image of a batch.
 
     Attributes:
         size: (height, width) of the original image.
-        real: which share of rows and columns of the input shows it.
-        least: leave out what scores at or below it, for this image alone.
-        masks: whether they are wanted of it, where the task is "instance".
+        real: fraction of the input's rows and columns that shows it; the rest is padding.
+        min_score: a further threshold for this image alone.
+        masks: whether it gets masks, for the task "instance".
     """
 
     size: HeightWidth
     real: tuple[float, float]
-    least: float | int = 0.0
+    min_score: float | int = 0.0
     masks: bool = True
 
 
-Find: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[Frame]], list[RawDetections]]
+TaskHead: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[ImageInfo]], list[RawDetections]]
 
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """What makes masks of chosen queries after one look: a network, or an exported one."""
+    """A network, or an exported one, that makes masks of chosen queries from a trace."""
 
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Any: ...
     def conclude(self, trace: Any, /) -> Prediction: ...
@@ -62,125 +62,136 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions:
-    """Attributes: as `Predictor` has them; ``wanted`` are class ids, None for all."""
+class PredictionOptions:
+    """The options of `Predictor`; ``classes`` are ids, None for all.
+
+    Raises:
+        UsageError: an option is out of range.
+    """
 
     task: Task = "detect"
     threshold: float | int = 0.5
     top_k: int = 100
-    wanted: Collection[int] | None = None
+    classes: Collection[int] | None = None
     mask_threshold: float | int = 0.5
     overlap: float | int = 0.8
     stuff: Collection[int] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("threshold", "mask_threshold", "overlap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"is {getattr(self, name)}, expected a number from 0 to 1", item=name)
+        if self.top_k < 1:
+            raise UsageError(f"is {self.top_k}, expected a whole number of at least 1", item="top_k")
 
-def task_runner(network: nn.Module, asked: TaskOptions) -> Find:
-    """What looks at a batch for that.
+
+def task_runner(network: nn.Module, options: PredictionOptions) -> TaskHead:
+    """The function that runs the network on a batch for the task.
 
     Raises:
-        UsageError: masks are asked for, and the network has no mask head.
+        UsageError: the task needs masks, and the network has no mask head.
     """
-    if asked.task == "detect":
-        return _Boxes(network, asked)
+    if options.task == "detect":
+        return _Boxes(network, options)
     if not isinstance(network, Segmenter):
-        hint = "load(..., fresh_mask_head=True) gives it one, which has to be trained"
-        raise UsageError(f"is {asked.task!r}, but the model has no mask head", item="task", hint=hint)
-    return (_Instances if asked.task == "instance" else _Panoptic)(network, asked)
+        hint = "load(..., fresh_mask_head=True) adds one, which must be trained"
+        raise UsageError(f"is {options.task!r}, but the model has no mask head", item="task", hint=hint)
+    return (_Instances if options.task == "instance" else _Panoptic)(network, options)
 
 
 class _Boxes:
-    def __init__(self, network: nn.Module, asked: TaskOptions) -> None:
-        self._network, self._asked = network, asked
+    def __init__(self, network: nn.Module, options: PredictionOptions) -> None:
+        self._network, self._options = network, options
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
-        found = _scored(self._network(pixels, mask), frames, self._asked)
-        return [RawDetections(one.boxes, one.scores, one.labels) for one in found]
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
+        scored = _scored(self._network(pixels, mask), images, self._options)
+        return [RawDetections(boxes, scores, labels) for scores, labels, boxes, _ in scored]
 
 
 class _Instances:
-    def __init__(self, network: Segmenter, asked: TaskOptions) -> None:
-        self._network, self._asked = network, asked
+    def __init__(self, network: Segmenter, options: PredictionOptions) -> None:
+        self._network, self._options = network, options
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        found = _scored(self._network.conclude(trace), frames, self._asked)
-        bare = [RawDetections(one.boxes, one.scores, one.labels) for one in found]
-        if not any(frame.masks for frame in frames):  # they are the costly part
-            return bare
+        scored = _scored(self._network.conclude(trace), images, self._options)
+        boxes_only = [RawDetections(boxes, scores, labels) for scores, labels, boxes, _ in scored]
+        if not any(image.masks for image in images):  # masks are the costly part
+            return boxes_only
         unique = [  # a query may have several classes
-            one.queries[: None if frame.masks else 0].unique(return_inverse=True)
-            for one, frame in zip(found, frames, strict=True)
+            one.queries[: None if image.masks else 0].unique(return_inverse=True)
+            for one, image in zip(scored, images, strict=True)
         ]
         planes = self._network.segment(trace, [queries for queries, _ in unique])
         for plane in planes:
             check_finite(plane, "masks")
-        limit = self._asked.mask_threshold
+        limit = self._options.mask_threshold
         return [
-            one._replace(masks=bit_masks(plane, frame.size, threshold=limit, real=frame.real)[places])
-            if frame.masks
-            else one
-            for one, plane, (_, places), frame in zip(bare, planes, unique, frames, strict=True)
+            raw._replace(masks=bit_masks(plane, image.size, threshold=limit, real=image.real)[indices])
+            if image.masks
+            else raw
+            for raw, plane, (_, indices), image in zip(boxes_only, planes, unique, images, strict=True)
         ]
 
 
 class _Panoptic:
-    def __init__(self, network: Segmenter, asked: TaskOptions) -> None:
-        self._network, self._asked = network, asked
-        self._limits = Thresholds(asked.threshold, asked.mask_threshold, asked.overlap)
+    def __init__(self, network: Segmenter, options: PredictionOptions) -> None:
+        self._network, self._options = network, options
+        self._limits = Thresholds(options.threshold, options.mask_threshold, options.overlap)
 
-    def __call__(self, pixels: Pixels, mask: PixelMask | None, frames: Sequence[Frame]) -> list[RawDetections]:
+    def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        logits = _only(self._network.conclude(trace).logits, self._asked)
+        logits = _only(self._network.conclude(trace).logits, self._options)
         check_finite(logits, "logits")
         best = logits.float().sigmoid().amax(dim=2)
         chosen = [self._chosen(scores) for scores in best]
         planes = self._network.segment(trace, chosen)
-        found = []
-        for of_image, queries, plane, frame in zip(logits, chosen, planes, frames, strict=True):
+        results = []
+        for image_logits, queries, plane, image in zip(logits, chosen, planes, images, strict=True):
             check_finite(plane, "masks")
-            one = segmented(
-                of_image[queries], plane, frame.size, frame.real, thresholds=self._limits, fused=self._asked.stuff
+            segments = segmented(
+                image_logits[queries], plane, image.size, image.real, thresholds=self._limits, fused=self._options.stuff
             )
-            found.append(_best_first(one))
-        return found
+            results.append(_best_first(segments))
+        return results
 
     def _chosen(self, scores: Float[Tensor, "queries"]) -> Int64[Tensor, "_chosen"]:
-        top = scores.topk(min(self._asked.top_k, len(scores)))
-        return top.indices[top.values > self._asked.threshold].sort().values
+        top = scores.topk(min(self._options.top_k, len(scores)))
+        return top.indices[top.values > self._options.threshold].sort().values
 
 
-def _scored(prediction: Prediction, frames: Sequence[Frame], asked: TaskOptions) -> list[Scored]:
-    """What people get, boxes clipped to the image: a query is free to look beyond its edge."""
+def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: PredictionOptions) -> list[Scored]:
+    """Scored boxes, clipped to the image, since a query may predict beyond its edge."""
     logits, boxes = prediction
-    sizes = [frame.size for frame in frames]
-    found = detections_of(_only(logits, asked), boxes, sizes, threshold=asked.threshold, top_k=asked.top_k)
-    found = [one._replace(boxes=clipped(one.boxes, size)) for one, size in zip(found, sizes, strict=True)]
+    sizes = [image.size for image in images]
+    scored = detections_of(_only(logits, options), boxes, sizes, threshold=options.threshold, top_k=options.top_k)
+    scored = [one._replace(boxes=clipped(one.boxes, size)) for one, size in zip(scored, sizes, strict=True)]
     return [
-        Scored(*(part[: int((one.scores > frame.least).sum())] for part in one))  # scores fall
-        for one, frame in zip(found, frames, strict=True)
+        Scored(*(part[: int((one.scores > image.min_score).sum())] for part in one))  # scores are sorted
+        for one, image in zip(scored, images, strict=True)
     ]
 
 
-def _only(logits: Logits, asked: TaskOptions) -> Logits:
-    """Logits of which only wanted classes can be found."""
-    if asked.wanted is None:
+def _only(logits: Logits, options: PredictionOptions) -> Logits:
+    """Logits in which only the chosen classes can be detected."""
+    if options.classes is None:
         return logits
     others = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    others[sorted(asked.wanted)] = False
+    others[sorted(options.classes)] = False
     return logits.masked_fill(others, _FURTHEST_BELOW)
 
 
-def _best_first(found: Segmented) -> RawDetections:
-    """Segments by score, numbered in that order, with boxes around their pixels."""
-    device = found.map.device
-    order = sorted(found.segments, key=lambda one: -one.score)
+def _best_first(segmented_image: Segmented) -> RawDetections:
+    """Segments by score, renumbered in that order, with boxes around their pixels."""
+    ids, device = segmented_image.map, segmented_image.map.device
+    order = sorted(segmented_image.segments, key=lambda segment: -segment.score)
     renumbered = torch.zeros(len(order) + 1, dtype=torch.int32, device=device)
-    for number, one in enumerate(order, start=1):
-        renumbered[one.id] = number
-    boxes = [box_of_mask(found.map == one.id) for one in order]
+    for number, segment in enumerate(order, start=1):
+        renumbered[segment.id] = number
+    boxes = [box_of_mask(ids == segment.id) for segment in order]
     return RawDetections(
         boxes=torch.tensor(boxes, dtype=torch.float32, device=device).reshape(-1, 4),
-        scores=torch.tensor([one.score for one in order], dtype=torch.float32, device=device),
-        labels=torch.tensor([one.label for one in order], dtype=torch.int64, device=device),
-        segments=renumbered[found.map],
+        scores=torch.tensor([segment.score for segment in order], dtype=torch.float32, device=device),
+        labels=torch.tensor([segment.label for segment in order], dtype=torch.int64, device=device),
+        segments=renumbered[ids],
     )

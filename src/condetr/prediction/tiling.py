@@ -1,7 +1,7 @@
-"""Small objects in large images: tiles are looked at as images of their own, and so is the whole image.
+"""Small objects in large images: prediction on overlapping tiles and on the whole image.
 
-What a tile cuts off is left out: where it is smaller than the overlap of two tiles, another one has all of it, and
-where it is larger, it is seen in the whole image. Objects that were seen in several looks are kept once.
+Objects cut by the edge of a tile are dropped: one smaller than the overlap is whole in another tile, and a larger
+one is detected in the whole image. Duplicates from different views (tiles or whole image) are suppressed.
 """
 
 from collections import deque
@@ -23,10 +23,10 @@ from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import ImageSource, images_in
 
 Corner: TypeAlias = tuple[int, int]  # (y, x) of a tile's top left pixel
-OVERLAP = 0.25  # of two neighbors, at least
-SMALLEST = 32  # pixels a side
-_MARGIN = 0.01  # of a tile: boxes that end so near to its edge are cut off
-_SAME = 0.5  # IoU of two boxes of one object
+OVERLAP = 0.25  # minimum, of two neighboring tiles
+SMALLEST = 32  # pixels per side
+_MARGIN = 0.01  # of a tile: boxes that end this close to its edge are cut off
+_SAME = 0.5  # IoU of two boxes of the same object
 
 
 def checked_tile(tile: int | HeightWidth) -> HeightWidth:
@@ -37,12 +37,12 @@ def checked_tile(tile: int | HeightWidth) -> HeightWidth:
     """
     height, width = (tile, tile) if isinstance(tile, int) else tile
     if min(height, width) < SMALLEST:
-        raise UsageError(f"is {height}x{width}, expected at least {SMALLEST} pixels a side", item="tile")
+        raise UsageError(f"is {height}x{width}, expected at least {SMALLEST} pixels per side", item="tile")
     return height, width
 
 
 def corners_of(size: HeightWidth, tile: HeightWidth) -> list[Corner]:
-    """Where tiles begin: as few as cover the image and overlap enough, evenly spread; none if it fits into one."""
+    """The corners of the fewest tiles that cover the image with enough overlap, evenly spaced; none if one suffices."""
     if size[0] <= tile[0] and size[1] <= tile[1]:
         return []
     return [(top, left) for top in _starts(size[0], tile[0]) for left in _starts(size[1], tile[1])]
@@ -57,7 +57,7 @@ def _starts(length: int, part: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The looks at one image: the whole, and tiles at these corners."""
+    """The views of one image: the whole, and tiles at these corners."""
 
     source: ImageSource
     size: HeightWidth
@@ -65,51 +65,51 @@ class _Plan:
 
 
 class TiledPredictor:
-    """Predicts as its `Predictor` does, of an image and of its tiles; ``top_k`` is of every look."""
+    """Runs a `Predictor` on images and their tiles; ``top_k`` applies to each view."""
 
     def __init__(self, predictor: Predictor, tile: int | HeightWidth) -> None:
-        """Get ready.
+        """Check the tile size.
 
         Args:
-            predictor: that finds boxes, or instances.
+            predictor: for boxes or instances.
             tile: (height, width) in pixels of the image, or one number for both.
 
         Raises:
-            UsageError: it is too small, or every pixel's segment is asked for.
+            UsageError: the tile is too small, or the task is panoptic.
         """
         self.tile = checked_tile(tile)
         if predictor.task == "panoptic":
-            reason = "segments of tiles do not make segments of an image"
-            raise UsageError(reason, item="tile", hint='task="instance" gives masks')
+            reason = "panoptic segments of tiles cannot be merged"
+            raise UsageError(reason, item="tile", hint='use task="instance" for masks')
         self._predictor = predictor
 
-    def predict(self, given: object, *, on_error: str = "raise") -> list[Detections | Failure]:
-        return list(self.stream(given, on_error=on_error))
+    def predict(self, images: object, *, on_error: str = "raise") -> list[Detections | Failure]:
+        return list(self.stream(images, on_error=on_error))
 
-    def stream(self, given: object, *, on_error: str = "raise") -> Iterator[Detections | Failure]:
-        """One result an image, in order; see `Predictor.stream`."""
+    def stream(self, images: object, *, on_error: str = "raise") -> Iterator[Detections | Failure]:
+        """One result per image, in order; see `Predictor.stream`."""
         plans: deque[_Plan] = deque()
-        looks = self._predictor.stream(self._looks(images_in(given), plans), on_error=on_error)
-        with closing(looks):
-            for whole in looks:
+        views = self._predictor.stream(self._views(images_in(images), plans), on_error=on_error)
+        with closing(views):
+            for whole in views:
                 plan = plans.popleft()
-                results = [whole, *(next(looks) for _ in plan.corners)]
-                failed = next((one for one in results if isinstance(one, Failure)), None)
+                results = [whole, *(next(views) for _ in plan.corners)]
+                failed = next((result for result in results if isinstance(result, Failure)), None)
                 if failed is not None:
                     yield Failure(plan.source.name, failed.error)
                     continue
-                yield _joined(plan, [one for one in results if isinstance(one, Detections)])
+                yield _merged(plan, [result for result in results if isinstance(result, Detections)])
 
-    def _looks(self, sources: Iterable[ImageSource], plans: deque[_Plan]) -> Iterator[ImageSource]:
+    def _views(self, sources: Iterable[ImageSource], plans: deque[_Plan]) -> Iterator[ImageSource]:
         for source in sources:
             try:
                 image = pil_of(source.image())
-            except CondetrError:  # the predictor tells of it
+            except CondetrError:  # the predictor reports it
                 plans.append(_Plan(source, (0, 0), ()))
                 yield source
                 continue
-            kept = self._predictor.kept(source, image)
-            plan = _Plan(kept, (image.height, image.width), corners_of((image.height, image.width), self.tile))
+            with_image = self._predictor.with_image(source, image)
+            plan = _Plan(with_image, (image.height, image.width), corners_of((image.height, image.width), self.tile))
             plans.append(plan)
             yield replace(source, content=image)
             for top, left in plan.corners:
@@ -120,54 +120,54 @@ class TiledPredictor:
 
 
 def tiled(predictor: Predictor, tile: int | HeightWidth | None) -> Predictor | TiledPredictor:
-    """What looks at tiles, too, where that is asked for; it raises what `TiledPredictor` does."""
+    """The predictor, or a `TiledPredictor` if there is a tile size; raises as that does."""
     return predictor if tile is None else TiledPredictor(predictor, tile)
 
 
-def _joined(plan: _Plan, looks: Sequence[Detections]) -> Detections:
+def _merged(plan: _Plan, views: Sequence[Detections]) -> Detections:
     content = plan.source.content
-    whole, *parts = (replace(one, picture=None if isinstance(content, CondetrError) else content) for one in looks)
+    whole, *parts = (replace(view, picture=None if isinstance(content, CondetrError) else content) for view in views)
     pairs = zip(parts, plan.corners, strict=True)
     every = [whole, *(_moved(_uncut(part, corner, plan.size), corner, plan.size) for part, corner in pairs)]
-    found = replace(
+    together = replace(
         whole,
-        boxes=torch.cat([one.boxes for one in every]),
-        scores=torch.cat([one.scores for one in every]),
-        labels=torch.cat([one.labels for one in every]),
-        names=tuple(name for one in every for name in one.names),
-        masks=None if whole.masks is None else torch.cat([one.masks for one in every if one.masks is not None]),
+        boxes=torch.cat([view.boxes for view in every]),
+        scores=torch.cat([view.scores for view in every]),
+        labels=torch.cat([view.labels for view in every]),
+        names=tuple(name for view in every for name in view.names),
+        masks=None if whole.masks is None else torch.cat([view.masks for view in every if view.masks is not None]),
     )
-    look = torch.cat([torch.full((len(one),), number) for number, one in enumerate(every)])
-    return found.chosen(_first_of_each(found, look))
+    view_of = torch.cat([torch.full((len(view),), number) for number, view in enumerate(every)])
+    return together.chosen(_without_duplicates(together, view_of))
 
 
-def _uncut(found: Detections, corner: Corner, size: HeightWidth) -> Detections:
-    """Without those that an edge of the tile inside the image may have cut off."""
-    (top, left), (height, width) = corner, found.size
+def _uncut(part: Detections, corner: Corner, size: HeightWidth) -> Detections:
+    """The detections that no edge of the tile inside the image cuts off."""
+    (top, left), (height, width) = corner, part.size
     inner = (left > 0, top > 0, left + width < size[1], top + height < size[0])
     low = torch.tensor([width, height]) * _MARGIN
     high = torch.tensor([width, height]) - low
-    reaches = torch.cat((found.boxes[:, :2] <= low, found.boxes[:, 2:] >= high), dim=1)
+    reaches = torch.cat((part.boxes[:, :2] <= low, part.boxes[:, 2:] >= high), dim=1)
     cut = (reaches & torch.tensor(inner)).any(dim=1)
-    return found.chosen((~cut).nonzero()[:, 0])
+    return part.chosen((~cut).nonzero()[:, 0])
 
 
-def _moved(found: Detections, corner: Corner, size: HeightWidth) -> Detections:
-    """From a tile's pixels to the image's."""
-    (top, left), (height, width) = corner, found.size
+def _moved(part: Detections, corner: Corner, size: HeightWidth) -> Detections:
+    """From pixels of the tile to pixels of the image."""
+    (top, left), (height, width) = corner, part.size
     masks = None
-    if found.masks is not None:
-        masks = found.masks.new_zeros(len(found), *size)
-        masks[:, top : top + height, left : left + width] = found.masks
-    return replace(found, boxes=found.boxes + torch.tensor([left, top] * 2), masks=masks, size=size)
+    if part.masks is not None:
+        masks = part.masks.new_zeros(len(part), *size)
+        masks[:, top : top + height, left : left + width] = part.masks
+    return replace(part, boxes=part.boxes + torch.tensor([left, top] * 2), masks=masks, size=size)
 
 
-def _first_of_each(found: Detections, look: Int64[Tensor, "detections"]) -> Int64[Tensor, "kept"]:
-    """Best first; of two of one class and place, from different looks, only the better one."""
-    kept: list[int] = []
-    for one in found.scores.argsort(descending=True, stable=True).tolist():
-        rivals = torch.tensor(kept, dtype=torch.int64)
-        rivals = rivals[(look[rivals] != look[one]) & (found.labels[rivals] == found.labels[one])]
-        if not (iou(found.boxes[one], found.boxes[rivals]) >= _SAME).any():
-            kept.append(one)
-    return torch.tensor(kept, dtype=torch.int64)
+def _without_duplicates(found: Detections, view: Int64[Tensor, "detections"]) -> Int64[Tensor, "kept"]:
+    """Positions of the detections to keep, best first: NMS per class, but between different views only."""
+    keep: list[int] = []
+    for i in found.scores.argsort(descending=True, stable=True).tolist():
+        better = torch.tensor(keep, dtype=torch.int64)
+        better = better[(view[better] != view[i]) & (found.labels[better] == found.labels[i])]
+        if not (iou(found.boxes[i], found.boxes[better]) >= _SAME).any():
+            keep.append(i)
+    return torch.tensor(keep, dtype=torch.int64)

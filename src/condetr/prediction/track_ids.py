@@ -1,4 +1,4 @@
-"""Detections of a video with numbers that objects keep from frame to frame."""
+"""Track ids for the detections of a video."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -9,11 +9,11 @@ from condetr.prediction.predictor import Failure
 from condetr.video.tracking import Tracker
 
 
-def followed(results: Iterable[Detections | Failure]) -> Iterator[Detections | Failure]:
-    """The same in the same order, each object with the number of its track; every video begins anew.
+def with_track_ids(results: Iterable[Detections | Failure]) -> Iterator[Detections | Failure]:
+    """The same results in the same order, with the track id of each object; each video has its own tracks.
 
     Raises:
-        UsageError: a result is of an image that is alone.
+        UsageError: a result is not of a video frame.
         MissingExtraError: the extra ``track`` is not installed.
     """
     tracker, frame = Tracker(), -1
@@ -22,9 +22,9 @@ def followed(results: Iterable[Detections | Failure]) -> Iterator[Detections | F
             yield result
             continue
         if result.moment is None:
-            reason = "is no frame of a video, so that there is nothing to follow"
+            reason = "is not a frame of a video, so it cannot be tracked"
             raise UsageError(reason, source=result.source, item="track")
         if result.moment.frame <= frame:
             tracker = Tracker()
         frame = result.moment.frame
-        yield replace(result, tracks=tracker.follow(result.boxes, result.scores, result.moment.seconds))
+        yield replace(result, tracks=tracker.update(result.boxes, result.scores, result.moment.seconds))

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 
 from condetr.core.errors import CondetrError, ModelError
-from condetr.prediction.predictor import Failure, Predictor, Prepared
+from condetr.prediction.predictor import Failure, Predictor, PreparedImage
 from condetr.serving.process.timed_workers import Crew
 from condetr.serving.protocol.http_errors import Refused, busy
 from condetr.serving.protocol.responses import Rows, rows_of
@@ -28,7 +28,7 @@ Observe: TypeAlias = Callable[[int, float], None]  # of every batch: its images,
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    prepared: Prepared
+    prepared: PreparedImage
     begin: Callable[[int], None]
     answer: "asyncio.Future[Result]"
 
@@ -54,7 +54,7 @@ class Batching:
         self.crew = Crew("condetr-inference", threads=1, seconds=seconds, broken=broken)
         self._bugs, self._broken = 0, broken
 
-    async def find(self, prepared: Prepared, begin: Callable[[int], None] = lambda _: None) -> Result:
+    async def find(self, prepared: PreparedImage, begin: Callable[[int], None] = lambda _: None) -> Result:
         """The answer for one image; whoever does not wait for it to the end takes its image away.
 
         Args:
@@ -83,8 +83,8 @@ class Batching:
                 self._arrived.clear()
 
     def _next(self) -> list[_Waiting]:
-        kind = self._waiting[0].prepared.kind
-        alike = [one for one in self._waiting if one.prepared.kind == kind][: self._most]
+        kind = self._waiting[0].prepared.batch_key
+        alike = [one for one in self._waiting if one.prepared.batch_key == kind][: self._most]
         needed = accumulate(self._predictor.mask_bytes(one.prepared) for one in alike)
         batch = alike[: max(1, sum(most <= _MASK_BYTES for most in needed))]
         self._waiting = [one for one in self._waiting if one not in batch]
@@ -124,13 +124,13 @@ def _answer(batch: Sequence[_Waiting], results: Sequence[Result | BaseException]
             one.answer.set_result(result)
 
 
-def _results(predictor: Predictor, prepared: Sequence[Prepared]) -> list[Result]:
+def _results(predictor: Predictor, prepared: Sequence[PreparedImage]) -> list[Result]:
     """Answers, written here so that masks, which are large, are gone with the batch.
 
     What the network cannot look at together it is shown one by one, so that only the culprit is refused.
     """
     try:
-        found = predictor.look(prepared)
+        found = predictor.predict_batch(prepared)
     except ModelError as error:
         if len(prepared) == 1:
             return [error]

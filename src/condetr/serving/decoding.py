@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from condetr.core.errors import CondetrError
 from condetr.images.decoding.decode import sound_header
-from condetr.prediction.predictor import Failure, Predictor, Prepared
+from condetr.prediction.predictor import Failure, Predictor, PreparedImage
 from condetr.prediction.sources import ImageSource
 from condetr.serving.process.timed_workers import Crew
 from condetr.serving.protocol.http_errors import Refused
@@ -23,7 +23,7 @@ class Preparing:
         self._predictor, self._seconds = predictor, seconds
         self.crew = Crew("condetr-decode", threads=THREADS, seconds=seconds, broken=broken)
 
-    async def prepared(self, image: bytes, question: Question, most: int | None) -> Prepared | CondetrError:
+    async def prepared(self, image: bytes, question: Question, most: int | None) -> PreparedImage | CondetrError:
         """The image as the network wants it, or what is wrong with it: above all that it has too many pixels.
 
         Raises:
@@ -35,11 +35,11 @@ class Preparing:
             reason = f"the image was not decoded and resized within {self._seconds:g} s"
             raise Refused(504, "timeout", reason) from None
 
-    def _prepared(self, image: bytes, question: Question, most: int | None) -> Prepared | CondetrError:
+    def _prepared(self, image: bytes, question: Question, most: int | None) -> PreparedImage | CondetrError:
         try:
             sound_header(io.BytesIO(image), _NAME, most, whole=False)  # nothing is decoded yet
         except CondetrError as error:
             return error
         source = ImageSource(_NAME, PurePath(), image)
-        prepared = self._predictor.prepare(source, least=question.threshold, masks=question.masks)
+        prepared = self._predictor.prepare(source, min_score=question.threshold, masks=question.masks)
         return prepared.error if isinstance(prepared, Failure) else prepared

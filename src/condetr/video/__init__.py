@@ -1,1 +1,1 @@
-"""Moving images: frames of files and cameras, annotated MP4, identities over time. The one room that knows PyAV."""
+"""Video: frames of files and cameras, annotated MP4, tracking. Only this package imports PyAV."""

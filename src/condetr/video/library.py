@@ -1,4 +1,4 @@
-"""PyAV, where it is installed: it decodes and encodes with FFmpeg."""
+"""PyAV, the optional binding of FFmpeg."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from condetr.core.errors import MissingExtraError
 
 
 def pyav() -> Any:
-    """The library, told to keep what FFmpeg says to itself: what matters is raised.
+    """The library, with FFmpeg's log disabled: errors are raised.
 
     Raises:
         MissingExtraError: it is not installed.

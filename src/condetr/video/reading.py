@@ -1,4 +1,4 @@
-"""The frames of a video file or a camera, upright and in order, each with its time, every one accounted for."""
+"""The frames of a video file or camera, upright and in order, with their times; every frame is counted."""
 
 import os
 from bisect import bisect, insort
@@ -17,48 +17,48 @@ from condetr.images.detection import Moment
 from condetr.video.library import pyav
 from condetr.video.opening import open_camera, open_file
 
-Place: TypeAlias = str | os.PathLike[str] | int
-_SLACK = 1.5  # frames that a duration may be longer than what is displayed
+VideoLocation: TypeAlias = str | os.PathLike[str] | int
+_SLACK = 1.5  # frames by which a duration may exceed the displayed frames
 
 
 class Frame(NamedTuple):
-    """An upright RGB image and when it was."""
+    """An upright RGB image with its time."""
 
     moment: Moment
     image: Image.Image
 
 
 class Video:
-    """A video file, or a camera by its number, opened; its frames can be had once.
+    """An open video file, or camera by its number; iterate over its frames once.
 
     Attributes:
-        name: what messages and results call it.
-        rate: frames a second, where it says so.
-        promised: how many frames the file says that it has, where it does.
-        seconds: how long it says that it is, where it does.
-        counts: frames ``read`` from the file, ``decoded``, and ``failed``; what is promised and not there has failed.
+        name: in messages and results.
+        rate: frames per second, if stated.
+        promised: number of frames that the file states, if any.
+        seconds: duration that the file states, if any.
+        counts: frames ``read`` from the file, ``decoded``, and ``failed``; stated frames that are missing have failed.
     """
 
-    def __init__(self, place: Place) -> None:
-        """Open it.
+    def __init__(self, location: VideoLocation) -> None:
+        """Open a file or camera.
 
         Raises:
             UsageError: there is no such file or camera.
-            VideoError: it is no video, or has none in it.
+            VideoError: not a video, or a file without a video stream.
             MissingExtraError: the extra ``video`` is not installed.
         """
-        self.is_camera = isinstance(place, int)
-        self.name = f"camera {place}" if self.is_camera else os.fsdecode(os.fspath(place))  # type: ignore[arg-type]
+        self.is_camera = isinstance(location, int)
+        self.name = f"camera {location}" if isinstance(location, int) else os.fsdecode(os.fspath(location))
         self._av = pyav()
         self._container: Any = (
-            open_camera(self._av, place) if isinstance(place, int) else open_file(self._av, self.name)
+            open_camera(self._av, location) if isinstance(location, int) else open_file(self._av, self.name)
         )
-        attached = self._av.stream.Disposition.attached_pic  # the cover of a song
-        videos = [one for one in self._container.streams.video if not one.disposition & attached]
+        attached = self._av.stream.Disposition.attached_pic  # cover art
+        videos = [stream for stream in self._container.streams.video if not stream.disposition & attached]
         if not videos:
-            kinds = ", ".join(sorted({one.type for one in self._container.streams} - {"data"})) or "no streams"
+            kinds = ", ".join(sorted({stream.type for stream in self._container.streams} - {"data"})) or "no streams"
             self._container.close()
-            raise VideoError(f"has no video in it ({kinds})", source=self.name, hint="it may be cut off")
+            raise VideoError(f"contains no video ({kinds})", source=self.name, hint="it may be cut off")
         self._stream = videos[0]
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate: Fraction | None = None if not rate else Fraction(rate)
@@ -68,13 +68,13 @@ class Video:
         self._first: float | None = None
         self._last = 0.0
         self._damaged = 0
-        self._lost: list[float] = []  # when those were that could not be decoded, in order
+        self._lost: list[float] = []  # times of frames that could not be decoded, sorted
 
     def _duration(self) -> float | None:
         if self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         if len(self._container.streams) > 1 or self._container.duration is None:
-            return None  # of the file, which may have more sound than images
+            return None  # the duration is of the file, whose audio may be longer
         return float(self._container.duration / self._av.time_base)
 
     def __enter__(self) -> "Video":
@@ -89,7 +89,7 @@ class Video:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame | VideoError]:
-        """Every frame, and in the place of one that cannot be decoded why; a file that ends early ends with that."""
+        """Every frame, or an error in the place of one that cannot be decoded or of the missing end of a file."""
         try:
             for packet in self._packets():
                 if isinstance(packet, VideoError):
@@ -111,9 +111,9 @@ class Video:
                 return
             except self._av.FFmpegError as error:
                 self.counts["failed"] += 1
-                yield VideoError(f"cannot be read on: {error.strerror}", source=self.name)
+                yield VideoError(f"cannot be read further: {error.strerror}", source=self.name)
                 return
-            self.counts["read"] += packet.size > 0  # the last one is empty and asks for what is still held back
+            self.counts["read"] += packet.size > 0  # the last one is empty and flushes the decoder
             yield packet
 
     def _decoded(self, packet: Any) -> Iterator[Frame | VideoError]:
@@ -136,7 +136,7 @@ class Video:
                 yield Frame(moment, _upright(frame))
 
     def _lost_at(self, packet: Any, reason: str) -> VideoError:
-        """Packets come in another order than frames are displayed in, so that only its time tells which one it is."""
+        """The error of a lost frame, identified by its time, since packets are not in display order."""
         if packet.pts is None:
             return VideoError(reason, source=self.name, item=f"packet {self.counts['read'] - 1}")
         time = float(packet.pts * packet.time_base)
@@ -144,15 +144,15 @@ class Video:
         return VideoError(reason, source=self.name, item=f"the frame at {max(0.0, time - (self._first or 0)):.2f} s")
 
     def _moment_of(self, frame: Any) -> Moment:
-        shown = self.counts["decoded"] + self._damaged
+        displayed = self.counts["decoded"] + self._damaged
         if frame.time is None:
-            return Moment(shown + len(self._lost), float(shown / (self.rate or 25)))
+            return Moment(displayed + len(self._lost), float(displayed / (self.rate or 25)))
         self._first = frame.time if self._first is None else self._first
         self._last = max(0.0, frame.time - self._first)
-        return Moment(shown + bisect(self._lost, frame.time), self._last)
+        return Moment(displayed + bisect(self._lost, frame.time), self._last)
 
     def _ending(self) -> VideoError | None:
-        """What is missing at the end, if something is."""
+        """The error for frames missing at the end, if any."""
         reached = self.counts["decoded"] + self.counts["failed"]
         missing = (self.promised or 0) - max(self.counts["read"], reached)
         if not self.counts["read"] and not reached:
@@ -161,8 +161,8 @@ class Video:
             self.counts["failed"] += missing
             return self._cut_off(f"at frame {reached} of {self.promised}")
         if self.promised is None and self.seconds is not None and self.rate is not None:
-            late = self.seconds - self._last - _SLACK / float(self.rate)
-            if late > 0 and not self.is_camera:
+            missing_seconds = self.seconds - self._last - _SLACK / float(self.rate)
+            if missing_seconds > 0 and not self.is_camera:
                 return self._cut_off(f"at frame {reached}, {self._last:.2f} of {self.seconds:.2f} seconds")
         return None
 
@@ -171,7 +171,7 @@ class Video:
 
 
 def _upright(frame: Any) -> Image.Image:
-    """Turned the way that its display matrix says: phones store what they film as the sensor lies."""
+    """The frame turned by its display matrix: phones store frames as the sensor was held."""
     pixels = frame.to_ndarray(format="rgb24")
     quarters = round(frame.rotation / 90)  # counterclockwise
     return Image.fromarray(np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels)

@@ -1,4 +1,4 @@
-"""The same object from frame to frame: ByteTrack (Zhang et al. 2022), as the library ``trackers`` has it."""
+"""Tracking objects from frame to frame: ByteTrack (Zhang et al. 2022), from the library ``trackers``."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from condetr.core.errors import MissingExtraError
 
-_BEGINS = 0.5  # score from which a track may begin; what scores lower can only continue one
-_WAITS = 30  # thirtieths of a second that an object may be out of sight
+_START_SCORE = 0.5  # a track starts at this score; lower ones can only continue a track
+_LOST_BUFFER = 30  # thirtieths of a second that an object may be out of sight
 
 
 class Tracker:
-    """Gives the objects of one video numbers that they keep. Classes are not looked at, only boxes and scores."""
+    """Assigns track ids to the objects of one video, from boxes and scores; classes are ignored."""
 
     def __init__(self) -> None:
-        """Begin with the first frame.
+        """Start a tracker.
 
         Raises:
             MissingExtraError: the extra ``track`` is not installed.
@@ -25,24 +25,26 @@ class Tracker:
             import supervision
             from trackers import ByteTrackTracker
         except ImportError:
-            raise MissingExtraError("trackers", "track", "following objects through a video") from None
+            raise MissingExtraError("trackers", "track", "tracking objects through a video") from None
         self._supervision = supervision
         self._tracker: Any = ByteTrackTracker(
-            track_activation_threshold=_BEGINS, high_conf_det_threshold=_BEGINS, lost_track_buffer=_WAITS
+            track_activation_threshold=_START_SCORE,
+            high_conf_det_threshold=_START_SCORE,
+            lost_track_buffer=_LOST_BUFFER,
         )
         self._last = -1.0
 
-    def follow(
+    def update(
         self, boxes: Float[Tensor, "_detections 4"], scores: Float[Tensor, "_detections"], seconds: float
     ) -> tuple[int | None, ...]:
-        """The number of each detection of the next frame; None for one that was not seen often enough yet."""
-        self._last = max(seconds, self._last + 1e-6)  # the library wants time to pass
-        places = np.arange(len(boxes))
-        given = self._supervision.Detections(
-            xyxy=boxes.cpu().numpy(), confidence=scores.cpu().numpy(), data={"place": places}
+        """The track id of each detection of the next frame; None where it has none yet."""
+        self._last = max(seconds, self._last + 1e-6)  # the library requires increasing times
+        positions = np.arange(len(boxes))
+        detections = self._supervision.Detections(
+            xyxy=boxes.cpu().numpy(), confidence=scores.cpu().numpy(), data={"position": positions}
         )
-        followed = self._tracker.update(given, timestamp=self._last)
-        numbers: list[int | None] = [None] * len(boxes)
-        for place, number in zip(followed.data.get("place", ()), followed.tracker_id, strict=True):
-            numbers[int(place)] = int(number) if number >= 0 else None
-        return tuple(numbers)
+        tracked = self._tracker.update(detections, timestamp=self._last)
+        ids: list[int | None] = [None] * len(boxes)
+        for position, track_id in zip(tracked.data.get("position", ()), tracked.tracker_id, strict=True):
+            ids[int(position)] = int(track_id) if track_id >= 0 else None
+        return tuple(ids)

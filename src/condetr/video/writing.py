@@ -1,4 +1,4 @@
-"""Annotated MP4: images at the times of the frames they were made from."""
+"""Annotated MP4: images shown at the times of their frames."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,20 @@ from PIL import Image
 from condetr.core.errors import StorageError
 from condetr.video.library import pyav
 
-_ENCODERS = ("libx264", "libopenh264", "mpeg4")  # the first that is there; the first two play in every browser
-_CLOCK = Fraction(1, 60_000)  # divides the usual rates; MPEG-4 knows no finer one
+_ENCODERS = ("libx264", "libopenh264", "mpeg4")  # the first available one; browsers play the first two
+_CLOCK = Fraction(1, 60_000)  # divides the usual rates; the finest that MPEG-4 supports
 _USUAL_RATE = Fraction(25)
 
 
 class VideoWriter:
-    """Writes one MP4, whole or not at all: it gets its name when it is closed without an error.
+    """Writes one MP4, complete or not at all: it gets its final name when it is closed without an error.
 
-    All frames have the size of the first; one more row or column is repeated where that is odd, which MP4 cannot be.
+    All frames have the size of the first; the last row or column is repeated where that size is odd, since MP4 needs
+    even sizes.
     """
 
     def __init__(self, path: Path, rate: Fraction | None) -> None:
-        """``rate`` is what the file says about its frames a second; they are shown at the times that they are given."""
+        """``rate``: frames per second for the header; frames are shown at the times passed to `add`."""
         self.path = path
         self._av = pyav()
         self._rate = rate or _USUAL_RATE
@@ -36,7 +37,7 @@ class VideoWriter:
         self._last = -1
 
     def add(self, image: Image.Image, seconds: float) -> None:
-        """The next image, shown from ``seconds`` after the first.
+        """Add the next image, shown from ``seconds`` after the first.
 
         Raises:
             StorageError: it cannot be written.
@@ -54,7 +55,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Finish the file and give it its name; without frames there is none.
+        """Finish the file and rename it to its final name; without frames there is no file.
 
         Raises:
             StorageError: it cannot be written.
@@ -74,7 +75,7 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if error is None or isinstance(error, GeneratorExit):  # nobody asks for more, which is an end, too
+            if error is None or isinstance(error, GeneratorExit):  # a closed generator is a regular end
                 self.close()
         finally:
             self._abandon()
@@ -101,7 +102,7 @@ class VideoWriter:
             ) from error
 
     def _abandon(self) -> None:
-        """Leave nothing behind."""
+        """Remove the unfinished file."""
         if self._container is not None:
             with suppress(OSError, self._av.FFmpegError):
                 self._container.close()
@@ -113,7 +114,7 @@ def _encoder(av: Any) -> str:
     for name in _ENCODERS:
         with suppress(av.FFmpegError, ValueError):
             return str(av.codec.Codec(name, "w").name)
-    raise StorageError("this PyAV was built without an encoder for MP4", hint="install PyAV from PyPI: pip install av")
+    raise StorageError("this build of PyAV has no encoder for MP4", hint="install PyAV from PyPI: pip install av")
 
 
 def _even(pixels: Any) -> Any:

@@ -226,7 +226,7 @@ def test_videos_are_streamed_and_not_held(model, tmp_path):
     assert [one.moment.frame for one in model.stream(path)] == [0, 1, 2, 3]
     assert [one.moment.frame for one in model.stream(condetr.Video(path))] == [0, 1, 2, 3]
     for given in (path, [path], 0, condetr.Video(path)):
-        with pytest.raises(condetr.UsageError, match=r"its results may be too many to hold \(stream\(\) gives"):
+        with pytest.raises(condetr.UsageError, match=r"its results may not fit in memory \(stream\(\) returns"):
             model.predict(given)
 
 

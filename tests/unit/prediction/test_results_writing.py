@@ -168,7 +168,7 @@ def test_a_run_that_was_cut_off_is_whole_and_goes_on(images, out):
 def test_a_run_goes_on_only_as_it_was_begun(images, out):
     with writer(out):
         pass
-    with pytest.raises(UsageError, match=r"threshold: is 0\.6, but this folder was begun with 0\.5"):
+    with pytest.raises(UsageError, match=r"threshold: is 0\.6, but the run in this folder began with 0\.5"):
         writer(out, run=RUN | {"threshold": 0.6})
 
 
@@ -183,7 +183,7 @@ def test_a_broken_run_file_is_refused(out, text):
 @pytest.mark.parametrize("line", ["nonsense", "\xff", "[]", "{}", '{"source": 3, "output": "a"}'])
 def test_a_broken_journal_is_named(out, line):
     (out / "predictions.jsonl").write_text(f'{{"source": "a", "output": "a"}}\n{line}\n', encoding="latin-1")
-    with pytest.raises(StorageError, match=r"predictions\.jsonl: line 2: is no result"):
+    with pytest.raises(StorageError, match=r"predictions\.jsonl: line 2: is not a result"):
         writer(out)
 
 
@@ -249,7 +249,7 @@ def test_the_output_never_holds_the_input(tmp_path, monkeypatch):
     (tmp_path / "in/sub").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "in")
     for output in (tmp_path / "in", tmp_path, Path(), Path("../in/sub/..")):
-        with pytest.raises(UsageError, match="is the folder of the input, or holds it"):
+        with pytest.raises(UsageError, match="is the folder of the input, or contains it"):
             check_apart(output, ["sub"])
     (tmp_path / "alias").symlink_to("in")
     with pytest.raises(UsageError):

@@ -22,7 +22,7 @@ def names(given, **options):
 
 
 def places(given):
-    return [str(source.place) for source in images_in(given)]
+    return [str(source.relative_path) for source in images_in(given)]
 
 
 def error_of(given) -> CondetrError:
@@ -43,14 +43,14 @@ def folder(tmp_path):
 
 def test_a_file_is_itself(folder):
     (source,) = images_in(folder / "a.png")
-    assert (source.name, source.place) == (str(folder / "a.png"), PurePath("a.png"))
+    assert (source.name, source.relative_path) == (str(folder / "a.png"), PurePath("a.png"))
     assert source.image().size == (8, 6)
 
 
 def test_a_folder_is_walked_in_order_and_says_what_it_ignored(folder, caplog):
     caplog.set_level("INFO", "condetr")
     assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
-    assert "ignored 2 files that are not called like images (1 .txt, 1 .json)" in caplog.text
+    assert "ignored 2 files without the extension of an image (1 .txt, 1 .json)" in caplog.text
 
 
 def test_links_to_folders_are_followed_but_never_in_circles(tmp_path):
@@ -73,7 +73,7 @@ def test_results_of_an_earlier_run_are_no_images_to_look_at(folder, caplog):
         assert "runs/predict/images/a.png" in places(folder), "a single file of these names says nothing"
         (folder / "runs/predict" / name).touch()
     assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
-    assert "predict: holds results of an earlier run; skipped" in caplog.text
+    assert "predict: skipped: contains results of an earlier run" in caplog.text
     assert places(folder / "runs/predict") == ["images/a.png"], "unless that is what was asked for"
 
 
@@ -81,7 +81,7 @@ def test_archives_and_videos_in_a_folder_are_named(folder, caplog):
     (folder / "more.tar.gz").write_bytes(b"")
     (folder / "clip.MP4").write_bytes(b"")
     assert len(names(folder)) == 4
-    assert "more.tar.gz: archives and videos in a folder are not read" in caplog.text
+    assert "more.tar.gz: skipped: archives and videos in a folder are not read" in caplog.text
     assert "clip.MP4: archives" in caplog.text
 
 
@@ -180,7 +180,7 @@ def test_tables_with_headers(folder, text, caplog):
     [
         (b"\xff\xfea\x00\x00\xd8b\x00", "is not text in utf-16"),
         (b"\xff\xfea", "is not text in utf-16"),
-        (b"a" * 200_000 + b",b\n", "is no table: field larger than"),
+        (b"a" * 200_000 + b",b\n", "is not a valid CSV table: field larger than"),
         (b"\n \n", "lists no images"),
         (b"# nothing\n", "lists no images"),
     ],
@@ -239,13 +239,13 @@ def test_a_list_mixes_everything(folder):
         ("loop.png", "cannot be read: Too many levels"),
         ("pipe.png", "is a pipe, socket or device"),
         ("x.tar", "is an archive"),
-        ("empty", "has no images in it"),
+        ("empty", "contains no images"),
         ("empty.txt", "lists no images"),
         ("rtsp://camera/1", "is a URL"),
         ("https://host/a.png", "is a URL"),
         ("a\0b", "cannot be read: embedded null"),
         (3.5, None),
-        ([None], "a NoneType is no image"),
+        ([None], "a NoneType is not an image; expected a path"),
     ],
 )
 def test_what_is_no_image_is_said_without_waiting(tmp_path, monkeypatch, name, says):
@@ -256,7 +256,7 @@ def test_what_is_no_image_is_said_without_waiting(tmp_path, monkeypatch, name, s
     for file in ("x.tar", "x.mp4", "empty.txt"):
         Path(file).touch()
     if says is None:
-        with pytest.raises(UsageError, match="a float is no image"):
+        with pytest.raises(UsageError, match="a float is not an image"):
             list(images_in(name))
         return
     error = error_of(name)
@@ -269,11 +269,11 @@ def test_what_is_no_video_is_said_without_waiting(tmp_path):
     pytest.importorskip("av")
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "x.mp4").touch()
-    with pytest.raises(UsageError, match=r"pipe\.mp4: is no file"):
+    with pytest.raises(UsageError, match=r"pipe\.mp4: is not a file"):
         raise error_of(tmp_path / "pipe.mp4")
-    with pytest.raises(VideoError, match=r"x\.mp4: cannot be opened: .* \(it is no video, or a damaged one"):
+    with pytest.raises(VideoError, match=r"x\.mp4: cannot be opened: .* \(it is not a video, or damaged"):
         raise error_of(tmp_path / "x.mp4")
-    with pytest.raises(UsageError, match=r"camera 63: cannot be opened|cameras are read on"):
+    with pytest.raises(UsageError, match=r"camera 63: cannot be opened|cameras are supported on"):
         raise error_of(63)
 
 

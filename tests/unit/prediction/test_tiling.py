@@ -154,7 +154,7 @@ def test_what_cannot_be_tiled():
     with pytest.raises(UsageError, match="at least 32 pixels"):
         TiledPredictor(predictor(), 31)
     panoptic = Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task="panoptic", device="cpu")
-    with pytest.raises(UsageError, match="segments of tiles"):
+    with pytest.raises(UsageError, match="segments of tiles cannot be merged"):
         TiledPredictor(panoptic, 64)
 
 

@@ -8,7 +8,7 @@ from condetr.images.detection import Moment
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import frames_of, images_in, is_video
-from condetr.prediction.track_ids import followed
+from condetr.prediction.track_ids import with_track_ids
 from tests.tiny import LABELS, PREPROCESSING
 from tests.videos import cut, make_noisy_video, make_video
 
@@ -32,8 +32,10 @@ def test_every_frame_is_predicted_on_in_order(detector, tmp_path, batch):
 
 def test_results_are_filed_under_the_video(tmp_path):
     path = make_video(tmp_path / "clip.mp4", 3)
-    assert [str(source.place) for source in images_in([path])] == [f"clip/00000{n}.jpg" for n in range(3)]
-    assert [str(source.place) for source in frames_of(str(path), label="x")] == [f"x/00000{n}.jpg" for n in range(3)]
+    assert [str(source.relative_path) for source in images_in([path])] == [f"clip/00000{n}.jpg" for n in range(3)]
+    assert [str(source.relative_path) for source in frames_of(str(path), label="x")] == [
+        f"x/00000{n}.jpg" for n in range(3)
+    ]
 
 
 def test_few_frames_are_in_memory_at_once(detector, tmp_path):
@@ -88,7 +90,7 @@ def test_objects_are_followed_and_every_video_begins_anew():
     pytest.importorskip("trackers")
     frames = [seen(frame, (10 + frame, 10, 50 + frame, 60)) for frame in range(5)]
     failure = Failure("clip.mp4", VideoError("is damaged"))
-    found = list(followed([*frames[:3], failure, *frames[3:], *frames]))
+    found = list(with_track_ids([*frames[:3], failure, *frames[3:], *frames]))
     assert found[3] is failure
     tracks = [one.tracks for one in found if isinstance(one, Detections)]
     assert tracks[0] == (None,)
@@ -98,8 +100,12 @@ def test_objects_are_followed_and_every_video_begins_anew():
 
 def test_images_that_are_alone_are_not_followed(detector):
     pytest.importorskip("trackers")
-    with pytest.raises(UsageError, match="track: is no frame of a video"):
-        list(followed([Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (5, 5))]))
+    with pytest.raises(UsageError, match="track: is not a frame of a video"):
+        list(
+            with_track_ids(
+                [Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), (), (5, 5))]
+            )
+        )
 
 
 def test_without_the_extra_an_error_stands_for_the_video(detector, tmp_path, monkeypatch):

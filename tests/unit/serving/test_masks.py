@@ -115,9 +115,11 @@ def test_the_mask_head_does_not_work_for_those_who_want_boxes(monkeypatch):
     from condetr.prediction.sources import images_in
 
     sources = list(images_in(images))
-    boxes, none = predictor.look([predictor.prepare(one, masks=False) for one in sources])
+    boxes, none = predictor.predict_batch([predictor.prepare(one, masks=False) for one in sources])
     assert (boxes.masks, none.masks, asked) == (None, None, [])
-    mixed = predictor.look([predictor.prepare(sources[0], least=0.6), predictor.prepare(sources[1], masks=False)])
+    mixed = predictor.predict_batch(
+        [predictor.prepare(sources[0], min_score=0.6), predictor.prepare(sources[1], masks=False)]
+    )
     assert mixed[1].masks is None
     assert [len(queries) for queries in asked[0]] == [len(mixed[0].boxes.unique(dim=0)), 0]
     assert torch.equal(mixed[0].scores, boxes.scores[boxes.scores > 0.6])

@@ -138,7 +138,9 @@ def test_the_extension_does_not_matter(tmp_path):
 def test_what_is_no_video_is_refused(tmp_path, content):
     make_video(tmp_path / "good.mp4")
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(VideoError, match=r"a\.mp4: (cannot be opened: .* \(it is no video, or a damaged one|has no)"):
+    with pytest.raises(
+        VideoError, match=r"a\.mp4: (cannot be opened: .* \(it is not a video, or damaged|has no|contains no)"
+    ):
         Video(tmp_path / "a.mp4")
 
 
@@ -165,7 +167,7 @@ def test_too_many_open_files_are_no_fault_of_the_video(tmp_path, monkeypatch):
 
 
 def test_sound_alone_is_no_video(tmp_path):
-    with pytest.raises(VideoError, match=r"a\.mp4: has no video in it \(audio\)"):
+    with pytest.raises(VideoError, match=r"a\.mp4: contains no video \(audio\)"):
         Video(make_sound(tmp_path / "a.mp4"))
 
 
@@ -181,7 +183,11 @@ def test_a_video_without_frames_says_so(tmp_path):
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
-    for name, says in (("gone.mp4", "cannot be read: No such file"), (".", "is no file"), ("pipe.mp4", "is no file")):
+    for name, says in (
+        ("gone.mp4", "cannot be read: No such file"),
+        (".", "is not a file"),
+        ("pipe.mp4", "is not a file"),
+    ):
         with pytest.raises(UsageError, match=says):
             Video(tmp_path / name)
 
@@ -214,7 +220,7 @@ def test_a_camera_that_is_not_there(monkeypatch):
     with pytest.raises(UsageError, match="camera 63: cannot be opened: No such file"):
         Video(63)
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(UsageError, match="camera 0: cameras are read on Linux and macOS only"):
+    with pytest.raises(UsageError, match="camera 0: cameras are supported on Linux and macOS only"):
         Video(0)
 
 

@@ -16,7 +16,7 @@ def test_objects_keep_their_numbers_whatever_their_order():
     for step in range(8):
         one, other = [10.0 + 2 * step, 10, 40 + 2 * step, 50], [200.0 - 2 * step, 80, 240 - 2 * step, 120]
         order = [one, other] if step % 2 else [other, one]
-        found = tracker.follow(torch.tensor(order), torch.tensor([0.9, 0.8]), step / 10)
+        found = tracker.update(torch.tensor(order), torch.tensor([0.9, 0.8]), step / 10)
         numbers.append(found if step % 2 else found[::-1])
     assert numbers[0] == (None, None), "seen once is not followed yet"
     assert len(set(numbers[2:])) == 1
@@ -28,10 +28,10 @@ def test_an_object_that_is_out_of_sight_for_a_moment_is_known_again_and_later_is
     box, score = torch.tensor([[10.0, 10, 50, 60]]), torch.tensor([0.9])
     for gone, same in ((0.4, True), (5.0, False)):
         tracker = Tracker()
-        before = [tracker.follow(box, score, step / 10) for step in range(4)][-1]
-        tracker.follow(*NOTHING, 0.4)
-        tracker.follow(*NOTHING, 0.4 + gone)
-        after = [tracker.follow(box, score, 0.5 + gone + step / 10) for step in range(4)][-1]
+        before = [tracker.update(box, score, step / 10) for step in range(4)][-1]
+        tracker.update(*NOTHING, 0.4)
+        tracker.update(*NOTHING, 0.4 + gone)
+        after = [tracker.update(box, score, 0.5 + gone + step / 10) for step in range(4)][-1]
         assert (after == before) is same
 
 

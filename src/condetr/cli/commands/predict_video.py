@@ -31,7 +31,7 @@ class Videos:
             UsageError: there are images among them, or one that is not there.
             MissingExtraError: the extra ``video`` is not installed.
         """
-        from condetr.prediction.image_files import is_called_video
+        from condetr.prediction.image_files import has_video_name
         from condetr.prediction.sources import is_video
         from condetr.video.reading import Video
 
@@ -40,7 +40,7 @@ class Videos:
         if meant and others:
             reason = f"is no video, but {meant[0]} is"
             raise UsageError(reason, source=others[0], hint="predict on images and on videos in separate runs")
-        self._cameras = {source: Video(int(source)) for source in dict.fromkeys(meant) if not is_called_video(source)}
+        self._cameras = {source: Video(int(source)) for source in dict.fromkeys(meant) if not has_video_name(source)}
         self._promises = {source: None if source in self._cameras else _promised(source) for source in meant}
         self.counts: dict[str, dict[str, int]] = {}
         self.not_painted = 0  # frames whose detections are not in the annotated video

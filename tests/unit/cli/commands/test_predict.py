@@ -139,7 +139,7 @@ def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
 def test_without_a_model_photographs_are_not_searched_for_digits(condetr, photos, tmp_path, command):
     status, out, err = condetr(command, photos / "a.png", "--output", "out")
     assert (status, out) == (2, "")
-    assert "a.png: model: no model was given, and the one that comes with condetr only finds handwritten digits" in err
+    assert "a.png: model: no model was given, and the bundled one only detects handwritten digits" in err
     assert "--model microsoft/conditional-detr-resnet-50" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
@@ -190,7 +190,7 @@ def test_the_output_is_never_the_input(condetr, model, photos):
         for more in ([], ["--overwrite"]):
             status, _, err = condetr("predict", photos, "--model", model, "--output", output, *more)
             assert status == 2
-            assert "is the folder of the input, or holds it" in err
+            assert "is the folder of the input, or contains it" in err
     assert files_in(photos) == before
 
 

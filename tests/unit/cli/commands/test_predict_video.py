@@ -117,7 +117,7 @@ def test_overwriting_clears_what_an_earlier_run_made_of_videos(condetr, model, c
 
 def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, monkeypatch):
     make_video(clip, 40)
-    looked, look = 0, predictor.Predictor.look
+    looked, look = 0, predictor.Predictor.predict_batch
 
     def interrupting(self, images):
         nonlocal looked
@@ -126,7 +126,7 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
             __import__("os").kill(__import__("os").getpid(), 2)
         return look(self, images)
 
-    monkeypatch.setattr(predictor.Predictor, "look", interrupting)
+    monkeypatch.setattr(predictor.Predictor, "predict_batch", interrupting)
     status, out, _ = condetr("predict", clip, "--model", model, "--output", "out")
     assert status == 130
     assert "5 ok, 0 failed, interrupted" in out
