@@ -1,6 +1,6 @@
-"""A model that comes with condetr, so that the first command of a person finds something without any download."""
+"""A small model in the package, so that the first command works without a download."""
 
 from pathlib import Path
 
-DIGITS = "condetr/digits"  # how it is called where a model is asked for
+DIGITS = "condetr/digits"  # its name where a model is required
 FOLDER = Path(__file__).parent / "digits"

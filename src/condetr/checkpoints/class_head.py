@@ -1,4 +1,4 @@
-"""A class head for other classes, which keeps what it knows about those it has met."""
+"""A new class head, with the rows of classes that the old one has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,22 +23,22 @@ def with_classes(
     classes: Sequence[str],
     notes: list[str],
 ) -> tuple[DetectorConfig, dict[str, Tensor]]:
-    """Exchange the rows of the class head: copied by name where the name was known, new elsewhere.
+    """Replace the rows of the class head: copied for names in ``labels``, new for others.
 
     Raises:
-        CheckpointError: ``classes`` is empty or names a class twice.
+        CheckpointError: ``classes`` is empty or has duplicates.
     """
     if isinstance(classes, str) or not classes or len(set(classes)) != len(classes):
-        raise CheckpointError(f"is {classes!r}, expected class names, each once", item="classes")
+        raise CheckpointError(f"is {classes!r}, expected different class names", item="classes")
     config = replace(config, num_labels=len(classes))
     numbers = {name: number for number, name in labels.items()}
-    known = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
+    kept = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
     fresh = {f"head.{name}": tensor for name, tensor in DetectionHead(config).state_dict().items()}
     rows = {name: fresh[name] for name in ROWS}
     for name in ROWS:
         if name in tensors:
-            rows[name][list(known)] = tensors[name][list(known.values())].to(rows[name].dtype)
-    copied = [classes[row] for row in known] if ROWS[0] in tensors else []
+            rows[name][list(kept)] = tensors[name][list(kept.values())].to(rows[name].dtype)
+    copied = [classes[row] for row in kept] if ROWS[0] in tensors else []
     new = [name for name in classes if name not in copied]
     notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialized {listed(new) or 'none'}")
     return config, {**tensors, **rows}
@@ -47,10 +47,10 @@ def with_classes(
 def with_new_classes(
     detector: ConditionalDetr, labels: Mapping[int, str], classes: Sequence[str]
 ) -> tuple[ConditionalDetr, tuple[str, ...]]:
-    """A copy with another class head, and what was done; the detector itself stays as it is.
+    """A copy with a new class head, and notes on it; the detector itself does not change.
 
     Raises:
-        CheckpointError: ``classes`` is empty or names a class twice.
+        CheckpointError: ``classes`` is empty or has duplicates.
     """
     notes: list[str] = []
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in detector.state_dict().items()}

@@ -1,4 +1,4 @@
-"""A network around given tensors, without drawing random values that are replaced anyway."""
+"""Building a network from tensors, without drawing random values that are replaced anyway."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ Network = TypeVar("Network", bound=ConditionalDetr)
 
 
 class _Undrawn(TorchFunctionMode):
-    """Draws no random values. The meta device has none, but for pretending torch imports its compiler: 2 s."""
+    """Draws no random values: on the meta device they are not needed, but torch would import its compiler, 2 s."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.normal_, Tensor.uniform_):
@@ -26,7 +26,7 @@ class _Undrawn(TorchFunctionMode):
 
 
 def skeleton_of(config: DetectorConfig, kind: type[Network]) -> Network:
-    """A network without values, but for a backbone of timm, which may keep constants outside its state dict."""
+    """A network without values, except in a timm backbone, which may have constants outside its state dict."""
     if isinstance(config.backbone, TimmDescription):
         return kind(config)
     with torch.device("meta"), _Undrawn():
@@ -38,22 +38,22 @@ def shapes_of(network: ConditionalDetr) -> Shapes:
 
 
 def assembled(skeleton: Network, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Network:
-    """Fill the skeleton, with fresh values where no tensor is given; in evaluation mode."""
+    """Fill the skeleton, with fresh values for missing tensors; in evaluation mode."""
     state = {**tensors, **fresh_tensors(skeleton, skeleton.state_dict().keys() - tensors.keys())}
     skeleton.load_state_dict({name: tensor.to(dtype).contiguous() for name, tensor in state.items()}, assign=True)
     return skeleton.to(dtype).eval()
 
 
 def fresh_tensors(network: ConditionalDetr, names: Iterable[str]) -> dict[str, Tensor]:
-    """What these tensors are at the start of training."""
+    """Freshly initialized values of these tensors."""
     names, config = set(names), network.config
     heads: dict[str, Callable[[], nn.Module]] = {
         "head": lambda: DetectionHead(config),
         "mask_head": lambda: MaskHead(config, network.backbone.widths),
     }
-    wanted = {name.partition(".")[0] for name in names}
-    if wanted <= heads.keys():
-        state = {f"{part}.{name}": t for part in wanted for name, t in heads[part]().state_dict().items()}
+    parts = {name.partition(".")[0] for name in names}
+    if parts <= heads.keys():
+        state = {f"{part}.{name}": t for part in parts for name, t in heads[part]().state_dict().items()}
     else:
         state = type(network)(config).state_dict()
     return {name: state[name] for name in names}

@@ -87,18 +87,18 @@ def _check_fetched(path: Path) -> None:
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
-    places = read_json_object(index).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+    files = read_json_object(index).get("weight_map")
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
         raise CheckpointError("is not a table from keys to file names", source=index, item="weight_map")
     tensors: dict[str, Tensor] = {}
-    for name in sorted(set(places.values())):
+    for name in sorted(set(files.values())):
         shard = index.parent / name
         if Path(name).name != name or shard.suffix not in (".safetensors", *PICKLES):
             raise CheckpointError(f"{name!r} is not a weights file of this folder", source=index, item="weight_map")
         if not shard.is_file():
             raise CheckpointError(f"the shard {name} is missing", source=index)
         held, _ = _contents_of(shard)
-        promised = {key for key, place in places.items() if place == name}
+        promised = {key for key, file in files.items() if file == name}
         if held.keys() != promised:
             wrong = listed(held.keys() ^ promised)
             raise CheckpointError(f"does not hold the keys that {index.name} lists: {wrong}", source=shard)

@@ -51,15 +51,15 @@ _SEGMENTER = {
 
 def model_card_of(config: DetectorConfig, labels: Mapping[int, str], *, segments: bool) -> str:
     classes = ", ".join(name for name in labels.values() if name != "N/A")
-    said = _SEGMENTER if segments else _DETECTOR
+    words = _SEGMENTER if segments else _DETECTOR
     reason = why_not_transformers(config.backbone)
     elsewhere = (
-        f"transformers reads the same files: `{said['model_class']}.from_pretrained(...)`."
+        f"transformers reads the same files: `{words['model_class']}.from_pretrained(...)`."
         if reason is None
         else f"transformers cannot build this network: {reason}."
     )
     return _CARD.format(
-        config=config, backbone=_words_for(config.backbone), classes=classes, elsewhere=elsewhere, **said
+        config=config, backbone=_words_for(config.backbone), classes=classes, elsewhere=elsewhere, **words
     )
 
 

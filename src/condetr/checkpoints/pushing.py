@@ -1,4 +1,4 @@
-"""A saved model folder onto the Hugging Face hub."""
+"""Uploading a saved model folder to the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,18 @@ def push(
     message: str = "Upload a Conditional DETR model",
     api: Any = None,
 ) -> str:
-    """Upload the model in ``folder``; only the files of a model leave the machine. Gives the address of the commit.
+    """Upload the model in ``folder``, only files of a model; returns the URL of the commit.
 
     Args:
         folder: what `save` wrote.
         repository: ``organisation/name``; made if it does not exist.
-        private: whether a new repository is.
+        private: whether a new repository is private.
         token: of the hub; by default the one that ``hf auth login`` stored.
         revision: the branch.
-        create_pr: whether to ask its owners instead of changing it.
+        create_pr: open a pull request instead of committing to the branch.
         commit_description: of the commit, below its message.
         message: of the commit.
-        api: stands in for ``huggingface_hub.HfApi``.
+        api: a replacement for ``huggingface_hub.HfApi``.
 
     Raises:
         UsageError: the folder holds no model.
@@ -44,9 +44,9 @@ def push(
 
     api = HfApi(token=token) if api is None else api
     try:
-        made = api.create_repo(repository, private=private, exist_ok=True)
+        created = api.create_repo(repository, private=private, exist_ok=True)
         commit = api.upload_folder(
-            repo_id=made.repo_id,
+            repo_id=created.repo_id,
             folder_path=str(folder),
             allow_patterns=list(SENT),
             revision=revision,
@@ -54,7 +54,7 @@ def push(
             commit_description=commit_description,
             create_pr=create_pr,
         )
-    except Exception as error:  # of the hub, of the disk, or of whatever library speaks HTTP
+    except Exception as error:  # of the hub, the disk or the HTTP library
         reason = first_line_of(error)
         raise StorageError(
             f"cannot be uploaded to: {reason}", source=repository, hint="`hf auth login`, and check the name"

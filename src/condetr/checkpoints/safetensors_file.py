@@ -1,4 +1,4 @@
-"""Reading a .safetensors file, after checking its header byte for byte, so that the message says what is wrong."""
+"""Reading a .safetensors file, after checking its header byte by byte for precise error messages."""
 
 import struct
 from math import prod
@@ -41,7 +41,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_header(path: Path) -> None:
-    """Every byte of the file belongs to the header or to exactly one tensor."""
+    """Check that every byte of the file belongs to the header or to exactly one tensor."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -70,26 +70,26 @@ def check_header(path: Path) -> None:
         end = last
     if end != size - 8 - length:
         rest = size - 8 - length - end
-        said = f"{rest} trailing bytes belong to no tensor" if rest > 0 else f"truncated: {-rest} bytes are missing"
-        raise CheckpointError(said, source=path)
+        trailing = f"has {rest} trailing bytes that belong to no tensor"
+        raise CheckpointError(trailing if rest > 0 else f"is truncated: {-rest} bytes are missing", source=path)
 
 
 def _span(path: Path, key: str, entry: Any) -> tuple[int, int, str]:
-    """First and last byte of a tensor, after checking that they hold its shape."""
+    """First and last byte of a tensor, after a check that its shape fits."""
     try:
         dtype, shape, (first, last) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        sound = (
+        valid = (
             isinstance(dtype, str)
             and len(entry) == 3
             and len(shape) <= MOST_AXES
             and all(type(n) is int and 0 <= n < 2**53 for n in (first, last, *shape))
         )
     except (TypeError, KeyError, ValueError):
-        sound = False
-    if not sound:
-        raise CheckpointError("its header entry has no sound dtype, shape and data_offsets", source=path, item=key)
+        valid = False
+    if not valid:
+        raise CheckpointError("has no valid dtype, shape and data_offsets in the header", source=path, item=key)
     if dtype not in ITEM_BITS:
-        raise CheckpointError(f"unknown dtype {dtype!r}", source=path, item=key)
+        raise CheckpointError(f"has the unknown dtype {dtype!r}", source=path, item=key)
     if (last - first) * 8 != prod(shape) * ITEM_BITS[dtype]:
-        raise CheckpointError(f"{last - first} bytes do not hold {shape} of {dtype}", source=path, item=key)
+        raise CheckpointError(f"has {last - first} bytes, which do not hold {shape} of {dtype}", source=path, item=key)
     return first, last, key

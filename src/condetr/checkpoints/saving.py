@@ -1,4 +1,4 @@
-"""A detector into a folder that condetr, transformers 4 and transformers 5 read as the same network."""
+"""Writing a detector to a folder that condetr, transformers 4 and transformers 5 read as the same network."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -38,14 +38,14 @@ def save(
 
     Args:
         folder: made if needed; files of these names are replaced.
-        detector: on any device; with or without a head, or with a mask head too.
+        detector: on any device; with or without a head, or also with a mask head.
         labels: name of every class id.
-        source_ids: the id of every class in the data set.
-        flat: what else config.json is to say, as `Checkpoint.flat` has it.
+        source_ids: the id of every class in the dataset.
+        flat: further fields of config.json, as in `Checkpoint.flat`.
         preprocessing: the content of preprocessor_config.json.
         model_card: the README; a plain one by default.
         dtype: of the stored weights.
-        variant: what stands in the name of the weights file, as in model.fp16.safetensors.
+        variant: part of the name of the weights file, as in model.fp16.safetensors.
 
     Raises:
         CheckpointError: the labels do not fit, or weights are not finite.
@@ -53,7 +53,7 @@ def save(
     """
     config = _as_built(detector)
     if sorted(labels) != list(range(config.num_labels)):
-        raise CheckpointError(f"{len(labels)} labels for a head of {config.num_labels} classes", item="labels")
+        raise CheckpointError(f"has {len(labels)} names for a head of {config.num_labels} classes", item="labels")
     segments = isinstance(detector, ConditionalDetrSegmenter)
     raw = join_config(
         SplitConfig(config, dict(sorted(labels.items())), source_ids, dict(flat or {}), segments=segments)
@@ -63,14 +63,14 @@ def save(
     layout = layout_of(raw)
     if foreign := state.keys() - known_keys(state, config.backbone, "hub", layout).keys():
         raise CheckpointError(
-            f"holds what is no part of Conditional DETR: {listed(foreign)}",
+            f"holds tensors that are not part of Conditional DETR: {listed(foreign)}",
             source=folder,
-            hint="merge or remove it first (peft: merge_and_unload()), or store it with the library that added it",
+            hint="merge or remove them first (peft: merge_and_unload()), or save them with the library that added them",
         )
     tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()}
     broken = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if broken:
-        raise CheckpointError(f"will not store weights that are not finite: {listed(broken)}", source=folder)
+        raise CheckpointError(f"does not store weights that are not finite: {listed(broken)}", source=folder)
     card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
         "model.safetensors" if variant is None else f"model.{variant}.safetensors": partial(
@@ -85,7 +85,7 @@ def save(
 
 
 def _as_built(detector: DetrTransformer) -> DetectorConfig:
-    """The config, where a network of timm without activating norms need not say that it would keep them."""
+    """The config; ``norm_activations`` only if the timm backbone has norms with an activation."""
     config, backbone = detector.config, detector.config.backbone
     if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:
         return config
@@ -94,7 +94,7 @@ def _as_built(detector: DetrTransformer) -> DetectorConfig:
 
 
 def _without_wrappers(name: str) -> str:
-    """Layers that were compiled, or that others wrapped, are stored as themselves."""
+    """Compiled and wrapped layers are stored under their own names."""
     for wrapper in WRAPPERS:
         name = name.replace(f".{wrapper}", ".")
     return name

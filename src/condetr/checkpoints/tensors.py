@@ -1,4 +1,4 @@
-"""Is a stored tensor one that a network can compute with? Everything else is refused by name."""
+"""Refuses stored tensors that a network cannot compute with, by their keys."""
 
 from collections.abc import Iterable
 
@@ -12,13 +12,13 @@ SHOWN = 10  # keys named in one message
 
 
 def listed(keys: Iterable[str]) -> str:
-    names = [key.encode(errors="backslashreplace").decode() for key in sorted(keys)]  # some are no text at all
+    names = [key.encode(errors="backslashreplace").decode() for key in sorted(keys)]  # some are not valid text
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
 def fault_of(tensor: Tensor) -> str | None:
-    """Why the tensor cannot be used, told without touching its values: they may not be there."""
+    """Why the tensor cannot be used, without reading its values, which may be missing."""
     if tensor.is_quantized or tensor.dtype not in FLOATS:
         return f"dtype {str(tensor.dtype).removeprefix('torch.')}, expected floating point"
     if tensor.layout != torch.strided:
@@ -31,12 +31,12 @@ def fault_of(tensor: Tensor) -> str | None:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    # A sum is far cheaper than looking at each value, and infinity or NaN survive it; a large finite sum may overflow.
+    # A sum is far cheaper than a check of each value, and keeps infinity and NaN; a large finite sum may overflow.
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def check_tensors(tensors: dict[str, Tensor], source: object) -> None:
-    """Refuse tensors that are no finite, dense, floating-point values.
+    """Refuse tensors that are not finite, dense and floating-point.
 
     Raises:
         CheckpointError: lists the keys and what is wrong with them.

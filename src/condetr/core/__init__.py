@@ -1,1 +1,1 @@
-"""Shapes, boxes, records and errors: what every room above speaks."""
+"""Shapes, boxes, records and errors: shared by every room above."""

@@ -1,4 +1,4 @@
-"""Box formats and overlaps. Every function says its format in its name or its docstring."""
+"""Box formats and overlaps. Every function names its box format in its name or docstring."""
 
 import torch
 from jaxtyping import Float
@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 def cxcywh_to_xyxy(boxes: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes 4"]:
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat((centre - half, centre + half), dim=-1)
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat((center - half, center + half), dim=-1)
 
 
 def xyxy_to_cxcywh(boxes: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes 4"]:
@@ -26,28 +26,28 @@ def clipped(boxes_xyxy: Float[Tensor, "*axes 4"], size: tuple[int, int]) -> Floa
     return boxes_xyxy.clamp(min=0).minimum(boxes_xyxy.new_tensor((width, height, width, height)))
 
 
-def iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
-    """Intersection over union of xyxy boxes, element by element; 0 of two boxes without area."""
-    sides = torch.minimum(one[..., 2:], other[..., 2:]) - torch.maximum(one[..., :2], other[..., :2])
+def iou(boxes: Float[Tensor, "*#axes 4"], others: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
+    """Intersection over union of xyxy boxes, element by element; 0 for two boxes without area."""
+    sides = torch.minimum(boxes[..., 2:], others[..., 2:]) - torch.maximum(boxes[..., :2], others[..., :2])
     shared = sides.clamp(min=0).prod(dim=-1)
-    return shared / (area_of(one) + area_of(other) - shared).clamp(min=torch.finfo(one.dtype).tiny)
+    return shared / (area_of(boxes) + area_of(others) - shared).clamp(min=torch.finfo(boxes.dtype).tiny)
 
 
-def generalized_iou(one: Float[Tensor, "*#axes 4"], other: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
-    """Generalised intersection over union of xyxy boxes, element by element; broadcast for pairs.
+def generalized_iou(boxes: Float[Tensor, "*#axes 4"], others: Float[Tensor, "*#axes 4"]) -> Float[Tensor, "*axes"]:
+    """Generalized intersection over union of xyxy boxes, element by element; broadcast for pairs.
 
     Rezatofighi et al. 2019: IoU minus the share of the enclosing box that neither covers; in (-1, 1].
-    Two boxes without area overlap in nothing and get a finite value and gradient.
+    Two boxes without area get a finite value and gradient.
     """
-    left, top, right, bottom = one.unbind(-1)
-    other_left, other_top, other_right, other_bottom = other.unbind(-1)
+    left, top, right, bottom = boxes.unbind(-1)
+    other_left, other_top, other_right, other_bottom = others.unbind(-1)
     width = torch.minimum(right, other_right) - torch.maximum(left, other_left)
     height = torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top)
-    # What two intervals span is the sum of their lengths less their overlap, or plus the gap between them.
+    # The span of two intervals is the sum of their lengths minus their overlap, or plus the gap between them.
     span = (right - left) + (other_right - other_left) - width
     rise = (bottom - top) + (other_bottom - other_top) - height
     intersection = width.clamp(min=0) * height.clamp(min=0)
-    # An area below that of a square whose sides are rounding errors is rounding itself.
-    smallest = torch.finfo(one.dtype).eps ** 2
-    union = (area_of(one) + area_of(other) - intersection).clamp(min=smallest)
+    # A smaller area than eps squared is a rounding error.
+    smallest = torch.finfo(boxes.dtype).eps ** 2
+    union = (area_of(boxes) + area_of(others) - intersection).clamp(min=smallest)
     return intersection / union + union / (span * rise).clamp(min=smallest) - 1

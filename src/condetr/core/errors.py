@@ -1,14 +1,14 @@
-"""Every error that condetr expects, each saying what was wrong, where, and what to do.
+"""Every error that condetr expects: what is wrong, where, and what to do.
 
-A `CondetrError` is one line for a person and five fields for a program. The classes also
-inherit the builtin that code written for transformers catches (`ValueError`, `OSError`, ...).
+A `CondetrError` is one line of text and five fields. The classes also inherit the builtin that code written for
+transformers catches (`ValueError`, `OSError`, ...).
 """
 
 from typing import ClassVar
 
 
 def first_line_of(error: BaseException) -> str:
-    """What an error of a library says first; its kind where it says nothing."""
+    """The first line of a library's error message; the name of its class where the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -16,10 +16,10 @@ class CondetrError(Exception):
     """An expected failure.
 
     Attributes:
-        code: stable machine-readable name of the kind, e.g. ``"image"``.
-        exit_status: what the command line exits with.
+        code: stable machine-readable name of the class, e.g. ``"image"``.
+        exit_status: of the command line.
         reason: what is wrong and what was expected.
-        source: the file, folder, URL or reference it was found in, if any.
+        source: the file, folder, URL or reference in which it occurred, if any.
         item: the field, key, annotation or class inside ``source``, if any.
         hint: what to do about it, if known.
     """
@@ -43,15 +43,15 @@ class CondetrError(Exception):
 
     def __str__(self) -> str:
         where = ": ".join(part or "''" for part in (self.source, self.item) if part is not None)
-        said = f"{where}: {self.reason}" if where else self.reason
-        return f"{said} ({self.hint})" if self.hint else said
+        message = f"{where}: {self.reason}" if where else self.reason
+        return f"{message} ({self.hint})" if self.hint else message
 
     def at(
         self, *, source: object = None, item: object = None, kind: "type[CondetrError] | None" = None
     ) -> "CondetrError":
-        """A copy that names where the error was found; what is not given stays. ``kind``: another class of error."""
+        """A copy with another source, item or class (``kind``); what is not given stays."""
         cls = type(self) if kind is None else kind
-        copy = cls.__new__(cls)  # the constructors of some kinds take other arguments
+        copy = cls.__new__(cls)  # some constructors take other arguments
         CondetrError.__init__(
             copy,
             self.reason,
@@ -72,7 +72,7 @@ class CondetrError(Exception):
 
 
 class UsageError(CondetrError, ValueError):
-    """A call or command that cannot be carried out as asked."""
+    """A call or command that cannot be carried out."""
 
     code, exit_status = "usage", 2
 
@@ -90,7 +90,7 @@ class DataError(CondetrError, ValueError):
 
 
 class ImageError(DataError):
-    """An image, array or tensor that cannot be decoded or whose pixels are not what they claim."""
+    """An image, array or tensor that cannot be decoded, or whose pixels contradict its description."""
 
     code = "image"
 
@@ -102,7 +102,7 @@ class VideoError(DataError):
 
 
 class AnnotationError(DataError):
-    """A label of an image that is malformed or contradicts the image."""
+    """An annotation that is malformed or contradicts its image."""
 
     code = "annotation"
 
@@ -114,13 +114,13 @@ class CheckpointError(CondetrError, ValueError):
 
 
 class ModelError(CondetrError, RuntimeError):
-    """The network ran and its answer cannot be used."""
+    """The network ran, and its output cannot be used."""
 
     code, exit_status = "model", 5
 
 
 class LostContactError(ModelError):
-    """Another process of the same training or evaluation is gone or cut off."""
+    """Another process of the same training or evaluation died or cannot be reached."""
 
 
 class StorageError(CondetrError, OSError):
@@ -139,6 +139,6 @@ class MissingExtraError(CondetrError, ImportError):
 
 
 class GateError(CondetrError):
-    """A measured value did not meet the gate that was asked for."""
+    """A measured value is below a required minimum, e.g. ``--min-ap``."""
 
     code, exit_status = "gate", 8

@@ -1,4 +1,4 @@
-"""How the libraries in use say that no memory is left: the one place that knows their words."""
+"""Recognizes the out-of-memory errors of all libraries in use by their messages."""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is an error of a library or of Python that says so; errors of our own have been explained."""
+    """Whether a library or Python ran out of memory; a `CondetrError` already explains itself."""
     if isinstance(error, CondetrError):
         return False
     if isinstance(error, MemoryError):
@@ -33,13 +33,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(where: str, *, source: object = None, hint: str) -> ModelError:
-    """The error that every command gives for it; ``where`` follows the words "out of memory"."""
+    """The error for it; ``where`` follows the words "out of memory"."""
     return ModelError(f"out of memory {where}", source=source, hint=hint)
 
 
 @contextmanager
 def memory_for(work: str, *, source: object = None, hint: str) -> Iterator[None]:
-    """Where there is none inside, raise the error above; ``work`` as in "decoding 64x96 pixels"."""
+    """Raise `out_of_memory` if the body runs out of memory; ``work`` as in "decoding 64x96 pixels"."""
     try:
         yield
     except Exception as error:

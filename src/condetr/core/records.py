@@ -1,4 +1,4 @@
-"""What the rooms hand to each other."""
+"""Records that are passed between rooms."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from condetr.core.shapes import Boxes, Logits, ObjectBoxes, ObjectLabels
 
 
 class Prediction(NamedTuple):
-    """What one decoder layer says about every query: a score per class and one box."""
+    """The output of one decoder layer for every query: a logit per class and one box."""
 
     logits: Logits
     boxes: Boxes
@@ -23,7 +23,7 @@ class Target:
     Attributes:
         labels: contiguous class ids.
         boxes: (cx, cy, w, h) relative to the image, in [0, 1].
-        masks: one bit map per object, in pixels of the network's input; where that is larger, the rest is padding.
+        masks: one bit map per object, in pixels of the network's input, which may be larger by padding.
     """
 
     labels: ObjectLabels

@@ -1,10 +1,10 @@
 """Names for the tensors of Conditional DETR, and the axes they are made of.
 
 batch     images          channels  width of the transformer (d_model)
-queries   object slots    cells     places of the last feature map, row-major (rows * columns)
+queries   object queries  cells     of the last feature map, row-major (rows * columns)
 heads     attention heads classes   foreground categories; focal loss has no "no object" class
-objects   labeled things of one image
-chosen    queries of one image that somebody wants the masks of
+objects   ground-truth objects of one image
+chosen    queries of one image whose masks are computed
 """
 
 from typing import TypeAlias

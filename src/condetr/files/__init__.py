@@ -1,1 +1,1 @@
-"""Reading files that strangers wrote and writing files that are never half there."""
+"""Reading files of unknown origin, and writing files and folders that are complete or absent."""

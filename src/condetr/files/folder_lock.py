@@ -1,4 +1,4 @@
-"""One run a folder: the system holds the lock for as long as the process lives, and not longer."""
+"""One run per folder: the operating system holds the lock exactly as long as the process lives."""
 
 import errno
 import json
@@ -11,14 +11,14 @@ from typing import IO
 from condetr.core.errors import UsageError
 
 LOCK = ".lock"
-AT = 1 << 20  # the locked byte lies behind the text: Windows keeps others from reading what is locked
+AT = 1 << 20  # the locked byte is behind the text, for Windows lets no other process read locked bytes
 
 
 class Lock:
     """Held from construction to `release`, or to the end of the process, however it ends.
 
     Attributes:
-        missing: why there is none, on a file system that knows no locks.
+        missing: why there is no lock, on a file system that does not support locks.
     """
 
     def __init__(self, folder: Path, work: str) -> None:
@@ -26,17 +26,17 @@ class Lock:
 
         Args:
             folder: holds the lock file.
-            work: what is done in it, for the message to a second run: "training".
+            work: for the error message of a second run, e.g. "training".
 
         Raises:
-            UsageError: another process holds it, which is named.
+            UsageError: another process holds the lock; the message names it.
         """
         self.missing: str | None = None
         self._path = folder / LOCK
         self._file = self._opened()
         try:
             _lock(self._file)
-            while not self._is_in_place():  # the run before removed it between our opening and locking it
+            while not self._is_in_place():  # the previous run removed it between our opening and locking it
                 self._file.close()
                 self._file = self._opened()
                 _lock(self._file)
@@ -45,17 +45,17 @@ class Lock:
                 self._file.close()
                 raise _taken(folder, work) from error
             self.missing = f"{folder} cannot be locked against a second run: {error.strerror}"
-        with suppress(OSError):  # it only names us to others
+        with suppress(OSError):  # only for the error message of other processes
             self._file.truncate(0)
             self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
             self._file.flush()
 
     def release(self, *, remove: bool = False) -> None:
-        """Let others in, and remove the file where the folder is to look as if it had never been there."""
+        """Give up the lock; ``remove``: delete the lock file, too."""
         with suppress(OSError):
             self._file.truncate(0)
         if remove:
-            with suppress(OSError):  # Windows removes no file that is open
+            with suppress(OSError):  # Windows does not remove open files
                 self._path.unlink()
         self._file.close()
 
@@ -69,10 +69,10 @@ class Lock:
     def _is_in_place(self) -> bool:
         ours = os.fstat(self._file.fileno())
         try:
-            there = self._path.stat()
+            current = self._path.stat()
         except FileNotFoundError:
             return False
-        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+        return (ours.st_dev, ours.st_ino) == (current.st_dev, current.st_ino)
 
 
 def _taken(folder: Path, work: str) -> UsageError:
@@ -93,5 +93,5 @@ def _lock(file: IO[bytes]) -> None:
     else:
         import fcntl
 
-        # Of the process, not of the open file: reading processes that outlive a killed run do not inherit it.
+        # Of the process, not of the open file: data loading workers that outlive a killed run do not inherit it.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, AT)

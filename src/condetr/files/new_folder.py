@@ -49,7 +49,7 @@ def new_folder(folder: Path, *, may_be_used: bool = False, hint: str = ANOTHER_O
 
 @contextmanager
 def preparing(folder: Path, *, item: str | None = None, hint: str = ANOTHER_OUTPUT) -> Iterator[None]:
-    """Report inside that the system refuses the folder as a UsageError."""
+    """Report an OSError inside as a UsageError of ``folder``."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
@@ -60,13 +60,13 @@ def preparing(folder: Path, *, item: str | None = None, hint: str = ANOTHER_OUTP
 
 
 def make_writable(folder: Path) -> None:
-    """Make the folder, and a file in it that is gone again; raises OSError or ValueError where that is impossible."""
+    """Make the folder and try to write in it. Raises OSError or ValueError."""
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()
 
 
 def missing_folders(folder: Path) -> list[Path]:
-    """The folder and its parents, innermost first, as far as they do not exist."""
+    """The folder and those of its parents that do not exist, innermost first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
@@ -78,25 +78,25 @@ def remove_empty(folders: Iterable[Path]) -> None:
 
 
 class OutputFolder:
-    """Files below one new folder."""
+    """Writes files into one new folder."""
 
     def __init__(self, path: str | Path, *, inside: str = "") -> None:
-        """Make the folder, and the one ``inside`` it where files are put.
+        """Make the folder, and in it the folder ``inside``, if given, for the files.
 
         Raises:
-            UsageError: there is something in it.
+            UsageError: it exists and is not an empty folder.
             StorageError: it cannot be made.
         """
         self.path = Path(path)
         self._beneath = self.path / inside
         with writing_to(self.path):
             killed = (self.path / _UNFINISHED).is_dir()
-            left = f"{_UNFINISHED} in it is of work that was killed; remove the folder, or " if killed else ""
+            left = f"{_UNFINISHED} in it was left by a killed process; remove the folder, or " if killed else ""
             check_unused(self.path, hint=f"{left}name a new one")
             self._beneath.mkdir(parents=True, exist_ok=True)
 
     def place(self, name: str) -> Path:
-        """Where a file of this name goes; its folder is there."""
+        """The path for a file of this name, whose folder exists."""
         path = self._beneath / name
         with writing_to(self.path / name):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,33 +113,33 @@ class OutputFolder:
             path.write_bytes(content)
 
     def save(self, name: str, image: Image.Image, *, quality: int) -> Path:
-        """Write an image, and say where it is, or will be when the folder is whole."""
+        """Write an image; returns its path, final once the folder is complete."""
         path = self.place(name).absolute()
         with writing_to(self.path / name):
             image.save(path, quality=quality)
         return (self.path / name).absolute()
 
     def copy(self, source: Path, name: str) -> None:
-        """Copy a file, as it is.
+        """Copy a file unchanged.
 
         Raises:
-            StorageError: it cannot be read, or the copy not be written.
+            StorageError: it cannot be read, or the copy cannot be written.
         """
         path = self.place(name)
         try:
-            given = source.open("rb")
+            original = source.open("rb")
         except OSError as error:
             raise StorageError(f"cannot be read: {error.strerror or error}", source=source) from error
-        with given, writing_to(self.path / name), path.open("wb") as copy:
-            shutil.copyfileobj(given, copy, 1 << 20)
+        with original, writing_to(self.path / name), path.open("wb") as copy:
+            shutil.copyfileobj(original, copy, 1 << 20)
 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[OutputFolder]:
-    """A new folder that holds everything, or is not there: what stops halfway leaves nothing that looks finished.
+    """A new folder that is complete or absent: work that stops halfway leaves nothing that looks finished.
 
     Raises:
-        UsageError: there is something in it.
+        UsageError: it exists and is not an empty folder.
         StorageError: it cannot be written.
     """
     missing = missing_folders(Path(path))

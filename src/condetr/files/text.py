@@ -1,4 +1,4 @@
-"""Text and YAML files of a data set, read within bounds."""
+"""Text and YAML files of a dataset, read within bounds."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def text_of(path: Path) -> str:
     """The text of a file in UTF-8, or in UTF-16 or UTF-32 where its first bytes say so.
 
     Raises:
-        AnnotationError: it is too large, or no text.
+        AnnotationError: it is too large, or not text.
         StorageError: it cannot be read.
     """
     try:
@@ -32,10 +32,10 @@ def text_of(path: Path) -> str:
 
 
 def decoded(content: bytes, source: object) -> str:
-    """The text of some bytes.
+    """Decode bytes to text.
 
     Raises:
-        AnnotationError: it is no text in UTF-8, UTF-16 or UTF-32. Others cannot be told apart, so none is tried.
+        AnnotationError: they are not UTF-8, UTF-16 or UTF-32. Other encodings cannot be detected, so none is tried.
     """
     encoding = json.detect_encoding(content)
     try:
@@ -44,17 +44,17 @@ def decoded(content: bytes, source: object) -> str:
         reason = f"is not {encoding.upper().removesuffix('-SIG')} text at byte {error.start}"
         raise AnnotationError(reason, source=source, hint="save it as UTF-8") from None
     if "\0" in text:
-        raise AnnotationError(f"holds a NUL at character {text.index(chr(0))}, so it is no text", source=source)
+        raise AnnotationError(f"holds a NUL at character {text.index(chr(0))}, so it is not text", source=source)
     return text.removeprefix("\ufeff")
 
 
 def lines_of(text: str) -> list[str]:
-    """Its lines without ends; other characters that Unicode calls a line end belong to a name."""
+    """The lines without line ends; other line separators of Unicode may be part of a file name."""
     return re.split(r"\r\n|\n|\r", text)
 
 
 def yaml_of(path: Path) -> Any:
-    """The value in a YAML file: mappings, lists, and text as it is written.
+    """The value in a YAML file: mappings, lists and unconverted text.
 
     Raises:
         AnnotationError: it is not readable.

@@ -139,5 +139,5 @@ for _tag, _pattern in _NUMBERS.items():
     _SettingsLoader.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
 
 
-def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+def _refused(problem: str, node: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)

@@ -68,7 +68,7 @@ REFUSED = {
     "cut off": (lambda stored: stored[:-30], "cut off"),
     "nothing but the first mark": (lambda stored: stored[:4], "ends too early"),
     "records in the list but not in the count": (
-        lambda _: changed(changed(PLAIN, END, 8, "<H", 1), END, 10, "<H", 1), "more in it than it says",
+        lambda _: changed(changed(PLAIN, END, 8, "<H", 1), END, 10, "<H", 1), "longer than its count",
     ),
     "more records in the count than in the list": (
         lambda _: changed(changed(PLAIN, END, 8, "<H", 99), END, 10, "<H", 99), "damaged",
@@ -81,7 +81,7 @@ REFUSED = {
     ),
     "overlaps": (overlapping, "overlap"),
     "twice": (lambda _: packed(("a/b", b"1"), ("a/B", b"2")), "twice"),
-    "a record elsewhere": (lambda stored: changed(stored, LIST, 42, "<L", 1), "not where its list says"),
+    "a record elsewhere": (lambda stored: changed(stored, LIST, 42, "<L", 1), "not where the list points"),
 }  # fmt: skip
 
 

@@ -54,11 +54,11 @@ def refused(path: Path, said: str) -> None:
         (packed(b"\xff\xff", b""), "UTF-8"),
         (packed(b'{"a":' + b"[" * 100_000, b""), "JSON"),
         (packed([1], b""), "list"),
-        (packed({"a": 5}, b""), "no sound dtype"),
-        (packed({"a": ONE | {"shape": [-1]}}, b"\0" * 4), "no sound dtype"),
+        (packed({"a": 5}, b""), "no valid dtype"),
+        (packed({"a": ONE | {"shape": [-1]}}, b"\0" * 4), "no valid dtype"),
         (packed({"a": ONE | {"shape": [2**40, 2**40]}}, b"\0" * 4), "do not hold"),
-        (packed({"a": ONE | {"shape": [2**50] * 100_000}}, b"\0" * 4), "no sound dtype"),
-        (packed({"a": ONE | {"dtype": ["F32"]}}, b"\0" * 4), "no sound dtype"),
+        (packed({"a": ONE | {"shape": [2**50] * 100_000}}, b"\0" * 4), "no valid dtype"),
+        (packed({"a": ONE | {"dtype": ["F32"]}}, b"\0" * 4), "no valid dtype"),
         (packed({"a": ONE | {"dtype": "F31"}}, b"\0" * 4), "unknown dtype"),
         (packed({"__metadata__": 5, "a": ONE}, b"\0" * 4), "metadata|safetensors"),
     ],
@@ -85,7 +85,7 @@ def test_a_payload_in_the_arguments_never_runs(tmp_path):
 
 def test_plain_pickles_are_no_weights(tmp_path):
     (tmp_path / "x.pt").write_bytes(pickle.dumps({"a": Payload(tmp_path / "ran")}))
-    refused(tmp_path / "x.pt", "damaged, or no file")
+    refused(tmp_path / "x.pt", "damaged, or not a file")
     assert not (tmp_path / "ran").exists()
 
 

@@ -58,7 +58,7 @@ def test_weights_that_are_not_finite_are_not_stored(tmp_path, detector):
 
 
 def test_labels_must_fit_the_head(tmp_path, detector):
-    with pytest.raises(CheckpointError, match="2 labels for a head of 3"):
+    with pytest.raises(CheckpointError, match="labels: has 2 names for a head of 3"):
         save(tmp_path, detector, {0: "a", 1: "b"})
 
 

@@ -53,7 +53,7 @@ def test_what_is_killed_halfway_does_not_look_finished(coco, tmp_path, monkeypat
     monkeypatch.undo()
     with pytest.raises(UsageError, match="not an empty folder") as raised:
         convert({"train": given}, tmp_path / "out", to)
-    assert "of work that was killed" in raised.value.hint
+    assert "left by a killed process" in raised.value.hint
 
 
 def test_a_full_disk_is_an_error_of_storage(coco, tmp_path, monkeypatch):

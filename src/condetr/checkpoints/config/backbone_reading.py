@@ -1,4 +1,4 @@
-"""Reading the backbone out of a config.json: flat (transformers 4), nested (transformers 5), or in our own words."""
+"""Reading the backbone out of a config.json: flat (transformers 4), nested (transformers 5), or our own format."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from condetr.model.resnet_names import RESNETS
 Backbone = ResNetDescription | TimmDescription
 
 OURS: dict[str, type[Backbone]] = {"condetr_resnet": ResNetDescription, "condetr_timm": TimmDescription}
-STORED_NAMES = {"in_channels": "colours"}  # what a config.json calls a field of ours, where the names differ
+STORED_NAMES = {"in_channels": "colours"}  # the names of our fields in config.json, where they differ
 ARCHITECTURE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # a name of timm, with or without a pretraining tag
 DC5_STRIDE = 16
 
 
 def read_backbone(raw: Mapping[str, Any], notes: list[str]) -> Backbone:
-    """What the fields of a config.json say that the backbone is.
+    """The backbone that the fields of a config.json describe.
 
     Raises:
         SettingsError: its ``item`` is the field.
@@ -38,7 +38,7 @@ def read_backbone(raw: Mapping[str, Any], notes: list[str]) -> Backbone:
         return _read_timm(nested, "backbone_config.", default_indices=(-1,))
     if kind == "resnet":
         if dilation:
-            notes.append("config.json: dilation has no effect with a backbone of transformers, as there")
+            notes.append("config.json: dilation has no effect with a transformers backbone, as in transformers")
         return _read_resnet(nested)
     if isinstance(kind, str) and kind in OURS:
         return _read_ours(nested, OURS[kind])
@@ -52,92 +52,95 @@ def _read_flat(raw: Mapping[str, Any], *, dilation: bool) -> Backbone:
         _check_architecture(name, "backbone")
     if not _typed(raw, "use_timm_backbone", bool, default=True):
         return _read_resnet({})
-    said = raw.get("backbone_kwargs") or {}
-    if not isinstance(said, dict):
-        raise SettingsError(f"is a {type(said).__name__}, expected an object", item="backbone_kwargs")
-    said = {"in_chans": raw.get("num_channels", 3), "output_stride": DC5_STRIDE if dilation else None} | said
-    said = {"backbone": name or "resnet50", "num_channels": said.pop("in_chans")} | said
-    return _read_timm(said, "", default_indices=(1, 2, 3, 4))
+    options = raw.get("backbone_kwargs") or {}
+    if not isinstance(options, dict):
+        raise SettingsError(f"is a {type(options).__name__}, expected an object", item="backbone_kwargs")
+    options = {"in_chans": raw.get("num_channels", 3), "output_stride": DC5_STRIDE if dilation else None} | options
+    options = {"backbone": name or "resnet50", "num_channels": options.pop("in_chans")} | options
+    return _read_timm(options, "", default_indices=(1, 2, 3, 4))
 
 
-def _read_timm(said: Mapping[str, Any], where: str, *, default_indices: tuple[int, ...]) -> Backbone:
-    name = said.get("backbone")
+def _read_timm(description: Mapping[str, Any], where: str, *, default_indices: tuple[int, ...]) -> Backbone:
+    name = description.get("backbone")
     _check_architecture(name, f"{where}backbone")
-    name = str(name).partition(".")[0]  # the tag tells what it was trained on, not what it is
-    colors = _typed(said, "num_channels", int, default=3, where=where)
-    stride = said.get("output_stride")
+    name = str(name).partition(".")[0]  # the tag names the training data, not the architecture
+    channels = _typed(description, "num_channels", int, default=3, where=where)
+    stride = description.get("output_stride")
     if stride not in (None, 8, 16, 32):
         raise SettingsError(f"is {stride!r}, expected 8, 16 or 32", item=f"{where}output_stride")
-    indices = said.get("out_indices") or default_indices
+    indices = description.get("out_indices") or default_indices
     if not isinstance(indices, list | tuple) or not all(type(index) is int for index in indices):
         raise SettingsError(f"is {indices!r}, expected a list of whole numbers", item=f"{where}out_indices")
     if name in RESNETS:
         stages = max(index % 5 for index in indices)
         if not 1 <= stages <= 4:
             raise SettingsError(f"is {indices!r}, expected the stages 1 to 4", item=f"{where}out_indices")
-        whole = replace(RESNETS[name], in_channels=colors, output_stride=None if stride == 32 else stride)
+        whole = replace(RESNETS[name], in_channels=channels, output_stride=None if stride == 32 else stride)
         return _first_stages(whole, stages)
-    if said.get("freeze_batch_norm_2d"):
+    if description.get("freeze_batch_norm_2d"):
         raise SettingsError("is set, expected false", item=f"{where}freeze_batch_norm_2d")
     return TimmDescription(
-        name=name, out_indices=tuple(indices), output_stride=stride, norm_activations=False, in_channels=colors
+        name=name, out_indices=tuple(indices), output_stride=stride, norm_activations=False, in_channels=channels
     )
 
 
-def _read_resnet(said: Mapping[str, Any]) -> ResNetDescription:
+def _read_resnet(description: Mapping[str, Any]) -> ResNetDescription:
     where = "backbone_config."
-    widths = _integers(said, "hidden_sizes", (256, 512, 1024, 2048))
-    depths = _integers(said, "depths", (3, 4, 6, 3))
-    block = said.get("layer_type", "bottleneck")
-    in_first_convolution = _typed(said, "downsample_in_bottleneck", bool, default=False, where=where)
-    activation = said.get("hidden_act", "relu")
-    for name, value, known in (
+    widths = _integers(description, "hidden_sizes", (256, 512, 1024, 2048))
+    depths = _integers(description, "depths", (3, 4, 6, 3))
+    block = description.get("layer_type", "bottleneck")
+    in_first_convolution = _typed(description, "downsample_in_bottleneck", bool, default=False, where=where)
+    in_first_stage = _typed(description, "downsample_in_first_stage", bool, default=False, where=where)
+    activation = description.get("hidden_act", "relu")
+    for name, value, options in (
         ("layer_type", block, ("basic", "bottleneck")),
         ("hidden_act", activation, ACTIVATIONS),
     ):
-        if value not in known:
-            raise SettingsError(f"is {value!r}, expected one of {', '.join(known)}", item=f"{where}{name}")
+        if value not in options:
+            raise SettingsError(f"is {value!r}, expected one of {', '.join(options)}", item=f"{where}{name}")
     whole = ResNetDescription(
         block=block,
         depths=depths,
         widths=widths,
-        stem_widths=(_typed(said, "embedding_size", int, default=64, where=where),),
+        stem_widths=(_typed(description, "embedding_size", int, default=64, where=where),),
         stride_in="1x1" if in_first_convolution and block == "bottleneck" else "3x3",
-        first_stage_stride=2 if _typed(said, "downsample_in_first_stage", bool, default=False, where=where) else 1,
+        first_stage_stride=2 if in_first_stage else 1,
         activation=activation,
-        in_channels=_typed(said, "num_channels", int, default=3, where=where),
+        in_channels=_typed(description, "num_channels", int, default=3, where=where),
     )
-    return _first_stages(whole, _last_stage(said, len(depths)))
+    return _first_stages(whole, _last_stage(description, len(depths)))
 
 
-def _last_stage(said: Mapping[str, Any], stages: int) -> int:
+def _last_stage(description: Mapping[str, Any], stages: int) -> int:
     names = ["stem", *(f"stage{number + 1}" for number in range(stages))]
-    shown = said.get("out_features") or said.get("out_indices") or [-1]
-    last = shown[-1] if isinstance(shown, list) else shown
+    outputs = description.get("out_features") or description.get("out_indices") or [-1]
+    last = outputs[-1] if isinstance(outputs, list) else outputs
     if type(last) is int and -len(names) <= last < len(names):
         last = names[last]
     if last not in names[1:]:
         raise SettingsError(
-            f"is {shown!r}, expected some of {', '.join(names[1:])}", item="backbone_config.out_features"
+            f"is {outputs!r}, expected some of {', '.join(names[1:])}", item="backbone_config.out_features"
         )
     return names.index(last)
 
 
-def _read_ours(said: Mapping[str, Any], kind: type[Backbone]) -> Backbone:
-    known = {STORED_NAMES.get(spec.name, spec.name): spec.name for spec in fields(kind)}
-    unknown = said.keys() - known.keys() - {"model_type"}
+def _read_ours(description: Mapping[str, Any], kind: type[Backbone]) -> Backbone:
+    names = {STORED_NAMES.get(spec.name, spec.name): spec.name for spec in fields(kind)}
+    unknown = description.keys() - names.keys() - {"model_type"}
     if unknown:
-        raise SettingsError(f"unknown fields {', '.join(sorted(unknown))}", item="backbone_config")
-    given: dict[str, Any] = {
-        known[name]: tuple(value) if isinstance(value, list) else value for name, value in said.items() if name in known
+        raise SettingsError(f"has unknown fields {', '.join(sorted(unknown))}", item="backbone_config")
+    values: dict[str, Any] = {
+        names[name]: tuple(value) if isinstance(value, list) else value
+        for name, value in description.items()
+        if name in names
     }
     if kind is TimmDescription:
-        _check_architecture(given.get("name"), "backbone_config.name")
-    return kind(**given)
+        _check_architecture(values.get("name"), "backbone_config.name")
+    return kind(**values)
 
 
 def _first_stages(whole: ResNetDescription, stages: int) -> ResNetDescription:
-    """The detector looks at the last stage that is asked for; those after it would never be run."""
+    """The detector uses the output of the last requested stage; later stages would never run."""
     if stages == len(whole.depths):
         return whole
     inner = whole.inner_widths and whole.inner_widths[:stages]
@@ -152,8 +155,8 @@ def _check_architecture(name: Any, field: str) -> None:
         )
 
 
-def _typed(said: Mapping[str, Any], name: str, kind: type, *, default: Any, where: str = "") -> Any:
-    value = said.get(name)
+def _typed(description: Mapping[str, Any], name: str, kind: type, *, default: Any, where: str = "") -> Any:
+    value = description.get(name)
     if value is None:
         return default
     if type(value) is not kind:
@@ -161,8 +164,8 @@ def _typed(said: Mapping[str, Any], name: str, kind: type, *, default: Any, wher
     return value
 
 
-def _integers(said: Mapping[str, Any], name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    value = said.get(name, default)
+def _integers(description: Mapping[str, Any], name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    value = description.get(name, default)
     if not isinstance(value, list | tuple) or not value or any(type(n) is not int or n < 1 for n in value):
         raise SettingsError(f"is {value!r}, expected whole numbers of at least 1", item=f"backbone_config.{name}")
     return tuple(value)

@@ -1,4 +1,4 @@
-"""Writing the backbone into a config.json, in words that transformers 4 and 5 understand wherever they have some."""
+"""Writing the backbone to a config.json, in fields that transformers 4 and 5 read wherever they can describe it."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,24 +16,24 @@ def backbone_fields(backbone: Backbone, *, as_resnet: bool = False) -> dict[str,
 
     Both versions of transformers read the flat names of timm, and their own ResNet; only version 5 reads timm's
     networks with other strides or stages, and a stride in the first convolution of bottlenecks. What neither can
-    say is written in our own words, which both refuse.
+    describe is written in our own format, which both refuse.
 
     Args:
-        backbone: what to describe.
+        backbone: the backbone to describe.
         as_resnet: prefer transformers' own ResNet to the name of timm where both fit.
     """
-    resnet = _resnet_words(backbone)
+    resnet = _resnet_fields(backbone)
     if resnet and as_resnet:
         return _nested(backbone, resnet)
-    return _flat(backbone) or _nested(backbone, resnet or _timm_words(backbone) or _own_words(backbone))
+    return _flat(backbone) or _nested(backbone, resnet or _timm_fields(backbone) or _own_fields(backbone))
 
 
 def why_not_transformers(backbone: Backbone) -> str | None:
-    """What keeps both versions of transformers from building this backbone; None where one of them can."""
-    if backbone_fields(backbone)["use_timm_backbone"] or _timm_words(backbone) or _resnet_words(backbone):
+    """Why neither version of transformers can build this backbone; None if one of them can."""
+    if backbone_fields(backbone)["use_timm_backbone"] or _timm_fields(backbone) or _resnet_fields(backbone):
         return None
     if isinstance(backbone, TimmDescription):
-        return f"there {backbone.name} loses the activations of its norms"
+        return f"its {backbone.name} loses the activations of its norms"
     lacks = {
         f"output stride {backbone.output_stride}": backbone.output_stride is not None,
         "deep stem": len(backbone.stem_widths) > 1,
@@ -44,7 +44,7 @@ def why_not_transformers(backbone: Backbone) -> str | None:
 
 
 def layout_of(fields: dict[str, Any]) -> Layout:
-    """How the backbone's tensors are named beside these fields."""
+    """The layout of the backbone's keys that belongs to these fields."""
     nested = fields["backbone_config"]
     return "resnet" if nested is not None and nested["model_type"] == "resnet" else "timm"
 
@@ -65,11 +65,11 @@ def _flat(backbone: Backbone) -> dict[str, Any] | None:
     }
 
 
-def _nested(backbone: Backbone, words: dict[str, Any]) -> dict[str, Any]:
+def _nested(backbone: Backbone, nested: dict[str, Any]) -> dict[str, Any]:
     return {
         "use_timm_backbone": False,
         "backbone": None,
-        "backbone_config": words,
+        "backbone_config": nested,
         "use_pretrained_backbone": False,
         "dilation": False,
         "num_channels": backbone.in_channels,
@@ -83,7 +83,7 @@ def _timm_name(backbone: Backbone) -> str | None:
     return next((name for name, description in RESNETS.items() if description == plain), None)
 
 
-def _timm_words(backbone: Backbone) -> dict[str, Any] | None:
+def _timm_fields(backbone: Backbone) -> dict[str, Any] | None:
     name = _timm_name(backbone)
     if name is None:
         return None
@@ -99,7 +99,7 @@ def _timm_words(backbone: Backbone) -> dict[str, Any] | None:
     }
 
 
-def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
+def _resnet_fields(backbone: Backbone) -> dict[str, Any] | None:
     if isinstance(backbone, TimmDescription):
         return None
     if len(backbone.stem_widths) > 1 or backbone.shortcut != "convolution":
@@ -122,6 +122,6 @@ def _resnet_words(backbone: Backbone) -> dict[str, Any] | None:
     }
 
 
-def _own_words(backbone: Backbone) -> dict[str, Any]:
+def _own_fields(backbone: Backbone) -> dict[str, Any]:
     kind = next(kind for kind, cls in OURS.items() if isinstance(backbone, cls))
     return {"model_type": kind} | {STORED_NAMES.get(name, name): value for name, value in asdict(backbone).items()}

@@ -19,7 +19,7 @@ ALIASES = {
     "num_hidden_layers": "encoder_layers",
 }
 DETECTOR, SEGMENTER = "ConditionalDetrForObjectDetection", "ConditionalDetrForSegmentation"
-OWN = "condetr"  # the field with what only condetr says; where transformers wrote last, it is stale
+OWN = "condetr"  # the field for what only condetr stores; stale if transformers wrote the file later
 _NETWORK = tuple(
     spec.name for spec in fields(DetectorConfig) if spec.name not in ("backbone", "num_labels", "carry_norm")
 )
@@ -33,15 +33,15 @@ _WRITTEN_AFRESH = ("model_type", "architectures", "dtype", "torch_dtype", "trans
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """A config.json, taken apart.
+    """The parts of a config.json.
 
     Attributes:
         config: the network.
         labels: name of every class id.
-        source_ids: the id of every class in the data set it was trained on, where known.
-        flat: everything else, to be written back as it was.
+        source_ids: the id of every class in the dataset it was trained on, where known.
+        flat: all other fields, to be written back unchanged.
         notes: what was converted or ignored.
-        segments: whether it says that there is a mask head; the weights tell whether there is.
+        segments: whether it describes a segmenter; whether there is a mask head depends on the weights.
     """
 
     config: DetectorConfig
@@ -55,12 +55,12 @@ class SplitConfig:
 def split_config(
     raw: Mapping[str, Any], source: object = "config.json", overrides: Mapping[str, Any] | None = None
 ) -> SplitConfig:
-    """Take a config.json apart.
+    """Split a config.json into its parts.
 
     Args:
-        raw: its object.
+        raw: its content.
         source: the file, for errors.
-        overrides: fields that replace the file's, in its words; ``carry_norm`` is also known.
+        overrides: fields that replace those of the file; also ``carry_norm``.
 
     Raises:
         CheckpointError: names the file and the field.
@@ -83,7 +83,7 @@ def split_config(
         own = _own(raw)
         if "transformers_version" in raw and own:
             own = {}
-            notes.append("config.json: transformers wrote it after condetr, whose own field is ignored")
+            notes.append("config.json: last written by transformers, so the field of condetr is ignored")
         source_ids = None if any(name in overrides for name in LABELS) else read_source_ids(own, labels)
     except SettingsError as error:
         raise error.at(source=source, kind=CheckpointError) from None
@@ -95,8 +95,10 @@ def split_config(
     flat |= {name: own[name] for name in ("auxiliary_loss",) if name in own and name not in overrides}
     if (raw.get("backbone_config") or {}).get("model_type") == "resnet":
         flat["use_timm_backbone"] = False
-    named = raw.get("architectures")
-    return SplitConfig(config, labels, source_ids, flat, notes, isinstance(named, list) and SEGMENTER in named)
+    architectures = raw.get("architectures")
+    return SplitConfig(
+        config, labels, source_ids, flat, notes, isinstance(architectures, list) and SEGMENTER in architectures
+    )
 
 
 def join_config(split: SplitConfig) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def join_config(split: SplitConfig) -> dict[str, Any]:
         "architectures": [SEGMENTER if split.segments else DETECTOR],
         **network,
         **backbone_fields(config.backbone, as_resnet=as_resnet),
-        # There it alters predictions, so it says what this network computes, not how it was supervised.
+        # In transformers it changes predictions, so it describes the computation here, not the supervision.
         "auxiliary_loss": config.carry_norm,
         "id2label": {str(number): name for number, name in split.labels.items()},
         "label2id": {name: number for number, name in split.labels.items()},
@@ -136,7 +138,7 @@ def _carries_norm(raw: Mapping[str, Any], notes: list[str]) -> bool:
         return _own(raw).get("carry_norm", False)
     if supervised:
         notes.append(
-            "config.json: auxiliary_loss of transformers also changes its predictions; carry_norm reproduces them"
+            "config.json: auxiliary_loss of transformers also changes its predictions; carry_norm reproduces this"
         )
     return supervised
 
@@ -162,7 +164,7 @@ def _without_aliases(raw: Mapping[str, Any], notes: list[str]) -> dict[str, Any]
 
 
 def _overridden(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A field that is replaced takes with it the fields that say the same in other words."""
+    """Replacing a field also removes the fields with the same meaning."""
     same = (LABELS, ("backbone", "backbone_config", "backbone_kwargs", "use_timm_backbone"))
     for group in same:
         if any(name in overrides for name in group):

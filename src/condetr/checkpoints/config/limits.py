@@ -1,4 +1,4 @@
-"""Numbers of a config.json that no network has: a damaged one must not become an allocation."""
+"""Bounds of numbers in a config.json: a damaged file must not cause huge allocations."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from condetr.model.config import DetectorConfig, ResNetDescription
 
 MOST = 1_000_000  # of anything
 MOST_LAYERS = 500
-NUMBERS = (  # of the losses and the matching, for other rooms
+NUMBERS = (  # of the losses and the matching
     "class_cost", "bbox_cost", "giou_cost", "mask_loss_coefficient", "dice_loss_coefficient", "cls_loss_coefficient",
     "bbox_loss_coefficient", "giou_loss_coefficient", "focal_alpha", "init_std", "init_xavier_std",
 )  # fmt: skip
@@ -25,11 +25,11 @@ def check_bounds(config: DetectorConfig) -> None:
         backbone = config.backbone
         if sum(backbone.depths) > MOST_LAYERS:
             raise SettingsError(
-                f"{backbone.depths} blocks, expected at most {MOST_LAYERS}", item="backbone_config.depths"
+                f"is {backbone.depths}, expected at most {MOST_LAYERS} blocks", item="backbone_config.depths"
             )
         widest = max(*backbone.widths, *backbone.stem_widths, *(backbone.inner_widths or ()), backbone.in_channels)
         if widest > MOST:
-            raise SettingsError(f"{widest} channels, expected at most {MOST}", item="backbone_config")
+            raise SettingsError(f"has {widest} channels, expected at most {MOST}", item="backbone_config")
 
 
 def check_numbers(raw: Mapping[str, Any]) -> None:

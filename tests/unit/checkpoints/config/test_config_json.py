@@ -82,7 +82,7 @@ def test_ids_of_the_data_set_come_back():
     assert split_config(written, overrides={"num_labels": 3}).source_ids is None
     stale = split_config(written | {"transformers_version": "5.23.0"})
     assert stale.source_ids is None
-    assert "transformers wrote it after condetr" in stale.notes[0]
+    assert "last written by transformers" in stale.notes[0]
 
 
 class TestCarryNorm:

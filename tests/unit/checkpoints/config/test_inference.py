@@ -49,7 +49,7 @@ def test_shapes_tell_the_network(tmp_path, config, key_format):
     checkpoint = load(stored(tmp_path, config, key_format))
     rates = {"dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.1}  # the authors have one for all
     found = checkpoint.config
-    assert found == DetectorConfig(**{name: getattr(config, name) for name in DetectorConfig.__slots__} | rates)
+    assert found == replace(config, **rates)
     assert any("inferred from shapes" in note for note in checkpoint.provenance.notes)
 
 
