@@ -21,7 +21,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 from condetr.prediction.image_budget import ImageBudget
 from condetr.prediction.sources import ImageSource, images_in
-from condetr.prediction.tasks import ImageInfo, PredictionOptions, RawDetections, task_runner
+from condetr.prediction.tasks import ImageInfo, RawDetections, TaskOptions, task_runner
 from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
 _DIGITS = 9  # of a class id; Python refuses to parse numbers of thousands of digits
@@ -91,11 +91,11 @@ class Predictor:
         """
         if batch < 1:
             raise UsageError(f"is {batch}, expected a whole number of at least 1", item="batch")
-        options = PredictionOptions(
+        options = TaskOptions(
             task=task,
             threshold=threshold,
             top_k=top_k,
-            classes=None if classes is None else class_ids(classes, labels),
+            class_ids=None if classes is None else class_ids(classes, labels),
             mask_threshold=mask_threshold,
             overlap=overlap,
             stuff=stuff,

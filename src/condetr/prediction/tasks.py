@@ -62,8 +62,8 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionOptions:
-    """The options of `Predictor`; ``classes`` are ids, None for all.
+class TaskOptions:
+    """The options of `Predictor`; ``class_ids`` None: all classes.
 
     Raises:
         UsageError: an option is out of range.
@@ -72,7 +72,7 @@ class PredictionOptions:
     task: Task = "detect"
     threshold: float | int = 0.5
     top_k: int = 100
-    classes: Collection[int] | None = None
+    class_ids: Collection[int] | None = None
     mask_threshold: float | int = 0.5
     overlap: float | int = 0.8
     stuff: Collection[int] = ()
@@ -85,7 +85,7 @@ class PredictionOptions:
             raise UsageError(f"is {self.top_k}, expected a whole number of at least 1", item="top_k")
 
 
-def task_runner(network: nn.Module, options: PredictionOptions) -> TaskHead:
+def task_runner(network: nn.Module, options: TaskOptions) -> TaskHead:
     """The function that runs the network on a batch for the task.
 
     Raises:
@@ -100,7 +100,7 @@ def task_runner(network: nn.Module, options: PredictionOptions) -> TaskHead:
 
 
 class _Boxes:
-    def __init__(self, network: nn.Module, options: PredictionOptions) -> None:
+    def __init__(self, network: nn.Module, options: TaskOptions) -> None:
         self._network, self._options = network, options
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
@@ -109,7 +109,7 @@ class _Boxes:
 
 
 class _Instances:
-    def __init__(self, network: Segmenter, options: PredictionOptions) -> None:
+    def __init__(self, network: Segmenter, options: TaskOptions) -> None:
         self._network, self._options = network, options
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
@@ -135,7 +135,7 @@ class _Instances:
 
 
 class _Panoptic:
-    def __init__(self, network: Segmenter, options: PredictionOptions) -> None:
+    def __init__(self, network: Segmenter, options: TaskOptions) -> None:
         self._network, self._options = network, options
         self._limits = Thresholds(options.threshold, options.mask_threshold, options.overlap)
 
@@ -160,7 +160,7 @@ class _Panoptic:
         return top.indices[top.values > self._options.threshold].sort().values
 
 
-def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: PredictionOptions) -> list[Scored]:
+def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: TaskOptions) -> list[Scored]:
     """Scored boxes, clipped to the image, since a query may predict beyond its edge."""
     logits, boxes = prediction
     sizes = [image.size for image in images]
@@ -172,12 +172,12 @@ def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: Predic
     ]
 
 
-def _only(logits: Logits, options: PredictionOptions) -> Logits:
+def _only(logits: Logits, options: TaskOptions) -> Logits:
     """Logits in which only the chosen classes can be detected."""
-    if options.classes is None:
+    if options.class_ids is None:
         return logits
     others = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    others[sorted(options.classes)] = False
+    others[sorted(options.class_ids)] = False
     return logits.masked_fill(others, _FURTHEST_BELOW)
 
 
