@@ -72,7 +72,7 @@ def missing_folders(folder: Path) -> list[Path]:
 
 def remove_empty(folders: Iterable[Path]) -> None:
     """Remove folders, innermost first, up to the first that is not empty."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: a name with a NUL
         for folder in folders:
             folder.rmdir()
 

@@ -86,7 +86,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_readers_could_differ_about_is_refused_and_never_read(name, stored, tmp_path, monkeypatch):
+def test_ambiguous_archives_are_refused_and_never_read(name, stored, tmp_path, monkeypatch):
     make, reason = REFUSED[name]
     (tmp_path / "a.pth").write_bytes(make(stored))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("PyTorch read it"))

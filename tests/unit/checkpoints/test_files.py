@@ -1,4 +1,4 @@
-"""Damaged and hostile containers are refused in words, without being run."""
+"""Damaged and hostile containers are refused with a reason, without being run."""
 
 import argparse
 import json
@@ -33,14 +33,14 @@ def packed(header: object, data: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
-def refused(path: Path, said: str) -> None:
-    with pytest.raises(CheckpointError, match=said) as caught:
+def refused(path: Path, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message) as caught:
         read_weights(path)
     assert path.name in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "truncated"),
         (LFS, "git-lfs pointer"),
@@ -63,9 +63,9 @@ def refused(path: Path, said: str) -> None:
         (packed({"__metadata__": 5, "a": ONE}, b"\0" * 4), "metadata|safetensors"),
     ],
 )  # fmt: skip
-def test_broken_safetensors(tmp_path, content, said):
+def test_broken_safetensors(tmp_path, content, message):
     (tmp_path / "model.safetensors").write_bytes(content)
-    refused(tmp_path / "model.safetensors", said)
+    refused(tmp_path / "model.safetensors", message)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -107,7 +107,7 @@ def test_compressed_records_are_refused_before_they_are_unpacked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ([torch.ones(1)], "holds a list"),
         ({}, "holds a dict"),
@@ -115,9 +115,9 @@ def test_compressed_records_are_refused_before_they_are_unpacked(tmp_path):
         ({1: torch.ones(1)}, "not tensors: 1"),
     ],
 )
-def test_content_that_is_no_state_dict(tmp_path, content, said):
+def test_content_that_is_no_state_dict(tmp_path, content, message):
     torch.save(content, tmp_path / "x.pth")
-    refused(tmp_path / "x.pth", said)
+    refused(tmp_path / "x.pth", message)
 
 
 @pytest.mark.parametrize("wrapper", ["model", "state_dict"])
@@ -144,7 +144,7 @@ def test_shards(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("index", "said"),
+    ("index", "message"),
     [
         ({"weight_map": GOOD | {"d": "three.safetensors"}}, "three.safetensors is missing"),
         ({"weight_map": GOOD | {"a": "two.safetensors"}}, "does not hold the keys"),
@@ -156,8 +156,8 @@ def test_shards(tmp_path):
         ({}, "weight_map"),
     ],
 )
-def test_shards_that_do_not_fit_their_index(tmp_path, index, said):
-    with pytest.raises(CheckpointError, match=said):
+def test_shards_that_do_not_fit_their_index(tmp_path, index, message):
+    with pytest.raises(CheckpointError, match=message):
         read_weights(shards(tmp_path, index))
 
 

@@ -66,25 +66,25 @@ def test_local_paths_never_ask_the_hub(hub, folder, monkeypatch):
 
 def hub_error(kind):
     error = kind.__new__(kind)
-    Exception.__init__(error, "said the hub\nadvice")
+    Exception.__init__(error, "error of the hub\nadvice")
     return error
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         (errors.GatedRepoError, "gated.*access"),
         (errors.RepositoryNotFoundError, "not on the hub.*check the name"),
         (errors.RevisionNotFoundError, "no revision 'v9'"),
         (errors.LocalEntryNotFoundError, "not in the cache.*connect"),
         (errors.OfflineModeIsEnabled, "not in the cache.*connect"),
-        (errors.HfHubHTTPError, "cannot be fetched: said the hub"),
-        (ConnectionError, "cannot be fetched: said the hub"),
+        (errors.HfHubHTTPError, "cannot be fetched: error of the hub"),
+        (ConnectionError, "cannot be fetched: error of the hub"),
     ],
 )
-def test_errors_name_id_cache_and_remedy(hub, kind, said):
+def test_errors_name_id_cache_and_remedy(hub, kind, message):
     hub.answer = hub_error(kind)
-    with pytest.raises(CheckpointError, match=rf"^org/name: .*{said}") as caught:
+    with pytest.raises(CheckpointError, match=rf"^org/name: .*{message}") as caught:
         find("org/name", revision="v9", cache_dir="elsewhere")
     assert "cache elsewhere" in str(caught.value)
 

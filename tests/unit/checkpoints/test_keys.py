@@ -50,7 +50,7 @@ def test_names_inside_the_backbone(ours, layout, backbone, theirs):
 
 @pytest.mark.parametrize("key_format", ["hub", "transformers", "original"])
 @pytest.mark.parametrize("position", ["sine", "learned"])
-def test_no_two_tensors_share_a_place(key_format, position):
+def test_no_two_tensors_share_a_key(key_format, position):
     config = DetectorConfig(backbone=ResNetDescription(depths=(1, 1, 1, 1)), position_embedding_type=position)
     with torch.device("meta"):
         names = ConditionalDetr(config).state_dict()

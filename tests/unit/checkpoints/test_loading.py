@@ -41,7 +41,7 @@ def test_what_is_loaded_can_be_trained(folder):
 
 @pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("wanted", [torch.float32, torch.bfloat16])
-def test_weights_of_any_precision_come_in_the_wanted_one(tmp_path, detector, stored, wanted):
+def test_weights_of_any_precision_are_converted_to_the_requested_one(tmp_path, detector, stored, wanted):
     save(tmp_path, detector, LABELS, dtype=stored)
     loaded = load(tmp_path, dtype=wanted).detector
     assert {tensor.dtype for tensor in (*loaded.parameters(), *loaded.buffers())} == {wanted}
@@ -65,7 +65,7 @@ def test_classes_must_be_distinct_names(folder, classes):
         load(folder, classes=classes)
 
 
-def test_other_sizes_start_afresh_on_request(folder):
+def test_tensors_of_other_sizes_are_initialized_on_request(folder):
     with pytest.raises(CheckpointError, match="shape mismatch"):
         load(folder, overrides={"num_labels": 7})
     checkpoint = load(folder, overrides={"num_labels": 7, "num_queries": 9}, ignore_mismatched_sizes=True)
@@ -89,7 +89,7 @@ def test_a_body_alone_takes_a_new_head_on_request(folder):
         assert any("freshly initialized" in note for note in checkpoint.provenance.notes)
 
 
-def test_preprocessing_is_handed_on(folder):
+def test_preprocessing_is_loaded(folder):
     assert load(folder).preprocessing is None
     assert any("preprocessor_config.json" in note for note in load(folder).provenance.notes)
     (folder / "preprocessor_config.json").write_text('{"size": {"height": 3, "width": 4}}')
@@ -118,7 +118,7 @@ def test_settings_that_do_not_fit_the_weights(folder):
         load(folder)
 
 
-def test_what_timm_cannot_build_is_said(folder):
+def test_an_architecture_that_timm_cannot_build_is_refused(folder):
     edit(folder / "config.json", backbone_config={"model_type": "timm_backbone", "backbone": "no_such_net"})
     with pytest.raises(CheckpointError, match="backbone: 'no_such_net'"):
         load(folder)

@@ -60,12 +60,12 @@ def test_every_key_format(segmenter, key_format, wrapper):
 
 
 @pytest.mark.parametrize("key_format", ["hub", "transformers", "original"])
-def test_no_two_tensors_share_a_place(segmenter, key_format):
+def test_no_two_tensors_share_a_key(segmenter, key_format):
     names = segmenter.state_dict()
     assert len(set(foreign_keys(names, TINY.backbone, key_format, "timm").values())) == len(names)
 
 
-def test_what_is_stored_comes_back_unasked(stored, segmenter):
+def test_a_stored_segmenter_is_loaded_as_one(stored, segmenter):
     checkpoint = load(stored)
     assert isinstance(checkpoint.detector, ConditionalDetrSegmenter)
     assert same(segmenter, checkpoint.detector)
@@ -99,7 +99,7 @@ def test_a_detector_begins_a_segmenter(folder, detector):
     assert type(load(folder).detector) is ConditionalDetr
 
 
-def test_a_fresh_mask_head_is_for_those_who_have_none(stored, segmenter):
+def test_a_stored_mask_head_is_kept_with_fresh_mask_head(stored, segmenter):
     checkpoint = load(stored, fresh_mask_head=True)
     assert same(segmenter, checkpoint.detector)
     assert not any("new mask head" in note for note in checkpoint.provenance.notes)
@@ -151,7 +151,7 @@ def test_a_network_that_cannot_have_one(tmp_path, detector):
 
 @pytest.mark.parametrize("heads", [8, 16])
 def test_the_authors_file_without_settings(tmp_path, heads):
-    """The first convolution of the masks says how many heads there are, which nothing else does."""
+    """Only the first convolution of the mask head shows the number of attention heads."""
     segmenter = scramble(ConditionalDetrSegmenter(replace(TINY, encoder_attention_heads=heads)).eval())
     torch.save({"model": with_keys_of(segmenter, "original"), "epoch": 3}, tmp_path / "weights.pth")
     checkpoint = load(tmp_path / "weights.pth")
@@ -169,7 +169,7 @@ def test_the_authors_file_with_settings(tmp_path, segmenter):
     assert checkpoint.flat["dice_loss_coefficient"] == 0.5
 
 
-def test_two_tensors_for_one_place_must_agree(segmenter):
+def test_two_tensors_for_one_key_must_agree(segmenter):
     weights = with_keys_of(segmenter, "hub")
     weights["model.input_projection.bias"] = torch.zeros(16)
     with pytest.raises(CheckpointError, match=r"model\.input_projection\.bias: two tensors"):

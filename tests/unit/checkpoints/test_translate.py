@@ -46,7 +46,7 @@ def test_parts_of_a_fused_matrix_can_be_stored_apart(detector):
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
-def test_wrappers_are_taken_off(detector, hub, prefix):
+def test_prefixes_of_wrappers_are_removed(detector, hub, prefix):
     translation = read({prefix + key: tensor for key, tensor in hub.items()}, detector)
     assert_whole(translation, detector)
     assert any("module" in note or "_orig_mod" in note for note in translation.notes)
@@ -63,7 +63,7 @@ def headless(hub):
     return {key.removeprefix("model."): tensor for key, tensor in hub.items() if key.startswith("model.")}
 
 
-def test_a_model_without_head_is_refused_unless_a_new_one_is_wanted(detector, hub):
+def test_a_model_without_head_is_refused_unless_accepted(detector, hub):
     with pytest.raises(CheckpointError, match=r"no head.*bbox_predictor"):
         read(headless(hub), detector)
     translation = read(headless(hub), detector, accept=Accept.NO_HEAD)
@@ -90,14 +90,14 @@ def test_a_segmenter_gives_its_detector_on_request(detector, hub):
     assert "left out the mask head: 2 tensors" in translation.notes
 
 
-def test_mis_shaped_tensors_start_afresh_only_on_request(detector, hub):
+def test_mismatched_tensors_are_initialized_only_on_request(detector, hub):
     hub["class_labels_classifier.bias"] = torch.zeros(91)
     with pytest.raises(CheckpointError, match=r"class_labels_classifier.bias is \[91\], expected \[3\]"):
         read(hub, detector)
     assert read(hub, detector, ignore_mismatched_sizes=True).fresh == ("head.classes.bias",)
 
 
-def test_what_no_row_claims_is_named_in_the_words_of_the_file(detector, hub):
+def test_unexpected_tensors_are_listed_by_their_keys_in_the_file(detector, hub):
     hub |= {f"model.extra.{number}": torch.ones(1) for number in range(12)}
     del hub["model.encoder.layers.0.fc1.weight"]
     with pytest.raises(CheckpointError, match=r"missing model\.encoder\.layers\.0\.fc1.*extra\.7 and 2 more"):
@@ -105,7 +105,7 @@ def test_what_no_row_claims_is_named_in_the_words_of_the_file(detector, hub):
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         (torch.full((3, 16), float("nan")), "not finite"),
         (torch.full((3, 16), float("inf")), "not finite"),
@@ -116,10 +116,10 @@ def test_what_no_row_claims_is_named_in_the_words_of_the_file(detector, hub):
         (torch.ones(1).expand(3, 16), "more than the values that are stored"),
     ],
 )
-def test_tensors_that_are_no_plain_numbers_are_refused(detector, hub, bad, said):
+def test_tensors_that_are_not_plain_numbers_are_refused(detector, hub, bad, message):
     hub["class_labels_classifier.weight"] = bad
     with pytest.raises(
-        CheckpointError, match=f"class_labels_classifier.weight.*{said}|{said}.*class_labels_classifier"
+        CheckpointError, match=f"class_labels_classifier.weight.*{message}|{message}.*class_labels_classifier"
     ):
         read(hub, detector)
 
@@ -129,7 +129,7 @@ def test_large_finite_values_are_finite(detector, hub):
     assert read(hub, detector).fresh == ()
 
 
-def test_two_tensors_for_one_place_must_agree(detector, hub):
+def test_two_tensors_for_one_key_must_agree(detector, hub):
     twice = hub | {"input_projection.bias": hub["model.input_projection.bias"].clone()}
     assert_whole(read(twice, detector), detector)
     for other in (torch.zeros(16), torch.zeros(16).to_sparse(), torch.zeros(16, device="meta")):

@@ -11,7 +11,7 @@ def environment(monkeypatch):
     return monkeypatch.setenv
 
 
-def test_the_launcher_says_who_is_first(environment):
+def test_the_first_process_has_rank_0(environment):
     assert (process_count(), process_rank(), is_first_process()) == (1, 0, True)
     environment("WORLD_SIZE", "2")
     environment("RANK", "1")
@@ -19,7 +19,7 @@ def test_the_launcher_says_who_is_first(environment):
 
 
 def test_a_rank_without_others_means_nothing(environment):
-    """A process alone that takes itself for the second one writes nothing."""
+    """A single process that took itself for the second one would write nothing."""
     environment("RANK", "1")
     assert is_first_process()
     environment("WORLD_SIZE", "1")
@@ -27,7 +27,7 @@ def test_a_rank_without_others_means_nothing(environment):
 
 
 @pytest.mark.parametrize("text", ["two", "-1", "1.5"])
-def test_what_is_no_number_is_refused_in_words(environment, text):
+def test_a_value_that_is_not_a_number_is_refused(environment, text):
     environment("WORLD_SIZE", text)
     with pytest.raises(UsageError, match=f"environment: WORLD_SIZE: is '{text}', expected a whole number"):
         process_count()

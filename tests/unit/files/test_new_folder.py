@@ -8,7 +8,7 @@ from condetr.core.errors import StorageError, UsageError
 from condetr.data.convert import convert
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.discovery.formats import read_dataset
-from condetr.files.new_folder import OutputFolder, whole_folder
+from condetr.files.new_folder import OutputFolder, new_folder, next_free, whole_folder
 
 FORMATS = ("coco", "yolo", "voc")
 
@@ -43,7 +43,7 @@ def test_what_stops_halfway_leaves_nothing(coco, tmp_path, monkeypatch, to, erro
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_what_is_killed_halfway_does_not_look_finished(coco, tmp_path, monkeypatch, to):
-    """Nothing tidies up behind a process that is gone."""
+    """Nothing cleans up after a killed process."""
     given = read_dataset(coco())
     failing(monkeypatch, 2, SystemExit())
     monkeypatch.setattr("condetr.files.new_folder.shutil.rmtree", lambda *_, **__: None)
@@ -69,7 +69,7 @@ def test_a_full_disk_is_an_error_of_storage(coco, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_image_that_is_gone_is_not_called_unwritable(coco, tmp_path):
+def test_an_image_that_is_gone_is_not_called_unwritable(coco, tmp_path):
     given = read_dataset(coco())
     given[1].path.unlink()
     with pytest.raises(StorageError, match="cannot be read: No such file") as raised:
@@ -107,3 +107,36 @@ def test_scenes_that_stop_halfway(tmp_path):
     with pytest.raises(Stopped):
         write_scenes(tmp_path / "demo", train=4, val=2, side=48, step=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_free_folder(tmp_path):
+    base = tmp_path / "runs/predict"
+    assert next_free(base) == base
+    base.mkdir(parents=True)
+    (tmp_path / "runs/predict-2").mkdir()
+    assert next_free(base) == tmp_path / "runs/predict-3"
+
+
+def test_a_new_folder_is_removed_unless_something_was_written(tmp_path):
+    folder = tmp_path / "runs/new"
+    with new_folder(folder):
+        assert list(folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    with new_folder(folder):
+        (folder / "report.json").touch()
+    with (
+        pytest.raises(UsageError, match=r"exists and is not an empty folder \(give another --output\)"),
+        new_folder(folder),
+    ):
+        pass
+    with new_folder(folder, may_be_used=True):
+        pass
+    assert [path.name for path in folder.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("name", ["file/out", "nul\0", "a" * 300])
+def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written"), new_folder(tmp_path / name):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -16,7 +16,6 @@ from condetr.core.errors import ImageError, StorageError, UsageError
 from condetr.data.discovery.formats import read_dataset
 from condetr.data.object_masks import object_masks
 from condetr.files.atomic_write import reach_disk
-from condetr.files.new_folder import next_free
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import mask_of_rle
 from condetr.prediction.group_commit import GroupCommit
@@ -255,14 +254,6 @@ def test_the_output_never_holds_the_input(tmp_path, monkeypatch):
     with pytest.raises(UsageError):
         check_apart(tmp_path / "alias", [str(tmp_path / "in/sub")])
     check_apart(Path("sub/out"), ["sub", "."])
-
-
-def test_the_next_free_folder(tmp_path):
-    base = tmp_path / "runs/predict"
-    assert next_free(base) == base
-    base.mkdir(parents=True)
-    (tmp_path / "runs/predict-2").mkdir()
-    assert next_free(base) == tmp_path / "runs/predict-3"
 
 
 def test_segments_are_read_back_as_a_data_set(images, out):

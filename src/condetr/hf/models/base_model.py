@@ -10,7 +10,7 @@ from condetr.hf.models.outputs import ConditionalDetrModelOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs, Sight, look
 from condetr.hf.models.shared_weights import BodyOf
-from condetr.hf.models.state_names import speak_hub
+from condetr.hf.models.state_names import use_hub_keys
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import DetrTransformer
 
@@ -35,7 +35,7 @@ class ConditionalDetrModel(PretrainedModel):
         super().__init__(config)
         self.network = BodyOf(ConditionalDetr(config.split().config) if detector is None else detector)
         self._leave_early_layers()
-        speak_hub(self, part="network")
+        use_hub_keys(self, part="network")
 
     def __getattr__(self, name: str) -> Any:
         if name in self._parts:

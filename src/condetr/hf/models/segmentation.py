@@ -14,7 +14,7 @@ from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.outputs import ConditionalDetrSegmentationOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs
-from condetr.hf.models.state_names import speak_hub
+from condetr.hf.models.state_names import use_hub_keys
 from condetr.losses.masks import MaskSupervision
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
@@ -38,7 +38,7 @@ class ConditionalDetrForSegmentation(PretrainedModel):
             raise UsageError("expected a segmenter", item="detector", hint="with_masks(detector) makes one")
         self.conditional_detr = ConditionalDetrForObjectDetection(config, segmenter)
         self.mask_head = segmenter.mask_head
-        speak_hub(self, part="mask_head", root="mask_head.")
+        use_hub_keys(self, part="mask_head", root="mask_head.")
 
     @property
     def base_model(self) -> ConditionalDetrModel:

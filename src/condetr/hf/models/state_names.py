@@ -15,7 +15,7 @@ from torch import nn
 from condetr.checkpoints.keys import BODY, COUNTS, TIED_KEYS, KeyFormat, known_keys
 
 
-def speak_hub(model: nn.Module, part: str, root: str = "") -> None:
+def use_hub_keys(model: nn.Module, part: str, root: str = "") -> None:
     """From now on the tensors of one part of ``model`` have transformers' names in the state dicts of ``model``.
 
     Args:

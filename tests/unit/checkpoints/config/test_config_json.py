@@ -19,7 +19,7 @@ def timm(**fields) -> dict:
     return {"backbone_config": {"model_type": "timm_backbone", **fields}}
 
 
-def test_what_is_not_said_is_as_in_transformers():
+def test_missing_fields_have_the_defaults_of_transformers():
     split = split_config(BASE)
     assert split.config == DetectorConfig(num_labels=2)
     assert split.labels == {0: "LABEL_0", 1: "LABEL_1"}
@@ -75,7 +75,7 @@ def test_everything_else_is_carried_and_written_back():
     assert written["backbone_config"]["model_type"] == "resnet"  # though timm has a name for it
 
 
-def test_ids_of_the_data_set_come_back():
+def test_ids_of_the_dataset_come_back():
     split = SplitConfig(DetectorConfig(num_labels=2), {0: "a", 1: "b"}, (7, 19), {})
     written = join_config(split)
     assert split_config(written).source_ids == (7, 19)
@@ -86,7 +86,7 @@ def test_ids_of_the_data_set_come_back():
 
 
 class TestCarryNorm:
-    """Supervision alters predictions in transformers only; its weights want what they were trained with."""
+    """Supervision changes predictions in transformers only; its weights need what they were trained with."""
 
     def test_chosen_for_what_transformers_trained(self):
         split = split_config(FROM_PEER | {"auxiliary_loss": True})

@@ -1,4 +1,4 @@
-"""Weights without config.json: what they are is told by args and shapes."""
+"""Weights without config.json: the network is inferred from args and shapes."""
 
 import argparse
 from dataclasses import replace
@@ -45,7 +45,7 @@ def stored(path: Path, config: DetectorConfig, key_format: str = "original", lay
     ],
 )
 @pytest.mark.parametrize("key_format", ["original", "hub", "transformers"])
-def test_shapes_tell_the_network(tmp_path, config, key_format):
+def test_the_network_is_inferred_from_shapes(tmp_path, config, key_format):
     checkpoint = load(stored(tmp_path, config, key_format))
     rates = {"dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.1}  # the authors have one for all
     found = checkpoint.config
@@ -53,12 +53,12 @@ def test_shapes_tell_the_network(tmp_path, config, key_format):
     assert any("inferred from shapes" in note for note in checkpoint.provenance.notes)
 
 
-def test_shapes_tell_a_resnet_of_transformers(tmp_path):
+def test_a_resnet_of_transformers_is_inferred_from_shapes(tmp_path):
     config = DetectorConfig(backbone=ResNetDescription(**ROUND), decoder_layers=1, **SMALL)
     assert load(stored(tmp_path, config, "hub", "resnet")).config.backbone == config.backbone
 
 
-def test_args_tell_what_shapes_cannot(tmp_path):
+def test_args_complete_what_shapes_do_not_show(tmp_path):
     config = DetectorConfig(backbone=RESNETS["resnet18"], encoder_layers=1, decoder_layers=1, **SMALL)
     args = {"nheads": 4, "dilation": True, "backbone": "resnet18", "dropout": 0.2, "set_cost_class": 3.0, "lr": 1e-4}
     checkpoint = load(stored(tmp_path, config, **args))
@@ -69,7 +69,7 @@ def test_args_tell_what_shapes_cannot(tmp_path):
     assert checkpoint.flat["class_cost"] == 3
 
 
-def test_overrides_tell_too(tmp_path):
+def test_overrides_are_used_without_config_json_too(tmp_path):
     config = DetectorConfig(backbone=RESNETS["resnet18"], encoder_layers=1, decoder_layers=1, **SMALL)
     found = load(stored(tmp_path, config), overrides={"dilation": True, "encoder_attention_heads": 2}).config
     assert (found.backbone.output_stride, found.encoder_attention_heads) == (16, 2)
@@ -83,7 +83,7 @@ def test_ninety_one_classes_are_those_of_coco(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         ({"backbone": "resnet34"}, r"missing backbone\.0\.body\.layer1\.2.*and \d+ more"),
         ({"backbone": "resnet14t"}, r"unexpected backbone\.0\.body"),
@@ -94,9 +94,9 @@ def test_ninety_one_classes_are_those_of_coco(tmp_path):
         ({"backbone": "a/b"}, "backbone"),
     ],
 )
-def test_args_that_contradict_the_weights(tmp_path, args, said):
+def test_args_that_contradict_the_weights(tmp_path, args, message):
     config = DetectorConfig(backbone=RESNETS["resnet18"], encoder_layers=1, decoder_layers=1, **SMALL)
-    with pytest.raises(CheckpointError, match=rf"x\.pth: .*{said}"):
+    with pytest.raises(CheckpointError, match=rf"x\.pth: .*{message}"):
         load(stored(tmp_path, config, **args))
 
 
