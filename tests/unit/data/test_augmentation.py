@@ -69,7 +69,7 @@ def test_none_only_resizes_as_prediction_does():
     assert torch.equal(unchanged["image"], sample()["image"])
 
 
-def test_what_a_crop_leaves_nothing_of_is_gone():
+def test_objects_that_a_crop_removes_are_dropped():
     """With its label and mask; seen over many crops."""
     counts, labels = set(), set()
     for seed in range(200):
@@ -84,7 +84,7 @@ def test_what_a_crop_leaves_nothing_of_is_gone():
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_images_without_objects_are_varied_as_well(preset):
+def test_images_without_objects_are_augmented_as_well(preset):
     for seed in range(6):
         torch.manual_seed(seed)
         varied = augmentation_of(preset, Edges(64, 100))(sample(boxes=(), masks=False))

@@ -39,7 +39,7 @@ def test_unequal_images_are_padded_and_masked_with_their_masks():
     assert [int(target.masks[0].sum()) for target in batch.targets] == [20 * 30, 25 * 16]
 
 
-def test_nothing_at_all_is_a_filler_that_says_what_is_missing():
+def test_a_batch_without_images_is_a_filler_that_names_what_is_missing():
     batch = collate([], [], Preprocessing(), unreadable=["c.jpg: gone"])
     assert batch.is_filler
     assert len(batch.targets[0]) == 0

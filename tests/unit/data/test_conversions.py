@@ -126,7 +126,7 @@ def images_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
     ],
     ids=lambda given: "+".join(given),
 )
-def test_yolo_is_as_its_own_tools_want_it(tmp_path, monkeypatch, splits, expected):
+def test_yolo_is_as_its_own_tools_require_it(tmp_path, monkeypatch, splits, expected):
     given = read_splits(written(tmp_path / "coco", splits))
     convert(given, tmp_path / "out", "yolo")
     (tmp_path / "out").rename(tmp_path / "moved")  # to another place
@@ -149,13 +149,13 @@ def test_yolo_is_as_its_own_tools_want_it(tmp_path, monkeypatch, splits, expecte
     assert {split: len(one) for split, one in back.items()} == counts
 
 
-def test_outlines_in_yolo_are_said_to_be_outlines(tmp_path):
+def test_outlines_in_yolo_are_declared_as_outlines(tmp_path):
     convert(read_splits(written(tmp_path / "coco"), masks=True), tmp_path / "out", "yolo")
     assert yaml.safe_load((tmp_path / "out/data.yaml").read_text())["task"] == "segment"
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])
-def test_a_split_that_reading_would_not_find_is_not_written(tmp_path, to):
+def test_a_split_that_cannot_be_read_back_is_not_written(tmp_path, to):
     given = read_splits(written(tmp_path / "coco"))
     with pytest.raises(UsageError, match="cannot hold fold"):
         convert({"train": given["train"], "fold": given["val"]}, tmp_path / "out", to)
@@ -178,7 +178,7 @@ def test_two_names_of_one_split(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["pictures/out", "pictures/deep/out", "link/out"])
-def test_images_are_not_written_among_those_they_are_made_of(tmp_path, place):
+def test_a_conversion_is_not_written_among_its_own_images(tmp_path, place):
     """Who reads the data set the next time would find them twice."""
     image(tmp_path / "pictures/a.png")
     (tmp_path / "pictures/a.txt").write_text("0 .5 .5 .2 .2\n")
@@ -211,7 +211,7 @@ def test_images_without_any_object(tmp_path, to):
     assert (len(back["all"]), back["all"].classes.names) == (1, ("a dog", "cat"))
 
 
-def test_images_that_the_tools_of_yolo_pass_over_are_told(tmp_path):
+def test_images_that_the_tools_of_yolo_ignore_are_reported(tmp_path):
     for name, size in (("a.gif", (64, 48)), ("b.png", (9, 48)), ("c.JPG", (64, 48))):
         image(tmp_path / "images" / name, size)
         (tmp_path / f"images/{name[0]}.txt").write_text("0 .5 .5 .2 .2\n")

@@ -46,7 +46,7 @@ def test_coco_keeps_ids_crowds_areas_and_outlines(coco, tmp_path):
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])
-def test_what_a_format_cannot_hold_is_told(coco, tmp_path, to):
+def test_what_a_format_cannot_hold_is_reported(coco, tmp_path, to):
     content = good_content()
     for one in content["annotations"]:
         one["segmentation"] = [[5, 5, 25, 5, 25, 25], [30, 30, 40, 30, 40, 40]]
@@ -92,7 +92,7 @@ def test_names_are_kept_where_no_other_image_has_them(coco, tmp_path, to):
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])
-def test_names_that_would_collide_are_told_apart_by_their_folders(coco, tmp_path, to):
+def test_names_that_would_collide_are_distinguished_by_their_folders(coco, tmp_path, to):
     given = named(coco, tmp_path, one="deep/x.jpg", two="down/X.png", three="down_x.jpg")
     report = convert({"train": given}, tmp_path / "out", to)
     assert report.counts[ProblemKind.NAME_CHANGED] == 2

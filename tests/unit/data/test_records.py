@@ -9,7 +9,7 @@ from condetr.data.discovery.formats import read_dataset
 from tests.unit.data.conftest import good_content
 
 
-def test_a_slice_is_a_data_set(coco):
+def test_a_slice_is_a_dataset(coco):
     dataset = read_dataset(coco())
     assert [one.image_id for one in dataset[1:]] == [2, 3]
     assert dataset[1:].classes is dataset.classes

@@ -40,7 +40,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("layout", [one for one in LAYOUTS if not one.__name__.startswith("described")])
-def test_files_that_are_no_business_of_ours_are_not_read(tmp_path, layout):
+def test_files_of_other_programs_are_not_read(tmp_path, layout):
     target = layout(tmp_path)
     expected = {split: dataset.fingerprint() for split, dataset in read_splits(target).items()}
     for name, text in FOREIGN.items():
@@ -63,7 +63,7 @@ def test_a_huge_file_is_not_read_to_find_out_what_it_is(tmp_path, monkeypatch):
 NAMES = ["yes", "no", "010", "1e3", "null", "~", "0x10", "1_000", "2026-01-01", "12:30", ".inf", "off", "1.50", "True"]
 
 
-def test_names_of_classes_stay_as_they_are_written(tmp_path):
+def test_names_of_classes_stay_as_written(tmp_path):
     root = yolo(tmp_path)
     expected = tuple(NAMES)
     write(root / "data.yaml", f"train: images/train\nval: images/val\nnames: [{', '.join(NAMES)}]\n")
@@ -96,7 +96,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in KINDS.items() for value in values])
-def test_values_of_another_kind_are_refused_in_words(tmp_path, field, value):
+def test_values_of_another_kind_are_refused_with_a_reason(tmp_path, field, value):
     root = yolo(tmp_path)
     table = {
         "path": ".",
@@ -150,7 +150,7 @@ def test_other_encodings_are_read_where_they_are_certain(tmp_path, encoding):
         assert {split: dataset.fingerprint() for split, dataset in read_splits(target).items()} == expected
 
 
-def test_xml_says_its_encoding_itself(tmp_path):
+def test_xml_declares_its_encoding(tmp_path):
     root = voc_beside(tmp_path)
     path = root / "train/t0.xml"
     text = path.read_text().replace("cat", "caf\xe9")
@@ -164,7 +164,7 @@ def test_xml_says_its_encoding_itself(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "data.yaml", "train.txt"])
-def test_latin_letters_that_could_be_anything_are_refused_with_what_to_do(tmp_path, name):
+def test_ambiguous_encodings_are_refused_with_a_hint(tmp_path, name):
     root = yolo_lists(tmp_path)
     if name == "classes.txt":
         (root / "data.yaml").unlink()
@@ -175,7 +175,7 @@ def test_latin_letters_that_could_be_anything_are_refused_with_what_to_do(tmp_pa
         read_dataset(root, "train")
 
 
-def test_empty_lines_among_class_names_would_move_them(tmp_path):
+def test_empty_lines_among_class_names_are_refused(tmp_path):
     root = yolo_class_file(tmp_path)
     write(root / "classes.txt", "cat\n\ndog\n")
     with pytest.raises(DataError, match=r"classes\.txt: line 2"):
@@ -224,7 +224,7 @@ def test_iscrowd_as_tables_export_it(tmp_path, given):
 
 
 @pytest.mark.parametrize("text", ["1 1 true", '"1"', "true"])
-def test_iscrowd_that_says_yes(tmp_path, text):
+def test_iscrowd_as_text_for_one(tmp_path, text):
     path = coco_file(tmp_path)
     content = json.loads(path.read_text())
     content["annotations"][0]["iscrowd"] = {"1 1 true": " 1 ", '"1"': "1", "true": "True"}[text]
@@ -263,7 +263,7 @@ def test_descriptions_of_another_kind(tmp_path, text, words):
         read_splits(path)
 
 
-def test_a_description_may_name_a_split_that_is_not_there(tmp_path):
+def test_a_description_may_name_a_missing_split(tmp_path):
     path = described(tmp_path)
     path.write_text(path.read_text() + "  test: {annotations: gone.json, images: c/train2017}\n")
     assert set(read_splits(path)) == {"train", "val"}
@@ -301,7 +301,7 @@ def test_image_sets_by_other_names(tmp_path):
     assert (unread.kind, unread.source.rsplit("/", 1)[1]) == (ProblemKind.NO_SPLIT, "some.txt")
 
 
-def test_a_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
+def test_an_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
     """LabelImg, switched from Pascal VOC to YOLO halfway: one image has XML only, the other a text file only."""
     root = voc_beside(tmp_path) / "train"
     (root / "t0.xml").unlink()
@@ -315,7 +315,7 @@ def test_a_image_with_labels_of_the_other_format_only_is_refused(tmp_path):
     assert len(read_dataset(root)) == 2, "without objects in either"
 
 
-def test_images_that_share_a_label_file_are_told(tmp_path):
+def test_images_that_share_a_label_file_are_reported(tmp_path):
     root = yolo(tmp_path)
     (root / "images/train/t0.png").write_bytes((root / "images/train/t0.jpg").read_bytes())
     (finding,) = read_dataset(root, "train").report.of(ProblemKind.SHARED_LABELS)
@@ -323,7 +323,7 @@ def test_images_that_share_a_label_file_are_told(tmp_path):
     assert finding.message == "is used as the labels of each of t0.jpg, t0.png"
 
 
-def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
+def test_folders_that_a_yaml_names_are_not_reported_as_unread(tmp_path):
     root = yolo(tmp_path / "set")
     for kind in ("images", "labels"):
         (root / "cam" / kind).parent.mkdir(exist_ok=True)
@@ -339,7 +339,7 @@ def test_folders_that_a_yaml_names_are_not_said_to_be_unread(tmp_path):
     ]
 
 
-def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path):
+def test_folders_below_one_that_is_read_whole_are_not_reported_as_unread(tmp_path):
     for fold in ("fold0", "fold1"):
         images(tmp_path / fold / "images", (fold,))
         yolo_labels(tmp_path / fold / "labels", (fold,))
@@ -350,7 +350,7 @@ def test_folders_below_one_that_is_read_whole_are_not_said_to_be_unread(tmp_path
     assert report.counts == {ProblemKind.DUPLICATE_NAME: 1, ProblemKind.UNUSED_CLASS: 1}
 
 
-def test_lists_of_voc_in_another_place_are_told(tmp_path):
+def test_lists_of_voc_in_another_place_are_reported(tmp_path):
     images(tmp_path / "images", ("a", "b"))
     voc_labels(tmp_path / "annotations", ("a", "b"))
     write(tmp_path / "train.txt", "a\n")
@@ -363,7 +363,7 @@ def test_lists_of_voc_in_another_place_are_told(tmp_path):
 
 
 @pytest.mark.parametrize("inner", ["VOC2012", "archive/dataset"])
-def test_where_the_data_set_lies_further_down_is_told(tmp_path, inner):
+def test_the_error_names_a_dataset_further_down(tmp_path, inner):
     voc_beside(tmp_path / inner)
     with pytest.raises(DataError) as caught:
         layout_of(tmp_path)

@@ -75,7 +75,7 @@ def test_trained_images_are_not_evaluated_on_unless_requested(coco):
     assert requested.notes == (note,)
 
 
-def test_trainval_stands_for_train_where_there_is_no_train(coco):
+def test_trainval_replaces_a_missing_train(coco):
     assert train_val_of(coco(trainval=range(4), test=range(4, 6)), validation="test").train.split == "trainval"
 
 

@@ -54,7 +54,7 @@ def test_images_of_any_name_come_back(tmp_path, to):
     )
 
 
-def test_a_image_listed_twice_keeps_both_lists_of_objects(tmp_path):
+def test_an_image_listed_twice_keeps_both_lists_of_objects(tmp_path):
     """As in two entries of a COCO file for one image: a label file each, and no label file twice."""
     given = dataset_of(tmp_path / "given", ["a.png"])
     other = Example(given[0].path, (24, 32), 2, (Object(1, (5.0, 5.0, 9.0, 9.0), 16.0),))
@@ -65,7 +65,7 @@ def test_a_image_listed_twice_keeps_both_lists_of_objects(tmp_path):
         assert sorted(one.label for example in back for one in example.objects) == [0, 1]
 
 
-def test_splits_of_voc_share_a_image_with_the_same_objects_only(tmp_path):
+def test_splits_of_voc_share_an_image_with_the_same_objects_only(tmp_path):
     given = dataset_of(tmp_path / "given", ["a.png", "b.png"])
     changed = Example(given[1].path, (24, 32), 2, ())
     splits = {"train": given, "val": Dataset((given[0], changed), given.classes, given.root, "val")}

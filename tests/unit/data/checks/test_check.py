@@ -38,11 +38,11 @@ def counts_of(*arguments, **options):
     return dict(check(*arguments, tiny=1.0, **options)[1].counts)
 
 
-def test_a_good_data_set_has_no_problem(pair):
+def test_a_good_dataset_has_no_problem(pair):
     assert counts_of(pair(use_all_classes)) == {}
 
 
-def test_everything_is_told_in_one_pass(pair):
+def test_everything_is_reported_in_one_pass(pair):
     def spoil(content):
         use_all_classes(content)
         content["annotations"][2]["bbox"] = [0, 0, 0, 5]
@@ -98,7 +98,7 @@ def test_objects_that_are_tiny_many_or_repeated(pair):
     assert "3.25 x 4.75" in str(report)
 
 
-def test_classes_that_are_never_learned_or_never_there(pair):
+def test_classes_that_are_never_trained_on_or_have_no_object(pair):
     def only_cats(content):
         for one in content["annotations"]:
             one["category_id"] = 9
@@ -134,7 +134,7 @@ def test_progress_counts_images(pair):
     assert len(steps) == 6
 
 
-def test_nothing_there(tmp_path):
+def test_a_missing_path_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="nowhere"):
         check(tmp_path / "nowhere")
 
@@ -176,7 +176,7 @@ def test_a_missing_yolo_image_is_named_once(tmp_path):
     assert report.counts[ProblemKind.MISSING_PICTURE] == 1
 
 
-def test_what_concerns_the_whole_data_set_is_counted_once(tmp_path):
+def test_what_concerns_the_whole_dataset_is_counted_once(tmp_path):
     """However many splits it has, and whoever reads them."""
     for split in ("train", "val", "test"):
         image(tmp_path / f"images/{split}/{split}.png")

@@ -32,7 +32,7 @@ def test_segments_are_objects_and_crowds(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["panoptic_val2017", "labels"])
-def test_a_folder_is_known_by_its_content(tmp_path, name):
+def test_the_format_of_a_folder_is_detected_by_content(tmp_path, name):
     path = panoptic_folder(tmp_path, name=name)
     for place in (tmp_path, path):
         layout = layout_of(place, panoptic=True)
@@ -40,7 +40,7 @@ def test_a_folder_is_known_by_its_content(tmp_path, name):
     assert len(read_dataset(tmp_path)[0].objects) == 3
 
 
-def test_beside_boxes_the_panoptic_file_is_read_where_it_is_meant(tmp_path, shared):
+def test_beside_boxes_the_panoptic_file_is_read_on_request(tmp_path, shared):
     path = panoptic_folder(tmp_path)
     boxes = {"images": content()["images"], "categories": content()["categories"], "annotations": []}
     boxes["annotations"] = [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0}]
@@ -155,7 +155,7 @@ def test_there_and_back(tmp_path):
             assert torch.equal(object_masks(one, one.crowds), object_masks(twin, twin.crowds))
 
 
-def test_objects_that_overlap_share_their_pixels_as_is_told(coco, tmp_path):
+def test_pixels_that_objects_share_go_to_one_and_are_reported(coco, tmp_path):
     from tests.unit.data.conftest import good_content
 
     given = good_content()

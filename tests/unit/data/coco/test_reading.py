@@ -84,7 +84,7 @@ LEFT_OUT = [  # place, value, reason, objects left
 
 
 @pytest.mark.parametrize(("place", "value", "reason", "left"), LEFT_OUT)
-def test_one_fault_is_left_out_or_changed_and_told(coco, place, value, reason, left):
+def test_one_problem_is_left_out_or_changed_and_reported(coco, place, value, reason, left):
     dataset = read_dataset(coco(changed(place, value)))
     assert sum(len(example.objects) for example in dataset) == left
     assert dataset.report.counts == {reason: 1}
@@ -147,7 +147,7 @@ REFUSED = [  # place, value, words
 
 
 @pytest.mark.parametrize(("place", "value", "words"), REFUSED)
-def test_what_could_mislead_a_model_is_refused_in_words(coco, place, value, words):
+def test_what_could_mislead_a_model_is_refused_with_a_reason(coco, place, value, words):
     with pytest.raises(AnnotationError) as caught:
         read_dataset(coco(changed(place, value)))
     for word in ["instances_train.json", *words]:
@@ -166,14 +166,14 @@ def test_names_of_other_systems_are_converted(coco):
 @pytest.mark.parametrize(
     ("target", "reason"), [("outside", ProblemKind.LINKED_PICTURE), ("loop", ProblemKind.UNREADABLE_PICTURE)]
 )
-def test_links_are_told(coco, tmp_path, target, reason):
+def test_links_are_reported(coco, tmp_path, target, reason):
     path = coco(changed(("images", 0, "file_name"), "link.jpg"))
     link = path.parent.parent / "images/link.jpg"
     link.symlink_to(image(tmp_path / "elsewhere/x.jpg") if target == "outside" else link)
     assert reason in read_dataset(path).report.counts
 
 
-def test_a_pipe_is_not_waited_for(coco):
+def test_a_pipe_does_not_block(coco):
     path = coco(changed(("images", 0, "file_name"), "pipe.jpg"))
     os.mkfifo(path.parent.parent / "images/pipe.jpg")
     assert read_dataset(path).report.counts == {ProblemKind.UNREADABLE_PICTURE: 1}
@@ -187,7 +187,7 @@ def test_exif_turns_the_image_before_its_boxes_are_checked(coco):
     assert not dataset.report
 
 
-def test_a_size_before_turning_is_told_as_such(coco):
+def test_a_size_before_exif_rotation_is_reported_as_such(coco):
     content = changed(("images", 0, "file_name"), "turned.jpg")
     path = coco(content)
     image(path.parent.parent / "images/turned.jpg", (96, 64), exif=sideways())
@@ -195,7 +195,7 @@ def test_a_size_before_turning_is_told_as_such(coco):
     assert "EXIF" in finding.message
 
 
-def test_masks_are_checked_when_they_are_wanted(coco):
+def test_masks_are_checked_on_request(coco):
     content = good_content()
     for one in content["annotations"]:
         one["segmentation"] = SQUARE
@@ -248,7 +248,7 @@ def test_refusal_counts_the_others(coco):
         read_dataset(coco(content))
 
 
-def test_nothing_usable_says_why(coco):
+def test_without_a_usable_image_the_error_has_the_reason(coco):
     content = good_content()
     for one in content["images"]:
         one["file_name"] = "gone-" + one["file_name"]

@@ -133,7 +133,7 @@ def test_other_sizes(side):
     assert scene(0, side=side).image.size == (side, side)
 
 
-def test_a_folder_of_scenes_is_a_coco_data_set(tmp_path):
+def test_a_folder_of_scenes_is_a_coco_dataset(tmp_path):
     written = write_scenes(tmp_path / "digits", train=6, val=3)
     read = read_splits(tmp_path / "digits")
     assert list(read) == ["train", "val"]

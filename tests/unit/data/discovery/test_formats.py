@@ -40,7 +40,7 @@ def test_usual_coco_layouts(tmp_path, json_file, images, split):
     assert [len(one.objects) for one in read_dataset(tmp_path / "set" / json_file)] == [2, 2, 0]
 
 
-def test_labels_of_other_tasks_are_passed_over(tmp_path):
+def test_labels_of_other_tasks_are_skipped(tmp_path):
     lay_out(tmp_path, "annotations/instances_val2017.json", "val2017")
     for name in ("captions_val2017", "person_keypoints_val2017", "panoptic_val2017", "image_info_test2017"):
         (tmp_path / f"annotations/{name}.json").write_text('{"images": [], "annotations": []}')
@@ -55,7 +55,7 @@ def test_two_files_for_one_split_are_refused(tmp_path):
         layout_of(tmp_path)
 
 
-def test_which_split_must_be_said_where_there_are_several(tmp_path):
+def test_of_several_splits_one_must_be_named(tmp_path):
     lay_out(tmp_path, "annotations/train.json", "images")
     lay_out(tmp_path, "annotations/val.json", "images")
     with pytest.raises(DataError, match="there are train, val"):
@@ -74,7 +74,7 @@ def test_splits_must_agree_on_classes(tmp_path):
         read_splits(tmp_path)
 
 
-def test_a_second_format_is_told(tmp_path):
+def test_a_second_format_is_reported(tmp_path):
     lay_out(tmp_path, "annotations/train.json", "images")
     (tmp_path / "data.yaml").write_text("names: [a]\ntrain: images\n")
     dataset = read_dataset(tmp_path)
@@ -82,7 +82,7 @@ def test_a_second_format_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["empty", "notes.txt", "strange.yaml", "strange.json"])
-def test_what_is_no_data_set_is_refused_with_what_would_be(tmp_path, name):
+def test_what_is_no_dataset_is_refused_with_what_would_be(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "strange.yaml").write_text("a: 1")
@@ -93,7 +93,7 @@ def test_what_is_no_data_set_is_refused_with_what_would_be(tmp_path, name):
         read_dataset(tmp_path / "nowhere")
 
 
-def test_a_pipe_is_no_data_set(tmp_path):
+def test_a_pipe_is_no_dataset(tmp_path):
     import os
 
     os.mkfifo(tmp_path / "pipe.json")

@@ -36,7 +36,7 @@ def renamed(root, old, new):
         (unicodedata.normalize("NFD", "é.jpg"), unicodedata.normalize("NFC", "é.txt")),
     ],
 )
-def test_names_that_tools_and_systems_write_another_way_are_matched_and_told(tmp_path, image_name, label_name):
+def test_names_that_tools_and_systems_write_another_way_are_matched_and_reported(tmp_path, image_name, label_name):
     root = yolo(tmp_path)
     renamed(root, "images/train/t0.jpg", f"images/train/{image_name}")
     renamed(root, "labels/train/t0.txt", f"labels/train/{label_name}")
@@ -52,7 +52,7 @@ def test_folders_of_labels_in_other_letters(tmp_path, folder):
     assert [objects_of(dataset) for dataset in read_splits(root).values()] == [[1, 1], [1, 1]]
 
 
-def test_a_name_of_its_own_goes_before_one_that_is_alike(tmp_path):
+def test_the_exact_name_wins_over_a_similar_one(tmp_path):
     root = yolo(tmp_path)
     image(root / "images/train/T0.jpg", SIZE, seed=77)
     if len(list((root / "images/train").iterdir())) == 2:
@@ -118,7 +118,7 @@ HIDDEN = ["images/train/.ipynb_checkpoints/t0-checkpoint.jpg", "images/train/@ea
 
 
 @pytest.mark.parametrize("hidden", [*HIDDEN, "images/train/__MACOSX/x/t0.jpg", "images/train/.git/t0.jpg"])
-def test_what_systems_and_programs_leave_is_passed_over_and_counted(tmp_path, hidden):
+def test_files_of_systems_and_programs_are_skipped_and_counted(tmp_path, hidden):
     root = yolo(tmp_path)
     image(root / hidden, SIZE, seed=8)
     for name in ("images/train/.DS_Store", "images/Thumbs.db", "labels/train/._t0.txt", "._data.yaml"):
@@ -152,7 +152,7 @@ def test_voc_images_without_labels_beside_labels_without_images(tmp_path):
         read_dataset(root, "train")
 
 
-def test_a_folder_that_may_not_be_looked_into_is_said(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
     root = yolo(tmp_path)
     scandir = os.scandir
 
@@ -168,7 +168,7 @@ def test_a_folder_that_may_not_be_looked_into_is_said(tmp_path, monkeypatch):
     assert "Permission denied" in str(report)
 
 
-def test_links_to_folders_are_not_followed_in_circles_and_told(tmp_path):
+def test_links_to_folders_are_not_followed_in_circles_and_reported(tmp_path):
     root = yolo(tmp_path)
     (root / "images/train/again").symlink_to(root / "images")
     (root / "images/train/self.jpg").symlink_to(root / "images/train/self.jpg")

@@ -43,7 +43,7 @@ def test_boxes_are_the_extents_of_what_is_visible():
     assert max(counts) > 20
 
 
-def test_every_class_is_met_and_seen():
+def test_every_class_is_drawn_at_every_size():
     rng = np.random.default_rng(0)
     look = Appearance(GRAY, spread=0.0, depth=0.0, hollow=0.0, opacity=1.0)
     assert set(CLASS_NAMES[11:]) == set(KINDS)
@@ -68,7 +68,7 @@ def test_hollow_things_have_the_size_of_solid_ones():
     assert hollow.coverage.sum() < 0.7 * solid.coverage.sum()
 
 
-def test_backgrounds_are_of_the_size_that_is_asked_for():
+def test_backgrounds_have_the_requested_size():
     rng = np.random.default_rng(0)
     for size in ((2, 300), (97, 33)):
         for _ in range(10):
@@ -78,7 +78,7 @@ def test_backgrounds_are_of_the_size_that_is_asked_for():
             assert np.isfinite(made).all()
 
 
-def test_as_a_data_set():
+def test_scenes_are_a_dataset():
     scenes = SyntheticScenes(epoch_size=10)
     assert len(scenes) == 10
     sample = scenes.sample(SampleIndex(2, 7, 0), masks=True)

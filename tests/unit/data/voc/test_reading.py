@@ -80,7 +80,7 @@ def test_parts_of_objects_are_no_objects(voc):
     assert dataset.classes.names == ("cat",)
 
 
-def test_difficult_objects_are_kept_and_told(voc):
+def test_difficult_objects_are_kept_and_reported(voc):
     text = xml(voc_object(1, 2, 30, 40).replace("<bndbox>", "<difficult>1</difficult><bndbox>"))
     dataset = read_dataset(voc(a=text))
     assert len(dataset[0].objects) == 1
@@ -129,7 +129,7 @@ def test_an_object_of_another_form_is_refused(voc, element, words):
         assert word in str(caught.value)
 
 
-def test_lists_tell_what_is_missing_repeated_or_outside(voc):
+def test_missing_repeated_and_outside_lines_of_lists_are_reported(voc):
     root = voc({"train": "a\na\ngone\n\n"}, a=xml(voc_object(1, 2, 30, 40)))
     dataset = read_dataset(root)
     assert len(dataset) == 1
@@ -149,13 +149,13 @@ def test_the_image_of_the_same_name_wins_over_filename(voc):
     assert read_dataset(root)[0].path.name == "other.jpg"
 
 
-def test_images_without_label_files_are_told(voc):
+def test_images_without_label_files_are_reported(voc):
     root = voc(a=xml(voc_object(1, 2, 30, 40)))
     image(root / "JPEGImages/x.jpg")
     assert read_dataset(root).report.counts == {ProblemKind.MISSING_LABELS: 1}
 
 
-def test_a_wrong_size_is_told(voc):
+def test_a_wrong_size_is_reported(voc):
     dataset = read_dataset(voc(a=xml(voc_object(1, 2, 30, 40), width=0, height=0)))
     assert dataset[0].size == (64, 96)
     assert dataset.report.counts == {ProblemKind.WRONG_SIZE: 1}
@@ -175,7 +175,7 @@ def test_xml_beside_images_in_a_folder_per_split(tmp_path):
     assert read_dataset(tmp_path, "val").classes.names == ("train", "valid")
 
 
-def test_the_folder_above_is_understood(voc, tmp_path):
+def test_the_parent_folder_is_understood(voc, tmp_path):
     root = voc(a=xml(voc_object(1, 2, 30, 40)))
     (tmp_path / "VOCdevkit").mkdir()
     root.rename(tmp_path / "VOCdevkit/VOC2012")

@@ -31,20 +31,20 @@ def outline(seed, corners):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 17])
-def test_keypoints_with_flags_are_known_by_their_flags(count):
+def test_keypoints_with_flags_are_recognized_by_their_flags(count):
     lines = [pose(seed, count) for seed in range(30)]
     assert columns_of(lines) == Columns(5 + 3 * count)
     assert columns_of([*lines, [0.0, 0.5, 0.5, 0.1, 0.1]]) == Columns(5 + 3 * count), "boxes alone do not count"
 
 
-def test_outlines_are_known_by_their_counts_and_by_where_they_lie():
+def test_outlines_are_recognized_by_their_counts_and_positions():
     assert columns_of([outline(1, 4), outline(2, 5)]) == Columns()
     assert columns_of([outline(seed, 4) for seed in range(30)]) == Columns()
     assert columns_of([outline(seed, 5) for seed in range(30)]) == Columns(), "11 columns: also 2 keypoints with flags"
     assert columns_of([]) == Columns()
 
 
-def test_what_could_be_both_is_refused_with_what_to_write():
+def test_ambiguous_lines_are_refused_with_a_hint():
     lines = [pose(seed, 2, flags=False) for seed in range(30)]
     with pytest.raises(DataProblem, match=r"kpt_shape: \[K, 2\].*task: segment"):
         columns_of(lines)
@@ -74,7 +74,7 @@ def test_lines_that_contradict_the_kpt_shape_are_refused(tmp_path):
         read_dataset(yolo(tmp_path, {"kpt_shape": [3, 3]}, more=" 0.4 0.4 2 0.6 0.6 2"), "train")
 
 
-def test_unclear_lines_are_refused_and_can_be_told(tmp_path):
+def test_unclear_lines_are_refused_unless_declared(tmp_path):
     more = " 0.45 0.45 0.55 0.5"
     with pytest.raises(DataError, match="could be an outline of 4 points, or a box with keypoints"):
         read_dataset(yolo(tmp_path / "a", more=more), "train")
@@ -101,7 +101,7 @@ def test_a_score_behind_some_boxes_only_is_refused(tmp_path):
         read_dataset(root, "train")
 
 
-def test_an_outline_with_a_number_that_is_none_is_left_out(tmp_path):
+def test_an_outline_with_a_nan_is_left_out(tmp_path):
     root = yolo(tmp_path)
     (root / "labels/train/t0.txt").write_text("0 0.1 0.1 nan 0.2 0.3 0.3\n")
     assert read_dataset(root, "train").report.counts[ProblemKind.NOT_FINITE_BOX] == 1

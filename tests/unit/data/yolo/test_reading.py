@@ -42,13 +42,13 @@ def test_reads_fractions_as_pixels(yolo):
     assert not splits["train"].report
 
 
-def test_a_image_without_labels_has_no_objects_and_is_told(yolo):
+def test_an_image_without_labels_has_no_objects_and_is_reported(yolo):
     dataset = read_dataset(yolo(LINE, None), "train")
     assert [len(example.objects) for example in dataset] == [1, 0]
     assert dataset.report.counts == {ProblemKind.NO_LABELS: 1}
 
 
-def test_labels_without_a_image_are_told(yolo):
+def test_labels_without_an_image_are_reported(yolo):
     root = yolo(LINE)
     (root / "labels/train/gone.txt").write_text(LINE)
     (root / "labels/train/classes.txt").write_text("cat")
@@ -125,7 +125,7 @@ def test_list_files_stay_inside_the_folder(yolo):
         read_dataset(root, "train")
 
 
-def test_exports_that_say_dot_dot_are_understood_and_told(yolo):
+def test_exports_with_dot_dot_are_understood_and_reported(yolo):
     dataset = read_dataset(yolo(LINE, train="../images/train"), "train")
     assert len(dataset) == 1
     assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
@@ -136,7 +136,7 @@ def test_a_path_of_another_machine_falls_back_to_the_folder(yolo):
     assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 1}
 
 
-def test_a_path_elsewhere_is_followed_only_where_the_file_was_named(yolo, tmp_path):
+def test_a_path_elsewhere_is_followed_only_if_the_yaml_file_was_given(yolo, tmp_path):
     root = yolo(LINE)
     other = tmp_path / "other"
     other.mkdir()
