@@ -11,7 +11,7 @@ import torch
 from tests.scramble import scramble
 
 from benchmarks.interleave import interleave, machine
-from condetr.explain.run import look
+from condetr.explain.run import explain_image
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
 from condetr.model.detector import ConditionalDetr
@@ -41,10 +41,10 @@ def main() -> None:
         plain.predict(options.image)
 
     def explain() -> None:
-        look(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0)
+        explain_image(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0)
 
     def explain_and_draw() -> None:
-        look(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0).figure("bands")
+        explain_image(network, preprocessing, LABELS, options.image, threshold=0.0).explain(0).figure("bands")
 
     clock = time.process_time
     config, [image] = network.config, list(images_in(options.image))

@@ -25,13 +25,13 @@ from tests.plain_panoptic_quality import plain_quality
 from tests.unit.evaluation.scored import columns
 
 from condetr.data.records import Example, Object
-from condetr.evaluation.coco_ap import count
+from condetr.evaluation.coco_ap import accumulate
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
 from condetr.evaluation.error_kinds import costs_of, counts_of
 from condetr.evaluation.panoptic_quality import counts_of as panoptic_counts
 from condetr.evaluation.panoptic_quality import panoptic_of
-from condetr.evaluation.tide import judge
+from condetr.evaluation.tide import match_detections
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
 
@@ -70,14 +70,14 @@ def compare_boxes(seed: int, *, grid: bool = False, **options: Any) -> Iterator[
     theirs = hotcoco.COCOeval(objects, objects.load_res(rows), "bbox")
     theirs.evaluate()
     theirs.accumulate()
-    matches, tide = judge(truth, found), theirs.tide_errors()
+    matches, tide = match_detections(truth, found), theirs.tide_errors()
     ours = counts_of(matches)
     yield "TIDE counts", list(ours.values()) == [tide["counts"][kind] for kind in KINDS]
     costs = costs_of(truth, found, matches, images=IMAGES, classes=CLASSES)
     yield "TIDE costs", near(list(costs.values()), [tide["delta_ap"][kind] for kind in KINDS])
     matrix = confusion_of(truth, found, matches, NAMES, threshold=0.0).matrix
     yield "confusion matrix", np.array_equal(matrix, theirs.confusion_matrix(max_det=1000)["matrix"])
-    curves = curves_of(count(truth, found, images=IMAGES, classes=CLASSES), NAMES).by_class
+    curves = curves_of(accumulate(truth, found, images=IMAGES, classes=CLASSES), NAMES).by_class
     best = [curve.best_point() or (0.0, 0.0, 0.0) for curve in curves.values()]
     f1 = [2 * precision * recall / (precision + recall) if precision else 0.0 for precision, recall, _ in best]
     yield "mean best F1", near([float(np.mean(f1))] if f1 else [], [theirs.f_scores()["F1_50"]] if f1 else [])

@@ -12,8 +12,8 @@ from condetr import ConditionalDetrConfig, ConditionalDetrForObjectDetection, Co
 from condetr.core.boxes import cxcywh_to_xyxy
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.demo.scenes import DIGITS, scene
-from condetr.evaluation.arrays import Found, Truth
-from condetr.evaluation.coco_ap import count
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects
+from condetr.evaluation.coco_ap import accumulate
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -100,7 +100,7 @@ def average_precision(wanted, found):
         labelled.append(with_sides(corners))
     labels = [one["class_labels"] for one in wanted]
     areas = stacked([one["area"] for one in wanted], (-1,), float)
-    truth = Truth(
+    truth = GroundTruth(
         places(labels),
         stacked(labels, (-1,), int),
         stacked(labelled, (-1, 4), float),
@@ -109,10 +109,10 @@ def average_precision(wanted, found):
     )
     names = [one["labels"] for one in found]
     boxes, scores = [with_sides(one["boxes"]) for one in found], [one["scores"] for one in found]
-    seen = Found(
+    seen = PredictedObjects(
         places(names), stacked(names, (-1,), int), stacked(boxes, (-1, 4), float), stacked(scores, (-1,), float)
     )
-    return count(truth, seen, images=len(wanted), classes=len(DIGITS)).ap()
+    return accumulate(truth, seen, images=len(wanted), classes=len(DIGITS)).ap()
 
 
 def test_the_guide_from_records_to_a_measured_model(tmp_path):

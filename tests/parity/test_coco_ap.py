@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from condetr.data.coco.writing import write_coco_labels
-from condetr.evaluation.arrays import truth_of
-from condetr.evaluation.coco_ap import Averages, averages_of, count
+from condetr.evaluation.arrays import ground_truth_of
+from condetr.evaluation.coco_ap import Averages, accumulate, averages_of
 from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.measure import measure
 from condetr.evaluation.predictions_file import write_predictions
@@ -74,7 +74,7 @@ def assert_same(averages, theirs):
 @pytest.mark.parametrize("seed", range(12))
 def test_random_boxes(seed, ties):
     truth, found = columns(seed, ties=ties)
-    ours, theirs = count(truth, found, images=12, classes=4), of_columns(truth, found, 12, 4)
+    ours, theirs = accumulate(truth, found, images=12, classes=4), of_columns(truth, found, 12, 4)
     for name in ("precision", "recall", "scores"):
         np.testing.assert_array_equal(getattr(ours, name), theirs.eval[name])
     if not truth.crowd.all():
@@ -84,22 +84,22 @@ def test_random_boxes(seed, ties):
 def test_more_detections_than_count():
     truth, found = columns(1, images=2, times=40)
     assert np.bincount(found.images).max() > 100
-    assert_same(averages_of(count(truth, found, images=2, classes=4)), of_columns(truth, found, 2, 4))
+    assert_same(averages_of(accumulate(truth, found, images=2, classes=4)), of_columns(truth, found, 2, 4))
 
 
 def test_nothing_found():
     truth, found = columns(2)
     found = found.where(np.zeros(len(found), dtype=bool))
-    ours = averages_of(count(truth, found, images=12, classes=4))
+    ours = averages_of(accumulate(truth, found, images=12, classes=4))
     assert (ours.ap, ours.ar100) == (0, 0)
     assert_same(ours, of_columns(truth, found, 12, 4))
 
 
 def test_nothing_there(labelled):  # noqa: F811
     _, found = columns(3)
-    truth = truth_of(labelled(*[[]] * 12))
+    truth = ground_truth_of(labelled(*[[]] * 12))
     theirs = of_columns(truth, found, 12, 4)
-    np.testing.assert_array_equal(count(truth, found, images=12, classes=4).precision, theirs.eval["precision"])
+    np.testing.assert_array_equal(accumulate(truth, found, images=12, classes=4).precision, theirs.eval["precision"])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -12,10 +12,10 @@ from PIL import Image
 
 from condetr.core.errors import DataError
 from condetr.data.discovery.formats import read_dataset
-from condetr.evaluation.arrays import found_of, truth_of
+from condetr.evaluation.arrays import ground_truth_of, predicted_objects_of
 from condetr.evaluation.evaluate import evaluate_predictions
 from condetr.evaluation.predictions_file import read_predictions
-from condetr.evaluation.tide import Kind, judge
+from condetr.evaluation.tide import Kind, match_detections
 from tests.parity.test_coco_ap import assert_same, evaluated
 
 pytest.importorskip("pycocotools")
@@ -185,8 +185,8 @@ def test_hits_are_those_of_the_counting(folder, both):
     rows = rows[:100]
     dataset, path = read(folder, content, rows)
     predictions = read_predictions(path, dataset)
-    found = found_of(predictions.found, predictions.boxes)
-    kinds = judge(truth_of(dataset), found).kinds
+    found = predicted_objects_of(predictions.detections, predictions.boxes)
+    kinds = match_detections(ground_truth_of(dataset), found).kinds
     theirs = [one for one in evaluated(content, rows).evalImgs if one and one["aRng"] == [0, 10**10]]
     ids = [example.image_id for example in dataset]
     for one in theirs:

@@ -46,22 +46,22 @@ class Detector(LoadedModel):
             threshold: as for `predict`.
             top_k: as for `predict`.
             classes: as for `predict`.
-            pixel: (x, y) that the encoder is asked about; unless given, the middle of the detection's box.
+            pixel: (x, y) whose encoder attention is shown; by default the middle of the detection's box.
 
         Returns:
-            An ``Explanation`` with arrays, figures and ``save``; for "all" a ``Sight`` with a figure and an explanation
-            of each.
+            An ``Explanation`` with arrays, figures and ``save``; for "all" an ``ExplainedImage`` with a figure and
+            an explanation of each.
 
         Raises:
             CondetrError: the image cannot be used, nothing is found, or there is no such detection or pixel.
         """
-        from condetr.explain.run import look, which  # what paints figures is not waited for by what predicts
+        from condetr.explain.run import detection_number, explain_image  # imported late: predictions do not need it
 
         if self.only_handwriting:
             next(iter(self._checked(source)), None)
-        wanted, seen = which(detection), (self.network, self.preprocessing, self.checkpoint.labels, source)
-        sight = look(*seen, threshold=threshold, top_k=top_k, classes=classes, pixel=pixel)
-        return sight if wanted is None else sight.explain(wanted)
+        number, model = detection_number(detection), (self.network, self.preprocessing, self.checkpoint.labels)
+        explained = explain_image(*model, source, threshold=threshold, top_k=top_k, classes=classes, pixel=pixel)
+        return explained if number is None else explained.explain(number)
 
     @reject_foreign_option_names
     def evaluate(

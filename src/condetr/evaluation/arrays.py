@@ -1,4 +1,4 @@
-"""A whole data set and all that was found in it, as columns; scoring never looks at images."""
+"""The annotations of a dataset and all detections in it, as arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from condetr.images.detections import Detections
 Flags: TypeAlias = Bool[np.ndarray, "_rows"]
 Numbers: TypeAlias = Float64[np.ndarray, "_rows"]
 Positions: TypeAlias = Int64[np.ndarray, "_rows"]
-Boxes: TypeAlias = Float64[np.ndarray, "_rows 4"]  # x, y, width, height in pixels, as COCO has them: no digit is lost
+Boxes: TypeAlias = Float64[np.ndarray, "_rows 4"]  # x, y, width, height in pixels, exactly as in COCO files
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
+class GroundTruth:
     """Every annotation, image after image, in the order of the source.
 
     Attributes:
-        images: position in the data set.
-        labels: the data set's.
-        boxes: the annotation's own, also where they stick out of the image.
-        areas: in pixels; of the outline where the data set knows it.
-        crowd: groups that were not labeled one by one.
+        images: position of the image in the dataset.
+        labels: contiguous class indices of the dataset.
+        boxes: as annotated, also where they reach over the edge of the image.
+        areas: in pixels; of the segmentation where the dataset has it.
+        crowd: COCO's iscrowd: groups that were not labeled one by one.
     """
 
     images: Positions
@@ -37,17 +37,17 @@ class Truth:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, kept: Flags) -> "Truth":
-        return Truth(self.images[kept], self.labels[kept], self.boxes[kept], self.areas[kept], self.crowd[kept])
+    def where(self, kept: Flags) -> "GroundTruth":
+        return GroundTruth(self.images[kept], self.labels[kept], self.boxes[kept], self.areas[kept], self.crowd[kept])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Every detection, image after image; inside an image in the order it was given, which decides between ties.
+class PredictedObjects:
+    """Every detection, image after image; within an image in the order of the input, which decides between ties.
 
     Attributes:
-        images: position in the data set.
-        labels: the data set's.
+        images: position of the image in the dataset.
+        labels: contiguous class indices of the dataset.
     """
 
     images: Positions
@@ -58,61 +58,61 @@ class Found:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, kept: Flags) -> "Found":
-        return Found(self.images[kept], self.labels[kept], self.boxes[kept], self.scores[kept])
+    def where(self, kept: Flags) -> "PredictedObjects":
+        return PredictedObjects(self.images[kept], self.labels[kept], self.boxes[kept], self.scores[kept])
 
 
-class Labelled(NamedTuple):
-    """Attributes: an object; whether it is a crowd; whether no model can learn from it, though AP counts it."""
+class Labeled(NamedTuple):
+    """Attributes: an object; whether it is a crowd; whether it is no training target, though AP counts it."""
 
     object: Object
     crowd: bool
     lost: bool
 
 
-def labelled_in(example: Example) -> list[Labelled]:
-    """Everything that COCO's AP compares with, in the order of the source."""
+def labeled_in(example: Example) -> list[Labeled]:
+    """All annotations that COCO's AP counts, in the order of the source."""
     kinds = ((example.objects, False, False), (example.lost, False, True))
     crowds = ((example.crowds, True, False), (example.lost_crowds, True, True))
-    everything = [Labelled(one, crowd, lost) for objects, crowd, lost in (*kinds, *crowds) for one in objects]
-    return sorted(everything, key=lambda one: one.object.order)
+    everything = [Labeled(item, crowd, lost) for objects, crowd, lost in (*kinds, *crowds) for item in objects]
+    return sorted(everything, key=lambda labeled: labeled.object.order)
 
 
-def annotated(one: Object) -> Annotated:
-    """An object as COCO's AP compares with it."""
-    x1, y1, x2, y2 = one.box
-    return one.annotated or Annotated(x1, y1, x2 - x1, y2 - y1, one.area)
+def annotated(item: Object) -> Annotated:
+    """The box and area of an object that COCO's AP uses."""
+    x1, y1, x2, y2 = item.box
+    return item.annotated or Annotated(x1, y1, x2 - x1, y2 - y1, item.area)
 
 
-def truth_of(dataset: Dataset) -> Truth:
+def ground_truth_of(dataset: Dataset) -> GroundTruth:
     rows = [
-        (position, one.object.label, *annotated(one.object), one.crowd)
+        (position, labeled.object.label, *annotated(labeled.object), labeled.crowd)
         for position, example in enumerate(dataset)
-        for one in labelled_in(example)
+        for labeled in labeled_in(example)
     ]
     table = np.array(rows, dtype=np.float64).reshape(-1, 8)
     images, labels = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return Truth(images, labels, table[:, 2:6], table[:, 6], table[:, 7] > 0)
+    return GroundTruth(images, labels, table[:, 2:6], table[:, 6], table[:, 7] > 0)
 
 
-def found_of(detections: Sequence[Detections], boxes: Sequence[Boxes] | None = None) -> Found:
-    """What was found, one record an image of the data set, labeled as the data set is.
+def predicted_objects_of(detections: Sequence[Detections], boxes: Sequence[Boxes] | None = None) -> PredictedObjects:
+    """Detections as arrays.
 
     Args:
-        detections: one record an image.
-        boxes: of each image, as a file has them; else those of ``detections``.
+        detections: one record per image of the dataset, with its labels.
+        boxes: of each image, as in a file of predictions; by default those of ``detections``.
     """
-    counts = [len(one) for one in detections]
-    return Found(
+    counts = [len(of_image) for of_image in detections]
+    return PredictedObjects(
         np.repeat(np.arange(len(counts), dtype=np.int64), counts),
-        _joined([one.labels.numpy() for one in detections]).astype(np.int64).reshape(-1),
-        _joined([xywh_of(one) for one in detections] if boxes is None else boxes).reshape(-1, 4),
-        _joined([one.scores.numpy() for one in detections]).astype(np.float64).reshape(-1),
+        _joined([of_image.labels.numpy() for of_image in detections]).astype(np.int64).reshape(-1),
+        _joined([xywh_of(of_image) for of_image in detections] if boxes is None else boxes).reshape(-1, 4),
+        _joined([of_image.scores.numpy() for of_image in detections]).astype(np.float64).reshape(-1),
     )
 
 
-def xywh_of(found: Detections) -> Boxes:
-    boxes = found.boxes.numpy().astype(np.float64)
+def xywh_of(detections: Detections) -> Boxes:
+    boxes = detections.boxes.numpy().astype(np.float64)
     return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
 
 

@@ -1,23 +1,33 @@
-"""COCO's average precision and recall (https://cocodataset.org/#detection-eval), counted by hotcoco.
+"""COCO's average precision and recall of boxes and masks (https://cocodataset.org/#detection-eval), by hotcoco.
 
 Precision is read at 101 recalls, for IoUs of 0.5, 0.55, ... 0.95, and averaged over them and over the classes that
-have objects. Crowds are neither to be found nor wrong to be found. At most 100 detections of an image count.
+have objects. Crowds are ignored, and so are detections in them. At most 100 detections of an image count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import hotcoco
 import numpy as np
-from jaxtyping import Float64
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
 
-from condetr.evaluation.arrays import Found, Truth
+from condetr.data.object_masks import object_masks
+from condetr.data.records import Dataset, Example, Object
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects, labeled_in
+from condetr.images.coco_labels.fields import SegmentationError
+from condetr.images.coco_labels.segmentation import mask_of_segmentation
+from condetr.images.masks.rle import rle_of_mask
+from condetr.images.sizes import HeightWidth
+
+Rle: TypeAlias = dict[str, Any]  # one mask, as COCO's compressed run lengths
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALLS = tuple(round(0.01 * step, 2) for step in range(101))
 MOST_DETECTIONS = 100  # of an image; COCO's
-_DIGITS = 9  # that are told: the last of 17 are rounding, and a perfect detector has 1, not 0.9999999999999998
+_DIGITS = 9  # reported: the last of 17 are rounding, and a perfect detector has 1, not 0.9999999999999998
 _FIRST, _TEN, _ALL = 0, 1, 2  # of the axis `most`: the best detection of an image, the best ten, all
 _SIZES: Mapping[str, int] = {"all": 0, "small": 1, "medium": 2, "large": 3}  # of the axis `sizes`
 
@@ -48,12 +58,12 @@ class Averages:
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
-    """What the averages are made from; -1 for classes without objects.
+class Accumulated:
+    """COCOeval's arrays, from which the averages are computed; -1 for classes without objects.
 
     Attributes:
-        precision: best precision at each recall or beyond it.
-        recall: highest recall that is reached.
+        precision: the highest at each recall or beyond it.
+        recall: the highest that is reached.
         scores: of the detection at which a recall is reached.
     """
 
@@ -71,55 +81,119 @@ class Counted:
         return _mean(self.recall[:, labels, _SIZES[size], most])
 
 
-def count(truth: Truth, found: Found, *, images: int, classes: int) -> Counted:
-    """Match detections to objects at every IoU, and count."""
-    # Numbered from 1: tools that descend from pycocotools take 0 for "none".
-    records = [{"id": number} for number in range(1, images + 1)]
-    categories = [{"id": number, "name": str(number)} for number in range(1, classes + 1)]
-    objects = hotcoco.COCO.from_arrays(
-        records,
-        categories,
+def accumulate(truth: GroundTruth, predicted: PredictedObjects, *, images: int, classes: int) -> Accumulated:
+    """Match boxes to objects at every IoU."""
+    objects = _objects(truth, [{} for _ in range(images)], classes)
+    rows = np.column_stack((predicted.images + 1, predicted.boxes, predicted.scores, predicted.labels + 1))
+    return _accumulated(objects, objects.load_res(rows), "bbox")
+
+
+def accumulate_masks(
+    dataset: Dataset,
+    truth: GroundTruth,
+    predicted: PredictedObjects,
+    masks: Sequence[Sequence[Rle]],
+    *,
+    boxed: bool = True,
+) -> Accumulated:
+    """Match masks to objects at every IoU, which is of pixels.
+
+    Args:
+        dataset: read with masks.
+        truth: its annotations.
+        predicted: the detections.
+        masks: one for each detection of each image.
+        boxed: whether the area of a detection is that of its box, as in pycocotools for results with boxes, or of its
+            mask.
+
+    Raises:
+        AnnotationError: the dataset was read without masks.
+    """
+    sizes = [{"height": example.size[0], "width": example.size[1]} for example in dataset]
+    true_masks: list[Rle | list[list[float]]] = [rle for example in dataset for rle in _true_masks(example)]
+    objects = _objects(truth, sizes, len(dataset.classes), true_masks)
+    columns = (
+        (predicted.images + 1).tolist(),
+        (predicted.labels + 1).tolist(),
+        predicted.scores.tolist(),
+        predicted.boxes.tolist(),
+        (rle for of_image in masks for rle in of_image),
+    )
+    rows = [
+        {"image_id": number, "category_id": category, "score": score, "segmentation": rle}
+        | ({"bbox": box} if boxed else {})
+        for number, category, score, box, rle in zip(*columns, strict=True)
+    ]
+    if not rows:
+        return _accumulated(objects, objects.load_res(np.zeros((0, 7))), "bbox")
+    return _accumulated(objects, objects.load_res(rows), "segm")
+
+
+def _objects(
+    truth: GroundTruth,
+    sizes: Sequence[dict[str, int]],
+    classes: int,
+    masks: list[Rle | list[list[float]]] | None = None,
+) -> hotcoco.COCO:
+    """Numbered from 1: tools that descend from pycocotools take 0 for "none"."""
+    return hotcoco.COCO.from_arrays(
+        [{"id": number, **size} for number, size in enumerate(sizes, start=1)],
+        [{"id": number, "name": str(number)} for number in range(1, classes + 1)],
         truth.images + 1,
         truth.labels + 1,
         truth.boxes,
         area=truth.areas,
         iscrowd=truth.crowd.astype(np.int64),
+        segmentation=masks,
     )
-    rows = np.column_stack((found.images + 1, found.boxes, found.scores, found.labels + 1))
-    return counted_of(objects, objects.load_res(rows), "bbox")
 
 
-def counted_of(objects: hotcoco.COCO, found: hotcoco.COCO, kind: Literal["bbox", "segm"]) -> Counted:
-    matched = hotcoco.COCOeval(objects, found, kind)
-    matched.evaluate()
-    matched.accumulate()
-    counted = matched.eval or {}
-    return Counted(counted["precision"], counted["recall"], counted["scores"])
+def _accumulated(objects: hotcoco.COCO, results: hotcoco.COCO, kind: Literal["bbox", "segm"]) -> Accumulated:
+    evaluation = hotcoco.COCOeval(objects, results, kind)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    values = evaluation.eval or {}
+    return Accumulated(values["precision"], values["recall"], values["scores"])
 
 
-def ap50(truth: Truth, found: Found, *, images: int, classes: int) -> float:
+def ap50(truth: GroundTruth, predicted: PredictedObjects, *, images: int, classes: int) -> float:
     """0 where there are no objects."""
-    return count(truth, found, images=images, classes=classes).ap(0.5) or 0.0
+    return accumulate(truth, predicted, images=images, classes=classes).ap(0.5) or 0.0
 
 
-def averages_of(counted: Counted) -> Averages:
-    """The twelve numbers; there must be an object."""
+def averages_of(accumulated: Accumulated) -> Averages:
+    """COCO's twelve numbers; there must be at least one object."""
     return Averages(
-        ap=counted.ap() or 0.0,
-        ap50=counted.ap(0.5) or 0.0,
-        ap75=counted.ap(0.75) or 0.0,
-        ap_small=counted.ap(size="small"),
-        ap_medium=counted.ap(size="medium"),
-        ap_large=counted.ap(size="large"),
-        ar1=counted.ar(most=_FIRST) or 0.0,
-        ar10=counted.ar(most=_TEN) or 0.0,
-        ar100=counted.ar() or 0.0,
-        ar_small=counted.ar(size="small"),
-        ar_medium=counted.ar(size="medium"),
-        ar_large=counted.ar(size="large"),
+        ap=accumulated.ap() or 0.0,
+        ap50=accumulated.ap(0.5) or 0.0,
+        ap75=accumulated.ap(0.75) or 0.0,
+        ap_small=accumulated.ap(size="small"),
+        ap_medium=accumulated.ap(size="medium"),
+        ap_large=accumulated.ap(size="large"),
+        ar1=accumulated.ar(most=_FIRST) or 0.0,
+        ar10=accumulated.ar(most=_TEN) or 0.0,
+        ar100=accumulated.ar() or 0.0,
+        ar_small=accumulated.ar(size="small"),
+        ar_medium=accumulated.ar(size="medium"),
+        ar_large=accumulated.ar(size="large"),
     )
 
 
 def _mean(values: np.ndarray) -> float | None:
-    known = values[values > -1]
-    return round(float(known.mean()), _DIGITS) if known.size else None
+    values = values[values > -1]
+    return round(float(values.mean()), _DIGITS) if values.size else None
+
+
+def _true_masks(example: Example) -> list[Rle]:
+    everything = labeled_in(example)
+    kept = iter(object_masks(example, [labeled.object for labeled in everything if not labeled.lost]))
+    masks = (_mask_of_lost(each.object, example.size) if each.lost else next(kept) for each in everything)
+    return [rle_of_mask(mask) for mask in masks]
+
+
+def _mask_of_lost(lost: Object, size: HeightWidth) -> Bool[Tensor, "height width"]:
+    """Empty where the outline is unusable."""
+    try:
+        return mask_of_segmentation(lost.segmentation, size)
+    except SegmentationError:
+        return torch.zeros(size, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What is found in each image of a data set, kept small: a mask as its run lengths, segments as what they count."""
+"""Predictions for the images of a dataset, kept small: masks as run lengths, segments as counts of panoptic quality."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMatch
-from condetr.evaluation.mask_ap import Runs
+from condetr.evaluation.coco_ap import Rle
 from condetr.evaluation.panoptic_quality import PanopticCounts, counts_of
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
@@ -17,52 +17,52 @@ from condetr.prediction.tiling import TiledPredictor
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """At one image.
+class ImageResult:
+    """Of one image.
 
     Attributes:
-        found: labeled as the data set is, without masks.
-        masks: one a detection, where masks were looked for.
-        segments: how they compare with the truth, where they were looked for.
+        detections: with labels of the dataset, without masks.
+        masks: one per detection, where masks are predicted.
+        segments: their panoptic counts, where segments are predicted.
     """
 
-    found: Detections | Failure
-    masks: tuple[Runs, ...] = ()
+    detections: Detections | Failure
+    masks: tuple[Rle, ...] = ()
     segments: PanopticCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """Attributes: the images; whose class is which; what finds boxes, or instances; what finds segments, if any."""
+class ResultCollector:
+    """Attributes: the images; the class mapping; the predictor of boxes or instances; that of segments, if any."""
 
     dataset: Dataset
     matched: ClassMatch
     boxes: Predictor | TiledPredictor
     segments: Predictor | None
 
-    def at(self, positions: Iterable[int], on_picture: Callable[[], None]) -> dict[int, Looked]:
+    def collect(self, positions: Iterable[int], on_image: Callable[[], None]) -> dict[int, ImageResult]:
         positions = list(positions)
-        found = self.boxes.stream(self._sources(positions), on_error="collect")
+        predicted = self.boxes.stream(self._sources(positions), on_error="collect")
         segmented: Iterable[Detections | Failure | None] = repeat(None, len(positions))
         if self.segments is not None:
             segmented = self.segments.stream(self._sources(positions), on_error="collect")
-        looked = {}
-        for position, one, other in zip(positions, found, segmented, strict=True):
-            looked[position] = self._looked(position, one, other)
-            on_picture()
-        return looked
+        results = {}
+        for position, boxes, segments in zip(positions, predicted, segmented, strict=True):
+            results[position] = self._result(position, boxes, segments)
+            on_image()
+        return results
 
-    def _looked(self, position: int, one: Detections | Failure, other: Detections | Failure | None) -> Looked:
-        for result in (one, other):
-            if isinstance(result, Failure):
-                return Looked(result)
-        assert isinstance(one, Detections)
-        found = self.matched.translated(one)
-        masks = () if found.masks is None else tuple(rle_of_mask(mask) for mask in found.masks)
+    def _result(self, position: int, boxes: Detections | Failure, segments: Detections | Failure | None) -> ImageResult:
+        for answer in (boxes, segments):
+            if isinstance(answer, Failure):
+                return ImageResult(answer)
+        assert isinstance(boxes, Detections)
+        detections = self.matched.translated(boxes)
+        masks = () if detections.masks is None else tuple(rle_of_mask(mask) for mask in detections.masks)
         counts = None
-        if isinstance(other, Detections):
-            counts = counts_of(self.dataset[position], self.matched.translated(other), len(self.dataset.classes))
-        return Looked(replace(found, masks=None), masks, counts)
+        if isinstance(segments, Detections):
+            counts = counts_of(self.dataset[position], self.matched.translated(segments), len(self.dataset.classes))
+        return ImageResult(replace(detections, masks=None), masks, counts)
 
     def _sources(self, positions: Iterable[int]) -> Iterator[ImageSource]:
         paths = (self.dataset.examples[position].path for position in positions)

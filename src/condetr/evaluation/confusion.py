@@ -1,11 +1,15 @@
-"""Which class is taken for which, what is seen where nothing is, and what is not seen at all."""
+"""The confusion matrix of classes and background.
+
+Not `hotcoco.COCOeval.confusion_matrix`: there a better score of another class takes an object from a detection of its
+own class (`benchmarks/hotcoco_study.py`).
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from condetr.evaluation.arrays import Found, Truth
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects
 from condetr.evaluation.tide import POSITIVE, Kind, Matches
 
 
@@ -16,8 +20,8 @@ class Confusion:
     Attributes:
         names: of the classes.
         matrix: a row for every true class and a column for every predicted one, background the last of both. Every
-            object stands in one column: that of its class where it was hit, else that of the best detection of
-            another class that lies on it and hits nothing, else background.
+            object counts in one column: that of its class where it has a hit, else that of the best detection of
+            another class that overlaps it and hits nothing, else background.
     """
 
     names: tuple[str, ...]
@@ -29,19 +33,21 @@ class Confusion:
         return {"names": list(self.names), "iou": POSITIVE, "threshold": self.threshold, "matrix": matrix}
 
 
-def confusion_of(truth: Truth, found: Found, judged: Matches, names: tuple[str, ...], *, threshold: float) -> Confusion:
-    """Of what was found above ``threshold`` and its judgement."""
-    hits, mistaken = judged.kinds == Kind.HIT, judged.mistaken >= 0
-    alone = ~hits & ~mistaken & (judged.kinds != Kind.IGNORED)
-    unseen = ~judged.hit & ~truth.crowd
-    unseen[judged.mistaken[mistaken]] = False
+def confusion_of(
+    truth: GroundTruth, predicted: PredictedObjects, matches: Matches, names: tuple[str, ...], *, threshold: float
+) -> Confusion:
+    """Of detections above ``threshold`` and their matches."""
+    hits, mistaken = matches.kinds == Kind.HIT, matches.mistaken >= 0
+    alone = ~hits & ~mistaken & (matches.kinds != Kind.IGNORED)
+    missed = ~matches.hit & ~truth.crowd
+    missed[matches.mistaken[mistaken]] = False
     background, extent = len(names), len(names) + 1
     pairs = (
-        (found.labels[hits], found.labels[hits]),
-        (truth.labels[judged.mistaken[mistaken]], found.labels[mistaken]),
-        (np.full(alone.sum(), background), found.labels[alone]),
-        (truth.labels[unseen], np.full(unseen.sum(), background)),
+        (predicted.labels[hits], predicted.labels[hits]),
+        (truth.labels[matches.mistaken[mistaken]], predicted.labels[mistaken]),
+        (np.full(alone.sum(), background), predicted.labels[alone]),
+        (truth.labels[missed], np.full(missed.sum(), background)),
     )
-    true, predicted = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    matrix = np.bincount(true * extent + predicted, minlength=extent**2).reshape(extent, extent)
+    rows, columns = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    matrix = np.bincount(rows * extent + columns, minlength=extent**2).reshape(extent, extent)
     return Confusion(names, tuple(tuple(row) for row in matrix.tolist()), threshold)

@@ -1,11 +1,11 @@
-"""Precision over recall, at an IoU of 0.5."""
+"""Precision over recall at an IoU of 0.5, and the best F1 of each class; `hotcoco.COCOeval.f_scores` has only means."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from condetr.evaluation.coco_ap import IOUS, RECALLS, Counted
+from condetr.evaluation.coco_ap import IOUS, RECALLS, Accumulated
 
 IOU = 0.5
 
@@ -15,7 +15,7 @@ class Curve:
     """At COCO's 101 recalls.
 
     Attributes:
-        precision: the best that there is at this recall or a higher one; 0 where it is never reached.
+        precision: the highest at this recall or beyond it; 0 where the recall is not reached.
         scores: of the detection that reaches the recall; 0 where none does.
     """
 
@@ -23,7 +23,7 @@ class Curve:
     scores: tuple[float, ...]
 
     def best_point(self) -> tuple[float, float, float] | None:
-        """Precision, recall and score where the harmonic mean of the first two (F1) is highest; None without a hit."""
+        """Precision, recall and score at the highest F1 score; None without a hit."""
         precision, recall = np.array(self.precision), np.array(RECALLS)
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
         best = int(f1.argmax())
@@ -48,13 +48,13 @@ class Curves:
         return {"iou": IOU, "recall": list(RECALLS), "precision": precision, "score": scores}
 
 
-def curves_of(counted: Counted, names: tuple[str, ...]) -> Curves:
+def curves_of(accumulated: Accumulated, names: tuple[str, ...]) -> Curves:
     at = IOUS.index(IOU)
-    precision, scores = (values[at, :, :, 0, -1] for values in (counted.precision, counted.scores))
-    known = [label for label in range(len(names)) if precision[0, label] > -1]
+    precision, scores = (values[at, :, :, 0, -1] for values in (accumulated.precision, accumulated.scores))
+    labels = [label for label in range(len(names)) if precision[0, label] > -1]
     return Curves(
         {
             names[label]: Curve(tuple(precision[:, label].round(9).tolist()), tuple(scores[:, label].tolist()))
-            for label in known
+            for label in labels
         }
     )

@@ -1,4 +1,4 @@
-"""From what is there and what was found to a report. The order in which images were looked at plays no part."""
+"""From annotations and predictions to a report, which does not depend on the order of prediction."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -6,83 +6,82 @@ from typing import TypeVar
 from condetr.core.errors import DataError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
-from condetr.evaluation.arrays import Boxes, annotated, found_of, truth_of
+from condetr.evaluation.arrays import Boxes, annotated, ground_truth_of, predicted_objects_of
 from condetr.evaluation.class_mapping import check_names
-from condetr.evaluation.coco_ap import averages_of, count
+from condetr.evaluation.coco_ap import Rle, accumulate, accumulate_masks, averages_of
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
 from condetr.evaluation.error_kinds import Errors, costs_of, counts_of
-from condetr.evaluation.mask_ap import Runs, count_masks
 from condetr.evaluation.panoptic_quality import PanopticCounts, panoptic_of
 from condetr.evaluation.per_class import per_class
-from condetr.evaluation.report import USUAL, Report
-from condetr.evaluation.tide import judge
+from condetr.evaluation.report import DEFAULT_METRICS, Report
+from condetr.evaluation.tide import match_detections
 from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
 _Value = TypeVar("_Value")
-_ROUNDING = 1e-6  # pixels that a sum of a corner and a side may be off by
+_ROUNDING = 1e-6  # pixels, of the sum of a corner and a side
 
 
 def measure(
     dataset: Dataset,
     results: Sequence[Detections | Failure],
     *,
-    metrics: Iterable[Metric] = USUAL,
+    metrics: Iterable[Metric] = DEFAULT_METRICS,
     threshold: float = 0.5,
-    masks: Sequence[Sequence[Runs]] | None = None,
+    masks: Sequence[Sequence[Rle]] | None = None,
     boxes: Sequence[Boxes] | None = None,
     boxed: bool = True,
     segments: Sequence[PanopticCounts] | None = None,
     speed: Speed | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """Compare what was found with what is there.
+    """Compare predictions with annotations.
 
     Args:
-        dataset: what is there.
-        results: one for every image in order, with labels of the data set. An image that failed does not count.
-        metrics: what to measure besides AP.
-        threshold: score above which detections count in the confusion matrix and among the errors.
-        masks: of each image that did not fail, one a detection.
-        boxes: of each image that did not fail, as a file has them; else those of the detections.
-        boxed: whether a detection is as large as its box, or as its mask.
-        segments: of each image that did not fail, how they compare.
-        speed: what was timed.
-        notes: what somebody should know about the numbers.
+        dataset: the annotated images.
+        results: one for every image in order, with labels of the dataset. Images that failed are left out.
+        metrics: measured besides AP.
+        threshold: score above which detections count in the confusion matrix and the errors.
+        masks: of each image that did not fail, one per detection.
+        boxes: of each image that did not fail, as in a file of predictions; by default those of the detections.
+        boxed: whether the area of a detection is that of its box, or of its mask.
+        segments: of each image that did not fail, its panoptic counts.
+        speed: measured times.
+        notes: about the numbers, for the report.
 
     Raises:
-        DataError: there is nothing to find, or two classes have one name.
+        DataError: the dataset has no objects, or two classes of one name.
     """
-    failures = tuple(one for one in results if isinstance(one, Failure))
-    detections = tuple(one for one in results if isinstance(one, Detections))
-    dataset = dataset.subset(position for position, one in enumerate(results) if isinstance(one, Detections))
+    failures = tuple(result for result in results if isinstance(result, Failure))
+    detections = tuple(result for result in results if isinstance(result, Detections))
+    dataset = dataset.subset(position for position, result in enumerate(results) if isinstance(result, Detections))
     check_measurable(dataset)
     metrics, names = set(metrics), dataset.classes.names
     order = _coco_order(dataset)
     ordered = dataset.subset(order)
-    truth = truth_of(ordered)
-    found = found_of(_at(order, detections), None if boxes is None else _at(order, boxes))
+    truth = ground_truth_of(ordered)
+    predicted = predicted_objects_of(_at(order, detections), None if boxes is None else _at(order, boxes))
     extent = {"images": len(dataset), "classes": len(names)}
-    counted = count(truth, found, **extent)
-    of_masks = (
-        None if masks is None else averages_of(count_masks(ordered, truth, found, _at(order, masks), boxed=boxed))
-    )
-    above = found.where(found.scores > threshold)
-    judged = judge(truth, above)
+    accumulated = accumulate(truth, predicted, **extent)
+    of_masks = None
+    if masks is not None:
+        of_masks = averages_of(accumulate_masks(ordered, truth, predicted, _at(order, masks), boxed=boxed))
+    above = predicted.where(predicted.scores > threshold)
+    matches = match_detections(truth, above)
     errors = None
     if "errors" in metrics:
-        costs = costs_of(truth, found, judge(truth, found), **extent)
-        errors = Errors(counts_of(judged), costs, int((~truth.crowd).sum()), int(judged.hit.sum()), threshold)
+        costs = costs_of(truth, predicted, match_detections(truth, predicted), **extent)
+        errors = Errors(counts_of(matches), costs, int((~truth.crowd).sum()), int(matches.hit.sum()), threshold)
     return Report(
-        **vars(averages_of(counted)),
+        **vars(averages_of(accumulated)),
         masks=of_masks,
         panoptic=None if segments is None else panoptic_of(segments, names, dataset.classes.stuff),
         runs=None if masks is None else tuple(tuple(of_image) for of_image in masks),
-        per_class=per_class(counted, truth, found, names) if "per-class" in metrics else None,
-        curves=curves_of(counted, names) if "pr" in metrics else None,
-        confusion=confusion_of(truth, above, judged, names, threshold=threshold) if "confusion" in metrics else None,
+        per_class=per_class(accumulated, truth, predicted, names) if "per-class" in metrics else None,
+        curves=curves_of(accumulated, names) if "pr" in metrics else None,
+        confusion=confusion_of(truth, above, matches, names, threshold=threshold) if "confusion" in metrics else None,
         errors=errors,
         speed=speed,
         dataset=dataset,
@@ -105,7 +104,7 @@ def _at(positions: Sequence[int], values: Sequence[_Value]) -> list[_Value]:
 
 
 def _notes_of(dataset: Dataset) -> Iterator[str]:
-    """How the labels that AP compares with differ from those that a model learns from."""
+    """How the annotations that AP counts differ from the training targets."""
     boxes = [(one.box, annotated(one)) for example in dataset for one in (*example.objects, *example.crowds)]
     moved = sum(
         max(abs(x - x1), abs(y - y1), abs(x + width - x2), abs(y + height - y2)) > _ROUNDING
@@ -113,21 +112,17 @@ def _notes_of(dataset: Dataset) -> Iterator[str]:
     )
     lost = sum(len(example.lost) for example in dataset)
     if moved:
-        yield f"labels that stick out of their image: {moved}; AP compares with the whole boxes, as pycocotools does"
+        yield f"boxes that reach over the edge of their image: {moved}; AP uses the whole boxes, as pycocotools does"
     if lost:
         yield (
-            f"labels without area, outside of their image or without a usable mask: {lost};"
-            " AP counts them as objects, as pycocotools does"
+            f"objects without area, outside of their image or without a usable mask: {lost};"
+            " AP counts them, as pycocotools does"
         )
 
 
 def check_measurable(dataset: Dataset) -> None:
-    """Refuse what has no AP.
-
-    Raises:
-        DataError: there is nothing to find, or two classes have one name.
-    """
+    """Raises DataError where there is no AP: no objects, or two classes of one name."""
     check_names(dataset.classes)
     if not any(example.objects for example in dataset):
         reason = f"{dataset.split} has no object in {len(dataset)} images, so there is no AP"
-        raise DataError(reason, source=dataset.root, hint="name another split")
+        raise DataError(reason, source=dataset.root, hint="choose another split")

@@ -1,8 +1,11 @@
-"""Panoptic quality (Kirillov et al., CVPR 2019) and the mean IoU of classes, from counts that images add to.
+"""Panoptic quality (Kirillov et al., CVPR 2019) and the mean IoU of classes, from counts that are added over images.
 
-A segment of the truth and a found one of its class are a hit if their IoU exceeds 0.5; pixels that are nobody's in
-the truth do not count in it. PQ of a class is the summed IoU of its hits over hits + half of the rest, found and true.
-A found segment is no error if more than half of it lies on nobody's pixels or in a crowd of its class.
+A true and a predicted segment of one class match if their IoU exceeds 0.5, void pixels of the truth left out. PQ of a
+class is the summed IoU of its matches over matches + half of the unmatched segments, predicted and true. A predicted
+segment is no error if more than half of it lies on void pixels or in crowds of its class.
+
+Not `hotcoco.panoptic.PanopticEval`: it needs the masks of all images at once, where processes exchange only counts, and
+of several crowds of a class in an image it takes one, as panopticapi (`benchmarks/hotcoco_study.py`; else they agree).
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,21 +24,21 @@ from condetr.images.detections import Detections
 from condetr.images.masks.segment_png import segment_numbers
 
 HIT = 0.5
-_DIGITS = 9  # that are told; the last of 17 are rounding
+_DIGITS = 9  # reported; the last of 17 are rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanopticCounts:
-    """Of one image, or of many added up; each an entry a class.
+    """Of one image, or added over many; one entry per class.
 
     Attributes:
-        iou: summed over the hits.
-        hits: pairs of a true and a found segment.
-        wrong: found segments without a partner.
-        missed: true segments without a partner.
-        shared: pixels of the class in truth and answer.
+        iou: summed over the matches.
+        hits: matches of a true and a predicted segment.
+        wrong: predicted segments without a match.
+        missed: true segments without a match.
+        shared: pixels of the class in both truth and prediction.
         true_pixels: of the class in the truth.
-        found_pixels: of the class in the answer, where the truth knows a class.
+        found_pixels: of the class in the prediction, void pixels of the truth left out.
     """
 
     iou: Float64[np.ndarray, "classes"]
@@ -49,7 +52,7 @@ class PanopticCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Attributes: panoptic, segmentation (IoU of the hits) and recognition quality (F1 of segments), in [0, 1]."""
+    """Attributes: panoptic, segmentation (IoU of matches) and recognition quality (F1 of segments), in [0, 1]."""
 
     pq: float
     sq: float
@@ -58,7 +61,7 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality(Quality):
-    """Of one class. Attributes: true segments; IoU of its pixels, None where neither truth nor answer has any."""
+    """Of one class. Attributes: true segments; IoU of its pixels, None where neither truth nor prediction has any."""
 
     segments: int
     iou: float | None
@@ -66,11 +69,11 @@ class ClassQuality(Quality):
 
 @dataclass(frozen=True, kw_only=True)
 class Panoptic(Quality):
-    """Averages over the classes of which there is a segment, true or found.
+    """Averages over the classes with a segment, true or predicted.
 
     Attributes:
-        things: of the classes that are counted; None without one.
-        stuff: of the others.
+        things: of thing classes; None without one.
+        stuff: of stuff classes; None without one.
         per_class: by name.
         miou: mean IoU of the pixels of each class.
     """
@@ -84,32 +87,32 @@ class Panoptic(Quality):
         return asdict(self)
 
 
-def counts_of(example: Example, found: Detections, classes: int) -> PanopticCounts:
-    """Compare the segments of one image; labels of ``found`` are those of the data set.
+def counts_of(example: Example, predicted: Detections, classes: int) -> PanopticCounts:
+    """Compare the segments of one image; labels of ``predicted`` are those of the dataset.
 
     Raises:
-        UsageError: nothing says which segment each pixel belongs to.
-        AnnotationError: the truth cannot be read any more; likewise ImageError.
+        UsageError: the prediction has no segments, or objects of the truth overlap.
+        AnnotationError: the truth can no longer be read; likewise ImageError.
     """
-    if found.segments is None:
-        raise UsageError("there are no segments to compare", source=found.source)
+    if predicted.segments is None:
+        raise UsageError("there are no segments to compare", source=predicted.source)
     everything = (*example.objects, *example.crowds)
-    truth, answer = _true_segments(example), found.segments.cpu().long()
+    truth, answer = _true_segments(example), predicted.segments.cpu().long()
     pairs = torch.bincount(
-        (truth * (len(found) + 1) + answer).flatten(), minlength=(len(everything) + 1) * (len(found) + 1)
+        (truth * (len(predicted) + 1) + answer).flatten(), minlength=(len(everything) + 1) * (len(predicted) + 1)
     )
-    both = pairs.reshape(len(everything) + 1, len(found) + 1).numpy()
+    both = pairs.reshape(len(everything) + 1, len(predicted) + 1).numpy()
     true_labels = np.array([one.label for one in everything], dtype=np.int64)
-    found_labels = found.labels.cpu().numpy().astype(np.int64)
+    found_labels = predicted.labels.cpu().numpy().astype(np.int64)
     crowd = np.arange(len(everything)) >= len(example.objects)
-    inside, areas, nobody = both[1:, 1:], both[1:].sum(axis=1), both[0, 1:]
+    inside, areas, void = both[1:, 1:], both[1:].sum(axis=1), both[0, 1:]
     found_areas = both[:, 1:].sum(axis=0)
-    union = areas[:, None] + found_areas - inside - nobody
+    union = areas[:, None] + found_areas - inside - void
     iou = inside / np.maximum(union, 1)
     same = true_labels[:, None] == found_labels
     hit = same & ~crowd[:, None] & (iou > HIT)
     rows, columns = hit.nonzero()
-    excused = nobody + (inside * (same & crowd[:, None])).sum(axis=0)
+    excused = void + (inside * (same & crowd[:, None])).sum(axis=0)
     wrong = ~hit.any(axis=0) & (excused <= HIT * found_areas)
     missed = ~hit.any(axis=1) & ~crowd & (areas > 0)
 
@@ -117,7 +120,7 @@ def counts_of(example: Example, found: Detections, classes: int) -> PanopticCoun
         return np.bincount(labels, weights, classes)
 
     return PanopticCounts(
-        iou=per_class(true_labels[rows], iou[rows, columns]).astype(np.float64),  # of no hits, counts of 0
+        iou=per_class(true_labels[rows], iou[rows, columns]).astype(np.float64),  # without matches, integer zeros
         hits=per_class(true_labels[rows]),
         wrong=per_class(found_labels[wrong]),
         missed=per_class(true_labels[missed]),
@@ -140,7 +143,7 @@ def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: S
     sq, rq = total["iou"] / np.maximum(hits, 1), hits / weights
     pq = total["iou"] / weights
     union = total["true_pixels"] + total["found_pixels"] - total["shared"]
-    ious = [_rounded(both / one) if one else None for both, one in zip(total["shared"], union, strict=True)]
+    ious = [_rounded(shared / area) if area else None for shared, area in zip(total["shared"], union, strict=True)]
     is_stuff = np.isin(np.arange(len(names)), list(stuff))
 
     def averaged(chosen: np.ndarray) -> Quality | None:
@@ -150,7 +153,7 @@ def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: S
         return Quality(pq=_rounded(pq[chosen].mean()), sq=_rounded(sq[chosen].mean()), rq=_rounded(rq[chosen].mean()))
 
     of_all = averaged(present) or Quality(pq=0.0, sq=0.0, rq=0.0)
-    known = [iou for iou in ious if iou is not None]
+    defined = [iou for iou in ious if iou is not None]
     return Panoptic(
         **asdict(of_all),
         things=averaged(~is_stuff),
@@ -163,19 +166,19 @@ def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: S
             for i, name in enumerate(names)
             if present[i]
         },
-        miou=_rounded(np.mean(known)) if known else None,
+        miou=_rounded(np.mean(defined)) if defined else None,
     )  # fmt: skip
 
 
 def _true_segments(example: Example) -> Int64[Tensor, "height width"]:
-    """Which object, or crowd, each pixel belongs to, counted from 1."""
+    """The number of each pixel's object or crowd, from 1; 0 is void."""
     everything = (*example.objects, *example.crowds)
     truth = torch.zeros(example.size, dtype=torch.int64)
     if example.segments is None:
         masks = object_masks(example, everything)
         if len(masks) and masks.sum(dim=0).max() > 1:
-            hint = "panoptic quality needs panoptic data; `condetr data convert --to coco-panoptic` makes some"
-            raise UsageError("has objects that share pixels", source=example.path, hint=hint)
+            hint = "panoptic quality needs a panoptic dataset; convert with `condetr data convert --to coco-panoptic`"
+            raise UsageError("has overlapping objects", source=example.path, hint=hint)
         for place, mask in enumerate(masks, start=1):
             truth[mask] = place
         return truth

@@ -1,26 +1,26 @@
-"""How well each class is found."""
+"""AP, recall and the best operating point of each class."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from condetr.evaluation.arrays import Found, Truth
-from condetr.evaluation.coco_ap import Counted
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects
+from condetr.evaluation.coco_ap import Accumulated
 from condetr.evaluation.curves import curves_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """Of one class; what needs an object, or a hit, is None without one.
+    """Of one class; values that need an object, or a hit, are None without one.
 
     Attributes:
-        objects: to be found.
+        objects: crowds excluded.
         detections: at any score.
         ap: COCO's average precision; ap50 and ap75 at one IoU; by size of the objects.
-        ar: average recall with 100 detections an image.
-        threshold: lowest score to keep for the highest harmonic mean (F1) of precision and recall at an IoU of 0.5.
-        precision: there; likewise the recall.
+        ar: average recall with 100 detections per image.
+        threshold: the lowest score to keep for the highest F1 score at an IoU of 0.5.
+        precision: at that threshold; likewise recall.
     """
 
     objects: int
@@ -40,23 +40,25 @@ class ClassResult:
         return asdict(self)
 
 
-def per_class(counted: Counted, truth: Truth, found: Found, names: tuple[str, ...]) -> dict[str, ClassResult]:
+def per_class(
+    accumulated: Accumulated, truth: GroundTruth, predicted: PredictedObjects, names: tuple[str, ...]
+) -> dict[str, ClassResult]:
     objects = np.bincount(truth.labels[~truth.crowd], minlength=len(names)).tolist()
-    detections = np.bincount(found.labels, minlength=len(names)).tolist()
-    curves = curves_of(counted, names).by_class
+    detections = np.bincount(predicted.labels, minlength=len(names)).tolist()
+    curves = curves_of(accumulated, names).by_class
     results = {}
     for label, name in enumerate(names):
         best = curves[name].best_point() if name in curves else None
         results[name] = ClassResult(
             objects=objects[label],
             detections=detections[label],
-            ap=counted.ap(label=label),
-            ap50=counted.ap(0.5, label),
-            ap75=counted.ap(0.75, label),
-            ap_small=counted.ap(label=label, size="small"),
-            ap_medium=counted.ap(label=label, size="medium"),
-            ap_large=counted.ap(label=label, size="large"),
-            ar=counted.ar(label),
+            ap=accumulated.ap(label=label),
+            ap50=accumulated.ap(0.5, label),
+            ap75=accumulated.ap(0.75, label),
+            ap_small=accumulated.ap(label=label, size="small"),
+            ap_medium=accumulated.ap(label=label, size="medium"),
+            ap_large=accumulated.ap(label=label, size="large"),
+            ar=accumulated.ar(label),
             **dict(zip(("precision", "recall", "threshold"), best or (None, None, None), strict=True)),
         )
     return results

@@ -1,4 +1,4 @@
-"""Detections in a file of COCO results (https://cocodataset.org/#format-results), checked against a data set."""
+"""Detections in a file of COCO results (https://cocodataset.org/#format-results), checked against a dataset."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from condetr.data.checks.problems import Outcome
 from condetr.data.classes import Id
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
-from condetr.evaluation.mask_ap import Runs
+from condetr.evaluation.coco_ap import Rle
 from condetr.files.atomic_write import writing_to
 from condetr.files.json_reading import read_json
 from condetr.images.coco_labels.fields import SegmentationError
@@ -28,22 +28,22 @@ from condetr.images.sizes import HeightWidth
 
 
 class _Unusable(Exception):  # noqa: N818  never leaves this file
-    """The row has this problem."""
+    """Carries the problem of a row."""
 
 
 class Predictions(NamedTuple):
-    """What a file says about each image of a data set.
+    """Predictions for each image of a dataset.
 
     Attributes:
-        found: one record.
-        boxes: x, y, width, height of each detection, as they are written.
-        masks: one for each detection, where masks were read.
-        boxed: whether the rows have boxes, whose area pycocotools then takes for the detection's, or masks alone.
+        detections: one record per image.
+        boxes: x, y, width, height of each detection, exactly as in the file.
+        masks: one per detection, where masks were read.
+        boxed: whether the rows have boxes, whose area pycocotools then uses for the detection, or masks alone.
     """
 
-    found: tuple[Detections, ...]
+    detections: tuple[Detections, ...]
     boxes: tuple[Boxes, ...]
-    masks: tuple[tuple[Runs, ...], ...] | None = None
+    masks: tuple[tuple[Rle, ...], ...] | None = None
     boxed: bool = True
 
 
@@ -51,67 +51,67 @@ class _Row(NamedTuple):
     label: int
     box: list[float]
     score: float
-    mask: Runs | None
+    mask: Rle | None
 
 
 def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False) -> Predictions:
-    """What the file says about each image of the data set, in its order; perhaps nothing.
+    """Read detections for each image of the dataset, in its order; an image may have none.
 
-    Image and category ids are those of the data set's source, boxes x, y, width, height in pixels.
+    Image and category ids are those of the dataset's source, boxes x, y, width, height in pixels.
 
     Args:
-        path: a list of rows.
-        dataset: what the rows are about.
-        masks: whether every row needs a segmentation; else they are not looked at. Where the first row has nothing but
-            that, boxes are those around the masks.
+        path: a JSON file with a list of rows.
+        dataset: that the rows refer to.
+        masks: whether every row needs a segmentation; else segmentations are ignored. Where the first row has no box,
+            boxes are computed from the masks.
 
     Raises:
-        DataError: a row is of no image or class of the data set, or its box, score or mask is unusable; the first is
-            named.
+        DataError: a row has an image or class that the dataset lacks, or an unusable box, score or mask; the message
+            names the first such row.
         StorageError: the file cannot be read.
     """
     rows = read_json(Path(path))
     if not isinstance(rows, list):
         reason = f"holds {short_repr(rows)}, expected a list of image_id, category_id, bbox and score"
         raise DataError(reason, source=path)
-    positions = _Ids("picture", {example.image_id: position for position, example in enumerate(dataset)})
+    positions = _Ids("image", {example.image_id: position for position, example in enumerate(dataset)})
     labels = _Ids("category", dataset.classes.label_of_source)
     by_image: list[list[_Row]] = [[] for _ in dataset.examples]
-    faults: list[tuple[int, str]] = []
+    problems: list[tuple[int, str]] = []
     boxed = not masks or _has_box(rows)
     for number, row in enumerate(rows):
         try:
             if not isinstance(row, dict):
-                raise _Unusable(f"is {short_repr(row)}, expected an object")  # noqa: TRY301  told like the other faults
+                raise _Unusable(f"is {short_repr(row)}, expected an object")  # noqa: TRY301  reported like the other problems
             position, label = positions.find(row, "image_id"), labels.find(row, "category_id")
             mask = mask_of_segmentation(row.get("segmentation"), dataset[position].size) if masks else None
             box = _box_of(row) if mask is None or boxed or row.get("bbox") else _box_around(mask)
-            runs = None if mask is None else rle_of_mask(mask)  # checked before any other library sees it
-            by_image[position].append(_Row(label, box, _score_of(row), runs))
+            rle = None if mask is None else rle_of_mask(mask)  # checked before other libraries read it
+            by_image[position].append(_Row(label, box, _score_of(row), rle))
         except (_Unusable, SegmentationError) as problem:
-            faults.append((number, str(problem)))
-    if faults:
-        number, said = faults[0]
-        more = f"; and {len(faults) - 1} more rows like it" if len(faults) > 1 else ""
-        hint = "the file must be about the same split of the same data set"
+            problems.append((number, str(problem)))
+    if problems:
+        number, reason = problems[0]
+        more = f"; and {len(problems) - 1} more rows like it" if len(problems) > 1 else ""
+        hint = "the predictions must be for the same split of the same dataset"
         if dataset.report.count_of(Outcome.LEFT_OUT):
-            hint += ", of which something was left out: images that are not there cannot be measured"
-        raise DataError(said + more, source=path, item=f"[{number}]", hint=hint)
+            hint += ", which has images or objects that were left out: missing images cannot be evaluated"
+        raise DataError(reason + more, source=path, item=f"[{number}]", hint=hint)
     names = dataset.classes.names
-    found = tuple(
+    detections = tuple(
         _detections_of(of_image, names, example.size, str(example.path))
         for example, of_image in zip(dataset, by_image, strict=True)
     )
     of_rows = tuple(tuple(row.mask for row in of_image if row.mask is not None) for of_image in by_image)
     boxes = tuple(np.array([row.box for row in of_image]).reshape(-1, 4) for of_image in by_image)
-    return Predictions(found, boxes, of_rows if masks else None, boxed)
+    return Predictions(detections, boxes, of_rows if masks else None, boxed)
 
 
 def write_predictions(
     path: Path,
     dataset: Dataset,
-    found: Sequence[Detections],
-    masks: Sequence[Sequence[Runs]] | None = None,
+    detections: Sequence[Detections],
+    masks: Sequence[Sequence[Rle]] | None = None,
     boxes: Sequence[Boxes] | None = None,
     *,
     boxed: bool = True,
@@ -119,11 +119,11 @@ def write_predictions(
     """The file that ``read_predictions`` reads.
 
     Args:
-        path: where to.
-        dataset: what was looked at.
-        found: one record an image.
-        masks: of each image, one for each detection.
-        boxes: of each image, to the last digit; else those of ``found``.
+        path: of the new file.
+        dataset: that the detections refer to.
+        detections: one record per image.
+        masks: of each image, one per detection.
+        boxes: of each image, exactly; by default those of ``detections``.
         boxed: whether rows have boxes, or masks alone.
 
     Raises:
@@ -131,39 +131,39 @@ def write_predictions(
     """
     rows = [
         row | {"image_id": example.image_id, "category_id": dataset.classes.source_ids[row["category_id"]]}
-        for example, one in zip(dataset, found, strict=True)
-        for row in one.to_coco(0)
+        for example, of_image in zip(dataset, detections, strict=True)
+        for row in of_image.to_coco(0)
     ]
     if boxes is not None:
-        as_given = (box for of_image in boxes for box in of_image.tolist())
-        rows = [row | {"bbox": box} for row, box in zip(rows, as_given, strict=True)]
+        exact = (box for of_image in boxes for box in of_image.tolist())
+        rows = [row | {"bbox": box} for row, box in zip(rows, exact, strict=True)]
     if not boxed:
         rows = [{name: value for name, value in row.items() if name != "bbox"} for row in rows]
     if masks is not None:
-        each = (runs for of_image in masks for runs in of_image)
-        rows = [row | {"segmentation": runs} for row, runs in zip(rows, each, strict=True)]
+        each = (rle for of_image in masks for rle in of_image)
+        rows = [row | {"segmentation": rle} for row, rle in zip(rows, each, strict=True)]
     text = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
     with writing_to(path):
         path.write_text(f"[{text}]\n", encoding="ascii")
 
 
 class _Ids:
-    """Finds what an id of the data set's source stands for."""
+    """Finds the image or class of an id of the dataset's source."""
 
-    def __init__(self, what: str, known: Mapping[Id, int]) -> None:
-        self._what, self._known = what, known
-        self._by_text = {str(one): one for one in known}
+    def __init__(self, kind: str, positions: Mapping[Id, int]) -> None:
+        self._kind, self._positions = kind, positions
+        self._by_text = {str(number): number for number in positions}
 
     def find(self, row: Mapping[str, Any], field: str) -> int:
         if field not in row:
             raise _Unusable(f"has no {field}")
-        given = row[field]
-        if type(given) in (int, str) and given in self._known:
-            return self._known[given]
-        twin = self._by_text.get(str(given))
-        said = "" if twin is None else f"; it has {short_repr(twin)} of type {type(twin).__name__}"
+        value = row[field]
+        if type(value) in (int, str) and value in self._positions:
+            return self._positions[value]
+        similar = self._by_text.get(str(value))
+        but = "" if similar is None else f"; it has {short_repr(similar)} of type {type(similar).__name__}"
         raise _Unusable(
-            f"{field} {short_repr(given)} of type {type(given).__name__} is no {self._what} of the data set{said}"
+            f"{field} {short_repr(value)} of type {type(value).__name__} is no {self._kind} of the dataset{but}"
         )
 
 
@@ -178,7 +178,7 @@ def _box_of(row: Mapping[str, Any]) -> list[float]:
 
 
 def _has_box(rows: Sequence[object]) -> bool:
-    """By the first, as pycocotools tells."""
+    """Whether the first row has one, which pycocotools goes by."""
     return not rows or not isinstance(rows[0], dict) or rows[0].get("bbox") not in (None, [])
 
 
@@ -206,8 +206,8 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _detections_of(found: list[_Row], names: tuple[str, ...], size: HeightWidth, source: str) -> Detections:
-    labels, boxes, scores, _ = zip(*found, strict=True) if found else ((), (), (), ())
+def _detections_of(rows: list[_Row], names: tuple[str, ...], size: HeightWidth, source: str) -> Detections:
+    labels, boxes, scores, _ = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Detections(
         boxes=torch.tensor([(x, y, x + wide, y + high) for x, y, wide, high in boxes], dtype=torch.float64).reshape(
             -1, 4

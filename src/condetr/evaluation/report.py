@@ -1,4 +1,4 @@
-"""Everything that was measured about one detector on one data set."""
+"""All results of evaluating one detector on one dataset."""
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -8,11 +8,10 @@ from condetr.core.errors import GateError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
-from condetr.evaluation.coco_ap import Averages
+from condetr.evaluation.coco_ap import Averages, Rle
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
 from condetr.evaluation.error_kinds import Errors
-from condetr.evaluation.mask_ap import Runs
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.per_class import ClassResult
 from condetr.evaluation.timing.speed import Speed
@@ -20,29 +19,29 @@ from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
-PANOPTIC: tuple[Metric, ...] = ("pq", "miou")  # of segments
-USUAL: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric not in ("speed", *PANOPTIC))
+PANOPTIC_METRICS: tuple[Metric, ...] = ("pq", "miou")
+DEFAULT_METRICS: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric not in ("speed", *PANOPTIC_METRICS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Averages):
-    """COCO's averages of boxes, and of the other parts those that were asked for.
+    """COCO's averages of boxes, and the other parts that were requested.
 
     Attributes:
         masks: COCO's averages of masks.
-        panoptic: quality of segments, of all classes, things, stuff, and each.
+        panoptic: panoptic quality of all classes, things, stuff, and each class.
         per_class: by name.
         curves: precision over recall.
-        confusion: which class is taken for which.
-        errors: how often it errs in which way, and what that costs.
+        confusion: the confusion matrix.
+        errors: counts and costs of each kind of error.
         speed: milliseconds of each step.
-        dataset: what it was measured on; images that could not be read are not in it.
-        found: one record for each image of ``dataset``, with its labels; masks are in ``runs``.
-        runs: one mask a detection of each image, as COCO's packed run lengths.
-        boxes: of each image of ``dataset`` as a file of predictions has them, to the last digit.
-        boxed: whether a detection is as large as its box, or as its mask.
+        dataset: that was evaluated, without images that could not be read.
+        found: the detections of each image of ``dataset``, with its labels; masks are in ``runs``.
+        runs: one mask per detection of each image, as COCO's compressed run lengths.
+        boxes: of each image of ``dataset``, exactly as in a file of predictions.
+        boxed: whether the area of a detection is that of its box, or of its mask.
         failures: images that could not be read, and why.
-        notes: what somebody should know about the numbers.
+        notes: remarks about the numbers.
     """
 
     masks: Averages | None = None
@@ -54,7 +53,7 @@ class Report(Averages):
     speed: Speed | None = None
     dataset: Dataset = field(repr=False, compare=False)
     found: tuple[Detections, ...] = field(repr=False, compare=False)
-    runs: tuple[tuple[Runs, ...], ...] | None = field(default=None, repr=False, compare=False)
+    runs: tuple[tuple[Rle, ...], ...] | None = field(default=None, repr=False, compare=False)
     boxes: tuple[Boxes, ...] | None = field(default=None, repr=False, compare=False)
     boxed: bool = field(default=True, repr=False, compare=False)
     failures: tuple[Failure, ...] = field(default=(), compare=False)
@@ -62,7 +61,7 @@ class Report(Averages):
 
     @property
     def ar(self) -> float:
-        """Average recall with 100 detections an image."""
+        """Average recall with 100 detections per image."""
         return self.ar100
 
     @property
@@ -111,7 +110,7 @@ class Report(Averages):
             UsageError: the folder is not new.
             StorageError: it cannot be written.
         """
-        from condetr.evaluation.report_folder import write_report  # which knows what a Report is
+        from condetr.evaluation.report_folder import write_report  # which imports this module
 
         return write_report(self, folder)
 

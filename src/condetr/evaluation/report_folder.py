@@ -1,4 +1,4 @@
-"""A report as files: for programs, for spreadsheets and for eyes."""
+"""A report as files: JSON, CSV tables and charts."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ REPORT, PREDICTIONS = "report.json", "predictions.json"
 
 
 def write_report(report: Report, folder: str | Path) -> Path:
-    """Files for those parts that were measured.
+    """Write the files of all parts that were measured.
 
     Raises:
         UsageError: the folder is not new.
@@ -58,7 +58,7 @@ def write_report(report: Report, folder: str | Path) -> Path:
 
 
 def _paint(charts: Mapping[str, Callable[[], Image.Image | None]], output: OutputFolder) -> None:
-    """What cannot be painted is left out and told at once: the numbers are right all the same."""
+    """Charts that fail are left out with a warning: the numbers do not depend on them."""
     failed = {}
     for name, paint in charts.items():
         try:
@@ -69,7 +69,7 @@ def _paint(charts: Mapping[str, Callable[[], Image.Image | None]], output: Outpu
             if chart is not None:
                 output.save(name, chart, quality=92)
     if failed:
-        _logger.warning("not painted: %s", "; ".join(f"{name} ({said})" for name, said in failed.items()))
+        _logger.warning("not painted: %s", "; ".join(f"{name} ({reason})" for name, reason in failed.items()))
 
 
 def _per_class_csv(report: Report) -> str:

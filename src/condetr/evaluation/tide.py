@@ -1,7 +1,7 @@
-"""What became of every detection and every object: hits, and the kinds of error that TIDE tells apart.
+"""Matches of detections with objects: hits, and the error kinds of TIDE (Bolya et al., ECCV 2020).
 
-A hit is what COCO counts as one: best score first, a detection takes the free object of its class that it overlaps
-most, with an IoU of 0.5 or more. What is left is, in this order (Bolya et al., "TIDE", ECCV 2020):
+A hit is COCO's true positive: in order of scores, a detection takes the free object of its class that it overlaps
+most, with an IoU of 0.5 or more. Every other detection is, tried in this order:
 
 localisation    right class, IoU from 0.1 to 0.5
 classification  IoU of 0.5 or more with an object of another class
@@ -10,7 +10,10 @@ background      IoU below 0.1 with every object
 both            the rest: another class, IoU from 0.1 to 0.5
 missed          an object without a hit, on which no localisation or classification error lies
 
-Detections that lie in a crowd of their class are neither right nor wrong.
+Detections in a crowd of their class are ignored.
+
+Not `hotcoco.COCOeval.tide_errors`: it counts crowds as objects, misses the gain of repairing a class without a hit,
+and does not return the match of each detection (`benchmarks/hotcoco_study.py`).
 """
 
 from dataclasses import dataclass
@@ -20,9 +23,9 @@ import numpy as np
 from hotcoco.primitives import bbox_iou
 from jaxtyping import Bool, Float64, Int64
 
-from condetr.evaluation.arrays import Flags, Found, Positions, Truth
+from condetr.evaluation.arrays import Flags, GroundTruth, Positions, PredictedObjects
 
-POSITIVE, NOTHING = 0.5, 0.1  # IoUs from which a detection is right, and below which it is of no object
+POSITIVE, NOTHING = 0.5, 0.1  # IoUs: from this on a detection is right, below that it is background
 
 
 class Kind(IntEnum):
@@ -48,11 +51,11 @@ class Matches:
     """Of every detection and every object, in the order of their rows.
 
     Attributes:
-        kinds: of the detections.
-        about: the object that a hit, classification, localisation or duplicate is about; else -1.
-        mistaken: the object that a detection of another class would hit, every object once; else -1.
-        hit: objects that were found.
-        missed: objects that were not nearly found either.
+        kinds: of each detection.
+        about: of each detection, the object that a hit, classification, localisation or duplicate refers to; else -1.
+        mistaken: of each detection, the object of another class that it would hit, each object once; else -1.
+        hit: of each object, whether a detection hits it.
+        missed: of each object, whether it has neither a hit nor a localisation or classification error.
     """
 
     kinds: Positions
@@ -62,33 +65,35 @@ class Matches:
     missed: Flags
 
 
-def judge(truth: Truth, found: Found) -> Matches:
-    """Look at every image on which something was found."""
-    judged = Matches(
-        kinds=np.full(len(found), Kind.BACKGROUND, dtype=np.int64),
-        about=np.full(len(found), -1, dtype=np.int64),
-        mistaken=np.full(len(found), -1, dtype=np.int64),
+def match_detections(truth: GroundTruth, predicted: PredictedObjects) -> Matches:
+    """Match the detections of every image."""
+    matches = Matches(
+        kinds=np.full(len(predicted), Kind.BACKGROUND, dtype=np.int64),
+        about=np.full(len(predicted), -1, dtype=np.int64),
+        mistaken=np.full(len(predicted), -1, dtype=np.int64),
         hit=np.zeros(len(truth), dtype=bool),
         missed=~truth.crowd,
     )
-    best_first = np.lexsort((-found.scores, found.images))
-    images, starts = np.unique(found.images[best_first], return_index=True)
+    best_first = np.lexsort((-predicted.scores, predicted.images))
+    images, starts = np.unique(predicted.images[best_first], return_index=True)
     first, end = (np.searchsorted(truth.images, images, side) for side in ("left", "right"))
     for detections, *bounds in zip(np.split(best_first, starts[1:]), first, end, strict=False):
         objects = np.arange(*bounds)
         if len(objects):
-            _judge_image(truth, found, objects, detections, judged)
-    return judged
+            _match_image(truth, predicted, objects, detections, matches)
+    return matches
 
 
-def _judge_image(truth: Truth, found: Found, objects: Positions, detections: Positions, judged: Matches) -> None:
+def _match_image(
+    truth: GroundTruth, predicted: PredictedObjects, objects: Positions, detections: Positions, matches: Matches
+) -> None:
     crowd = truth.crowd[objects]
-    overlaps = bbox_iou(found.boxes[detections], truth.boxes[objects], crowd)
-    own = found.labels[detections][:, None] == truth.labels[objects]
-    in_crowd = (own & (overlaps >= POSITIVE))[:, crowd].any(1)  # over the area of the detection, as COCO has it
+    overlaps = bbox_iou(predicted.boxes[detections], truth.boxes[objects], crowd)
+    own = predicted.labels[detections][:, None] == truth.labels[objects]
+    in_crowd = (own & (overlaps >= POSITIVE))[:, crowd].any(1)  # COCO: intersection over the detection's own area
     singles, ious, own = objects[~crowd], overlaps[:, ~crowd], own[:, ~crowd]
     if not len(singles):
-        judged.kinds[detections[in_crowd]] = Kind.IGNORED
+        matches.kinds[detections[in_crowd]] = Kind.IGNORED
         return
     hits = _taken(np.where(own, ious, 0.0))
     kinds, about = _kinds(ious, own, hits, in_crowd)
@@ -97,14 +102,14 @@ def _judge_image(truth: Truth, found: Found, objects: Positions, detections: Pos
     nearly[about[(kinds == Kind.CLASSIFICATION) | (kinds == Kind.LOCALISATION)]] = True
     wrong = (kinds != Kind.HIT) & (kinds != Kind.IGNORED)
     mistaken = _taken(np.where(~own & ~hit & wrong[:, None], ious, 0.0))
-    judged.kinds[detections] = kinds
-    judged.about[detections] = np.where(about >= 0, singles[about], -1)
-    judged.mistaken[detections] = np.where(mistaken >= 0, singles[mistaken], -1)
-    judged.hit[singles], judged.missed[singles] = hit, ~hit & ~nearly
+    matches.kinds[detections] = kinds
+    matches.about[detections] = np.where(about >= 0, singles[about], -1)
+    matches.mistaken[detections] = np.where(mistaken >= 0, singles[mistaken], -1)
+    matches.hit[singles], matches.missed[singles] = hit, ~hit & ~nearly
 
 
 def _taken(ious: Float64[np.ndarray, "detections objects"]) -> Int64[np.ndarray, "detections"]:
-    """Which object each detection takes, the first detection first; -1 for none. Of equals the last, as COCO has it."""
+    """The object that each detection takes, in order; -1 for none. Of equal IoUs the last, as in COCO."""
     taken, left = np.full(len(ious), -1, dtype=np.int64), ious.copy()
     for detection in np.flatnonzero((ious >= POSITIVE).any(1)):
         best = left.shape[1] - 1 - left[detection, ::-1].argmax()
@@ -119,7 +124,7 @@ def _kinds(
     hits: Int64[np.ndarray, "detections"],
     in_crowd: Bool[np.ndarray, "detections"],
 ) -> tuple[Int64[np.ndarray, "detections"], Int64[np.ndarray, "detections"]]:
-    """The kind of each detection, and the object it is about or -1."""
+    """The kind of each detection, and the object that it refers to or -1."""
     right, other = np.where(own, ious, 0.0), np.where(own, 0.0, ious)
     best, best_other = right.max(1), other.max(1)
     cases = (

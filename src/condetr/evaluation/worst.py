@@ -1,4 +1,4 @@
-"""The images with most errors, side by side; every box has the color of what it is."""
+"""The images with most errors, side by side; the color of a box is its kind of error."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from PIL import Image
 from condetr.charts.sheet import FAINT, color_key, tiled
 from condetr.core.errors import ImageError
 from condetr.data.records import Dataset
-from condetr.evaluation.arrays import Found, Truth, found_of, truth_of
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects, ground_truth_of, predicted_objects_of
 from condetr.evaluation.report_charts import KIND_COLORS
-from condetr.evaluation.tide import ERRORS, Kind, Matches, judge
+from condetr.evaluation.tide import ERRORS, Kind, Matches, match_detections
 from condetr.images.decoding.decode import decode
 from condetr.images.detections import Detections
 from condetr.images.drawing.colors import Color
@@ -39,29 +39,29 @@ def worst_images(
     columns: int = 4,
     side: int = 320,
 ) -> Image.Image | None:
-    """Those with most errors among detections above ``threshold``, their names below; None where there is no error."""
-    truth, found, judged = _judged(dataset, detections, threshold)
-    wrong = _errors_by_image(truth, found, judged, len(dataset)).sum(axis=1)
+    """Those with most errors among detections above ``threshold``, their names below; None without an error."""
+    truth, predicted, matches = _matched(dataset, detections, threshold)
+    wrong = _errors_by_image(truth, predicted, matches, len(dataset)).sum(axis=1)
     chosen = [position for position in np.argsort(-wrong, kind="stable")[:shown].tolist() if wrong[position]]
     if not chosen:
         return None
     tiles = []
     for position in chosen:
-        marks = list(_marks(position, dataset.classes.names, truth, found, judged))
+        marks = list(_marks(position, dataset.classes.names, truth, predicted, matches))
         name, tile = dataset.name_of(dataset[position]), _tile(dataset[position].path, marks, side)
         count = f"{wrong[position]} error{'s' if wrong[position] > 1 else ''}"
-        about = f"{name}: {'cannot be read any more' if tile is None else count}"
+        about = f"{name}: {'can no longer be read' if tile is None else count}"
         tiles.append(captioned(tile or Image.new("RGB", (side, side // 2), FAINT), about, width=side))
     return tiled([color_key(_COLORS.items()), tiled(tiles, columns, gap=_GAP)], 1, gap=_GAP, margin=_GAP)
 
 
 def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold: float) -> list[dict[str, Any]]:
-    """The images with errors, the worst first: how many of each kind, and the highest score of a wrong detection."""
-    truth, found, judged = _judged(dataset, detections, threshold)
-    counts = _errors_by_image(truth, found, judged, len(dataset))
+    """The images with errors, the worst first: counts of each kind, and the highest score of a wrong detection."""
+    truth, predicted, matches = _matched(dataset, detections, threshold)
+    counts = _errors_by_image(truth, predicted, matches, len(dataset))
     highest = np.full(len(dataset), -np.inf)
-    is_wrong = np.isin(judged.kinds, ERRORS)
-    np.maximum.at(highest, found.images[is_wrong], found.scores[is_wrong])
+    is_wrong = np.isin(matches.kinds, ERRORS)
+    np.maximum.at(highest, predicted.images[is_wrong], predicted.scores[is_wrong])
     rows = []
     for position in np.argsort(-counts.sum(axis=1), kind="stable").tolist():
         if counts[position].any():
@@ -72,24 +72,32 @@ def worst_rows(dataset: Dataset, detections: Sequence[Detections], *, threshold:
     return rows
 
 
-def _judged(dataset: Dataset, detections: Sequence[Detections], threshold: float) -> tuple[Truth, Found, Matches]:
-    truth, found = truth_of(dataset), found_of(detections)
-    found = found.where(found.scores > threshold)
-    return truth, found, judge(truth, found)
+def _matched(
+    dataset: Dataset, detections: Sequence[Detections], threshold: float
+) -> tuple[GroundTruth, PredictedObjects, Matches]:
+    truth, predicted = ground_truth_of(dataset), predicted_objects_of(detections)
+    predicted = predicted.where(predicted.scores > threshold)
+    return truth, predicted, match_detections(truth, predicted)
 
 
-def _errors_by_image(truth: Truth, found: Found, judged: Matches, images: int) -> Int64[np.ndarray, "images kinds"]:
-    of_detections = [np.bincount(found.images[judged.kinds == kind], minlength=images) for kind in ERRORS[:-1]]
-    return np.stack([*of_detections, np.bincount(truth.images[judged.missed], minlength=images)], axis=1)
+def _errors_by_image(
+    truth: GroundTruth, predicted: PredictedObjects, matches: Matches, images: int
+) -> Int64[np.ndarray, "images kinds"]:
+    of_detections = [np.bincount(predicted.images[matches.kinds == kind], minlength=images) for kind in ERRORS[:-1]]
+    return np.stack([*of_detections, np.bincount(truth.images[matches.missed], minlength=images)], axis=1)
 
 
-def _marks(position: int, names: Sequence[str], truth: Truth, found: Found, judged: Matches) -> Iterator[_Mark]:
-    for row in np.flatnonzero((truth.images == position) & judged.missed):
+def _marks(
+    position: int, names: Sequence[str], truth: GroundTruth, predicted: PredictedObjects, matches: Matches
+) -> Iterator[_Mark]:
+    for row in np.flatnonzero((truth.images == position) & matches.missed):
         yield _Mark(_corners(truth.boxes[row]), f"{names[truth.labels[row]]} missed", _COLORS[Kind.MISSED.word])
-    for row in np.flatnonzero((found.images == position) & (judged.kinds != Kind.IGNORED))[::-1]:
-        kind, name = Kind(judged.kinds[row]), names[found.labels[row]]
-        instead = f" for {names[truth.labels[judged.about[row]]]}" if kind is Kind.CLASSIFICATION else ""
-        yield _Mark(_corners(found.boxes[row]), scored(f"{name}{instead}", found.scores[row]), _COLORS[kind.word])
+    for row in np.flatnonzero((predicted.images == position) & (matches.kinds != Kind.IGNORED))[::-1]:
+        kind, name = Kind(matches.kinds[row]), names[predicted.labels[row]]
+        instead = f" for {names[truth.labels[matches.about[row]]]}" if kind is Kind.CLASSIFICATION else ""
+        yield _Mark(
+            _corners(predicted.boxes[row]), scored(f"{name}{instead}", predicted.scores[row]), _COLORS[kind.word]
+        )
 
 
 def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
@@ -98,7 +106,7 @@ def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
 
 
 def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
-    """None where the image cannot be decoded any more."""
+    """None where the image can no longer be decoded."""
     try:
         image = decode(path)
     except ImageError:

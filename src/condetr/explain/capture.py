@@ -1,4 +1,4 @@
-"""What enters the attentions while a network looks, kept so that any query can be asked about afterwards.
+"""What enters the attentions while a network looks, kept so that any query can be map_rows about afterwards.
 
 The network runs as it always does; weights are computed from what is kept here, for the few queries that matter.
 """
@@ -23,17 +23,17 @@ class AttentionInputs(NamedTuple):
 
 
 @contextmanager
-def watching(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[AttentionInputs]]:
+def capture(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[AttentionInputs]]:
     """Collects what enters each attention, in the order in which they run."""
-    entered: list[AttentionInputs] = []
+    inputs: list[AttentionInputs] = []
 
     def note(_: nn.Module, given: tuple[Any, ...]) -> None:
         query, key, _value, mask = given
-        entered.append(AttentionInputs(query, key, mask))
+        inputs.append(AttentionInputs(query, key, mask))
 
     hooks = [attention.register_forward_pre_hook(note) for attention in attentions]
     try:
-        yield entered
+        yield inputs
     finally:
         for hook in hooks:
             hook.remove()

@@ -31,7 +31,7 @@ class Evidence:
         combined: where each head does look: what the network weighs its values with.
         boxes: (x1, y1, x2, y2) that each decoder layer says.
         scores: of the detection's class, from each decoder layer.
-        pixel: (x, y) whose cell the encoder is asked about.
+        pixel: (x, y) whose cell the encoder is map_rows about.
         encoder: where that cell looks in each head of each encoder layer.
         cell: (height, width) of the piece of the image that one cell of a map stands for; the last row and column
             may reach over the edge.

@@ -19,7 +19,7 @@ from condetr.explain.attention_weights import attention_parts, weights_of
 from condetr.explain.capture import AttentionInputs
 from condetr.explain.evidence import Point
 from condetr.explain.explanation import Explanation
-from condetr.explain.grid_geometry import Cells
+from condetr.explain.grid_geometry import GridGeometry
 from condetr.explain.overview import overview
 from condetr.images.detections import Detections
 from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
@@ -28,7 +28,7 @@ from condetr.images.sizes import HeightWidth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class ExplainedImage:
     """What a look at an image left behind: its detections, and all it takes to explain each; see ``look``."""
 
     detections: Detections
@@ -38,7 +38,7 @@ class Sight:
     _reference_points: Points = field(repr=False)
     _cross: tuple[AttentionInputs, ...] = field(repr=False)
     _encoder: tuple[AttentionInputs, ...] = field(repr=False)
-    _cells: Cells = field(repr=False)
+    _grid: GridGeometry = field(repr=False)
     _pixel: Point | None = field(repr=False)
 
     def __len__(self) -> int:
@@ -86,8 +86,8 @@ class Sight:
         found, query = self.detections[number], int(self._scored.queries[number])
         height, width = size = self.detections.size
         pixel = self._pixel or _middle_of(found.box, size)
-        halves = [attention_parts(entered, query) for entered in self._cross]
-        cell = self._cells.cell_at(pixel)
+        halves = [attention_parts(inputs, query) for inputs in self._cross]
+        cell = self._grid.cell_at(pixel)
         x, y = self._reference_points[0, query].tolist()
         scale = torch.tensor([width, height, width, height])
         boxes = torch.stack([cxcywh_to_xyxy(said.boxes[0, query].float().cpu()) for said in self._layers])
@@ -97,14 +97,14 @@ class Sight:
             number=number,
             query=query,
             reference_point=(x * width, y * height),
-            content=self._cells.maps_of([one.content for one in halves]),
-            spatial=self._cells.maps_of([one.spatial for one in halves]),
-            combined=self._cells.maps_of([one.combined for one in halves]),
+            content=self._grid.maps_of([one.content for one in halves]),
+            spatial=self._grid.maps_of([one.spatial for one in halves]),
+            combined=self._grid.maps_of([one.combined for one in halves]),
             boxes=(boxes * scale).numpy(),
             scores=logits.sigmoid().numpy(),
             pixel=pixel,
-            encoder=self._cells.maps_of([weights_of(entered, cell) for entered in self._encoder]),
-            cell=self._cells.size,
+            encoder=self._grid.maps_of([weights_of(inputs, cell) for inputs in self._encoder]),
+            cell=self._grid.size,
             size=size,
             source=self.detections.source,
             image=self.image,

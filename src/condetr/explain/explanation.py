@@ -13,7 +13,7 @@ from PIL import Image
 from condetr.core.errors import UsageError
 from condetr.explain import figures
 from condetr.explain.evidence import Evidence
-from condetr.explain.regions import centre_of, region_of
+from condetr.explain.regions import center_of, region_of
 from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
 
 Figure: TypeAlias = Literal["bands", "layers", "encoder"]
@@ -79,7 +79,7 @@ class Explanation(Evidence):
         heads = [
             {
                 "region": region_of(weights, self.detection.box, self.cell),
-                "centre": list(centre_of(weights, self.cell)),
+                "centre": list(center_of(weights, self.cell)),
             }
             for weights in self.combined[number]
         ]

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from condetr.charts.sheet import Row, page, table, text_block, tiled
 from condetr.explain.evidence import Box, Evidence, HeadMaps, Map
-from condetr.explain.heatmap import cut, dimmed, heat_legend, heated, mark_box, mark_point, share_inside
+from condetr.explain.heatmap import crop, dimmed, heat_legend, heatmap, mark_box, mark_point, share_inside
 from condetr.explain.regions import ordered, region_of, regions_of
 from condetr.explain.window import Window
 from condetr.images.drawing.marks import captioned, one_line
@@ -21,12 +21,12 @@ _ORANGE = (255, 170, 30)
 def bands(one: Evidence) -> Image.Image:
     """The paper's figure 1: content, spatial and combined attention of every head of the last decoder layer."""
     view = _View(one)
-    asked = [
-        _Asked(("content", "what it seeks:", "cells that look like", "a part of the object"), one.content[-1]),
-        _Asked(("spatial", "where it seeks:", "bands at the edges", "of the object"), one.spatial[-1]),
-        _Asked(("combined", "both together:", "what the network", "takes its answer from"), one.combined[-1]),
+    map_rows = [
+        _MapRow(("content", "what it seeks:", "cells that look like", "a part of the object"), one.content[-1]),
+        _MapRow(("spatial", "where it seeks:", "bands at the edges", "of the object"), one.spatial[-1]),
+        _MapRow(("combined", "both together:", "what the network", "takes its answer from"), one.combined[-1]),
     ]
-    rows = view.rows(asked, one_scale=True)
+    rows = view.rows(map_rows, one_scale=True)
     said = [
         f"A column is an attention head of decoder layer {len(one.combined)}, the last. It is named by the part of the"
         " object that it looks at."
@@ -38,11 +38,11 @@ def bands(one: Evidence) -> Image.Image:
 
 def layers(one: Evidence) -> Image.Image:
     """Combined attention and box from the first decoder layer to the last."""
-    view, asked = _View(one), []
+    view, map_rows = _View(one), []
     for number, (maps, score) in enumerate(zip(one.combined, one.scores, strict=True)):
         x1, y1, x2, y2 = one.boxes[number].tolist()
-        asked.append(_Asked((f"layer {number + 1}", f"score {score:.2f}"), maps, (x1, y1, x2, y2)))
-    rows = view.rows(asked, one_scale=False)
+        map_rows.append(_MapRow((f"layer {number + 1}", f"score {score:.2f}"), maps, (x1, y1, x2, y2)))
+    rows = view.rows(map_rows, one_scale=False)
     said = (
         "From the first decoder layer, above, to the last: where its heads look, and the box and score it would answer."
     )
@@ -55,17 +55,17 @@ def layers(one: Evidence) -> Image.Image:
 def encoder(one: Evidence) -> Image.Image:
     """Where the cell of one pixel looks, in every head of every encoder layer."""
     whole, heads = Window.whole(one.size), range(one.encoder.shape[1])
-    ground, rows = dimmed(cut(one.image, whole, _side_for(len(heads) + 1))), []
+    ground, rows = dimmed(crop(one.image, whole, _side_for(len(heads) + 1))), []
     for number, maps in enumerate(one.encoder):
         tiles = [
-            heated(ground, weights, one.cell, whole, most=float(weights.max())) for weights in _with_mean(maps, heads)
+            heatmap(ground, weights, one.cell, whole, most=float(weights.max())) for weights in _with_mean(maps, heads)
         ]
         for tile in tiles:
             mark_point(tile, one.pixel, whole)
         rows.append(Row((f"layer {number + 1}",), tiles))
     x, y = one.pixel
     said = "From the first encoder layer, above, to the last: where the marked place gathers what it knows."
-    marks = heat_legend("the most in its tile", point=f"the place asked about: x {x:.0f}, y {y:.0f}")
+    marks = heat_legend("the most in its tile", point=f"the place map_rows about: x {x:.0f}, y {y:.0f}")
     columns = ["all heads\nmean", *(f"head {head + 1}" for head in heads)]
     return page("Where one place of the image looks in the encoder", [said], [table(columns, rows), marks])
 
@@ -75,7 +75,7 @@ def named(one: Evidence) -> str:
     return f"“{one_line(one.detection.name, 40)}”"
 
 
-class _Asked(NamedTuple):
+class _MapRow(NamedTuple):
     """A row to be painted."""
 
     said: Sequence[str]
@@ -92,19 +92,19 @@ class _View:
         self._order = ordered(regions)
         self.columns = ["all heads\nmean", *(f"head {head + 1}\n{regions[head]}" for head in self._order)]
         self.window = Window.around(one.detection.box, [one.reference_point], one.size)
-        self._ground = dimmed(cut(one.image, self.window, _side_for(len(self.columns))))
+        self._ground = dimmed(crop(one.image, self.window, _side_for(len(self.columns))))
         self._zoomed = self.window != Window.whole(one.size)
 
     def told(self) -> str:
         said = "Below each tile: the part of the object that it looks at (spread: nowhere in particular)"
         return f"{said}, and the share of its attention that the tile shows." if self._zoomed else f"{said}."
 
-    def rows(self, asked: Sequence[_Asked], *, one_scale: bool) -> list[Row]:
+    def rows(self, map_rows: Sequence[_MapRow], *, one_scale: bool) -> list[Row]:
         """With one scale, the tiles of a column can be compared; else each is as bright as can be."""
-        everything = [_with_mean(row.maps, self._order) for row in asked]
+        everything = [_with_mean(row.maps, self._order) for row in map_rows]
         most = [max(float(weights.max()) for weights in column) for column in zip(*everything, strict=True)]
         rows = []
-        for row, maps in zip(asked, everything, strict=True):
+        for row, maps in zip(map_rows, everything, strict=True):
             highest = most if one_scale else [float(weights.max()) for weights in maps]
             box = row.box or self._one.detection.box
             tiles = [self._tile(weights, scale, box) for weights, scale in zip(maps, highest, strict=True)]
@@ -112,7 +112,7 @@ class _View:
         return rows
 
     def _tile(self, weights: Map, most: float, box: Box) -> Image.Image:
-        tile = heated(self._ground, weights, self._one.cell, self.window, most=most)
+        tile = heatmap(self._ground, weights, self._one.cell, self.window, most=most)
         mark_box(tile, box, self.window)
         mark_point(tile, self._one.reference_point, self.window)
         return captioned(tile, self._below(weights, box))
@@ -125,7 +125,7 @@ class _View:
 def _lead(one: Evidence, window: Window) -> Image.Image:
     """The whole image in its colors, and where the tiles are from."""
     whole = Window.whole(one.size)
-    tile, scale = cut(one.image, whole, _LEAD), whole.scale(_LEAD)
+    tile, scale = crop(one.image, whole, _LEAD), whole.scale(_LEAD)
     said = [f"{named(one)}, detection {one.number}", f"score {one.detection.score:.2f}, from object query {one.query}"]
     if window != whole:
         ImageDraw.Draw(tile).rectangle([edge * scale for edge in window], outline=_ORANGE, width=3)

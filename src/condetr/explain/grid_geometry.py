@@ -13,7 +13,7 @@ from condetr.images.sizes import HeightWidth
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class GridGeometry:
     """All are (height, width): of the grid with its padding, of its part that is the image, of a cell in pixels."""
 
     frame: tuple[int, int]
@@ -35,9 +35,11 @@ class Cells:
         return row * self.frame[1] + column
 
 
-def cells_of(real: Bool[Tensor, "rows columns"], stride: int, inside: HeightWidth, original: HeightWidth) -> Cells:
+def grid_geometry_of(
+    real: Bool[Tensor, "rows columns"], stride: int, inside: HeightWidth, original: HeightWidth
+) -> GridGeometry:
     height, width = (stride * full / part for full, part in zip(original, inside, strict=True))
-    return Cells(
+    return GridGeometry(
         frame=(real.shape[0], real.shape[1]),
         real=(int(real.any(1).sum()), int(real.any(0).sum())),
         size=(height, width),

@@ -13,7 +13,7 @@ _DIMMED = 0.42  # brightness of the image below the heat
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def cut(image: Image.Image, window: Window, side: int) -> Image.Image:
+def crop(image: Image.Image, window: Window, side: int) -> Image.Image:
     """What is in the window, its longer edge ``side`` pixels long."""
     scale = window.scale(side)
     size = max(1, round((window.right - window.left) * scale)), max(1, round((window.bottom - window.top) * scale))
@@ -25,7 +25,7 @@ def dimmed(tile: Image.Image) -> Image.Image:
     return tile.convert("L").point(lambda level: level * _DIMMED).convert("RGB")
 
 
-def heated(tile: Image.Image, weights: Map, cell: tuple[float, float], window: Window, *, most: float) -> Image.Image:
+def heatmap(tile: Image.Image, weights: Map, cell: tuple[float, float], window: Window, *, most: float) -> Image.Image:
     """A dimmed tile with weights on it: ``most`` is brightest, zero is bare."""
     edges = (window.left / cell[1], window.top / cell[0], window.right / cell[1], window.bottom / cell[0])
     rows, columns = weights.shape

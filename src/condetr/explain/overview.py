@@ -7,7 +7,7 @@ from PIL import Image
 from condetr.charts.sheet import page, tiled
 from condetr.explain.evidence import Box, Evidence
 from condetr.explain.figures import named
-from condetr.explain.heatmap import cut, dimmed, heat_legend, heated, mark_box, mark_point
+from condetr.explain.heatmap import crop, dimmed, heat_legend, heatmap, mark_box, mark_point
 from condetr.explain.window import Window
 from condetr.images.detections import Detections
 from condetr.images.drawing.draw import draw
@@ -24,7 +24,7 @@ def overview(detections: Detections, explained: Sequence[Evidence]) -> Image.Ima
     whole = Window.whole(detections.size)
     scale = whole.scale(_IMAGE)
     found = [one._replace(box=_scaled(one.box, scale), name=f"#{place}") for place, one in enumerate(detections)]
-    painted = draw(cut(explained[0].image, whole, _IMAGE), found)  # enlarged first: letters would hide a small one
+    painted = draw(crop(explained[0].image, whole, _IMAGE), found)  # enlarged first: letters would hide a small one
     tiles = [_tile(one) for one in shown]
     said = [
         "Tiles show the surroundings of each box: the mean of all heads of the last decoder layer.",
@@ -43,7 +43,7 @@ def _scaled(box: Box, scale: float) -> Box:
 def _tile(one: Evidence) -> Image.Image:
     window = Window.around(one.detection.box, [one.reference_point], one.size)
     weights = one.combined[-1].mean(0)
-    tile = heated(dimmed(cut(one.image, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
+    tile = heatmap(dimmed(crop(one.image, window, _TILE)), weights, one.cell, window, most=float(weights.max()))
     mark_box(tile, one.detection.box, window)
     mark_point(tile, one.reference_point, window)
     return captioned(tile, f"#{one.number}: {scored(named(one), one.detection.score)}", width=_TILE)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from condetr.core.boxes import clipped
 from condetr.core.errors import CondetrError, UsageError
-from condetr.explain.capture import watching
+from condetr.explain.capture import capture
 from condetr.explain.evidence import Point
-from condetr.explain.explained_image import Sight
-from condetr.explain.grid_geometry import cells_of
+from condetr.explain.explained_image import ExplainedImage
+from condetr.explain.grid_geometry import grid_geometry_of
 from condetr.images.detections import Detections
 from condetr.images.image_inputs import pil_of
 from condetr.images.preprocessing import Preprocessing
@@ -25,7 +25,7 @@ from condetr.prediction.sources import ImageSource, images_in
 
 
 @torch.inference_mode()
-def look(
+def explain_image(
     network: ConditionalDetr,
     preprocessing: Preprocessing,
     labels: Mapping[int, str],
@@ -35,7 +35,7 @@ def look(
     top_k: int = 100,
     classes: Sequence[str | int] | None = None,
     pixel: tuple[float | int, float | int] | None = None,
-) -> Sight:
+) -> ExplainedImage:
     """Detect the objects of one image, as the Predictor does, and keep what it takes to explain them.
 
     Args:
@@ -46,7 +46,7 @@ def look(
         threshold: detections that score at or below it are left out.
         top_k: the most detections.
         classes: names or ids of the classes to look for.
-        pixel: (x, y) in the image that the encoder is asked about; unless given, the middle of each detection's box.
+        pixel: (x, y) in the image that the encoder is map_rows about; unless given, the middle of each detection's box.
 
     Raises:
         CondetrError: it is no usable image, or more than one; nothing is found; the pixel is outside the image; the
@@ -67,8 +67,8 @@ def look(
     decoder: list[Any] = list(network.decoder.layers)
     encoder: list[Any] = list(network.encoder.layers)
     with (
-        watching(layer.cross_attention.attend for layer in decoder) as cross,
-        watching(layer.self_attention.attend for layer in encoder) as cells,
+        capture(layer.cross_attention.attend for layer in decoder) as cross,
+        capture(layer.self_attention.attend for layer in encoder) as cells,
     ):
         trace = network.trace(pixels, mask)
     layers = tuple(network.head(embeddings, trace.reference_logits) for embeddings in trace.embeddings)
@@ -88,13 +88,13 @@ def look(
         picture=None if isinstance(source.content, CondetrError) else source.content,
     )
     real = grid_mask(pixels, mask, *trace.features[-1].shape[-2:])[0]
-    grid = cells_of(real, network.backbone.stride, batch.resized_sizes[0], size)
+    grid = grid_geometry_of(real, network.backbone.stride, batch.resized_sizes[0], size)
     points = trace.reference_logits.sigmoid().float()
-    return Sight(detections, pil_of(image), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
+    return ExplainedImage(detections, pil_of(image), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
 
 
-def which(detection: int | str) -> int | None:
-    """The place of the detection that is asked for; None for all of them.
+def detection_number(detection: int | str) -> int | None:
+    """The place of the detection that is map_rows for; None for all of them.
 
     Raises:
         UsageError: it is neither a place nor a word.

@@ -16,7 +16,7 @@ from condetr.core.names import Task, with_current_names
 from condetr.data.records import Dataset
 from condetr.data.train_val import train_val_of
 from condetr.evaluation.evaluate import evaluate_detector
-from condetr.evaluation.report import PANOPTIC
+from condetr.evaluation.report import PANOPTIC_METRICS
 from condetr.files.new_folder import next_free
 from condetr.model.detector import ConditionalDetr
 from condetr.training.preparation import resized
@@ -136,7 +136,7 @@ def train_and_measure(
             preprocessing,
             labels,
             device=where,
-            metrics=["ap", *(PANOPTIC if settings.task == "panoptic" else ())],
+            metrics=["ap", *(PANOPTIC_METRICS if settings.task == "panoptic" else ())],
             task=settings.task,
             share=current_shard(),
         )

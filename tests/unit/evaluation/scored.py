@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from condetr.evaluation.arrays import Found, Truth
+from condetr.evaluation.arrays import GroundTruth, PredictedObjects
 from condetr.images.detections import Detections
 
 
@@ -52,10 +52,10 @@ def columns(seed, *, images=12, classes=4, crowds=0.15, ties=False, most=5, time
     )
     boxes, labels = np.concatenate((corner, side), axis=1), rng.integers(0, classes, count)
     at = np.sort(rng.integers(0, images, count))
-    truth = Truth(at, labels, boxes, side.prod(1), rng.random(count) < crowds)
+    truth = GroundTruth(at, labels, boxes, side.prod(1), rng.random(count) < crowds)
     about = np.sort(rng.integers(0, count, times * count))
     near = boxes[about] + rng.normal(0, 4, (len(about), 4)) * (1, 1, 1.4, 1.4)
     near[:, 2:] = np.maximum(near[:, 2:], 0)
     called = np.where(rng.random(len(about)) < 0.75, labels[about], rng.integers(0, classes, len(about)))
     scores = rng.random(len(about))
-    return truth, Found(at[about], called, near, scores.round(1) if ties else scores)
+    return truth, PredictedObjects(at[about], called, near, scores.round(1) if ties else scores)

@@ -16,14 +16,14 @@ def test_by_name_whatever_the_order_and_ids():
 def test_what_the_model_knows_besides_is_told_but_for_unused_ids():
     matched = match_classes(DATA, {0: "N/A", 1: "cat", 2: "dog", 3: "bird"})
     assert dict(matched.label_of) == {1: 0, 2: 1}
-    assert matched.notes == ("the model also knows bird, which the data set does not have; they are not scored",)
+    assert matched.notes == ("the model also has bird, which the dataset lacks; they are not scored",)
 
 
 def test_other_classes_are_refused_with_both_lists():
     with pytest.raises(UsageError) as caught:
         match_classes(DATA, {0: "N/A", 1: "cat", 2: "hound"})
     said = str(caught.value)
-    assert "does not know dog; the data set has cat, dog; the model knows cat, hound" in said
+    assert "the model lacks dog; the dataset has cat, dog; the model has cat, hound" in said
     assert "--map" in said
     assert caught.value.exit_status == 2
 
@@ -39,7 +39,7 @@ def test_a_map_names_one_class_several_or_none():
     assert dict(matched.label_of) == {0: 0, 1: 1, 2: 1}
     none = match_classes(DATA, {0: "cat"}, {"dog": []})
     assert dict(none.label_of) == {0: 0}
-    assert none.notes == ("nothing of the model is mapped to dog, so nothing of it can be found",)
+    assert none.notes == ("no class of the model is mapped to dog, which therefore has no detections",)
 
 
 def test_equal_names_of_the_model_are_one_class():
@@ -49,9 +49,9 @@ def test_equal_names_of_the_model_are_one_class():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"cow": "cat"}, "the data set has no class 'cow'; it has cat, dog"),
-        ({"dog": "hound"}, "the model knows no class 'hound'; it knows cat, dog"),
-        ({"dog": "cat"}, "the model's 'cat' is taken for 'cat' and 'dog'"),
+        ({"cow": "cat"}, "the dataset has no class 'cow'; it has cat, dog"),
+        ({"dog": "hound"}, "the model has no class 'hound'; it has cat, dog"),
+        ({"dog": "cat"}, "the model's 'cat' is mapped to both 'cat' and 'dog'"),
     ],
 )
 def test_a_map_that_does_not_fit(given, says):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from condetr.evaluation.arrays import found_of, truth_of
+from condetr.evaluation.arrays import ground_truth_of, predicted_objects_of
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.measure import measure
-from condetr.evaluation.tide import Kind, judge
+from condetr.evaluation.tide import Kind, match_detections
 from tests.unit.evaluation.scored import columns, detections
 
 CAT, DOG = (0, 10, 10, 30, 30), (1, 60, 60, 80, 80)
@@ -42,16 +42,16 @@ def test_what_lies_in_a_crowd_is_left_out(labelled):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_object_and_every_detection_stands_once(seed):
     truth, found = columns(seed)
-    judged = judge(truth, found)
-    counts = np.array(confusion_of(truth, found, judged, tuple("abcd"), threshold=0.0).matrix)
+    matches = match_detections(truth, found)
+    counts = np.array(confusion_of(truth, found, matches, tuple("abcd"), threshold=0.0).matrix)
     np.testing.assert_array_equal(counts[:4].sum(1), np.bincount(truth.labels[~truth.crowd], minlength=4))
-    counted = found.labels[judged.kinds != Kind.IGNORED]
-    np.testing.assert_array_equal(counts[:, :4].sum(0), np.bincount(counted, minlength=4))
+    accumulated = found.labels[matches.kinds != Kind.IGNORED]
+    np.testing.assert_array_equal(counts[:, :4].sum(0), np.bincount(accumulated, minlength=4))
 
 
 def test_nothing_found(labelled):
     dataset = labelled([CAT, CAT])
-    truth, found = truth_of(dataset), found_of([detections(dataset, [])])
-    result = confusion_of(truth, found, judge(truth, found), dataset.classes.names, threshold=0.5)
+    truth, found = ground_truth_of(dataset), predicted_objects_of([detections(dataset, [])])
+    result = confusion_of(truth, found, match_detections(truth, found), dataset.classes.names, threshold=0.5)
     assert result.matrix[0] == (0, 0, 0, 2)
     assert result.to_dict()["names"] == ["cat", "dog", "bird"]

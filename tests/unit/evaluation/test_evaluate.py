@@ -16,7 +16,7 @@ from condetr.data.classes import Classes
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.records import Dataset, Example, Object
 from condetr.evaluation.evaluate import evaluate_detector, held_out
-from condetr.evaluation.report import USUAL
+from condetr.evaluation.report import DEFAULT_METRICS
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
@@ -126,7 +126,7 @@ def test_training_goes_on_as_it_was(colored):
 
 def test_other_classes(colored):
     names = {0: "rouge", 1: "green", 2: "blue"}
-    with pytest.raises(UsageError, match="does not know red"):
+    with pytest.raises(UsageError, match="the model lacks red"):
         evaluate_detector(SeesColors(), colored, PLAIN, names)
     assert evaluate_detector(SeesColors(), colored, PLAIN, names, class_map={"red": "rouge"}).ap50 == 1
 
@@ -142,22 +142,22 @@ def test_the_data_numbers_its_classes_as_it_likes(colored):
 
 def test_a_image_that_cannot_be_read_is_left_out_and_told(colored):
     colored[3].path.write_bytes(colored[3].path.read_bytes()[:60])
-    report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=[*USUAL, "speed"])
+    report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=[*DEFAULT_METRICS, "speed"])
     assert [failure.source for failure in report.failures] == [str(colored[3].path)]
-    assert (len(report.dataset), report.ap50, report.speed.images) == (6, 1, 6)
+    assert (len(report.dataset), report.ap50, report.speed.pictures) == (6, 1, 6)
 
 
 def test_no_image_can_be_read(colored):
     for example in colored:
         example.path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"0\.png: no image can be looked at; the first: is empty"):
+    with pytest.raises(DataError, match=r"0\.png: no image can be read; the first: is empty"):
         evaluate_detector(SeesColors(), colored, PLAIN, NAMES)
 
 
 def test_speed_is_measured_on_request(colored):
     report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=["speed"])
     speed = report.speed
-    assert (speed.images, speed.device) == (7, "cpu")
+    assert (speed.pictures, speed.device) == (7, "cpu")
     assert min(speed.decode, speed.prepare, speed.forward, speed.score) > 0
     assert speed.total == pytest.approx(speed.decode + speed.prepare + speed.forward + speed.score)
     assert evaluate_detector(SeesColors(), colored, PLAIN, NAMES).speed is None

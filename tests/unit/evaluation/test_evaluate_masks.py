@@ -113,7 +113,7 @@ def test_tables(panoptic, tmp_path):
 
 
 def test_what_cannot_be_measured(images, tmp_path):
-    with pytest.raises(UsageError, match="pq and miou are of segments"):
+    with pytest.raises(UsageError, match="pq and miou need segments"):
         evaluate_detector(SeesColors(), images, TWICE, NAMES, task="instance", metrics=["pq"])
     with pytest.raises(UsageError, match="the model has no mask head"):
         evaluate_detector(tiny_detector(), images, PREPROCESSING, NAMES, task="instance")

@@ -9,7 +9,7 @@ from condetr.core.distributed import merge_shards
 from condetr.core.errors import DataError, GateError, ImageError
 from condetr.data.records import Annotated
 from condetr.evaluation.measure import measure
-from condetr.evaluation.report import USUAL
+from condetr.evaluation.report import DEFAULT_METRICS
 from condetr.prediction.predictor import Failure
 from tests.unit.evaluation.scored import detections, distorted, perfect
 
@@ -72,7 +72,7 @@ def test_the_whole_box_counts_and_the_report_says_so(labelled):
     clipped = measure(dataset, [detections(dataset, [(0, 0.5, 0, 10, 30, 30)])])
     assert (clipped.ap50, clipped.ap75, clipped.ap) == (1, 1, 0.6)  # an IoU of 0.75
     assert clipped.notes == (
-        "labels that stick out of their image: 1; AP compares with the whole boxes, as pycocotools does",
+        "boxes that reach over the edge of their image: 1; AP uses the whole boxes, as pycocotools does",
     )
     lost = replace(dataset, examples=(replace(dataset[0], lost=(out,)),))
     report = measure(lost, [detections(dataset, [(0, 0.5, -10, 10, 30, 30)])])
@@ -125,7 +125,7 @@ def test_the_gate(scenes):
     assert caught.value.exit_status == 8
 
 
-@pytest.mark.parametrize("metric", USUAL)
+@pytest.mark.parametrize("metric", DEFAULT_METRICS)
 def test_only_what_is_asked_for(scenes, metric):
     report = measure(scenes, distorted(scenes), metrics=[metric])
     parts = {"per-class": "per_class", "pr": "curves", "confusion": "confusion", "errors": "errors"}

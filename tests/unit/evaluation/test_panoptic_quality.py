@@ -109,7 +109,7 @@ def test_instances_that_share_no_pixel_are_as_good_as_a_png(tmp_path):
     one, other = (vars_of(counts_of(example, found, 4)) for example in (with_png, without))
     assert all((one[name] == other[name]).all() for name in one)
     twice = Example(with_png.path, truth.shape, 1, (*outlined, outlined[0]))
-    with pytest.raises(UsageError, match="share pixels"):
+    with pytest.raises(UsageError, match="has overlapping objects"):
         counts_of(twice, found, 4)
 
 

@@ -30,7 +30,7 @@ def test_what_was_measured_can_be_measured_again(scenes, tmp_path):
 def test_ids_are_those_of_the_source(labelled, written):
     dataset = labelled([(0, 10, 10, 30, 30)], [(2, 0, 0, 50, 40)])
     rows = [ROW | {"image_id": 17, "category_id": 5, "bbox": [0, 0.5, 50, 40]}, ROW | {"segmentation": []}]
-    first, second = read_predictions(written(rows), dataset).found
+    first, second = read_predictions(written(rows), dataset).detections
     assert (first.names, first.boxes.tolist(), first.size) == (("cat",), [[10, 10, 30, 30]], (100, 100))
     assert (second.names, second.boxes.tolist()) == (("bird",), [[0, 0.5, 50, 40.5]])
 
@@ -44,18 +44,18 @@ def test_ids_of_the_source_are_written(labelled, tmp_path):
 
 
 def test_images_may_have_nothing(labelled, written):
-    assert [len(one) for one in read_predictions(written([]), labelled([], [])).found] == [0, 0]
+    assert [len(one) for one in read_predictions(written([]), labelled([], [])).detections] == [0, 0]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"image_id": 8}, "[1]: image_id 8 of type int is no image of the data set"),
-        ({"image_id": "7"}, "image_id '7' of type str is no image of the data set; it has 7 of type int"),
+        ({"image_id": 8}, "[1]: image_id 8 of type int is no image of the dataset"),
+        ({"image_id": "7"}, "image_id '7' of type str is no image of the dataset; it has 7 of type int"),
         ({"image_id": 7.0}, "image_id 7.0 of type float is no image"),
         ({"image_id": True}, "image_id True of type bool is no image"),
         ({"image_id": [7]}, "image_id [7] of type list is no image"),
-        ({"category_id": 0}, "category_id 0 of type int is no category of the data set"),
+        ({"category_id": 0}, "category_id 0 of type int is no category of the dataset"),
         ({"bbox": [1, 2, 3]}, "bbox is [1, 2, 3], expected 4 finite numbers: x, y, width, height"),
         ({"bbox": None}, "bbox is None, expected 4"),
         ({"bbox": [1, 2, "3", 4]}, "expected 4 finite numbers"),

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from condetr.charts.sheet import color_key
 from condetr.core.errors import StorageError, UsageError
 from condetr.evaluation.coco_ap import RECALLS
 from condetr.evaluation.measure import measure
+from condetr.evaluation.report_charts import KIND_COLORS
 from condetr.evaluation.worst import worst_images
 from tests.unit.evaluation.scored import detections, distorted, perfect
 
@@ -75,7 +77,7 @@ def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(sce
     def fails(*_, **__):
         raise ValueError("x1 must be greater than or equal to x0")
 
-    for name in ("curves_chart", "worst_pictures"):
+    for name in ("curves_chart", "worst_images"):
         monkeypatch.setattr(f"condetr.evaluation.report_folder.{name}", fails)
     measure(scenes, distorted(scenes)).save(tmp_path / "new")
     (record,) = caplog.records
@@ -87,7 +89,8 @@ def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(sce
 def test_a_image_that_went_away_is_named_among_the_worst(labelled):
     dataset = labelled([(0, 10, 10, 30, 30)])
     found = measure(dataset, [detections(dataset, [])], metrics=["errors"]).found
-    assert worst_images(dataset, found, threshold=0.5).width == 640
+    key = color_key((name, (0, 0, 0)) for name in ("hit", *KIND_COLORS))
+    assert worst_images(dataset, found, threshold=0.5).width == key.width + 16
 
 
 def test_nothing_is_overwritten(scenes, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from condetr.explain.attention_weights import attention_parts, weights_of
-from condetr.explain.capture import watching
+from condetr.explain.capture import capture
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from tests.scramble import scramble
@@ -53,11 +53,11 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
     cross = [layer.cross_attention.attend for layer in network.decoder.layers]
     encoder = [layer.self_attention.attend for layer in network.encoder.layers]
     seen, seen_encoder = Seen(cross), Seen(encoder)
-    with watching(cross) as entered, watching(encoder) as entered_encoder:
+    with capture(cross) as inputs, capture(encoder) as entered_encoder:
         network(pixels, mask)
-    assert len(entered) == len(network.decoder.layers)
+    assert len(inputs) == len(network.decoder.layers)
     assert len(entered_encoder) == 2
-    for one, (values, answer) in zip(entered, seen.calls, strict=True):
+    for one, (values, answer) in zip(inputs, seen.calls, strict=True):
         for query in range(7):
             weights = attention_parts(one, query).combined
             # in double precision, so that only an error could be seen; the fused kernel adds in another order
@@ -76,9 +76,9 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
 def test_the_halves_multiply_to_the_whole_and_are_not_alike():
     network = network_of("plain")
     cross = [layer.cross_attention.attend for layer in network.decoder.layers]
-    with watching(cross) as entered:
+    with capture(cross) as inputs:
         network(torch.randn(1, 3, 96, 160, dtype=torch.float64))
-    for one in entered:
+    for one in inputs:
         content, spatial, combined = attention_parts(one, 2)
         for weights in (content, spatial, combined):
             torch.testing.assert_close(weights.sum(-1), torch.ones(4, dtype=torch.float64))
@@ -92,9 +92,9 @@ def test_watching_changes_nothing_and_ends():
     network, pixels = network_of("plain"), torch.randn(1, 3, 96, 96, dtype=torch.float64)
     attention = network.decoder.layers[0].cross_attention.attend
     before = network(pixels)
-    with watching([attention]) as entered:
+    with capture([attention]) as inputs:
         during = network(pixels)
     network(pixels)
-    assert len(entered) == 1
+    assert len(inputs) == 1
     assert torch.equal(before.logits, during.logits)
     assert not attention._forward_pre_hooks

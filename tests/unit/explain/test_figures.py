@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from condetr.charts.sheet import Row, table
-from condetr.explain.heatmap import cut, dimmed, heated, mark_box, mark_point, share_inside
+from condetr.explain.heatmap import crop, dimmed, heatmap, mark_box, mark_point, share_inside
 from condetr.explain.window import Window
 from condetr.images.drawing.marks import captioned, fitted, font_of
 
@@ -28,7 +28,7 @@ def brightest(tile):
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 2), (7, 5), (5, 0)])
 def test_heat_lies_on_its_cell(row, column):
     whole = Window(0, 0, 120, 80)
-    tile = heated(dimmed(cut(GRAY, whole, 240)), spot(row, column), CELL, whole, most=0.5)
+    tile = heatmap(dimmed(crop(GRAY, whole, 240)), spot(row, column), CELL, whole, most=0.5)
     assert tile.size == (240, 160)
     x, y = brightest(tile)
     assert (int(x / 2 / 20), int(y / 2 / 10)) == (column, row)
@@ -36,7 +36,7 @@ def test_heat_lies_on_its_cell(row, column):
 
 def test_heat_in_a_window_lies_on_its_cell():
     window = Window(40, 20, 100, 60)
-    tile = heated(dimmed(cut(GRAY, window, 120)), spot(3, 2), CELL, window, most=0.5)
+    tile = heatmap(dimmed(crop(GRAY, window, 120)), spot(3, 2), CELL, window, most=0.5)
     x, y = brightest(tile)
     assert 0 <= x / 2 < 20  # the cell is at 40..60 of the image, 0..20 of the window
     assert 10 <= y / 2 < 20
@@ -44,17 +44,17 @@ def test_heat_in_a_window_lies_on_its_cell():
 
 def test_no_attention_leaves_the_image_bare_and_half_is_dimmer():
     whole = Window(0, 0, 120, 80)
-    ground = dimmed(cut(GRAY, whole, 120))
-    bare = heated(ground, np.zeros((8, 6), dtype=np.float32), CELL, whole, most=0.5)
+    ground = dimmed(crop(GRAY, whole, 120))
+    bare = heatmap(ground, np.zeros((8, 6), dtype=np.float32), CELL, whole, most=0.5)
     assert np.array_equal(np.asarray(bare), np.asarray(ground))
-    full, half = (heated(ground, spot(3, 2), CELL, whole, most=most) for most in (0.5, 1.0))
+    full, half = (heatmap(ground, spot(3, 2), CELL, whole, most=most) for most in (0.5, 1.0))
     assert np.asarray(full).max() > np.asarray(half).max() > np.asarray(ground).max()
 
 
 def test_a_cell_may_reach_over_the_edge():
     whole = Window(0, 0, 110, 75)  # the last column and row reach to 120 and 80
     image = GRAY.crop((0, 0, 110, 75))
-    tile = heated(dimmed(cut(image, whole, 110)), spot(7, 5), CELL, whole, most=0.5)
+    tile = heatmap(dimmed(crop(image, whole, 110)), spot(7, 5), CELL, whole, most=0.5)
     x, y = brightest(tile)
     assert x >= 100
     assert y >= 70
@@ -76,7 +76,7 @@ def test_the_window_is_in_the_image_and_keeps_its_proportions(size, box):
     window = Window.around(box, [(0.5 * width, 0.5 * height)], size)
     assert 0 <= window.left < window.right <= max(width, window.left + 1)
     assert 0 <= window.top < window.bottom <= max(height, window.top + 1)
-    tile = cut(Image.new("RGB", (width, height)), window, 100)
+    tile = crop(Image.new("RGB", (width, height)), window, 100)
     assert max(tile.size) == 100
 
 

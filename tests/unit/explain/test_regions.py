@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from condetr.explain.regions import centre_of, ordered, region_of
+from condetr.explain.regions import center_of, ordered, region_of
 
 CELL = (10.0, 20.0)  # of a grid of 8 rows and 6 columns on an image of 120 x 80
 BOX = (20.0, 20.0, 80.0, 60.0)
@@ -14,8 +14,8 @@ def spot(row, column):
 
 
 def test_the_centre_is_where_the_weights_are():
-    assert centre_of(spot(0, 0), CELL) == (10, 5)
-    assert centre_of((spot(2, 1) + spot(4, 3)) / 2, CELL) == (50, 35)
+    assert center_of(spot(0, 0), CELL) == (10, 5)
+    assert center_of((spot(2, 1) + spot(4, 3)) / 2, CELL) == (50, 35)
 
 
 @pytest.mark.parametrize(

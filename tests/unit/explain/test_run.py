@@ -7,8 +7,8 @@ from PIL import Image
 
 from condetr.core.errors import ImageError, UsageError
 from condetr.explain.attention_weights import weights_of
-from condetr.explain.capture import watching
-from condetr.explain.run import look, which
+from condetr.explain.capture import capture
+from condetr.explain.run import detection_number, explain_image
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
 from condetr.prediction.predictor import Predictor
@@ -26,7 +26,7 @@ def noise(height, width):
 
 def seen(network, image=None, preprocessing=PREPROCESSING, **options):
     options = {"threshold": 0.3} | options
-    return look(network, preprocessing, LABELS, image or noise(60, 90), **options)
+    return explain_image(network, preprocessing, LABELS, image or noise(60, 90), **options)
 
 
 FRAMED = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 120))
@@ -35,10 +35,10 @@ FRAMED = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 120))
 @pytest.mark.parametrize("preprocessing", [PREPROCESSING, FRAMED], ids=["plain", "framed"])
 @pytest.mark.parametrize("size", [(60, 90), (90, 60), (1, 1), (7, 300)])
 def test_every_map_sums_to_one_over_the_image(network, size, preprocessing):
-    sight = seen(network, noise(*size), preprocessing, threshold=0.0)
+    explained = seen(network, noise(*size), preprocessing, threshold=0.0)
     rows, columns = (-(-side // network.backbone.stride) for side in preprocessing.fit(size))
-    for number in (0, len(sight) - 1):
-        one = sight.explain(number)
+    for number in (0, len(explained) - 1):
+        one = explained.explain(number)
         assert one.content.shape == one.spatial.shape == one.combined.shape == (2, 4, rows, columns)
         assert one.encoder.shape == (1, 4, rows, columns)
         for maps in (one.content, one.spatial, one.combined, one.encoder):
@@ -51,25 +51,25 @@ def test_every_map_sums_to_one_over_the_image(network, size, preprocessing):
 def test_the_detections_are_those_of_predict(network, preprocessing, classes):
     options = {"threshold": 0.3, "classes": classes, "top_k": 9}
     (found,) = Predictor(network, preprocessing, LABELS, device="cpu", **options).predict(noise(60, 90))
-    sight = seen(network, None, preprocessing, **options)
-    assert 0 < len(found) == len(sight)
-    assert sight.detections.labels.tolist() == found.labels.tolist()
-    assert sight.detections.names == found.names
-    torch.testing.assert_close(sight.detections.boxes, found.boxes)
-    torch.testing.assert_close(sight.detections.scores, found.scores)
-    for number, one in enumerate(sight):
-        assert one.detection == sight.detections[number]
+    explained = seen(network, None, preprocessing, **options)
+    assert 0 < len(found) == len(explained)
+    assert explained.detections.labels.tolist() == found.labels.tolist()
+    assert explained.detections.names == found.names
+    torch.testing.assert_close(explained.detections.boxes, found.boxes)
+    torch.testing.assert_close(explained.detections.scores, found.scores)
+    for number, one in enumerate(explained):
+        assert one.detection == explained.detections[number]
         np.testing.assert_allclose(one.boxes[-1], one.detection.box, atol=1e-4)
         assert one.scores[-1] == pytest.approx(one.detection.score)
 
 
 def test_query_and_reference_point_are_those_of_the_box(network):
     image = noise(60, 90)
-    sight = seen(network, image)
+    explained = seen(network, image)
     with torch.inference_mode():
         trace = network.trace(PREPROCESSING.prepare([image]).pixels)
         boxes = network.head(trace.embeddings[-1], trace.reference_logits).boxes[0]
-    for one in sight:
+    for one in explained:
         cx, cy, _, _ = (boxes[one.query] * torch.tensor([90, 60, 90, 60])).tolist()
         x1, y1, x2, y2 = one.detection.box
         assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((cx, cy), abs=1e-3)
@@ -101,9 +101,9 @@ def test_cells_are_counted_row_by_row_of_the_padded_frame(network):
     image = noise(60, 90)
     one = seen(network, image, FRAMED, pixel=(45, 25)).explain(0)
     batch = FRAMED.prepare([image])
-    with watching([network.encoder.layers[0].self_attention.attend]) as entered:
+    with capture([network.encoder.layers[0].self_attention.attend]) as inputs:
         network(batch.pixels, batch.mask)
-    weights = weights_of(entered[0], 2 * 15 + 4).unflatten(-1, (12, 15))  # row 2, column 4 of 12 rows, 15 columns
+    weights = weights_of(inputs[0], 2 * 15 + 4).unflatten(-1, (12, 15))  # row 2, column 4 of 12 rows, 15 columns
     np.testing.assert_allclose(one.encoder[0], weights[:, :6, :9].numpy(), atol=1e-6)
 
 
@@ -132,21 +132,21 @@ def test_what_cannot_be_explained_is_told(network, tmp_path):
     with pytest.raises(UsageError, match="pixel: is 90,0, outside the image, which is 90 wide and 60 high"):
         seen(network, pixel=(90, 0))
     with pytest.raises(UsageError, match="one image at a time"):
-        look(network, PREPROCESSING, LABELS, [noise(5, 5), noise(5, 5)])
+        explain_image(network, PREPROCESSING, LABELS, [noise(5, 5), noise(5, 5)])
     with pytest.raises(UsageError, match=r"gone\.png: cannot be read"):
-        look(network, PREPROCESSING, LABELS, tmp_path / "gone.png")
+        explain_image(network, PREPROCESSING, LABELS, tmp_path / "gone.png")
     (tmp_path / "bad.png").write_bytes(b"<html>")
     with pytest.raises(ImageError, match=r"bad\.png: unsupported"):
-        look(network, PREPROCESSING, LABELS, tmp_path / "bad.png")
+        explain_image(network, PREPROCESSING, LABELS, tmp_path / "bad.png")
     with pytest.raises(UsageError, match="threshold: is 2"):
         seen(network, threshold=2)
 
 
 def test_which_detection():
-    assert [which(one) for one in (3, "3", "best", "all")] == [3, 3, 0, None]
+    assert [detection_number(one) for one in (3, "3", "best", "all")] == [3, 3, 0, None]
     for wrong in (-1, "worst", True, "-1"):
         with pytest.raises(UsageError, match="expected a number from 0, best or all"):
-            which(wrong)
+            detection_number(wrong)
 
 
 def test_arrays_and_json_say_the_same(network, tmp_path):
@@ -174,13 +174,13 @@ def opened(path):
 
 
 def test_figures_are_saved_by_their_ending(network, tmp_path):
-    sight = seen(network)
-    one = sight.explain(0)
+    explained = seen(network)
+    one = explained.explain(0)
     names = ("bands", "layers", "encoder")
     assert len({opened(one.save(tmp_path / f"{name}.png", figure=name)).size for name in names}) == 3
     assert opened(one.save(tmp_path / "one.jpg")).format == "JPEG"
-    assert opened(sight.save(tmp_path / "all.png")).format == "PNG"
-    assert len(json.loads(sight.save(tmp_path / "all.json").read_text())) == len(sight)
+    assert opened(explained.save(tmp_path / "all.png")).format == "PNG"
+    assert len(json.loads(explained.save(tmp_path / "all.json").read_text())) == len(explained)
     with pytest.raises(UsageError, match=r"unknown extension '\.gif'"):
         one.save(tmp_path / "one.gif")
     with pytest.raises(UsageError, match="figure: is 'heads', expected one of bands, layers, encoder"):

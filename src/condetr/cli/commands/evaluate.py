@@ -154,13 +154,13 @@ def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None"
 
 def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":
     from condetr.evaluation.evaluate import evaluate_predictions
-    from condetr.evaluation.report import USUAL
+    from condetr.evaluation.report import DEFAULT_METRICS
 
     assert settings.predictions is not None
     return evaluate_predictions(
         settings.predictions,
         dataset,
-        metrics=settings.metrics or USUAL,
+        metrics=settings.metrics or DEFAULT_METRICS,
         threshold=settings.threshold,
         masks=settings.task == "instance",
     )

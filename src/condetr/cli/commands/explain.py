@@ -16,7 +16,7 @@ from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from condetr.explain.explained_image import Sight
+    from condetr.explain.explained_image import ExplainedImage
     from condetr.explain.explanation import Explanation
 
 _DEFAULT_OUTPUT = Path("runs/explain")
@@ -36,7 +36,7 @@ class ExplainSettings(CommonSettings):
     image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
         None
     )
-    pixel: Annotated[str | None, "place X,Y that the encoder is asked about; else the middle of the box"] = None
+    pixel: Annotated[str | None, "place X,Y whose encoder attention is shown; default: the middle of the box"] = None
     output: Annotated[Path | None, "folder for figures and arrays; else runs/explain"] = None
     overwrite: Annotated[bool, "write over the files of an earlier explanation in the output folder"] = False
 
@@ -91,18 +91,18 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
             reporter.result(f"{_line(explained)}; figures in {output}", jsonable(answer))
 
 
-def _answer_all(sight: "Sight", output: Path, reporter: Reporter) -> None:
+def _answer_all(explained: "ExplainedImage", output: Path, reporter: Reporter) -> None:
     from condetr.files.atomic_write import write_files
 
-    write_files(output, {"overview.png": partial(_fill, sight.overview_png)})
+    write_files(output, {"overview.png": partial(_fill, explained.overview_png)})
     explanations, lines = [], []
-    with progress("detections", len(sight), reporter) as step:
-        for one in sight:
+    with progress("detections", len(explained), reporter) as step:
+        for one in explained:
             _write(output / f"detection-{one.number}", one)
             explanations.append(one.to_dict(maps=False))
             lines.append(_line(one))
             step()
-    text = "\n".join([*lines, f"{len(sight)} detections; figures in {output}"])
+    text = "\n".join([*lines, f"{len(explained)} detections; figures in {output}"])
     reporter.result(text, jsonable({"output": str(output), "explanations": explanations}))
 
 

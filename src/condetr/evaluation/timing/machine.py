@@ -1,4 +1,4 @@
-"""What computes, how much it can, and how much memory it takes."""
+"""The device, its peak arithmetic rate, and memory use."""
 
 import platform
 import time
@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-_SIDE = 1536  # of the matrices whose product is timed: more than caches hold, less than a second on one core
+_SIDE = 1536  # of the matrices that are multiplied: larger than caches, less than a second on one core
 _PRODUCTS = 7
-_STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def machine_of(device: torch.device) -> Machine:
 
 
 def now(device: torch.device) -> float:
-    """The time when all that the device was asked for is done."""
+    """The time, once the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -50,19 +50,19 @@ def now(device: torch.device) -> float:
 
 
 def computing(device: torch.device) -> float:
-    """Seconds of computing so far: of a processor only those that this process had, whoever else wanted it."""
+    """Seconds of computing so far: on a CPU the process time, which other processes do not lengthen."""
     return time.process_time() if device.type == "cpu" else now(device)
 
 
-def forget_highest_memory(device: torch.device) -> None:
+def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
-        _FORGET.write_text("5")
+        _RESET.write_text("5")
 
 
-def highest_memory(device: torch.device) -> int | None:
-    """Bytes of the GPU, or of this process, at the highest since it was forgotten; None where no system tells."""
+def peak_memory(device: torch.device) -> int | None:
+    """Peak bytes of the GPU, or of this process, since the last reset; None where the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with suppress(OSError):
@@ -74,11 +74,11 @@ def highest_memory(device: torch.device) -> int | None:
 
 @torch.inference_mode()
 def _peak(device: torch.device) -> float:
-    one, other = torch.rand(2, _SIDE, _SIDE, device=device)
+    left, right = torch.rand(2, _SIDE, _SIDE, device=device)
     seconds = []
     for _ in range(_PRODUCTS):
         start = computing(device)
-        one @ other
+        left @ right
         seconds.append(computing(device) - start)
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     return 2 * _SIDE**3 / min(seconds) * threads

@@ -15,7 +15,7 @@ from condetr.images.decoding.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
 
-_WARM_UP = 2  # images that come first and are not counted: memory, kernels and caches get ready
+_WARM_UP = 2  # untimed images before the timed ones, for allocator, kernels and caches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,11 @@ class Speed:
 
     Attributes:
         decode: from the file to upright RGB pixels.
-        prepare: to the size and values that the network wants, on its device.
-        forward: through the network.
-        score: from its answer to boxes in pixels.
-        images: that were timed.
-        device: where the network ran.
+        prepare: preprocessing, and the copy to the device.
+        forward: the network.
+        score: from its output to boxes in pixels.
+        pictures: number of timed images.
+        device: of the network.
     """
 
     decode: float

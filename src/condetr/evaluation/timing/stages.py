@@ -1,4 +1,4 @@
-"""Where the time goes: decoding, preparing, network and scoring apart, at several image sizes and batches."""
+"""Times of decoding, preprocessing, network and scoring, at several image sizes and batches."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from condetr.data.demo.scenes import scene
-from condetr.evaluation.timing.machine import Machine, computing, forget_highest_memory, highest_memory, now
+from condetr.evaluation.timing.machine import Machine, computing, now, peak_memory, reset_peak_memory
 from condetr.images.decoding.decode import decode
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
@@ -19,8 +19,8 @@ from condetr.images.sizes import Exactly, HeightWidth
 
 STEPS = ("decode", "prepare", "forward", "score")
 PERCENTILES = (50, 90, 99)
-WARM_UP = 2  # rounds that come first and are not counted: memory, kernels and caches get ready
-_OWN = (640, 480)  # (width, height) of the image that is looked at where none is given
+WARM_UP = 2  # untimed rounds before the timed ones, for allocator, kernels and caches
+_OWN = (640, 480)  # (width, height) of the image that is used where none is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Row:
     """One image size and batch.
 
     Attributes:
-        size: (height, width) that the network sees.
-        batch: images at once.
-        steps: milliseconds a batch of each step: its percentiles over the rounds.
-        total: the same of all steps together.
+        size: (height, width) of the network's input.
+        batch: images per forward pass.
+        steps: milliseconds per batch of each step: percentiles over the rounds.
+        total: the same for all steps together.
         pictures_per_second: of all steps, one after the other, at the median.
-        operations: of the network for this batch, a multiply and its add counted as two.
-        share_of_peak: how much of what the machine can compute the network made use of while it had the processor.
-        peak_memory: bytes of the process, or of the GPU, at the highest; None where unknown.
+        operations: of the network for this batch; a multiply and its add are two.
+        share_of_peak: operations per second of the network, over the machine's peak.
+        peak_memory: bytes of the process, or of the GPU; None where unknown.
     """
 
     size: HeightWidth
@@ -64,24 +64,24 @@ def time_stages(
     machine: Machine,
     on_round: Callable[[], None] = lambda: None,
 ) -> Row:
-    """Time every step on its own, with images that all come out at one size.
+    """Time every step on its own, with images resized to one size.
 
     Args:
-        network: what answers ``(pixels, mask)`` with a Prediction, in evaluation mode on the machine's device.
+        network: maps ``(pixels, mask)`` to a Prediction; in evaluation mode on the machine's device.
         preprocessing: of the model; its size is replaced.
-        files: images that are looked at in turn; none for one of handwriting.
+        files: images, used in turn; without any, a bundled one.
         size: (height, width) that images are resized to.
-        batch: images at once.
-        rounds: that are timed.
+        batch: images per forward pass.
+        rounds: number of timed rounds.
         operations: of the network for one image.
-        machine: where it runs, and what that can do.
-        on_round: called after each.
+        machine: that runs the network.
+        on_round: called after each round.
     """
     sources: list[Path | bytes] = [*files] or [_own_image()]
     preprocessing = replace(preprocessing, do_resize=True, size=Exactly(*size), pad_size=None)
-    dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
+    dtype = next((weight.dtype for weight in network.parameters() if weight.is_floating_point()), torch.float32)
     times, computed = [], []
-    forget_highest_memory(machine.device)
+    reset_peak_memory(machine.device)
     for number in range(WARM_UP + rounds):
         turn = [sources[(number * batch + place) % len(sources)] for place in range(batch)]
         stamps = [now(machine.device)]
@@ -98,9 +98,9 @@ def time_stages(
         stamps.append(now(machine.device))
         times.append(np.diff(stamps) * 1000)
         on_round()
-    counted = np.array(times[WARM_UP:])
-    steps = {name: _percentiles(column) for name, column in zip(STEPS, counted.T, strict=True)}
-    total = _percentiles(counted.sum(axis=1))
+    accumulated = np.array(times[WARM_UP:])
+    steps = {name: _percentiles(column) for name, column in zip(STEPS, accumulated.T, strict=True)}
+    total = _percentiles(accumulated.sum(axis=1))
     threads = machine.threads if machine.device.type == "cpu" else 1
     rate = operations * batch / float(np.median(computed[WARM_UP:])) * threads
     return Row(
@@ -111,7 +111,7 @@ def time_stages(
         pictures_per_second=round(1000 * batch / total["p50"], 3),
         operations=operations * batch,
         share_of_peak=round(rate / machine.peak, 4),
-        peak_memory=highest_memory(machine.device),
+        peak_memory=peak_memory(machine.device),
     )
 
 
@@ -121,7 +121,7 @@ def _percentiles(milliseconds: np.ndarray) -> dict[str, float]:
 
 
 def _own_image() -> bytes:
-    """Handwriting as a camera would store it."""
+    """A handwriting scene as a JPEG file."""
     file = io.BytesIO()
     scene(0, split="val").image.resize(_OWN).save(file, "JPEG", quality=92)
     return file.getvalue()

@@ -99,14 +99,14 @@ def test_classes_of_other_names_need_a_map(condetr, condetr_json, data, tmp_path
     )
     status, _, err = condetr("evaluate", data, "--model", "other")
     assert status == 2
-    assert "does not know bird, cat, dog; the data set has bird, cat, dog; the model knows chat, chien, oiseau" in err
+    assert "the model lacks bird, cat, dog; the dataset has bird, cat, dog; the model has chat, chien, oiseau" in err
     assert "--map" in err
     assert not (tmp_path / "runs/evaluate").exists()
     (tmp_path / "map.yaml").write_text("cat: chat\ndog: [chien]\nbird: []\n")
     status, said, err = condetr_json("evaluate", data, "--model", "other", "--map", "map.yaml")
     assert status == 0
     assert said["notes"][1] in err
-    assert "nothing of the model is mapped to bird" in said["notes"][1]
+    assert "no class of the model is mapped to bird" in said["notes"][1]
     assert said["per_class"]["bird"]["detections"] == 0
 
 
@@ -176,7 +176,7 @@ def test_what_the_reader_changed_is_told(condetr, data, truth):
         0,
         [
             "condetr: 1 x a box without area (left out)",
-            "condetr: labels without area, outside of their image or without a usable mask: 1;"
+            "condetr: objects without area, outside of their image or without a usable mask: 1;"
             " AP counts them as objects, as pycocotools does",
         ],
     )

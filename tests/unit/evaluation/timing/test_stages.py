@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from condetr.core.errors import ImageError
-from condetr.evaluation.timing.machine import Machine, forget_highest_memory, highest_memory, machine_of
+from condetr.evaluation.timing.machine import Machine, machine_of, peak_memory, reset_peak_memory
 from condetr.evaluation.timing.stages import STEPS, WARM_UP, Row, time_stages
 from condetr.evaluation.timing.stages_chart import stages_chart
 from tests.tiny import PREPROCESSING, tiny_detector
@@ -66,13 +66,13 @@ def test_the_machine_is_measured():
     assert machine.to_dict()["peak_gflops"] == round(machine.peak / 1e9, 1)
 
 
-@pytest.mark.skipif(highest_memory(torch.device("cpu")) is None, reason="this system does not tell")
+@pytest.mark.skipif(peak_memory(torch.device("cpu")) is None, reason="this system does not tell")
 def test_memory_is_seen_at_its_highest():
-    forget_highest_memory(torch.device("cpu"))
-    before = highest_memory(torch.device("cpu"))
+    reset_peak_memory(torch.device("cpu"))
+    before = peak_memory(torch.device("cpu"))
     taken = torch.ones(2**26)  # 256 MiB
     del taken
-    assert highest_memory(torch.device("cpu")) - before > 200 * 2**20
+    assert peak_memory(torch.device("cpu")) - before > 200 * 2**20
 
 
 def test_bars_are_as_long_as_the_steps_take():
