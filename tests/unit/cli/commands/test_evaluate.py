@@ -116,7 +116,7 @@ def test_classes_of_other_names_need_a_map(condetr, condetr_json, data, tmp_path
         ("- cat\n", "map.yaml: holds a list, expected CLASS OF THE DATA: CLASS OF THE MODEL"),
         ("cat: 3\n", "map.yaml: cat: is 3, expected a name or a list of names"),
         ("cat: [a, 3]\n", "map.yaml: cat: is a list, expected a name or a list of names"),
-        ("cow: cat\n", "map: the data set has no class 'cow'"),
+        ("cow: cat\n", "map: the dataset has no class 'cow'"),
         (None, "map.yaml: cannot be read"),
     ],
 )
@@ -156,7 +156,7 @@ def test_predictions_of_something_else_are_named(condetr, data, truth):
     truth.write_text(truth.read_text().replace('"category_id": 5', '"category_id": 0'))
     status, _, err = condetr("evaluate", data, "--predictions", truth)
     assert status == 3
-    assert "category_id 0 of type int is no category of the data set" in err
+    assert "category_id 0 of type int is no category of the dataset" in err
     assert condetr("evaluate", "nowhere", "--predictions", truth)[0] == 2
 
 
@@ -177,7 +177,7 @@ def test_what_the_reader_changed_is_told(condetr, data, truth):
         [
             "condetr: 1 x a box without area (left out)",
             "condetr: objects without area, outside of their image or without a usable mask: 1;"
-            " AP counts them as objects, as pycocotools does",
+            " AP counts them, as pycocotools does",
         ],
     )
 
