@@ -240,6 +240,16 @@ def test_a_command_line_without_typers_base_class():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_uvicorn_with_other_methods_is_refused(monkeypatch):
+    uvicorn = pytest.importorskip("uvicorn")
+    from condetr.serving.process.uvicorn_server import check_uvicorn
+
+    check_uvicorn()
+    monkeypatch.delattr(uvicorn.Server, "capture_signals")
+    with pytest.raises(UsageError, match=rf"uvicorn: is {uvicorn.__version__}, which lacks Server.capture_signals"):
+        check_uvicorn()
+
+
 def test_a_gradio_with_other_downloads_is_refused(monkeypatch):
     gradio = pytest.importorskip("gradio")
     from condetr.serving.page.no_downloads import no_downloads

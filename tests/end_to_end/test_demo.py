@@ -20,7 +20,7 @@ from PIL import Image
 import condetr
 from condetr.checkpoints.saving import save
 from condetr.data.demo.scenes import scene
-from condetr.serving.page.page_image import Look
+from condetr.serving.page.page_image import PageImage
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 pytest.importorskip("selenium", reason="needs selenium")
@@ -120,17 +120,17 @@ def table(browser):
 
 
 def said(browser):
-    return browser.find_element(By.CSS_SELECTOR, "#said textarea, #said input").get_attribute("value")
+    return browser.find_element(By.CSS_SELECTOR, "#selected textarea, #selected input").get_attribute("value")
 
 
 def found_image(browser):
-    images = browser.find_elements(By.CSS_SELECTOR, "#found img")
+    images = browser.find_elements(By.CSS_SELECTOR, "#detections img")
     return images[0] if images else None
 
 
 def send(browser, path):
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#given input[type=file]"))
-    browser.find_element(By.CSS_SELECTOR, "#given input[type=file]").send_keys(str(path))
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#image input[type=file]"))
+    browser.find_element(By.CSS_SELECTOR, "#image input[type=file]").send_keys(str(path))
 
 
 def digits(folder, index):
@@ -171,7 +171,7 @@ def test_a_image_is_dropped_slid_over_and_clicked_on(browser, tmp_path, download
     across, down = ((x1 + x2) / 2 - 48) * scale, ((y1 + y2) / 2 - 48) * scale
     ActionChains(browser).move_to_element_with_offset(image, int(across), int(down)).click().perform()
     until(browser, lambda: said(browser).startswith("Detection 0: "))
-    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#attention img"))
     take_image(browser, "clicked")
 
     cells(rows(browser)[1])[1].click()
@@ -223,7 +223,7 @@ def test_no_script_in_a_name_runs(tmp_path, downloads):
         assert {row[1] for row in table(browser)} >= {names[0], names[1]}
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith(f"Detection 0: {table(browser)[0][1]}, "))
-        until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#bands img"))
+        until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#attention img"))
         take_image(browser, "names")
         assert browser.find_elements(By.CSS_SELECTOR, "img[src=x], img[src=y], svg[onload]") == []
         assert not EC.alert_is_present()(browser)
@@ -235,16 +235,16 @@ def test_masks_are_painted_with_names(tmp_path, downloads):
     predictor = condetr.load(folder, device="cpu").predictor(threshold=0, task="instance")
     [found] = predictor.predict([digits(tmp_path, 1)])
     with Image.open(digits(tmp_path, 1)) as image:
-        look = Look(image.convert("RGB"), found)
-    assert len(look.rows(least)) > 1
+        shown = PageImage(image.convert("RGB"), found)
+    assert len(shown.rows(least)) > 1
     with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
         until(browser, lambda: table(browser) and found_image(browser))
-        assert [row[1] for row in table(browser)] == [row[1] for row in look.rows(least)]
-        assert alike(browser, look.painted(least))
+        assert [row[1] for row in table(browser)] == [row[1] for row in shown.rows(least)]
+        assert alike(browser, shown.painted(least))
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith("Detection 0: "))
-        assert until(browser, lambda: alike(browser, look.painted(least, 0)))
+        assert until(browser, lambda: alike(browser, shown.painted(least, 0)))
         take_image(browser, "masks")
         browser.find_element(By.CSS_SELECTOR, "#download").click()
         until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])
@@ -267,7 +267,7 @@ def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, 
         assert [float(row[2]) for row in shown_rows] == pytest.approx(found.scores.tolist(), abs=1e-3)
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith("Detection 0: "))
-        assert browser.find_elements(By.CSS_SELECTOR, "#bands img") == []
+        assert browser.find_elements(By.CSS_SELECTOR, "#attention img") == []
 
 
 def test_the_page_calls_nobody(browser, address):

@@ -1,1 +1,1 @@
-"""A detector behind HTTP, and on a web page."""
+"""A detector as an HTTP service, and as a web page."""

@@ -1,4 +1,4 @@
-"""How much a service takes on before it says no, and how long it waits for anyone."""
+"""Limits of a service: sizes, queue lengths and timeouts."""
 
 from dataclasses import dataclass, fields
 
@@ -7,29 +7,29 @@ from condetr.core.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Each is a promise to the other guests; none of them can be turned off.
+    """Each protects the other clients; none can be turned off.
 
     Attributes:
-        queue: the most images in hand at once, from their last byte to their answer.
-        body_bytes: the largest request.
-        all_bytes: of all requests that are in memory together.
-        pixels: of one image; what it decodes to is four bytes a pixel.
-        mask_pixels: of one image whose masks are asked for; every mask is a byte a pixel.
-        connections: open at once.
-        header_seconds: to send the head of a request.
-        body_seconds: to send the rest of it.
-        write_seconds: to take the answer.
-        queue_seconds: that an image waits for its turn.
-        preparing_seconds: that decoding and resizing an image may take.
-        inference_seconds: that the network may take for a batch.
-        drain_seconds: for what was accepted, once the service is to end.
+        queue: maximum number of accepted images, from their last byte to their response.
+        body_bytes: maximum size of a request.
+        all_bytes: maximum size of all requests in memory together.
+        pixels: maximum pixels of an image; decoded, a pixel takes four bytes.
+        mask_pixels: maximum pixels of an image with ``masks=true``; every mask takes a byte per pixel.
+        connections: maximum number of open connections.
+        header_seconds: time limit for receiving the head of a request.
+        body_seconds: time limit for receiving its body.
+        write_seconds: time limit for the client to read the response.
+        queue_seconds: time limit of an image in the queue.
+        preparing_seconds: time limit for decoding and resizing an image.
+        inference_seconds: time limit of the network for a batch.
+        drain_seconds: time limit for finishing the accepted images at shutdown.
     """
 
     queue: int = 64
     body_bytes: int = 20 * 2**20
     all_bytes: int = 256 * 2**20
     pixels: int = 50_000_000
-    mask_pixels: int = 13_000_000  # what telephones take
+    mask_pixels: int = 13_000_000  # photos of phones
     connections: int = 1000
     header_seconds: float = 8.0
     body_seconds: float = 8.0

@@ -1,4 +1,4 @@
-"""How many bytes of requests are in memory, over all of them."""
+"""The memory of all requests together."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,29 +6,29 @@ from contextlib import contextmanager
 from condetr.serving.protocol.http_errors import Refused
 
 
-class Memory:
-    """A common purse: whoever asks for more than is left is sent away."""
+class MemoryBudget:
+    """Byte budget shared by all requests."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self.taken = most, 0
+    def __init__(self, limit: int) -> None:
+        self._limit, self.used = limit, 0
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
-        """Gives a function that takes bytes; they are given back at the end.
+        """Gives a function that takes bytes from the budget; they are returned at the end.
 
         Raises:
-            Refused: the function, where nothing is left.
+            Refused: the function, if the budget would be exceeded.
         """
-        mine = 0
+        share = 0
 
         def take(count: int) -> None:
-            nonlocal mine
-            if self.taken + count > self._most:
+            nonlocal share
+            if self.used + count > self._limit:
                 raise Refused(503, "busy", "too many requests are being read", retry_after=1, unread=True)
-            mine += count
-            self.taken += count
+            share += count
+            self.used += count
 
         try:
             yield take
         finally:
-            self.taken -= mine
+            self.used -= share

@@ -1,4 +1,4 @@
-"""What the service counts of itself, in the text format of Prometheus."""
+"""Metrics of the service, in the text format of Prometheus."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,21 +12,22 @@ _IMAGES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """A registry of its own, so that two services in one process do not count together."""
+    """Has a registry of its own, so that two services in one process are counted separately."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         named: dict[str, Any] = {"namespace": "condetr", "registry": self._registry}
-        self._requests = Counter("requests", "Answers, by status of HTTP", ["path", "status"], **named)
+        self._requests = Counter("requests", "Responses by HTTP status", ["path", "status"], **named)
         self._request_seconds = Histogram(
-            "request_seconds", "From the head of a request to its answer", ["path"], buckets=_SECONDS, **named
+            "request_seconds", "From the head of a request to its response", ["path"], buckets=_SECONDS, **named
         )
-        self._batch_images = Histogram("batch_pictures", "Images in a batch", buckets=_IMAGES, **named)
-        self._batch_seconds = Histogram("batch_seconds", "That the network took", buckets=_SECONDS, **named)
+        self._batch_images = Histogram("batch_pictures", "Images per batch", buckets=_IMAGES, **named)
+        self._batch_seconds = Histogram("batch_seconds", "Seconds of the network per batch", buckets=_SECONDS, **named)
         self._in_hand = Gauge("in_hand", "Images accepted and not answered yet", **named)
 
     def watch(self, in_hand: Callable[[], float]) -> None:
+        """Read the number of accepted images whenever metrics are requested."""
         self._in_hand.set_function(in_hand)
 
     def request(self, path: str, status: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""From the bytes of an image to its detections, for as many callers as there is room for."""
+"""From an encoded image to its detections, for a bounded number of callers."""
 
 import asyncio
 import io
@@ -14,14 +14,14 @@ from PIL import Image
 from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Predictor
 from condetr.serving.batching import Batching, Result
-from condetr.serving.decoding import THREADS, Preparing
+from condetr.serving.decoding import THREADS, Decoding
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
-from condetr.serving.protocol.http_errors import Refused, busy, refusal_of
-from condetr.serving.protocol.query_params import Question
+from condetr.serving.protocol.http_errors import Refused, busy, http_error_of
+from condetr.serving.protocol.query_params import PredictParams
 from condetr.serving.protocol.responses import Rows
 
-_SENT_AWAY = "sent away"  # said when a task is cancelled
+_REJECTED = "rejected"  # message of the cancellation
 
 
 class State(StrEnum):
@@ -29,18 +29,18 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The answer for one image, how many shared its batch, and how long it waited for its turn."""
+class Answer:
+    """The objects of one image, the size of its batch, and the seconds that it waited in the queue."""
 
     rows: Rows
-    together: int
+    batch_size: int
     waited: float
 
 
 class Service:
-    """A predictor with a bounded queue before it.
+    """A predictor with a bounded queue.
 
-    The predictor leaves nothing out by score: every request has a threshold of its own.
+    The predictor has threshold 0: every request has a threshold of its own.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Service:
         self._broken = asyncio.Event()
         self._batching = Batching(
             predictor,
-            most=batch,
+            max_batch=batch,
             seconds=limits.inference_seconds,
-            observe=self._observe_batch,
+            on_batch=self._record_batch,
             broken=self._broken,
         )
-        self._preparing = Preparing(predictor, seconds=limits.preparing_seconds, broken=self._broken)
-        self._ahead = asyncio.Semaphore(2 * batch + THREADS)  # images in memory decoded
+        self._decoding = Decoding(predictor, seconds=limits.preparing_seconds, broken=self._broken)
+        self._decoded = asyncio.Semaphore(2 * batch + THREADS)  # bounds the decoded images in memory
         self._tasks: set[asyncio.Task[object]] = set()
-        self._seconds_a_image = 0.0
+        self._seconds_per_image = 0.0
         self._state = State.STARTING
         self._on_ready = on_ready
         metrics.watch(lambda: len(self._tasks))
@@ -75,13 +75,13 @@ class Service:
 
     @property
     def why_not_ready(self) -> str | None:
-        """None where it is. While a thread is late, others go on with the images that come."""
+        """None if ready. While a thread is late, others still process images."""
         if self.state is not State.READY:
             return f"the service is {self.state}"
-        if late := self._preparing.crew.late:
-            return f"decoding takes longer than {self._limits.preparing_seconds:g} s in {late} threads"
-        if late := self._batching.crew.late:
-            return f"the network has not come back within {self._limits.inference_seconds:g} s in {late} threads"
+        if late := self._decoding.workers.late:
+            return f"{late} threads have been decoding for more than {self._limits.preparing_seconds:g} s"
+        if late := self._batching.workers.late:
+            return f"{late} threads have been in the network for more than {self._limits.inference_seconds:g} s"
         return None
 
     @property
@@ -90,18 +90,18 @@ class Service:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a thread decodes or is in the network now."""
-        return self._batching.crew.at_work or self._preparing.crew.at_work
+        """Whether a thread is still decoding or in the network."""
+        return self._batching.workers.are_busy or self._decoding.workers.are_busy
 
     async def work(self) -> None:
-        """Look at images until cancelled; ready once a first one, made up, has come out in finite numbers.
+        """Process images until cancelled; ready after a first, synthetic image gave finite numbers.
 
         Raises:
             CondetrError: it did not.
         """
-        self._batches = asyncio.create_task(self._batching.run())  # goes on where it broke: what is in hand hears of it
+        self._batches = asyncio.create_task(self._batching.run())  # keeps running when broken, to reject what waits
         try:
-            await self._look_at_a_first_image()
+            await self._run_first_image()
             self._state = State.READY
             self._on_ready()
             await self._broken.wait()
@@ -109,98 +109,99 @@ class Service:
             self._batches.cancel()
             raise
 
-    async def _look_at_a_first_image(self) -> None:
-        everything = Question(threshold=0, masks=self.gives_masks)
+    async def _run_first_image(self) -> None:
+        params = PredictParams(threshold=0, masks=self.gives_masks)
         try:
-            found = await self._found(_made_up_image(), everything, None, lambda _: None)
+            result = await self._process(_synthetic_image(), params, None, lambda _: None)
         except Refused as refused:
-            raise ModelError(f"a first image did not come out: {refused.message}") from refused
-        if isinstance(found, CondetrError):
-            raise found
+            raise ModelError(f"fails on a first image: {refused.message}") from refused
+        if isinstance(result, CondetrError):
+            raise result
 
-    async def find(self, image: bytes, question: Question) -> Found:
-        """What was asked about one image.
+    async def predict(self, image: bytes, params: PredictParams) -> Answer:
+        """The objects of one image.
 
         Raises:
-            Refused: there is no room or no time for it, or it is no image that can be used.
+            Refused: the service is full, a time limit was exceeded, or the image is invalid.
         """
         clock = asyncio.get_running_loop().time
-        arrived, turn = clock(), [0.0, 0]
-        async with self._place():
+        arrived, waited, batch_size = clock(), 0.0, 0
+        async with self._queue_slot():
             try:
-                async with asyncio.timeout(self._limits.queue_seconds) as patience:
+                async with asyncio.timeout(self._limits.queue_seconds) as timeout:
 
-                    def begin(together: int) -> None:
-                        turn[:] = clock() - arrived, together
-                        if not patience.expired():
-                            patience.reschedule(None)
+                    def begin(size: int) -> None:
+                        nonlocal waited, batch_size
+                        waited, batch_size = clock() - arrived, size
+                        if not timeout.expired():
+                            timeout.reschedule(None)
 
-                    most = self._limits.mask_pixels if question.masks else self._limits.pixels
-                    found = await self._found(image, question, most, begin)
+                    max_pixels = self._limits.mask_pixels if params.masks else self._limits.pixels
+                    result = await self._process(image, params, max_pixels, begin)
             except TimeoutError:
-                reason = f"its turn did not come within {self._limits.queue_seconds:g} s"
+                reason = f"the image waited in the queue for more than {self._limits.queue_seconds:g} s"
                 raise busy(reason, self._retry_after) from None
-        if isinstance(found, CondetrError):
-            raise refusal_of(found) from found
-        return Found(found, int(turn[1]), turn[0])
+        if isinstance(result, CondetrError):
+            raise http_error_of(result) from result
+        return Answer(result, batch_size, waited)
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new, and finish what was accepted, for so many seconds at most."""
+        """Accept nothing new, and finish what was accepted, for at most so many seconds."""
         self._state = State.DRAINING
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    async def send_away(self) -> int:
-        """Refuse what is still waiting; gives how many that were."""
-        left = set(self._tasks)
-        for task in left:
-            task.cancel(_SENT_AWAY)
-        if left:
-            await asyncio.wait(left)
-        return len(left)
+    async def reject_waiting(self) -> int:
+        """Refuse the images still waiting; gives their number."""
+        waiting = set(self._tasks)
+        for task in waiting:
+            task.cancel(_REJECTED)
+        if waiting:
+            await asyncio.wait(waiting)
+        return len(waiting)
 
-    async def _found(
-        self, image: bytes, question: Question, pixels: int | None, begin: Callable[[int], None]
+    async def _process(
+        self, image: bytes, params: PredictParams, max_pixels: int | None, begin: Callable[[int], None]
     ) -> Result:
-        async with self._ahead:
-            prepared = await self._preparing.prepared(image, question, pixels)
+        async with self._decoded:
+            prepared = await self._decoding.prepared(image, params, max_pixels)
             if isinstance(prepared, CondetrError):
                 return prepared
-            return await self._batching.find(prepared, begin)
+            return await self._batching.predict(prepared, begin)
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """A place in the queue, for the length of a request."""
+    async def _queue_slot(self) -> AsyncIterator[None]:
+        """A slot in the queue for one request."""
         state = self.state
         if state is not State.READY:
             raise busy(f"the service is {state}", self._retry_after)
         if len(self._tasks) >= self._limits.queue:
-            raise busy(f"{len(self._tasks)} images are waiting already", self._retry_after)
+            raise busy(f"the queue is full with {len(self._tasks)} images", self._retry_after)
         task = asyncio.current_task()
-        assert task is not None, "what is awaited runs in a task"
+        assert task is not None, "coroutines run in a task"
         self._tasks.add(task)
         try:
             yield
         except asyncio.CancelledError as cancelled:
-            if cancelled.args != (_SENT_AWAY,):
+            if cancelled.args != (_REJECTED,):
                 raise
             task.uncancel()
-            raise busy("the service is ending, and did not come to it in time") from None
+            raise busy("the service shut down before the image was processed") from None
         finally:
             self._tasks.discard(task)
 
     @property
     def _retry_after(self) -> int:
-        """Seconds until the images in hand are done, as things go."""
-        return max(1, math.ceil(len(self._tasks) * self._seconds_a_image))
+        """Estimated seconds until all accepted images are done."""
+        return max(1, math.ceil(len(self._tasks) * self._seconds_per_image))
 
-    def _observe_batch(self, together: int, seconds: float) -> None:
-        latest = seconds / together
-        self._seconds_a_image = 0.9 * self._seconds_a_image + 0.1 * latest if self._seconds_a_image else latest
-        self._metrics.batch(together, seconds)
+    def _record_batch(self, images: int, seconds: float) -> None:
+        latest = seconds / images
+        self._seconds_per_image = 0.9 * self._seconds_per_image + 0.1 * latest if self._seconds_per_image else latest
+        self._metrics.batch(images, seconds)
 
 
-def _made_up_image() -> bytes:
+def _synthetic_image() -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "JPEG")

@@ -24,8 +24,8 @@ pytest.importorskip("starlette", reason='needs "condetr[serve]"')
 pytest.importorskip("prometheus_client", reason='needs "condetr[serve]"')
 
 from condetr.serving import server
-from condetr.serving.process.sockets import bound
-from condetr.serving.protocol.service_info import Offer
+from condetr.serving.process.sockets import bound_socket
+from condetr.serving.protocol.service_info import ServiceInfo
 
 
 class Watched(nn.Module):
@@ -147,9 +147,9 @@ def eventually(fact, seconds=20):
 
 
 @contextmanager
-def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready=None, send_buffer=None, **offer):
+def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready=None, send_buffer=None, **info):
     detector = detector or Watched()
-    listening = bound("127.0.0.1", 0)
+    listening = bound_socket("127.0.0.1", 0)
     if send_buffer is not None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     served = Served(listening.getsockname()[1], detector)
@@ -166,9 +166,8 @@ def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready
             served.ended = server.serve(
                 predictor or predictor_of(detector),
                 listening,
-                Offer(
-                    **{"name": "tiny", "version": "0", "backend": "torch", "classes": ("cat",), "threshold": 0.0}
-                    | offer
+                ServiceInfo(
+                    **{"name": "tiny", "version": "0", "backend": "torch", "classes": ("cat",), "threshold": 0.0} | info
                 ),
                 limits or Limits(),
                 batch=batch,

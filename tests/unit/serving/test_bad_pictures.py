@@ -69,7 +69,7 @@ def test_so_it_is_on_the_page(corpus, tmp_path, monkeypatch):
     handlers = handlers_of(Watched(), tmp_path, pixels=50_000_000)
     refused = 0
     for file in corpus:
-        seen, _ = handlers["look"](sent(file), None, "")
+        seen, _ = handlers["detect"](sent(file), None, "")
         _, table, said, *_ = handlers["show"](seen, 0.5, None)
         if isinstance(seen, str):
             assert table["data"] == [], file.name

@@ -48,7 +48,7 @@ def test_the_time_to_drain_has_an_end():
         served.end()
         assert time.monotonic() - started < 15
         assert [answer.result().status for answer in answers] == [503] * 3
-        assert all("is ending" in answer.result().error["message"] for answer in answers)
+        assert all("shut down before" in answer.result().error["message"] for answer in answers)
         stuck.set()
     assert served.ended == (End.CUT_SHORT, True)
 
@@ -81,7 +81,7 @@ def test_a_network_that_is_late_is_left_behind_and_the_next_one_answers():
         assert served.predict(encoded()).status == 200
         not_ready = served.get("/v2/health/ready")
         assert (not_ready.status, not_ready.error["code"]) == (503, "not_ready")
-        assert "the network has not come back within 0.5 s in 1 threads" in not_ready.error["message"]
+        assert "1 threads have been in the network for more than 0.5 s" in not_ready.error["message"]
         waits.set()
         eventually(lambda: served.get("/v2/health/ready").status == 200)
         assert served.predict(encoded()).status == 200
@@ -125,7 +125,7 @@ def test_a_decoder_that_is_stuck_is_told_and_left_behind(decoder):
             assert "not decoded and resized within 0.3 s" in late.error["message"]
             not_ready = served.get("/v2/health/ready")
             assert (not_ready.status, not_ready.error["code"]) == (503, "not_ready")
-            assert f"decoding takes longer than 0.3 s in {stuck} threads" in not_ready.error["message"]
+            assert f"{stuck} threads have been decoding for more than 0.3 s" in not_ready.error["message"]
             assert served.predict(encoded()).status == 200, "others are answered"
         decoder.set()
         eventually(lambda: served.get("/v2/health/ready").status == 200)

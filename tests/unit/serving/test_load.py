@@ -81,7 +81,7 @@ def test_twice_the_capacity_is_served_at_capacity():
     assert statuses.count(200) == sum(batch[0] for batch in batches), "what was looked at was answered"
 
 
-def test_a_turn_that_does_not_come():
+def test_too_long_in_the_queue():
     detector = Watched()
     with serving(detector, limits=Limits(queue_seconds=0.3), batch=1) as served:
         goes_on = threading.Event()
@@ -91,7 +91,7 @@ def test_a_turn_that_does_not_come():
             eventually(lambda: in_hand(served) == 1)
             second = served.predict(encoded())
             assert (second.status, second.error["code"]) == (503, "busy")
-            assert "did not come within 0.3 s" in second.error["message"]
+            assert "waited in the queue for more than 0.3 s" in second.error["message"]
             goes_on.set()
             assert first.result().status == 200
 

@@ -53,12 +53,12 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
     try:
         from condetr.serving.page.page_server import serve_page
         from condetr.serving.process.library_versions import check_pillow
-        from condetr.serving.process.sockets import bound
+        from condetr.serving.process.sockets import bound_socket
     except ImportError as error:
         raise MissingExtraError(str(error.name), "demo", "condetr demo") from None
     check_pillow()
     reference = model_or_bundled(settings.model, reporter)
-    with bound("127.0.0.1", settings.port) as listening:
+    with bound_socket("127.0.0.1", settings.port) as listening:
         model = loaded(
             reference,
             reporter,

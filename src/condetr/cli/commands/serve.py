@@ -18,7 +18,7 @@ from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
     from condetr.api.detector import Detector
-    from condetr.serving.protocol.service_info import Offer
+    from condetr.serving.protocol.service_info import ServiceInfo
     from condetr.serving.server import Ended
 
 _ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
@@ -66,16 +66,16 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     """
     try:
         from condetr.serving.process.library_versions import check_pillow
-        from condetr.serving.process.process_exit import last_moment
-        from condetr.serving.process.sockets import bound
-        from condetr.serving.process.watchdog import kept
+        from condetr.serving.process.process_exit import exit_timer
+        from condetr.serving.process.sockets import bound_socket
+        from condetr.serving.process.watchdog import watchdog
         from condetr.serving.server import serve
     except ImportError as error:
         raise MissingExtraError(str(error.name), "serve", "condetr serve") from None
     check_pillow()
     token = _token_of(settings)
     reference = model_or_bundled(settings.model, reporter)
-    with bound(settings.host, settings.port) as listening:
+    with bound_socket(settings.host, settings.port) as listening:
         _warn(settings, token, reporter)
         model = loaded(
             reference,
@@ -101,7 +101,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
             if state in _ENDING:
                 end_within(_ORDERLY * settings.limits.drain_seconds, _ENDING[state])
 
-        with kept(settings.limits.drain_seconds) as wakeup, last_moment() as end_within:
+        with watchdog(settings.limits.drain_seconds) as wakeup, exit_timer() as end_within:
             ended = serve(
                 predictor,
                 listening,
@@ -116,10 +116,10 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     return _status_of(ended)
 
 
-def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "Offer":
-    from condetr.serving.protocol.service_info import Offer
+def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "ServiceInfo":
+    from condetr.serving.protocol.service_info import ServiceInfo
 
-    return Offer(
+    return ServiceInfo(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",
         version=condetr.__version__,
         backend=model.backend,

@@ -1,4 +1,4 @@
-"""The web page: an image in, boxes and a table out, a threshold to slide, a detection to click on."""
+"""The web page: an image in, boxes and a table out, with a threshold slider and clickable detections."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ from condetr.core.errors import CondetrError
 from condetr.images.decoding.decode import decode
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Predictor
-from condetr.serving.page.page_image import HEADERS, Look, Row
+from condetr.serving.page.page_image import HEADERS, PageImage, Row
 from condetr.serving.page.uploads import Uploads
 
 Explain: TypeAlias = Callable[[Image.Image, int], Image.Image]
-Seen: TypeAlias = Look | str  # or why there is none
+Current: TypeAlias = PageImage | str  # or the reason why there is none
 
 _NONE = ""
 _UNUSABLE = "This image cannot be used"
 _NOTHING = "Nothing scores above the threshold."
-_HINT = "Click a box or a row to see one detection alone."
+_HINT = "Click a box or a table row to show one detection alone."
 
 
 def page(
@@ -38,74 +38,79 @@ def page(
     """Build the page.
 
     Args:
-        predictor: with threshold 0; the page leaves out what scores low.
-        title: above everything.
-        scenes: image files that can be picked instead of one's own.
-        threshold: where the slider stands at first.
-        pixels: the most of an image.
-        uploads: where gradio lays what is sent; also for the files that are downloaded.
-        explain: paints what the attention heads looked at for the detection at this place among all of the image,
-            best first; where it is None the page does not offer it.
+        predictor: with threshold 0; the page hides low scores.
+        title: the heading.
+        scenes: example image files.
+        threshold: initial value of the slider.
+        pixels: maximum pixels of an image.
+        uploads: the folder of gradio's uploads and of the files for download.
+        explain: paints the attention of each decoder head for the detection at this index among all of the image, best
+            first; None: the page does not offer it.
     """
 
-    def look(sent: Any, last: str | None, seen: Seen) -> tuple[Seen, str | None]:
+    def detect(sent: Any, last: str | None, current: Current) -> tuple[Current, str | None]:
         if sent is None:
             return _NONE, None
         path = sent.get("path") if isinstance(sent, dict) else None  # any client may send anything
-        if path is not None and path == last:  # gradio says more than once that an image changed
-            return seen, path
+        if path is not None and path == last:  # gradio reports one change of an image several times
+            return current, path
         try:
             image = decode(uploads.content_of(path), pixel_limit=pixels)
-            [found] = predictor.predict([image])
+            [detections] = predictor.predict([image])
         except CondetrError as error:
-            told = f"{_UNUSABLE}: {error.reason}" + (f" ({error.hint})" if error.hint else "")
-            gr.Warning(escape(told))
-            return told, None if path is None else str(path)
-        assert isinstance(found, Detections), "errors are raised"
-        return Look(image, found), path
+            message = f"{_UNUSABLE}: {error.reason}" + (f" ({error.hint})" if error.hint else "")
+            gr.Warning(escape(message))
+            return message, None if path is None else str(path)
+        assert isinstance(detections, Detections), "errors are raised"
+        return PageImage(image, detections), path
 
-    def show(seen: Seen, least: float, chosen: int | None) -> tuple[Any, ...]:
-        if isinstance(seen, str):
-            return None, _table_of([]), seen, gr.DownloadButton(interactive=False), _bands(None)
-        rows = seen.rows(least)
-        chosen = chosen if chosen is not None and 0 <= chosen < len(rows) else None
-        said = _NOTHING if not rows else _HINT if chosen is None else seen.said_of(chosen, least)
-        bands = explain(seen.image, chosen) if explain is not None and chosen is not None else None
+    def show(current: Current, least: float, selected: int | None) -> tuple[Any, ...]:
+        if isinstance(current, str):
+            return None, _table_of([]), current, gr.DownloadButton(interactive=False), _attention(None)
+        rows = current.rows(least)
+        selected = selected if selected is not None and 0 <= selected < len(rows) else None
+        text = _NOTHING if not rows else _HINT if selected is None else current.describe(selected, least)
+        figure = explain(current.image, selected) if explain is not None and selected is not None else None
         uploads.make_room()
-        download = gr.DownloadButton(value=str(_written(seen.json(least), uploads.folder)), interactive=True)
-        return seen.painted(least, chosen), _table_of(rows), said, download, _bands(bands)
+        download = gr.DownloadButton(value=str(_written(current.json(least), uploads.folder)), interactive=True)
+        return current.painted(least, selected), _table_of(rows), text, download, _attention(figure)
 
-    def clicked(seen: Seen, least: float, event: gr.SelectData) -> int | None:
-        place = _two_numbers(event)
-        return None if isinstance(seen, str) or place is None else seen.at(*place, least)
+    def clicked(current: Current, least: float, event: gr.SelectData) -> int | None:
+        point = _two_numbers(event)
+        return None if isinstance(current, str) or point is None else current.at(*point, least)
 
     def picked(event: gr.SelectData) -> int | None:
-        place = _two_numbers(event)
-        return None if place is None else int(place[0])
+        cell = _two_numbers(event)
+        return None if cell is None else int(cell[0])
 
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
-        seen, last, chosen = gr.State(_NONE), gr.State(None), gr.State(None)
+        current, last, selected = gr.State(_NONE), gr.State(None), gr.State(None)
         gr.HTML(f"<h1>{escape(title)}</h1>")
         with gr.Row():
             with gr.Column(scale=2):
-                given = gr.Image(
-                    label="UprightImage", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="given"
+                image = gr.Image(
+                    label="Image", type="filepath", sources=["upload", "clipboard"], buttons=[], elem_id="image"
                 )
-                gr.Examples([[scene] for scene in scenes], [given], label="Or one of these", elem_id="scenes")
+                gr.Examples([[scene] for scene in scenes], [image], label="Example images", elem_id="scenes")
                 slider = gr.Slider(0, 1, threshold, step=0.01, label="Threshold", elem_id="threshold")
             with gr.Column(scale=3):
                 painted = gr.Image(
-                    label="Found", type="pil", interactive=False, buttons=["fullscreen"], format="png", elem_id="found"
+                    label="Detections",
+                    type="pil",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    format="png",
+                    elem_id="detections",
                 )
-                said = gr.Textbox(label="Detection", interactive=False, elem_id="said")
-                bands = gr.Image(
-                    label="What its attention heads looked at",
-                    show_label=False,  # it would lie on the title of the figure
+                text = gr.Textbox(label="Selected detection", interactive=False, elem_id="selected")
+                attention = gr.Image(
+                    label="Decoder attention of each head",
+                    show_label=False,  # it would cover the title of the figure
                     type="pil",
                     interactive=False,
                     buttons=["fullscreen"],
                     visible=False,
-                    elem_id="bands",
+                    elem_id="attention",
                 )
                 table = gr.Dataframe(
                     headers=list(HEADERS),
@@ -116,38 +121,38 @@ def page(
                     elem_id="table",
                 )
                 download = gr.DownloadButton("Download JSON", interactive=False, elem_id="download")
-        shown = [painted, table, said, download, bands]
+        inputs, shown = [current, slider, selected], [painted, table, text, download, attention]
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
-        looked = given.change(  # as it was sent: gradio's own decoding fails without a word to the visitor
-            look, [given, last, seen], [seen, last], preprocess=False, api_visibility="private"
+        detected = image.change(  # without preprocessing: gradio's own decoding fails without a message to the visitor
+            detect, [image, last, current], [current, last], preprocess=False, api_visibility="private"
         )
-        looked.then(lambda: None, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
-        slider.change(show, [seen, slider, chosen], shown, trigger_mode="always_last", **quiet)
-        painted.select(clicked, [seen, slider], chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
-        table.select(picked, None, chosen, **quiet).then(show, [seen, slider, chosen], shown, **quiet)
+        detected.then(lambda: None, None, selected, **quiet).then(show, inputs, shown, **quiet)
+        slider.change(show, inputs, shown, trigger_mode="always_last", **quiet)
+        painted.select(clicked, [current, slider], selected, **quiet).then(show, inputs, shown, **quiet)
+        table.select(picked, None, selected, **quiet).then(show, inputs, shown, **quiet)
     return blocks
 
 
 def _two_numbers(event: gr.SelectData) -> tuple[float, float] | None:
-    """Where was clicked; a client that is no browser may send anything."""
-    given = event.index
-    if not isinstance(given, list | tuple) or len(given) != 2:
+    """The clicked point or cell; a client that is no browser may send anything."""
+    index = event.index
+    if not isinstance(index, list | tuple) or len(index) != 2:
         return None
-    if not all(type(one) in (int, float) and abs(one) < 2**31 for one in given):
+    if not all(type(number) in (int, float) and abs(number) < 2**31 for number in index):
         return None
-    return given[0], given[1]
+    return index[0], index[1]
 
 
 def _table_of(rows: list[Row]) -> dict[str, Any]:
     return {"headers": list(HEADERS), "data": rows}
 
 
-def _bands(figure: Image.Image | None) -> dict[str, Any]:
+def _attention(figure: Image.Image | None) -> dict[str, Any]:
     return gr.update(value=figure, visible=figure is not None)
 
 
 def _written(text: str, folder: Path) -> Path:
-    """In a folder of its own, so that every visitor's file is called the same and is another."""
+    """In a folder of its own, so that every visitor downloads a file of this name."""
     path = Path(tempfile.mkdtemp(dir=folder)) / "detections.json"
     path.write_text(text, encoding="ascii")
     return path

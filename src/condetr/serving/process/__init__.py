@@ -1,1 +1,1 @@
-"""The serving process: sockets, signals, worker threads and its end."""
+"""The serving process: sockets, signals, worker threads and shutdown."""

@@ -1,22 +1,20 @@
-"""Whether what decodes the images of strangers is new enough: older versions have holes that an image may use."""
+"""A check that Pillow is new enough for untrusted images: older versions have known vulnerabilities."""
 
 import PIL
 
 from condetr.core.errors import UsageError
 
-PILLOW = (12, 3)  # all before it write beyond their memory for some images; as pyproject.toml says
+PILLOW = (12, 3)  # older versions write out of bounds for some images; same as in pyproject.toml
 
 
 def check_pillow() -> None:
-    """Look before anybody may send an image.
+    """Call before images are accepted.
 
     Raises:
         UsageError: Pillow is too old.
     """
-    found = tuple(int(part) for part in PIL.__version__.split(".")[:2])
-    if found < PILLOW:
+    installed = tuple(int(part) for part in PIL.__version__.split(".")[:2])
+    if installed < PILLOW:
         least = ".".join(map(str, PILLOW))
-        reason = (
-            f"is {PIL.__version__}, which has known holes that images of strangers may use; expected {least} or newer"
-        )
+        reason = f"is {PIL.__version__}, which has known vulnerabilities to hostile images; expected {least} or newer"
         raise UsageError(reason, item="Pillow", hint=f'pip install "pillow>={least}"')

@@ -1,4 +1,4 @@
-"""The end of a process whose threads do not come back: Python would wait for them."""
+"""Exit of a process with hanging threads: Python would wait for them."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ from typing import NoReturn
 
 
 @contextmanager
-def last_moment(folder: Path | None = None) -> Iterator[Callable[[float, int], None]]:
-    """Gives a function that ends this process with a status after so many seconds, unless this is left before."""
+def exit_timer(folder: Path | None = None) -> Iterator[Callable[[float, int], None]]:
+    """Gives a function that ends this process with a status after so many seconds, unless this context ends before."""
     timers: list[threading.Timer] = []
 
     def end_within(seconds: float, status: int) -> None:
@@ -29,10 +29,10 @@ def last_moment(folder: Path | None = None) -> Iterator[Callable[[float, int], N
 
 
 def end_now(status: int, folder: Path | None = None) -> NoReturn:
-    """End this process, whatever its threads do; what it has said is written, and ``folder`` is removed."""
+    """End this process whatever its threads do; output is flushed and ``folder`` removed."""
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # nobody reads it, or there is none
+        with suppress(OSError, ValueError, AttributeError):  # closed, or missing
             stream.flush()
     os._exit(status)

@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from condetr.core.signals import handled_by
 
@@ -19,10 +20,10 @@ class Signals:
 
 @contextmanager
 def signals(wakeup: int | None = None) -> Iterator[Signals]:
-    """The signals are noted and have no other effect; only in the main thread, which alone receives them.
+    """Both signals set events and have no other effect; only in the main thread, which alone receives them.
 
     Args:
-        wakeup: a file that the number of a signal is written to at once, even where no thread of Python can run.
+        wakeup: a file descriptor to which the signal number is written at once, even if no Python thread can run.
     """
     received, loop = Signals(), asyncio.get_running_loop()
 
@@ -36,3 +37,12 @@ def signals(wakeup: int | None = None) -> Iterator[Signals]:
         finally:
             if former is not None:
                 signal.set_wakeup_fd(former)
+
+
+async def first_of(*awaited: Awaitable[Any]) -> None:
+    """Wait until one is done. Tasks keep running; coroutines are cancelled."""
+    tasks = [asyncio.ensure_future(each) for each in awaited]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task, each in zip(tasks, awaited, strict=True):
+        if task is not each:
+            task.cancel()

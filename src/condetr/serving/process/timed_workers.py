@@ -1,4 +1,4 @@
-"""Threads that have so many seconds for each job; one that is late is left behind, and another takes its place."""
+"""Worker threads with a time limit per job; a late thread is abandoned and replaced."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,69 +6,69 @@ from typing import Any
 
 from condetr.serving.process.worker import Worker
 
-_MOST_LATE = 2  # at once; with more of them what they are stuck in is taken for lost
+_MAX_LATE = 2  # threads at once; with more of them the library or device they hang in counts as broken
 
 
-class Crew:
-    """A few workers for one kind of work.
+class TimedWorkers:
+    """A few threads for one kind of job.
 
     Attributes:
-        late: how many threads have not come back within their time, and still are not.
+        late: number of threads that exceeded their time limit and still run.
     """
 
     def __init__(self, name: str, *, threads: int, seconds: float, broken: asyncio.Event) -> None:
-        """Start them.
+        """Start the threads.
 
         Args:
             name: of the threads.
-            threads: how many jobs are in hand at once.
-            seconds: that a job may take.
-            broken: set once too many threads are late.
+            threads: how many jobs run at once.
+            seconds: time limit of a job.
+            broken: set when too many threads are late.
         """
         self._name, self._seconds, self._broken = name, seconds, broken
         self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
-        self._watches: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         for _ in range(threads):
             self._idle.put_nowait(Worker(name))
         self.late = 0
 
     @property
-    def at_work(self) -> bool:
-        """Whether a thread is at something now, in time or late."""
-        return self.late > 0 or bool(self._watches)
+    def are_busy(self) -> bool:
+        """Whether a thread runs a job now, in time or late."""
+        return self.late > 0 or bool(self._running)
 
-    async def do(self, job: Callable[[], Any]) -> Any:
-        """What the job gives or raises; whoever does not wait for it to the end leaves the thread watched all the same.
+    async def run(self, job: Callable[[], Any]) -> Any:
+        """The result of the job; if the caller is cancelled, the job still has its time limit.
 
         Raises:
-            TimeoutError: it did not come back in its time.
+            TimeoutError: it exceeded its time limit.
         """
         worker = await self._idle.get()
-        watch = asyncio.create_task(self._watched(worker, worker.do(job)))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
-        watch.add_done_callback(_heard)
-        return await asyncio.shield(watch)
+        running = asyncio.create_task(self._within_limit(worker, worker.run(job)))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        running.add_done_callback(_retrieve_exception)
+        return await asyncio.shield(running)
 
-    async def _watched(self, worker: Worker, answer: "asyncio.Future[Any]") -> Any:
-        done, _ = await asyncio.wait({answer}, timeout=self._seconds)
+    async def _within_limit(self, worker: Worker, result: "asyncio.Future[Any]") -> Any:
+        done, _ = await asyncio.wait({result}, timeout=self._seconds)
         if done:
             self._idle.put_nowait(worker)
-            return answer.result()
-        worker.leave()
+            return result.result()
+        worker.abandon()
         self._idle.put_nowait(Worker(self._name))
         self.late += 1
-        answer.add_done_callback(self._came_back)
-        if self.late > _MOST_LATE:
+        result.add_done_callback(self._finished_late)
+        if self.late > _MAX_LATE:
             self._broken.set()
         raise TimeoutError
 
-    def _came_back(self, answer: "asyncio.Future[Any]") -> None:
-        _heard(answer)
+    def _finished_late(self, result: "asyncio.Future[Any]") -> None:
+        _retrieve_exception(result)
         self.late -= 1
 
 
-def _heard(answer: "asyncio.Future[Any]") -> None:
-    """Whoever waited for it may be gone; asyncio would complain that nobody heard of an error."""
-    if not answer.cancelled():
-        answer.exception()
+def _retrieve_exception(result: "asyncio.Future[Any]") -> None:
+    """The caller may have been cancelled; asyncio would log an exception that was never retrieved."""
+    if not result.cancelled():
+        result.exception()

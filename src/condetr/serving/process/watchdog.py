@@ -1,6 +1,6 @@
-"""A small process beside a service: it ends the service where that does not end by itself, and tidies up after it.
+"""A small companion process that kills a service that does not end by itself, and removes its files.
 
-A thread that never gives up Python's interpreter lock keeps every other thread of its process from ending it, and a
+A thread that never releases Python's interpreter lock keeps every other thread of its process from ending it, and a
 process that is killed removes no files.
 """
 
@@ -16,18 +16,18 @@ import os, select, shutil, signal, sys, time
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 parent, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
-latest = None
+deadline = None
 while True:
-    left = None if latest is None else max(0.0, latest - time.monotonic())
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
     if not select.select([0], [], [], left)[0]:
         if os.getppid() == parent:
             os.kill(parent, signal.SIGKILL)
         break
-    said = os.read(0, 64)
-    if not said:
+    received = os.read(0, 64)
+    if not received:
         break
-    if latest is None and set(said) & {signal.SIGINT, signal.SIGTERM}:
-        latest = time.monotonic() + seconds
+    if deadline is None and set(received) & {signal.SIGINT, signal.SIGTERM}:
+        deadline = time.monotonic() + seconds
 if folder:
     shutil.rmtree(folder, ignore_errors=True)
 """
@@ -35,27 +35,27 @@ _LAST_SECONDS = 10.0
 
 
 @contextmanager
-def kept(seconds: float, folder: Path | None = None) -> Iterator[int]:
-    """While this lasts somebody looks after this process; gives what ``signal.set_wakeup_fd`` takes.
+def watchdog(seconds: float, folder: Path | None = None) -> Iterator[int]:
+    """Start the companion process; gives the file descriptor for ``signal.set_wakeup_fd``.
 
     Args:
-        seconds: that the process may live on once SIGTERM or SIGINT came.
-        folder: removed when the process has ended, in whatever way.
+        seconds: after SIGTERM or SIGINT, until this process is killed.
+        folder: removed when this process has ended, in whatever way.
     """
-    words = [str(os.getpid()), str(seconds), "" if folder is None else str(folder)]
-    keeper = subprocess.Popen(  # noqa: S603  our own program
-        [sys.executable, "-I", "-S", "-c", _PROGRAM, *words],
+    arguments = [str(os.getpid()), str(seconds), "" if folder is None else str(folder)]
+    companion = subprocess.Popen(  # noqa: S603  our own program
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # or Ctrl-C would reach it, too
         cwd="/",
     )
-    assert keeper.stdin is not None, "it is a pipe"
-    os.set_blocking(keeper.stdin.fileno(), False)
+    assert companion.stdin is not None, "it is a pipe"
+    os.set_blocking(companion.stdin.fileno(), False)
     try:
-        yield keeper.stdin.fileno()
+        yield companion.stdin.fileno()
     finally:
-        keeper.stdin.close()
+        companion.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            keeper.wait(_LAST_SECONDS)
+            companion.wait(_LAST_SECONDS)

@@ -1,4 +1,4 @@
-"""A thread that does one thing after the other, and that can be left behind where it does not come back."""
+"""A thread that runs jobs one after another, and that can be abandoned while it hangs."""
 
 import asyncio
 import threading
@@ -9,38 +9,38 @@ from typing import Any
 
 
 class Worker:
-    """Unlike the threads of an executor, it does not keep the process from ending."""
+    """Unlike the threads of an executor, it does not keep the process from exiting."""
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    def do(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
-        """Its result, when its turn has come and it is done."""
-        answer = asyncio.get_running_loop().create_future()
-        self._jobs.put((job, answer))
-        return answer
+    def run(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
+        """The future result of the job."""
+        future = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, future))
+        return future
 
-    def leave(self) -> None:
-        """End, after the job in hand."""
+    def abandon(self) -> None:
+        """End the thread after its current job."""
         self._jobs.put(None)
 
     def _work(self) -> None:
-        while (one := self._jobs.get()) is not None:
-            job, answer = one
+        while (next_job := self._jobs.get()) is not None:
+            job, future = next_job
             result, error = None, None
             try:
                 result = job()
-            except BaseException as raised:  # whoever waits for the answer hears of it
+            except BaseException as raised:  # re-raised by the future
                 error = raised
-            with suppress(RuntimeError):  # the loop ended meanwhile: nobody waits
-                answer.get_loop().call_soon_threadsafe(_deliver, answer, result, error)
+            with suppress(RuntimeError):  # the event loop ended meanwhile
+                future.get_loop().call_soon_threadsafe(_deliver, future, result, error)
 
 
-def _deliver(answer: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if answer.done():
+def _deliver(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if future.done():
         return
     if error is None:
-        answer.set_result(result)
+        future.set_result(result)
     else:
-        answer.set_exception(error)
+        future.set_exception(error)

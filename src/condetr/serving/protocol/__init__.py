@@ -1,1 +1,1 @@
-"""HTTP: requests checked and read, answers and errors written."""
+"""HTTP: requests checked and read, responses and errors written."""

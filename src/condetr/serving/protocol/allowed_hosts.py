@@ -1,7 +1,7 @@
-"""Which names a service answers to.
+"""Allowed values of the ``Host`` header.
 
-A page of somebody else may point a name of its own at this machine (DNS rebinding). The browser then takes the service
-for a part of that page, but sends its name as ``Host``.
+A foreign web page may point a name of its own at this machine (DNS rebinding). The browser then treats the service as
+part of that page, but sends its name as ``Host``.
 """
 
 import re
@@ -16,36 +16,36 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:/?#@\[\]]+))(?::(\d{1,5}))?", re
 
 
 class Hosts:
-    """Names and addresses that may stand in the ``Host`` of a request."""
+    """Names and addresses allowed in the ``Host`` header."""
 
     def __init__(self, listened_on: str, more: Iterable[str] = ()) -> None:
-        """Loopback names, what is listened on, and ``more``; ``*`` lets everything in.
+        """Loopback names, the listening address, and ``more``; ``*`` allows any.
 
-        Where other machines can reach it, also its own name, and every address that is written as a number: no name
-        that somebody else owns leads there.
+        If other machines can reach the service, also its host name, and every numeric address: no foreign name can
+        resolve to these in a browser's ``Host``.
         """
         names = {*LOOPBACK, listened_on, *more}
-        self._anything, self._numbers = ANY in names, listened_on not in LOOPBACK
-        if self._numbers:
+        self._allow_any, self._allow_numeric = ANY in names, listened_on not in LOOPBACK
+        if self._allow_numeric:
             names.add(socket.gethostname())
         self._names = {_plain(name) for name in names}
 
     def allow(self, host: str) -> bool:
-        """Whether a ``Host``, with or without a port, is one of them."""
-        if self._anything:
+        """Whether a ``Host``, with or without a port, is allowed."""
+        if self._allow_any:
             return True
-        found = _HOST.fullmatch(host)
-        if found is None:
+        match = _HOST.fullmatch(host)
+        if match is None:
             return False
-        name = _plain(found[1] or found[2])
-        return name in self._names or (self._numbers and _is_number(name))
+        name = _plain(match[1] or match[2])
+        return name in self._names or (self._allow_numeric and _is_numeric(name))
 
 
 def _plain(name: str) -> str:
     return name.lower().rstrip(".")
 
 
-def _is_number(name: str) -> bool:
+def _is_numeric(name: str) -> bool:
     with suppress(ValueError):
         return bool(ip_address(name))
     return False

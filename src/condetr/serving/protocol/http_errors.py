@@ -1,19 +1,19 @@
-"""The answers that are a no: a status, a code for programs, a sentence for people, and nothing of our insides."""
+"""Error responses: an HTTP status, a stable code, a message, and nothing internal."""
 
 from typing import Any
 
 from condetr.core.errors import CondetrError, ModelError
 
 
-class Refused(Exception):  # noqa: N818  most of these are no errors of ours
-    """A request that does not get what it asked for.
+class Refused(Exception):  # noqa: N818  most of these are no errors of the service
+    """A refused request.
 
     Attributes:
-        status: of HTTP.
-        code: stable name of the kind.
+        status: HTTP status.
+        code: stable name of the kind of error.
         message: what is wrong, and what to do.
-        retry_after: seconds after which it is worth another try.
-        unread: whether a part of the request is still on its way; the connection ends with this answer.
+        retry_after: seconds after which a retry makes sense.
+        unread: whether a part of the request was not read; the connection closes after the response.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Refused(Exception):  # noqa: N818  most of these are no errors of ours
         return {"error": {"code": self.code, "message": self.message, "request_id": request_id}}
 
 
-def refusal_of(error: CondetrError) -> Refused:
-    """What a caller is told of an expected failure: what it is about, not where it lies on this machine."""
-    about = f"{error.item}: {error.reason}" if error.item else error.reason
+def http_error_of(error: CondetrError) -> Refused:
+    """The response for an expected failure: its item and reason, without paths of this machine."""
+    message = f"{error.item}: {error.reason}" if error.item else error.reason
     return Refused(
         500 if isinstance(error, ModelError) else 422,
         error.code,
-        f"{about} ({error.hint})" if error.hint else about,
+        f"{message} ({error.hint})" if error.hint else message,
     )
 
 
@@ -45,4 +45,4 @@ def busy(reason: str, retry_after: int = 1) -> Refused:
     return Refused(503, "busy", reason, retry_after=retry_after)
 
 
-BUG = Refused(500, "internal", "this is a bug in condetr; the log has more under this request id")
+BUG = Refused(500, "internal", "this is a bug in condetr; see the log under this request id")

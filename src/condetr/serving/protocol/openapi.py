@@ -1,12 +1,12 @@
-"""The service described for programs: OpenAPI 3.1."""
+"""The OpenAPI 3.1 description of the service."""
 
 from typing import Any
 
-_TEXT, _WHOLE = {"type": "string"}, {"type": "integer"}
+_TEXT, _INTEGER = {"type": "string"}, {"type": "integer"}
 
 
 def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
-    """The document; ``with_token`` where callers must send one."""
+    """The document; ``with_token`` if clients must send one."""
     security: dict[str, Any] = {"security": [{"token": []}]} if with_token else {}
     schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if with_token else {}
     return {
@@ -14,8 +14,8 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
         "info": {"title": "condetr", "version": version, "description": "Finds objects in images."},
         "paths": {
             "/predict": {"post": _predict() | security},
-            "/v2/health/live": {"get": _get("Is the process there?", {"live": {"type": "boolean"}})},
-            "/v2/health/ready": {"get": _get("Would an image be taken?", {"ready": {"type": "boolean"}}, "503")},
+            "/v2/health/live": {"get": _get("Whether the process is alive", {"live": {"type": "boolean"}})},
+            "/v2/health/ready": {"get": _get("Whether images are accepted", {"ready": {"type": "boolean"}}, "503")},
             "/v2": {"get": _get("The server", {"name": _TEXT, "version": _TEXT}) | security},
             "/v2/models/{model}": {
                 "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
@@ -24,7 +24,7 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
             },
             "/v2/models/{model}/ready": {
                 "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
-                "get": _get("Would it take an image?", {"ready": {"type": "boolean"}}, "404", "503") | security,
+                "get": _get("Whether it accepts images", {"ready": {"type": "boolean"}}, "404", "503") | security,
             },
         },
         "components": {"schemas": _schemas()} | schemes,
@@ -34,7 +34,7 @@ def document_of(version: str, *, with_token: bool) -> dict[str, Any]:
 def _predict() -> dict[str, Any]:
     image = {"schema": {"type": "string", "format": "binary"}}
     form = {"schema": {"type": "object", "properties": {"picture": {"type": "string", "format": "binary"}}}}
-    found = {"type": "array", "items": {"$ref": "#/components/schemas/Detection"}}
+    detections = {"type": "array", "items": {"$ref": "#/components/schemas/Detection"}}
     refusals = ("400", "401", "408", "413", "422", "500", "503", "504")
     return {
         "summary": "Find the objects of one image, best first",
@@ -42,27 +42,32 @@ def _predict() -> dict[str, Any]:
             {
                 "name": "threshold",
                 "in": "query",
-                "description": "leave out what scores at or below it",
+                "description": "omit detections that score at or below it",
                 "schema": {"type": "number", "minimum": 0, "maximum": 1},
             },
-            {"name": "masks", "in": "query", "description": "add masks; of a segmenter", "schema": {"type": "boolean"}},
+            {
+                "name": "masks",
+                "in": "query",
+                "description": "add masks (segmenters only)",
+                "schema": {"type": "boolean"},
+            },
         ],
         "requestBody": {"required": True, "content": {"image/*": image, "multipart/form-data": form}},
-        "responses": {"200": _json("What was found", found)} | {status: _refusal(status) for status in refusals},
+        "responses": {"200": _json("The objects", detections)} | {status: _refusal(status) for status in refusals},
     }
 
 
 def _get(summary: str, properties: dict[str, Any], *refusals: str) -> dict[str, Any]:
-    shown = {"type": "object", "properties": properties, "required": list(properties)}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
     return {
         "summary": summary,
-        "responses": {"200": _json(summary, shown)} | {status: _refusal(status) for status in refusals},
+        "responses": {"200": _json(summary, schema)} | {status: _refusal(status) for status in refusals},
     }
 
 
 def _refusal(status: str) -> dict[str, Any]:
-    said = _json("A refusal", {"$ref": "#/components/schemas/Refusal"})
-    return said | ({"headers": {"Retry-After": {"schema": _WHOLE}}} if status == "503" else {})
+    response = _json("An error", {"$ref": "#/components/schemas/Refusal"})
+    return response | ({"headers": {"Retry-After": {"schema": _INTEGER}}} if status == "503" else {})
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +76,8 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     error = {"code": _TEXT, "message": _TEXT, "request_id": _TEXT}
-    box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), _WHOLE)
-    mask = _object({"size": {"type": "array", "items": _WHOLE}, "counts": _TEXT}) | {
+    box = dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), _INTEGER)
+    mask = _object({"size": {"type": "array", "items": _INTEGER}, "counts": _TEXT}) | {
         "description": "COCO's run-length encoding, at the size of the image"
     }
     return {

@@ -1,4 +1,4 @@
-"""What a caller may add to ``/predict``: ``threshold`` and ``masks``."""
+"""The query parameters of ``/predict``: ``threshold`` and ``masks``."""
 
 import difflib
 from dataclasses import dataclass
@@ -7,34 +7,34 @@ from starlette.datastructures import QueryParams
 
 from condetr.serving.protocol.http_errors import Refused
 
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
-_KNOWN = ("threshold", "masks")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_NAMES = ("threshold", "masks")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PredictParams:
     threshold: float | int
     masks: bool = False
 
 
-def question_of(given: QueryParams, *, threshold: float, gives_masks: bool) -> Question:
-    """What is asked for; ``threshold`` unless the caller says otherwise.
+def read_params(query: QueryParams, *, threshold: float, gives_masks: bool) -> PredictParams:
+    """The parameters of a request, with ``threshold`` as the default.
 
     Raises:
-        Refused: a parameter is unknown, given twice, or of a value that cannot be.
+        Refused: a parameter is unknown, duplicate, or has an invalid value.
     """
-    for name, _ in given.multi_items():
-        if name not in _KNOWN:
-            nearest = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.0)[0]
-            raise _unusable(f"{name[:40]!r} is no parameter; the nearest is {nearest}, known are {', '.join(_KNOWN)}")
-        if len(given.getlist(name)) > 1:
-            raise _unusable(f"{name} is given more than once")
-    masks = given.get("masks", "false").lower()
-    if masks not in _TRUTH:
-        raise _unusable(f"masks is {masks[:40]!r}, expected true or false")
-    if _TRUTH[masks] and not gives_masks:
-        raise _unusable("this model finds boxes, and no masks")
-    return Question(_threshold(given["threshold"]) if "threshold" in given else threshold, _TRUTH[masks])
+    for name, _ in query.multi_items():
+        if name not in _NAMES:
+            nearest = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.0)[0]
+            raise _invalid(f"{name[:40]!r} is no parameter; did you mean {nearest}? known: {', '.join(_NAMES)}")
+        if len(query.getlist(name)) > 1:
+            raise _invalid(f"{name} is given more than once")
+    masks = query.get("masks", "false").lower()
+    if masks not in _BOOLEANS:
+        raise _invalid(f"masks is {masks[:40]!r}, expected true or false")
+    if _BOOLEANS[masks] and not gives_masks:
+        raise _invalid("this model detects boxes and gives no masks")
+    return PredictParams(_threshold(query["threshold"]) if "threshold" in query else threshold, _BOOLEANS[masks])
 
 
 def _threshold(text: str) -> float:
@@ -43,9 +43,9 @@ def _threshold(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise _unusable(f"threshold is {text[:40]!r}, expected a number from 0 to 1")
+        raise _invalid(f"threshold is {text[:40]!r}, expected a number from 0 to 1")
     return value
 
 
-def _unusable(reason: str) -> Refused:
-    return Refused(400, "usage", reason, unread=True)  # nothing is read before
+def _invalid(reason: str) -> Refused:
+    return Refused(400, "usage", reason, unread=True)  # the body is not read before

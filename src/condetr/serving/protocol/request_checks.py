@@ -1,4 +1,4 @@
-"""What is looked at in every request before anything is done for it: whom it is for, and where it ends."""
+"""Checks of every request before it is processed: its host, its path and its length."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -6,11 +6,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.http_errors import Refused
-from condetr.serving.protocol.responses import refusal
+from condetr.serving.protocol.responses import error_response
 
 
-class Door:
-    """Refuses requests that are for somebody else, and those whose end two programs may see in two places."""
+class RequestChecks:
+    """Refuses requests for other hosts, and those whose end two programs may read differently (request smuggling)."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app, self._hosts = app, hosts
@@ -21,18 +21,18 @@ class Door:
             return
         refused = self._refused(scope)
         if refused is not None:
-            await refusal(Request(scope, receive), refused)(scope, receive, send)
+            await error_response(Request(scope, receive), refused)(scope, receive, send)
             return
-        left = has_body(Headers(scope=scope))
+        unread = has_body(Headers(scope=scope))
 
         async def received() -> Message:
-            nonlocal left
+            nonlocal unread
             message = await receive()
-            left = left and message.get("more_body", False)
+            unread = unread and message.get("more_body", False)
             return message
 
         async def sent(message: Message) -> None:
-            if left and message["type"] == "http.response.start":  # or it would be waited for without end
+            if unread and message["type"] == "http.response.start":  # or the server would wait for the rest of the body
                 MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
@@ -41,13 +41,13 @@ class Door:
     def _refused(self, scope: Scope) -> Refused | None:
         headers = Headers(scope=scope)
         if "transfer-encoding" in headers and ("content-length" in headers or scope["http_version"] == "1.0"):
-            reason = "has a Transfer-Encoding where there may be none (RFC 9112, 6.1), so that its end is not certain"
+            reason = "has a Transfer-Encoding that RFC 9112 (6.1) does not allow, so that its end is ambiguous"
             return Refused(400, "http", f"the request {reason}", unread=True)
         if not scope["path"].startswith("/"):
-            return Refused(400, "http", "the target of the request is to be a path: /predict", unread=True)
+            return Refused(400, "http", "the target of the request must be a path such as /predict", unread=True)
         hosts = headers.getlist("host")
         if not all(self._hosts.allow(host) for host in hosts):  # HTTP/1.0 has none; browsers always send it
-            reason = f"this service does not answer to the name {hosts[0][:100]!r} (--allowed-host)"
+            reason = f"the host {hosts[0][:100]!r} is not allowed (--allowed-host)"
             return Refused(421, "host", reason, unread=True)
         return None
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its place in the metrics."""
+"""The id, log entry and metrics of every request."""
 
 import re
 import time
@@ -12,24 +12,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from condetr.serving.metrics import Metrics
 
-Log: TypeAlias = Callable[[Mapping[str, Any]], None]
+WriteLog: TypeAlias = Callable[[Mapping[str, Any]], None]
 
-CLIENT_GONE = 499  # nginx's number for it; never sent
+CLIENT_GONE = 499  # nginx's status for it; never sent
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ALWAYS = {
+_HEADERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'",
     "cache-control": "no-store",
 }
 
 
-class Accounts:
+class RequestLog:
     """The outermost layer of the application."""
 
     def __init__(
-        self, app: ASGIApp, *, known_paths: frozenset[str], metrics: Metrics, log: Log, is_ending: Callable[[], bool]
+        self,
+        app: ASGIApp,
+        *,
+        known_paths: frozenset[str],
+        metrics: Metrics,
+        log: WriteLog,
+        is_ending: Callable[[], bool],
     ) -> None:
-        self._app, self._known, self._metrics, self._log, self._is_ending = app, known_paths, metrics, log, is_ending
+        self._app, self._paths, self._metrics, self._log, self._is_ending = app, known_paths, metrics, log, is_ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,19 +56,19 @@ class Accounts:
 
         try:
             await self._app(scope, receive, sent)
-        except Exception as error:  # the caller has an answer already; the log gets the rest
+        except Exception as error:  # the client already has a response; the log gets the traceback
             entry["error"] = "".join(traceback.format_exception(error))
         finally:
-            self._note(scope, status, time.perf_counter() - started, request_id, entry)
+            self._record(scope, status, time.perf_counter() - started, request_id, entry)
 
     def _add_headers(self, message: Message, request_id: str) -> None:
         headers = MutableHeaders(scope=message)
-        headers.update(_ALWAYS | {"x-request-id": request_id})
+        headers.update(_HEADERS | {"x-request-id": request_id})
         if self._is_ending():
             headers["connection"] = "close"
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str, entry: Mapping[str, Any]) -> None:
-        path = scope["path"] if scope["path"] in self._known else "other"
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str, entry: Mapping[str, Any]) -> None:
+        path = scope["path"] if scope["path"] in self._paths else "other"
         self._metrics.request(path, status, seconds)
         self._log(
             {
@@ -79,6 +85,6 @@ class Accounts:
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's own, where it is one that can be written into a log."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    """The client's own if it is safe to log, else a new one."""
+    request_id = Headers(scope=scope).get("x-request-id", "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex

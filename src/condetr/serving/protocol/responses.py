@@ -1,4 +1,4 @@
-"""What callers are sent: detections as the hosted object-detection services write them, and refusals."""
+"""Response bodies: detections in the format of hosted object-detection services, and errors."""
 
 import asyncio
 from typing import Any, TypeAlias
@@ -16,30 +16,30 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 
 
-def rows_of(found: Detections) -> Rows:
-    """One object a detection, best first; boxes in whole pixels of the upright image, masks as COCO writes them."""
-    boxes = found.boxes.int().tolist()
+def rows_of(detections: Detections) -> Rows:
+    """One row per detection, best first; boxes in whole pixels of the upright image, masks as COCO RLE."""
+    boxes = detections.boxes.int().tolist()
     rows: Rows = [
         {"score": score, "label": name, "box": dict(zip(_SIDES, box, strict=True))}
-        for score, name, box in zip(found.scores.tolist(), found.names, boxes, strict=True)
+        for score, name, box in zip(detections.scores.tolist(), detections.names, boxes, strict=True)
     ]
-    if found.masks is None:
+    if detections.masks is None:
         return rows
-    return [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, found.masks, strict=True)]
+    return [row | {"mask": rle_of_mask(mask)} for row, mask in zip(rows, detections.masks, strict=True)]
 
 
-def refusal(request: Request, refused: Refused) -> Response:
+def error_response(request: Request, refused: Refused) -> Response:
     request.state.entry["code"] = refused.code
     body, headers = refused.body(request.state.request_id), refused.headers()
-    kind = _LastWord if refused.unread else JSONResponse
-    return kind(body, refused.status, headers)
+    response_class = _ResponseToUnread if refused.unread else JSONResponse
+    return response_class(body, refused.status, headers)
 
 
-class _LastWord(JSONResponse):
-    """An answer to a request that is not read to its end.
+class _ResponseToUnread(JSONResponse):
+    """A response to a request that was not read to its end.
 
-    A connection that is closed on bytes nobody read is reset, and the caller may lose the answer. So the answer is sent
-    whole, then what is still on its way is thrown away, for a while.
+    A connection closed with unread bytes is reset, and the client may lose the response. So the response is sent whole,
+    then the rest of the request is read and discarded, for a while.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
@@ -47,16 +47,16 @@ class _LastWord(JSONResponse):
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         try:
             async with asyncio.timeout(_LINGER_SECONDS):
-                await _throw_away(receive)
+                await _discard(receive)
         except TimeoutError:
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _throw_away(receive: Receive) -> None:
-    thrown = 0
-    while thrown < _LINGER_BYTES:
+async def _discard(receive: Receive) -> None:
+    discarded = 0
+    while discarded < _LINGER_BYTES:
         message = await receive()
         if message["type"] != "http.request" or not message.get("more_body"):
             return
-        thrown += len(message.get("body", b""))
+        discarded += len(message.get("body", b""))

@@ -1,21 +1,21 @@
-"""What a service says of itself and its model."""
+"""Metadata of a service and its model."""
 
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What is served, as callers see it.
+class ServiceInfo:
+    """The metadata that clients see, and access to it.
 
     Attributes:
         name: of the model.
         version: of condetr.
-        backend: what computes.
-        classes: every class name.
-        threshold: detections at or below it are left out, unless a caller asks for another.
-        token: callers must send it, where there is one.
-        metrics: whether they are shown.
+        backend: what runs the model.
+        classes: all class names.
+        threshold: default of requests: detections at or below it are omitted.
+        token: required of clients, if set.
+        metrics: whether ``/metrics`` exists.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Offer:
     metrics: bool = True
 
     def metadata(self, *, masks: bool) -> dict[str, Any]:
-        """Of the model, by the names of the Open Inference Protocol."""
-        of_masks = [{"name": "mask", "datatype": "BYTES", "shape": [-1]}] if masks else []
+        """Metadata of the model, as in the Open Inference Protocol."""
+        mask_output = [{"name": "mask", "datatype": "BYTES", "shape": [-1]}] if masks else []
         return {
             "name": self.name,
             "versions": ["1"],
@@ -38,7 +38,7 @@ class Offer:
                 {"name": "score", "datatype": "FP32", "shape": [-1]},
                 {"name": "label", "datatype": "BYTES", "shape": [-1]},
                 {"name": "box", "datatype": "INT32", "shape": [-1, 4]},
-                *of_masks,
+                *mask_output,
             ],
             "classes": list(self.classes),
             "threshold": self.threshold,

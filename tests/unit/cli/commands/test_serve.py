@@ -20,8 +20,8 @@ def ending(monkeypatch):
     def end_with(end):
         seen = {}
 
-        def serve(predictor, listening, offer, limits, **more):
-            seen.update(address=listening.getsockname(), offer=offer, limits=limits, **more)
+        def serve(predictor, listening, info, limits, **more):
+            seen.update(address=listening.getsockname(), info=info, limits=limits, **more)
             return server.Ended(end, stuck=False)
 
         monkeypatch.setattr(server, "serve", serve)
@@ -39,11 +39,11 @@ def test_what_is_served_is_what_was_asked_for(condetr, model, ending, tmp_path):
     assert "listening on http://127.0.0.1:" in err
     assert seen["address"][0] == "127.0.0.1"
     assert (seen["batch"], seen["limits"].queue) == (3, 7)
-    offer = seen["offer"]
-    assert (offer.threshold, offer.token, offer.metrics) == (0.25, "sesame", True)
-    assert offer.name == model.name
-    assert offer.classes == ("cat", "dog", "bird")
-    assert offer.backend == "torch"
+    info = seen["info"]
+    assert (info.threshold, info.token, info.metrics) == (0.25, "sesame", True)
+    assert info.name == model.name
+    assert info.classes == ("cat", "dog", "bird")
+    assert info.backend == "torch"
 
 
 def test_a_backend_that_a_model_has_no_graph_for_is_refused(condetr, model):
@@ -74,11 +74,11 @@ def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkey
     _, _, err = condetr("serve", "--model", model, "--host", "0.0.0.0", "--port", 0)
     assert "warning: 0.0.0.0 can be reached by other machines" in err
     assert "warning: without a token" in err
-    assert not seen["offer"].metrics
+    assert not seen["info"].metrics
     monkeypatch.setenv("CONDETR_TOKEN", "sesame")
     _, _, err = condetr("serve", "--model", model, "--host", "0.0.0.0", "--port", 0)
     assert "without a token" not in err
-    assert (seen["offer"].token, seen["offer"].metrics) == ("sesame", True)
+    assert (seen["info"].token, seen["info"].metrics) == ("sesame", True)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_nothing_is_served_with_a_pillow_that_has_known_holes(condetr, monkeypat
     monkeypatch.setattr("PIL.__version__", "12.2.0")
     status, _, err = condetr(command, "--model", "nowhere", "--port", 0)
     assert status == 2
-    assert "Pillow: is 12.2.0, which has known holes" in err
+    assert "Pillow: is 12.2.0, which has known vulnerabilities" in err
     assert 'pip install "pillow>=12.3"' in err
 
 

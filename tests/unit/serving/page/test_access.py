@@ -85,14 +85,14 @@ def answer_to(client, data, *, handler=None):
         return [json.loads(line.removeprefix("data: ")) for line in lines.iter_lines() if line.startswith("data: ")]
 
 
-def the_looking_handler(client):
-    return next(one["api_name"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "look")
+def detect_handler(client):
+    return next(one["api_name"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "detect")
 
 
 def test_what_was_sent_is_looked_at(client, detector):
     [path] = upload(client).json()
     before = len(detector.batches)
-    said = answer_to(client, [{"path": path}, None, None], handler=the_looking_handler(client))
+    said = answer_to(client, [{"path": path}, None, None], handler=detect_handler(client))
     assert said[-2]["success"], said
     assert len(detector.batches) == before + 1
     assert client.get(f"/gradio_api/file={path}").content == encoded()
@@ -121,7 +121,7 @@ def other_places(secret, folder):
 
 def test_no_other_file_is_looked_at_or_shown(client, secret, folder, detector):
     """A FIFO would hang the page, and /dev/zero fill the memory."""
-    before, looking = len(detector.batches), the_looking_handler(client)
+    before, looking = len(detector.batches), detect_handler(client)
     files = everything_in(folder)
     for place in other_places(secret, folder):
         said = answer_to(client, [{"path": place, "meta": {"_type": "gradio.FileData"}}, None, None], handler=looking)
@@ -134,7 +134,7 @@ def test_no_other_file_is_looked_at_or_shown(client, secret, folder, detector):
 
 @pytest.mark.parametrize("sent", ["text", 3, [], {}, {"path": None}, {"path": ["a"]}, {"path": "x" * 100_000}])
 def test_what_is_no_upload_is_no_image(client, sent):
-    said = answer_to(client, [sent, None, None], handler=the_looking_handler(client))
+    said = answer_to(client, [sent, None, None], handler=detect_handler(client))
     assert is_refused(said)
 
 
@@ -163,8 +163,8 @@ CLOSED = [
     ("GET", "/gradio_api/file=http://203.0.113.7/a.png"),
     ("GET", "/gradio_api/file/etc/passwd"),
     ("GET", "/gradio_api/custom_component/1/client/component/x.js"),
-    ("POST", "/gradio_api/call/look"),
-    ("POST", "/gradio_api/run/look"),
+    ("POST", "/gradio_api/call/detect"),
+    ("POST", "/gradio_api/run/detect"),
     ("POST", "/gradio_api/api/predict"),
     ("POST", "/gradio_api/component_server"),
     ("POST", "/gradio_api/stream/1"),

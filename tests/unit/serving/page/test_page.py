@@ -13,7 +13,7 @@ from gradio import processing_utils
 
 from condetr.serving.page.no_downloads import no_downloads
 from condetr.serving.page.page import page
-from condetr.serving.page.page_image import Look
+from condetr.serving.page.page_image import PageImage
 from condetr.serving.page.uploads import Uploads
 from tests.unit.serving.served import Watched, encoded, predictor_of
 
@@ -42,17 +42,17 @@ def handlers_of(detector, folder, **options):
     return {one.fn.__name__: one.fn for one in asyncio.run(build()).fns.values()}
 
 
-def test_sliding_and_clicking_look_no_second_time(detector, tmp_path):
+def test_sliding_and_clicking_run_the_network_once(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path)
-    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
     assert len(detector.batches) == 1
-    tables = [handlers["show"](look, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
+    tables = [handlers["show"](shown, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
     assert len(detector.batches) == 1
     assert len(tables[0]) > len(tables[-1])
 
 
-def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, tmp_path):
+def test_attention_is_shown_for_the_selected_detection(detector, tmp_path):
     asked = []
 
     def explain(image, place):
@@ -61,21 +61,21 @@ def test_what_the_heads_looked_at_is_shown_for_the_one_that_is_chosen(detector, 
 
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path, explain=explain)
-    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
-    assert isinstance(look, Look)
-    assert handlers["show"](look, 0.0, None)[-1]["value"] is None
-    assert handlers["show"](look, 0.0, 2)[-1]["value"].size == (5, 5)
+    shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
+    assert isinstance(shown, PageImage)
+    assert handlers["show"](shown, 0.0, None)[-1]["value"] is None
+    assert handlers["show"](shown, 0.0, 2)[-1]["value"].size == (5, 5)
     assert asked == [((40, 30), 2)]
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\nxx", encoded(200, 200)])
-def test_no_image_is_told_without_its_place(detector, tmp_path, monkeypatch, content):
+def test_an_invalid_image_gives_a_warning_without_its_path(detector, tmp_path, monkeypatch, content):
     (tmp_path / "a.png").write_bytes(content)
     told = []
     monkeypatch.setattr(gradio, "Warning", lambda message, **more: told.append(message))
     handlers = handlers_of(detector, tmp_path)
-    seen, last = handlers["look"](sent(tmp_path / "a.png"), None, "")
-    assert handlers["look"](sent(last), last, seen) == (seen, last)
+    seen, last = handlers["detect"](sent(tmp_path / "a.png"), None, "")
+    assert handlers["detect"](sent(last), last, seen) == (seen, last)
     assert len(told) == 1
     assert str(tmp_path) not in told[0]
     assert "<" not in told[0]
@@ -85,13 +85,13 @@ def test_no_image_is_told_without_its_place(detector, tmp_path, monkeypatch, con
     assert str(tmp_path) not in said
 
 
-def test_the_same_image_is_looked_at_once(detector, tmp_path):
+def test_the_same_image_goes_through_the_network_once(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
-    look = handlers_of(detector, tmp_path)["look"]
-    seen, last = look(sent(tmp_path / "a.png"), None, "")
-    assert look(sent(last), last, seen) == (seen, last)
+    detect = handlers_of(detector, tmp_path)["detect"]
+    seen, last = detect(sent(tmp_path / "a.png"), None, "")
+    assert detect(sent(last), last, seen) == (seen, last)
     assert len(detector.batches) == 1
-    assert look(None, last, seen) == ("", None)
+    assert detect(None, last, seen) == ("", None)
 
 
 def places_elsewhere(folder):
@@ -105,13 +105,13 @@ def places_elsewhere(folder):
     return [str(secret), "/etc/passwd", "/dev/zero", str(folder / "link.png"), str(folder / "pipe"), climbing, *wrong]
 
 
-def test_no_file_is_looked_at_that_was_not_sent(detector, tmp_path, monkeypatch):
+def test_only_uploads_are_read(detector, tmp_path, monkeypatch):
     monkeypatch.setattr(gradio, "Warning", lambda message, **more: None)
     folder = tmp_path / "page"
     folder.mkdir()
-    look = handlers_of(detector, folder)["look"]
+    detect = handlers_of(detector, folder)["detect"]
     for given in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
-        seen, _ = look(given, None, "")
+        seen, _ = detect(given, None, "")
         assert "is not an image that was sent to this page" in seen, given
     assert detector.batches == []
 
@@ -123,22 +123,22 @@ def test_a_click_nowhere_is_no_click(detector, tmp_path, index):
     """Clients that are no browsers may send any."""
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path)
-    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
+    shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
     event = gradio.SelectData(None, {"index": index, "value": None})
     assert handlers["picked"](event) is None
-    assert handlers["clicked"](look, 0.0, event) is None
+    assert handlers["clicked"](shown, 0.0, event) is None
 
 
 @pytest.mark.parametrize("chosen", [-1, -21, 10**9])
-def test_a_row_that_is_not_there_is_not_chosen(detector, tmp_path, chosen):
+def test_a_missing_row_is_not_selected(detector, tmp_path, chosen):
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path)
-    look = handlers["look"](sent(tmp_path / "a.png"), None, "")[0]
-    assert handlers["show"](look, 0.0, chosen)[2].startswith("Click a box")
+    shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
+    assert handlers["show"](shown, 0.0, chosen)[2].startswith("Click a box")
 
 
 @pytest.mark.parametrize("address", ["http://203.0.113.7/a.png", "https://203.0.113.7/a.png"])
-def test_no_address_is_fetched_for_any_component(address):
+def test_no_url_is_fetched_for_any_component(address):
     async def ask():
         for component in (gradio.Image(), gradio.Slider(), gradio.File()):
             with pytest.raises(gradio.Error, match="URL input is disabled"):

@@ -9,12 +9,12 @@ import pytest
 PROGRAM = """
 import signal, sys, threading
 from pathlib import Path
-from condetr.serving.process.process_exit import last_moment
-from condetr.serving.process.watchdog import kept
+from condetr.serving.process.process_exit import exit_timer
+from condetr.serving.process.watchdog import watchdog
 
 folder = Path(sys.argv[1])
 (folder / "sent.png").touch()
-with kept(SECONDS, folder) as wakeup, last_moment(folder) as end_within:
+with watchdog(SECONDS, folder) as wakeup, exit_timer(folder) as end_within:
     signal.signal(signal.SIGTERM, lambda *_: HANDLER)
     signal.set_wakeup_fd(wakeup)
     print("ready", flush=True)

@@ -37,7 +37,7 @@ def is_refusal(answer, status, code, *words):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("?thresold=0.5", ["'thresold'", "nearest is threshold"]),
+        ("?thresold=0.5", ["'thresold'", "did you mean threshold"]),
         ("?threshold=2", ["'2'", "from 0 to 1"]),
         ("?threshold=nan", ["'nan'"]),
         ("?threshold=<script>", ["threshold is"]),
