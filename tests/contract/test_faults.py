@@ -39,14 +39,12 @@ INJECTED = {
         "unit/training/input/test_dataset.py::test_a_read_that_fails_once_is_tried_again",
     ),
     "TRN-15 an image deleted in the epoch": (
-        "unit/training/input/test_dataset.py::test_a_deleted_picture_is_missing_and_named",
-        "unit/training/test_loop.py::test_a_deleted_picture_is_said_and_the_run_goes_on",
+        "unit/training/input/test_dataset.py::test_a_deleted_image_is_left_out_and_listed",
+        "unit/training/test_loop.py::test_a_deleted_image_is_said_and_the_run_goes_on",
     ),
-    "TRN-16 a worker killed": (
-        "unit/training/input/test_dataset.py::test_a_killed_worker_is_told_where_it_is_waited_for",
-    ),
+    "TRN-16 a worker killed": ("unit/training/input/test_dataset.py::test_a_killed_worker_is_reported_by_pid",),
     "TRN-19 a batch without boxes": (
-        "unit/training/test_steps.py::test_pictures_without_objects_teach_the_classes_only",
+        "unit/training/test_steps.py::test_images_without_objects_teach_the_classes_only",
     ),
     "TRN-21 one process without boxes": (
         "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
@@ -54,7 +52,7 @@ INJECTED = {
         "unit/losses/test_object_count.py::test_processes_share_their_average",
     ),
     "TRN-22 more boxes than queries": (
-        "unit/training/test_diagnosis.py::test_more_objects_than_queries_are_told_with_the_fullest_picture",
+        "unit/training/test_diagnosis.py::test_more_objects_than_queries_are_told_with_the_fullest_image",
         "unit/training/test_steps.py::test_more_objects_than_queries_are_counted",
         "unit/matching/test_assignment.py::test_with_more_objects_than_queries_every_query_is_taken",
     ),
@@ -78,20 +76,18 @@ INJECTED = {
     "DDP-02 the first process killed in the save": (
         "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
     ),
-    "DDP-03 a process is late": (
-        "unit/training/test_distributed.py::test_who_waits_for_others_says_so_long_before_giving_up",
-    ),
+    "DDP-03 a process is late": ("unit/training/test_processes.py::test_waiting_is_reported_long_before_the_timeout",),
     "DDP-05 resumed with 1 and with 4 processes": (
         "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
         "end_to_end/test_distributed_training.py::test_the_first_one_killed_inside_a_save_and_four_going_on",
-        "unit/training/input/test_sampling.py::test_a_run_goes_on_where_it_stopped_with_another_number_of_processes",
+        "unit/training/input/test_sampling.py::test_a_run_resumes_where_it_stopped_with_another_number_of_processes",
     ),
     "DDP-06 images that do not divide by the processes": (
         "end_to_end/test_distributed_training.py::test_two_processes_learn_what_one_does_and_one_can_go_on",
-        "end_to_end/test_evaluate.py::test_two_processes_count_every_picture_once",
+        "end_to_end/test_evaluate.py::test_two_processes_count_every_image_once",
     ),
     "DDP-07 evaluation on 2 processes": (
-        "end_to_end/test_evaluate.py::test_two_processes_count_every_picture_once",
+        "end_to_end/test_evaluate.py::test_two_processes_count_every_image_once",
         "end_to_end/test_torchrun.py::test_a_run_and_what_it_measured",
     ),
     "DDP-09 port in use": ("end_to_end/test_distributed_training.py::test_a_port_that_is_taken_is_a_slip",),
@@ -122,12 +118,12 @@ INJECTED = {
         "unit/cli/commands/test_data.py::test_a_path_to_nothing_is_a_slip",
     ),
     "CLI-09 some inputs bad": (
-        "unit/cli/commands/test_predict.py::test_a_folder_with_bad_pictures_is_done_in_part",
-        "unit/cli/commands/test_evaluate.py::test_pictures_that_cannot_be_read_are_listed",
+        "unit/cli/commands/test_predict.py::test_a_folder_with_bad_images_is_done_in_part",
+        "unit/cli/commands/test_evaluate.py::test_images_that_cannot_be_read_are_listed",
     ),
     "CLI-10 Ctrl-C": (
-        "end_to_end/test_interruption.py::test_a_signal_ends_a_run_after_the_picture_in_hand",
-        "end_to_end/test_interruption.py::test_a_killed_run_loses_at_most_the_picture_in_hand",
+        "end_to_end/test_interruption.py::test_a_signal_ends_a_run_after_the_image_in_hand",
+        "end_to_end/test_interruption.py::test_a_killed_run_loses_at_most_the_image_in_hand",
         "end_to_end/test_train_command.py::test_three_commands_and_a_stop_on_the_way",
         "end_to_end/test_evaluate.py::test_a_signal_ends_it_and_leaves_no_half_report",
     ),
@@ -157,31 +153,31 @@ INJECTED = {
         "unit/serving/test_patience.py::test_a_head_a_byte_at_a_time",
         "unit/serving/test_patience.py::test_slow_callers_do_not_hurt_the_others",
     ),
-    "SRV-08 malformed form": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_costs_nothing",),
-    "SRV-09 10 000 parts": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_costs_nothing",),
+    "SRV-08 malformed form": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_is_refused_fast",),
+    "SRV-09 10 000 parts": ("unit/serving/protocol/test_http_errors.py::test_a_malformed_form_is_refused_fast",),
     "SRV-10 names of files": ("unit/serving/protocol/test_http_errors.py::test_the_name_of_a_file_means_nothing",),
     "SRV-13 every bad image": (
-        "unit/serving/test_bad_pictures.py::test_every_picture_of_the_corpus_is_answered_or_refused",
+        "unit/serving/test_bad_pictures.py::test_every_image_of_the_corpus_is_answered_or_refused",
     ),
     "SRV-14 bombs": ("unit/serving/test_bad_pictures.py::test_a_bomb_is_refused_from_its_head",),
-    "SRV-15 an address": ("unit/serving/protocol/test_http_errors.py::test_no_address_is_ever_fetched",),
+    "SRV-15 an address": ("unit/serving/protocol/test_http_errors.py::test_no_url_is_ever_fetched",),
     "SRV-20 twice the capacity": (
         "unit/serving/test_load.py::test_twice_the_capacity_is_served_at_capacity",
-        "unit/serving/test_load.py::test_past_the_queue_there_is_a_503_that_says_when_to_come_back",
+        "unit/serving/test_load.py::test_beyond_the_queue_there_is_a_503_with_retry_after",
     ),
-    "SRV-22 a caller leaves": ("unit/serving/test_patience.py::test_who_leaves_has_his_picture_taken_away",),
+    "SRV-22 a caller leaves": ("unit/serving/test_patience.py::test_a_disconnect_removes_the_image_from_the_queue",),
     "SRV-23 the network is late": (
-        "unit/serving/test_end.py::test_a_network_that_is_late_is_left_behind_and_the_next_one_answers",
+        "unit/serving/test_end.py::test_a_late_network_is_abandoned_and_a_new_thread_answers",
     ),
     "SRV-25 a lost device": ("unit/serving/test_end.py::test_a_lost_device_is_no_endless_500",),
     "SRV-28 metrics from outside": (
-        "unit/serving/protocol/test_http_errors.py::test_without_the_token_there_is_health_and_nothing_else",
+        "unit/serving/protocol/test_http_errors.py::test_without_the_token_only_health_is_open",
         "unit/cli/commands/test_serve.py::test_other_machines_are_let_in_with_a_warning",
     ),
-    "SRV-30 SIGTERM with a stuck request": ("unit/serving/test_end.py::test_the_time_to_drain_has_an_end",),
+    "SRV-30 SIGTERM with a stuck request": ("unit/serving/test_end.py::test_drain_has_a_time_limit",),
     "SRV-32 health": (
-        "unit/serving/test_end.py::test_it_is_not_ready_before_a_first_image_came_out",
-        "unit/serving/test_end.py::test_what_was_accepted_is_answered_before_the_end",
+        "unit/serving/test_end.py::test_it_is_not_ready_before_a_first_image",
+        "unit/serving/test_end.py::test_accepted_requests_are_answered_before_the_end",
         "unit/serving/protocol/test_responses.py::test_health_and_metadata",
     ),
     "SRV-33 port in use": ("unit/cli/commands/test_serve.py::test_a_port_that_is_taken_is_a_slip",),
@@ -197,8 +193,8 @@ INJECTED = {
         "unit/serving/protocol/test_responses.py::test_every_answer_has_an_id_and_tells_browsers_to_keep_out",
     ),
     "SRV-37 insides in an answer": (
-        "unit/serving/test_end.py::test_a_bug_is_told_to_the_log_and_not_to_the_caller",
-        "unit/serving/test_bad_pictures.py::test_every_picture_of_the_corpus_is_answered_or_refused",
+        "unit/serving/test_end.py::test_a_bug_goes_to_the_log_and_not_to_the_client",
+        "unit/serving/test_bad_pictures.py::test_every_image_of_the_corpus_is_answered_or_refused",
     ),
     "SRV-38 files stay open": ("unit/serving/test_load.py::test_files_and_memory_stay_as_they_are",),
     "SRV-41 an hour at 80 %, of which a minute is tested": (

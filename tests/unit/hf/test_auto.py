@@ -22,13 +22,13 @@ def stored(folder, **settings):
         {},
     ],
 )
-def test_every_name_that_the_processor_ever_had_is_known(tmp_path, said):
+def test_every_former_name_of_the_processor_is_read(tmp_path, said):
     ours = AutoImageProcessor.from_pretrained(stored(tmp_path, size=36, **said), do_pad=False)
     assert type(ours) is ConditionalDetrImageProcessor
     assert (ours.size, ours.do_pad) == ({"shortest_edge": 36, "longest_edge": 1333}, False)
 
 
-def test_pil_where_it_is_asked_for(tmp_path):
+def test_pil_on_request(tmp_path):
     read, folder = AutoImageProcessor.from_pretrained, stored(tmp_path)
     assert type(read(folder, use_fast=False)) is ConditionalDetrImageProcessorPil
     assert type(read(folder, backend="pil")) is ConditionalDetrImageProcessorPil
@@ -46,6 +46,6 @@ def test_another_model_is_refused_by_name(tmp_path):
         AutoImageProcessor.from_pretrained(stored(tmp_path))
 
 
-def test_it_is_asked_and_not_made():
+def test_it_cannot_be_instantiated():
     with pytest.raises(TypeError, match=r"AutoImageProcessor\.from_pretrained"):
         AutoImageProcessor()

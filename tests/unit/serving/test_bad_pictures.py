@@ -53,7 +53,7 @@ def test_every_image_of_the_corpus_is_answered_or_refused(corpus, service):
     assert service.predict(encoded()).status == 200
 
 
-def test_so_it_is_where_masks_are_asked_for(corpus):
+def test_with_masks_too(corpus):
     with serving(predictor=predictor_of(tiny_segmenter(), task="instance"), threshold=0.6) as served:
         for file in corpus:
             content = file.read_bytes()

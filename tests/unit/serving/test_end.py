@@ -16,7 +16,7 @@ from tests.unit.serving.served import Watched, encoded, eventually, serving
 from tests.unit.serving.test_patience import HEAD, in_hand
 
 
-def test_what_was_accepted_is_answered_before_the_end():
+def test_accepted_requests_are_answered_before_the_end():
     detector = Watched()
     with serving(detector, limits=Limits(queue=20), batch=2) as served, ThreadPoolExecutor(20) as pool:
         goes_on = threading.Event()
@@ -37,7 +37,7 @@ def test_what_was_accepted_is_answered_before_the_end():
     assert served.states == ["ready", "draining"]
 
 
-def test_the_time_to_drain_has_an_end():
+def test_drain_has_a_time_limit():
     detector = Watched()
     with serving(detector, limits=Limits(drain_seconds=0.5), batch=1) as served, ThreadPoolExecutor(3) as pool:
         stuck = threading.Event()
@@ -70,7 +70,7 @@ def test_a_second_signal_ends_it_at_once():
     assert served.ended.end is End.CUT_SHORT
 
 
-def test_a_network_that_is_late_is_left_behind_and_the_next_one_answers():
+def test_a_late_network_is_abandoned_and_a_new_thread_answers():
     detector = Watched()
     with serving(detector, limits=Limits(inference_seconds=0.5)) as served:
         waits = threading.Event()
@@ -117,7 +117,7 @@ def decoder(monkeypatch):
 BLOCKING = encoded(width=41)
 
 
-def test_a_decoder_that_is_stuck_is_told_and_left_behind(decoder):
+def test_a_hanging_decoder_is_reported_and_abandoned(decoder):
     with serving(limits=Limits(preparing_seconds=0.3)) as served:
         for stuck in (1, 2):
             late = served.predict(BLOCKING)
@@ -133,7 +133,7 @@ def test_a_decoder_that_is_stuck_is_told_and_left_behind(decoder):
     assert served.ended == (End.DRAINED, False)
 
 
-def test_who_leaves_does_not_hide_a_stuck_decoder(decoder):
+def test_a_disconnect_does_not_hide_a_hanging_decoder(decoder):
     with serving(limits=Limits(preparing_seconds=0.3)) as served:
         with served.connected() as gone:
             gone.sendall(HEAD + f"Content-Length: {len(BLOCKING)}\r\n\r\n".encode() + BLOCKING)
@@ -174,7 +174,7 @@ def test_a_lost_device_is_no_endless_500():
     assert served.ended.end is End.BROKEN
 
 
-def test_a_bug_is_told_to_the_log_and_not_to_the_caller():
+def test_a_bug_goes_to_the_log_and_not_to_the_client():
     detector = Watched()
     with serving(detector) as served:
 
@@ -191,7 +191,7 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_caller():
         assert served.predict(encoded()).status == 200
 
 
-def test_it_is_not_ready_before_a_first_image_came_out():
+def test_it_is_not_ready_before_a_first_image():
     detector = Watched()
     goes_on, seen = threading.Event(), []
     detector.before = lambda pixels: goes_on.wait(20)

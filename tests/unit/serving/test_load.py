@@ -14,7 +14,7 @@ def paced(seconds):
     return lambda pixels: time.sleep(seconds)
 
 
-def test_past_the_queue_there_is_a_503_that_says_when_to_come_back():
+def test_beyond_the_queue_there_is_a_503_with_retry_after():
     detector = Watched()
     with serving(detector, limits=Limits(queue=6), batch=1) as served, ThreadPoolExecutor(30) as pool:
         detector.before = paced(0.2)

@@ -43,14 +43,14 @@ def test_are_those_of_the_predictor(service, least):
         assert (mask_of_rle(row["mask"], (60, 90)) != mask).float().mean() < 0.02, "pixels at the threshold may tip"
 
 
-def test_are_left_out_unless_asked_for(service):
+def test_no_masks_by_default(service):
     image = encoded(60, 90)
     plain, with_masks = service.predict(image).json, service.predict(image, "?masks=1").json
     assert [set(row) for row in with_masks] == [{"score", "label", "box", "mask"}] * len(plain)
     assert [{key: row[key] for key in ("score", "label", "box")} for row in with_masks] == plain
 
 
-def test_are_told_of_in_the_metadata(service):
+def test_the_metadata_lists_masks(service):
     outputs = service.get("/v2/models/tiny").json["outputs"]
     assert [output["name"] for output in outputs] == ["score", "label", "box", "mask"]
 
@@ -106,7 +106,7 @@ def test_a_batch_has_no_more_masks_than_fit_in_memory(monkeypatch):
     assert max(together[12:]) == 1
 
 
-def test_the_mask_head_does_not_work_for_those_who_want_boxes(monkeypatch):
+def test_the_mask_head_skips_images_without_masks(monkeypatch):
     network, asked = tiny_segmenter(), []
     segment = network.segment
     monkeypatch.setattr(network, "segment", lambda trace, queries: asked.append(queries) or segment(trace, queries))

@@ -31,7 +31,7 @@ def seconds_until_closed(connection, answer):
 
 
 @pytest.mark.parametrize("said", [b"", b"P", HEAD, HEAD + b"X-A: b"])
-def test_a_head_that_does_not_come_to_its_end(impatient, said):
+def test_a_head_that_does_not_end(impatient, said):
     with impatient.connected() as connection:
         connection.sendall(said)
         assert 0.5 < seconds_until_closed(connection, b"HTTP/1.1 408 ") < LATE
@@ -118,7 +118,7 @@ def test_more_connections_than_there_may_be(impatient):
     assert impatient.predict(encoded()).status == 200
 
 
-def test_who_leaves_has_his_image_taken_away():
+def test_a_disconnect_removes_the_image_from_the_queue():
     detector = Watched()
     with serving(detector, batch=1) as served:
         busy = threading.Event()

@@ -189,7 +189,7 @@ def test_saved_and_loaded_with_changes(tmp_path):
     ],
     ids=str,
 )
-def test_who_wrote_the_flag_says_what_it_means(tmp_path, stored, carried):
+def test_the_flag_means_what_its_writer_meant(tmp_path, stored, carried):
     """transformers feeds normed embeddings on where it says auxiliary_loss; condetr never does unless told."""
     read = ConditionalDetrConfig.from_dict(stored)
     assert (read.carry_norm, read.auxiliary_loss) == (carried, stored["auxiliary_loss"])

@@ -197,7 +197,7 @@ def test_without_rescaling_values_may_be_of_any_range(kind):
         kind(**as_it_is)(values)
 
 
-def test_unasked_the_torchvision_kind_gives_a_tensor_and_the_pil_kind_arrays():
+def test_by_default_the_torchvision_processor_gives_a_tensor_and_the_pil_processor_arrays():
     features = ConditionalDetrImageProcessor(size=SMALL)([image()] * 2, [annotation()] * 2)
     assert features.pixel_values.shape == (2, 3, 20, 26)
     assert isinstance(features.labels[0].boxes, torch.Tensor)

@@ -64,7 +64,7 @@ def test_runs_are_row_by_row_from_one(outputs):
     assert nothing["segmentation"].eq(-1).all()
 
 
-def test_what_belongs_to_nobody_is_the_first_of_the_runs(outputs):
+def test_background_comes_first_in_the_runs(outputs):
     outputs.pred_masks = outputs.pred_masks[:, :1]
     outputs.logits = outputs.logits[:, :1]
     found, _ = ConditionalDetrImageProcessor().post_process_instance_segmentation(outputs, return_coco_annotation=True)

@@ -89,7 +89,7 @@ def detect_handler(client):
     return next(one["api_name"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "detect")
 
 
-def test_what_was_sent_is_looked_at(client, detector):
+def test_an_upload_is_processed(client, detector):
     [path] = upload(client).json()
     before = len(detector.batches)
     said = answer_to(client, [{"path": path}, None, None], handler=detect_handler(client))
@@ -119,7 +119,7 @@ def other_places(secret, folder):
     ]
 
 
-def test_no_other_file_is_looked_at_or_shown(client, secret, folder, detector):
+def test_no_other_file_is_read_or_shown(client, secret, folder, detector):
     """A FIFO would hang the page, and /dev/zero fill the memory."""
     before, looking = len(detector.batches), detect_handler(client)
     files = everything_in(folder)
@@ -138,7 +138,7 @@ def test_what_is_no_upload_is_no_image(client, sent):
     assert is_refused(said)
 
 
-def test_no_name_but_that_of_this_machine(client):
+def test_only_the_host_names_of_this_machine(client):
     for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "10.0.0.1:7860", "localhost:x", "a b"):
         assert client.get("/", headers={"Host": host}).status_code == 421, host
         assert upload(client, Host=host).status_code == 421

@@ -47,18 +47,18 @@ def is_refusal(answer, status, code, *words):
         ("?url=http://127.0.0.1/a.jpg", ["'url' is no parameter"]),
     ],
 )
-def test_a_slip_in_the_query_is_named(service, query, words):
+def test_an_error_in_the_query_is_named(service, query, words):
     assert is_refusal(service.predict(encoded(), query), 400, "usage", *words)
 
 
-def test_no_address_is_ever_fetched(service):
+def test_no_url_is_ever_fetched(service):
     body = json.dumps({"url": "http://127.0.0.1/a.jpg"})
     answer = service.predict(body, headers={"Content-Type": "application/json"})
     assert is_refusal(answer, 400, "json", "URL input is disabled")
     assert is_refusal(service.predict(b"http://127.0.0.1/a.jpg"), 422, "image")
 
 
-def test_nothing_here_and_not_this_way(service):
+def test_unknown_paths_and_methods(service):
     assert is_refusal(service.get("/"), 404, "not_found")
     assert is_refusal(service.get("/docs"), 404, "not_found")
     answer = service.get("/predict")
@@ -86,7 +86,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_form_costs_nothing(service, case):
+def test_a_malformed_form_is_refused_fast(service, case):
     body, content_type = MALFORMED[case]
     before = time.process_time()
     answer = service.predict(body, headers={"Content-Type": content_type})
@@ -103,7 +103,7 @@ def test_the_name_of_a_file_means_nothing(service, name):
     assert name not in bad.error["message"]
 
 
-def test_without_the_token_there_is_health_and_nothing_else(small):
+def test_without_the_token_only_health_is_open(small):
     for path in ("/v2", "/v2/models/tiny", "/v2/models/tiny/ready", "/metrics", "/openapi.json"):
         assert is_refusal(small.get(path), 401, "unauthorized")
         assert small.get(path, headers=allowed()).status == 200
@@ -183,7 +183,7 @@ def test_too_many_pixels(small):
 @pytest.mark.parametrize(
     "nonsense", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header\r\n\r\n"]
 )
-def test_what_is_no_http_is_told_so(service, nonsense):
+def test_invalid_http_gets_400(service, nonsense):
     answer = service.raw(nonsense)
     assert answer.startswith(b"HTTP/1.1 400 ")
     head, _, body = answer.partition(b"\r\n\r\n")

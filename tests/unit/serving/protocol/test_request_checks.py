@@ -22,7 +22,7 @@ def raw(service, head, body=b"", host=HERE):
     "host", ["evil.example", "evil.example:80", "localhost.evil.example", "localhost@evil", "", "[x]"]
 )
 @pytest.mark.parametrize("path", ROUTES)
-def test_another_name_is_not_answered(service, path, host):
+def test_another_host_is_refused(service, path, host):
     head, body = raw(service, f"GET {path} HTTP/1.1\r\n", host=f"Host: {host}\r\n")
     assert head.startswith("http/1.1 421 ")
     assert json.loads(body)["error"]["code"] == "host"
@@ -30,11 +30,11 @@ def test_another_name_is_not_answered(service, path, host):
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost.:8000", "127.0.0.1", "[::1]:1"])
-def test_the_names_of_this_machine_are_answered(service, host):
+def test_the_host_names_of_this_machine_are_allowed(service, host):
     assert service.get("/v2", headers={"Host": host}).status == 200
 
 
-def test_names_that_are_allowed():
+def test_allowed_hosts():
     mine = Hosts("127.0.0.1", ["models.example"])
     assert mine.allow("models.example:443")
     assert not mine.allow("192.0.2.1"), "where only this machine can ask, no other address leads here"
@@ -46,7 +46,7 @@ def test_names_that_are_allowed():
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_nobody_is_sent_elsewhere(service, path):
+def test_there_are_no_redirects(service, path):
     for method in ("GET", "POST", "HEAD", "OPTIONS"):
         head, _ = raw(service, f"{method} {path}/ HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n")
         assert head.startswith("http/1.1 404 ")
@@ -72,7 +72,7 @@ UNCERTAIN = {
 
 
 @pytest.mark.parametrize("case", UNCERTAIN)
-def test_a_request_whose_end_is_not_certain_is_the_last_of_its_connection(service, case):
+def test_a_request_with_an_ambiguous_end_closes_its_connection(service, case):
     head, body = raw(service, UNCERTAIN[case], SMUGGLED)
     assert head.startswith("http/1.1 400 ")
     assert json.loads(body)["error"]["code"] == "http", "and nothing after it"
@@ -80,7 +80,7 @@ def test_a_request_whose_end_is_not_certain_is_the_last_of_its_connection(servic
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2", 200), ("POST", "/v2", 405), ("POST", "/x", 404)])
-def test_a_body_that_nobody_reads_is_not_waited_for(service, method, path, status):
+def test_an_unread_body_closes_the_connection(service, method, path, status):
     """It may never come, or hold the next request of somebody else."""
     head, body = raw(service, f"{method} {path} HTTP/1.1\r\nContent-Length: 30\r\n", b"GET /v2 HTTP/1.1\r\nX: y\r\n")
     assert head.startswith(f"http/1.1 {status} ")
@@ -88,7 +88,7 @@ def test_a_body_that_nobody_reads_is_not_waited_for(service, method, path, statu
     assert isinstance(json.loads(body), dict), "one answer"
 
 
-def test_a_question_that_cannot_be_is_answered_before_its_image(service):
+def test_an_invalid_query_is_refused_before_the_image_is_read(service):
     answer = service.predict(encoded() + b"x" * 10_000_000, "?thresold=1")
     assert (answer.status, answer.error["code"]) == (400, "usage")
 

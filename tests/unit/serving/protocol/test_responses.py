@@ -89,7 +89,7 @@ def test_every_answer_has_an_id_and_tells_browsers_to_keep_out(service):
     json.dumps(service.log)
 
 
-def test_images_of_one_size_share_batches_and_nobody_is_padded():
+def test_images_of_one_size_share_batches_and_none_is_padded():
     detector = Watched()
     sizes = [(30, 40), (40, 30), (48, 48)]
     images = [encoded(*sizes[i % 3], seed=i) for i in range(24)]
