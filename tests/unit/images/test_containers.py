@@ -46,7 +46,7 @@ def seen_by_pillow(monkeypatch):
 
 
 @pytest.mark.parametrize("name", READ)
-def test_what_is_beside_the_pixels_never_reaches_pillow(name, seen_by_pillow, tmp_path):
+def test_metadata_never_reaches_pillow(name, seen_by_pillow, tmp_path):
     assert_quarters(decode(READ[name]), 12)
     assert sum(map(len, seen_by_pillow)) < 20_000
     (tmp_path / "a").write_bytes(READ[name])
@@ -54,7 +54,7 @@ def test_what_is_beside_the_pixels_never_reaches_pillow(name, seen_by_pillow, tm
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_takes_time_or_memory_is_refused_before_pillow_sees_it(name, monkeypatch):
+def test_hostile_files_are_refused_before_pillow_reads_them(name, monkeypatch):
     data, reason = REFUSED[name]
     for plugin in PLUGINS:
         if not name.startswith(("pnm", "tiff")):
@@ -83,7 +83,7 @@ EXIF[0x010F], EXIF[0x0112], EXIF[0x927C] = "maker", 6, b"thumbnail" * 7_000
         ("GIF", {"comment": b"c" * 10**6, "transparency": 3}),
     ],
 )
-def test_honest_files_with_much_beside_their_pixels_are_read_as_pillow_reads_them(kind, options):
+def test_valid_files_with_much_metadata_are_read_as_pillow_reads_them(kind, options):
     data = encoded(noise(400, 90), kind, **options)
     with Image.open(io.BytesIO(data)) as theirs:
         theirs.load()
@@ -139,7 +139,7 @@ def test_pfm_is_read_from_the_bottom_up(order):
     assert np.asarray(decode(data))[..., 0].tolist() == [[128, 255], [0, 255]]
 
 
-def test_decoding_ends_after_its_time(monkeypatch):
+def test_decoding_ends_after_its_time_limit(monkeypatch):
     clock = itertools.count(0, 40)
     monkeypatch.setattr(pieces.time, "monotonic", lambda: next(clock))
     with pytest.raises(ImageError, match="takes more than 60 seconds"):
@@ -147,7 +147,7 @@ def test_decoding_ends_after_its_time(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "PPM"])
-def test_no_memory_for_the_pixels_is_no_damage(kind, monkeypatch):
+def test_out_of_memory_for_the_pixels_is_not_damage(kind, monkeypatch):
     def fail(*_):
         raise MemoryError
 
@@ -156,7 +156,7 @@ def test_no_memory_for_the_pixels_is_no_damage(kind, monkeypatch):
         decode(encoded(quarters(), kind))
 
 
-def test_pillow_out_of_memory_is_no_damage(monkeypatch):
+def test_pillow_out_of_memory_is_not_damage(monkeypatch):
     def fail(self):
         raise MemoryError
 
@@ -192,6 +192,6 @@ def test_pages_that_lead_back_to_the_first_are_counted_once(warned, caplog):
     assert not caplog.records
 
 
-def test_many_segments_of_a_size_that_honest_files_have_are_read():
+def test_many_segments_of_a_usual_size_are_read():
     data = encoded(quarters(), "JPEG")
     assert_quarters(decode(data[:2] + segment(0xEC, bytes(300)) * 2_100 + data[2:]), 12)

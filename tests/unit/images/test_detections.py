@@ -70,7 +70,7 @@ def test_parts_are_detections_again():
         ({"boxes": torch.tensor([[5.0, 0, 1, 1]] * 2)}, "ends before it begins"),
     ],
 )
-def test_what_contradicts_itself_is_refused(changes, says):
+def test_inconsistent_values_are_refused(changes, says):
     with pytest.raises(DataError, match=says):
         found(**changes)
 
@@ -84,7 +84,7 @@ def test_json_is_one_line_and_reversible():
         assert again.names == one.names
 
 
-def test_json_of_a_frame_says_which_and_when_and_which_objects_are_the_same():
+def test_json_of_a_frame_has_its_number_time_and_tracks():
     frame = found(moment=Moment(12, 0.48), tracks=(3, None))
     said = json.loads(frame.to_json())
     assert set(said) == {"source", "size", "detections", "frame", "seconds"}
@@ -97,7 +97,7 @@ def test_json_of_a_frame_says_which_and_when_and_which_objects_are_the_same():
         found(tracks=(1,))
 
 
-def test_json_keeps_file_names_that_are_no_text():
+def test_json_keeps_file_names_that_are_not_utf8():
     name = os.fsdecode(b"caf\xe9 \xff.jpg")
     line = found(source=name).to_json()
     line.encode("ascii")
@@ -105,7 +105,7 @@ def test_json_keeps_file_names_that_are_no_text():
 
 
 @pytest.mark.parametrize("said", [{}, {"detections": [{}], "size": [1, 1]}, {"detections": [], "size": None}])
-def test_what_is_no_json_of_detections_is_refused(said):
+def test_json_that_is_not_a_record_of_detections_is_refused(said):
     with pytest.raises(DataError):
         Detections.from_dict(said)
 
@@ -151,7 +151,7 @@ def test_supervision_is_an_extra(monkeypatch):
         found().to_supervision()
 
 
-def test_the_image_painted_on_is_the_one_given_held_or_named(tmp_path):
+def test_drawing_uses_the_argument_else_the_kept_image_else_the_file(tmp_path):
     quarters().save(tmp_path / "a.png")
     painted = found(picture=quarters(), source=None).draw()
     assert painted.size == (96, 64)
@@ -164,7 +164,7 @@ def test_the_image_painted_on_is_the_one_given_held_or_named(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".JPEG", ".png", ".webp"])
-def test_painted_images_are_saved(tmp_path, ending):
+def test_annotated_images_are_saved(tmp_path, ending):
     path = found(picture=quarters()).save(tmp_path / f"out{ending}")
     with Image.open(path) as saved:
         assert saved.size == (96, 64)
@@ -176,12 +176,12 @@ def test_text_is_saved_as_its_ending_says(tmp_path):
     assert found().save(tmp_path / "a.txt").read_text() == found().to_yolo()
 
 
-def test_file_names_that_are_no_text_are_saved(tmp_path):
+def test_file_names_that_are_not_utf8_are_saved(tmp_path):
     path = found(source=os.fsdecode(b"\xff.jpg")).save(tmp_path / "a.csv")
     assert b"\xff.jpg" in path.read_bytes()
 
 
-def test_what_cannot_be_saved_is_refused(tmp_path):
+def test_saving_to_an_unknown_extension_or_missing_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"unknown extension '\.xyz', expected \.jpg"):
         found().save(tmp_path / "a.xyz")
     with pytest.raises(StorageError, match="cannot be written"):

@@ -71,7 +71,7 @@ def test_floats_stay_floats_where_nothing_is_done_to_them():
     assert torch.equal(preprocessing.prepare([image]).pixels[0], image)
 
 
-def test_a_frame_can_be_given():
+def test_a_frame_size_can_be_set():
     batch = Preprocessing(size=SMALL, pad_size=Exactly(48, 64)).prepare([noise(60, 80)])
     assert batch.pixels.shape == (1, 3, 48, 64)
     with pytest.raises(DataError, match="pad_size: is 20x64"):
@@ -109,7 +109,7 @@ def test_files_of_both_versions_are_read():
     assert Preprocessing.from_dict({}) == Preprocessing()
 
 
-def test_what_a_file_says_beyond_is_carried_and_written_back():
+def test_further_keys_of_a_file_are_written_back():
     said = {"do_convert_annotations": False, "somebody_elses": [1], "image_mean": 0.5, "format": "coco_panoptic"}
     read = Preprocessing.from_dict(said)
     assert read.image_mean == (0.5, 0.5, 0.5)
@@ -120,7 +120,7 @@ def test_what_a_file_says_beyond_is_carried_and_written_back():
     )
 
 
-def test_old_names_are_understood():
+def test_old_names_are_read():
     assert not Preprocessing.from_dict({"pad_and_return_pixel_mask": False}).do_pad
     assert Preprocessing.from_dict({"size": 36, "max_size": 60}).size == Edges(36, 60)
     assert Preprocessing.from_dict({"size": {"shortest_edge": 36}, "max_size": 60}).size == Edges(36, 60)
@@ -150,12 +150,12 @@ def test_a_wrong_value_is_named_by_field_and_file(said, field):
     assert caught.value.item.startswith(field)
 
 
-def test_a_file_that_is_no_object_is_refused():
+def test_json_that_is_not_an_object_is_refused():
     with pytest.raises(SettingsError, match=r"a\.json: is list"):
         Preprocessing.from_dict([], source="a.json")
 
 
-def test_filters_can_be_named_as_torchvision_names_them():
+def test_filters_accept_the_names_of_torchvision():
     assert Preprocessing.from_dict({"resample": "bicubic"}).resample == Image.Resampling.BICUBIC
     assert Preprocessing.from_dict({"resample": "nearest-exact"}).resample == Image.Resampling.NEAREST
 
@@ -189,7 +189,7 @@ UNBOUNDED = [
 
 
 @pytest.mark.parametrize("settings", UNBOUNDED, ids=lambda settings: str(settings)[:40])
-def test_settings_that_no_memory_or_number_holds_are_refused_in_a_short_line(settings):
+def test_excessive_settings_are_refused_in_a_short_line(settings):
     (name,) = settings
     for read in (Preprocessing.from_dict, lambda settings: ConditionalDetrImageProcessor(**settings)):
         with pytest.raises(SettingsError) as caught:

@@ -96,7 +96,7 @@ def test_where_torch_does_not_keep_bytes_between_the_passes_it_is_done_at_once(m
 
 @pytest.mark.parametrize("size", [(8, 9), (40, 9), (8, 50), (40, 50)])
 @pytest.mark.parametrize("resample", FILTERS)
-def test_a_small_image_comes_out_as_torchvision_does_it(resample, size):
+def test_a_small_image_is_resized_as_by_torchvision(resample, size):
     image = noise(20, 30)
     expected = torchvision_resize(planar(image), list(size), FILTERS[resample])
     assert torch.equal(resize.resize(image, size, resample, "torchvision"), expected)
@@ -120,6 +120,6 @@ def test_pil_numbers_are_those_of_pil(resample):
     assert (floats - expected).abs().max() <= 1.5 if resample == Resampling.BILINEAR else floats.shape == expected.shape
 
 
-def test_a_filter_that_torchvision_has_not_is_refused():
+def test_a_filter_that_torchvision_lacks_is_refused():
     with pytest.raises(SettingsError, match="no HAMMING filter"):
         resize.resize(noise(20, 30), (8, 9), Resampling.HAMMING, "torchvision")

@@ -49,7 +49,7 @@ def test_sizes_are_written_as_they_were_read():
         assert size_of(given).to_dict() == given
 
 
-def test_only_height_and_width_say_what_to_pad_to():
+def test_pad_size_needs_height_and_width():
     assert pad_size_of({"height": 4, "width": 5}, "pad_size") == Exactly(4, 5)
     with pytest.raises(SettingsError, match="pad_size"):
         pad_size_of({"shortest_edge": 4, "longest_edge": 5}, "pad_size")

@@ -15,7 +15,7 @@ def photograph(size=(96, 96)):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [64, 96, 256])
-def test_scenes_of_the_demo_are_recognized_also_enlarged(side):
+def test_images_of_the_demo_are_recognized_also_enlarged(side):
     for number in range(40):
         image = scene(number, split="val", side=side).image
         assert shows_paper(image)
@@ -48,7 +48,7 @@ def test_a_sample_decides(tmp_path):
         check_handwriting(list(images_in([tmp_path / "gone.png"])), option="--model {}")
 
 
-def test_of_a_stream_the_first_that_can_be_read_decides(tmp_path):
+def test_the_first_readable_image_of_a_stream_decides(tmp_path):
     (tmp_path / "0.png").touch()
     scene(0).image.save(tmp_path / "1.png")
     photograph().save(tmp_path / "2.png")

@@ -15,7 +15,7 @@ def found_by(detector, **options):
     return predictor.predict(noise((60, 90), (90, 60), (33, 70)))
 
 
-def test_fast_and_plain_find_the_same(detector):
+def test_fast_and_plain_detect_the_same(detector):
     before = weights_version(detector)
     for fast, plain in zip(found_by(detector), found_by(detector, fast=False), strict=True):
         assert fast.labels.tolist() == plain.labels.tolist()
@@ -38,5 +38,5 @@ def test_fast_and_plain_segment_the_same(task):
     assert weights_version(segmenter) == before
 
 
-def test_a_segmenter_answers_by_its_copy():
+def test_a_segmenter_runs_as_its_accelerated_copy():
     assert isinstance(Predictor(tiny_segmenter(), PREPROCESSING, LABELS, device="cpu")._detector, FastSegmenter)

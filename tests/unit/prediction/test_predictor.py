@@ -50,7 +50,7 @@ def test_a_result_does_not_depend_on_the_batch(detector, images, batch):
             assert_equal(result, alone[i])
 
 
-def test_images_of_one_prepared_shape_share_a_batch(detector, images):
+def test_images_of_one_preprocessed_size_share_a_batch(detector, images):
     seen = []
 
     def look(pixels, mask):
@@ -92,7 +92,7 @@ def test_scores_sizes_and_names_agree_with_the_network(detector):
     assert found.names[0] == LABELS[label]
 
 
-def test_classes_are_chosen_before_the_best_are(detector):
+def test_classes_are_filtered_before_top_k(detector):
     (image,) = noise((60, 90))
     (every,) = predictor(detector, threshold=0.0, top_k=60).predict([image])
     for wanted in (["dog"], [1], ["1"], ["dog", 1]):
@@ -117,14 +117,14 @@ def test_failures_stand_in_their_place(detector, tmp_path):
         assert odd.to_dict()["code"] == "image"
 
 
-def test_what_came_before_an_error_is_given_first(detector, tmp_path):
+def test_results_before_an_error_are_returned_first(detector, tmp_path):
     stream = predictor(detector).stream([*noise((60, 90)), tmp_path / "gone.jpg"])
     assert len(next(stream)) > 0
     with pytest.raises(UsageError):
         next(stream)
 
 
-def test_numbers_that_are_none_are_an_error_of_the_model():
+def test_nan_is_an_error_of_the_model():
     broken = tiny_detector()
     with torch.no_grad():
         next(broken.head.parameters()).fill_(float("nan"))
@@ -149,7 +149,7 @@ class _Calling(torch.nn.Module):
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("cuda"), MemoryError(), RuntimeError("can't allocate memory")]
 )
-def test_out_of_memory_says_what_to_lower(error):
+def test_out_of_memory_has_a_hint(error):
     def fail(pixels, mask):
         raise error
 
@@ -187,7 +187,7 @@ def test_options_out_of_range(detector, options, says):
     assert says in str(caught.value)
 
 
-def test_a_wrong_word_for_errors(detector):
+def test_an_unknown_value_of_on_error(detector):
     with pytest.raises(UsageError, match="on_error"):
         next(predictor(detector).stream([], on_error="ignore"))
 
@@ -230,7 +230,7 @@ def test_the_network_is_left_in_evaluation_mode(detector):
     assert not found.boxes.requires_grad
 
 
-def test_half_precision_answers_in_float32():
+def test_half_precision_gives_float32_results():
     half = tiny_detector().bfloat16()
     (found,) = predictor(half).predict(noise((60, 90)))
     assert found.boxes.dtype == found.scores.dtype == torch.float32

@@ -24,7 +24,7 @@ def source(name, place=None):
         ("image 0", None, "image 0"),
     ],
 )
-def test_results_lie_where_the_image_lay(name, place, expected):
+def test_results_are_filed_by_the_relative_path_of_the_image(name, place, expected):
     assert OutputNames().name_for(source(name, place)) == expected
 
 

@@ -105,7 +105,7 @@ def test_every_format(images, out):
     }
 
 
-def test_image_ids_are_counted_where_names_do_not_tell(images, out, tmp_path):
+def test_image_ids_are_counted_where_names_are_not_numbers(images, out, tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "in/cat.png")
     with writer(out, ("coco",)) as results:
         for path in (images[2], tmp_path / "in/cat.png"):
@@ -113,7 +113,7 @@ def test_image_ids_are_counted_where_names_do_not_tell(images, out, tmp_path):
     assert [row["id"] for row in json.loads((out / "coco_images.json").read_text())] == [1, 2]
 
 
-def test_nothing_found_is_a_result(images, out):
+def test_no_detections_are_a_result(images, out):
     with writer(out) as results:
         results.add(*found_in(images[0], labels=()))
     assert json.loads((out / "coco_results.json").read_text()) == []
@@ -121,7 +121,7 @@ def test_nothing_found_is_a_result(images, out):
     assert lines_of(out / "predictions.jsonl")[0]["detections"] == []
 
 
-def test_failures_are_listed_apart(images, out):
+def test_failures_are_listed_separately(images, out):
     source, _ = found_in(images[0])
     with writer(out) as results:
         results.add(source, Failure(source.name, ImageError("is damaged", source=source.name)))
@@ -132,7 +132,7 @@ def test_failures_are_listed_apart(images, out):
     assert results.counts == {"ok": 1, "failed": 1, "before": 0}
 
 
-def test_an_image_that_went_away_before_it_was_drawn_on_failed(images, out):
+def test_an_image_removed_before_it_was_drawn_on_has_failed(images, out):
     source, result = found_in(images[0])
     images[0].unlink()
     with writer(out) as results:
@@ -142,7 +142,7 @@ def test_an_image_that_went_away_before_it_was_drawn_on_failed(images, out):
     assert lines_of(out / "predictions.jsonl") == []
 
 
-def test_a_run_that_was_cut_off_is_whole_and_goes_on(images, out):
+def test_an_interrupted_run_is_complete_on_disk_and_resumes(images, out):
     with pytest.raises(KeyboardInterrupt), writer(out) as results:  # noqa: PT012  the last statement raises
         results.add(*found_in(images[0]))
         source, _ = found_in(images[1])
@@ -164,7 +164,7 @@ def test_a_run_that_was_cut_off_is_whole_and_goes_on(images, out):
     assert len(json.loads((out / "coco_results.json").read_text())) == 6
 
 
-def test_a_run_goes_on_only_as_it_was_begun(images, out):
+def test_a_run_resumes_only_with_its_settings(images, out):
     with writer(out):
         pass
     with pytest.raises(UsageError, match=r"threshold: is 0\.6, but the run in this folder began with 0\.5"):
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
         claim(tmp_path / "file", "refuse")
 
 
-def test_the_output_never_holds_the_input(tmp_path, monkeypatch):
+def test_the_output_never_contains_the_input(tmp_path, monkeypatch):
     (tmp_path / "in/sub").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "in")
     for output in (tmp_path / "in", tmp_path, Path(), Path("../in/sub/..")):
@@ -256,7 +256,7 @@ def test_the_output_never_holds_the_input(tmp_path, monkeypatch):
     check_apart(Path("sub/out"), ["sub", "."])
 
 
-def test_segments_are_read_back_as_a_data_set(images, out):
+def test_segments_are_read_back_as_a_dataset(images, out):
     """A cat on the left, two more below each other, the rest nobody's; the last image is empty."""
     plane = torch.zeros(30, 40, dtype=torch.int32)
     plane[:, :10], plane[:15, 20:], plane[15:, 20:] = 1, 2, 3
@@ -395,7 +395,7 @@ def test_the_list_of_errors_is_opened_once(out, monkeypatch):
     assert len(lines_of(out / "errors.jsonl")) == 20
 
 
-def test_what_cannot_be_painted_is_written_in_all_other_forms(images, out, monkeypatch, caplog):
+def test_a_failed_drawing_leaves_all_other_results(images, out, monkeypatch, caplog):
     def fail(_):
         raise ValueError("x1 must be greater than or equal to x0")
 
@@ -454,7 +454,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("moment", range(1, 16))
-def test_whenever_a_run_is_killed_what_is_in_the_journal_is_whole_and_the_rest_is_done_again(out, moment, monkeypatch):
+def test_a_run_killed_at_any_time_has_a_complete_journal_and_resumes(out, moment, monkeypatch):
     steps = iter(range(1, 1000))
 
     def killed_at_the_moment(real):

@@ -41,13 +41,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_file_is_itself(folder):
+def test_a_file_is_one_source(folder):
     (source,) = images_in(folder / "a.png")
     assert (source.name, source.relative_path) == (str(folder / "a.png"), PurePath("a.png"))
     assert source.image().size == (8, 6)
 
 
-def test_a_folder_is_walked_in_order_and_says_what_it_ignored(folder, caplog):
+def test_a_folder_is_searched_in_order_and_ignored_files_are_logged(folder, caplog):
     caplog.set_level("INFO", "condetr")
     assert places(folder) == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/a.png"]
     assert "ignored 2 files without the extension of an image (1 .txt, 1 .json)" in caplog.text
@@ -62,11 +62,11 @@ def test_links_to_folders_are_followed_but_never_in_circles(tmp_path):
     assert places(tmp_path / "in") == ["a.png", "other/b.png"]
 
 
-def test_the_output_folder_is_not_walked_into(folder):
+def test_the_output_folder_is_not_searched(folder):
     assert names(folder, apart_from=folder / "sub") == [str(folder / "a.png"), str(folder / "b.JPG")]
 
 
-def test_results_of_an_earlier_run_are_no_images_to_look_at(folder, caplog):
+def test_results_of_an_earlier_run_are_not_predicted(folder, caplog):
     caplog.set_level("INFO", "condetr")
     image(folder / "runs/predict/images/a.png")
     for name in ("run.json", "predictions.jsonl"):
@@ -77,12 +77,12 @@ def test_results_of_an_earlier_run_are_no_images_to_look_at(folder, caplog):
     assert places(folder / "runs/predict") == ["images/a.png"], "unless that is what was asked for"
 
 
-def test_archives_and_videos_in_a_folder_are_named(folder, caplog):
+def test_archives_and_videos_in_a_folder_are_logged(folder, caplog):
     (folder / "more.tar.gz").write_bytes(b"")
     (folder / "clip.MP4").write_bytes(b"")
     assert len(names(folder)) == 4
     assert "more.tar.gz: skipped: archives and videos in a folder are not read" in caplog.text
-    assert "clip.MP4: archives" in caplog.text
+    assert "clip.MP4: skipped: archives" in caplog.text
 
 
 def test_patterns(folder):
@@ -116,14 +116,14 @@ def test_lists_in_any_encoding(folder, encoding, end):
         "sub%5Cc.webp", "file:sub/c.webp", "file://{}/sub/c.webp", "FILE://localhost{}/sub/c%2ewebp", "{}/sub/c.webp",
     ],
 )  # fmt: skip
-def test_lists_from_anywhere(folder, line, monkeypatch):
+def test_lists_of_other_programs(folder, line, monkeypatch):
     (folder / "list.txt").write_text(line.format(folder))
     (source,) = images_in(folder / "list.txt")
     assert source.image()
     assert os.path.abspath(source.name) == str(folder / "sub/c.webp")  # noqa: PTH100
 
 
-def test_what_a_file_is_called_goes_before_what_it_may_mean(folder):
+def test_a_literal_file_name_has_precedence(folder):
     for name in ("#1.png", "100%25.png", "'q'.png", "b\\c.png", " s.png", "x,y.png", "path", "e\u0301.png"):
         image(folder / name)
     lines = [
@@ -145,7 +145,7 @@ def test_what_a_file_is_called_goes_before_what_it_may_mean(folder):
     assert places(folder / "old.txt") == ["Größe.png"]
 
 
-def test_a_list_may_begin_at_the_working_folder(folder, monkeypatch):
+def test_a_list_may_be_relative_to_the_working_folder(folder, monkeypatch):
     (folder / "lists").mkdir()
     (folder / "lists/list.txt").write_text("sub/c.webp\ngone.png\n")
     monkeypatch.chdir(folder)
@@ -185,7 +185,7 @@ def test_tables_with_headers(folder, text, caplog):
         (b"# nothing\n", "lists no images"),
     ],
 )
-def test_lists_that_are_none(tmp_path, content, says):
+def test_invalid_lists(tmp_path, content, says):
     (tmp_path / "list.csv").write_bytes(content)
     (source,) = images_in(tmp_path / "list.csv")
     with pytest.raises(CondetrError, match=says):
@@ -195,18 +195,18 @@ def test_lists_that_are_none(tmp_path, content, says):
 @pytest.mark.parametrize(
     "name", ["n" * 300, "n" * 5000 + ".png", "1" * 5000, "n" * 300 + "*.png", "a\0*", "٣" * 9, "\udcff"]
 )
-def test_names_that_no_file_can_have(name):
+def test_impossible_file_names(name):
     assert "cannot be read" in str(error_of(name)) or "matches no images" in str(error_of(name))
     assert is_one(name) == ("*" not in name)
 
 
 @pytest.mark.parametrize("name", ["pipe.txt", "pipe.csv", "pipe.png"])
-def test_a_pipe_is_never_waited_for(tmp_path, name):
+def test_a_pipe_never_blocks(tmp_path, name):
     os.mkfifo(tmp_path / name)
     assert "is a pipe, socket or device" in str(error_of(tmp_path / name))
 
 
-def test_a_line_that_is_no_image_fails_alone(folder):
+def test_a_line_that_is_not_an_image_fails_alone(folder):
     (folder / "list.txt").write_bytes(b"a.png\ngone.png\nsub\nnul\0.png\nlabels.txt\n")
     good, *bad = images_in(folder / "list.txt")
     assert good.image()
@@ -248,7 +248,7 @@ def test_a_list_mixes_everything(folder):
         ([None], "a NoneType is not an image; expected a path"),
     ],
 )
-def test_what_is_no_image_is_said_without_waiting(tmp_path, monkeypatch, name, says):
+def test_non_images_are_reported_without_blocking(tmp_path, monkeypatch, name, says):
     monkeypatch.chdir(tmp_path)
     Path("loop.png").symlink_to("loop.png")
     os.mkfifo("pipe.png")
@@ -265,7 +265,7 @@ def test_what_is_no_image_is_said_without_waiting(tmp_path, monkeypatch, name, s
     assert name == [None] or str(name) in str(error)
 
 
-def test_what_is_no_video_is_said_without_waiting(tmp_path):
+def test_non_videos_are_reported_without_blocking(tmp_path):
     pytest.importorskip("av")
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "x.mp4").touch()
@@ -287,7 +287,7 @@ def test_special_files_in_a_folder_fail_one_by_one(tmp_path):
     assert places(tmp_path) == ["a.png", "loop.png", "pipe.png"]
 
 
-def test_a_folder_that_cannot_be_opened_is_an_error_in_its_place(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_opened_is_an_error_among_the_images(tmp_path, monkeypatch):
     image(tmp_path / "a.png")
     (tmp_path / "b").mkdir()
     image(tmp_path / "c.png")
@@ -326,7 +326,7 @@ def test_one_or_many(folder):
     assert not is_one([folder / "a.png"])
 
 
-def test_binary_streams_are_read_when_they_are_met(tmp_path):
+def test_binary_streams_are_read_immediately(tmp_path):
     Image.new("L", (3, 2)).save(tmp_path / "a.png")
     with (tmp_path / "a.png").open("rb") as stream:
         sources = list(images_in([io.BytesIO((tmp_path / "a.png").read_bytes()), stream]))

@@ -60,7 +60,7 @@ def test_every_pixel_belongs_to_one_segment_at_most():
     assert found.segments.dtype == torch.int32
 
 
-def test_what_others_leave_too_little_of_is_left_out():
+def test_segments_with_too_little_overlap_are_dropped():
     hidden = image(48, 80, (0, 5, 10, 40, 60), (1, 10, 20, 44, 50))
     [found] = find(hidden, task="panoptic")
     assert found.names == ("red",)
@@ -92,7 +92,7 @@ def test_a_query_with_several_classes_has_its_mask_for_each():
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
-def test_padding_is_no_part_of_the_image(task):
+def test_padding_is_not_part_of_the_image(task):
     padded = Preprocessing(size=Edges(96, 200), do_normalize=False, pad_size=Exactly(160, 224))
     [plain] = find(BOTH, task=task)
     [found] = Predictor(SeesColors(), padded, NAMES, task=task, device="cpu").predict(BOTH)
@@ -133,7 +133,7 @@ def test_boxes_and_scores_of_instances_are_the_detectors():
     assert found[1].masks.shape == (len(found[0]), 60, 90)
 
 
-def test_what_cannot_be_found():
+def test_missing_sources():
     with pytest.raises(UsageError, match="task: is 'instance', but the model has no mask head"):
         Predictor(tiny_detector(), PREPROCESSING, LABELS, task="instance")
     with pytest.raises(UsageError, match="mask_threshold: is 2, expected a number from 0 to 1"):

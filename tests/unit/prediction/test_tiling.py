@@ -62,7 +62,7 @@ SMALL = [(20, 20, 36, 36), (122, 100, 138, 116), (250, 400, 270, 416), (300, 30,
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_small_objects_are_found_once_and_in_place(batch):
+def test_small_objects_are_detected_once_at_their_place(batch):
     alone = predictor(batch=batch)
     assert len(alone.predict(image_with(SMALL))[0]) == 0, "too small in the whole image"
     (found,) = TiledPredictor(alone, 128).predict(image_with(SMALL))
@@ -72,7 +72,7 @@ def test_small_objects_are_found_once_and_in_place(batch):
         assert np.abs(np.subtract(box, expected)).max() <= 2
 
 
-def test_what_tiles_cut_is_seen_whole_and_not_in_pieces():
+def test_objects_cut_by_tiles_are_detected_whole():
     large = (40, 200, 440, 290)
     (found,) = TiledPredictor(predictor(), 128).predict(image_with([large, *SMALL[:2]]))
     assert len(found) == 3
@@ -85,7 +85,7 @@ def test_what_touches_the_image_s_own_edge_is_kept():
     assert found_in(found) == [corner]
 
 
-def test_one_look_never_suppresses_itself():
+def test_one_view_never_suppresses_itself():
     """A detector without duplicates says two where there are two, as near as they may be."""
     boxes = torch.tensor([[0.5, 0.5, 0.4, 0.4], [0.51, 0.5, 0.4, 0.4]]).expand(1, 2, 4)
 
@@ -127,7 +127,7 @@ def test_images_keep_their_order_and_failures_their_place(tmp_path):
         tiles.predict(sources)
 
 
-def test_an_image_of_a_tile_s_size_is_looked_at_once():
+def test_an_image_of_the_size_of_a_tile_has_one_view():
     small = image_with([(10, 10, 40, 40)], size=(100, 90))
     (plain,), (tiled,) = predictor().predict(small), TiledPredictor(predictor(), 100).predict(small)
     assert torch.equal(plain.boxes, tiled.boxes)
@@ -150,7 +150,7 @@ def test_masks_are_moved_with_their_boxes():
     assert again > 0
 
 
-def test_what_cannot_be_tiled():
+def test_small_tiles_and_panoptic_segments_are_refused():
     with pytest.raises(UsageError, match="at least 32 pixels"):
         TiledPredictor(predictor(), 31)
     panoptic = Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task="panoptic", device="cpu")

@@ -18,7 +18,7 @@ def predictor(detector, **options):
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_every_frame_is_predicted_on_in_order(detector, tmp_path, batch):
+def test_every_frame_is_predicted_in_order(detector, tmp_path, batch):
     path = make_video(tmp_path / "clip.mp4", 10)
     found = list(predictor(detector, batch=batch).stream(str(path)))
     assert [one.moment.frame for one in found] == list(range(10))
@@ -51,7 +51,7 @@ def test_few_frames_are_in_memory_at_once(detector, tmp_path):
         assert decoded - shown <= 20
 
 
-def test_what_fails_stands_in_its_place(detector, tmp_path):
+def test_failures_keep_the_position_of_their_image(detector, tmp_path):
     path = cut(make_noisy_video(tmp_path / "clip.mp4", 30, movflags="faststart"), 0.6)
     found = list(predictor(detector).stream(path, on_error="collect"))
     assert isinstance(found[-1], Failure)
@@ -65,7 +65,7 @@ def test_what_fails_stands_in_its_place(detector, tmp_path):
         list(stream)
 
 
-def test_what_is_called_a_video(tmp_path, monkeypatch):
+def test_names_of_videos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_video(tmp_path / "clip.mp4", 1)
     (tmp_path / "7").touch()
@@ -86,7 +86,7 @@ def seen(frame, *boxes):
     )
 
 
-def test_objects_are_followed_and_every_video_begins_anew():
+def test_objects_are_tracked_and_every_video_has_its_own_tracks():
     pytest.importorskip("trackers")
     frames = [seen(frame, (10 + frame, 10, 50 + frame, 60)) for frame in range(5)]
     failure = Failure("clip.mp4", VideoError("is damaged"))
@@ -98,7 +98,7 @@ def test_objects_are_followed_and_every_video_begins_anew():
     assert tracks[5] == (None,)
 
 
-def test_images_that_are_alone_are_not_followed(detector):
+def test_single_images_are_not_tracked(detector):
     pytest.importorskip("trackers")
     with pytest.raises(UsageError, match="track: is not a frame of a video"):
         list(
@@ -108,7 +108,7 @@ def test_images_that_are_alone_are_not_followed(detector):
         )
 
 
-def test_without_the_extra_an_error_stands_for_the_video(detector, tmp_path, monkeypatch):
+def test_without_the_extra_the_video_is_an_error(detector, tmp_path, monkeypatch):
     path = make_video(tmp_path / "clip.mp4", 1)
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingExtraError):

@@ -40,7 +40,7 @@ def test_the_rate_is_that_of_the_file(tmp_path):
     assert Video(make_video(tmp_path / "a.mp4", rate=Fraction(30000, 1001))).rate == Fraction(30000, 1001)
 
 
-def test_frames_that_do_not_come_evenly_have_the_times_they_have(tmp_path):
+def test_frames_of_a_variable_rate_keep_their_times(tmp_path):
     times = [0, 1, 2, 7, 8, 20]
     _, frames, errors = frames_and_errors(make_video(tmp_path / "a.mp4", 6, times=times))
     assert errors == []
@@ -51,7 +51,7 @@ def test_frames_that_do_not_come_evenly_have_the_times_they_have(tmp_path):
     ("rotation", "size", "corner"),
     [(0, (64, 48), (3, 3)), (90, (48, 64), (3, -4)), (180, (64, 48), (-4, -4)), (-90, (48, 64), (-4, 3))],
 )
-def test_what_a_phone_filmed_is_turned_upright(tmp_path, rotation, size, corner):
+def test_videos_of_rotated_phones_are_turned_upright(tmp_path, rotation, size, corner):
     _, frames, _ = frames_and_errors(make_video(tmp_path / "a.mp4", 3, rotation=rotation))
     upright = frames[0].image
     assert upright.size == size
@@ -61,7 +61,7 @@ def test_what_a_phone_filmed_is_turned_upright(tmp_path, rotation, size, corner)
     assert (levels > 240).sum() < 0.2 * levels.size
 
 
-def test_a_file_that_is_cut_off_says_at_which_frame(tmp_path):
+def test_a_truncated_file_names_the_frame(tmp_path):
     path = cut(make_noisy_video(tmp_path / "a.mp4", 30, movflags="faststart"), 0.6)
     video, frames, errors = frames_and_errors(path)
     assert 5 < len(frames) < 28
@@ -73,7 +73,7 @@ def test_a_file_that_is_cut_off_says_at_which_frame(tmp_path):
     assert [frame.moment.frame for frame in frames] == list(range(len(frames)))
 
 
-def test_a_file_that_tells_only_how_long_it_is_says_when_it_is_cut_off(tmp_path):
+def test_a_truncated_file_with_only_a_duration_names_the_time(tmp_path):
     path = cut(make_noisy_video(tmp_path / "a.mkv", 30), 0.6)
     _, frames, errors = frames_and_errors(path)
     assert 5 < len(frames) < 28
@@ -105,7 +105,7 @@ def test_damaged_frames_fail_and_the_others_do_not(tmp_path):
     assert [frame.moment.seconds for frame in frames] == pytest.approx([number / 10 for number in numbers])
 
 
-def test_a_frame_that_cannot_be_decoded_is_told_by_its_time(tmp_path):
+def test_a_frame_that_cannot_be_decoded_is_identified_by_its_time(tmp_path):
     path = make_noisy_video(tmp_path / "a.mp4", 30)
     with av.open(str(path)) as container:
         packets = [(packet.pos, float(packet.pts * packet.time_base)) for packet in container.demux() if packet.size]
@@ -135,7 +135,7 @@ def test_the_extension_does_not_matter(tmp_path):
         b"ffconcat version 1.0\nfile 'good.mp4'\n", b"RIFF" + bytes(300), b"\x1aE\xdf\xa3" + bytes(300), bytes(9000),
     ],
 )  # fmt: skip
-def test_what_is_no_video_is_refused(tmp_path, content):
+def test_files_that_are_not_videos_are_refused(tmp_path, content):
     make_video(tmp_path / "good.mp4")
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(
@@ -144,7 +144,7 @@ def test_what_is_no_video_is_refused(tmp_path, content):
         Video(tmp_path / "a.mp4")
 
 
-def test_no_memory_for_a_video_is_no_damage(tmp_path, monkeypatch):
+def test_out_of_memory_for_a_video_is_not_damage(tmp_path, monkeypatch):
     make_video(tmp_path / "a.mp4")
 
     def fail(*_, **__):
@@ -155,7 +155,7 @@ def test_no_memory_for_a_video_is_no_damage(tmp_path, monkeypatch):
         Video(tmp_path / "a.mp4")
 
 
-def test_too_many_open_files_are_no_fault_of_the_video(tmp_path, monkeypatch):
+def test_too_many_open_files_are_not_an_error_of_the_video(tmp_path, monkeypatch):
     file = make_video(tmp_path / "a.mp4", 2)
 
     def refuse(*_, **__):
@@ -166,12 +166,12 @@ def test_too_many_open_files_are_no_fault_of_the_video(tmp_path, monkeypatch):
         Video(file)
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_audio_alone_is_not_a_video(tmp_path):
     with pytest.raises(VideoError, match=r"a\.mp4: contains no video \(audio\)"):
         Video(make_sound(tmp_path / "a.mp4"))
 
 
-def test_a_video_without_frames_says_so(tmp_path):
+def test_a_video_without_frames_is_an_error(tmp_path):
     with av.open(str(tmp_path / "a.avi"), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -181,7 +181,7 @@ def test_a_video_without_frames_says_so(tmp_path):
     assert video.counts == {"read": 0, "decoded": 0, "failed": 0}
 
 
-def test_what_is_no_file_is_refused_without_waiting(tmp_path):
+def test_special_files_are_refused_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for name, says in (
         ("gone.mp4", "cannot be read: No such file"),
@@ -192,7 +192,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path):
             Video(tmp_path / name)
 
 
-def test_frames_are_decoded_when_they_are_asked_for(tmp_path):
+def test_frames_are_decoded_on_demand(tmp_path):
     video = Video(make_video(tmp_path / "a.mp4", 100))
     frames = iter(video)
     for _ in range(3):
@@ -215,7 +215,7 @@ def test_a_camera_is_a_video_without_an_end(monkeypatch):
         frames.close()
 
 
-def test_a_camera_that_is_not_there(monkeypatch):
+def test_a_missing_camera(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(UsageError, match="camera 63: cannot be opened: No such file"):
         Video(63)
@@ -224,7 +224,7 @@ def test_a_camera_that_is_not_there(monkeypatch):
         Video(0)
 
 
-def test_without_the_extra_the_pip_line_is_told(monkeypatch, tmp_path):
+def test_without_the_extra_the_error_has_the_pip_line(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r'needs PyAV \(pip install "condetr\[video\]"\)'):
         Video(tmp_path / "a.mp4")

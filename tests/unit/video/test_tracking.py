@@ -9,7 +9,7 @@ from condetr.video.tracking import Tracker
 NOTHING = torch.zeros(0, 4), torch.zeros(0)
 
 
-def test_objects_keep_their_numbers_whatever_their_order():
+def test_objects_keep_their_track_ids_in_any_order():
     pytest.importorskip("trackers")
     tracker = Tracker()
     numbers = []
@@ -23,7 +23,7 @@ def test_objects_keep_their_numbers_whatever_their_order():
     assert len(set(numbers[-1])) == 2
 
 
-def test_an_object_that_is_out_of_sight_for_a_moment_is_known_again_and_later_is_not():
+def test_a_lost_object_keeps_its_track_for_a_second_only():
     pytest.importorskip("trackers")
     box, score = torch.tensor([[10.0, 10, 50, 60]]), torch.tensor([0.9])
     for gone, same in ((0.4, True), (5.0, False)):
@@ -35,7 +35,7 @@ def test_an_object_that_is_out_of_sight_for_a_moment_is_known_again_and_later_is
         assert (after == before) is same
 
 
-def test_without_the_extra_the_pip_line_is_told(monkeypatch):
+def test_without_the_extra_the_error_has_the_pip_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "trackers", None)
     with pytest.raises(MissingExtraError, match=r'needs trackers \(pip install "condetr\[track\]"\)'):
         Tracker()

@@ -22,7 +22,7 @@ def write(path, times, rate=Fraction(10), size=(48, 64)):
 
 @pytest.mark.parametrize("encoder", writing._ENCODERS)
 @pytest.mark.parametrize("rate", [Fraction(10), Fraction(25), Fraction(30000, 1001)])
-def test_what_was_written_is_what_is_read(tmp_path, monkeypatch, rate, encoder):
+def test_a_written_video_is_read_back(tmp_path, monkeypatch, rate, encoder):
     monkeypatch.setattr(writing, "_ENCODERS", (encoder,))
     try:
         frames = write(tmp_path / "a.mp4", [float(number / rate) for number in range(9)], rate)
@@ -35,7 +35,7 @@ def test_what_was_written_is_what_is_read(tmp_path, monkeypatch, rate, encoder):
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_frames_are_shown_when_they_were(tmp_path):
+def test_frames_are_shown_at_their_times(tmp_path):
     frames = write(tmp_path / "a.mp4", [0.0, 0.1, 0.5, 0.5, 1.3])
     assert [frame.moment.seconds for frame in frames] == pytest.approx([0, 0.1, 0.5, 0.5, 1.3], abs=1e-4)
 
@@ -53,7 +53,7 @@ def test_an_image_of_another_size_is_fitted(tmp_path):
     assert [frame.image.size for frame in Video(tmp_path / "a.mp4")] == [(64, 48)] * 2
 
 
-def test_nothing_is_left_of_what_was_not_finished(tmp_path):
+def test_unfinished_files_are_removed(tmp_path):
     def write_and_fail():
         with VideoWriter(tmp_path / "a.mp4", None) as writer:
             writer.add(Image.new("RGB", (64, 48)), 0.0)
@@ -66,7 +66,7 @@ def test_nothing_is_left_of_what_was_not_finished(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_asks_for_no_more_gets_a_whole_file(tmp_path):
+def test_a_closed_generator_leaves_a_complete_file(tmp_path):
     def written():
         with VideoWriter(tmp_path / "a.mp4", None) as writer:
             for number in range(100):
@@ -80,7 +80,7 @@ def test_who_asks_for_no_more_gets_a_whole_file(tmp_path):
     assert len(list(Video(tmp_path / "a.mp4"))) == 3
 
 
-def test_what_cannot_be_written_is_told(tmp_path):
+def test_what_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be written"), VideoWriter(tmp_path / "file/a.mp4", None) as writer:
         writer.add(Image.new("RGB", (64, 48)), 0.0)

@@ -51,7 +51,7 @@ def test_bfloat16_is_a_float():
     assert torch.equal(image_of_array(REFERENCE.bfloat16()), REFERENCE.bfloat16().float())
 
 
-def test_floats_of_1_are_told_once(caplog):
+def test_floats_of_1_are_warned_of_once(caplog):
     with caplog.at_level(logging.WARNING):
         image_of_array(LEVELS / 255)
         image_of_array(LEVELS / 255)
@@ -106,12 +106,12 @@ def test_four_channels_show_white_where_transparent(scale):
         (LEVELS.astype(np.uint16) * 257, "uint16 array .* to 65535"),
     ],
 )
-def test_what_is_no_image_is_refused(array, says):
+def test_arrays_that_are_not_images_are_refused(array, says):
     with pytest.raises(ImageError, match=says):
         image_of_array(array)
 
 
-def test_the_order_of_ambiguous_axes_can_be_told():
+def test_the_order_of_ambiguous_axes_can_be_set():
     array = np.zeros((3, 40, 3), np.uint8)
     array[0] = 9
     assert image_of_array(array, input_data_format="channels_first")[0].unique().tolist() == [9]
@@ -133,7 +133,7 @@ def test_several_images_come_from_lists_and_batches():
         images_of(None)
 
 
-def test_files_are_turned_upright_but_pil_images_are_taken_as_they_lie(tmp_path):
+def test_files_are_turned_upright_but_pil_images_are_not(tmp_path):
     lying = quarters().rotate(90, expand=True)
     exif = lying.getexif()
     exif[0x0112] = 6

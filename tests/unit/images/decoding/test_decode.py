@@ -50,13 +50,13 @@ def test_other_formats_come_close(kind):
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_images_come_out_upright(kind, orientation):
+def test_images_are_turned_upright(kind, orientation):
     assert_quarters(decode(stored(orientation, kind)), 12)
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_what_was_turned_is_not_turned_again(kind, orientation):
+def test_a_turned_image_is_not_turned_again(kind, orientation):
     assert_quarters(decode(decode(stored(orientation, kind))), 12)
 
 
@@ -92,15 +92,15 @@ def test_the_first_of_many_frames_is_taken(kind):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
-def test_cut_off_files_are_refused(kind):
+def test_truncated_files_are_refused(kind):
     data = encoded(noise(64, 96), kind)
     with pytest.raises(ImageError, match="damaged or incomplete"):
         decode(data[: len(data) * 6 // 10])
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM"])
-def test_cut_off_files_are_refused_where_pillow_was_told_to_fill_them(kind, lenient_pillow):
-    test_cut_off_files_are_refused(kind)
+def test_truncated_files_are_refused_even_where_pillow_is_set_to_fill_them(kind, lenient_pillow):
+    test_truncated_files_are_refused(kind)
     assert ImageFile.LOAD_TRUNCATED_IMAGES  # as it was
 
 
@@ -120,7 +120,7 @@ def blank_png(width, height):
 
 
 @pytest.mark.parametrize("side", [10_001, 13_000, 20_000])
-def test_a_bomb_is_refused_from_its_header_and_no_warning_leaks(side, monkeypatch):
+def test_a_decompression_bomb_is_refused_from_its_header_without_a_warning(side, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12_345)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -130,7 +130,7 @@ def test_a_bomb_is_refused_from_its_header_and_no_warning_leaks(side, monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
-def test_the_limit_that_a_caller_gave_pillow_is_not_asked(kind, monkeypatch):
+def test_pillows_own_pixel_limit_is_not_used(kind, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it checks Pillow's limit"))
     options = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
@@ -167,14 +167,14 @@ def test_the_pixel_limit_is_the_callers():
         (b"\x80\x04\x95garbage", "cannot be identified"),
     ],
 )
-def test_what_is_no_supported_image_is_named(data, says):
+def test_unsupported_formats_are_named(data, says):
     with pytest.raises(ImageError, match=says) as caught:
         decode(data)
     assert "JPEG, PNG" in caught.value.hint
 
 
 @pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX", "AVIF", "PDF"])
-def test_formats_outside_of_the_list_are_never_opened_though_pillow_could(kind):
+def test_unsupported_formats_are_never_opened_though_pillow_could(kind):
     with pytest.raises(ImageError, match=r"unsupported format|cannot be identified"):
         decode(encoded(quarters(), kind))
 

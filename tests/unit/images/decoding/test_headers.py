@@ -27,7 +27,7 @@ def test_exif_behind_the_pixels_of_a_png_counts(tmp_path):
     assert decode(path).size == (24, 40)
 
 
-def test_what_is_no_image_is_refused(tmp_path):
+def test_files_that_are_not_images_are_refused(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"hello")
     with pytest.raises(ImageError):

@@ -82,7 +82,7 @@ def test_16_bits_are_scaled_not_clipped():
     assert gray_of(np.array([[0, 257, 500, 32896, 65535]], np.int32)) == [[0, 1, 2, 128, 255]]
 
 
-def test_8_bits_in_a_wider_box_stay():
+def test_8_bit_levels_in_16_bits_are_unchanged():
     assert gray_of(np.array([[0, 1, 128, 255]], np.uint16)) == [[0, 1, 128, 255]]
 
 
@@ -135,7 +135,7 @@ def test_levels_of_8_12_and_16_bits_are_told_apart_by_their_range(kind, highest,
     assert all("16-bit levels up to" in one and says in one for one in messages)
 
 
-def test_dark_16_bit_colors_are_pointed_out(unwarned, caplog):
+def test_dark_16_bit_colors_are_warned_of(unwarned, caplog):
     for dark, bits in ((15, 16), (16, 16), (15, 8), (0, 16)):
         modes.rgb_of(Image.new("RGB", (3, 2), (dark, 0, 0)), "a.png", bits=bits)
     (message,) = (record.getMessage() for record in caplog.records)

@@ -8,7 +8,7 @@ from condetr.images.image_inputs import image_of
 from tests.unit.images.images import encoded, quarters
 
 
-def test_a_larger_limit_is_what_the_hint_says(tmp_path, monkeypatch):
+def test_the_hint_names_a_sufficient_limit(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(quarters(), "PNG"))
     monkeypatch.setenv(VARIABLE, "6_143")
@@ -23,13 +23,13 @@ def test_a_larger_limit_is_what_the_hint_says(tmp_path, monkeypatch):
     assert VARIABLE not in caught.value.hint
 
 
-def test_none_is_set(monkeypatch):
+def test_the_default_limit(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     assert default_limit() == PIXEL_LIMIT
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1e9", "9" * 99, "٣"])
-def test_no_number_is_refused_by_the_name_of_the_variable(value, monkeypatch):
+def test_an_invalid_pixel_limit_is_refused_naming_the_variable(value, monkeypatch):
     monkeypatch.setenv(VARIABLE, value)
     with pytest.raises(SettingsError, match=VARIABLE):
         decode(quarters())

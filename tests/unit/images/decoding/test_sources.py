@@ -47,7 +47,7 @@ def test_folders_devices_and_missing_files_are_refused(tmp_path):
     assert "URL" in refused("http://example.org/a.jpg")
 
 
-def test_a_name_that_no_file_system_takes_is_refused():
+def test_an_invalid_file_name_is_refused():
     with pytest.raises(ImageError, match="null"):
         open_source("a\0.jpg")
 
@@ -93,7 +93,7 @@ def test_binary_streams_are_read_from_their_beginning(stream, read):
         assert np.array_equal(read(given), quarters())
 
 
-def test_an_open_file_is_called_by_its_name(tmp_path):
+def test_an_open_file_is_named_by_its_path(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with (
         (tmp_path / "a.png").open("rb") as stream,
@@ -104,7 +104,7 @@ def test_an_open_file_is_called_by_its_name(tmp_path):
         decode(stream)
 
 
-def test_streams_that_hold_no_bytes_or_have_no_end_are_refused(monkeypatch):
+def test_text_streams_and_endless_streams_are_refused(monkeypatch):
     with pytest.raises(ImageError, match=r"stream of str, expected bytes .*mode 'rb'"):
         decode(io.StringIO("text"))
     monkeypatch.setattr(sources, "MOST_BYTES", 1000)

@@ -15,7 +15,7 @@ def test_polygons_of_one_object_are_united():
     assert mask_of_polygons([left, right], (2, 4)).all()
 
 
-def test_what_lies_outside_is_cut_off():
+def test_polygons_are_clipped_to_the_image():
     assert mask_of_polygons([[-50, -50, 50, -50, 50, 50, -50, 50]], (3, 4)).all()
     assert not mask_of_polygons([[10, 10, 20, 10, 20, 20]], (3, 4)).any()
 

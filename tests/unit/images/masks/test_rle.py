@@ -16,7 +16,7 @@ def test_text_is_read_and_written():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_text_is_that_of_cocos_tools(seed):
+def test_text_is_the_same_as_of_cocos_tools(seed):
     coco = pytest.importorskip("pycocotools.mask")
     torch.manual_seed(seed)
     mask = torch.rand(37, 61) < seed / 19
@@ -41,6 +41,6 @@ def test_text_is_that_of_cocos_tools(seed):
         ({"size": [2, 3], "counts": "23o"}, "end inside"),
     ],
 )
-def test_what_contradicts_itself_is_refused(encoded, says):
+def test_inconsistent_values_are_refused(encoded, says):
     with pytest.raises(ValueError, match=says):
         mask_of_rle(encoded, (2, 3))

@@ -32,7 +32,7 @@ def half(side, logit=6.0):
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("size", [(12, 16), (30, 41), (7, 5)])
 @pytest.mark.parametrize("fused", [(), (0, 2)])
-def test_equals_the_plain_words(seed, size, fused):
+def test_equals_the_plain_implementation(seed, size, fused):
     logits, masks = blocky(9, 4, 12, 16, seed=seed, batch=2)
     for overlap in (0.8, 0.2, 0.0):
         found = segments_of(logits, masks, [size] * 2, thresholds=Thresholds(overlap=overlap), fused=fused)
@@ -53,7 +53,7 @@ def test_an_image_in_bands_is_the_image(monkeypatch, values):
     assert whole.segments == parts.segments
 
 
-def test_the_last_class_is_found():
+def test_the_last_class_is_detected():
     (found,) = segments_of(one_hot(2)[None, None], half("left")[None, None])
     assert [(s.id, s.label) for s in found.segments] == [(1, 2)]
 
@@ -66,7 +66,7 @@ def test_scores_are_sigmoids_and_do_not_add_up_to_one():
     assert len(segments_of(logits, half("left")[None, None])[0].segments) == 1
 
 
-def test_pixels_below_the_mask_threshold_belong_to_nobody():
+def test_pixels_below_the_mask_threshold_belong_to_no_segment():
     (found,) = segments_of(one_hot(0)[None, None], half("left")[None, None])
     assert found.map[:, :8].eq(1).all()
     assert found.map[:, 8:].eq(0).all()
@@ -89,7 +89,7 @@ def test_ids_are_unique_when_some_classes_are_fused():
     assert found.map[0].tolist() == [1] * 4 + [2] * 4 + [1] * 4 + [3] * 4
 
 
-def test_queries_of_one_fused_class_do_not_push_each_other_out():
+def test_queries_of_one_fused_class_do_not_suppress_each_other():
     logits = torch.stack((one_hot(0), one_hot(0)))[None]
     masks = torch.stack((half("left"), half("left")))[None]
     masks[0, 0, :4] += 1  # each has the better half of the other
