@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +103,14 @@ def load(
     split, state = _settings_and_weights(location, overrides)
     kind = _kind(split, state, fresh=fresh_mask_head, detector_only=detector_only)
     skeleton = _skeleton(split.config, kind, location)
-    accepted = {
-        Accept.NO_HEAD: fresh_head or classes is not None,
-        Accept.NO_MASK_HEAD: fresh_mask_head,
-        Accept.EXTRA_MASK_HEAD: detector_only,
-    }
+    accept = Accept.NO_HEAD if fresh_head or classes is not None else Accept.NOTHING
+    accept |= Accept.NO_MASK_HEAD if fresh_mask_head else Accept.NOTHING
+    accept |= Accept.EXTRA_MASK_HEAD if detector_only else Accept.NOTHING
     translation = to_condetr(
         state,
         shapes_of(skeleton),
         split.config.backbone,
-        accept=reduce(or_, (flag for flag, chosen in accepted.items() if chosen), Accept.NOTHING),
+        accept=accept,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
     )
     notes = [*split.notes, *translation.notes]

@@ -63,14 +63,14 @@ def save(
     layout = layout_of(raw)
     if foreign := state.keys() - known_keys(state, config.backbone, "hub", layout).keys():
         raise CheckpointError(
-            f"holds tensors that are not part of Conditional DETR: {listed(foreign)}",
+            f"cannot be saved: tensors are not part of Conditional DETR: {listed(foreign)}",
             source=folder,
             hint="merge or remove them first (peft: merge_and_unload()), or save them with the library that added them",
         )
     tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()}
     broken = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if broken:
-        raise CheckpointError(f"does not store weights that are not finite: {listed(broken)}", source=folder)
+        raise CheckpointError(f"cannot be saved: weights are not finite: {listed(broken)}", source=folder)
     card = model_card or model_card_of(config, labels, segments=segments)
     writers: dict[str, Callable[[Path], None]] = {
         "model.safetensors" if variant is None else f"model.{variant}.safetensors": partial(
