@@ -1,36 +1,21 @@
-"""An exported folder as the friendly object: it predicts and is measured; what needs weights says so."""
+"""An exported graph as a loaded model: it predicts and is evaluated; what needs weights raises an error."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import torch
 
-from condetr.api.detector import Detector
-from condetr.checkpoints.loading import Checkpoint
+from condetr.api.loaded_model import LoadedModel
 from condetr.core.errors import UsageError
 from condetr.core.names import Backend
-from condetr.export.stored import read_export
+from condetr.export.stored import StoredExport, read_export
 from condetr.prediction.flops import parameters_of
 
 
-class _NeedsWeights:
-    """A method that an exported graph cannot have, and says so when it is called."""
+class ExportedModel(LoadedModel):
+    """What `condetr.load` returns for an exported folder; no PyTorch network is built."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, model: "ExportedModel | None", owner: type) -> Callable[..., NoReturn]:
-        def refuse(*given: Any, **options: Any) -> NoReturn:  # noqa: ARG001  whatever the method takes
-            form, where = ("another program", None) if model is None else (model.backend, model.folder)
-            reason = f"is a graph for {form}; {self._name} needs the model that it was exported from"
-            raise UsageError(reason, source=where)
-
-        return refuse
-
-
-class ExportedModel(Detector):
-    """Behaves as the `Detector` it was exported from; no network of PyTorch is built."""
+    checkpoint: StoredExport
 
     def __init__(
         self,
@@ -43,24 +28,35 @@ class ExportedModel(Detector):
         """Open the graph of an exported folder.
 
         Raises:
-            UsageError: another device than the CPU is asked for, or another backend than it was exported for.
+            UsageError: ``device`` is not the CPU, or ``backend`` is not the one it was exported for.
             CheckpointError: something in the folder is missing, damaged, or does not fit.
-            MissingExtraError: what runs the graph is not installed.
+            MissingExtraError: the runtime of the graph is not installed.
         """
         if device != "auto" and torch.device(device).type != "cpu":
             reason, hint = f"is {str(device)!r}; condetr runs exported graphs on the CPU", "leave it out"
             raise UsageError(reason, item="device", hint=hint)
-        self.folder, self.stored = folder, read_export(folder, backend)
-        self.backend = self.stored.form
-        # A stored export has all that is read from a checkpoint, and a graph in the place of the network.
-        super().__init__(cast("Checkpoint", self.stored), device="cpu", image_size=image_size)
+        super().__init__(read_export(folder, backend), device="cpu", image_size=image_size)
+        self.folder, self.backend = folder, self.checkpoint.form
 
     def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:
-        said = super().info(image_size)
-        return said | {"parameters": parameters_of(self.stored.config), "backend": self.backend}
+        weights = parameters_of(self.checkpoint.config)
+        return super().info(image_size) | {"parameters": weights, "backend": self.backend}
 
-    train: Any = _NeedsWeights()
-    export: Any = _NeedsWeights()
-    explain: Any = _NeedsWeights()
-    save_pretrained: Any = _NeedsWeights()
-    push_to_hub: Any = _NeedsWeights()
+    def train(self, *_: Any, **__: Any) -> NoReturn:
+        self._needs_weights("train")
+
+    def explain(self, *_: Any, **__: Any) -> NoReturn:
+        self._needs_weights("explain")
+
+    def export(self, *_: Any, **__: Any) -> NoReturn:
+        self._needs_weights("export")
+
+    def save_pretrained(self, *_: Any, **__: Any) -> NoReturn:
+        self._needs_weights("save_pretrained")
+
+    def push_to_hub(self, *_: Any, **__: Any) -> NoReturn:
+        self._needs_weights("push_to_hub")
+
+    def _needs_weights(self, method: str) -> NoReturn:
+        reason = f"is a graph for {self.backend}; {method} needs the model that it was exported from"
+        raise UsageError(reason, source=self.folder)

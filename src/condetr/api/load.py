@@ -1,4 +1,4 @@
-"""``condetr.load``: a model from anywhere, ready to be used."""
+"""``condetr.load``: a model from anywhere, ready for use."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,32 +34,35 @@ def load(
     cache_dir: str | Path | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
-) -> Detector:
+) -> Detector | ExportedModel:
     """Load a detector.
 
     Args:
         reference: a hub id, a model folder, a run folder, an exported folder, or a weights file such as the authors'
-            ``.pth``; unless given, the detector of handwritten digits that comes with condetr, which then refuses
-            images that do not look like those of ``condetr data demo``.
-        classes: names for a new class head; rows of names that the model knows are copied, the others need training.
-        device: where it runs; "auto" is the fastest there is.
-        image_size: what images are resized to instead of what the model says, in any form of ``size``: a shortest
-            edge, a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
-        backend: what is to compute; unless given, PyTorch, or what runs an exported folder.
-        precision: what it computes with where it finds: "bf16" and "fp16" are refused where they are slower.
-        compile: wait for torch.compile when a size of batch is first seen, for who looks at many images of one size.
-        ignore_mismatched_sizes: start tensors afresh that have another shape than the settings ask for.
-        fresh_mask_head: make a segmenter also of a model that was stored without a mask head; it needs training.
-        detector_only: of a segmenter, leave the mask head out.
+            ``.pth``; by default the bundled detector of handwritten digits, which then rejects images that do not
+            look like those of ``condetr data demo``.
+        classes: names for a new class head; rows of the model's own names are copied, the others need training.
+        device: "cpu", "cuda", ...; "auto" is the fastest available.
+        image_size: resize images to this instead of the model's own size, in any form of ``size``: a shortest edge,
+            a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
+        backend: the runtime; by default PyTorch, or that of an exported folder.
+        precision: of predictions; "bf16" and "fp16" are rejected on devices where they are slower.
+        compile: use torch.compile, which costs time for the first batch of each size.
+        ignore_mismatched_sizes: initialize tensors anew whose shape differs from that of the config.
+        fresh_mask_head: add an untrained mask head to a model that was stored without one.
+        detector_only: leave out the mask head of a segmenter.
         revision: branch, tag or commit on the hub.
-        cache_dir: where downloads are kept.
+        cache_dir: folder of downloads.
         token: for private models of the hub.
-        local_files_only: never ask the network.
+        local_files_only: never use the network.
+
+    Returns:
+        A `Detector`; of an exported folder an `ExportedModel`, which predicts and evaluates only.
 
     Raises:
         CheckpointError: anything about it is missing, broken, unsafe or does not fit.
         UsageError: an option does not fit what is loaded.
-        MissingExtraError: what runs an exported folder is not installed.
+        MissingExtraError: the runtime of an exported folder is not installed.
     """
     only_handwriting = reference is None
     reference = DIGITS if reference is None else reference
@@ -67,10 +70,11 @@ def load(
     if folder is not None:
         if classes is not None:
             raise UsageError("an exported graph keeps its head", item="classes", hint="export a model with them")
-        for name, given in (("precision", precision != "fp32"), ("compile", compile)):
-            if given:
-                hint = "condetr export has a --precision" if name == "precision" else None
-                raise UsageError("an exported graph is computed as it was exported", item=name, hint=hint)
+        if precision != "fp32":
+            reason, hint = "cannot change for an exported graph", "condetr export has a --precision"
+            raise UsageError(reason, item="precision", hint=hint)
+        if compile:
+            raise UsageError("is for PyTorch models, not for exported graphs", item="compile")
         return ExportedModel(folder, device=device, image_size=image_size, backend=backend)
     if backend not in (None, "torch"):
         hint = f"condetr export --model {reference} --format {backend} writes a folder that is one"

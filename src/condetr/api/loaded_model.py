@@ -1,7 +1,8 @@
-"""A model in hand that finds objects in images, videos and what cameras see."""
+"""A loaded model: it detects objects in images, videos and camera streams, and is evaluated."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,11 +11,19 @@ from torch import nn
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.loading import Checkpoint
 from condetr.core.device import device_of
-from condetr.core.names import Task
+from condetr.core.distributed import SINGLE_PROCESS, ProcessShard
+from condetr.core.names import Metric, Task
+from condetr.data.records import Dataset
+from condetr.evaluation.class_mapping import ClassMap
+from condetr.evaluation.evaluate import evaluate_detector, held_out
+from condetr.evaluation.report import Report
+from condetr.export.stored import StoredExport
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
+from condetr.prediction.flops import flops_of
+from condetr.prediction.options import PredictionOptions
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import images_in, is_one, refuse_videos
 from condetr.prediction.tasks import Segmenter
@@ -28,28 +37,28 @@ from condetr.speed.weights_version import WeightsVersion, weights_version
 
 
 class LoadedModel:
-    """A loaded model, with the images it wants and the names it gives."""
+    """A network, or the graph of one, with its preprocessing and class names."""
 
-    backend: str = "torch"  # or what runs an exported graph
-    only_handwriting: bool = False  # whether nobody chose the model, so that it refuses other images than the demo's
+    backend: str = "torch"  # or the runtime of an exported graph
+    only_handwriting: bool = False  # the bundled model, loaded by default: it rejects images unlike the demo's
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | StoredExport,
         *,
         device: str | torch.device = "auto",
         image_size: Any = None,
         acceleration: AccelerationOptions = NONE,
     ) -> None:
-        said = checkpoint.preprocessing or {}
-        numerics: Numerics = "pil" if str(said.get("image_processor_type", "")).endswith("Pil") else "torchvision"
+        processor = checkpoint.preprocessing or {}
+        numerics: Numerics = "pil" if str(processor.get("image_processor_type", "")).endswith("Pil") else "torchvision"
         source = checkpoint.provenance.path / "preprocessor_config.json"
-        self.preprocessing = Preprocessing.from_dict(said, numerics=numerics, source=source)
+        self.preprocessing = Preprocessing.from_dict(processor, numerics=numerics, source=source)
         if image_size is not None:
             self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
         self.device = device_of(device)
         check_precision(acceleration.precision, self.device)
-        self._wish = acceleration
+        self._acceleration = acceleration
         self.checkpoint = checkpoint
         self.network = checkpoint.detector.to(self.device).eval()
         self._fast: tuple[WeightsVersion, FastDetector] | None = None
@@ -61,7 +70,7 @@ class LoadedModel:
 
     @property
     def task(self) -> Task:
-        """What it was made for: to detect boxes, instances with masks, or segments of things and stuff."""
+        """What the model was made for: boxes, instances with masks, or segments of things and stuff."""
         if not isinstance(self.network, Segmenter):
             return "detect"
         return "panoptic" if self.checkpoint.stuff else "instance"
@@ -80,30 +89,32 @@ class LoadedModel:
         tile: int | tuple[int, int] | None = None,
         on_error: str = "raise",
     ) -> Any:
-        """Find the objects of one image, or of many.
+        """Detect the objects of one image, or of many.
 
         Args:
             source: a path, PIL image, RGB array or tensor gives one result; a folder, pattern, list file (.txt,
                 .csv) or a list of any of these gives a list, in order.
             threshold: detections that score at or below it are left out.
             top_k: the most detections of an image.
-            batch: the most images that the network sees at once; it does not change the results.
-            classes: names or ids of the classes to look for.
+            batch: the most images in one batch; it does not change the results.
+            classes: names or ids of the classes to detect.
             task: "detect" boxes; "instance": with a mask each; "panoptic": every pixel belongs to one segment at most.
                 By default what the model was made for.
-            mask_threshold: probability that a pixel must reach to be covered by a mask.
-            tile: also look at parts of this many pixels a side, or (height, width), for small objects in large
-                images; ``top_k`` is then of each part. Not for segments.
+            mask_threshold: probability from which a pixel belongs to a mask.
+            tile: also detect in tiles of this many pixels a side, or (height, width), for small objects in large
+                images; ``top_k`` is then of each tile. Not for segments.
             on_error: "raise" what is wrong with an image, or "collect" it as a Failure in the place of its result.
 
         Returns:
             ``Detections``, or a list of them.
 
         Raises:
-            CondetrError: an image cannot be used, or the model gives no numbers.
+            CondetrError: an image cannot be used, or the model's output is not finite.
         """
         refuse_videos(source)
-        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+        predictor = self.predictor(
+            threshold=threshold, top_k=top_k, batch=batch, classes=classes, task=task, mask_threshold=mask_threshold
+        )
         results = tiled(predictor, tile).predict(self._checked(source), on_error=on_error)
         return results[0] if is_one(source) else results
 
@@ -128,7 +139,15 @@ class LoadedModel:
         With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
         With ``keep_pictures``, ``Detections.picture`` is decoded where there is room, so that ``draw()`` is faster.
         """
-        predictor = self._predictor(threshold, top_k, batch, classes, task, mask_threshold, keep_pictures)
+        options = PredictionOptions(
+            threshold=threshold,
+            top_k=top_k,
+            batch=batch,
+            classes=classes,
+            task=task or self.task,
+            mask_threshold=mask_threshold,
+        )
+        predictor = self._predictor(options, keep_pictures=keep_pictures)
         results = tiled(predictor, tile).stream(self._checked(source), on_error=on_error)
         return with_track_ids(results) if track else results
 
@@ -142,56 +161,127 @@ class LoadedModel:
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
     ) -> Predictor:
-        """What runs this model over images, for a service or page of one's own; the words are those of `predict`."""
-        return self._predictor(threshold, top_k, batch, classes, task, mask_threshold)
+        """A `Predictor` of this model, for a service or page of your own; the options are those of `predict`."""
+        options = PredictionOptions(
+            threshold=threshold,
+            top_k=top_k,
+            batch=batch,
+            classes=classes,
+            task=task or self.task,
+            mask_threshold=mask_threshold,
+        )
+        return self._predictor(options)
+
+    def _predictor(self, options: PredictionOptions, *, keep_pictures: bool = False) -> Predictor:
+        return Predictor(
+            self.inference_model,
+            self.preprocessing,
+            self.checkpoint.labels,
+            device=self.device,
+            stuff=self.checkpoint.stuff,
+            keep_pictures=keep_pictures,
+            **vars(options),
+        )
 
     def _checked(self, source: object) -> Iterable[Any]:
-        """Its images; where nobody chose the model, after a look at whether it is meant for them."""
+        """Its images; for the bundled model, loaded by default, only after a check that they suit it."""
         images = images_in(source)
         if not self.only_handwriting:
             return images
         return checked_for_handwriting(images, option='condetr.load("{}")')
 
-    def _predictor(
+    @reject_foreign_option_names
+    def evaluate(
         self,
-        threshold: float | int,
-        top_k: int,
-        batch: int,
-        classes: Sequence[str | int] | None,
-        task: Task | None,
-        mask_threshold: float | int,
-        keep_pictures: bool = False,  # noqa: FBT001, FBT002  with the others, in their order
-    ) -> Predictor:
-        return Predictor(
+        data: str | Path | Dataset,
+        *,
+        split: str | None = None,
+        batch: int = 1,
+        top_k: int = 100,
+        metrics: Iterable[Metric] | None = None,
+        threshold: float | int = 0.5,
+        class_map: ClassMap | None = None,
+        task: Task | None = None,
+        tile: int | tuple[int, int] | None = None,
+        share: ProcessShard = SINGLE_PROCESS,
+        on_picture: Callable[[], None] = lambda: None,
+    ) -> Report:
+        """Measure the model on labeled images.
+
+        Args:
+            data: a folder or file in any format, or a dataset that was read.
+            split: which part; val unless named, else test, or the only one.
+            batch: the most images in one batch; it does not change the results.
+            top_k: the most detections of an image; COCO counts 100.
+            metrics: ap, per-class, pr, confusion, errors, speed; of segments also pq, miou. By default all but speed.
+            threshold: score above which detections count in the confusion matrix and among the errors, and segments.
+            class_map: the model's names of the dataset's classes, where their names differ.
+            task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model
+                was made for. The data needs masks, or panoptic annotations.
+            tile: also detect in tiles of the images, as `predict` does.
+            share: of the images, where several processes evaluate together.
+            on_picture: called after each image.
+
+        Raises:
+            UsageError: the model has no class of the dataset, or an option is out of its range.
+            DataError: there is no such data, it has no objects, or no image can be read.
+        """
+        task = task or self.task
+        dataset = data if isinstance(data, Dataset) else held_out(data, split, task=task)
+        return evaluate_detector(
             self.inference_model,
+            dataset,
             self.preprocessing,
             self.checkpoint.labels,
-            threshold=threshold,
-            top_k=top_k,
             batch=batch,
             device=self.device,
-            classes=classes,
-            task=task or self.task,
-            mask_threshold=mask_threshold,
-            stuff=self.checkpoint.stuff,
-            keep_pictures=keep_pictures,
+            top_k=top_k,
+            metrics=metrics,
+            threshold=threshold,
+            class_map=class_map,
+            task=task,
+            stuff=self.checkpoint.stuff or None,
+            tile=tile,
+            share=share,
+            on_picture=on_picture,
         )
+
+    def info(self, image_size: tuple[int, int] | None = None) -> dict[str, Any]:
+        """What this model is, as plain values.
+
+        Args:
+            image_size: (height, width) to count operations for; by default that of a 480x640 image, resized.
+        """
+        size = image_size or self.preprocessing.fit((480, 640))
+        checkpoint, provenance = self.checkpoint, self.checkpoint.provenance
+        return {
+            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
+            "flops": flops_of(checkpoint.config, size),
+            "flops_image_size": list(size),
+            "classes": {str(number): name for number, name in self.names.items()},
+            "architecture": asdict(checkpoint.config),
+            "preprocessing": self.preprocessing.to_dict(),
+            "path": str(provenance.path),
+            "revision": provenance.revision,
+            "dialect": provenance.key_format,
+            "notes": list(provenance.notes),
+        }
 
     def speed(self) -> dict[str, Any]:
         """The optimizations in use on this device, and those left out, each with its reason."""
         network = self.inference_model
         if not isinstance(network, FastDetector):
             return {"device": str(self.device), "done": [f"the graph of {self.backend}"], "left_out": []}
-        plan = plan_acceleration(self.device, next(self.network.parameters()).dtype, self._wish)
-        kept = {"compiled_code": str(compiling.cache_folder())} if compiling.STEP in network.steps else {}
-        return {"device": str(self.device), "done": list(network.steps), "left_out": list(plan.left_out)} | kept
+        plan = plan_acceleration(self.device, next(self.network.parameters()).dtype, self._acceleration)
+        cache = {"compiled_code": str(compiling.cache_folder())} if compiling.STEP in network.steps else {}
+        return {"device": str(self.device), "done": list(network.steps), "left_out": list(plan.left_out)} | cache
 
     @property
     def inference_model(self) -> nn.Module:
-        """The copy that answers: made when it is first asked for, and anew when the weights have changed."""
+        """The accelerated copy: made on first use, and again when the weights have changed."""
         if not can_accelerate(self.network):
             return self.network
-        moment = weights_version(self.network)
-        if self._fast is None or self._fast[0] != moment:
-            self._fast = moment, accelerate(self.network, self.device, self._wish)
+        version = weights_version(self.network)
+        if self._fast is None or self._fast[0] != version:
+            self._fast = version, accelerate(self.network, self.device, self._acceleration)
         return self._fast[1]

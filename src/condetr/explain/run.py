@@ -20,6 +20,7 @@ from condetr.images.scoring import detections_of
 from condetr.images.sizes import HeightWidth
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import grid_mask
+from condetr.prediction.options import PredictionOptions
 from condetr.prediction.predictor import class_ids
 from condetr.prediction.sources import ImageSource, images_in
 
@@ -52,8 +53,7 @@ def explain_image(
         CondetrError: it is no usable image, or more than one; nothing is found; the pixel is outside the image; the
             model gives no numbers.
     """
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"is {threshold}, expected a number from 0 to 1", item="threshold")
+    PredictionOptions(threshold=threshold, top_k=top_k)  # raises
     source = _only_one(given)
     wanted = None if classes is None else torch.tensor(class_ids(classes, labels))
     image = source.image()

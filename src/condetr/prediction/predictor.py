@@ -89,12 +89,12 @@ class Predictor:
             UsageError: an option is out of range, the task needs a mask head and the model has none, or the device
                 would be slower in this precision.
         """
-        if batch < 1:
-            raise UsageError(f"is {batch}, expected a whole number of at least 1", item="batch")
         options = TaskOptions(
             task=task,
             threshold=threshold,
             top_k=top_k,
+            batch=batch,
+            classes=classes,
             class_ids=None if classes is None else class_ids(classes, labels),
             mask_threshold=mask_threshold,
             overlap=overlap,

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from condetr.core.boxes import clipped
 from condetr.core.errors import UsageError
-from condetr.core.names import Task
 from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.masks.bands import bit_masks
@@ -19,6 +18,7 @@ from condetr.images.masks.segmenting import Segmented, Thresholds, segmented
 from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import MasksOfOne
+from condetr.prediction.options import PredictionOptions
 
 _FURTHEST_BELOW = -1e4  # a logit below that of any class
 
@@ -62,27 +62,11 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions:
-    """The options of `Predictor`; ``class_ids`` None: all classes.
+class TaskOptions(PredictionOptions):
+    """Also the class ids of a model: those of ``classes``, None for all, and of ``stuff``."""
 
-    Raises:
-        UsageError: an option is out of range.
-    """
-
-    task: Task = "detect"
-    threshold: float | int = 0.5
-    top_k: int = 100
     class_ids: Collection[int] | None = None
-    mask_threshold: float | int = 0.5
-    overlap: float | int = 0.8
     stuff: Collection[int] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("threshold", "mask_threshold", "overlap"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"is {getattr(self, name)}, expected a number from 0 to 1", item=name)
-        if self.top_k < 1:
-            raise UsageError(f"is {self.top_k}, expected a whole number of at least 1", item="top_k")
 
 
 def task_runner(network: nn.Module, options: TaskOptions) -> TaskHead:

@@ -1,4 +1,4 @@
-"""What a run starts from: a new network, a model that was trained before, or the run itself when it goes on."""
+"""The model that a run starts from: random weights, a trained model, or the last model of a run that is resumed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 
 @dataclass(frozen=True, slots=True)
 class InitialModel:
-    """A detector with a head for the classes that are to be learned, and masks where they are.
+    """A detector with a head for the classes of the dataset, and a mask head where the task needs one.
 
     Attributes:
         preprocessing: of images when predicting.
-        flat: what else the config.json of the model says.
-        notes: what was done to get it.
-        origin: where it comes from, as the run's config.yaml says it.
+        flat: the other keys of the model's config.json.
+        notes: changes that were made to the model.
+        origin: its source, for the run's config.yaml.
     """
 
     detector: ConditionalDetr
@@ -39,10 +39,10 @@ class InitialModel:
         return cls(network(config), Preprocessing(), origin=origin)
 
     @classmethod
-    def stored(
+    def from_checkpoint(
         cls, reference: str, *, classes: Sequence[str], task: Task, revision: str | None = None
     ) -> "InitialModel":
-        """A model that was trained before, perhaps for another task; of one from the hub the commit is told."""
+        """A trained model, perhaps for another task; for a hub id, the notes name the commit."""
         masks = task != "detect"
         checkpoint = load(reference, classes=classes, revision=revision, detector_only=not masks, fresh_mask_head=masks)
         source = checkpoint.provenance.path / "preprocessor_config.json"
@@ -53,10 +53,10 @@ class InitialModel:
         return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
-    def loaded(
+    def from_model(
         cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str], task: Task
     ) -> "InitialModel":
-        """A copy of a model that somebody holds, who keeps it as it is."""
+        """A copy of a loaded model, which stays as it is."""
         origin = {"model": str(checkpoint.provenance.path)}
         detector, notes = with_new_classes(checkpoint.detector, checkpoint.labels, classes)
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
@@ -67,11 +67,11 @@ class InitialModel:
 
     @classmethod
     def from_run(cls, last: Path, *, classes: Sequence[str], task: Task) -> "InitialModel | None":
-        """The model that a run left last, so that it goes on without what it began with; None where there is none."""
+        """The last model of a run, so that resuming does not need the first one; None where there is none."""
         if not (last / "config.json").is_file():
             return None
         try:
-            found = cls.stored(str(last), classes=classes, task=task)
-        except (CheckpointError, SettingsError, StorageError):  # its weights are not needed: the checkpoints have them
+            model = cls.from_checkpoint(str(last), classes=classes, task=task)
+        except (CheckpointError, SettingsError, StorageError):  # not needed: the checkpoints have the weights
             return None
-        return cls(found.detector, found.preprocessing, found.flat)
+        return cls(model.detector, model.preprocessing, model.flat)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from condetr.cli import versions
+from condetr import __main__ as versions
 from condetr.cli.commands import doctor
 from condetr.cli.interruption import Stopped, finishing_first
 from condetr.cli.output.outcome import exit_status_of
@@ -355,7 +355,7 @@ def test_warnings_and_logs_are_said_like_our_own(capsys, monkeypatch, verbosity,
 def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
     now = iter([0.0, 5.0, 11.0, 12.0])
     monkeypatch.setattr("condetr.cli.output.progress_bar.time.monotonic", lambda: next(now))
-    with progress("pictures", 100, Reporter()) as step:
+    with progress("images", 100, Reporter()) as step:
         for _ in range(3):
             step()
     assert capsys.readouterr().err == "2/100 images, 5.50 s each, 8 min 59 s left\n"
@@ -371,7 +371,7 @@ def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     stdout = sys.stdout
-    with progress("pictures", 2, Reporter()) as step:
+    with progress("images", 2, Reporter()) as step:
         assert sys.stdout is stdout, "results go where they went before"
         step()
         say("failed: a.jpg")
@@ -379,7 +379,7 @@ def test_progress_on_a_terminal_is_a_bar_with_rate_and_time_left(monkeypatch):
     assert "2/2" in terminal.getvalue()
     assert "failed: a.jpg\n" in terminal.getvalue()
     terminal.truncate(0)
-    with progress("pictures", 2, Reporter(verbosity=-1)) as step:
+    with progress("images", 2, Reporter(verbosity=-1)) as step:
         step()
     assert "2" not in terminal.getvalue()
 

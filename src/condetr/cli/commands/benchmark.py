@@ -12,33 +12,24 @@ import condetr
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import (
-    BACKEND,
-    COMPILE,
-    PRECISION,
-    check_at_least,
-    model_or_bundled,
-    size_of_text,
-)
+from condetr.cli.settings.model_settings import Backend, Compile, Model, Precision, Revision, model_or_bundled
+from condetr.cli.settings.shared import check_at_least, height_and_width_of
 from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
-from condetr.core.names import Backend, Precision
 
 if TYPE_CHECKING:
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.evaluation.timing.machine import Machine
     from condetr.evaluation.timing.stages import Row
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings(CommonSettings):
-    model: Annotated[
-        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
-    ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[Backend | None, BACKEND] = None
-    precision: Annotated[Precision, PRECISION] = "fp32"
-    compile: Annotated[bool, COMPILE] = False
+    model: Model = None
+    revision: Revision = None
+    backend: Backend = None
+    precision: Precision = "fp32"
+    compile: Compile = False
     pictures: Annotated[str | None, "file or folder of images to look at; else one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
@@ -50,8 +41,7 @@ class BenchmarkSettings(CommonSettings):
     def __post_init__(self) -> None:
         check_at_least(2, rounds=self.rounds)
         for text in self.image_size or ():
-            if isinstance(size_of_text(text, "image_size"), int):
-                raise SettingsError(f"is {text!r}, expected HEIGHTxWIDTH such as 480x640", item="image_size")
+            height_and_width_of(text)
         for text in self.batch:
             if not is_count(text) or int(text) < 1:
                 raise SettingsError(f"is {text!r}, expected whole numbers of at least 1", item="batch")
@@ -123,15 +113,14 @@ def _files(given: str | None) -> list[Path]:
 
 
 def _rows(
-    model: "Detector", machine: "Machine", files: list[Path], settings: BenchmarkSettings, reporter: Reporter
+    model: "LoadedModel", machine: "Machine", files: list[Path], settings: BenchmarkSettings, reporter: Reporter
 ) -> "list[Row]":
     from condetr.evaluation.timing.stages import WARM_UP, time_stages
     from condetr.prediction.flops import flops_of
 
     sizes = [model.preprocessing.fit((480, 640))]
     if settings.image_size is not None:
-        pairs = [size_of_text(text, "image_size") for text in settings.image_size]
-        sizes = [pair for pair in pairs if not isinstance(pair, int)]
+        sizes = [height_and_width_of(text) for text in settings.image_size]
     batches = [int(text) for text in settings.batch]
     network, rows = model.inference_model, []
     with progress("rounds", len(sizes) * len(batches) * (settings.rounds + WARM_UP), reporter) as step:

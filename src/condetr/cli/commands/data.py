@@ -95,7 +95,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
     wanted = _wanted(settings.task)
     layout = layout_of(data, panoptic=wanted["panoptic"])
     splits, report = read_leniently(data, **wanted)
-    with progress("pictures", sum(map(len, splits.values())), reporter) as step:
+    with progress("images", sum(map(len, splits.values())), reporter) as step:
         check_splits(splits, report, queries=settings.queries, tiny=settings.tiny, step=step)
     unread = [name for name in without_unions(layout.names) if name not in splits]
     text = check_text(layout.format, splits, unread, report, everything=reporter.verbosity > 0)

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from condetr.cli.model_loading import found_at_any_score, loaded
 from condetr.cli.output.reporting import Reporter
-from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import BACKEND, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.settings.model_settings import Backend, DetectionSettings, found_at_any_score, loaded, model_or_bundled
 from condetr.core.errors import MissingExtraError, SettingsError
-from condetr.core.names import Backend
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,27 +18,14 @@ _PIXELS, _MASK_PIXELS = 50_000_000, 13_000_000  # of an image; as condetr serve 
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoSettings(CommonSettings):
-    model: Annotated[
-        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
-    ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[Backend | None, BACKEND] = None
-    threshold: Annotated[float, "where the slider stands at first"] = 0.5
-    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of an image"] = 100
-    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
-        None
-    )
+class DemoSettings(DetectionSettings):
+    backend: Backend = None
+    threshold: Annotated[float, "initial position of the slider"] = 0.5
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 7860
     open: Annotated[bool, "open it in a browser"] = False
 
     def __post_init__(self) -> None:
-        check_at_least(1, top_k=self.top_k)
-        if self.image_size is not None:
-            size_of_text(self.image_size, "image_size")
-        if not 0 <= self.threshold <= 1:
-            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        super().__post_init__()
         if not 0 <= self.port < 2**16:
             raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
 
@@ -59,14 +43,7 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
     check_pillow()
     reference = model_or_bundled(settings.model, reporter)
     with bound_socket("127.0.0.1", settings.port) as listening:
-        model = loaded(
-            reference,
-            reporter,
-            revision=settings.revision,
-            device=settings.device,
-            image_size=settings.image_size,
-            backend=settings.backend,
-        )
+        model = loaded(reference, settings, reporter)
         task = found_at_any_score(model)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
 

@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from condetr.cli.model_loading import loaded
 from condetr.cli.output.evaluate_answer import text_of
 from condetr.cli.output.outcome import PARTIAL
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable, say
-from condetr.cli.settings.class_map import ClassMap, class_map_of
-from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import (
-    BACKEND,
-    COMPILE,
-    PRECISION,
-    TASK,
-    TILE,
-    check_at_least,
+from condetr.cli.settings.model_settings import (
+    Backend,
+    Batch,
+    Compile,
+    ModelSettings,
+    Precision,
+    Task,
+    Tile,
+    loaded,
     model_or_bundled,
     tile_of,
 )
+from condetr.cli.settings.shared import ClassMap, class_map_of
 from condetr.core.errors import SettingsError
-from condetr.core.names import Backend, Metric, Precision, Task
+from condetr.core.names import Metric
+from condetr.prediction.options import PredictionOptions
 
 if TYPE_CHECKING:
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.core.distributed import ProcessShard
     from condetr.data.records import Dataset
     from condetr.evaluation.report import Report
@@ -39,36 +40,28 @@ _METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, spe
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(CommonSettings):
-    model: Annotated[
-        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
-    ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[Backend | None, BACKEND] = None
-    precision: Annotated[Precision, PRECISION] = "fp32"
-    compile: Annotated[bool, COMPILE] = False
+class EvaluateSettings(ModelSettings):
+    backend: Backend = None
+    precision: Precision = "fp32"
+    compile: Compile = False
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
     split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
-    task: Annotated[Task | None, TASK] = None
+    task: Task = None
     metrics: Annotated[tuple[Metric, ...] | None, _METRICS] = None
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
     threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
     map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
     top_k: Annotated[int, "the most detections of an image; COCO counts 100"] = 100
-    batch: Annotated[int, "the most images at once; does not change the results"] = 1
-    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
-        None
-    )
-    tile: Annotated[str | None, TILE] = None
+    batch: Batch = 1
+    tile: Tile = None
     output: Annotated[Path | None, "new folder for the report; else runs/evaluate, or with --json none"] = None
 
     def __post_init__(self) -> None:
-        check_at_least(1, top_k=self.top_k, batch=self.batch)
+        super().__post_init__()
+        PredictionOptions(threshold=self.threshold, top_k=self.top_k, batch=self.batch)  # raises
         tile_of(self.tile)
-        for name in ("min_ap", "threshold"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
+        if self.min_ap is not None and not 0 <= self.min_ap <= 1:
+            raise SettingsError(f"is {self.min_ap}, expected a number from 0 to 1", item="min_ap")
         if self.predictions is not None:
             for name in ("model", "revision", "backend", "map", "image_size"):
                 if getattr(self, name) is not None:
@@ -136,20 +129,11 @@ def _told(
     return PARTIAL if report.failures else 0
 
 
-def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "Detector | None":
+def _loaded(settings: EvaluateSettings, reporter: Reporter) -> "LoadedModel | None":
     """What is to be measured, unless it is a file of predictions."""
     if settings.predictions is not None:
         return None
-    return loaded(
-        model_or_bundled(settings.model, reporter),
-        reporter,
-        revision=settings.revision,
-        device=settings.device,
-        image_size=settings.image_size,
-        backend=settings.backend,
-        precision=settings.precision,
-        compile=settings.compile,
-    )
+    return loaded(model_or_bundled(settings.model, reporter), settings, reporter)
 
 
 def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":
@@ -167,14 +151,14 @@ def _scored(dataset: "Dataset", settings: EvaluateSettings) -> "Report":
 
 
 def _measured(
-    model: "Detector",
+    model: "LoadedModel",
     dataset: "Dataset",
     settings: EvaluateSettings,
     class_map: ClassMap | None,
     share: "ProcessShard",
     reporter: Reporter,
 ) -> "Report":
-    with progress("pictures", len(share.positions(len(dataset))), reporter) as step:
+    with progress("images", len(share.positions(len(dataset))), reporter) as step:
         return model.evaluate(
             dataset,
             batch=settings.batch,

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from condetr.cli.model_loading import loaded
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import check_at_least, model_for, size_of_text
+from condetr.cli.settings.model_settings import DetectionSettings, loaded, model_for
 from condetr.cli.settings.value_types import is_count
 from condetr.core.errors import SettingsError
 
@@ -23,31 +21,20 @@ _DEFAULT_OUTPUT = Path("runs/explain")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainSettings(CommonSettings):
+class ExplainSettings(DetectionSettings):
     model: Annotated[
         str | None,
-        "hub id, model folder, run folder or weights file; needed but for images of condetr data demo",
+        "hub id, model folder, run folder or weights file; optional only for images of condetr data demo",
     ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
     detection: Annotated[str, "which one: its number from 0, best, or all"] = "best"
-    threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
-    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of the image"] = 100
-    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
-        None
-    )
-    pixel: Annotated[str | None, "place X,Y whose encoder attention is shown; default: the middle of the box"] = None
-    output: Annotated[Path | None, "folder for figures and arrays; else runs/explain"] = None
-    overwrite: Annotated[bool, "write over the files of an earlier explanation in the output folder"] = False
+    pixel: Annotated[str | None, "pixel X,Y whose encoder attention is shown; default: the center of the box"] = None
+    output: Annotated[Path | None, "folder for figures and arrays; default: runs/explain"] = None
+    overwrite: Annotated[bool, "replace the files of an earlier explanation in the output folder"] = False
 
     def __post_init__(self) -> None:
-        check_at_least(1, top_k=self.top_k)
-        if self.image_size is not None:
-            size_of_text(self.image_size, "image_size")
+        super().__post_init__()
         if self.pixel is not None:
             _point_of(self.pixel)
-        if not 0 <= self.threshold <= 1:
-            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
         if self.detection not in ("best", "all") and not is_count(self.detection):
             raise SettingsError(f"is {self.detection!r}, expected a number from 0, best or all", item="detection")
 
@@ -68,13 +55,7 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     reference = model_for(settings.model, [] if settings.model else list(images_in(image)), reporter)
     output = settings.output or next_free(_DEFAULT_OUTPUT)
     with new_folder(output, may_be_used=settings.overwrite, hint="give another --output, or --overwrite it"):
-        model = loaded(
-            reference,
-            reporter,
-            revision=settings.revision,
-            device=settings.device,
-            image_size=settings.image_size,
-        )
+        model = loaded(reference, settings, reporter)
         explained = model.explain(
             image,
             detection=settings.detection,

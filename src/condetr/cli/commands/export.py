@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import condetr
 from condetr.cli.output.reporting import Reporter
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import model_or_bundled, size_of_text
+from condetr.cli.settings.model_settings import Model, Revision, model_or_bundled
+from condetr.cli.settings.shared import height_and_width_of
 from condetr.core.errors import SettingsError
 from condetr.core.names import GraphFormat
 from condetr.workflows.export_options import GraphOptions
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings(GraphOptions, CommonSettings):
-    model: Annotated[
-        str | None, "hub id, model folder, run folder or weights file; default: the bundled digit detector"
-    ] = None
-    revision: Annotated[str | None, "branch, tag or commit of a hub id"] = None
+    model: Model = None
+    revision: Revision = None
     format: Annotated[GraphFormat, "what to write"] = "onnx"
     image_size: Annotated[str | None, "HEIGHTxWIDTH of the only image, with --no-dynamic"] = None
     pictures: Annotated[str | None, "folder or file of images to compare on, and to calibrate int8 with"] = None
@@ -30,11 +29,10 @@ class ExportSettings(GraphOptions, CommonSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.image_size is not None and (
-            self.dynamic or isinstance(size_of_text(self.image_size, "image_size"), int)
-        ):
-            reason = f"is {self.image_size!r}, expected HEIGHTxWIDTH, together with --no-dynamic"
-            raise SettingsError(reason, item="image_size")
+        if self.image_size is not None:
+            height_and_width_of(self.image_size)
+            if self.dynamic:
+                raise SettingsError("is for a graph of one size", item="image_size", hint="give --no-dynamic, too")
         if self.precision == "int8" and self.format != "openvino":
             raise SettingsError(f"int8 is made for openvino, not for {self.format}", item="precision")
         if self.precision == "int8" and self.pictures is None and self.data is None:
@@ -55,7 +53,7 @@ def export(settings: ExportSettings, reporter: Reporter) -> None:
     from condetr.export.graph_formats import check_possible
 
     check_possible(settings.format, settings.precision)
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
+    size = None if settings.image_size is None else height_and_width_of(settings.image_size)
     model = condetr.load(reference, revision=settings.revision, device=settings.device)
     reporter.detail(f"condetr: exporting {reference} as {settings.format}")
     done = model.export(

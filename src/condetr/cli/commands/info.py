@@ -8,9 +8,8 @@ import typer
 import condetr
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import COMPILE, PRECISION, size_of_text
-from condetr.core.errors import SettingsError
-from condetr.core.names import Precision
+from condetr.cli.settings.model_settings import Compile, Precision, Revision
+from condetr.cli.settings.shared import height_and_width_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +17,11 @@ class InfoSettings(CommonSettings):
     image_size: Annotated[str | None, "HEIGHTxWIDTH to count operations for; else what the model makes of 480x640"] = (
         None
     )
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
+    revision: Revision = None
     detector_only: Annotated[bool, "of a segmenter, look at the detector"] = False
     speed: Annotated[bool, "say what makes it fast on this device, and what is left out, and why"] = False
-    precision: Annotated[Precision, PRECISION] = "fp32"
-    compile: Annotated[bool, COMPILE] = False
+    precision: Precision = "fp32"
+    compile: Compile = False
 
 
 _Reference = Annotated[str, typer.Argument(help="Hub id, model folder, run folder or weights file.", metavar="REF")]
@@ -30,9 +29,7 @@ _Reference = Annotated[str, typer.Argument(help="Hub id, model folder, run folde
 
 def info(reference: _Reference, settings: InfoSettings, reporter: Reporter) -> None:
     """Show parameters, operations, classes, architecture and origin of a model."""
-    size = None if settings.image_size is None else size_of_text(settings.image_size, "image_size")
-    if isinstance(size, int):
-        raise SettingsError(f"is {settings.image_size!r}, expected HEIGHTxWIDTH such as 800x1066", item="image_size")
+    size = None if settings.image_size is None else height_and_width_of(settings.image_size)
     model = condetr.load(
         reference,
         revision=settings.revision,

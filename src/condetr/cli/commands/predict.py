@@ -12,27 +12,27 @@ import typer
 import condetr
 from condetr.cli.commands.predict_video import Videos
 from condetr.cli.interruption import finishing_first
-from condetr.cli.model_loading import loaded
 from condetr.cli.output.predict_answer import Answer
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import (
-    BACKEND,
-    COMPILE,
-    PRECISION,
-    TASK,
-    TILE,
-    check_at_least,
+from condetr.cli.settings.model_settings import (
+    Backend,
+    Batch,
+    Compile,
+    DetectionSettings,
+    Precision,
+    Task,
+    Tile,
+    loaded,
     model_for,
-    size_of_text,
     tile_of,
 )
 from condetr.core.errors import SettingsError, UsageError
-from condetr.core.names import Backend, Precision, ResultFormat, Task
+from condetr.core.names import ResultFormat
+from condetr.prediction.options import PredictionOptions
 
 if TYPE_CHECKING:
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.prediction.results_writing import ResultWriter
     from condetr.prediction.sources import ImageSource
 
@@ -48,42 +48,30 @@ _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictSettings(CommonSettings):
+class PredictSettings(DetectionSettings):
     model: Annotated[
         str | None,
-        "hub id, model, run or exported folder, weights file; needed but for images of condetr data demo",
+        "hub id, model, run or exported folder, weights file; optional only for images of condetr data demo",
     ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    task: Annotated[Task | None, TASK] = None
-    backend: Annotated[Backend | None, BACKEND] = None
-    precision: Annotated[Precision, PRECISION] = "fp32"
-    compile: Annotated[bool, COMPILE] = False
-    threshold: Annotated[float, "leave out what scores at or below it"] = 0.5
-    mask_threshold: Annotated[float, "probability that a pixel must reach to be covered by a mask"] = 0.5
-    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of an image"] = 100
-    batch: Annotated[int, "the most images at once; does not change the results"] = 1
-    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
-        None
-    )
-    track: Annotated[bool, "give objects of a video numbers that they keep from frame to frame"] = False
+    task: Task = None
+    backend: Backend = None
+    precision: Precision = "fp32"
+    compile: Compile = False
+    mask_threshold: Annotated[float, "probability from which a pixel belongs to a mask"] = 0.5
+    batch: Batch = 1
+    track: Annotated[bool, "track objects of a video: they keep a number from frame to frame"] = False
     save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
     output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
         None
     )
-    tile: Annotated[str | None, TILE] = None
+    tile: Tile = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
 
     def __post_init__(self) -> None:
-        check_at_least(1, top_k=self.top_k, batch=self.batch)
-        if self.image_size is not None:
-            size_of_text(self.image_size, "image_size")
+        super().__post_init__()
+        PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
         tile_of(self.tile)
-        for name in ("threshold", "mask_threshold"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise SettingsError(f"is {value}, expected a number from 0 to 1", item=name)
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
@@ -116,7 +104,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
 
 
 def _predicted(
-    model: "Detector",
+    model: "LoadedModel",
     videos: Videos,
     images: "list[ImageSource]",
     output: Path | None,
@@ -135,7 +123,7 @@ def _predicted(
             keep = writer is not None and "images" in formats
             work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
         total = videos.promised if videos else len(waiting)
-        with progress("frames" if videos else "pictures", total, reporter) as step, _closed(work):
+        with progress("frames" if videos else "images", total, reporter) as step, _closed(work):
             for image, result in work:
                 answer.add(result if writer is None else writer.add(image, result))
                 step()
@@ -211,19 +199,10 @@ def _claimed(
         yield output
 
 
-def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "Detector":
+def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "LoadedModel":
     from condetr.prediction.predictor import class_ids
 
-    model = loaded(
-        reference,
-        reporter,
-        revision=settings.revision,
-        device=settings.device,
-        image_size=settings.image_size,
-        backend=settings.backend,
-        precision=settings.precision,
-        compile=settings.compile,
-    )
+    model = loaded(reference, settings, reporter)
     if settings.classes is not None:
         class_ids(settings.classes, model.checkpoint.labels)  # refused before anything is written
     task = settings.task or model.task
@@ -255,7 +234,7 @@ def _closed(work: object) -> Iterator[None]:
 
 @contextmanager
 def _writer_to(
-    output: Path | None, settings: PredictSettings, model: "Detector", formats: Sequence[Format]
+    output: Path | None, settings: PredictSettings, model: "LoadedModel", formats: Sequence[Format]
 ) -> "Iterator[ResultWriter | None]":
     if output is None:
         yield None

@@ -12,7 +12,7 @@ from condetr.core.errors import CondetrError, MissingExtraError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
     from condetr.prediction.sources import ImageSource
@@ -35,13 +35,14 @@ class Videos:
         from condetr.prediction.sources import is_video
         from condetr.video.reading import Video
 
-        meant = [source for source in sources if is_video(source)]
-        others = [source for source in sources if not is_video(source)]
-        if meant and others:
-            reason = f"is no video, but {meant[0]} is"
-            raise UsageError(reason, source=others[0], hint="predict on images and on videos in separate runs")
-        self._cameras = {source: Video(int(source)) for source in dict.fromkeys(meant) if not has_video_name(source)}
-        self._promises = {source: None if source in self._cameras else _promised(source) for source in meant}
+        videos: dict[bool, list[str]] = {True: [], False: []}
+        for source in sources:
+            videos[is_video(source)].append(source)
+        if videos[True] and videos[False]:
+            reason = f"is no video, but {videos[True][0]} is"
+            raise UsageError(reason, source=videos[False][0], hint="predict on images and on videos in separate runs")
+        self._cameras = {name: Video(int(name)) for name in dict.fromkeys(videos[True]) if not has_video_name(name)}
+        self._promises = {name: None if name in self._cameras else _promised(name) for name in videos[True]}
         self.counts: dict[str, dict[str, int]] = {}
         self.not_painted = 0  # frames whose detections are not in the annotated video
 
@@ -59,7 +60,7 @@ class Videos:
         return None if None in promises else sum(promise or 0 for promise in promises)
 
     def results(
-        self, model: "Detector", painted: Path | None, **options: Any
+        self, model: "LoadedModel", painted: Path | None, **options: Any
     ) -> "Iterator[tuple[ImageSource, Detections | Failure]]":
         """Each frame and what was found in it.
 
@@ -85,7 +86,7 @@ class Videos:
             yield from self._results_of(opened, label, model, target, options)
 
     def _results_of(
-        self, video: "Video", label: str, model: "Detector", target: Path | None, options: dict[str, Any]
+        self, video: "Video", label: str, model: "LoadedModel", target: Path | None, options: dict[str, Any]
     ) -> "Iterator[tuple[ImageSource, Detections | Failure]]":
         from condetr.images.detections import Detections
         from condetr.prediction.sources import frames_of

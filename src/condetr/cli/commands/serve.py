@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import condetr
-from condetr.cli.model_loading import found_at_any_score, loaded
 from condetr.cli.output.outcome import MODEL
 from condetr.cli.output.reporting import Reporter, json_text
-from condetr.cli.settings.command import CommonSettings
-from condetr.cli.settings.shared import BACKEND, check_at_least, model_or_bundled, size_of_text
+from condetr.cli.settings.model_settings import (
+    Backend,
+    Batch,
+    DetectionSettings,
+    found_at_any_score,
+    loaded,
+    model_or_bundled,
+)
 from condetr.core.errors import MissingExtraError, SettingsError, StorageError
-from condetr.core.names import Backend
+from condetr.prediction.options import PredictionOptions
 from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.serving.protocol.service_info import ServiceInfo
     from condetr.serving.server import Ended
 
@@ -27,19 +32,12 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeSettings(CommonSettings):
-    model: Annotated[
-        str | None, "hub id, model, run or exported folder, or weights file; else the bundled digit detector"
-    ] = None
-    revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
-    backend: Annotated[Backend | None, BACKEND] = None
-    threshold: Annotated[float, "leave out what scores at or below it, unless a caller says otherwise"] = 0.5
-    classes: Annotated[tuple[str, ...] | None, "only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of an image"] = 100
-    batch: Annotated[int, "the most images at once; does not change the results"] = 8
-    image_size: Annotated[str | None, "resize to this shortest edge, or HEIGHTxWIDTH, not to what the model says"] = (
-        None
+class ServeSettings(DetectionSettings):
+    backend: Backend = None
+    threshold: Annotated[float, "leave out detections that score at or below it, unless a request has a threshold"] = (
+        0.5
     )
+    batch: Batch = 8
     host: Annotated[str, "address to listen on; only this machine can reach the default"] = "127.0.0.1"
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 8000
     allowed_host: Annotated[
@@ -49,11 +47,8 @@ class ServeSettings(CommonSettings):
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        check_at_least(1, top_k=self.top_k, batch=self.batch)
-        if self.image_size is not None:
-            size_of_text(self.image_size, "image_size")
-        if not 0 <= self.threshold <= 1:
-            raise SettingsError(f"is {self.threshold}, expected a number from 0 to 1", item="threshold")
+        super().__post_init__()
+        PredictionOptions(batch=self.batch)  # raises
         if not 0 <= self.port < 2**16:
             raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
 
@@ -77,14 +72,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     reference = model_or_bundled(settings.model, reporter)
     with bound_socket(settings.host, settings.port) as listening:
         _warn(settings, token, reporter)
-        model = loaded(
-            reference,
-            reporter,
-            revision=settings.revision,
-            device=settings.device,
-            image_size=settings.image_size,
-            backend=settings.backend,
-        )
+        model = loaded(reference, settings, reporter)
         host, port = listening.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         reporter.note(f"condetr: listening on {address}")
@@ -116,7 +104,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
     return _status_of(ended)
 
 
-def _offer_of(model: "Detector", reference: str, settings: ServeSettings, token: str | None) -> "ServiceInfo":
+def _offer_of(model: "LoadedModel", reference: str, settings: ServeSettings, token: str | None) -> "ServiceInfo":
     from condetr.serving.protocol.service_info import ServiceInfo
 
     return ServiceInfo(

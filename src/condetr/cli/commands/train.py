@@ -65,7 +65,7 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel
         return InitialModel.from_config(
             config, task=settings.task, origin={"network": jsonable(asdict(settings.network))}
         )
-    return InitialModel.stored(settings.model, classes=classes, task=settings.task, revision=settings.revision)
+    return InitialModel.from_checkpoint(settings.model, classes=classes, task=settings.task, revision=settings.revision)
 
 
 def _tell(trained: "Trained", reporter: Reporter) -> None:

@@ -9,13 +9,13 @@ from condetr.cli.output.outcome import ALL_FAILED, PARTIAL
 from condetr.cli.output.reporting import Reporter, json_text, say
 
 if TYPE_CHECKING:
-    from condetr.api.detector import Detector
+    from condetr.api.loaded_model import LoadedModel
     from condetr.images.detections import Detections
     from condetr.prediction.predictor import Failure
 
 
 class Answer:
-    def __init__(self, reporter: Reporter, model: "Detector", output: Path | None) -> None:
+    def __init__(self, reporter: Reporter, model: "LoadedModel", output: Path | None) -> None:
         self._reporter = reporter
         self._model, self._output = model, output
         self._failures: list[dict[str, Any]] = []

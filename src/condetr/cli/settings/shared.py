@@ -1,24 +1,15 @@
-"""Settings that several commands share."""
+"""Checks and files of settings that several commands share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from condetr.bundled import DIGITS
-from condetr.cli.output.reporting import Reporter
-from condetr.cli.settings.value_types import is_count
+from condetr.cli.settings.value_types import is_count, shown
 from condetr.core.errors import SettingsError
+from condetr.files.yaml_reading import read_settings_yaml
 
-if TYPE_CHECKING:
-    from condetr.prediction.sources import ImageSource
-
-BACKEND = "what is to compute; else what the model was exported for, or torch"
-TASK = "detect (boxes), instance (with masks) or panoptic (every pixel); else what the model was made for"
-
+ClassMap: TypeAlias = Mapping[str, str | list[str]]
 _LARGEST_NAMES = 4 << 20  # bytes of a file of class names
-
-PRECISION = "what the network computes in; refused where it is slower"
-COMPILE = "wait for torch.compile, which may pay for many images of one size"
 
 
 def check_at_least(least: int, **settings: int) -> None:
@@ -35,36 +26,12 @@ def size_of_text(text: str, item: str) -> int | tuple[int, int]:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
-TILE = "also look at parts of this size, 640 or 480x640 pixels: for small objects in large images"
-
-
-def tile_of(text: str | None) -> tuple[int, int] | None:
-    """(height, width) of a tile, where one is asked for."""
-    if text is None:
-        return None
-    from condetr.prediction.tiling import checked_tile
-
-    return checked_tile(size_of_text(text, "tile"))
-
-
-def model_or_bundled(model: str | None, reporter: Reporter) -> str:
-    if model is None:
-        reporter.note(f"condetr: no --model was given: {DIGITS} finds handwritten digits, and comes with condetr")
-        return DIGITS
-    return model
-
-
-def model_for(model: str | None, images: "Sequence[ImageSource]", reporter: Reporter) -> str:
-    """The same where it is to find something in images: without a model only in those of the demo.
-
-    Raises:
-        UsageError: no model was given, and they show something else.
-    """
-    if model is None:
-        from condetr.prediction.bundled_model_check import check_handwriting
-
-        check_handwriting(images, option="--model {}")
-    return model_or_bundled(model, reporter)
+def height_and_width_of(text: str) -> tuple[int, int]:
+    """Of ``480x640``; it is the value of image_size."""
+    size = size_of_text(text, "image_size")
+    if isinstance(size, int):
+        raise SettingsError(f"is {text!r}, expected HEIGHTxWIDTH such as 480x640", item="image_size")
+    return size
 
 
 def names_in(file: Path) -> list[str]:
@@ -89,3 +56,19 @@ def names_in(file: Path) -> list[str]:
     if not names:
         raise SettingsError("holds no names, expected one in a line", source=file)
     return names
+
+
+def class_map_of(file: Path) -> ClassMap:
+    """The table in a YAML file from class names of a dataset to those of a model.
+
+    Raises:
+        SettingsError: it cannot be read, or holds something else.
+    """
+    table = read_settings_yaml(file)
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"holds {shown(table)}, expected CLASS OF THE DATA: CLASS OF THE MODEL", source=file)
+    for name, others in table.items():
+        listed = others if isinstance(others, list) else [others]
+        if not all(isinstance(other, str) for other in listed):
+            raise SettingsError(f"is {shown(others)}, expected a name or a list of names", source=file, item=name)
+    return table

@@ -103,9 +103,12 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--threshold", "1.5"], "condetr: error: --threshold: is 1.5, expected a number from 0 to 1"),
         (["--threshold", "nan"], "--threshold: is nan"),
         (["--threshold", "high"], "Invalid value for '--threshold'"),
-        (["--batch", "0"], "--batch: is 0, expected at least 1"),
+        (["--batch", "0"], "--batch: is 0, expected a whole number of at least 1"),
         (["--top-k", "0"], "--top-k: is 0"),
-        (["--save", "images,xml"], "--save: is 'images,xml', expected a list, each one of images, video, json"),
+        (
+            ["--save", "images,xml"],
+            "is 'images,xml', expected a list, each one of images, json, jsonl, coco, coco-panoptic, yolo, csv, video",
+        ),
         (["--set", "thresh=0.3"], "thresh: no such setting (condetr calls it threshold)"),
         (["--image-size", "big"], "--image-size: is 'big', expected pixels such as 640"),
         (["--overwrite", "--resume", "--output", "out"], "--overwrite: cannot be combined with resume"),
@@ -130,7 +133,7 @@ def test_without_a_model_the_bundled_one_reads_handwriting(condetr, tmp_path):
     scene(0, split="val").image.save(folder / "scene.png")
     status, out, err = condetr("predict", folder, "--json")
     assert status == 0
-    assert "no --model was given: condetr/digits finds handwritten digits" in err
+    assert "no --model was given: condetr/digits, bundled with condetr, detects handwritten digits" in err
     (found,) = json.loads(out)["results"]
     assert found
 
