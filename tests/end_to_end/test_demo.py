@@ -235,16 +235,16 @@ def test_masks_are_painted_with_names(tmp_path, downloads):
     predictor = condetr.load(folder, device="cpu").predictor(threshold=0, task="instance")
     [found] = predictor.predict([digits(tmp_path, 1)])
     with Image.open(digits(tmp_path, 1)) as image:
-        shown = PageImage(image.convert("RGB"), found)
-    assert len(shown.rows(least)) > 1
+        expected = PageImage(image.convert("RGB"), found)
+    assert len(expected.rows(least)) > 1
     with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
         until(browser, lambda: table(browser) and found_image(browser))
-        assert [row[1] for row in table(browser)] == [row[1] for row in shown.rows(least)]
-        assert alike(browser, shown.painted(least))
+        assert [row[1] for row in table(browser)] == [row[1] for row in expected.rows(least)]
+        assert alike(browser, expected.painted(least))
         cells(rows(browser)[0])[1].click()
         until(browser, lambda: said(browser).startswith("Detection 0: "))
-        assert until(browser, lambda: alike(browser, shown.painted(least, 0)))
+        assert until(browser, lambda: alike(browser, expected.painted(least, 0)))
         take_image(browser, "masks")
         browser.find_element(By.CSS_SELECTOR, "#download").click()
         until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])

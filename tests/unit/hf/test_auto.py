@@ -13,7 +13,7 @@ def stored(folder, **settings):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stored_names",
     [
         {"image_processor_type": "ConditionalDetrImageProcessor"},
         {"image_processor_type": "ConditionalDetrImageProcessorFast"},
@@ -22,8 +22,8 @@ def stored(folder, **settings):
         {},
     ],
 )
-def test_every_former_name_of_the_processor_is_read(tmp_path, said):
-    ours = AutoImageProcessor.from_pretrained(stored(tmp_path, size=36, **said), do_pad=False)
+def test_every_former_name_of_the_processor_is_read(tmp_path, stored_names):
+    ours = AutoImageProcessor.from_pretrained(stored(tmp_path, size=36, **stored_names), do_pad=False)
     assert type(ours) is ConditionalDetrImageProcessor
     assert (ours.size, ours.do_pad) == ({"shortest_edge": 36, "longest_edge": 1333}, False)
 

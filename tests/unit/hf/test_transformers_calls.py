@@ -57,13 +57,13 @@ def test_variants_of_weights(tmp_path):
     assert (tmp_path / "model.fp16.safetensors").is_file()
     loaded = ConditionalDetrForObjectDetection.from_pretrained(tmp_path, variant="fp16", use_safetensors=True)
     assert torch.equal(loaded(pixels()).logits, model(pixels()).logits)
-    for asked, missing in (
+    for options, missing in (
         ({}, r"expected model\.safetensors"),
         ({"variant": "int8"}, r"expected model\.int8\.safetensors"),
         ({"variant": "fp16", "use_safetensors": False}, r"expected pytorch_model\.fp16\.bin"),
     ):
         with pytest.raises(CheckpointError, match=missing):
-            ConditionalDetrForObjectDetection.from_pretrained(tmp_path, **asked)
+            ConditionalDetrForObjectDetection.from_pretrained(tmp_path, **options)
 
 
 @pytest.mark.parametrize("word", ["paged", "flash_attention_2", {"": "flex_attention"}])
@@ -122,10 +122,10 @@ def test_what_only_subclasses_and_helpers_call():
 def test_settings_as_dicts(tmp_path):
     detector().save_pretrained(tmp_path)
     ConditionalDetrImageProcessor(do_pad=False).save_pretrained(tmp_path)
-    said, unused = condetr.ConditionalDetrConfig.get_config_dict(tmp_path, local_files_only=True, other=1)
-    assert (said["d_model"], unused) == (16, {"other": 1})
-    said, unused = ConditionalDetrImageProcessor.get_image_processor_dict(tmp_path, other=1)
-    assert (said["do_pad"], unused) == (False, {"other": 1})
+    settings, unused = condetr.ConditionalDetrConfig.get_config_dict(tmp_path, local_files_only=True, other=1)
+    assert (settings["d_model"], unused) == (16, {"other": 1})
+    settings, unused = ConditionalDetrImageProcessor.get_image_processor_dict(tmp_path, other=1)
+    assert (settings["do_pad"], unused) == (False, {"other": 1})
 
 
 def test_arguments_of_pipelines(tmp_path):
@@ -140,12 +140,12 @@ def test_arguments_of_pipelines(tmp_path):
     )
     assert stored.dtype == made.dtype == torch.float32
     assert stored(image, threshold=0.0) == made(image, threshold=0.0)
-    for wrong, said in (
+    for wrong, message in (
         ({"tokenizer": "bert"}, "tokenizer"),
         ({"device_map": "cpu", "device": "cpu"}, "device_map"),
         ({"model_kwargs": {"variant": "x"}}, "model_kwargs"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             condetr.pipeline(model=detector(), image_processor=processor, **wrong)
 
 

@@ -1,4 +1,4 @@
-"""A service on a port of its own, run in a thread, and the callers it meets."""
+"""A service on a port of its own, run in a thread, and a client."""
 
 import asyncio
 import http.client

@@ -69,11 +69,11 @@ def test_so_it_is_on_the_page(corpus, tmp_path, monkeypatch):
     handlers = handlers_of(Watched(), tmp_path, pixels=50_000_000)
     refused = 0
     for file in corpus:
-        seen, _ = handlers["detect"](sent(file), None, "")
-        _, table, said, *_ = handlers["show"](seen, 0.5, None)
-        if isinstance(seen, str):
+        current, _ = handlers["detect"](sent(file), None, "")
+        _, table, text, *_ = handlers["show"](current, 0.5, None)
+        if isinstance(current, str):
             assert table["data"] == [], file.name
-            assert not INSIDES.search(said), said
+            assert not INSIDES.search(text), text
             refused += 1
     assert refused > 10
 
@@ -83,8 +83,8 @@ def png_of(width, height):
     rows = zlib.compressobj(9)
     body = b"".join(rows.compress(bytes(1 + width // 8 + 1)) for _ in range(50)) + rows.flush()
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", body), (b"IEND", b"")]
-    said = b"".join(struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks)
-    return b"\x89PNG\r\n\x1a\n" + said
+    text = b"".join(struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + text
 
 
 @pytest.mark.parametrize("side", [20_000, 13_000])

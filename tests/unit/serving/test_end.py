@@ -19,8 +19,8 @@ from tests.unit.serving.test_patience import HEAD, in_hand
 def test_accepted_requests_are_answered_before_the_end():
     detector = Watched()
     with serving(detector, limits=Limits(queue=20), batch=2) as served, ThreadPoolExecutor(20) as pool:
-        goes_on = threading.Event()
-        detector.before = lambda pixels: goes_on.wait(20)
+        released = threading.Event()
+        detector.before = lambda pixels: released.wait(20)
         answers = [pool.submit(served.predict, encoded(seed=i)) for i in range(20)]
         eventually(lambda: in_hand(served) == 20)
         served.note()
@@ -29,7 +29,7 @@ def test_accepted_requests_are_answered_before_the_end():
         assert (not_ready.status, refused.status) == (503, 503)
         assert refused.headers["connection"] == "close"
         assert served.get("/v2/health/live").status == 200
-        goes_on.set()
+        released.set()
         statuses = [answer.result().status for answer in answers]
         served.thread.join(20)
     assert statuses == [200] * 20
@@ -101,17 +101,17 @@ def test_a_network_that_never_comes_back_ends_the_service():
 
 @pytest.fixture
 def decoder(monkeypatch):
-    """Blocks on images that are 41 pixels wide, until ``goes_on`` is set."""
-    decoded, goes_on = Predictor.prepare, threading.Event()
+    """Blocks on images that are 41 pixels wide, until ``released`` is set."""
+    decoded, released = Predictor.prepare, threading.Event()
 
     def prepare(self, source, **more):
         if struct.unpack(">I", source.content[16:20])[0] == 41:
-            goes_on.wait(30)
+            released.wait(30)
         return decoded(self, source, **more)
 
     monkeypatch.setattr(Predictor, "prepare", prepare)
-    yield goes_on
-    goes_on.set()
+    yield released
+    released.set()
 
 
 BLOCKING = encoded(width=41)
@@ -193,16 +193,16 @@ def test_a_bug_goes_to_the_log_and_not_to_the_client():
 
 def test_it_is_not_ready_before_a_first_image():
     detector = Watched()
-    goes_on, seen = threading.Event(), []
-    detector.before = lambda pixels: goes_on.wait(20)
+    released, statuses = threading.Event(), []
+    detector.before = lambda pixels: released.wait(20)
 
     def look(served):
-        seen.append((served.get("/v2/health/live").status, served.get("/v2/health/ready").status))
-        seen.append(served.predict(encoded()).status)
-        goes_on.set()
+        statuses.append((served.get("/v2/health/live").status, served.get("/v2/health/ready").status))
+        statuses.append(served.predict(encoded()).status)
+        released.set()
 
     with serving(detector, before_ready=look) as served:
-        assert seen == [(200, 503), 503]
+        assert statuses == [(200, 503), 503]
         assert served.get("/v2/health/ready").status == 200
 
 

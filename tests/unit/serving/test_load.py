@@ -1,4 +1,4 @@
-"""More callers than there is room for."""
+"""More clients than queue slots."""
 
 import re
 import threading
@@ -20,10 +20,10 @@ def test_beyond_the_queue_there_is_a_503_with_retry_after():
         detector.before = paced(0.2)
         answers = list(pool.map(lambda i: served.predict(encoded(seed=i)), range(30)))
         good = [answer for answer in answers if answer.status == 200]
-        sent_away = [answer for answer in answers if answer.status == 503]
+        refused = [answer for answer in answers if answer.status == 503]
         assert len(good) >= 6
-        assert len(good) + len(sent_away) == 30
-        for answer in sent_away:
+        assert len(good) + len(refused) == 30
+        for answer in refused:
             assert answer.error["code"] == "busy"
             assert 1 <= int(answer.headers["retry-after"]) <= 3
         assert served.predict(encoded()).status == 200
@@ -56,14 +56,14 @@ def test_a_burst_of_500_connections_is_answered_to_the_last():
 
 
 def test_twice_the_capacity_is_served_at_capacity():
-    """A short version of benchmarks/serving_load.py; the network sleeps, so that the callers do not slow it down."""
+    """A short version of benchmarks/serving_load.py; the network sleeps, so that the clients do not slow it down."""
     detector = Watched()
     seconds, pause = 4.0, 0.25
     with serving(detector, limits=Limits(queue=16), batch=4) as served, ThreadPoolExecutor(32) as pool:
         detector.before = paced(pause)
         until = time.monotonic() + seconds
 
-        def caller(seed):
+        def client(seed):
             statuses = []
             image = encoded(seed=seed)
             while time.monotonic() < until:
@@ -74,30 +74,30 @@ def test_twice_the_capacity_is_served_at_capacity():
             return statuses
 
         before = len(detector.batches)
-        statuses = [status for each in pool.map(caller, range(32)) for status in each]
+        statuses = [status for each in pool.map(client, range(32)) for status in each]
         batches = detector.batches[before:]
     assert set(statuses) == {200, 503}
     assert sum(batch[0] for batch in batches) / len(batches) > 3.5, "batches are full"
-    assert statuses.count(200) == sum(batch[0] for batch in batches), "what was looked at was answered"
+    assert statuses.count(200) == sum(batch[0] for batch in batches), "every processed image was answered"
 
 
 def test_too_long_in_the_queue():
     detector = Watched()
     with serving(detector, limits=Limits(queue_seconds=0.3), batch=1) as served:
-        goes_on = threading.Event()
-        detector.before = lambda pixels: goes_on.wait(20)
+        released = threading.Event()
+        detector.before = lambda pixels: released.wait(20)
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(served.predict, encoded())
             eventually(lambda: in_hand(served) == 1)
             second = served.predict(encoded())
             assert (second.status, second.error["code"]) == (503, "busy")
             assert "waited in the queue for more than 0.3 s" in second.error["message"]
-            goes_on.set()
+            released.set()
             assert first.result().status == 200
 
 
 def test_files_and_memory_stay_as_they_are():
-    """Whole requests, broken ones, and some that are given up."""
+    """Complete requests, broken ones, and abandoned ones."""
     with serving(limits=Limits(queue=4)) as served:
 
         def values():

@@ -1,4 +1,4 @@
-"""A segmenter behind the service: masks for whoever asks, and what they may cost."""
+"""A segmenter behind the service: masks on request, within limits."""
 
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -107,19 +107,19 @@ def test_a_batch_has_no_more_masks_than_fit_in_memory(monkeypatch):
 
 
 def test_the_mask_head_skips_images_without_masks(monkeypatch):
-    network, asked = tiny_segmenter(), []
+    network, selected = tiny_segmenter(), []
     segment = network.segment
-    monkeypatch.setattr(network, "segment", lambda trace, queries: asked.append(queries) or segment(trace, queries))
+    monkeypatch.setattr(network, "segment", lambda trace, queries: selected.append(queries) or segment(trace, queries))
     predictor = predictor_of(network, task="instance")
     images = [np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8) for seed in range(2)]
     from condetr.prediction.sources import images_in
 
     sources = list(images_in(images))
     boxes, none = predictor.predict_batch([predictor.prepare(one, masks=False) for one in sources])
-    assert (boxes.masks, none.masks, asked) == (None, None, [])
+    assert (boxes.masks, none.masks, selected) == (None, None, [])
     mixed = predictor.predict_batch(
         [predictor.prepare(sources[0], min_score=0.6), predictor.prepare(sources[1], masks=False)]
     )
     assert mixed[1].masks is None
-    assert [len(queries) for queries in asked[0]] == [len(mixed[0].boxes.unique(dim=0)), 0]
+    assert [len(queries) for queries in selected[0]] == [len(mixed[0].boxes.unique(dim=0)), 0]
     assert torch.equal(mixed[0].scores, boxes.scores[boxes.scores > 0.6])

@@ -1,4 +1,4 @@
-"""Callers that are slow, silent or gone; they wait for nobody, and nobody waits for them."""
+"""Clients that are slow, silent or gone do not hold up others."""
 
 import re
 import select
@@ -30,10 +30,10 @@ def seconds_until_closed(connection, answer):
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("said", [b"", b"P", HEAD, HEAD + b"X-A: b"])
-def test_a_head_that_does_not_end(impatient, said):
+@pytest.mark.parametrize("sent", [b"", b"P", HEAD, HEAD + b"X-A: b"])
+def test_a_head_that_does_not_end(impatient, sent):
     with impatient.connected() as connection:
-        connection.sendall(said)
+        connection.sendall(sent)
         assert 0.5 < seconds_until_closed(connection, b"HTTP/1.1 408 ") < LATE
 
 
@@ -71,16 +71,16 @@ def test_a_body_that_stops_or_trickles(impatient):
         assert seconds_until_closed(connection, b"HTTP/1.1 408 ") < 5
 
 
-@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"Content-Length: 1000\r\n\r\nx"])
-def test_a_connection_that_is_half_closed_is_closed(impatient, said):
+@pytest.mark.parametrize("sent", [b"", HEAD, HEAD + b"Content-Length: 1000\r\n\r\nx"])
+def test_a_connection_that_is_half_closed_is_closed(impatient, sent):
     with impatient.connected() as connection:
-        connection.sendall(said)
+        connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         assert seconds_until_closed(connection, b"") < LATE
 
 
 def test_an_answer_that_is_not_taken():
-    """Its connection is given up, and what it held with it."""
+    """Its connection and its memory are freed."""
     with serving(limits=IMPATIENT, send_buffer=4096) as served:
         with served.connected() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -25,10 +25,10 @@ def test_bf16_on_cpus_needs_amx(monkeypatch):
     assert why_slower("bf16", CPU) is None
 
 
-@pytest.mark.parametrize("given", [detector, lambda: fold_norms(detector())])
-def test_boxes_and_scores_stay_precise(given, monkeypatch):
+@pytest.mark.parametrize("build", [detector, lambda: fold_norms(detector())])
+def test_boxes_and_scores_stay_precise(build, monkeypatch):
     monkeypatch.setattr(precision, "why_slower", lambda *_: None)
-    plain, pixels = given(), torch.randn(2, 3, 64, 96)
+    plain, pixels = build(), torch.randn(2, 3, 64, 96)
     rough = lower_precision(plain, "bf16")
     assert lower_precision(rough, "bf16") is rough
     assert {weight.dtype for weight in rough.network.encoder.parameters()} == {torch.bfloat16}
@@ -43,11 +43,11 @@ def test_boxes_and_scores_stay_precise(given, monkeypatch):
 @torch.no_grad()
 def test_masks_have_the_precision_of_the_head(monkeypatch):
     monkeypatch.setattr(precision, "why_slower", lambda *_: None)
-    plain, pixels, chosen = segmenter(), torch.randn(1, 3, 64, 96), [torch.arange(7)]
+    plain, pixels, queries = segmenter(), torch.randn(1, 3, 64, 96), [torch.arange(7)]
     rough = lower_precision(plain, "bf16")
-    [mine], [exact] = (one.segment(one.trace(pixels), chosen) for one in (rough, plain))
-    assert mine.dtype == torch.float32
-    assert (mine - exact).abs().max() < 0.2 < exact.std()
+    [lower], [exact] = (one.segment(one.trace(pixels), queries) for one in (rough, plain))
+    assert lower.dtype == torch.float32
+    assert (lower - exact).abs().max() < 0.2 < exact.std()
 
 
 def test_an_unknown_precision():

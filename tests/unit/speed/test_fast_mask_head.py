@@ -23,14 +23,14 @@ STEPS = [fold_norms, use_winograd, precompute_decoder, fuse_mask_upsampling, acc
 
 
 @torch.no_grad()
-def assert_same_masks(fast, plain, pixels, mask, chosen):
+def assert_same_masks(fast, plain, pixels, mask, queries):
     """Double precision tells sums in another order from bugs."""
     exact = copy.deepcopy(plain).double()
     trace = exact.trace(pixels.double(), mask)
-    seen = fast.trace(pixels, mask)
-    for mine, theirs in zip(fast.conclude(seen), exact.conclude(trace), strict=True):
+    trace_of_copy = fast.trace(pixels, mask)
+    for mine, theirs in zip(fast.conclude(trace_of_copy), exact.conclude(trace), strict=True):
         torch.testing.assert_close(mine.double(), theirs, atol=5e-5, rtol=5e-5)
-    for mine, theirs in zip(fast.segment(seen, chosen), exact.segment(trace, chosen), strict=True):
+    for mine, theirs in zip(fast.segment(trace_of_copy, queries), exact.segment(trace, queries), strict=True):
         assert theirs.numel() <= len(ALL) or theirs.std() > 0.05  # nothing is compared with nothing
         torch.testing.assert_close(mine.double(), theirs, atol=1e-4, rtol=1e-4)
 
@@ -59,12 +59,12 @@ def test_a_trace_stays_valid_for_masks():
     """Blocks write into memory that is there already: not into maps that masks are made from afterwards."""
     plain, (pixels, mask) = segmenter(), inputs()
     fast = accelerated(plain)
-    seen = fast.trace(pixels, mask)
-    first = fast.segment(seen, [ALL, ALL])
+    trace_of_copy = fast.trace(pixels, mask)
+    first = fast.segment(trace_of_copy, [ALL, ALL])
     fast.trace(pixels + 1, mask)
-    for one, other in zip(fast.segment(seen, [ALL, ALL]), first, strict=True):
+    for one, other in zip(fast.segment(trace_of_copy, [ALL, ALL]), first, strict=True):
         assert torch.equal(one, other)
-    for mine, theirs in zip(seen.features, plain.backbone(pixels), strict=True):
+    for mine, theirs in zip(trace_of_copy.features, plain.backbone(pixels), strict=True):
         scale = theirs.abs().max()
         torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=0)
 
@@ -72,12 +72,12 @@ def test_a_trace_stays_valid_for_masks():
 @torch.no_grad()
 def test_chunks_change_nothing(monkeypatch):
     fast = accelerated(segmenter())
-    seen = fast.trace(*inputs())
-    whole = fast.segment(seen, [ALL, ALL])
+    trace_of_copy = fast.trace(*inputs())
+    whole = fast.segment(trace_of_copy, [ALL, ALL])
     chunks = []
     fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: chunks.append(len(given[0])))
     monkeypatch.setattr(masks, "_CHUNK_SIZE", 1)
-    for one, other in zip(fast.segment(seen, [ALL, ALL]), whole, strict=True):
+    for one, other in zip(fast.segment(trace_of_copy, [ALL, ALL]), whole, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
     assert chunks == [1] * 14
 

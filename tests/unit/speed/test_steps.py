@@ -133,9 +133,9 @@ def test_the_order_of_steps_does_not_matter():
     assert_same_answers(other, plain, *inputs())
 
 
-@pytest.mark.parametrize("given", [detector, lambda: fold_norms(detector())])
-def test_a_step_leaves_what_it_was_given_alone(given):
-    before = given()
+@pytest.mark.parametrize("build", [detector, lambda: fold_norms(detector())])
+def test_a_step_leaves_what_it_was_given_alone(build):
+    before = build()
     names = [type(part) for part in before.modules()]
     accelerated(before)
     assert [type(part) for part in before.modules()] == names

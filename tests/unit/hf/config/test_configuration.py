@@ -66,7 +66,7 @@ class Foreign:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("settings", "expected"),
     [
         ({"backbone": "resnet18"}, "basic"),
         ({"backbone": "resnet50", "dilation": True}, 16),
@@ -81,8 +81,8 @@ class Foreign:
     ],
     ids=str,
 )
-def test_every_form_of_backbone(said, expected):
-    backbone = ConditionalDetrConfig(**said).split().config.backbone
+def test_every_form_of_backbone(settings, expected):
+    backbone = ConditionalDetrConfig(**settings).split().config.backbone
     assert expected in (backbone.block, backbone.output_stride, backbone.widths, backbone.in_channels)
 
 

@@ -66,7 +66,7 @@ class TestSettings:
         assert ours.size == SMALL
 
     @pytest.mark.parametrize(
-        ("wrong", "said"),
+        ("wrong", "message"),
         [
             ({"size": -800}, "size: is -800"),
             ({"size": {"edge": 3}}, "size: is {'edge': 3}"),
@@ -82,10 +82,10 @@ class TestSettings:
             ({"return_tensors": "tf"}, "return_tensors: is 'tf', expected one of pt, np"),
         ],
     )
-    def test_that_cannot_be_used_are_refused_by_name(self, wrong, said):
-        with pytest.raises(SettingsError, match=said):
+    def test_that_cannot_be_used_are_refused_by_name(self, wrong, message):
+        with pytest.raises(SettingsError, match=message):
             ConditionalDetrImageProcessor(**wrong)
-        with pytest.raises(SettingsError, match=said):
+        with pytest.raises(SettingsError, match=message):
             ConditionalDetrImageProcessor(size=SMALL)(image(), **wrong)
 
     def test_that_do_not_exist_are_refused_with_the_nearest(self):
@@ -332,7 +332,7 @@ class TestStored:
         assert "no preprocessor_config.json" in caplog.text
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ('{"image_mean": [0.5, 0.5]}', "image_mean"),
             ('{"size": -800}', "size"),
@@ -340,9 +340,9 @@ class TestStored:
             ("[1]", "expected an object"),
         ],
     )
-    def test_a_file_that_cannot_be_used_is_named(self, tmp_path, text, said):
+    def test_a_file_that_cannot_be_used_is_named(self, tmp_path, text, message):
         (tmp_path / "preprocessor_config.json").write_text(text)
-        with pytest.raises(ValueError, match=rf"preprocessor_config\.json: .*{said}"):
+        with pytest.raises(ValueError, match=rf"preprocessor_config\.json: .*{message}"):
             ConditionalDetrImageProcessor.from_pretrained(tmp_path)
 
     def test_a_place_that_is_none_is_refused(self, tmp_path):

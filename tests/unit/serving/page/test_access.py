@@ -64,10 +64,10 @@ def upload(client, content=None, **headers):
     return client.post("/gradio_api/upload", files=files, headers=headers)
 
 
-def is_refused(said):
-    """By gradio, which says no more, or in our words."""
-    [completed] = [one for one in said if one["msg"] == "process_completed"]
-    return completed["output"] == {"error": None} or "not an image that was sent to this page" in json.dumps(said)
+def is_refused(events):
+    """By gradio, without a reason, or with our message."""
+    [completed] = [one for one in events if one["msg"] == "process_completed"]
+    return completed["output"] == {"error": None} or "not an image that was sent to this page" in json.dumps(events)
 
 
 def everything_in(folder):
@@ -75,11 +75,11 @@ def everything_in(folder):
 
 
 def answer_to(client, data, *, handler=None):
-    """What a handler, by default the one that looks at images, gives for hand-made data, by way of the queue."""
+    """The events of a handler, by default the first, for hand-made data, through the queue."""
     functions = client.get("/config").json()["dependencies"]
     number = next(one["id"] for one in functions if handler is None or one["api_name"] == handler)
-    asked = {"data": data, "fn_index": number, "session_hash": "abc", "event_data": None, "trigger_id": None}
-    joined = client.post("/gradio_api/queue/join", json=asked)
+    request = {"data": data, "fn_index": number, "session_hash": "abc", "event_data": None, "trigger_id": None}
+    joined = client.post("/gradio_api/queue/join", json=request)
     assert joined.status_code == 200, joined.text
     with client.stream("GET", "/gradio_api/queue/data?session_hash=abc") as lines:
         return [json.loads(line.removeprefix("data: ")) for line in lines.iter_lines() if line.startswith("data: ")]
@@ -92,8 +92,8 @@ def detect_handler(client):
 def test_an_upload_is_processed(client, detector):
     [path] = upload(client).json()
     before = len(detector.batches)
-    said = answer_to(client, [{"path": path}, None, None], handler=detect_handler(client))
-    assert said[-2]["success"], said
+    events = answer_to(client, [{"path": path}, None, None], handler=detect_handler(client))
+    assert events[-2]["success"], events
     assert len(detector.batches) == before + 1
     assert client.get(f"/gradio_api/file={path}").content == encoded()
 
@@ -124,8 +124,8 @@ def test_no_other_file_is_read_or_shown(client, secret, folder, detector):
     before, looking = len(detector.batches), detect_handler(client)
     files = everything_in(folder)
     for place in other_places(secret, folder):
-        said = answer_to(client, [{"path": place, "meta": {"_type": "gradio.FileData"}}, None, None], handler=looking)
-        assert is_refused(said), (place, said)
+        events = answer_to(client, [{"path": place, "meta": {"_type": "gradio.FileData"}}, None, None], handler=looking)
+        assert is_refused(events), (place, events)
         assert client.get("/gradio_api/file=" + place.replace("\0", "%00")).status_code in (404, 405), place
     assert len(detector.batches) == before
     copied = set(everything_in(folder)) - set(files) - {folder / "uploads/link.png"}
@@ -134,8 +134,8 @@ def test_no_other_file_is_read_or_shown(client, secret, folder, detector):
 
 @pytest.mark.parametrize("sent", ["text", 3, [], {}, {"path": None}, {"path": ["a"]}, {"path": "x" * 100_000}])
 def test_what_is_no_upload_is_no_image(client, sent):
-    said = answer_to(client, [sent, None, None], handler=detect_handler(client))
-    assert is_refused(said)
+    events = answer_to(client, [sent, None, None], handler=detect_handler(client))
+    assert is_refused(events)
 
 
 def test_only_the_host_names_of_this_machine(client):
@@ -212,18 +212,18 @@ def test_reading_a_pipe_does_not_wait(tmp_path):
     uploads = Uploads(tmp_path, file_bytes=10, all_bytes=100)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_bytes(b"x" * 11)
-    told = []
+    messages = []
 
     def read():
         for name in ("pipe", "large"):
             try:
                 uploads.content_of(str(tmp_path.resolve() / name))
             except ImageError as error:
-                told.append(error.reason)
+                messages.append(error.reason)
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(10)
     assert not reader.is_alive()
-    assert len(told) == 2
-    assert "11 bytes, over the limit of 10 bytes" in told[1]
+    assert len(messages) == 2
+    assert "11 bytes, over the limit of 10 bytes" in messages[1]

@@ -28,7 +28,7 @@ def sent(path):
 
 
 def handlers_of(detector, folder, **options):
-    given = {
+    defaults = {
         "title": "tiny",
         "scenes": [],
         "threshold": 0.5,
@@ -37,7 +37,7 @@ def handlers_of(detector, folder, **options):
     }
 
     async def build():  # gradio makes an event loop of its own where none runs, and leaves it open
-        return page(predictor_of(detector), **given | options)
+        return page(predictor_of(detector), **defaults | options)
 
     return {one.fn.__name__: one.fn for one in asyncio.run(build()).fns.values()}
 
@@ -47,16 +47,18 @@ def test_sliding_and_clicking_run_the_network_once(detector, tmp_path):
     handlers = handlers_of(detector, tmp_path)
     shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
     assert len(detector.batches) == 1
-    tables = [handlers["show"](shown, least, chosen)[1]["data"] for least in (0.0, 0.81, 0.9) for chosen in (None, 0)]
+    tables = [
+        handlers["show"](shown, least, selected)[1]["data"] for least in (0.0, 0.81, 0.9) for selected in (None, 0)
+    ]
     assert len(detector.batches) == 1
     assert len(tables[0]) > len(tables[-1])
 
 
 def test_attention_is_shown_for_the_selected_detection(detector, tmp_path):
-    asked = []
+    calls = []
 
     def explain(image, place):
-        asked.append((image.size, place))
+        calls.append((image.size, place))
         return Image.new("RGB", (5, 5))
 
     (tmp_path / "a.png").write_bytes(encoded())
@@ -65,33 +67,33 @@ def test_attention_is_shown_for_the_selected_detection(detector, tmp_path):
     assert isinstance(shown, PageImage)
     assert handlers["show"](shown, 0.0, None)[-1]["value"] is None
     assert handlers["show"](shown, 0.0, 2)[-1]["value"].size == (5, 5)
-    assert asked == [((40, 30), 2)]
+    assert calls == [((40, 30), 2)]
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\nxx", encoded(200, 200)])
 def test_an_invalid_image_gives_a_warning_without_its_path(detector, tmp_path, monkeypatch, content):
     (tmp_path / "a.png").write_bytes(content)
-    told = []
-    monkeypatch.setattr(gradio, "Warning", lambda message, **more: told.append(message))
+    messages = []
+    monkeypatch.setattr(gradio, "Warning", lambda message, **more: messages.append(message))
     handlers = handlers_of(detector, tmp_path)
-    seen, last = handlers["detect"](sent(tmp_path / "a.png"), None, "")
-    assert handlers["detect"](sent(last), last, seen) == (seen, last)
-    assert len(told) == 1
-    assert str(tmp_path) not in told[0]
-    assert "<" not in told[0]
-    painted, table, said, *_ = handlers["show"](seen, 0.5, None)
+    current, last = handlers["detect"](sent(tmp_path / "a.png"), None, "")
+    assert handlers["detect"](sent(last), last, current) == (current, last)
+    assert len(messages) == 1
+    assert str(tmp_path) not in messages[0]
+    assert "<" not in messages[0]
+    painted, table, text, *_ = handlers["show"](current, 0.5, None)
     assert (painted, table["data"]) == (None, [])
-    assert said.startswith("This image cannot be used: ")
-    assert str(tmp_path) not in said
+    assert text.startswith("This image cannot be used: ")
+    assert str(tmp_path) not in text
 
 
 def test_the_same_image_goes_through_the_network_once(detector, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded())
     detect = handlers_of(detector, tmp_path)["detect"]
-    seen, last = detect(sent(tmp_path / "a.png"), None, "")
-    assert detect(sent(last), last, seen) == (seen, last)
+    current, last = detect(sent(tmp_path / "a.png"), None, "")
+    assert detect(sent(last), last, current) == (current, last)
     assert len(detector.batches) == 1
-    assert detect(None, last, seen) == ("", None)
+    assert detect(None, last, current) == ("", None)
 
 
 def places_elsewhere(folder):
@@ -110,9 +112,9 @@ def test_only_uploads_are_read(detector, tmp_path, monkeypatch):
     folder = tmp_path / "page"
     folder.mkdir()
     detect = handlers_of(detector, folder)["detect"]
-    for given in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
-        seen, _ = detect(given, None, "")
-        assert "is not an image that was sent to this page" in seen, given
+    for defaults in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
+        current, _ = detect(defaults, None, "")
+        assert "is not an image that was sent to this page" in current, defaults
     assert detector.batches == []
 
 
@@ -129,12 +131,12 @@ def test_a_click_nowhere_is_no_click(detector, tmp_path, index):
     assert handlers["clicked"](shown, 0.0, event) is None
 
 
-@pytest.mark.parametrize("chosen", [-1, -21, 10**9])
-def test_a_missing_row_is_not_selected(detector, tmp_path, chosen):
+@pytest.mark.parametrize("selected", [-1, -21, 10**9])
+def test_a_missing_row_is_not_selected(detector, tmp_path, selected):
     (tmp_path / "a.png").write_bytes(encoded())
     handlers = handlers_of(detector, tmp_path)
     shown = handlers["detect"](sent(tmp_path / "a.png"), None, "")[0]
-    assert handlers["show"](shown, 0.0, chosen)[2].startswith("Click a box")
+    assert handlers["show"](shown, 0.0, selected)[2].startswith("Click a box")
 
 
 @pytest.mark.parametrize("address", ["http://203.0.113.7/a.png", "https://203.0.113.7/a.png"])

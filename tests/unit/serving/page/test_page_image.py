@@ -39,13 +39,13 @@ def test_a_click_finds_the_smallest_box_around_it(shown):
     assert shown.at(100 * zoom, 10 * zoom, 0.0) is None
 
 
-@pytest.mark.parametrize("chosen", [0, 1, 2])
-def test_outside_the_selected_detection_it_is_dark(shown, chosen):
-    everything, one = (np.array(shown.painted(0.1, which)) for which in (None, chosen))
+@pytest.mark.parametrize("selected", [0, 1, 2])
+def test_outside_the_selected_detection_it_is_dark(shown, selected):
+    everything, one = (np.array(shown.painted(0.1, which)) for which in (None, selected))
     assert everything.shape == one.shape == (500, 600, 3)
     assert (everything[490, 10] == (200, 100, 50)).all()
     assert (one[490, 10] < (100, 60, 30)).all()
-    x1, y1, x2, y2 = (int(side * 5) for side in shown.detections[chosen].box)
+    x1, y1, x2, y2 = (int(side * 5) for side in shown.detections[selected].box)
     inside = one[(max(y1, 0) + y2) // 2, (max(x1, 0) + min(x2, 600)) // 2]
     assert (inside == (200, 100, 50)).all()
 

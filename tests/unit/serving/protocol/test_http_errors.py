@@ -1,4 +1,4 @@
-"""What callers get who ask for what cannot be had."""
+"""The responses to refused requests."""
 
 import json
 import time

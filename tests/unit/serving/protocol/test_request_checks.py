@@ -1,4 +1,4 @@
-"""Requests that are for somebody else, and those whose end two programs may see in two places."""
+"""Requests for other hosts, and those whose end two programs may read differently."""
 
 import json
 
@@ -65,7 +65,7 @@ UNCERTAIN = {
     "chunks of gzip": "POST /predict HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n",
     "a space before the colon": "POST /predict HTTP/1.1\r\nTransfer-Encoding : chunked\r\n",
     "a lonely carriage return": "GET /v2 HTTP/1.1\r\nX: a\rTransfer-Encoding: chunked\r\n",
-    "an address of somebody else": "GET http://evil.example/v2 HTTP/1.1\r\n",
+    "an absolute address of another host": "GET http://evil.example/v2 HTTP/1.1\r\n",
     "a tunnel": "CONNECT localhost:443 HTTP/1.1\r\n",
     "two names": "GET /v2 HTTP/1.1\r\nHost: evil.example\r\n",
 }
@@ -81,7 +81,7 @@ def test_a_request_with_an_ambiguous_end_closes_its_connection(service, case):
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2", 200), ("POST", "/v2", 405), ("POST", "/x", 404)])
 def test_an_unread_body_closes_the_connection(service, method, path, status):
-    """It may never come, or hold the next request of somebody else."""
+    """It may never arrive, or contain a smuggled request."""
     head, body = raw(service, f"{method} {path} HTTP/1.1\r\nContent-Length: 30\r\n", b"GET /v2 HTTP/1.1\r\nX: y\r\n")
     assert head.startswith(f"http/1.1 {status} ")
     assert "connection: close" in head

@@ -1,4 +1,4 @@
-"""What callers get."""
+"""Responses of the service."""
 
 import json
 import re
@@ -67,11 +67,11 @@ def test_the_threshold_is_the_callers(service):
 
 
 def test_every_answer_has_an_id_and_tells_browsers_to_keep_out(service):
-    given = service.predict(encoded(), headers={"X-Request-ID": "mine-1.2_3", "Origin": "http://elsewhere"})
-    assert given.headers["x-request-id"] == "mine-1.2_3"
-    assert given.headers["x-content-type-options"] == "nosniff"
-    assert given.headers["content-security-policy"] == "default-src 'none'"
-    assert not any(name.startswith("access-control") or name == "server" for name in given.headers)
+    answer = service.predict(encoded(), headers={"X-Request-ID": "mine-1.2_3", "Origin": "http://elsewhere"})
+    assert answer.headers["x-request-id"] == "mine-1.2_3"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'"
+    assert not any(name.startswith("access-control") or name == "server" for name in answer.headers)
     made_up = service.get("/nowhere", headers={"X-Request-ID": "<script>" * 20})
     assert re.fullmatch("[0-9a-f]{32}", made_up.headers["x-request-id"])
     assert made_up.error["request_id"] == made_up.headers["x-request-id"]
@@ -125,7 +125,7 @@ def test_the_metrics_count(service):
     assert float(values["condetr_in_hand"]) == 0
     assert float(values["process_resident_memory_bytes"]) > 1e6
     service.get("/a/path/of/nobody")
-    assert "nobody" not in service.get("/metrics").body.decode(), "callers cannot make it grow"
+    assert "nobody" not in service.get("/metrics").body.decode(), "clients cannot make it grow"
 
 
 def test_openapi_tells_the_truth(service):
@@ -141,8 +141,8 @@ def test_openapi_tells_the_truth(service):
     schemas = document["components"]["schemas"]
     assert row.keys() == set(schemas["Detection"]["required"])
     assert service.predict(b"").json["error"].keys() == set(schemas["Refusal"]["properties"]["error"]["required"])
-    given = {one["name"] for one in document["paths"]["/predict"]["post"]["parameters"]}
-    assert given == {"threshold", "masks"}
+    answer = {one["name"] for one in document["paths"]["/predict"]["post"]["parameters"]}
+    assert answer == {"threshold", "masks"}
 
 
 def test_clients_of_the_hosted_services_understand_it(service, monkeypatch):

@@ -27,15 +27,15 @@ BACKBONES = [resnet, lambda: resnet("basic"), of_timm, lambda: of_timm(norm_acti
 
 
 def kept_bytes(network, pixels):
-    seen = {}
+    saved = {}
 
     def note(tensor):
-        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         answer = network(pixels)[-1]
-    return sum(seen.values()), answer
+    return sum(saved.values()), answer
 
 
 @pytest.mark.parametrize("build", BACKBONES)
