@@ -1,4 +1,4 @@
-"""What a prediction is asked for; checked once, when it is made, and then passed whole. Nothing here imports torch."""
+"""Options of prediction, checked on construction and passed as one object. This module does not import torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from condetr.core.names import Task
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionOptions:
-    """Which detections are kept, and how.
+    """Options that the command line and Python share.
 
     Attributes:
-        threshold: detections that score at or below it are left out.
-        top_k: the most detections of an image.
-        batch: the most images in one batch.
+        threshold: detections must score higher.
+        top_k: maximum detections per image.
+        batch: maximum images per forward pass.
         classes: names or ids of the classes to detect; None for all.
-        task: boxes, instances or segments.
-        mask_threshold: probability from which a pixel belongs to a mask.
-        overlap: panoptic: segments that better ones leave this share of their area, or less, are left out.
+        task: "detect": boxes; "instance": boxes with masks; "panoptic": segments that do not overlap.
+        mask_threshold: probability that a pixel must reach to belong to a mask.
+        overlap: panoptic: drop segments that keep at most this fraction of their mask.
 
     Raises:
-        UsageError: one is out of its range.
+        UsageError: an option is out of range.
     """
 
     threshold: float | int = 0.5
