@@ -59,7 +59,7 @@ def test_what_runs_on_a_gpu_runs(monkeypatch, tmp_path, capsys):
     assert "training, fp32" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore:torch.compile. where it was measured:UserWarning")
+@pytest.mark.filterwarnings("ignore:torch.compile. CPUs were faster:UserWarning")
 def test_what_could_not_be_compiled_is_not_called_compiled(monkeypatch, tmp_path, capsys):
     def broken(look, **_):
         def fail(*_, **__):

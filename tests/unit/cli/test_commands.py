@@ -111,7 +111,7 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
 
 def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
     _, out, _ = condetr("info", model, "--speed", "--device", "cpu")
-    assert "speed         frozen norms folded into convolutions" in out
+    assert "speed         frozen batch norms folded into convolutions" in out
     assert "left out      torch.compile" in out
     _, said, _ = condetr_json("info", model, "--speed", "--device", "cpu")
     assert said["speed"]["device"] == "cpu"
