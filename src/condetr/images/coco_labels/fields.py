@@ -42,9 +42,10 @@ def whole_number(record: Mapping[str, Any], field: str, *, least: int = -(2**63)
 
 def id_of(record: Mapping[str, Any], field: str) -> int | str:
     """A whole number of 64 bits, or text."""
-    value = required(record, field)
+    value = record.get(field)
     if (type(value) is int and -(2**63) <= value < 2**63) or (isinstance(value, str) and value):
         return value
+    required(record, field)
     raise _wrong(field, value, "a whole number of 64 bits, or text")
 
 
@@ -60,7 +61,9 @@ def box_of(record: Mapping[str, Any], *, finite: bool = True) -> tuple[float, fl
     box = required(record, "bbox")
     if isinstance(box, str) or not isinstance(box, Sequence) or len(box) != 4:
         raise FieldError(f"has bbox {short_repr(box)}, expected 4 numbers: x, y, width, height")
-    x, y, width, height = (number_of(number, "bbox", finite=finite) for number in box)
+    x, y, width, height = box
+    if finite or set(map(type, box)) != {float}:  # else as in nearly all of COCO
+        x, y, width, height = (number_of(number, "bbox", finite=finite) for number in box)
     return x, y, width, height
 
 
