@@ -32,8 +32,8 @@ from condetr.evaluation.evaluate import evaluate_detector
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.model.detector import ConditionalDetr
+from condetr.training.initial_model import InitialModel
 from condetr.training.run.run_folder import claimed
-from condetr.workflows.initial_model import InitialModel
 from condetr.workflows.training import train_and_measure
 
 RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"

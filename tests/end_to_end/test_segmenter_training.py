@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 import condetr
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig, ResNetDescription
+from condetr.training.initial_model import InitialModel
 from condetr.training.run.events import Evaluated, Stepped
 from condetr.training.settings import TrainingSettings
-from condetr.workflows.initial_model import InitialModel
 from condetr.workflows.training import run
 
 NETWORK = """

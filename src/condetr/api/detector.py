@@ -89,8 +89,8 @@ class Detector(LoadedModel):
         Raises:
             CondetrError: something about the data, the settings or the device does not fit, or training failed.
         """
+        from condetr.training.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.training.run.console import ConsoleReporter
-        from condetr.workflows.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.workflows.training import run, settings_of
 
         output = None if output is None else Path(output)

@@ -21,7 +21,7 @@ from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter
 from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
-from condetr.training.run.progress_log import Journal
+from condetr.training.run.run_logger import Journal
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
 from condetr.training.train_state import TrainState

@@ -36,8 +36,8 @@ from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter, RunContext
 from condetr.training.run.events import EventHandler, Noted, Started, Warned, ignore_events
 from condetr.training.run.metrics_log import MetricsLog, rows_before
-from condetr.training.run.progress_log import Journal
 from condetr.training.run.run_folder import RunFolder
+from condetr.training.run.run_logger import Journal
 from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.settings import TrainingSettings
 from condetr.training.train_state import build_learner

@@ -19,13 +19,13 @@ from condetr.evaluation.evaluate import evaluate_detector
 from condetr.evaluation.report import PANOPTIC_METRICS
 from condetr.files.new_folder import next_free
 from condetr.model.detector import ConditionalDetr
+from condetr.training.initial_model import InitialModel
 from condetr.training.preparation import resized
 from condetr.training.processes import check_installed
 from condetr.training.run.events import EventHandler, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
-from condetr.workflows.initial_model import InitialModel
 
 OUTPUT = Path("runs/train")
 ORIGIN = ("model", "revision", "network")  # what config.yaml says about where the model comes from

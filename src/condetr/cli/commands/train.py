@@ -15,8 +15,8 @@ from condetr.cli.settings.train_settings import TrainSettings
 from condetr.core.launcher import is_first_process
 
 if TYPE_CHECKING:
+    from condetr.training.initial_model import InitialModel
     from condetr.training.train import Trained
-    from condetr.workflows.initial_model import InitialModel
 
 _LEFT = ("curves.png", "samples", "metrics.csv")
 
@@ -58,7 +58,7 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
 
 
 def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
-    from condetr.workflows.initial_model import InitialModel
+    from condetr.training.initial_model import InitialModel
 
     if settings.model is None:
         config = settings.network.with_classes(len(classes))
