@@ -34,7 +34,7 @@ from condetr.images.sizes import Edges
 from condetr.model.detector import ConditionalDetr
 from condetr.training.initial_model import InitialModel
 from condetr.training.run.run_folder import claimed
-from condetr.workflows.training import train_and_measure
+from condetr.training.train import train
 
 RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"
 BATCH, SIDE = 8, 96
@@ -72,11 +72,10 @@ class Lesson:
 def train_ours(lesson: Lesson, seed: int, folder: Path) -> ConditionalDetr:
     settings = lesson.settings(seed)
     torch.manual_seed(seed)
-    beginning = InitialModel.from_config(
-        settings.network.with_classes(len(lesson.dataset.classes)), task="detect", origin={}
-    )
-    with claimed(folder, resume=False) as run:
-        return load(train_and_measure(beginning, lesson.dataset, settings.training(), run, device="cpu").best).detector
+    config = settings.network.with_classes(len(lesson.dataset.classes))
+    initial = InitialModel.from_config(config, task="detect", origin={})
+    with claimed(folder) as run:
+        return load(train(initial, lesson.dataset, settings.training(), run, device="cpu").best).detector
 
 
 def measured(who: str, lesson: Lesson, seed: int, train: Callable[[], ConditionalDetr]) -> Row:

@@ -23,7 +23,7 @@ import torch
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
 
-from condetr.training.run import checkpoint_writer as keeping
+from condetr.training.run import checkpoint_writer
 from condetr.training.run.resume import newest_complete
 
 CALLS = [(os, "fsync"), (os, "open"), (Path, "rename"), (Path, "mkdir"), (Path, "write_text"), (shutil, "rmtree")]
@@ -65,7 +65,7 @@ def die_inside_a_save(number: int, *, after: bool) -> Callable[[], int]:
 
     for owner, name in CALLS:
         setattr(owner, name, watched(getattr(owner, name)))
-    save = keeping.save_checkpoint
+    save = checkpoint_writer.save_checkpoint
 
     def saving_checkpoint(*given: object) -> Path:
         saving[0] = True
@@ -73,7 +73,7 @@ def die_inside_a_save(number: int, *, after: bool) -> Callable[[], int]:
         saving[0] = False
         return path
 
-    keeping.save_checkpoint = saving_checkpoint
+    checkpoint_writer.save_checkpoint = saving_checkpoint
     return lambda: counted[0]
 
 

@@ -32,7 +32,7 @@ from condetr.losses.loss_weights import LossWeights
 from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import take_step
-from condetr.training.train_state import build_learner
+from condetr.training.train_state import build_train_state
 
 GOAL, CLIP = 1.2, 0.1
 BATCH, HEIGHT, WIDTH, OBJECTS = 2, 480, 640, 7
@@ -75,11 +75,11 @@ class Ours:
         self.processes = Processes(place.device)
         self.batch = TrainingBatch(pixels, None, targets, ("",) * place.batch).to(self.processes.device)
         settings = TrainingSettings(weights=LossWeights(classes=1.0), precision=place.precision)
-        self.learner = build_learner(load(folder).detector, settings, self.processes)
-        self.network = self.learner.supervised.detector
+        self.state = build_train_state(load(folder).detector, settings, self.processes)
+        self.network = self.state.supervised.detector
 
     def step(self) -> None:
-        take_step(self.learner, [self.batch], self.processes, CLIP)
+        take_step(self.state, [self.batch], self.processes, CLIP)
 
     def gradients(self) -> dict[str, Tensor]:
         weights = self.network.named_parameters()

@@ -56,7 +56,7 @@ def went_on(whole: Path, file: Path, damage: Damage, expected: str) -> bool:
     damage(folder / file)
     status, said = resume(folder)
     if status == 0:
-        settings_gone = file.name == "config.yaml" and "from here on; it was" in said
+        settings_gone = file.name == "config.yaml" and " changes from " in said
         assert settings_gone or weights_of(folder) == expected, f"other weights: {said[-200:]}"
         return True
     assert status in REFUSED, f"ended with {status}: {said[-200:]}"

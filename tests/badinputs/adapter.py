@@ -155,7 +155,7 @@ def _resumed(path: Path) -> dict[str, Any]:
         with pytest.raises(Refused) as inside:  # it is the only checkpoint
             _said_by(*words, "--output", run)
         inside = str(inside.value)
-        assert "step-1 is passed over" in inside, inside
+        assert "step-1 is skipped" in inside, inside
         return {"report": _said_by(*words, "--output", path)}
 
 

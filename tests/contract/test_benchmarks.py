@@ -14,7 +14,7 @@ from benchmarks import gpu
 
 from condetr.speed import accelerate as choice
 from condetr.speed import compute_type as precision
-from condetr.training import train_state as learner
+from condetr.training import train_state
 from condetr.training.optimization import mixed_precision as training_precision
 from condetr.training.optimization.mixed_precision import TYPES, Precision
 
@@ -45,7 +45,7 @@ def test_no_gpu_no_numbers(words, monkeypatch, capsys):
 def test_what_runs_on_a_gpu_runs(monkeypatch, tmp_path, capsys):
     """In every precision; without the compiler, for the shapes of tests are checked."""
     monkeypatch.setattr(precision, "why_slower", lambda *_: None)
-    for module in (learner, training_precision):
+    for module in (train_state, training_precision):
         monkeypatch.setattr(module, "precision_of", lambda name, _: Precision(TYPES[name], "cpu"))
     gpu.main(["--device", "cpu", "--quick", "--rounds", "2", "--no-compile", "--json", str(tmp_path / "gpu.json")])
     said = json.loads((tmp_path / "gpu.json").read_text())

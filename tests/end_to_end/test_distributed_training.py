@@ -82,7 +82,7 @@ def test_two_processes_learn_what_one_does_and_one_can_go_on(tmp_path, launched)
     small_run(tmp_path / "one", scenes, **(PLAIN | {"batch": 2}))
     two = launched(tmp_path / "two", port=free_port())
     wait_for_step(two[0], 2)
-    two[1].send_signal(signal.SIGTERM)  # only one of them hears it
+    two[1].send_signal(signal.SIGTERM)  # only one of them receives it
     ends(two, within=60)
     assert [process.returncode for process in two] == [-signal.SIGTERM] * 2
 
@@ -103,7 +103,7 @@ def test_a_killed_process_ends_the_others_in_words(tmp_path, launched):
     two[1].kill()
     (_, said), _ = ends(two, within=60)
     assert two[0].returncode == 5
-    assert f"process 1 (pid {two[1].pid} on {socket.gethostname()}) is gone or cut off" in said
+    assert f"lost process 1 (pid {two[1].pid} on {socket.gethostname()}) in step" in said
 
 
 def test_a_process_killed_while_it_measures_is_named_as_well(tmp_path, launched):
@@ -111,7 +111,7 @@ def test_a_process_killed_while_it_measures_is_named_as_well(tmp_path, launched)
     two = launched(tmp_path / "run", "--die-measuring", port=free_port())
     (_, said), _ = ends(two, within=60)
     assert two[0].returncode == 5, said
-    assert f"process 1 (pid {two[1].pid} on {socket.gethostname()}) is gone or cut off, in step 2" in said
+    assert f"lost process 1 (pid {two[1].pid} on {socket.gethostname()}) in step 2" in said
     assert (tmp_path / "run/checkpoints/step-2/manifest.json").is_file()
 
 
@@ -126,8 +126,8 @@ def test_the_first_one_killed_inside_a_save_and_four_going_on(tmp_path, launched
     four = launched(tmp_path / "run", "--resume", ranks=range(4), of=4, port=free_port(), accumulate=1)
     said = ends(four, within=120)
     assert [process.returncode for process in four] == [0] * 4, said
-    assert "going on from step-2" in said[0][0]
-    assert "4 processes instead of 2: the order of the images stays, none is seen twice or left out" in said[0][0]
+    assert "resuming from step-2" in said[0][0]
+    assert "4 processes instead of 2: the order of the images stays, none is repeated or left out" in said[0][0]
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     seen = [round(row["epoch"] * len(scenes)) for row in rows]
     assert seen == [2, 4, 7, 11, 14, 18, 21], "two at once, then four; every epoch ends where it did"

@@ -27,7 +27,7 @@ def test_three_commands_and_a_stop_on_the_way(command, tmp_path):
     resumed = command("train", "data", "--output", "run", "--resume", "--epochs", epochs, "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["progress"]["step"] == 2 * epochs
-    assert "going on from step-" in resumed.stderr
+    assert "resuming from step-" in resumed.stderr
 
     measured = command("evaluate", "data", "--model", "run", "--metrics", "ap", "--json", cwd=tmp_path)
     assert measured.returncode == 0, measured.stderr

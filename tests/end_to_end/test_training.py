@@ -171,6 +171,6 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, scenes, uninterrupted):
     newest.write_bytes(newest.read_bytes()[:-1] + b"x")
     said = []
     small_run(tmp_path, scenes, resume=True, say=said.append)
-    assert "step-9 is passed over: damaged: weights.safetensors" in [e.text for e in said if isinstance(e, Warned)]
+    assert "step-9 is skipped: damaged: weights.safetensors" in [e.text for e in said if isinstance(e, Warned)]
     assert [e.step for e in said if isinstance(e, Stepped)] == [9]
     assert state_of(tmp_path) == state_of(uninterrupted)

@@ -125,7 +125,7 @@ def working_in(place):
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         patch.setattr(warnings, "showwarning", warnings.showwarning)
-        for work in ("measured_training.run", "detector.Detector.export", "evaluation.machine.machine_of"):
+        for work in ("workflows.training.run", "api.detector.Detector.export", "evaluation.timing.machine.machine_of"):
             patch.setattr(f"condetr.{work}", stop)
         patch.setattr("condetr.data.demo.scene_folder.scene", stop)
         yield patch

@@ -34,7 +34,7 @@ class InitialModel:
 
     @classmethod
     def from_config(cls, config: DetectorConfig, *, task: Task, origin: Mapping[str, Any]) -> "InitialModel":
-        """A network with the authors' initial weights."""
+        """A network with the authors' initialization."""
         network = ConditionalDetr if task == "detect" else ConditionalDetrSegmenter
         return cls(network(config), Preprocessing(), origin=origin)
 
@@ -66,12 +66,14 @@ class InitialModel:
         return cls(detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
-    def from_run(cls, last: Path, *, classes: Sequence[str], task: Task) -> "InitialModel | None":
-        """The last model of a run, so that resuming does not need the first one; None where there is none."""
+    def from_run(
+        cls, last: Path, *, classes: Sequence[str], task: Task, origin: Mapping[str, Any]
+    ) -> "InitialModel | None":
+        """The last model of a run, so that resuming does not need the initial one; None where it cannot be read."""
         if not (last / "config.json").is_file():
             return None
         try:
             model = cls.from_checkpoint(str(last), classes=classes, task=task)
-        except (CheckpointError, SettingsError, StorageError):  # not needed: the checkpoints have the weights
+        except (CheckpointError, SettingsError, StorageError):  # its weights are not needed: the checkpoints have them
             return None
-        return cls(model.detector, model.preprocessing, model.flat)
+        return cls(model.detector, model.preprocessing, model.flat, origin=origin)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: noted until the step is done and saved, then passed to the former handlers."""
+"""Ctrl-C and SIGTERM: delayed until the step is done and saved, then raised again for the previous handlers."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from condetr.training.run.events import EventHandler, Noted
 
 
 class Interruption:
-    """While entered, a first signal is only noted, as ``number``; a second one acts at once."""
+    """While entered, the first signal is only stored, as ``number``; a second one acts immediately."""
 
     def __init__(self, say: EventHandler) -> None:
         self._say = say
         self.number: int | None = None
         self._handling = ExitStack()
-        self._saved: str | None = None  # the message where the first signal, too, may act at once
+        self._message: str | None = None  # where the first signal acts immediately, too
 
     @property
     def requested(self) -> bool:
@@ -30,16 +30,16 @@ class Interruption:
         self._handling.close()
 
     @contextmanager
-    def acting_at_once(self, saved: str) -> Iterator[None]:
-        """While entered, nothing can be lost, as the message ``saved`` says, and a first signal acts at once."""
-        self._saved = saved
+    def immediate(self, message: str) -> Iterator[None]:
+        """While entered, a signal prints ``message`` and acts immediately, since nothing can be lost."""
+        self._message = message
         try:
             yield
         finally:
-            self._saved = None
+            self._message = None
 
-    def hand_on(self, numbers: Sequence[int | None]) -> None:
-        """Do what the signal of any process would have done without us: end, or raise what its handler raises."""
+    def raise_again(self, numbers: Sequence[int | None]) -> None:
+        """Raise the signal that any process received, with the previous handlers in place."""
         self._handling.close()
         signal.raise_signal(max(filter(None, numbers)))
 
@@ -47,8 +47,8 @@ class Interruption:
         self.number = number
         self._handling.close()
         name = signal.Signals(number).name
-        if self._saved is None:
-            self._say(Noted(f"{name}: saving after this step, --resume continues; once more ends it at once"))
+        if self._message is None:
+            self._say(Noted(f"{name}: saving after this step; --resume continues; a second signal stops immediately"))
         else:
-            self._say(Noted(f"{name}: {self._saved}"))
+            self._say(Noted(f"{name}: {self._message}"))
             signal.raise_signal(number)

@@ -1,8 +1,7 @@
-"""The loop: steps, and at the end of each epoch what is measured and kept."""
+"""The training loop: steps, and after each epoch evaluation and checkpoints."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -21,155 +20,154 @@ from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter
 from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
-from condetr.training.run.run_logger import Journal
+from condetr.training.run.run_logger import RunLogger
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
 from condetr.training.train_state import TrainState
 
 Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
-WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # decides which model is best
-APART = 100  # steps between the checkpoints of short epochs
+WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # selects the best model
+CHECKPOINT_STEPS = 100  # between the checkpoints of short epochs
 
 
-@dataclass(frozen=True, slots=True)
 class Loop:
-    """Attributes: ``keeper`` is with the first process only; ``measure`` says how good the detector is, if anything."""
-
-    settings: TrainingSettings
-    schedule: Schedule
-    sampling: Sampling
-    learner: TrainState
-    processes: Processes
-    watch: FailureGuard
-    journal: Journal
-    keeper: CheckpointWriter | None
-    measure: Measure | None
-    say: EventHandler
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        sampling: Sampling,
+        state: TrainState,
+        processes: Processes,
+        logger: RunLogger,
+        writer: CheckpointWriter | None,
+        measure: Measure | None,
+        say: EventHandler,
+    ) -> None:
+        """``writer`` exists on the first process only; ``measure`` evaluates the model after an epoch, if given."""
+        self._settings, self._sampling, self._state, self._processes = settings, sampling, state, processes
+        self._logger, self._writer, self._measure, self._say = logger, writer, measure, say
+        self._schedule = Schedule(settings.schedule, settings.decay_begins, settings.warmup)
+        self._guard = FailureGuard(settings.non_finite, settings.unreadable, say)
 
     def run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
-        """From ``progress`` to the end, or to a signal, which is handed on when everything is saved.
+        """Train from ``progress`` to the end, or to a signal, which is raised again once everything is saved.
 
         Raises:
-            ModelError: training cannot go on; the last good step is saved.
+            ModelError: training cannot continue; the last good step is saved.
         """
         try:
             self._run(feed, progress)
         except RuntimeError as error:  # ModelError is one
             if is_lost_contact(error):
-                raise lost_contact(error, progress.step, self.processes.dead_peers()) from error
+                raise lost_contact(error, progress.step, self._processes.dead_peers()) from error
             if isinstance(error, ModelError):
-                with suppress(CheckpointError):  # the weights may be what is broken, and is not worth keeping
+                with suppress(CheckpointError):  # weights that are not finite are not saved
                     self._save(progress)
             raise
         finally:
-            self.watch.sum_up()
+            self._guard.report_totals()
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
-        with Interruption(self.say) as interruption:
-            self._save(progress)  # from here on there always is something to go on from
+        with Interruption(self._say) as interruption:
+            self._save(progress)  # from here on there is always a checkpoint to resume from
             if progress.position.offset == 0 and progress.evaluated < progress.position.epoch:
-                self._end_epoch(progress, interruption)  # the run was stopped before it was measured
+                self._end_epoch(progress, interruption)  # the run was stopped before this evaluation
             while not self._is_over(progress, interruption):
                 self._run_epoch(feed, progress, interruption)
                 if progress.position.offset == 0:
                     self._end_epoch(progress, interruption)
             self._save(progress)
-        if self.processes.any(interruption.requested):
-            interruption.hand_on(self.processes.gather(interruption.number))
+        if self._processes.any(interruption.requested):
+            interruption.raise_again(self._processes.gather(interruption.number))
 
     def _is_over(self, progress: Progress, interruption: Interruption) -> bool:
-        if self.processes.any(interruption.requested) or progress.position.epoch >= self.settings.epochs:
+        if self._processes.any(interruption.requested) or progress.position.epoch >= self._settings.epochs:
             return True
-        return self._is_stale(progress)
+        return self._is_out_of_patience(progress)
 
     def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> None:
-        """To its end, or to a signal."""
+        """To the end of the epoch, or to a signal."""
         epoch = progress.position.epoch
-        self.learner.network.train()
-        self.journal.restart_clock()
+        self._state.network.train()
+        self._logger.restart_clock()
         while progress.position.epoch == epoch:
             batches = next(feed)
-            self.watch.look_at(batches)
+            self._guard.check_batches(batches)
             factor = self._set_rates(progress)
             step = self._take_step(batches, progress)
-            self.watch.judge(step, progress)
-            if step.left_out is None and self.learner.average is not None:
-                self.learner.average.update(self.learner.supervised.detector)
+            self._guard.check_step(step, progress)
+            if step.skip_reason is None and self._state.average is not None:
+                self._state.average.update(self._state.supervised.detector)
             progress.step += 1
-            progress.position = self.sampling.after(progress.position)
-            self.journal.tell(step, progress, {name: rate * factor for name, rate in self._rates.items()})
+            progress.position = self._sampling.after(progress.position)
+            rates = {"lr": self._settings.lr * factor, "lr_backbone": self._settings.lr_backbone * factor}
+            self._logger.add_step(step, progress, rates)
             if self._is_save_due(progress):
                 self._save(progress)
-            if self.processes.any(interruption.requested):
+            if self._processes.any(interruption.requested):
                 return
 
     def _take_step(self, batches: Sequence[TrainingBatch], progress: Progress) -> Step:
-        """All its random numbers depend on its number alone, so that none need to be stored."""
-        torch.manual_seed(seed_from("step", self.settings.seed, progress.step, self.processes.rank))
+        """Its random numbers depend on seed, step and rank alone, so that no generator state needs to be stored."""
+        torch.manual_seed(seed_from("step", self._settings.seed, progress.step, self._processes.rank))
         try:
-            return take_step(self.learner, batches, self.processes, self.settings.clip)
+            return take_step(self._state, batches, self._processes, self._settings.clip)
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory(f"in step {progress.step}", batches) from error
             raise
 
     def _end_epoch(self, progress: Progress, interruption: Interruption) -> None:
-        """Measure, and show what there is; all that was learned is saved before, whatever may happen meanwhile."""
+        """Evaluate and draw charts, with everything saved before."""
         epoch = progress.position.epoch
-        is_last = epoch == self.settings.epochs
-        if self.measure is not None and (is_last or epoch % self.settings.evaluate_every == 0):
+        is_last = epoch == self._settings.epochs
+        if self._measure is not None and (is_last or epoch % self._settings.evaluate_every == 0):
             self._save(progress)
-            if self.processes.any(interruption.requested):
+            if self._processes.any(interruption.requested):
                 return
-            with interruption.acting_at_once("saved; --resume repeats the evaluation"):
-                self._evaluate(self.measure, progress)
+            with interruption.immediate("saved; --resume repeats the evaluation"):
+                self._evaluate(self._measure, progress)
         progress.evaluated = epoch
-        self.journal.end_epoch(self.learner.eval_model, is_last=is_last)
+        self._logger.end_epoch(self._state.eval_model, is_last=is_last)
 
     def _evaluate(self, measure: Measure, progress: Progress) -> None:
         epoch = progress.position.epoch
-        self.say(Evaluating(epoch))
+        self._say(Evaluating(epoch))
         try:
-            metrics = dict(measure(self.learner.eval_model.eval()))
+            metrics = dict(measure(self._state.eval_model.eval()))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
             raise
-        metrics = self.processes.from_first(metrics)
-        is_best = progress.record(metrics, WATCHED[self.settings.task])
-        if is_best and self.keeper is not None:
-            self.keeper.model(self.keeper.folder.best)
-        self.journal.evaluated(progress)
-        self.say(Evaluated(epoch, metrics, is_best))
+        metrics = self._processes.from_first(metrics)
+        is_best = progress.record(metrics, WATCHED[self._settings.task])
+        if is_best and self._writer is not None:
+            self._writer.save_best()
+        self._logger.add_evaluation(progress)
+        self._say(Evaluated(epoch, metrics, is_best))
 
-    def _is_stale(self, progress: Progress) -> bool:
-        patience = self.settings.patience
+    def _is_out_of_patience(self, progress: Progress) -> bool:
+        patience = self._settings.patience
         if not patience or progress.stale < patience:
             return False
-        self.say(
-            Noted(f"no better result for {progress.stale} evaluations: the best was after epoch {progress.best_epoch}")
-        )
+        text = f"no improvement in {progress.stale} evaluations: the best was after epoch {progress.best_epoch}"
+        self._say(Noted(text))
         return True
 
     def _is_save_due(self, progress: Progress) -> bool:
-        every = self.settings.save_every
+        every = self._settings.save_every
         if every and progress.step % every == 0:
             return True
-        return progress.position.offset == 0 and progress.step - progress.saved >= APART
+        return progress.position.offset == 0 and progress.step - progress.saved >= CHECKPOINT_STEPS
 
     def _save(self, progress: Progress) -> None:
-        if self.keeper is None or progress.saved == progress.step:
+        if self._writer is None or progress.saved == progress.step:
             return
         progress.saved = progress.step
-        self.keeper.model(self.keeper.folder.last)  # refuses weights that are not finite
-        self.say(Saved(self.keeper.checkpoint(progress)))
-
-    @property
-    def _rates(self) -> dict[str, float]:
-        return {"lr": self.settings.lr, "lr_backbone": self.settings.lr_backbone}
+        self._say(Saved(self._writer.save(progress)))
 
     def _set_rates(self, progress: Progress) -> float:
-        done = progress.epochs_done(self.sampling.images) / self.settings.epochs
-        factor = self.schedule.factor(progress.step, done)
-        set_rates(self.learner.optimizer, factor)
+        """Returns the factor of the learning rates."""
+        done = progress.epochs_done(self._sampling.images) / self._settings.epochs
+        factor = self._schedule.factor(progress.step, done)
+        set_rates(self._state.optimizer, factor)
         return factor

@@ -1,7 +1,7 @@
-"""Group DETR (Chen et al. 2023): several sets of queries learn at once, each matched by itself; one is kept.
+"""Group DETR (Chen et al. 2023): several groups of queries are trained at once, each matched separately; one is kept.
 
-The extra queries live here, outside of the network, which runs on all of them as if it had more. Only the decoder's
-self-attention must not mix the groups; everything else treats each query by itself anyway.
+The additional queries live here, outside of the network, which runs on all of them as if it had more. Only the
+decoder's self-attention must not mix the groups; all other layers treat each query independently anyway.
 """
 
 from typing import Any
@@ -17,45 +17,45 @@ from condetr.model.transformer import Trace
 
 
 class QueryGroups(nn.Module):
-    """The queries that are dropped after training.
+    """The additional queries, which are dropped after training.
 
-    Until `release`, the detector's queries attend to others of their own group only. Alone, the kept group is one.
+    Until `release`, queries attend only to those of their own group.
     """
 
     def __init__(self, detector: ConditionalDetr, groups: int) -> None:
         super().__init__()
         kept = detector.decoder.object_queries
         self.size = len(kept)
-        self._present = 1  # groups in the attention that runs at the moment
+        self._present = 1  # groups in the current forward pass; 1 while evaluating
         self.extra = nn.Parameter(torch.randn((groups - 1) * self.size, kept.shape[1], device=kept.device))
         attentions = [layer.get_submodule("self_attention") for layer in detector.decoder.layers]
-        self._hooks = [attention.register_forward_pre_hook(self._apart_before) for attention in attentions]
-        self._hooks += [attention.register_forward_hook(self._together_after) for attention in attentions]
+        self._hooks = [attention.register_forward_pre_hook(self._split_groups) for attention in attentions]
+        self._hooks += [attention.register_forward_hook(self._join_groups) for attention in attentions]
 
     def trace(self, detector: ConditionalDetr, pixels: Pixels, mask: PixelMask | None) -> Trace:
-        """What the detector would see with the queries of all groups, one group behind the other."""
+        """The trace of the detector with the queries of all groups, one group after the other."""
         queries = torch.cat((detector.decoder.object_queries, self.extra))
-        return functional_call(_Look(detector), {"detector.decoder.object_queries": queries}, (pixels, mask))
+        return functional_call(_Trace(detector), {"detector.decoder.object_queries": queries}, (pixels, mask))
 
-    def apart(self, of_queries: Queries) -> Float[Tensor, "groups_of_batch queries_of_group channels"]:
-        """Each group as an image of its own."""
+    def separate(self, of_queries: Queries) -> Float[Tensor, "groups_of_batch queries_of_group channels"]:
+        """Each group as a separate image."""
         return of_queries.unflatten(1, (-1, self.size)).flatten(0, 1)
 
     def release(self) -> None:
         for hook in self._hooks:
             hook.remove()
 
-    def _apart_before(self, _: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        embeddings, object_queries, mask = given
+    def _split_groups(self, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        embeddings, object_queries, mask = inputs
         self._present = embeddings.shape[1] // self.size
-        return self.apart(embeddings), self.apart(object_queries), mask
+        return self.separate(embeddings), self.separate(object_queries), mask
 
-    def _together_after(self, _: nn.Module, given: tuple[Any, ...], seen: Tensor) -> Tensor:  # noqa: ARG002
-        return seen.unflatten(0, (-1, self._present)).flatten(1, 2)
+    def _join_groups(self, _: nn.Module, inputs: tuple[Any, ...], attended: Tensor) -> Tensor:  # noqa: ARG002
+        return attended.unflatten(0, (-1, self._present)).flatten(1, 2)
 
 
-class _Look(nn.Module):
-    """`trace` as a module's forward, which is what parameters can be exchanged for."""
+class _Trace(nn.Module):
+    """`trace` as the forward of a module, since `functional_call` replaces parameters of modules."""
 
     def __init__(self, detector: ConditionalDetr) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One optimization step: gradients of its batches added up, clipped, applied; or left out, in words."""
+"""One optimization step: the gradients of its micro-batches are accumulated, clipped and applied, or skipped."""
 
 import math
 from collections.abc import Sequence
@@ -21,52 +21,53 @@ MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of a step.
+    """The result of a step.
 
     Attributes:
-        measured: the total loss, and of the last decoder layer each of `MEASURED`; NaN what is not learned.
-        gradient: its length before clipping.
-        unmatched: objects without a query, for want of queries.
-        left_out: why the weights did not change; None when they did.
-        overflow: whether that was the gradient scale of fp16 finding its level.
+        measured: the values named by `MEASURED`: the total loss, and the others of the last decoder layer; NaN where
+            a term is not trained.
+        gradient_norm: before clipping.
+        unmatched: objects without a query, where there are more objects than queries.
+        skip_reason: why the weights did not change; None when they did.
+        overflow: whether that was the fp16 gradient scale being adjusted.
     """
 
     measured: tuple[float, ...]
-    gradient: float
+    gradient_norm: float
     unmatched: int
-    left_out: str | None = None
+    skip_reason: str | None = None
     overflow: bool = False
 
 
-def take_step(learner: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
-    """Learn from ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights."""
-    learner.optimizer.zero_grad()
+def take_step(state: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
+    """Train on ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights."""
+    state.optimizer.zero_grad()
     device = processes.device
     objects = objects_in([target for batch in batches if not batch.is_filler for target in batch.targets], device)
     measured, unmatched = torch.zeros(len(MEASURED), device=device), 0
     for number, batch in enumerate(batches):
         is_last = number == len(batches) - 1
-        with nullcontext() if is_last else processes.no_sync(learner.network):
-            losses, broken = _losses_of(learner, batch.to(device), objects)
-            # Every process leaves the step out when one does: none may wait for gradients that never come.
-            if processes.any(broken is not None):
-                said = " and ".join(filter(None, processes.gather(broken)))
-                return Step((math.nan,) * len(MEASURED), math.nan, 0, left_out=said)
+        with nullcontext() if is_last else processes.no_sync(state.network):
+            losses, problem = _losses_of(state, batch.to(device), objects)
+            # All processes skip the step when one does: none may wait for gradients that never come.
+            if processes.any(problem is not None):
+                reason = " and ".join(filter(None, processes.gather(problem)))
+                return Step((math.nan,) * len(MEASURED), math.nan, 0, skip_reason=reason)
             assert losses is not None
-            learner.scaler.scale(losses.total * float(not batch.is_filler)).backward()
+            state.scaler.scale(losses.total * float(not batch.is_filler)).backward()
         if not batch.is_filler:
             measured += _measured(losses)
             unmatched += losses.unmatched
     measured[-2:] /= max(1, sum(not batch.is_filler for batch in batches))  # two that are means already
-    return _applied(learner, tuple(measured.tolist()), unmatched, clip)
+    return _applied(state, tuple(measured.tolist()), unmatched, clip)
 
 
-def _losses_of(learner: TrainState, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
-    """The losses, or what of them is not finite."""
+def _losses_of(state: TrainState, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
+    """The losses, or which of their terms are not finite."""
     images = f"in the images {', '.join(batch.names)}"
     try:
-        losses = learner.network(batch.pixels, batch.mask, batch.targets, objects)
-    except ModelError as error:  # no assignment can be made from such predictions
+        losses = state.network(batch.pixels, batch.mask, batch.targets, objects)
+    except ModelError as error:  # such predictions cannot be matched
         return None, f"{error.reason}, {error.item}, {images}"
     if losses.total.isfinite():
         return losses, None
@@ -82,34 +83,34 @@ def _losses_of(learner: TrainState, batch: TrainingBatch, objects: float) -> tup
 
 
 def _measured(losses: Losses) -> Tensor:
-    unknown = torch.full_like(losses.total, math.nan)
-    masks = (unknown if term is None else term for term in (losses.masks, losses.dice))
+    untrained = torch.full_like(losses.total, math.nan)
+    masks = (untrained if term is None else term for term in (losses.masks, losses.dice))
     means = losses.cardinality_error, losses.class_error
     terms = losses.total, losses.classes, losses.boxes, losses.giou, *masks, *means
     return torch.stack([term if term.ndim == 0 else term[-1] for term in terms]).detach().float()
 
 
-def _applied(learner: TrainState, measured: tuple[float, ...], unmatched: int, clip: float) -> Step:
-    optimizer, scaler = learner.optimizer, learner.scaler
+def _applied(state: TrainState, measured: tuple[float, ...], unmatched: int, clip: float) -> Step:
+    optimizer, scaler = state.optimizer, state.scaler
     scaler.unscale_(optimizer)
     weights = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None]
-    length = get_total_norm([weight.grad for weight in weights])
-    gradient = length.item()
-    if not math.isfinite(gradient):
+    total_norm = get_total_norm([weight.grad for weight in weights])
+    norm = total_norm.item()
+    if not math.isfinite(norm):
         overflow = scaler.is_enabled() and scaler.get_scale() > 1
-        said = f"the gradient is not finite: {_broken_gradients(learner)}"
+        reason = f"the gradient is not finite: {_broken_gradients(state)}"
         if scaler.is_enabled():
-            scaler.step(optimizer)  # takes no step, for it has seen the same
+            scaler.step(optimizer)  # skips the step itself: unscale_ found the same
             scaler.update()
-        return Step(measured, gradient, unmatched, left_out=said, overflow=overflow)
+        return Step(measured, norm, unmatched, skip_reason=reason, overflow=overflow)
     if clip:
-        clip_grads_with_norm_(weights, clip, length)
+        clip_grads_with_norm_(weights, clip, total_norm)
     scaler.step(optimizer)
     scaler.update()
-    return Step(measured, gradient, unmatched)
+    return Step(measured, norm, unmatched)
 
 
-def _broken_gradients(learner: TrainState) -> str:
-    named = learner.supervised.named_parameters()
+def _broken_gradients(state: TrainState) -> str:
+    named = state.supervised.named_parameters()
     broken = [name for name, weight in named if weight.grad is not None and not weight.grad.isfinite().all()]
     return ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")

@@ -1,4 +1,4 @@
-"""The network and what it is told: from images and targets to the losses of all decoder layers."""
+"""A detector wrapped with matching and losses: from images and targets to the losses of all decoder layers."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,11 +28,11 @@ OfGroups = Float[Tensor, "groups_of_batch queries_of_group channels"]
 
 
 class SupervisedDetector(nn.Module):
-    """Wraps a detector for training; `release` gives it back as it was, but for its weights.
+    """Wraps a detector for training; `release` removes the wrapping and keeps the trained weights.
 
     Attributes:
-        detector: what is trained; a segmenter also learns masks.
-        groups: the queries of other groups, if there are any.
+        detector: the network to train; a segmenter is trained on masks, too.
+        groups: the additional query groups, if any.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class SupervisedDetector(nn.Module):
     def forward(
         self, pixels: Pixels, mask: PixelMask | None, targets: Sequence[Target], objects: float | None = None
     ) -> Losses:
-        """Losses divided by ``objects``, the targets' unless given; averaged over query groups."""
-        trace = self._look(pixels, mask)
-        predictions = self._conclude(trace)
+        """Losses divided by ``objects`` (by default the number in ``targets``) and averaged over query groups."""
+        trace = self._trace(pixels, mask)
+        predictions = self._predict(trace)
         groups = len(predictions[-1].logits) // len(targets)
         counted = None if objects is None else objects * groups
         repeated = [target for target in targets for _ in range(groups)]
@@ -70,36 +70,36 @@ class SupervisedDetector(nn.Module):
         return set_loss(predictions, repeated, self._costs, self._weights, counted, supervision)
 
     def predictions(self, pixels: Pixels, mask: PixelMask | None) -> list[Prediction]:
-        """Of every decoder layer, last layer last; each query group as an image of its own."""
-        return self._conclude(self._look(pixels, mask))
+        """Of every decoder layer, the last one last; each query group counts as a separate image."""
+        return self._predict(self._trace(pixels, mask))
 
-    def _look(self, pixels: Pixels, mask: PixelMask | None) -> Trace:
-        pixels = pixels.contiguous(memory_format=torch.channels_last)  # as convolutions like their maps
+    def _trace(self, pixels: Pixels, mask: PixelMask | None) -> Trace:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # the fastest layout for convolutions
         with self._precision.autocast():
             if self.groups is None:
                 return self.detector.trace(pixels, mask)
             return self.groups.trace(self.detector, pixels, mask)
 
-    def _conclude(self, trace: Trace) -> list[Prediction]:
-        """The heads keep fp32: half a pixel of a large image is beyond the digits of bf16."""
+    def _predict(self, trace: Trace) -> list[Prediction]:
+        """The heads run in fp32: bf16 cannot represent half a pixel of a large image."""
         embeddings, points = (
-            [self._apart(of_layer) for of_layer in trace.embeddings],
-            self._apart(trace.reference_logits),
+            [self._separate_groups(of_layer) for of_layer in trace.embeddings],
+            self._separate_groups(trace.reference_logits),
         )
         layers = len(embeddings)
-        together = self.detector.head(torch.cat(embeddings).float(), points.float().repeat(layers, 1, 1))
-        return [Prediction(*of_layer) for of_layer in zip(*(part.chunk(layers) for part in together), strict=True)]
+        stacked = self.detector.head(torch.cat(embeddings).float(), points.float().repeat(layers, 1, 1))
+        return [Prediction(*of_layer) for of_layer in zip(*(part.chunk(layers) for part in stacked), strict=True)]
 
     def _masks(self, mask_head: MaskHead, trace: Trace, images: Matches, queries: Matches) -> MaskMaps:
-        """Of matched queries: the groups of an image, which count as images of their own, share what it shows."""
-        embeddings = self._apart(trace.embeddings[-1])
+        """Masks of matched queries; the query groups of an image share its features."""
+        embeddings = self._separate_groups(trace.embeddings[-1])
         groups = len(embeddings) // len(trace.memory)
         counts = (images // groups).bincount(minlength=len(trace.memory)).tolist()
         with self._precision.autocast():
             return torch.cat(mask_head(trace, embeddings[images, queries].split(counts)))
 
-    def _apart(self, of_queries: OfQueries) -> OfGroups:
-        return of_queries if self.groups is None else self.groups.apart(of_queries)
+    def _separate_groups(self, of_queries: OfQueries) -> OfGroups:
+        return of_queries if self.groups is None else self.groups.separate(of_queries)
 
     def release(self) -> None:
         keep(_layers_of(self.detector))
@@ -109,8 +109,8 @@ class SupervisedDetector(nn.Module):
 
 
 def _layers_of(detector: ConditionalDetr) -> list[nn.Module]:
-    """What is worth computing twice: residual blocks that learn, and the transformer's layers."""
+    """The modules to recompute: trainable residual blocks and transformer layers."""
     backbone = detector.backbone
     blocks = [block for stage in backbone.stages for block in stage.children()] if isinstance(backbone, ResNet) else []
-    learning = [block for block in blocks if any(weight.requires_grad for weight in block.parameters())]
-    return [*learning, *detector.encoder.layers, *detector.decoder.layers]
+    trainable = [block for block in blocks if any(weight.requires_grad for weight in block.parameters())]
+    return [*trainable, *detector.encoder.layers, *detector.decoder.layers]

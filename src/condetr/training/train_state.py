@@ -1,4 +1,4 @@
-"""All that changes as the network learns: weights, what the optimizer remembers, their average."""
+"""Everything that changes during training: weights, optimizer state, gradient scale, EMA."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from condetr.training.supervised import SupervisedDetector
 
 
 class TrainState:
-    """Attributes: ``network`` is ``supervised``, wrapped where several processes exchange gradients."""
+    """Attributes: ``network`` is ``supervised``, in DistributedDataParallel where there are several processes."""
 
     def __init__(
         self,
@@ -35,24 +35,24 @@ class TrainState:
 
     @property
     def eval_model(self) -> ConditionalDetr:
-        """What to evaluate and to keep: the average, where there is one."""
+        """The model to evaluate and to store: the EMA, where there is one."""
         return self.supervised.detector if self.average is None else self.average.network
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Everything that `restore` needs, by what it is and by the parameter that it belongs to."""
+        """The tensors of a checkpoint, by file and by parameter; the file names are part of the format."""
         stored = {"weights": dict(self.supervised.state_dict()), "optimiser": self._moments()}
         return stored if self.average is None else stored | {"average": self.average.state_dict()}
 
-    def numbers(self) -> dict[str, Any]:
+    def scalar_state(self) -> dict[str, Any]:
         return {"scaler": self.scaler.state_dict(), "averaged": 0 if self.average is None else self.average.updates}
 
-    def restore(self, tensors: dict[str, dict[str, Tensor]], numbers: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
         self.supervised.load_state_dict(tensors["weights"])
         self._restore_moments(tensors["optimiser"])
-        self.scaler.load_state_dict(numbers["scaler"])
+        self.scaler.load_state_dict(scalars["scaler"])
         if self.average is not None:
             self.average.network.load_state_dict(tensors["average"])
-            self.average.updates = numbers["averaged"]
+            self.average.updates = scalars["averaged"]
 
     def _moments(self) -> dict[str, Tensor]:
         return {
@@ -70,11 +70,11 @@ class TrainState:
             self.optimizer.state[parameter][moment] = tensor.to(parameter.device, copy=True)
 
 
-def build_learner(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> TrainState:
-    """The detector on its device, ready to be trained.
+def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> TrainState:
+    """Move the detector to its device, and build the optimizer, scaler and EMA for it.
 
     Raises:
-        SettingsError: nothing is left to train, or the precision does not exist on the device.
+        SettingsError: everything is frozen, or the device does not support the precision.
     """
     precision = precision_of(settings.precision, processes.device)
     freeze(detector, (*settings.freeze, "backbone") if settings.lr_backbone == 0 else settings.freeze)
@@ -90,7 +90,7 @@ def build_learner(detector: ConditionalDetr, settings: TrainingSettings, process
         recomputed=settings.recompute,
     )
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0
-    masks = isinstance(detector, ConditionalDetrSegmenter)  # of a batch without objects there are none
+    masks = isinstance(detector, ConditionalDetrSegmenter)  # their losses are missing where a batch has no objects
     network = processes.wrapped(supervised, unused_weights=drops or masks or detector.config.decoder_layers == 1)
     optimizer = build_optimizer(
         supervised,
@@ -99,6 +99,6 @@ def build_learner(detector: ConditionalDetr, settings: TrainingSettings, process
         weight_decay=settings.weight_decay,
         decay_norms=settings.decay_norms,
     )
-    if average is not None:  # the wrapping made all processes begin with the weights of the first
+    if average is not None:  # wrapping gave all processes the weights of the first
         average.network.load_state_dict(detector.state_dict())
     return TrainState(supervised, network, optimizer, precision.scaler(), average)

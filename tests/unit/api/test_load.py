@@ -178,7 +178,7 @@ def test_a_copy_of_the_model_is_trained(folder, image, scenes, tmp_path, capsys)
     events = []
     more = model.train(scenes, output=run.folder, resume=True, epochs=2, say=events.append)
     assert more.progress.step == 4
-    assert "epochs is 2 from here on; it was 1" in [getattr(event, "text", None) for event in events]
+    assert "epochs changes from 1 to 2" in [getattr(event, "text", None) for event in events]
     assert not [event for event in events if "seed" in getattr(event, "text", "")]
     assert capsys.readouterr().err == ""
 

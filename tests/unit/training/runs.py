@@ -19,6 +19,7 @@ from condetr.core.errors import CondetrError
 from condetr.core.launcher import is_first_process
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
+from condetr.training.initial_model import InitialModel
 from condetr.training.run import checkpointing
 from condetr.training.run.events import ignore_events
 from condetr.training.run.run_folder import claimed
@@ -27,6 +28,7 @@ from condetr.training.train import Trained, train
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.scenes import write_scenes
 
+PREPROCESSING = Preprocessing(size=Edges(64, 64))
 # Everything that has a state or random numbers: dropout, augmentation, average, groups, accumulation, warm-up.
 FULL = {
     "epochs": 3,
@@ -50,13 +52,13 @@ def small_run(
     """``scenes`` is a data set, or a folder to write one into: seven images, three without objects."""
     dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
     torch.manual_seed(0)
+    initial = InitialModel(tiny_detector(dropout=dropout) if detector is None else detector, PREPROCESSING)
     with claimed(folder, resume=resume, is_first=is_first_process()) as run:
         return train(
-            tiny_detector(dropout=dropout) if detector is None else detector,
+            initial,
             dataset,
             TrainingSettings(**(FULL | settings)),
             run,
-            preprocessing=Preprocessing(size=Edges(64, 64)),
             validation=dataset,
             evaluate=evaluate,
             device="cpu",

@@ -9,12 +9,12 @@ from condetr.core.records import Target
 from condetr.data.augmentation import augmentation_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from condetr.training.backbone_pretraining import UNSURE, names_of, naming_loss, pretrain_backbone
+from condetr.training.backbone_pretraining import IGNORED, cell_classes, cell_loss, pretrain_backbone
 from condetr.training.input.data_loader import batches_of_steps
 from condetr.training.input.dataset import TrainingDataset
 from condetr.training.input.sampling import Sampling
 from condetr.training.progress import Position
-from condetr.training.run.events import Named
+from condetr.training.run.events import BackbonePretrained
 from condetr.training.settings import TrainingSettings
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
@@ -30,7 +30,7 @@ def target(*objects):
 
 
 def named(targets, cells):
-    return names_of(targets, cells, NOTHING)
+    return cell_classes(targets, cells, NOTHING)
 
 
 def test_cores_have_names_and_their_surroundings_are_not_judged():
@@ -39,10 +39,10 @@ def test_cores_have_names_and_their_surroundings_are_not_judged():
     assert names.tolist() == [
         [7, 7, 7, 7, 7, 7, 7, 7],
         [7, 7, 7, 7, 7, 7, 7, 7],
-        [7, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, 7],
-        [7, UNSURE, UNSURE, 3, 3, UNSURE, UNSURE, 7],
-        [7, UNSURE, UNSURE, 3, 3, UNSURE, UNSURE, 7],
-        [7, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, UNSURE, 7],
+        [7, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, 7],
+        [7, IGNORED, IGNORED, 3, 3, IGNORED, IGNORED, 7],
+        [7, IGNORED, IGNORED, 3, 3, IGNORED, IGNORED, 7],
+        [7, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, IGNORED, 7],
         [7, 7, 7, 7, 7, 7, 7, 7],
         [7, 7, 7, 7, 7, 7, 7, 7],
     ]
@@ -53,7 +53,7 @@ def test_the_smaller_of_two_objects_is_in_front_whatever_their_order():
     cells = torch.ones(2, 8, 8, dtype=torch.bool)
     names = named([target(large, small), target(small, large)], cells)
     assert torch.equal(names[0], names[1])
-    assert [names[0, at, at] for at in range(2, 5)] == [1, UNSURE, 2]
+    assert [names[0, at, at] for at in range(2, 5)] == [1, IGNORED, 2]
 
 
 def test_a_dot_in_the_last_corner_has_a_cell_and_no_objects_have_none():
@@ -67,7 +67,7 @@ def test_padding_is_not_judged_and_boxes_are_shares_of_the_image():
     cells[0, :2, :4], cells[1] = True, True
     names = named([target((5, 0.875, 0.75, 0.2, 0.2)), target()], cells)
     assert names[0, 1, 3] == 5
-    assert (names[0][~cells[0]] == UNSURE).all()
+    assert (names[0][~cells[0]] == IGNORED).all()
     assert (names[0][cells[0]] == NOTHING).sum() == 7
 
 
@@ -75,11 +75,11 @@ def test_cells_with_and_without_objects_count_the_same():
     torch.manual_seed(0)
     logits = torch.randn(2, NOTHING + 1, 4, 4)
     names = torch.full((2, 4, 4), NOTHING)
-    names[0, 0, 0], names[0, 0, 1] = 2, UNSURE
-    losses = cross_entropy(logits, names, ignore_index=UNSURE, reduction="none")
+    names[0, 0, 0], names[0, 0, 1] = 2, IGNORED
+    losses = cross_entropy(logits, names, ignore_index=IGNORED, reduction="none")
     expected = losses[0, 0, 0] + losses[names == NOTHING].mean()
-    torch.testing.assert_close(naming_loss(logits, names), expected)
-    assert naming_loss(logits, torch.full_like(names, UNSURE)) == 0
+    torch.testing.assert_close(cell_loss(logits, names), expected)
+    assert cell_loss(logits, torch.full_like(names, IGNORED)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +98,10 @@ def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
     detector, said = tiny_detector(), []
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
     pretrain_backbone(detector, feed(scenes, 20), 40, torch.device("cpu"), said.append)
-    assert [(one.step, one.steps) for one in said if isinstance(one, Named)] == [(at + 1, 40) for at in range(40)]
-    share = re.fullmatch(r"(\d+)% of the cells with objects are named right", said[-1].text)
+    assert [(one.step, one.steps) for one in said if isinstance(one, BackbonePretrained)] == [
+        (at + 1, 40) for at in range(40)
+    ]
+    share = re.fullmatch(r"backbone pretraining done: (\d+)% of the cells with objects are correct", said[-1].text)
     assert int(share[1]) > 60  # over all steps, the first of which guess
     assert said[-2].loss < 0.4 * said[1].loss
     after = detector.state_dict()
@@ -123,8 +125,8 @@ def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):
     small_run(
         tmp_path / "parts", scenes, pretrain_backbone=3, epochs=2, schedule="constant", resume=True, say=resumed.append
     )
-    assert sum(isinstance(one, Named) for one in said) == 3
-    assert not any(isinstance(one, Named) for one in resumed)
+    assert sum(isinstance(one, BackbonePretrained) for one in said) == 3
+    assert not any(isinstance(one, BackbonePretrained) for one in resumed)
 
 
 def test_it_is_the_same_again(tmp_path, scenes):

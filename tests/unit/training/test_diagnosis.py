@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.training.diagnosis import ENOUGH, is_untrained, warnings_at_the_start, why_nothing_is_learned
+from condetr.training.diagnosis import MIN_STEPS, explain_no_learning, is_untrained, start_warnings
 from condetr.training.settings import TrainingSettings
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
@@ -24,31 +24,31 @@ def rows(*losses, every=20, **more):
 def test_all_is_well_while_the_loss_falls_or_it_is_early(scenes):
     settings = TrainingSettings()
     falling = rows(*(10 - 0.3 * step for step in range(20)))
-    assert why_nothing_is_learned(falling, scenes, settings) is None
-    assert why_nothing_is_learned(rows(*[10.0] * 9), scenes, settings) is None
-    assert why_nothing_is_learned([], scenes, settings) is None
-    assert why_nothing_is_learned([{"step": ENOUGH, "ap": 0.1}], scenes, settings) is None
+    assert explain_no_learning(falling, scenes, settings) is None
+    assert explain_no_learning(rows(*[10.0] * 9), scenes, settings) is None
+    assert explain_no_learning([], scenes, settings) is None
+    assert explain_no_learning([{"step": MIN_STEPS, "ap": 0.1}], scenes, settings) is None
 
 
 def test_a_loss_that_stays_is_told_with_likely_causes(scenes):
     settings = TrainingSettings(lr=0.01, freeze=("decoder",))
-    said = why_nothing_is_learned(rows(*[10.0] * 20, skipped=1), scenes, settings)
+    said = explain_no_learning(rows(*[10.0] * 20, skipped=1), scenes, settings)
     assert "the loss has not fallen, 10 then 10" in said
-    assert "20 steps were left out" in said
+    assert "20 steps were skipped" in said
     assert "3 of 4 images have no objects" in said
     assert "a learning rate of 0.01 is too high" in said
-    assert "is frozen (decoder)" in said
+    assert "are frozen (decoder)" in said
     assert "--overfit 8" in said
 
 
 def test_a_model_that_knows_something_need_not_learn_much(scenes):
     settled = [*rows(*[10.0] * 20), {"step": 400, "ap": 0.4}]
-    assert why_nothing_is_learned(settled, scenes, TrainingSettings()) is None
-    assert why_nothing_is_learned([*settled[:-1], {"step": 400, "ap": 0.01}], scenes, TrainingSettings()) is not None
+    assert explain_no_learning(settled, scenes, TrainingSettings()) is None
+    assert explain_no_learning([*settled[:-1], {"step": 400, "ap": 0.01}], scenes, TrainingSettings()) is not None
 
 
 def test_a_loss_that_rises_is_told(scenes):
-    said = why_nothing_is_learned(rows(*[10.0] * 10, *[50.0] * 10), scenes, TrainingSettings(lr=1e-6))
+    said = explain_no_learning(rows(*[10.0] * 10, *[50.0] * 10), scenes, TrainingSettings(lr=1e-6))
     assert "the loss rose, 10 then 50" in said
     assert "is too low" in said
 
@@ -56,13 +56,13 @@ def test_a_loss_that_rises_is_told(scenes):
 def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
     detector = tiny_detector()
     assert is_untrained(detector)
-    (said,) = warnings_at_the_start(detector, scenes, TrainingSettings())
-    assert "the backbone was never trained" in said
-    assert warnings_at_the_start(detector, scenes, TrainingSettings(freeze=())) == []
+    (said,) = start_warnings(detector, scenes, TrainingSettings())
+    assert "the backbone has random weights" in said
+    assert start_warnings(detector, scenes, TrainingSettings(freeze=())) == []
     trained = scramble(tiny_detector())
     assert any(isinstance(module, FrozenBatchNorm) for module in trained.backbone.modules())
     assert not is_untrained(trained)
-    assert warnings_at_the_start(trained, scenes, TrainingSettings()) == []
+    assert start_warnings(trained, scenes, TrainingSettings()) == []
     torch.nn.init.normal_(detector.head.boxes.last.weight)
     assert not is_untrained(detector), "it learned without ever having had pretrained norms"
 
@@ -70,7 +70,7 @@ def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
 def test_more_objects_than_queries_are_told_with_the_fullest_image(scenes):
     detector = scramble(tiny_detector(num_queries=1))
     crowded = write_scenes(scenes.root / "more", 12)
-    (said,) = warnings_at_the_start(detector, crowded, TrainingSettings())
+    (said,) = start_warnings(detector, crowded, TrainingSettings())
     fullest = next(one for one in crowded if len(one.objects) == 2)
-    assert "more objects than the 1 queries" in said
+    assert "more objects than the model has queries (1)" in said
     assert f"image {fullest.image_id} ({crowded.name_of(fullest)}) has 2" in said

@@ -26,7 +26,7 @@ def _handled():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_until_it_is_handed_on(number):
+def test_a_signal_waits_until_it_is_raised_again(number):
     said = []
     with Interruption(said.append) as interruption:
         assert not interruption.requested
@@ -35,7 +35,7 @@ def test_a_signal_waits_until_it_is_handed_on(number):
         assert isinstance(said[0], Noted)
         assert number.name in said[0].text
     with pytest.raises(StoppedError, match=str(int(number))):
-        interruption.hand_on([interruption.number])
+        interruption.raise_again([interruption.number])
 
 
 def test_the_second_one_acts_at_once():
@@ -48,7 +48,7 @@ def test_the_second_one_acts_at_once():
 def test_where_everything_is_saved_the_first_one_acts_at_once():
     said = []
     with Interruption(said.append) as interruption:
-        with interruption.acting_at_once("saved"), pytest.raises(StoppedError):
+        with interruption.immediate("saved"), pytest.raises(StoppedError):
             os.kill(os.getpid(), signal.SIGINT)
         assert [event.text for event in said] == ["SIGINT: saved"]
 
@@ -57,7 +57,7 @@ def test_the_signal_of_another_process_ends_this_one_too():
     with Interruption([].append) as interruption:
         pass
     with pytest.raises(StoppedError, match=str(int(signal.SIGTERM))):
-        interruption.hand_on([None, signal.SIGTERM])
+        interruption.raise_again([None, signal.SIGTERM])
 
 
 def test_handlers_are_as_before_afterwards_and_threads_have_none():

@@ -47,7 +47,7 @@ def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes
         (3, False),
         (4, False),
     ]
-    assert texts(said, Noted) == ["no better result for 2 evaluations: the best was after epoch 2"]
+    assert texts(said, Noted) == ["no improvement in 2 evaluations: the best was after epoch 2"]
     assert (result.best, result.progress.best, result.metrics) == (tmp_path / "best", 0.3, {"ap": 0.3, "ap50": 0.5})
     assert {"best", "last"} <= {path.name for path in tmp_path.iterdir()}
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -154,25 +154,25 @@ def test_a_deleted_image_is_said_and_the_run_goes_on(tmp_path):
 def test_changed_data_are_refused_on_resume(tmp_path, scenes):
     small_run(tmp_path, scenes, epochs=1, **QUICK)
     fewer = scenes[:3]
-    with pytest.raises(SettingsError, match="the data set changed"):
+    with pytest.raises(SettingsError, match="the dataset changed"):
         small_run(tmp_path, fewer, resume=True, epochs=2, **QUICK)
     said = []
     small_run(tmp_path, fewer, resume=True, say=said.append, epochs=2, allow_changed_data=True, **QUICK)
-    assert any("the data set changed" in text for text in texts(said, Warned))
-    assert "epochs is 2 from here on; it was 1" in texts(said, Noted)
+    assert any("the dataset changed" in text for text in texts(said, Warned))
+    assert "epochs changes from 1 to 2" in texts(said, Noted)
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path, scenes):
     (tmp_path / "checkpoints").mkdir()
     said = []
     small_run(tmp_path, scenes, resume=True, say=said.append, epochs=1, **QUICK)
-    assert "the run was stopped before its first checkpoint; it begins anew" in texts(said, Noted)
+    assert "the run was stopped before its first checkpoint; it starts from the beginning" in texts(said, Noted)
 
 
 def test_a_model_for_other_classes_and_empty_data_are_refused(tmp_path, scenes):
-    with pytest.raises(UsageError, match="tells 5 classes apart, the data set has 2"):
+    with pytest.raises(UsageError, match="the model has 5 classes, the dataset has 2"):
         small_run(tmp_path, scenes, detector=tiny_detector(num_labels=5), **QUICK)
-    with pytest.raises(DataError, match="no images to learn from"):
+    with pytest.raises(DataError, match="no images to train on"):
         small_run(tmp_path, Dataset((), scenes.classes, scenes.root), **QUICK)
 
 
@@ -180,7 +180,7 @@ def test_a_batch_size_is_found_and_kept_on_resume(tmp_path, scenes):
     said = []
     settings = QUICK | {"batch": "auto", "epochs": 1}
     small_run(tmp_path, scenes, say=said.append, **settings)
-    assert any(text.startswith("batch: 16 images of 64x64 at once") for text in texts(said, Noted))
+    assert any(text.startswith("batch: 16 images of 64x64 on each") for text in texts(said, Noted))
     state = json.loads((tmp_path / "checkpoints/step-1/state.json").read_text())
     assert state["batch"] == 16
     small_run(tmp_path, scenes, resume=True, **(settings | {"epochs": 2}))
@@ -195,4 +195,4 @@ def test_the_worst_batch_is_an_upright_image_beside_a_wide_one(scenes):
 def test_patience_without_measures_is_told(tmp_path, scenes):
     said = []
     small_run(tmp_path, scenes, say=said.append, epochs=1, patience=3, **QUICK)
-    assert "patience ends nothing, for nothing is measured" in texts(said, Warned)
+    assert "patience has no effect without evaluation" in texts(said, Warned)

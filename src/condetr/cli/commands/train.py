@@ -69,11 +69,11 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel
 
 
 def _tell(trained: "Trained", reporter: Reporter) -> None:
-    from condetr.training.run.console import numbers_of
+    from condetr.training.run.console import summary_of
 
     left = [trained.best, *(trained.folder / name for name in _LEFT if (trained.folder / name).exists())]
-    numbers = numbers_of(trained.metrics)
-    steps = f"{trained.progress.step} steps" + (f", {numbers}" if numbers else "")
+    metrics = summary_of(trained.metrics)
+    steps = f"{trained.progress.step} steps" + (f", {metrics}" if metrics else "")
     text = "\n".join([f"trained: {steps}", *(str(path) for path in left)])
     said = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
     reporter.result(text, jsonable(said | {"progress": trained.progress.to_dict()}))

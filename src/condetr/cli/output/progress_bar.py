@@ -2,19 +2,26 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from condetr.cli.output.reporting import Reporter, one_line
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+class Step(Protocol):
+    """Called after each item; ``detail`` is shown beside the progress, such as a loss."""
+
+    def __call__(self, detail: str = "", /) -> None: ...
+
+
 @contextmanager
-def progress(what: str, total: int | None, reporter: Reporter) -> Iterator[Callable[[], None]]:
+def progress(what: str, total: int | None, reporter: Reporter) -> Iterator[Step]:
     """Gives a function to call once for each of ``total`` things done, if known; shown on stderr, unless quiet."""
     if reporter.verbosity < 0 or sys.stderr is None:
-        yield lambda: None
+        yield lambda _="": None
     elif sys.stderr.isatty():
         with _bar(what, total) as step:
             yield step
@@ -28,22 +35,23 @@ class _Lines:
         self._done = 0
         self._began = self._said = time.monotonic()
 
-    def __call__(self) -> None:
+    def __call__(self, detail: str = "", /) -> None:
         self._done += 1
         now = time.monotonic()
         if now - self._said < _SECONDS_BETWEEN_LINES:
             return
         self._said = now
         rate = self._done / (now - self._began)
+        what = f"{self._what}, {detail}" if detail else self._what
         if self._total is None:
-            self._reporter.note(f"{self._done} {self._what}, {_pace(rate)}")
+            self._reporter.note(f"{self._done} {what}, {_pace(rate)}")
             return
         left = (self._total - self._done) / rate
-        self._reporter.note(f"{self._done}/{self._total} {self._what}, {_pace(rate)}, {_time(left)} left")
+        self._reporter.note(f"{self._done}/{self._total} {what}, {_pace(rate)}, {_time(left)} left")
 
 
 @contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+def _bar(what: str, total: int | None) -> Iterator[Step]:
     from rich import progress as rich
     from rich.console import Console
 
@@ -62,14 +70,15 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
         rich.TextColumn(one_line(what)),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[detail]}"),
         Pace(),
         Left(),
     )
     # rich would send our stdout to its own console, also where that is a file or a pipe.
     where = Console(stderr=True)
     with rich.Progress(*columns, console=where, transient=True, redirect_stdout=False, get_time=time.monotonic) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(what, total=total, detail="")
+        yield lambda detail="": bar.update(task, advance=1, detail=detail)
 
 
 def _pace(rate: float) -> str:

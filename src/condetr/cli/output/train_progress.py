@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from condetr.cli.output.progress_bar import progress
+from condetr.cli.output.progress_bar import Step, progress
 from condetr.cli.output.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def listening(reporter: Reporter) -> Iterator[Callable[["Event"], None]]:
 class _Listener:
     def __init__(self, reporter: Reporter, stack: ExitStack) -> None:
         self._reporter, self._stack = reporter, stack
-        self._step: Callable[[], None] = lambda: None
+        self._step: Step = lambda _="": None
         self._loss: float | None = None
 
     def __call__(self, event: "Event") -> None:
@@ -29,10 +29,10 @@ class _Listener:
         from condetr.training.run.console import text_of
 
         match event:
-            case events.Named():
+            case events.BackbonePretrained():
                 if event.step == 1:
                     self._begin("backbone pretraining steps", event.steps)
-                self._step()
+                self._step(f"loss {event.loss:.3f}")
             case events.Stepped():
                 self._loss = event.loss
                 self._step()

@@ -1,4 +1,4 @@
-"""How many images fit: ``--batch auto``."""
+"""The largest batch that fits into memory, for ``--batch auto``."""
 
 import os
 from pathlib import Path
@@ -11,36 +11,38 @@ from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.supervised import SupervisedDetector
 
-MOST = 16  # images of a step in the paper, over all its devices
-SHARE = 0.6  # of what is free: the rest is for the work space of convolutions, and for others
+MOST = 16  # images per step in the paper, over all its devices
+USABLE = 0.6  # fraction of free memory: the rest is for convolution workspaces and other programs
 
 
 def batch_that_fits(supervised: SupervisedDetector, size: HeightWidth, device: torch.device, processes: int) -> int:
-    """Images of this size whose gradients can be computed in the memory that is free now."""
-    learning = sum(weight.numel() * weight.element_size() for weight in supervised.parameters() if weight.requires_grad)
-    needed = 3 * learning  # gradients, and the two moments of the optimizer
-    fitting = (SHARE * _free(device) - needed) / max(1, bytes_kept(supervised, size, device))
-    return max(1, min(int(fitting), MOST // processes))
+    """The number of images of this size whose gradients can be computed in free memory."""
+    trainable = sum(
+        weight.numel() * weight.element_size() for weight in supervised.parameters() if weight.requires_grad
+    )
+    reserved = 3 * trainable  # gradients, and the two moments of the optimizer
+    batch = (USABLE * _free(device) - reserved) / max(1, bytes_kept(supervised, size, device))
+    return max(1, min(int(batch), MOST // processes))
 
 
 def bytes_kept(supervised: SupervisedDetector, size: HeightWidth, device: torch.device) -> int:
-    """What one image leaves in memory for its gradients; counted, so that nothing needs to fail first."""
+    """Bytes of activations that one image keeps for the backward pass, counted without running out of memory."""
     weights = {weight.untyped_storage().data_ptr() for weight in supervised.parameters()}
-    seen: dict[int, int] = {}
+    stored: dict[int, int] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            seen[storage.data_ptr()] = max(storage.nbytes(), seen.get(storage.data_ptr(), 0))
+            stored[storage.data_ptr()] = max(storage.nbytes(), stored.get(storage.data_ptr(), 0))
         return tensor
 
     masks = (
         torch.ones(1, *size, dtype=torch.bool) if isinstance(supervised.detector, ConditionalDetrSegmenter) else None
     )
     target = Target(torch.zeros(1, dtype=torch.int64), torch.full((1, 4), 0.5), masks)
-    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         supervised(torch.zeros(1, 3, *size, device=device), None, [target], 1.0)
-    return sum(seen.values())
+    return sum(stored.values())
 
 
 def _free(device: torch.device) -> int:
@@ -52,7 +54,7 @@ def _free(device: torch.device) -> int:
 
 
 def _free_on_cpu() -> int:
-    """Of the machine, or of the container that it is shared with."""
+    """Free memory of the machine, or of the container."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():

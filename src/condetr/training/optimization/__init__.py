@@ -1,1 +1,1 @@
-"""Optimizer, schedule, EMA, precision and what is frozen."""
+"""Optimizer, learning rate schedule, EMA, mixed precision and freezing."""

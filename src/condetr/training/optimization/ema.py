@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, which is less noisy than the weights themselves."""
+"""An exponential moving average (EMA) of the weights, which is less noisy than the weights themselves."""
 
 import copy
 import math
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
-WARM = 100  # updates until the average is mostly its own: early weights are not worth remembering
+WARM_UP = 100  # updates over which the decay rises: early weights are not worth averaging
 
 
 class WeightAverage(Generic[Network]):
     """An exponential moving average in fp32 (Polyak and Juditsky 1992).
 
     Attributes:
-        network: a copy that carries the averaged weights, in evaluation mode.
-        updates: how many there were.
+        network: a copy of the network with the averaged weights, in evaluation mode.
+        updates: their number so far.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -27,7 +27,7 @@ class WeightAverage(Generic[Network]):
     @torch.no_grad()
     def update(self, network: Network) -> None:
         self.updates += 1
-        weight = 1 - self.decay * (1 - math.exp(-self.updates / WARM))
+        weight = 1 - self.decay * (1 - math.exp(-self.updates / WARM_UP))
         current = network.state_dict()
         averaged, recent = [], []
         for name, tensor in self.network.state_dict().items():

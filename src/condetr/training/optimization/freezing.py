@@ -1,4 +1,4 @@
-"""Parts of the network that training leaves as they are."""
+"""Freezing parts of the network."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from condetr.model.transformer import DetrTransformer
 
 
 def freeze(detector: DetrTransformer, parts: Sequence[FreezablePart]) -> None:
-    """No gradients for these parts.
+    """Disable the gradients of these parts.
 
-    "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is all but a mask head.
+    "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is everything but a mask head.
     """
     for part in parts:
         for parameter in _parameters(detector, part):

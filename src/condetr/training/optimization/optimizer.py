@@ -13,12 +13,12 @@ FUSED_ON = ("cpu", "cuda", "mps")  # one pass over all weights instead of ten
 def build_optimizer(
     network: nn.Module, *, lr: float, lr_backbone: float, weight_decay: float, decay_norms: bool
 ) -> AdamW:
-    """One group per kind of parameter that has gradients; norms and biases decay only with ``decay_norms``.
+    """One group per kind of trainable parameter; norms and biases have weight decay only with ``decay_norms``.
 
-    The rate that was asked for stays in each group as ``initial_lr``.
+    Each group keeps its learning rate before the schedule as ``initial_lr``.
 
     Raises:
-        SettingsError: nothing is left to train.
+        SettingsError: everything is frozen.
     """
     groups: dict[tuple[bool, bool], list[Any]] = {}
     for name, parameter in network.named_parameters():

@@ -1,4 +1,4 @@
-"""Frozen norms that learn for a while, the way a backbone's norms were made before they were frozen."""
+"""Frozen batch norms that are trainable for a while, as those of a backbone are before they are frozen."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,26 +12,25 @@ STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 @contextmanager
 def trainable_batch_norms(backbone: nn.Module) -> Iterator[None]:
-    """Batch norms in the place of frozen ones, which get their statistics, scales and shifts at the end."""
-    places = [
-        (parent, name, child)
+    """Replace frozen norms by batch norms; at the end the frozen ones get their statistics, scales and shifts."""
+    replaced = [
+        (parent, name, child, _batch_norm(child))
         for parent in backbone.modules()
         for name, child in parent.named_children()
-        if type(child) is FrozenBatchNorm  # those that do nothing else, such as an activation
+        if type(child) is FrozenBatchNorm  # subclasses do more, such as an activation
     ]
-    norms = [_alive(frozen) for _, _, frozen in places]
-    for (parent, name, _), norm in zip(places, norms, strict=True):
+    for parent, name, _, norm in replaced:
         setattr(parent, name, norm)
     try:
         yield
     finally:
-        for (parent, name, frozen), norm in zip(places, norms, strict=True):
+        for parent, name, frozen, norm in replaced:
             for statistic in STATISTICS:
                 getattr(frozen, statistic).copy_(getattr(norm, statistic).detach())
             setattr(parent, name, frozen)
 
 
-def _alive(frozen: FrozenBatchNorm) -> nn.BatchNorm2d:
+def _batch_norm(frozen: FrozenBatchNorm) -> nn.BatchNorm2d:
     norm = nn.BatchNorm2d(len(frozen.weight), eps=frozen.epsilon, device=frozen.weight.device)
     for statistic in STATISTICS:
         getattr(norm, statistic).data.copy_(getattr(frozen, statistic))

@@ -1,1 +1,1 @@
-"""The run folder: checkpoints, logs, curves, and resuming."""
+"""The run folder: checkpoints and resuming, logs, charts, events."""

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk as it goes: checkpoints to go on from, and models to use."""
+"""Writes the checkpoints and models of a run."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from condetr.checkpoints.config.class_names import STUFF
 from condetr.checkpoints.saving import save
 from condetr.data.classes import Classes
 from condetr.images.preprocessing import Preprocessing
@@ -20,13 +21,13 @@ from condetr.training.train_state import TrainState
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What the state of a run depends on beside its weights; compared when it is resumed.
+    """What the state of a run depends on besides its tensors; compared when it is resumed.
 
     Attributes:
-        data: fingerprint of the data set.
-        batch: images of a process at once, found out where "auto" was asked for.
-        processes: that trained together.
-        network: that is trained.
+        data: fingerprint of the dataset.
+        batch: images per process and micro-batch, as found where the setting is "auto".
+        processes: their number.
+        network: its architecture.
         preprocessing: of its images.
     """
 
@@ -38,40 +39,54 @@ class RunContext:
     preprocessing: Preprocessing
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON gives it back."""
+        """With the types that JSON returns, such as lists for tuples."""
         preprocessing = replace(self.preprocessing, carried={}).to_dict()
-        said = {**asdict(self), "settings": self.settings.to_dict(), "preprocessing": preprocessing}
-        return dict(json.loads(json.dumps(said)))
+        record = {**asdict(self), "settings": self.settings.to_dict(), "preprocessing": preprocessing}
+        return dict(json.loads(json.dumps(record)))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointWriter:
-    """Writes for the first process; the others have none."""
+    """Exists on the first process only.
+
+    Attributes:
+        flat: keys of the model's config.json that the network does not depend on.
+    """
 
     folder: RunFolder
-    learner: TrainState
+    state: TrainState
     classes: Classes
-    preprocessing: Preprocessing
     flat: Mapping[str, Any]
-    circumstances: RunContext
+    context: RunContext
 
-    def checkpoint(self, progress: Progress) -> Path:
-        state = {
+    def save(self, progress: Progress) -> Path:
+        """Write the last model and a checkpoint; returns the folder of the checkpoint.
+
+        Raises:
+            CheckpointError: weights are not finite.
+            StorageError: it cannot be written.
+        """
+        self._save_model(self.folder.last)
+        record = {
             "condetr": version("condetr"),
             "progress": progress.to_dict(),
-            "numbers": self.learner.numbers(),
-            **self.circumstances.to_dict(),
+            "numbers": self.state.scalar_state(),
+            **self.context.to_dict(),
         }
-        return save_checkpoint(self.folder.checkpoints, progress.step, self.learner.tensors(), state)
+        return save_checkpoint(self.folder.checkpoints, progress.step, self.state.tensors(), record)
 
-    def model(self, folder: Path) -> None:
-        """A plain model folder, which ``condetr.load`` and transformers read."""
-        ids = [one for one in self.classes.source_ids if isinstance(one, int)]
+    def save_best(self) -> None:
+        self._save_model(self.folder.best)
+
+    def _save_model(self, folder: Path) -> None:
+        """A model folder that ``condetr.load`` and transformers read."""
+        ids = [identifier for identifier in self.classes.source_ids if isinstance(identifier, int)]
+        flat = {name: value for name, value in self.flat.items() if name != STUFF}
         save(
             folder,
-            self.learner.eval_model,
+            self.state.eval_model,
             dict(enumerate(self.classes.names)),
             source_ids=tuple(ids) if len(ids) == len(self.classes) else None,
-            flat=self.flat,
-            preprocessing=self.preprocessing.to_dict(),
+            flat=flat | {STUFF: list(self.classes.stuff)} if self.classes.stuff else flat,
+            preprocessing=self.context.preprocessing.to_dict(),
         )

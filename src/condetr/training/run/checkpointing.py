@@ -1,10 +1,11 @@
-"""Everything that a run needs to go on, on the disk, whole or not at all.
+"""Checkpoints: everything that a run needs to resume, written completely or not at all.
 
-    checkpoints/step-N/   weights, optimizer and average as safetensors, state.json, and manifest.json: the sizes and
-                          hashes of the others, written last
+    checkpoints/step-N/   weights, optimizer and EMA as safetensors, state.json, and manifest.json: the sizes and
+                          hashes of the other files, written last
 
-A checkpoint is written under another name, forced to the disk, and only then named; the one before it stays until the
-next. Whatever moment a process dies in, the newest complete one is whole, and nothing needs to be cleaned by hand.
+A checkpoint is written under a temporary name, synced to disk, and only then renamed; the one before it stays until the
+next. Whenever a process dies, the newest checkpoint under its final name is complete, and nothing needs to be cleaned
+up by hand.
 """
 
 import hashlib
@@ -21,16 +22,16 @@ from condetr.files.atomic_write import reach_disk, write_json, write_tensors
 
 FORMAT = 1
 MANIFEST, STATE = "manifest.json", "state.json"
-STAGED, REMOVED = ".staged-", ".removed-"  # names of what is not, or no longer, a checkpoint
+STAGED, REMOVED = ".staged-", ".removed-"  # prefixes of folders that are not, or no longer, a checkpoint
 
 
 def save_checkpoint(
     folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> Path:
-    """Write ``folder/step-N``, and remove all but it and the one before.
+    """Write ``folder/step-N``, and remove all others but the one before it.
 
     Raises:
-        StorageError: it cannot be written; what was there still is.
+        StorageError: it cannot be written; existing checkpoints stay.
     """
     final, staged = folder / f"step-{step}", folder / f"{STAGED}step-{step}"
     try:
@@ -43,7 +44,7 @@ def save_checkpoint(
         write_json({"step": step, "files": contents_of(staged)}, staged / MANIFEST)
         for path in (*staged.iterdir(), staged):
             reach_disk(path)
-        if final.exists():  # one that could not be read, or is of the same step
+        if final.exists():  # unreadable, or of the same step
             final.rename(folder / f"{REMOVED}step-{step}")
         staged.rename(final)
         reach_disk(folder)
@@ -53,13 +54,13 @@ def save_checkpoint(
             shutil.rmtree(staged)
         reason = f"the checkpoint cannot be written: {error.strerror or error}"
         raise StorageError(
-            reason, source=folder, hint="check the free space; --resume goes on from the last"
+            reason, source=folder, hint="check the free space; --resume continues from the last one"
         ) from error
     return final
 
 
 def steps_saved(folder: Path) -> dict[int, Path]:
-    """What calls itself a checkpoint, newest step first; clocks are not asked."""
+    """Folders named like checkpoints, newest step first; file times are ignored."""
     named = {entry.name.removeprefix("step-"): entry for entry in folder.glob("step-*")}
     return {int(step): named[step] for step in sorted(filter(str.isdecimal, named), key=int, reverse=True)}
 
@@ -74,7 +75,7 @@ def contents_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """What a process that died in the middle of a save left behind."""
+    """Remove what a process left that died while saving."""
     for leftover in (*folder.glob(f"{STAGED}*"), *folder.glob(f"{REMOVED}*")):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
@@ -83,7 +84,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _prune(folder: Path, step: int) -> None:
-    """Newer ones than ``step`` could not be read when the run was resumed."""
+    """Checkpoints newer than ``step`` were unreadable when the run was resumed."""
     kept = {step, max((other for other in steps_saved(folder) if other < step), default=step)}
     for other, path in steps_saved(folder).items():
         if other not in kept:

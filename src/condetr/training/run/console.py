@@ -1,30 +1,29 @@
-"""What a training run tells, in words, and a listener that says it on stderr to whoever calls it from Python."""
+"""Printed lines of a training run, and an event handler that prints them to stderr."""
 
 import sys
 import time
 from collections.abc import Mapping
 
-from condetr.training.run.events import Evaluated, Event, Named, Noted, Started, Stepped, Warned
+from condetr.training.run.events import BackbonePretrained, Evaluated, Event, Noted, Started, Stepped, Warned
 
-BETWEEN_LINES = 10.0  # seconds
+INTERVAL = 10.0  # seconds between two progress lines
+COMPARED = ("ap", "ap50", "mask_ap", "mask_ap50", "pq")
 
 
-def numbers_of(metrics: Mapping[str, float]) -> str:
-    """Those that people compare."""
-    return ", ".join(
-        f"{name} {metrics[name]:.3f}" for name in ("ap", "ap50", "mask_ap", "mask_ap50", "pq") if name in metrics
-    )
+def summary_of(metrics: Mapping[str, float]) -> str:
+    """The metrics that people compare."""
+    return ", ".join(f"{name} {metrics[name]:.3f}" for name in COMPARED if name in metrics)
 
 
 def text_of(event: Event, loss: float | None = None) -> str | None:
-    """One line, or None for what nobody needs to read; ``loss`` is that of the last step."""
+    """One line, or None for events that are not printed; ``loss`` is that of the last step."""
     match event:
         case Started():
             return f"{event.steps} steps of {event.images} images on {event.device}, in {event.folder}"
         case Evaluated():
-            learned = "" if loss is None else f"loss {loss:.3f}, "
+            loss_text = "" if loss is None else f"loss {loss:.3f}, "
             best = ", the best so far" if event.is_best else ""
-            return f"epoch {event.epoch}: {learned}{numbers_of(event.metrics)}{best}"
+            return f"epoch {event.epoch}: {loss_text}{summary_of(event.metrics)}{best}"
         case Noted():
             return event.text
         case Warned():
@@ -33,32 +32,32 @@ def text_of(event: Event, loss: float | None = None) -> str | None:
 
 
 class ConsoleReporter:
-    """Plain lines on stderr: what happens, and now and then how far it is."""
+    """Prints events to stderr, and progress every `INTERVAL` seconds."""
 
     def __init__(self) -> None:
         self._loss: float | None = None
-        self._last = 0
-        self._said = time.monotonic()
+        self._last_step = 0
+        self._printed = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._last = event.done + event.steps
-        if isinstance(event, Named):
-            self._tell_now_and_then(f"naming step {event.step} of {event.steps}, loss {event.loss:.3f}")
+            self._last_step = event.done + event.steps
+        if isinstance(event, BackbonePretrained):
+            self._print_progress(f"backbone pretraining step {event.step} of {event.steps}, loss {event.loss:.3f}")
         elif isinstance(event, Stepped):
             self._loss = event.loss
-            left = (self._last - event.step) * event.seconds
-            steps = f"step {event.step} of {self._last}, loss {event.loss:.3f}"
-            self._tell_now_and_then(f"{steps}, {left / 60:.1f} min of steps left")
+            left = (self._last_step - event.step) * event.seconds
+            steps = f"step {event.step} of {self._last_step}, loss {event.loss:.3f}"
+            self._print_progress(f"{steps}, {left / 60:.1f} min of steps left")
         elif (text := text_of(event, self._loss)) is not None:
-            self._say(text)
+            self._print(text)
 
-    def _tell_now_and_then(self, text: str) -> None:
-        if time.monotonic() - self._said >= BETWEEN_LINES:
-            self._say(text)
+    def _print_progress(self, text: str) -> None:
+        if time.monotonic() - self._printed >= INTERVAL:
+            self._print(text)
 
-    def _say(self, text: str) -> None:
-        self._said = time.monotonic()
+    def _print(self, text: str) -> None:
+        self._printed = time.monotonic()
         if sys.stderr is not None:
             sys.stderr.write(f"condetr: {text}\n")
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it: a progress bar, plain lines, a test."""
+"""The events of a training run, for progress bars, printed lines and tests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Attributes: the run's ``folder``, ``steps`` left to take, ``done`` before, and ``images`` of a step."""
+    """Attributes: the run ``folder``, ``steps`` left to take, steps ``done`` before, and ``images`` per step."""
 
     folder: Path
     epochs: int
@@ -19,8 +19,8 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """After every step of naming, of which there are ``steps``."""
+class BackbonePretrained:
+    """After every step of backbone pretraining, of which there are ``steps``."""
 
     step: int
     steps: int
@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """After every step: how many there were, times that all images were seen, the loss, and seconds a step lately."""
+    """After every step. Attributes: ``step`` and ``epoch`` so far, ``loss``, and recent ``seconds`` per step."""
 
     step: int
     epoch: float
@@ -64,7 +64,7 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = Started | Named | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Event: TypeAlias = Started | BackbonePretrained | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
 EventHandler: TypeAlias = Callable[[Event], None]
 
 

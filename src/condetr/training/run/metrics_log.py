@@ -1,4 +1,4 @@
-"""What was measured, as lines of JSON and as a table; neither may ever stop a training."""
+"""The metrics of a run as JSON lines and CSV; a failure to write them never stops training."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ class MetricsLog:
     """``metrics.jsonl`` and ``metrics.csv`` of a run folder, and the same rows in memory."""
 
     def __init__(self, folder: Path, say: EventHandler, rows: Sequence[Row]) -> None:
-        """``rows`` are those to begin with; what the files have beside them is forgotten."""
+        """Start the files anew with ``rows``."""
         self._lines, self._table = folder / LINES, folder / "metrics.csv"
         self._say = say
         self.failed = 0
@@ -30,7 +30,7 @@ class MetricsLog:
         self._write_all()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """``row`` has a "step"; what it measures is named by its other keys."""
+        """``row`` has a "step"; its other keys are metrics."""
         self.rows.append(dict(row))
         if any(name not in self._columns for name in row):
             self._write_all()
@@ -49,7 +49,7 @@ class MetricsLog:
             with path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            self._complain(path, error)
+            self._warn(path, error)
 
     def _replace(self, path: Path, text: str) -> None:
         staged = path.with_name(f".{path.name}")
@@ -57,30 +57,30 @@ class MetricsLog:
             staged.write_text(text, encoding="utf-8")
             staged.replace(path)
         except OSError as error:
-            self._complain(path, error)
+            self._warn(path, error)
 
-    def _complain(self, path: Path, error: OSError) -> None:
+    def _warn(self, path: Path, error: OSError) -> None:
         if not self.failed:
-            self._say(Warned(f"{path} cannot be written, training goes on without: {error.strerror or error}"))
+            self._say(Warned(f"{path} cannot be written, training continues without it: {error.strerror or error}"))
         self.failed += 1
 
-    def sum_up(self) -> None:
-        """At the end: how often it could not be written."""
+    def report_totals(self) -> None:
+        """At the end: how often writing failed."""
         if self.failed > 1:
             self._say(Warned(f"{self._lines.parent}: the log could not be written {self.failed} times"))
 
 
 def rows_before(folder: Path, progress: Progress, say: EventHandler = ignore_events) -> list[Row]:
-    """What a run had written when it was where ``progress`` says; what it wrote after that it will write again.
+    """The rows of a run up to ``progress``; a resumed run writes later ones again.
 
-    Rows that are damaged are left out, counted, and stay in a copy of the file.
+    Damaged rows are left out and counted; the original file is copied.
     """
     rows, damaged = _read(folder / LINES)
     if damaged:
         copy = folder / DAMAGED
         with suppress(OSError):
             copy.write_bytes((folder / LINES).read_bytes())
-        say(Warned(f"{folder / LINES}: {damaged} damaged rows are left out; {copy.name} is the file as it was"))
+        say(Warned(f"{folder / LINES}: {damaged} damaged rows are left out; {copy.name} is a copy of the file"))
     return [
         row
         for row in rows
@@ -94,10 +94,10 @@ def is_of_training(row: Row) -> bool:
 
 
 def _read(path: Path) -> tuple[list[Row], int]:
-    """The rows, and how many lines are none; the last one may be half a line, which is no damage."""
+    """The rows, and the number of damaged lines; the last line may be incomplete, which is no damage."""
     try:
         lines = path.read_bytes().splitlines()
-    except OSError:  # is not there, or is a folder: what is written next complains
+    except OSError:  # missing, or a folder: the next write reports it
         return [], 0
     rows = [_row_of(line) for line in lines]
     damaged = sum(row is None for row in rows[:-1])
@@ -105,7 +105,7 @@ def _read(path: Path) -> tuple[list[Row], int]:
 
 
 def _row_of(line: bytes) -> Row | None:
-    """None where it is not what `MetricsLog` writes: a step, and numbers."""
+    """None unless it is a row of `MetricsLog`: a step and finite numbers."""
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):

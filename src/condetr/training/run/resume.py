@@ -1,4 +1,4 @@
-"""Finding the newest complete checkpoint of a run, and making sure that it belongs to what is to go on."""
+"""Finds the newest usable checkpoint of a run, and checks that settings, data and network still match it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,12 +14,12 @@ from condetr.files.json_reading import read_json_object
 from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
 
-FIXED = ("seed", "query_groups", "ema", "overfit")  # settings that the stored state was made with
+FIXED = ("seed", "query_groups", "ema", "overfit")  # settings that the stored state depends on
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What `save_checkpoint` was given."""
+    """The content of a checkpoint."""
 
     path: Path
     tensors: dict[str, dict[str, Tensor]]
@@ -27,38 +27,38 @@ class Stored:
 
 
 def newest_complete(folder: Path) -> tuple[Path | None, list[str]]:
-    """Its path, and what was wrong with newer ones."""
-    passed_over: list[str] = []
+    """Its path, and the problems of newer ones."""
+    problems: list[str] = []
     for path in steps_saved(folder).values():
         wrong = what_is_wrong(path)
         if wrong is None:
-            return path, passed_over
-        passed_over.append(f"{path.name} is passed over: {wrong}")
-    return None, passed_over
+            return path, problems
+        problems.append(f"{path.name} is skipped: {wrong}")
+    return None, problems
 
 
 def what_is_wrong(path: Path) -> str | None:
-    """Why a checkpoint is not whole; None where it is."""
+    """Why a checkpoint is not complete; None where it is."""
     try:
-        said = read_json_object(path / MANIFEST).get("files")
-        found = contents_of(path)
+        listed = read_json_object(path / MANIFEST).get("files")
+        actual = contents_of(path)
     except CheckpointError as error:
         return f"{MANIFEST} {error.reason}"
     except OSError as error:  # a folder where a file should be
         return f"{Path(error.filename or path).name} cannot be read: {error.strerror or error}"
-    if not isinstance(said, dict) or said.keys() != found.keys():
+    if not isinstance(listed, dict) or listed.keys() != actual.keys():
         return f"its files are not those of {MANIFEST}"
-    damaged = [name for name, content in found.items() if content != said[name]]
+    damaged = [name for name, content in actual.items() if content != listed[name]]
     return f"damaged: {', '.join(damaged)}" if damaged else None
 
 
 def newest_usable(folder: Path) -> tuple[Stored | None, list[str]]:
-    """What the newest checkpoint holds from which a run can go on, and what was wrong with newer ones.
+    """The newest checkpoint that a run can resume from, and the problems of newer ones.
 
     Raises:
-        CheckpointError: it was written by a condetr that stores other things.
+        CheckpointError: it was written by a version of condetr with another format.
     """
-    passed_over: list[str] = []
+    problems: list[str] = []
     for path in steps_saved(folder).values():
         wrong = what_is_wrong(path)
         if wrong is None:
@@ -70,13 +70,13 @@ def newest_usable(folder: Path) -> tuple[Stored | None, list[str]]:
                     raise
                 wrong = f"{Path(error.source or path).name} {error.reason}"
             if wrong is None:
-                return stored, passed_over
-        passed_over.append(f"{path.name} is passed over: {wrong}")
-    return None, passed_over
+                return stored, problems
+        problems.append(f"{path.name} is skipped: {wrong}")
+    return None, problems
 
 
 def what_is_missing(stored: Stored) -> str | None:
-    """What of the state is not there, or of another kind than a run goes on from; None where all is well."""
+    """Which fields of the state are missing or have the wrong type; None where all are right."""
     state = stored.state
     kinds = {"settings": dict, "data": str, "batch": int, "processes": int, "numbers": dict, "progress": dict}
     broken = [name for name, kind in kinds.items() if type(state.get(name)) is not kind]
@@ -117,70 +117,68 @@ def _broken_in(progress: dict[str, Any]) -> list[str]:
 
 
 class _OtherVersionError(CheckpointError):
-    """Its state is whole, and not for us."""
+    """The checkpoint is complete, but of another format."""
 
 
 def read_checkpoint(path: Path) -> Stored:
-    """Raises CheckpointError where it was written by a condetr that stores other things."""
+    """Raises CheckpointError where it was written by a version of condetr with another format."""
     state = read_json_object(path / STATE)
     if state.get("format") != FORMAT:
-        is_whole = type(state.get("format")) is int and isinstance(state.get("condetr"), str)
-        raise (_OtherVersionError if is_whole else CheckpointError)(
+        is_complete = type(state.get("format")) is int and isinstance(state.get("condetr"), str)
+        raise (_OtherVersionError if is_complete else CheckpointError)(
             f"is of format {state.get('format')}, written by condetr {state.get('condetr')}; this one reads {FORMAT}",
             source=path,
-            hint="go on with that version, or begin a new run with --model RUN/last",
+            hint="resume with that version, or start a new run with --model RUN/last",
         )
     tensors = {file.stem: read_safetensors(file) for file in sorted(path.glob("*.safetensors"))}
     return Stored(path, tensors, with_current_names(state))
 
 
 def changes_since(stored: Stored, settings: Mapping[str, Any]) -> list[str]:
-    """What is set to something else than before, in words.
+    """A sentence for each setting that differs from the checkpoint's.
 
     Raises:
-        SettingsError: one of those that cannot change.
+        SettingsError: one that cannot change.
     """
     before = stored.state["settings"]
     changed = [name for name, value in settings.items() if name in before and before[name] != value]
     for name in changed:
         if name in FIXED:
-            reason = f"is {settings[name]}, but the run began with {before[name]}"
+            reason = f"is {settings[name]}, but the run started with {before[name]}"
             raise SettingsError(reason, item=name, source=stored.path, hint="resume with the same value")
-    return [f"{name} is {settings[name]} from here on; it was {before[name]}" for name in changed]
+    return [f"{name} changes from {before[name]} to {settings[name]}" for name in changed]
 
 
 def check_data(stored: Stored, fingerprint: str, *, allow_changed: bool) -> str | None:
-    """What to say about a data set that is not the one the run began with.
+    """A warning where the dataset is not that of the checkpoint.
 
     Raises:
-        SettingsError: it is not, and that is not allowed.
+        SettingsError: it is not, and ``allow_changed`` is not set.
     """
     before = stored.state["data"]
     if before == fingerprint:
         return None
-    said = f"the data set changed since the checkpoint: fingerprint {fingerprint[:12]}, it was {before[:12]}"
+    reason = f"the dataset changed since the checkpoint: fingerprint {fingerprint[:12]}, it was {before[:12]}"
     if not allow_changed:
-        raise SettingsError(said, source=stored.path, hint="put it back, or give --allow-changed-data")
-    return said
+        raise SettingsError(reason, source=stored.path, hint="restore it, or give --allow-changed-data")
+    return reason
 
 
 def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
-    """Compare network and preprocessing with those of the checkpoint; the size of the images may be set anew.
+    """Compare network and preprocessing with those of the checkpoint; only the image size may change.
 
     Raises:
-        CheckpointError: something of it changed, as where a file of the run is damaged.
+        CheckpointError: one of them changed, for example because a file of the run is damaged.
     """
     sizes = ("image_size", "max_size")
     resized = any(stored.state["settings"].get(name) != now["settings"].get(name) for name in sizes)
     for part, file in (("network", "config.json"), ("preprocessing", "preprocessor_config.json")):
         before, after = stored.state.get(part), now[part]
-        if before is None:  # of a condetr that did not store it
+        if before is None:  # older versions did not store it
             continue
         free = ("size", "do_resize") if part == "preprocessing" and resized else ()
         for name in sorted((before.keys() | after.keys()) - set(free)):
             if before.get(name) != after.get(name):
-                reason = f"{name} of the {part} is {after.get(name)}, but the run began with {before.get(name)}"
-                hint = (
-                    f"put it back in last/{file} of the run, or remove the folder last: the run's --model is read then"
-                )
+                reason = f"{name} of the {part} is {after.get(name)}, but the run started with {before.get(name)}"
+                hint = f"restore last/{file} of the run, or remove the folder last: the run's --model is read then"
                 raise CheckpointError(reason, source=stored.path, item=name, hint=hint)

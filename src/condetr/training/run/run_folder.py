@@ -1,4 +1,4 @@
-"""The folder of a run, and what is written into it once, at its start."""
+"""The folder of a run, and the files written once at its start."""
 
 import json
 import os
@@ -21,20 +21,22 @@ from condetr.files.new_folder import make_writable, missing_folders, preparing, 
 from condetr.training.run.checkpointing import remove_leftovers
 
 CONFIG = "config.yaml"
-FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # how other trainers store their state
+FOREIGN = (".pt", ".pth", ".bin", ".pkl", ".metadata", ".distcp")  # checkpoint files of other trainers
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where everything of a run lies; `claimed` opens it.
+    """All files of a run; `claimed` opens it.
 
     Attributes:
-        resumes: whether an earlier run goes on.
-        notes: what somebody should hear about it.
+        resumes: whether the run in it is resumed.
+        command: how the run was started.
+        notes: to report to the user.
     """
 
     path: Path
     resumes: bool = False
+    command: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -50,23 +52,21 @@ class RunFolder:
         return self.path / "best"
 
     def config(self) -> dict[str, Any]:
-        """What `describe` wrote; nothing where that is gone or cannot be read."""
+        """The config.yaml that `describe` wrote; empty where it is missing or cannot be read."""
         try:
-            said = yaml.safe_load((self.path / CONFIG).read_text(encoding="utf-8"))
+            config = yaml.safe_load((self.path / CONFIG).read_text(encoding="utf-8"))
         except Exception:  # PyYAML raises whatever its parts do: KeyError, AttributeError, ...
             return {}
-        return said if isinstance(said, dict) else {}
+        return config if isinstance(config, dict) else {}
 
-    def describe(
-        self, settings: Mapping[str, Any], command: str, device: str, data_report: Mapping[str, Any], labels: Any
-    ) -> None:
-        """Write what the run is, for people and for `--config`, which reads all that ``settings`` says.
+    def describe(self, config: Mapping[str, Any], device: str, data_report: Mapping[str, Any], labels: Any) -> None:
+        """Write what the run depends on; `--config` reads the ``config`` back.
 
         Raises:
             StorageError: it cannot be written.
         """
-        self.write(CONFIG, yaml.safe_dump(dict(settings), sort_keys=False))
-        self.write("command.txt", f"{command}\n")
+        self.write(CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+        self.write("command.txt", f"{self.command}\n")
         self.write("environment.json", _json(environment(device)))
         self.write("data_report.json", _json(data_report))
         self.write("labels.json", _json(labels))
@@ -77,66 +77,65 @@ class RunFolder:
 
 
 @contextmanager
-def claimed(path: Path, *, resume: bool = False, is_first: bool = True) -> Iterator[RunFolder]:
-    """A run folder that no other run writes to until the end of the context; to be opened before anything expensive.
+def claimed(path: Path, *, resume: bool = False, is_first: bool = True, command: str = "") -> Iterator[RunFolder]:
+    """A run folder that is locked against other runs until the end of the context; open it before expensive work.
 
-    What was made for it is removed again if nothing comes to be written.
+    New folders are removed again if nothing was written.
 
     Args:
         path: made if needed.
-        resume: go on with the run that is there.
-        is_first: whether this process writes; others of the same run only know the path.
+        resume: continue the run that is there.
+        is_first: whether this process writes; the others of a distributed run only get the path.
+        command: how the run was started, for command.txt.
 
     Raises:
-        UsageError: it cannot be written, holds a run that is not to be resumed, or somebody trains there.
+        UsageError: it cannot be written, holds a run that is not to be resumed, or another process trains there.
     """
     if not is_first:
-        yield RunFolder(path, resumes=resume)
+        yield RunFolder(path, resume, command)
         return
     if resume and not (path / "checkpoints").is_dir():
         raise _nothing_to_resume(path)
     if not resume and any(path.glob("checkpoints/step-*")):
-        raise UsageError(
-            "holds a run already", source=path, hint="--resume goes on with it; or choose another --output"
-        )
-    there = set(path.glob("*"))
-    made = missing_folders(path / "checkpoints")
+        raise UsageError("already holds a run", source=path, hint="--resume continues it; or choose another --output")
+    existing = set(path.glob("*"))
+    created = missing_folders(path / "checkpoints")
     with preparing(path, item="output"):
         make_writable(path)
     lock = Lock(path, "training")
     try:
-        folder = RunFolder(path, resume, (lock.missing,) if lock.missing else ())
+        folder = RunFolder(path, resume, command, (lock.missing,) if lock.missing else ())
         _tidy(folder)
         yield folder
     finally:
-        wrote_nothing = set(path.glob("*")) <= {*there, path / "checkpoints", path / LOCK}
-        lock.release(remove=wrote_nothing and path / LOCK not in there)
+        wrote_nothing = set(path.glob("*")) <= {*existing, path / "checkpoints", path / LOCK}
+        lock.release(remove=wrote_nothing and path / LOCK not in existing)
         if wrote_nothing:
-            remove_empty(made)
+            remove_empty(created)
 
 
 def _tidy(folder: RunFolder) -> None:
-    """Remove what a process that died left half done."""
+    """Remove the unfinished files of a process that died."""
     try:
         folder.checkpoints.mkdir(exist_ok=True)
         remove_leftovers(folder.checkpoints)
         for models in (folder.last, folder.best):
             remove_unfinished(models)
     except OSError as error:
-        reason = f"what a run that died left there cannot be removed: {error.strerror or error}"
+        reason = f"an unfinished file of an earlier run cannot be removed: {error.strerror or error}"
         raise StorageError(reason, source=error.filename or folder.path, hint="remove it") from error
 
 
 def _nothing_to_resume(path: Path) -> UsageError:
     foreign = sorted(entry.name for entry in path.iterdir() if entry.name.endswith(FOREIGN)) if path.is_dir() else []
     if not foreign:
-        return UsageError("there is no run to resume here", source=path, hint="leave --resume out to begin one")
-    reason = f"there is no run of condetr here; {', '.join(foreign)} of another trainer can run code and is never read"
-    return UsageError(reason, source=path, hint=f"--model {path} begins a new run with its weights")
+        return UsageError("has no run to resume", source=path, hint="leave --resume out to start one")
+    reason = f"has no run of condetr; {', '.join(foreign)} of another trainer could run code and is never read"
+    return UsageError(reason, source=path, hint=f"--model {path} starts a new run with its weights")
 
 
 def environment(device: str) -> dict[str, Any]:
-    """What a run depends on beyond its settings."""
+    """What a run depends on besides its settings."""
     return {
         "condetr": version("condetr"),
         "python": platform.python_version(),

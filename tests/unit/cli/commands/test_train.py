@@ -77,8 +77,8 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     again = ("train", data, "--output", "run", "--resume", "--device", "cpu")
     status, said, err = condetr_json(*again, "--epochs", "2")
     assert (status, said["progress"]["step"]) == (0, 4)
-    assert "going on from step-2" in err
-    assert "epochs is 2 from here on; it was 1" in err
+    assert "resuming from step-2" in err
+    assert "epochs changes from 1 to 2" in err
     assert "random weights" not in err
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["network"]["d_model"] == 16
 
@@ -131,7 +131,7 @@ def test_a_run_stored_under_former_names_resumes(condetr_json, condetr, data, sm
     assert "naming: 2" in (tmp_path / "run/config.yaml").read_text()
     status, said, err = condetr_json("train", data, "--output", "run", "--resume", "--epochs", "2", "--device", "cpu")
     assert (status, said["progress"]["step"]) == (0, 4), err
-    assert "epochs is 2 from here on; it was 1" in err
+    assert "epochs changes from 1 to 2" in err
     assert "pretrain" not in err
     assert "in_channels" not in err
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
@@ -188,7 +188,7 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
     ("words", "says"),
     [
         (["--resume"], "--resume: needs the folder of the run to resume (give --output)"),
-        (["--resume", "--output", "nothing"], "there is no run to resume here"),
+        (["--resume", "--output", "nothing"], "has no run to resume"),
         (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),
         (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
         (["--model", "x", "--set", "network.d_model=32"], "cannot be combined with model"),

@@ -27,7 +27,7 @@ def test_it_fills_the_share_of_memory_that_is_free(monkeypatch):
     network = supervised()
     of_image = bytes_kept(network, (64, 64), CPU)
     learned = 3 * sum(weight.numel() * 4 for weight in network.parameters())
-    free = (5.5 * of_image + learned) / batch_size.SHARE
+    free = (5.5 * of_image + learned) / batch_size.USABLE
     monkeypatch.setattr(batch_size, "_free_on_cpu", lambda: int(free))
     assert batch_that_fits(network, (64, 64), CPU, 1) == 5
     monkeypatch.setattr(batch_size, "_free_on_cpu", lambda: 1 << 50)

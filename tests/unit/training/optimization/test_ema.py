@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from condetr.training.optimization.ema import WARM, WeightAverage
+from condetr.training.optimization.ema import WARM_UP, WeightAverage
 from tests.unit.training.networks import tiny_detector
 
 
@@ -15,7 +15,7 @@ def test_it_is_the_moving_average_of_the_weights():
         with torch.no_grad():
             network.weight.fill_(float(step))
         average.update(network)
-        decay = 0.9 * (1 - math.exp(-step / WARM))
+        decay = 0.9 * (1 - math.exp(-step / WARM_UP))
         expected = decay * expected + (1 - decay) * step
     assert average.network.weight.item() == pytest.approx(expected, rel=1e-6)
 

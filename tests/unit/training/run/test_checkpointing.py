@@ -43,7 +43,7 @@ def test_the_newest_two_are_kept_by_step_and_not_by_clock(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "missing", "added", "no manifest", "broken manifest"])
-def test_one_that_is_not_whole_is_passed_over_and_named(harm, tmp_path):
+def test_one_that_is_not_whole_is_problems_and_named(harm, tmp_path):
     save(tmp_path, 3)
     newest = save(tmp_path, 4)
     weights, manifest = newest / "weights.safetensors", newest / "manifest.json"
@@ -63,7 +63,7 @@ def test_one_that_is_not_whole_is_passed_over_and_named(harm, tmp_path):
     path, said = newest_complete(tmp_path)
     assert path == tmp_path / "step-3"
     assert len(said) == 1
-    assert said[0].startswith("step-4 is passed over")
+    assert said[0].startswith("step-4 is skipped")
 
 
 def test_nothing_at_all_is_no_checkpoint(tmp_path):
@@ -114,8 +114,8 @@ def test_another_format_is_refused_with_both_versions(tmp_path):
 def test_settings_may_change_unless_the_state_depends_on_them(tmp_path):
     stored = read_checkpoint(save(tmp_path, 1))
     assert changes_since(stored, {"seed": 1, "lr": 0.1, "new": 3}) == []
-    assert changes_since(stored, {"seed": 1, "lr": 0.2}) == ["lr is 0.2 from here on; it was 0.1"]
-    with pytest.raises(SettingsError, match="seed: is 2, but the run began with 1"):
+    assert changes_since(stored, {"seed": 1, "lr": 0.2}) == ["lr changes from 0.1 to 0.2"]
+    with pytest.raises(SettingsError, match="seed: is 2, but the run started with 1"):
         changes_since(stored, {"seed": 2, "lr": 0.1})
 
 
@@ -138,8 +138,8 @@ WHOLE = STATE | {
 def usable(folder, *states):
     for number, state in enumerate(states, 1):
         save_checkpoint(folder, number, {"weights": {"a": torch.zeros(1)}}, state)
-    stored, passed_over = newest_usable(folder)
-    return None if stored is None else stored.path.name, passed_over
+    stored, problems = newest_usable(folder)
+    return None if stored is None else stored.path.name, problems
 
 
 def progressed(**changes):
@@ -167,11 +167,11 @@ def test_the_newest_usable_checkpoint_is_read(tmp_path):
         (progressed() | {"format": None}, "is of format None"),
     ],
 )  # fmt: skip
-def test_a_state_from_which_no_run_can_go_on_is_passed_over(tmp_path, state, says):
+def test_a_state_from_which_no_run_can_go_on_is_problems(tmp_path, state, says):
     """Whole by its manifest, as a program with a fault may leave it; the one before it is good."""
-    path, passed_over = usable(tmp_path, WHOLE, state)
+    path, problems = usable(tmp_path, WHOLE, state)
     assert path == "step-1"
-    assert says in passed_over[0]
+    assert says in problems[0]
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "state.json", "weights.safetensors"])
@@ -179,10 +179,10 @@ def test_a_folder_where_a_file_should_be_is_damage(tmp_path, name):
     usable(tmp_path, WHOLE, progressed())
     (tmp_path / "step-2" / name).unlink()
     (tmp_path / "step-2" / name).mkdir()
-    stored, passed_over = newest_usable(tmp_path)
+    stored, problems = newest_usable(tmp_path)
     assert stored.path.name == "step-1"
-    assert name in passed_over[0]
-    assert "Is a directory" in passed_over[0]
+    assert name in problems[0]
+    assert "Is a directory" in problems[0]
 
 
 def test_leftovers_may_be_files(tmp_path):

@@ -73,8 +73,8 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, s
     assert len(said) == 1
     assert isinstance(said[0], Warned)
     why = "Is a directory" if stands_for_it == "a folder" else "No space left on device"
-    assert said[0].text == f"{tmp_path}/metrics.jsonl cannot be written, training goes on without: {why}"
-    log.sum_up()
+    assert said[0].text == f"{tmp_path}/metrics.jsonl cannot be written, training continues without it: {why}"
+    log.report_totals()
     assert said[1:] == [Warned(f"{tmp_path}: the log could not be written {log.failed} times")]
 
 
@@ -103,7 +103,7 @@ def test_a_damaged_row_is_left_out_and_said_once(tmp_path, row):
     rows = rows_before(tmp_path, Progress(step=9), said.append)
     assert rows == [training(4), training(8)]
     path = tmp_path / "metrics.jsonl"
-    assert said == [Warned(f"{path}: 2 damaged rows are left out; metrics-damaged.jsonl is the file as it was")]
+    assert said == [Warned(f"{path}: 2 damaged rows are left out; metrics-damaged.jsonl is a copy of the file")]
     assert (tmp_path / "metrics-damaged.jsonl").read_bytes() == damaged
     MetricsLog(tmp_path, said.append, rows)
     assert rows_before(tmp_path, Progress(step=9), said.append) == rows

@@ -61,11 +61,11 @@ def test_an_unwritable_place_is_refused_before_anything_else(tmp_path, monkeypat
 
 
 def test_what_is_there_is_neither_overwritten_nor_invented(tmp_path):
-    with pytest.raises(UsageError, match="there is no run to resume here"), claimed(tmp_path / "new", resume=True):
+    with pytest.raises(UsageError, match="has no run to resume"), claimed(tmp_path / "new", resume=True):
         pass
     assert not (tmp_path / "new").exists()
     (tmp_path / "checkpoints/step-3").mkdir(parents=True)
-    with pytest.raises(UsageError, match="holds a run already"), claimed(tmp_path):
+    with pytest.raises(UsageError, match="already holds a run"), claimed(tmp_path):
         pass
     with claimed(tmp_path, resume=True) as folder:
         assert folder.resumes
@@ -88,7 +88,7 @@ def test_what_a_killed_run_left_unfinished_is_removed(tmp_path, kept):
 def test_the_state_of_other_trainers_is_never_read(tmp_path):
     for name in ("optimizer.pt", ".metadata", "config.json"):
         (tmp_path / name).touch()
-    said = r"no run of condetr here; \.metadata, optimizer\.pt .* never read .*--model"
+    said = r"has no run of condetr; \.metadata, optimizer\.pt .* never read .*--model"
     with pytest.raises(UsageError, match=said), claimed(tmp_path, resume=True):
         pass
 
@@ -118,7 +118,7 @@ def test_a_run_that_never_began_leaves_nothing(tmp_path):
 def test_it_says_what_the_run_is(tmp_path):
     settings = TrainingSettings(epochs=3)
     with claimed(tmp_path) as folder:
-        folder.describe(settings.to_dict(), "condetr train data", "cpu", {}, {"names": ["a"], "source_ids": [7]})
+        folder.describe(settings.to_dict(), "cpu", {}, {"names": ["a"], "source_ids": [7]})
     assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == settings.to_dict()
     written = {path.name for path in tmp_path.iterdir()}
     assert written >= {"command.txt", "environment.json", "data_report.json", "labels.json"}

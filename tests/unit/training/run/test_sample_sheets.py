@@ -70,14 +70,14 @@ def test_what_cannot_be_painted_ends_nothing_and_is_told_once(tmp_path, monkeypa
 
     monkeypatch.setattr("condetr.training.run.sample_sheets.draw", fails)
     folder = RunFolder(tmp_path / "run", resumes=False)
-    showcase = SampleSheets(folder, PREPROCESSING, LABELS, scenes, say=told.append)
-    assert list(showcase.showing_first(iter([[batch], [batch]]))) == [[batch], [batch]]
-    showcase.show_predictions(tiny_detector())
-    showcase.show_curves([{"step": 1, "loss": math.nan}])
-    showcase.sum_up()
+    sheets = SampleSheets(folder, PREPROCESSING, LABELS, scenes, say=told.append)
+    assert list(sheets.saving_first_batches(iter([[batch], [batch]]))) == [[batch], [batch]]
+    sheets.save_predictions(tiny_detector())
+    sheets.save_curves([{"step": 1, "loss": math.nan}])
+    sheets.report_totals()
     assert [event.text for event in told] == [
-        "samples/training.jpg was not made: x1 must be greater than or equal to x0;"
-        " training goes on, and more such images are counted",
-        "in all 2 images for people to look at were not made",
+        "samples/training.jpg could not be written: x1 must be greater than or equal to x0;"
+        " training continues, and further failures are only counted",
+        "in total 2 charts and sample sheets could not be written",
     ]
     assert (tmp_path / "run/curves.png").exists()
