@@ -1,1 +1,1 @@
-"""From a labeled data set to a detector: the loop, what it needs, and how it survives being stopped."""
+"""Training: the loop, its input, optimization, checkpoints and resuming."""
