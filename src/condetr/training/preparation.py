@@ -175,5 +175,5 @@ def resume(stored: Stored, state: TrainState, context: RunContext, say: EventHan
         state.restore(stored.tensors, stored.state["numbers"])
     except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = f"does not fit this model: {first_line_of(error)}"
-        raise CheckpointError(reason, source=stored.path, hint="resume with the model the run started with") from error
+        raise CheckpointError(reason, source=stored.path, hint="resume with the model the run began with") from error
     return Progress.from_dict(stored.state["progress"])

@@ -144,7 +144,7 @@ def changes_since(stored: Stored, settings: Mapping[str, Any]) -> list[str]:
     changed = [name for name, value in settings.items() if name in before and before[name] != value]
     for name in changed:
         if name in FIXED:
-            reason = f"is {settings[name]}, but the run started with {before[name]}"
+            reason = f"is {settings[name]}, but the run began with {before[name]}"
             raise SettingsError(reason, item=name, source=stored.path, hint="resume with the same value")
     return [f"{name} changes from {before[name]} to {settings[name]}" for name in changed]
 
@@ -179,6 +179,6 @@ def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
         free = ("size", "do_resize") if part == "preprocessing" and resized else ()
         for name in sorted((before.keys() | after.keys()) - set(free)):
             if before.get(name) != after.get(name):
-                reason = f"{name} of the {part} is {after.get(name)}, but the run started with {before.get(name)}"
+                reason = f"{name} of the {part} is {after.get(name)}, but the run began with {before.get(name)}"
                 hint = f"restore last/{file} of the run, or remove the folder last: the run's --model is read then"
                 raise CheckpointError(reason, source=stored.path, item=name, hint=hint)

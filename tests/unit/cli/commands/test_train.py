@@ -73,7 +73,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     assert "epoch 1: loss" in err
 
     status, _, err = condetr("train", data, "--config", small, "--output", "run")
-    assert (status, "--resume goes on with it" in err) == (2, True)
+    assert (status, "--resume continues it" in err) == (2, True)
     again = ("train", data, "--output", "run", "--resume", "--device", "cpu")
     status, said, err = condetr_json(*again, "--epochs", "2")
     assert (status, said["progress"]["step"]) == (0, 4)
@@ -156,7 +156,7 @@ def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, d
     begun = ("train", data, "--model", "first", "--batch", "4", "--workers", "0", "--device", "cpu")
     status, out, err = condetr(*begun, "--epochs", "1")
     assert (status, "\nruns/train/best\n" in out) == (0, True)
-    assert "never trained" not in err
+    assert "the backbone has random weights" not in err
     config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
     assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 1e-5, ["early"])
     assert "network" not in config
@@ -211,7 +211,7 @@ def test_what_cannot_be(condetr, data, words, says):
 def test_the_output_is_never_the_data(condetr, data):
     there = sorted(data.rglob("*"))
     status, _, err = condetr("train", data, "--output", data / "train/..")
-    assert (status, "output: is the data set itself" in err) == (2, True), err
+    assert (status, "output: is the dataset itself" in err) == (2, True), err
     assert sorted(data.rglob("*")) == there
 
 

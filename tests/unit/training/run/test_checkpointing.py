@@ -115,7 +115,7 @@ def test_settings_may_change_unless_the_state_depends_on_them(tmp_path):
     stored = read_checkpoint(save(tmp_path, 1))
     assert changes_since(stored, {"seed": 1, "lr": 0.1, "new": 3}) == []
     assert changes_since(stored, {"seed": 1, "lr": 0.2}) == ["lr changes from 0.1 to 0.2"]
-    with pytest.raises(SettingsError, match="seed: is 2, but the run started with 1"):
+    with pytest.raises(SettingsError, match="seed: is 2, but the run began with 1"):
         changes_since(stored, {"seed": 2, "lr": 0.1})
 
 
