@@ -26,7 +26,7 @@ THEIR_ROUNDS = 3  # one takes the better part of a minute
 
 def masks_of(segmenter: nn.Module, pixels: Tensor, queries: Tensor) -> Tensor:
     trace = segmenter.trace(pixels)
-    segmenter.conclude(trace)
+    segmenter.predict_last(trace)
     return segmenter.segment(trace, [queries])[0]
 
 

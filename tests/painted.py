@@ -26,9 +26,9 @@ class SeesColors(ConditionalDetrSegmenter):
         return pixels
 
     def forward(self, pixels, mask=None):
-        return self.conclude(pixels)
+        return self.predict_last(pixels)
 
-    def conclude(self, trace):
+    def predict_last(self, trace):
         count, _, height, width = trace.shape
         logits, boxes = torch.full((count, 3, 3), -SURE), torch.full((count, 3, 4), 0.5)
         for image, color in (trace > 0.5).flatten(2).any(2).nonzero().tolist():

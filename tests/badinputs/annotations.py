@@ -76,7 +76,7 @@ def _trains(dataset: Dataset, batch: Batch) -> bool:
         labels = torch.tensor([one.label for one in example.objects], dtype=torch.int64)
         boxes = xyxy_to_cxcywh(_boxes(dataset, i) / torch.tensor([width, height, width, height]))
         targets.append(Target(labels, boxes))
-    losses = set_loss(model.supervise(batch.pixels, batch.mask), targets, MatchingCosts(), LossWeights())
+    losses = set_loss(model.predict_layers(batch.pixels, batch.mask), targets, MatchingCosts(), LossWeights())
     losses.total.backward()
     gradients = [one.grad for one in model.parameters() if one.grad is not None]
     return bool(losses.total.isfinite()) and all(bool(one.isfinite().all()) for one in gradients)

@@ -48,7 +48,7 @@ def test_every_stage_of_the_network(goldens, case):
     cells = grid_mask(pixels, mask.bool(), rows, columns)
     assert torch.equal(~cells, expected["mask_last"].bool())  # the authors mark the padding
     _close(trace.features[-1][:, ::16], expected["feature_last"])
-    position = detector.position(cells).transpose(1, 2).unflatten(2, (rows, columns))
+    position = detector.body.position(cells).transpose(1, 2).unflatten(2, (rows, columns))
     real = cells[:, None].expand(-1, 32, -1, -1)
     _close(position[:, ::8][real], expected["pos"][real])
     memory = trace.memory.transpose(1, 2).unflatten(2, (rows, columns))
@@ -58,7 +58,7 @@ def test_every_stage_of_the_network(goldens, case):
     _close(trace.embeddings[0], expected["hs_first"])
     _close(trace.embeddings[-1], expected["hs_last"])
 
-    *early, last = detector.supervise(pixels, mask.bool())
+    *early, last = detector.predict_layers(pixels, mask.bool())
     _close(last.logits, expected["pred_logits"])
     _close(last.boxes, expected["pred_boxes"])
     _close(torch.stack([prediction.boxes for prediction in early]), expected["aux_boxes"])

@@ -78,7 +78,7 @@ def test_published_networks(goldens, tmp_path, case, container):
     pixels, mask = goldens.inputs(case)
     expected, _ = goldens.expected(case)
     with torch.inference_mode():
-        layers = detector.supervise(pixels, mask.bool())
+        layers = detector.predict_layers(pixels, mask.bool())
     torch.testing.assert_close(layers[-1].logits, expected["pred_logits"], **TOLERANCE)
     torch.testing.assert_close(layers[-1].boxes, expected["pred_boxes"], **TOLERANCE)
     torch.testing.assert_close(torch.stack([layer.boxes for layer in layers[:-1]]), expected["aux_boxes"], **TOLERANCE)

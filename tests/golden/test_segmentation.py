@@ -67,7 +67,7 @@ def test_the_authors_segmenter_in_every_key_format(goldens, tmp_path, key_format
     pixels, mask = goldens.inputs(AUTHORS)
     with torch.inference_mode():
         trace = segmenter.trace(pixels, mask.bool())
-        prediction = segmenter.conclude(trace)
+        prediction = segmenter.predict_last(trace)
         masks = segmenter.segment(trace, [torch.arange(25)] * 2)
         some = segmenter.segment(trace, [torch.tensor([7, 3]), torch.tensor([], dtype=torch.long)])
     torch.testing.assert_close(prediction.logits, expected["pred_logits"], **CLOSE)

@@ -30,7 +30,7 @@ def supervise(goldens, detector, case) -> Losses:
     pixels, mask = goldens.inputs(case)
     dtype = next(detector.parameters()).dtype
     targets = [Target(target["labels"], target["boxes"].to(dtype)) for target in goldens.targets(case)]
-    return set_loss(detector.supervise(pixels.to(dtype), mask.bool()), targets, MatchingCosts(), LossWeights())
+    return set_loss(detector.predict_layers(pixels.to(dtype), mask.bool()), targets, MatchingCosts(), LossWeights())
 
 
 def probes_of_gradients(goldens, detector) -> dict[str, list[float]]:

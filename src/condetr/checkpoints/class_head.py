@@ -33,7 +33,7 @@ def with_classes(
     config = replace(config, num_labels=len(classes))
     numbers = {name: number for number, name in labels.items()}
     kept = {row: numbers[name] for row, name in enumerate(classes) if name in numbers}
-    fresh = {f"head.{name}": tensor for name, tensor in DetectionHead(config).state_dict().items()}
+    fresh = {f"head.{name}": tensor for name, tensor in DetectionHead.fresh(config).state_dict().items()}
     rows = {name: fresh[name] for name in ROWS}
     for name in ROWS:
         if name in tensors:

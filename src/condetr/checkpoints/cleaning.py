@@ -44,7 +44,7 @@ class StoredState:
         counts = {key for key in stored if key.rpartition(".")[2] == keys.COUNTS}
         if counts:
             notes.append(f"ignored {len(counts)} batch counts of batch norms, which are frozen here")
-        tensors = {key: tensor for key, tensor in stored.items() if key not in counts}
+        tensors = {keys.own_name(key): tensor for key, tensor in stored.items() if key not in counts}
         if masks_in(tensors) or all(key.startswith(keys.SEGMENTER_PREFIXES) for key in tensors):
             tensors = _without_segmenter_prefix(tensors, source)
         return cls(tensors, source, arguments, tuple(notes))

@@ -48,8 +48,8 @@ def fresh_tensors(network: ConditionalDetr, names: Iterable[str]) -> dict[str, T
     """Freshly initialized values of these tensors."""
     names, config = set(names), network.config
     heads: dict[str, Callable[[], nn.Module]] = {
-        "head": lambda: DetectionHead(config),
-        "mask_head": lambda: MaskHead(config, network.backbone.widths),
+        "head": lambda: DetectionHead.fresh(config),
+        "mask_head": lambda: MaskHead.fresh(config, network.body.backbone.widths),
     }
     parts = {name.partition(".")[0] for name in names}
     if parts <= heads.keys():

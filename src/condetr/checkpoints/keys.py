@@ -85,17 +85,17 @@ TABLE: tuple[Row, ...] = (
     Row("head.boxes.layers.{n}",               "bbox_predictor.layers.{n}",       "bbox_predictor.layers.{n}",          "bbox_embed.layers.{n}"),
     Row("mask_head.attention.query",           "bbox_attention.q_linear",         "bbox_attention.q_proj",              "bbox_attention.q_linear"),
     Row("mask_head.attention.key",             "bbox_attention.k_linear",         "bbox_attention.k_proj",              "bbox_attention.k_linear"),
-    Row("mask_head.pyramid.joining.conv",      "mask_head.lay1",                  "mask_head.conv1.conv",               "mask_head.lay1"),
-    Row("mask_head.pyramid.joining.norm",      "mask_head.gn1",                   "mask_head.conv1.norm",               "mask_head.gn1"),
-    Row("mask_head.pyramid.narrowing.conv",    "mask_head.lay2",                  "mask_head.conv2.conv",               "mask_head.lay2"),
-    Row("mask_head.pyramid.narrowing.norm",    "mask_head.gn2",                   "mask_head.conv2.norm",               "mask_head.gn2"),
-    Row("mask_head.pyramid.fusions.{n}.adapter", "mask_head.adapter{N}",            "mask_head.fpn_stages.{n}.fpn_adapter", "mask_head.adapter{N}"),
-    Row("mask_head.pyramid.fusions.0.refinement.conv", "mask_head.lay3",                  "mask_head.fpn_stages.0.refine.conv", "mask_head.lay3"),
-    Row("mask_head.pyramid.fusions.0.refinement.norm", "mask_head.gn3",                   "mask_head.fpn_stages.0.refine.norm", "mask_head.gn3"),
-    Row("mask_head.pyramid.fusions.1.refinement.conv", "mask_head.lay4",                  "mask_head.fpn_stages.1.refine.conv", "mask_head.lay4"),
-    Row("mask_head.pyramid.fusions.1.refinement.norm", "mask_head.gn4",                   "mask_head.fpn_stages.1.refine.norm", "mask_head.gn4"),
-    Row("mask_head.pyramid.fusions.2.refinement.conv", "mask_head.lay5",                  "mask_head.fpn_stages.2.refine.conv", "mask_head.lay5"),
-    Row("mask_head.pyramid.fusions.2.refinement.norm", "mask_head.gn5",                   "mask_head.fpn_stages.2.refine.norm", "mask_head.gn5"),
+    Row("mask_head.pyramid.conv1.conv",        "mask_head.lay1",                  "mask_head.conv1.conv",               "mask_head.lay1"),
+    Row("mask_head.pyramid.conv1.norm",        "mask_head.gn1",                   "mask_head.conv1.norm",               "mask_head.gn1"),
+    Row("mask_head.pyramid.conv2.conv",        "mask_head.lay2",                  "mask_head.conv2.conv",               "mask_head.lay2"),
+    Row("mask_head.pyramid.conv2.norm",        "mask_head.gn2",                   "mask_head.conv2.norm",               "mask_head.gn2"),
+    Row("mask_head.pyramid.fpn_stages.{n}.adapter", "mask_head.adapter{N}",            "mask_head.fpn_stages.{n}.fpn_adapter", "mask_head.adapter{N}"),
+    Row("mask_head.pyramid.fpn_stages.0.refinement.conv", "mask_head.lay3",                  "mask_head.fpn_stages.0.refine.conv", "mask_head.lay3"),
+    Row("mask_head.pyramid.fpn_stages.0.refinement.norm", "mask_head.gn3",                   "mask_head.fpn_stages.0.refine.norm", "mask_head.gn3"),
+    Row("mask_head.pyramid.fpn_stages.1.refinement.conv", "mask_head.lay4",                  "mask_head.fpn_stages.1.refine.conv", "mask_head.lay4"),
+    Row("mask_head.pyramid.fpn_stages.1.refinement.norm", "mask_head.gn4",                   "mask_head.fpn_stages.1.refine.norm", "mask_head.gn4"),
+    Row("mask_head.pyramid.fpn_stages.2.refinement.conv", "mask_head.lay5",                  "mask_head.fpn_stages.2.refine.conv", "mask_head.lay5"),
+    Row("mask_head.pyramid.fpn_stages.2.refinement.norm", "mask_head.gn5",                   "mask_head.fpn_stages.2.refine.norm", "mask_head.gn5"),
     Row("mask_head.pyramid.output",            "mask_head.out_lay",               "mask_head.output_conv",              "mask_head.out_lay"),
 )
 
@@ -141,6 +141,10 @@ _RESNET = {
 }
 # fmt: on
 
+_IN_BODY = re.compile(r"^((?:detector\.)?)body\.(?=(?:backbone|input_projection|position|encoder|decoder)\.)")
+_FORMER = {"joining": "conv1", "narrowing": "conv2", "fusions": "fpn_stages"}
+_RENAMED = re.compile(rf"(?<=mask_head\.pyramid\.)({'|'.join(_FORMER)})(?=\.)")
+
 NETWORK = "backbone.network."  # below this a backbone built by timm keeps timm's names
 EMBEDDING_KEYS = (
     "position.rows",
@@ -159,6 +163,14 @@ COUNTS = "num_batches_tracked"  # of plain batch norms; unused where they are fr
 SEGMENTER_PREFIXES = ("conditional_detr.", "detr.")  # before the detector's names; hub and original
 MASK_PREFIXES = ("bbox_attention.", "mask_head.")  # the segmenter's own
 BODY = "model."  # the hub's models without a head omit it
+
+
+def own_name(name: str) -> str:
+    """The table's name of a tensor of ours, from its name in a detector or in a file of an earlier version.
+
+    Detectors used to inherit their body instead of holding it, and parts of the mask head had other names.
+    """
+    return _RENAMED.sub(lambda former: _FORMER[former[0]], _IN_BODY.sub(r"\1", name))
 
 
 def in_segmenter(key: str) -> str:
@@ -192,7 +204,7 @@ def known_keys(
 ) -> dict[str, ForeignKey]:
     """The keys of those names that have a row."""
     if key_format == "condetr":
-        return {name: ForeignKey(name) for name in names}
+        return {name: ForeignKey(own_name(name)) for name in names}
     rows: dict[str, str | Fused] = {row.condetr: getattr(row, key_format) for row in TABLE}
     root = BACKBONE[key_format]
     rows |= {f"backbone.{ours}": f"{root}.{theirs}" for ours, theirs in backbone_rows(backbone, layout).items()}
@@ -214,7 +226,7 @@ def known_keys(
             return ForeignKey(f"{theirs.name.format(**numbers)}_{leaf}", theirs.part)
         return ForeignKey(f"{theirs.format(**numbers)}.{leaf}")
 
-    return {name: key for name in names if (key := foreign(name)) is not None}
+    return {name: key for name in names if (key := foreign(own_name(name))) is not None}
 
 
 def _pattern(name: str) -> str:

@@ -9,12 +9,12 @@ from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.keys import foreign_keys
 from condetr.checkpoints.tensors import check_tensors, listed
 from condetr.core.errors import CheckpointError
-from condetr.model.transformer import DetrTransformer
+from condetr.model.detector import ConditionalDetr
 
 CLASSIFIERS = ("fc.", "classifier.", "head.")
 
 
-def load_backbone(detector: DetrTransformer, file: str | Path) -> tuple[str, ...]:
+def load_backbone(detector: ConditionalDetr, file: str | Path) -> tuple[str, ...]:
     """Replace the weights of the backbone by those of a classifier of the same architecture.
 
     Args:
@@ -29,7 +29,7 @@ def load_backbone(detector: DetrTransformer, file: str | Path) -> tuple[str, ...
     """
     state = read_weights(Path(file))
     stored, notes = state.tensors, list(state.notes)
-    backbone: nn.Module = detector.backbone
+    backbone: nn.Module = detector.body.backbone
     ours = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}
     root = keys.BACKBONE["original"] + "."
     named = foreign_keys(ours, detector.config.backbone, "original", "timm")

@@ -17,6 +17,7 @@ from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
 from condetr.files.atomic_write import write_files, write_json, write_tensors, write_text
 from condetr.model.config import DetectorConfig, TimmDescription
+from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.timm_backbone import FrozenBatchNormAct
 from condetr.model.transformer import DetrTransformer
@@ -24,7 +25,7 @@ from condetr.model.transformer import DetrTransformer
 
 def save(
     folder: str | Path,
-    detector: DetrTransformer,
+    detector: ConditionalDetr | DetrTransformer,
     labels: Mapping[int, str],
     *,
     source_ids: tuple[int, ...] | None = None,
@@ -84,12 +85,12 @@ def save(
     write_files(Path(folder), writers)
 
 
-def _as_built(detector: DetrTransformer) -> DetectorConfig:
+def _as_built(detector: ConditionalDetr | DetrTransformer) -> DetectorConfig:
     """The config; ``norm_activations`` only if the timm backbone has norms with an activation."""
     config, backbone = detector.config, detector.config.backbone
     if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:
         return config
-    keeps = any(isinstance(module, FrozenBatchNormAct) for module in detector.backbone.modules())
+    keeps = any(isinstance(module, FrozenBatchNormAct) for module in detector.modules())
     return replace(config, backbone=replace(backbone, norm_activations=keeps))
 
 

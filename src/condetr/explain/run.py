@@ -64,8 +64,8 @@ def explain_image(
     somewhere = next(network.parameters())
     pixels = batch.pixels.to(somewhere.device, somewhere.dtype)
     mask = None if batch.mask.all() else batch.mask.to(somewhere.device)
-    decoder: list[Any] = list(network.decoder.layers)
-    encoder: list[Any] = list(network.encoder.layers)
+    decoder: list[Any] = list(network.body.decoder.layers)
+    encoder: list[Any] = list(network.body.encoder.layers)
     with (
         capture(layer.cross_attention.attend for layer in decoder) as cross,
         capture(layer.self_attention.attend for layer in encoder) as cells,
@@ -88,7 +88,7 @@ def explain_image(
         picture=None if isinstance(source.content, CondetrError) else source.content,
     )
     real = grid_mask(pixels, mask, *trace.features[-1].shape[-2:])[0]
-    grid = grid_geometry_of(real, network.backbone.stride, batch.resized_sizes[0], size)
+    grid = grid_geometry_of(real, network.body.backbone.stride, batch.resized_sizes[0], size)
     points = trace.reference_logits.sigmoid().float()
     return ExplainedImage(detections, pil_of(image), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
 

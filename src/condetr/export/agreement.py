@@ -88,10 +88,10 @@ def agreement_of(
         padded = not bool(mask.all())
         hidden = mask if padded else None
         said = graph.trace(pixels, mask)
-        answer = _answer(graph.conclude(said))
+        answer = _answer(graph.predict_last(said))
         if isinstance(graph, ExportedSegmenter) and isinstance(network, ConditionalDetrSegmenter):
             trace = network.trace(pixels, hidden)
-            expected = _answer(network.conclude(trace))
+            expected = _answer(network.predict_last(trace))
             best = list(expected["scores"].amax(-1).topk(_MASKS).indices)
             pairs = zip(network.segment(trace, best), graph.segment(said, best), strict=True)
             of_masks = {"masks": max(_apart(ours.sigmoid(), theirs.sigmoid()) for ours, theirs in pairs)}

@@ -9,7 +9,7 @@ from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits, PixelMask, P
 from condetr.export.graph_formats import BEST, EVIDENCE, PREDICTION
 from condetr.images.scoring import best_pairs
 from condetr.model.mask_fpn import ImageFeatures
-from condetr.model.mask_head import MaskHead, Scene
+from condetr.model.mask_head import MaskContext, MaskHead
 from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
@@ -63,11 +63,11 @@ class SegmentationGraph(DetectionGraph):
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
         trace = self.detector.trace(pixels.to(self.dtype), mask)
-        clues, keys = self.detector.mask_head.evidence(trace)
+        features, keys = self.detector.mask_head.image_features(trace)
         grid = keys.unflatten(2, trace.cells.shape[1:])
-        floats = (grid, clues.coarse, *clues.finer)
+        floats = (grid, features.coarse, *features.finer)
         keys, *maps = (one.float() for one in floats)
-        return *self.said(self.detector.conclude(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
+        return *self.said(self.detector.predict_last(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
 
 
 class MaskGraph(Graph):
@@ -92,5 +92,5 @@ class MaskGraph(Graph):
     ) -> tuple[MaskLogits]:
         maps = (one.to(self.dtype) for one in (coarse, finer_1, finer_2, finer_3))
         first, *finer = maps
-        scene = Scene(ImageFeatures(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
-        return (self.mask_head.together(scene, chosen.to(self.dtype)).float(),)
+        context = MaskContext(ImageFeatures(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
+        return (self.mask_head.block(context, chosen.to(self.dtype)).float(),)

@@ -16,7 +16,7 @@ from condetr.core.shapes import PixelMask, Pixels
 from condetr.export.graph_formats import CLUES, EVIDENCE
 from condetr.export.graph_opening import Arrays, Run, open_look, open_masks
 from condetr.images.sizes import HeightWidth
-from condetr.model.mask_head import MasksOfOne, objects_at_once
+from condetr.model.mask_head import ImageMasks, objects_per_block
 
 
 class ExportedNetwork(nn.Module):
@@ -28,7 +28,7 @@ class ExportedNetwork(nn.Module):
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
         """Logits and boxes; it raises what `trace` does."""
-        return self.conclude(self.trace(pixels, mask))
+        return self.predict_last(self.trace(pixels, mask))
 
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Arrays:
         """Everything that the graph says, by name.
@@ -54,7 +54,7 @@ class ExportedNetwork(nn.Module):
         return _ran(self._run, given, f"{len(pixels)} images of {size}")
 
     @staticmethod
-    def conclude(said: Arrays) -> Prediction:
+    def predict_last(said: Arrays) -> Prediction:
         return Prediction(torch.from_numpy(said["logits"]), torch.from_numpy(said["boxes"]))
 
 
@@ -65,13 +65,13 @@ class ExportedSegmenter(ExportedNetwork):
         super().__init__(run, fixed=fixed)
         self._run_masks = run_masks
 
-    def segment(self, said: Arrays, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
+    def segment(self, said: Arrays, queries: Sequence[Int64[Tensor, "_"]]) -> list[ImageMasks]:
         """Masks of chosen queries of each image of a trace."""
         return [torch.from_numpy(self._masks(said, image, chosen.numpy())) for image, chosen in enumerate(queries)]
 
     def _masks(self, said: Arrays, image: int, queries: np.ndarray) -> np.ndarray:
         shared = {name: said[name][image, None] for name in EVIDENCE}
-        at_once = objects_at_once(shared[name].shape for name in CLUES)
+        at_once = objects_per_block(shared[name].shape for name in CLUES)
         nothing = np.zeros((0, *shared[CLUES[-1]].shape[-2:]), np.float32)
         embeddings = said["embeddings"][image, queries]
         return np.concatenate([nothing, *self._blocks(embeddings, at_once, shared)])

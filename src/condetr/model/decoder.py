@@ -1,9 +1,9 @@
-"""The conditional decoder: where each query looks depends on what it has seen so far.
+"""The conditional decoder: where each query attends depends on its embedding so far.
 
     reference point   s    = FFN(object query)          fixed through the layers
     spatial query     p_q  = T(f) * sine(sigmoid(s))    T(f) = FFN(decoder embedding)
 
-T is 1 in the first layer, whose embeddings have seen nothing yet.
+T is 1 in the first layer, whose embeddings hold nothing of the image yet.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from condetr.model.position import embed_points
 
 
 class DecoderTrace(NamedTuple):
-    """What every layer concluded (normalized), last layer last, and the points they all share."""
+    """Normalized output of every layer, last layer last, and the points that they share, before the sigmoid."""
 
     embeddings: tuple[Queries, ...]
     reference_logits: Points
@@ -49,10 +49,10 @@ class DecoderLayer(nn.Module):
         mask: CellMask | None,
         query_mask: QueryMask | None,
     ) -> Queries:
-        seen = self.self_attention(embeddings, object_queries, query_mask)
-        embeddings = self.self_attention_norm(embeddings + self.dropout(seen))
-        seen = self.cross_attention(embeddings, spatial_query, object_queries, memory, grid, mask)
-        embeddings = self.cross_attention_norm(embeddings + self.dropout(seen))
+        attended = self.self_attention(embeddings, object_queries, query_mask)
+        embeddings = self.self_attention_norm(embeddings + self.dropout(attended))
+        attended = self.cross_attention(embeddings, spatial_query, object_queries, memory, grid, mask)
+        embeddings = self.cross_attention_norm(embeddings + self.dropout(attended))
         return self.feedforward_norm(embeddings + self.dropout(self.feedforward(embeddings)))
 
 
@@ -76,21 +76,23 @@ class ConditionalDecoder(nn.Module):
         embeddings: Queries | None = None,
         query_mask: QueryMask | None = None,
     ) -> DecoderTrace:
-        """Decode from zeros, or from given ``embeddings``; ``query_mask`` hides queries from the others."""
+        """Decode from zeros, or from ``embeddings``; ``query_mask`` is False on queries hidden from the others."""
         object_queries = self.object_queries.expand(memory.shape[0], -1, -1)
         reference_logits = self.reference_points(object_queries)
         reference_embedding = embed_points(reference_logits.sigmoid(), memory.shape[-1])
 
         embeddings = torch.zeros_like(object_queries) if embeddings is None else embeddings
-        concluded = []
+        layer_outputs = []
         for number, layer in enumerate(self.layers):
             if self.skip():
                 continue
             spatial_query = reference_embedding if number == 0 else self.spatial_scale(embeddings) * reference_embedding
             embeddings = layer(embeddings, spatial_query, object_queries, memory, grid, mask, query_mask)
-            concluded.append(self.norm(embeddings))
+            layer_outputs.append(self.norm(embeddings))
             if self.carry_norm:
-                embeddings = concluded[-1]
-        if self.carry_norm or not concluded:
-            concluded[-1:] = [self.norm(embeddings)]
-        return DecoderTrace(tuple(concluded), reference_logits)
+                embeddings = layer_outputs[-1]
+        # The last output is the norm of what leaves the loop. Two cases need it computed here: with carry_norm, where
+        # transformers normalizes the last layer twice; and if layer drop skipped every layer, where it is the only one.
+        if self.carry_norm or not layer_outputs:
+            layer_outputs[-1:] = [self.norm(embeddings)]
+        return DecoderTrace(tuple(layer_outputs), reference_logits)

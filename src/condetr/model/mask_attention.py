@@ -1,4 +1,4 @@
-"""Where the embedding of an object would look in the memory: the first guess of its mask (DETR, section 4.4)."""
+"""Attention maps of an object's embedding over the memory: the coarsest form of its mask (DETR, section 4.4)."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,7 +23,7 @@ class MaskAttention(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def keys(self, memory: Memory) -> Keys:
-        """What embeddings are compared with: the same for all of them."""
+        """The keys of the cells, which all objects of an image share."""
         return split_heads(self.key(memory), self.heads)
 
     def forward(
@@ -32,7 +32,7 @@ class MaskAttention(nn.Module):
         keys: Float[Tensor, "*images heads cells width"],
         cells: Bool[Tensor, "*images cells"],
     ) -> Float[Tensor, "*images chosen heads cells"]:
-        """The maps of chosen embeddings of one image, or of as many of each; padding is not looked at."""
+        """The maps of chosen embeddings of one image, or of as many of each image; 0 on padding."""
         query = self.query(embeddings).unflatten(-1, (self.heads, -1)) * keys.shape[-1] ** -0.5
         scores = torch.einsum("...nhw,...hcw->...nhc", query, keys).masked_fill(
             ~cells[..., None, None, :], float("-inf")

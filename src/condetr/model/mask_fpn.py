@@ -1,4 +1,4 @@
-"""From attention maps to masks: convolutions that meet ever finer features of the image (DETR, section 4.4)."""
+"""From attention maps to masks: an FPN-style convolutional network over the backbone's features (DETR, section 4.4)."""
 
 from typing import NamedTuple
 
@@ -10,17 +10,17 @@ from condetr.core.errors import SettingsError
 from condetr.core.shapes import FeatureMap, MaskLogits
 
 ObjectMaps = Float[Tensor, "chosen _ _ _"]  # channels, rows, columns: each convolution has its own
-SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of an image, or each its own
+SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of an image, or one for each
 
-FINER = 3  # stages of the backbone that the masks meet, coarsest of them first
+FPN_STAGES = 3  # as many stages of the backbone, coarsest of them first
 NORM_GROUPS = 8
 
 
 class ImageFeatures(NamedTuple):
-    """What all objects of an image have in common, computed once.
+    """What all objects of an image share, computed once.
 
     Attributes:
-        coarse: what the projected features add to the first convolution.
+        coarse: the share of the projected features in the output of the first convolution.
         finer: the adapted feature maps of the backbone, coarsest first.
     """
 
@@ -46,8 +46,8 @@ class Refinement(nn.Module):
         return relu(self.norm(convolved))
 
 
-class Fusion(nn.Module):
-    """Enlarge what is known of each object, and add what the image shows at that size."""
+class FpnStage(nn.Module):
+    """Upsample the maps of each object and add the image's features of that size."""
 
     def __init__(self, feature_width: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Fusion(nn.Module):
 
 
 class MaskPyramid(nn.Module):
-    """``clues`` looks at the images, ``forward`` at some objects of one of them.
+    """``image_features`` depends on the images alone, ``forward`` on some objects of one of them.
 
     Args:
         channels: of the transformer.
@@ -70,41 +70,41 @@ class MaskPyramid(nn.Module):
     def __init__(self, channels: int, heads: int, feature_widths: tuple[int, ...]) -> None:
         super().__init__()
         widths = _widths(channels, heads)
-        if len(feature_widths) < FINER:
+        if len(feature_widths) < FPN_STAGES:
             raise SettingsError(
-                f"has {len(feature_widths)} stages, expected at least {FINER}: masks are refined by them",
+                f"has {len(feature_widths)} stages, expected at least {FPN_STAGES}: masks are refined by them",
                 item="backbone",
             )
         self.channels = channels
-        self.joining = Refinement(widths[0], widths[0])
-        self.narrowing = Refinement(widths[0], widths[1])
-        finer = reversed(feature_widths[:FINER])
-        self.fusions = nn.ModuleList(map(Fusion, finer, widths[1:-1], widths[2:]))
+        self.conv1 = Refinement(widths[0], widths[0])
+        self.conv2 = Refinement(widths[0], widths[1])
+        finer = reversed(feature_widths[:FPN_STAGES])
+        self.fpn_stages = nn.ModuleList(map(FpnStage, finer, widths[1:-1], widths[2:]))
         self.output = _convolution(widths[-1], 1, kernel=3)
 
-    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
-        """What the images say about every object in them.
+    def image_features(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
+        """What does not depend on the objects.
 
-        The first convolution sees the projected features and the maps of an object side by side. It is linear, so
-        the features' share, nearly all of it, is computed once per image instead of once per object.
+        The first convolution's input is the projected features and the maps of an object, concatenated. It is linear,
+        so the features' share, nearly all of it, is computed once per image instead of once per object.
         """
-        first = self.joining.conv
+        first = self.conv1.conv
         coarse = conv2d(projected, first.weight[:, : self.channels], first.bias, padding=1)
-        finer = reversed(features[:FINER])
-        adapters = [fusion.get_submodule("adapter") for fusion in self.fusions]
-        return ImageFeatures(coarse, tuple(adapter(stage) for adapter, stage in zip(adapters, finer, strict=True)))
+        finer = reversed(features[:FPN_STAGES])
+        adapters = [stage.get_submodule("adapter") for stage in self.fpn_stages]
+        return ImageFeatures(coarse, tuple(adapter(map_) for adapter, map_ in zip(adapters, finer, strict=True)))
 
-    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: ImageFeatures) -> MaskLogits:
+    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], features: ImageFeatures) -> MaskLogits:
         """Masks of some objects of one image, at the size of its finest feature map."""
-        own = conv2d(maps, self.joining.conv.weight[:, self.channels :], padding=1)
-        x = self.narrowing(self.joining.finish(clues.coarse + own))
-        for fusion, adapted in zip(self.fusions, clues.finer, strict=True):
-            x = fusion(x, adapted)
+        own = conv2d(maps, self.conv1.conv.weight[:, self.channels :], padding=1)
+        x = self.conv2(self.conv1.finish(features.coarse + own))
+        for stage, adapted in zip(self.fpn_stages, features.finer, strict=True):
+            x = stage(x, adapted)
         return self.output(x)[:, 0]
 
 
 def _widths(channels: int, heads: int) -> tuple[int, ...]:
-    """Channels between the convolutions: each stage has half of those before it.
+    """Channels between the convolutions: each stage halves them.
 
     Raises:
         SettingsError: group norm cannot divide them.

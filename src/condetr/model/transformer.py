@@ -1,4 +1,4 @@
-"""All that looks at the image: backbone, encoder and conditional decoder. Heads come on top."""
+"""Backbone, encoder and conditional decoder: everything but the heads."""
 
 from typing import NamedTuple
 
@@ -7,24 +7,38 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from condetr.core.errors import UsageError
-from condetr.core.shapes import FeatureMap, GridMask, Memory, PixelMask, Pixels, Points, Queries, QueryMask
+from condetr.core.shapes import CellMask, FeatureMap, GridMask, Memory, PixelMask, Pixels, Points, Queries, QueryMask
 from condetr.model.backbone import build_backbone
 from condetr.model.config import DetectorConfig
-from condetr.model.decoder import ConditionalDecoder
+from condetr.model.decoder import ConditionalDecoder, DecoderTrace
 from condetr.model.encoder import Encoder
 from condetr.model.position import LearnedGrid, SineGrid, check_grid_fits
 
 
-class Trace(NamedTuple):
-    """All that one look at a batch leaves behind; heads and observers read from it.
+class Grid(NamedTuple):
+    """The cells of the last feature map.
 
     Attributes:
-        features: of the backbone, finest first; empty where the caller brought what comes after them.
-        flattened: what enters the encoder; None where the caller brought only the memory.
         cells: True on cells that hold real pixels.
-        memory: what leaves the encoder.
-        embeddings: the normalized ones of every decoder layer, last layer last.
-        reference_logits: the points that all decoder layers share.
+        position: their position embedding.
+        mask: the cells that may be attended to; None when nothing is padded.
+    """
+
+    cells: GridMask
+    position: Memory
+    mask: CellMask | None
+
+
+class Trace(NamedTuple):
+    """The intermediate results of one forward pass; heads and observers read from it.
+
+    Attributes:
+        features: of the backbone, finest first; empty where the backbone did not run.
+        flattened: input of the encoder; None where the encoder did not run and there are no features.
+        cells: True on cells that hold real pixels.
+        memory: output of the encoder.
+        embeddings: normalized output of every decoder layer, last layer last.
+        reference_logits: the reference points, which all decoder layers share, before the sigmoid.
     """
 
     features: tuple[FeatureMap, ...]
@@ -36,7 +50,7 @@ class Trace(NamedTuple):
 
 
 class DetrTransformer(nn.Module):
-    """Everything that a detector and a segmenter share."""
+    """The body of a detector. Its stages can also be run one by one: `grid`, `project`, `encode`, `decode`."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
@@ -48,61 +62,64 @@ class DetrTransformer(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = ConditionalDecoder(config)
 
-    def trace(
-        self,
-        pixels: Pixels,
-        mask: PixelMask | None = None,
-        *,
-        features: tuple[FeatureMap, ...] | None = None,
-        flattened: Memory | None = None,
-        memory: Memory | None = None,
-        embeddings: Queries | None = None,
-        query_mask: QueryMask | None = None,
-    ) -> Trace:
-        """Look at a batch.
+    def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Trace:
+        """Run every stage.
 
         Args:
             pixels: normalized images.
             mask: True on real pixels; None when nothing is padded.
-            features: what the backbone gave earlier; it is not run again.
-            flattened: enters the encoder instead of the projected features of the backbone.
-            memory: what the encoder gave earlier; it is not run again.
-            embeddings: what the queries start from instead of zeros.
-            query_mask: False on queries that the others do not see.
 
         Raises:
-            UsageError: the image is larger than learned positions reach, or has other channels than the backbone.
+            UsageError: the images are too large for learned positions, or do not have the backbone's channels.
         """
-        check_colors(self.config, pixels)
-        rows, columns = (-(-side // self.backbone.stride) for side in pixels.shape[-2:])
-        check_grid_fits(self.position, rows, columns, self.backbone.stride)
-        if features is None:
-            features = self.backbone(pixels) if memory is None and flattened is None else ()
-        if features:
-            rows, columns = features[-1].shape[-2:]
-        if features and flattened is None:
-            flattened = self.input_projection(features[-1]).flatten(2).transpose(1, 2)
+        self.check(pixels)
+        features = self.backbone(pixels)
+        flattened = self.project(features)
+        grid = self.grid(pixels, mask, *features[-1].shape[-2:])
+        memory = self.encode(flattened, grid)
+        decoded = self.decode(memory, grid)
+        return Trace(features, flattened, grid.cells, memory, decoded.embeddings, decoded.reference_logits)
+
+    def check(self, pixels: Pixels) -> None:
+        """Reject unusable images before anything is computed.
+
+        Raises:
+            UsageError: the images are too large for learned positions, or do not have the backbone's channels.
+        """
+        channels, expected = pixels.shape[1], self.config.backbone.in_channels
+        if channels != expected:
+            raise UsageError(
+                f"is {expected}, but the images have {channels} channels",
+                item="num_channels",
+                hint="image_mean and image_std of preprocessor_config.json set the number of channels",
+            )
+        check_grid_fits(self.position, *self.grid_size(pixels), self.backbone.stride)
+
+    def grid_size(self, pixels: Pixels) -> tuple[int, int]:
+        """Rows and columns of the last feature map."""
+        stride = self.backbone.stride
+        return -(-pixels.shape[2] // stride), -(-pixels.shape[3] // stride)
+
+    def grid(self, pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> Grid:
         cells = grid_mask(pixels, mask, rows, columns)
-        grid = self.position(cells).to(pixels.dtype)
-        allowed = None if mask is None else cells.flatten(1)
-        memory = self.encoder(flattened, grid, allowed) if memory is None else memory
-        decoded = self.decoder(memory, grid, allowed, embeddings, query_mask)
-        return Trace(features, flattened, cells, memory, decoded.embeddings, decoded.reference_logits)
+        return Grid(cells, self.position(cells).to(pixels.dtype), None if mask is None else cells.flatten(1))
 
+    def project(self, features: tuple[FeatureMap, ...]) -> Memory:
+        """The last feature map as input of the encoder."""
+        return self.input_projection(features[-1]).flatten(2).transpose(1, 2)
 
-def check_colors(config: DetectorConfig, pixels: Pixels) -> None:
-    """Refuse images of another kind than the backbone sees, before a convolution does so in its own words."""
-    channels, colors = pixels.shape[1], config.backbone.in_channels
-    if channels != colors:
-        raise UsageError(
-            f"is {colors}, but the images have {channels} channels",
-            item="num_channels",
-            hint="image_mean and image_std of preprocessor_config.json say how many channels images get",
-        )
+    def encode(self, flattened: Memory, grid: Grid) -> Memory:
+        return self.encoder(flattened, grid.position, grid.mask)
+
+    def decode(
+        self, memory: Memory, grid: Grid, embeddings: Queries | None = None, query_mask: QueryMask | None = None
+    ) -> DecoderTrace:
+        """Decode from zeros, or from ``embeddings``; ``query_mask`` is False on queries hidden from the others."""
+        return self.decoder(memory, grid.position, grid.mask, embeddings, query_mask)
 
 
 def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -> GridMask:
-    """A cell is real when the pixel at its corner is."""
+    """A cell is real if the pixel at its corner is."""
     if mask is None:
         return torch.ones(pixels.shape[0], rows, columns, dtype=torch.bool, device=pixels.device)
     return interpolate(mask[None].float(), size=(rows, columns))[0].bool()

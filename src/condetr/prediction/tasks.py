@@ -17,7 +17,7 @@ from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.segmenting import Segmented, Thresholds, segmented
 from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
-from condetr.model.mask_head import MasksOfOne
+from condetr.model.mask_head import ImageMasks
 from condetr.prediction.options import PredictionOptions
 
 _FURTHEST_BELOW = -1e4  # a logit below that of any class
@@ -57,8 +57,8 @@ class Segmenter(Protocol):
     """A network, or an exported one, that makes masks of chosen queries from a trace."""
 
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Any: ...
-    def conclude(self, trace: Any, /) -> Prediction: ...
-    def segment(self, trace: Any, queries: Sequence[Int64[Tensor, "_"]], /) -> list[MasksOfOne]: ...
+    def predict_last(self, trace: Any, /) -> Prediction: ...
+    def segment(self, trace: Any, queries: Sequence[Int64[Tensor, "_"]], /) -> list[ImageMasks]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class _Instances:
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        scored = _scored(self._network.conclude(trace), images, self._options)
+        scored = _scored(self._network.predict_last(trace), images, self._options)
         boxes_only = [RawDetections(boxes, scores, labels) for scores, labels, boxes, _ in scored]
         if not any(image.masks for image in images):  # masks are the costly part
             return boxes_only
@@ -125,7 +125,7 @@ class _Panoptic:
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        logits = _only(self._network.conclude(trace).logits, self._options)
+        logits = _only(self._network.predict_last(trace).logits, self._options)
         check_finite(logits, "logits")
         best = logits.float().sigmoid().amax(dim=2)
         chosen = [self._chosen(scores) for scores in best]

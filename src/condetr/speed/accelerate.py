@@ -36,7 +36,7 @@ _FOR_ONEDNN: tuple[Step, ...] = (
     *_EVERYWHERE,
     cache_position_grids,
 )
-_METHODS = ("forward", "trace", "conclude", "segment")
+_METHODS = ("forward", "trace", "predict_last", "segment")
 _SLOWER = "torch.compile: CPUs were faster without it where it was measured (docs/speed.md)"
 _CPU_ONLY = "Winograd convolutions, prepacked convolutions, fused upsampling of masks"
 

@@ -27,9 +27,9 @@ def lower_precision(model: ConditionalDetr | FastDetector, precision: Precision)
     check_precision(precision, next(model.parameters()).device)
     model = precompute_decoder(model)
     network = copy.deepcopy(model).network
-    head, points = copy.deepcopy(network.head), cast("PrecomputedDecoder", network.decoder).reference_logits
+    head, points = copy.deepcopy(network.head), cast("PrecomputedDecoder", network.body.decoder).reference_logits
     network.to(TYPES[precision])
-    network.head, network.decoder.reference_logits = head, points
+    network.head, network.body.decoder.reference_logits = head, points
     return replace_modules(fast(network, model.steps, model.wrap_trace), step, {})
 
 

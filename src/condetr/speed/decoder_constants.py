@@ -24,14 +24,14 @@ def precompute_decoder(model: ConditionalDetr | FastDetector) -> FastDetector:
     if has_step(model, STEP):
         return model
     model = fast_copy(model)
-    object_queries = model.network.decoder.object_queries[None]
+    object_queries = model.network.body.decoder.object_queries[None]
     replacements: dict[nn.Module, nn.Module] = {
         module: PrecomputedSelfAttention(module, object_queries)
-        for module in model.network.decoder.layers[1:].modules()
+        for module in model.network.body.decoder.layers[1:].modules()
         if isinstance(module, DecoderSelfAttention)
     }
     model = replace_modules(model, STEP, replacements)
-    decoder = model.network.decoder
+    decoder = model.network.body.decoder
     return replace_modules(model, None, {decoder: PrecomputedDecoder(decoder)})
 
 
@@ -60,15 +60,15 @@ class PrecomputedDecoder(nn.Module):
     ) -> DecoderTrace:
         object_queries = self.object_queries.expand(len(memory), -1, -1)
         embeddings = self.first(memory, grid, mask)
-        concluded = [self.norm(embeddings)]
+        layer_outputs = [self.norm(embeddings)]
         for layer in self.later:
-            start = concluded[-1] if self.carry_norm else embeddings
+            start = layer_outputs[-1] if self.carry_norm else embeddings
             spatial_query = self.spatial_scale(start) * self.reference_embedding
             embeddings = layer(start, spatial_query, object_queries, memory, grid, mask, query_mask)
-            concluded.append(self.norm(embeddings))
+            layer_outputs.append(self.norm(embeddings))
         if self.carry_norm:  # as in transformers, normalized twice
-            concluded[-1] = self.norm(concluded[-1])
-        return DecoderTrace(tuple(concluded), self.reference_logits.expand(len(memory), -1, -1))
+            layer_outputs[-1] = self.norm(layer_outputs[-1])
+        return DecoderTrace(tuple(layer_outputs), self.reference_logits.expand(len(memory), -1, -1))
 
 
 class PrecomputedSelfAttention(nn.Module):

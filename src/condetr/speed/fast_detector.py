@@ -12,7 +12,7 @@ from condetr.core.errors import UsageError
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.model.detector import ConditionalDetr
-from condetr.model.mask_head import MasksOfOne
+from condetr.model.mask_head import ImageMasks
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.transformer import Trace
 
@@ -36,14 +36,14 @@ class FastDetector(nn.Module):
         self.eval()
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:
-        return self.conclude(self.trace(pixels, mask))
+        return self.predict_last(self.trace(pixels, mask))
 
     @torch.no_grad()
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Trace:
-        return self._trace(pixels.to(self.network.input_projection.weight.dtype), mask)
+        return self._trace(pixels.to(self.network.body.input_projection.weight.dtype), mask)
 
     @torch.no_grad()
-    def conclude(self, trace: Trace) -> Prediction:
+    def predict_last(self, trace: Trace) -> Prediction:
         """Boxes and scores in the precision of the head, whatever that of the rest."""
         precision = self.network.head.classes.weight.dtype
         return self.network.head(trace.embeddings[-1].to(precision), trace.reference_logits.to(precision))
@@ -69,7 +69,7 @@ class FastSegmenter(FastDetector):
     network: ConditionalDetrSegmenter
 
     @torch.no_grad()
-    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[MasksOfOne]:
+    def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[ImageMasks]:
         """Mask logits in the precision of the head."""
         precision = self.network.head.classes.weight.dtype
         return [masks.to(precision) for masks in self.network.segment(trace, queries)]

@@ -13,16 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, interpolate
 
-from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits
+from condetr.core.shapes import FeatureMap, MaskLogits
 from condetr.model.detector import ConditionalDetr
-from condetr.model.mask_fpn import Fusion, ImageFeatures, MaskPyramid, ObjectMaps, SharedMap
-from condetr.model.mask_head import MaskHead, Scene
+from condetr.model.mask_fpn import FpnStage, ImageFeatures, MaskPyramid, ObjectMaps, SharedMap
+from condetr.model.mask_head import MaskHead
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.speed.convolution import ConvGeometry, FoldedConvolution, Kernel, PerOutput
 from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
 
 STEP = "mask upsampling fused with convolution"
-_CHUNK_SIZE = 1 << 21  # elements of the largest map held for several objects at once: so few stay in the CPU cache
+BLOCK_SIZE = 1 << 21  # elements of the largest map held for several objects at once: so few stay in the CPU cache
 
 
 @torch.no_grad()
@@ -34,19 +34,10 @@ def fuse_mask_upsampling(model: ConditionalDetr | FastDetector) -> FastDetector:
     network = model.network
     if not isinstance(network, ConditionalDetrSegmenter):
         return model
-    return replace_modules(model, STEP, {network.mask_head: FastMaskHead(network.mask_head)})
-
-
-class FastMaskHead(MaskHead):
-    def __init__(self, plain: MaskHead) -> None:
-        nn.Module.__init__(self)
-        self.attention = plain.attention
-        self.pyramid = cast("MaskPyramid", FastMaskPyramid(plain.pyramid))
-
-    def masks(self, scene: Scene, embeddings: Embeddings) -> MaskLogits:
-        widest = max(image_share.numel() for image_share in (scene.clues.coarse, *scene.clues.finer))
-        chunks = embeddings.split(max(1, _CHUNK_SIZE // widest))
-        return torch.cat([MaskHead.masks(self, scene, chunk) for chunk in chunks])
+    plain = network.mask_head
+    assert isinstance(plain.pyramid, MaskPyramid)
+    fast = MaskHead(FastMaskPyramid(plain.pyramid), plain.attention, BLOCK_SIZE)
+    return replace_modules(model, STEP, {plain: fast})
 
 
 class FastMaskPyramid(nn.Module):
@@ -54,34 +45,34 @@ class FastMaskPyramid(nn.Module):
 
     def __init__(self, plain: MaskPyramid) -> None:
         super().__init__()
-        weight, bias = _weights_of(plain.joining.conv)
-        self.joining_image = _folded(weight[:, : plain.channels], bias)
-        self.joining_objects = _folded(weight[:, plain.channels :], torch.zeros_like(bias))
-        self.joining_norm = plain.joining.norm
-        self.narrowing, self.narrowing_norm = _folded(*_weights_of(plain.narrowing.conv)), plain.narrowing.norm
-        self.fusions = nn.ModuleList(FastFusion(cast("Fusion", fusion)) for fusion in plain.fusions)
+        weight, bias = _weights_of(plain.conv1.conv)
+        self.conv1_image = _folded(weight[:, : plain.channels], bias)
+        self.conv1_objects = _folded(weight[:, plain.channels :], torch.zeros_like(bias))
+        self.norm1 = plain.conv1.norm
+        self.conv2, self.norm2 = _folded(*_weights_of(plain.conv2.conv)), plain.conv2.norm
+        self.fpn_stages = nn.ModuleList(FastFpnStage(cast("FpnStage", stage)) for stage in plain.fpn_stages)
         self.output = _folded(*_weights_of(plain.output))
 
-    def clues(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
-        finer = reversed(features[: len(self.fusions)])
-        fusions = cast("Iterable[FastFusion]", self.fusions)
-        shares = (fusion.image_share(stage) for fusion, stage in zip(fusions, finer, strict=True))
-        return ImageFeatures(self.joining_image(projected), tuple(shares))
+    def image_features(self, projected: FeatureMap, features: tuple[FeatureMap, ...]) -> ImageFeatures:
+        finer = reversed(features[: len(self.fpn_stages)])
+        stages = cast("Iterable[FastFpnStage]", self.fpn_stages)
+        shares = (stage.image_share(feature) for stage, feature in zip(stages, finer, strict=True))
+        return ImageFeatures(self.conv1_image(projected), tuple(shares))
 
-    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], clues: ImageFeatures) -> MaskLogits:
-        joined = self.joining_objects(maps.contiguous(memory_format=torch.channels_last))
-        x = self.joining_norm(joined.add_(clues.coarse)).relu_()
-        x = self.narrowing_norm(self.narrowing(x)).relu_()
-        for fusion, image_share in zip(self.fusions, clues.finer, strict=True):
-            x = fusion(x, image_share)
+    def forward(self, maps: Float[Tensor, "chosen heads rows columns"], features: ImageFeatures) -> MaskLogits:
+        joined = self.conv1_objects(maps.contiguous(memory_format=torch.channels_last))
+        x = self.norm1(joined.add_(features.coarse)).relu_()
+        x = self.norm2(self.conv2(x)).relu_()
+        for stage, image_share in zip(self.fpn_stages, features.finer, strict=True):
+            x = stage(x, image_share)
         return self.output(x)[:, 0]
 
 
-class FastFusion(nn.Module):
+class FastFpnStage(nn.Module):
     kernel: Kernel
     summed_kernel: Float[Tensor, "inputs outputs 4 4"]
 
-    def __init__(self, plain: Fusion) -> None:
+    def __init__(self, plain: FpnStage) -> None:
         super().__init__()
         self.adapter = _folded(*_weights_of(plain.adapter))
         self.conv, self.norm = _folded(*_weights_of(plain.refinement.conv)), plain.refinement.norm

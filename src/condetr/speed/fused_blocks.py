@@ -23,7 +23,7 @@ def fuse_blocks(model: ConditionalDetr | FastDetector) -> FastDetector:
     if has_step(model, STEP):
         return model
     model = fold_norms(model)
-    backbone, description = model.network.backbone, model.network.config.backbone
+    backbone, description = model.network.body.backbone, model.network.config.backbone
     replacements: dict[nn.Module, nn.Module] = {}
     if isinstance(backbone, ResNet) and isinstance(description, ResNetDescription) and description.activation == "relu":
         for stage in cast("Iterable[nn.Sequential]", backbone.stages):

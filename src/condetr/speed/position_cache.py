@@ -17,7 +17,7 @@ def cache_position_grids(model: ConditionalDetr | FastDetector) -> FastDetector:
     if has_step(model, STEP):
         return model
     model = fast_copy(model)
-    position = model.network.position
+    position = model.network.body.position
     return replace_modules(model, STEP, {position: CachedGrid(position)} if isinstance(position, SineGrid) else {})
 
 

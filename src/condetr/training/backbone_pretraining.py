@@ -19,7 +19,8 @@ from condetr.core.errors import ModelError
 from condetr.core.records import Target
 from condetr.core.shapes import GridMask
 from condetr.data.batches import TrainingBatch
-from condetr.model.transformer import DetrTransformer, grid_mask
+from condetr.model.detector import ConditionalDetr
+from condetr.model.transformer import grid_mask
 from condetr.training.optimization.trainable_norms import trainable_batch_norms
 from condetr.training.run.events import BackbonePretrained, EventHandler, Noted
 
@@ -35,7 +36,7 @@ CellClasses = Int64[Tensor, "batch rows columns"]
 
 
 def pretrain_backbone(
-    detector: DetrTransformer, feed: Iterator[list[TrainingBatch]], steps: int, device: torch.device, say: EventHandler
+    detector: ConditionalDetr, feed: Iterator[list[TrainingBatch]], steps: int, device: torch.device, say: EventHandler
 ) -> None:
     """Train the backbone on the first ``steps`` batches of ``feed``, with a classifier of single cells.
 
@@ -45,7 +46,7 @@ def pretrain_backbone(
         ModelError: the loss is not finite.
     """
     say(Noted(f"backbone pretraining first: {steps} steps"))
-    backbone, classes = detector.backbone.to(device), detector.config.num_labels
+    backbone, classes = detector.body.backbone.to(device), detector.config.num_labels
     recent: deque[tuple[int, int]] = deque(maxlen=REPORTED_STEPS)
     classifier = nn.Conv2d(backbone.widths[-1], classes + 1, kernel_size=1).to(device)
     with trainable_batch_norms(backbone):

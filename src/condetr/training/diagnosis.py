@@ -22,7 +22,7 @@ def is_untrained(detector: ConditionalDetr) -> bool:
     """
     if detector.head.boxes.last.weight.any():
         return False
-    norms = [module for module in detector.backbone.modules() if isinstance(module, FrozenBatchNorm)]
+    norms = [module for module in detector.body.backbone.modules() if isinstance(module, FrozenBatchNorm)]
     return bool(norms) and all(bool((norm.running_var == 1).all() and (norm.running_mean == 0).all()) for norm in norms)
 
 

@@ -24,18 +24,18 @@ class QueryGroups(nn.Module):
 
     def __init__(self, detector: ConditionalDetr, groups: int) -> None:
         super().__init__()
-        kept = detector.decoder.object_queries
+        kept = detector.body.decoder.object_queries
         self.size = len(kept)
         self._present = 1  # groups in the current forward pass; 1 while evaluating
         self.extra = nn.Parameter(torch.randn((groups - 1) * self.size, kept.shape[1], device=kept.device))
-        attentions = [layer.get_submodule("self_attention") for layer in detector.decoder.layers]
+        attentions = [layer.get_submodule("self_attention") for layer in detector.body.decoder.layers]
         self._hooks = [attention.register_forward_pre_hook(self._split_groups) for attention in attentions]
         self._hooks += [attention.register_forward_hook(self._join_groups) for attention in attentions]
 
     def trace(self, detector: ConditionalDetr, pixels: Pixels, mask: PixelMask | None) -> Trace:
         """The trace of the detector with the queries of all groups, one group after the other."""
-        queries = torch.cat((detector.decoder.object_queries, self.extra))
-        return functional_call(_Trace(detector), {"detector.decoder.object_queries": queries}, (pixels, mask))
+        queries = torch.cat((detector.body.decoder.object_queries, self.extra))
+        return functional_call(detector.body, {"decoder.object_queries": queries}, (pixels, mask))
 
     def separate(self, of_queries: Queries) -> Float[Tensor, "groups_of_batch queries_of_group channels"]:
         """Each group as a separate image."""
@@ -52,14 +52,3 @@ class QueryGroups(nn.Module):
 
     def _join_groups(self, _: nn.Module, inputs: tuple[Any, ...], attended: Tensor) -> Tensor:  # noqa: ARG002
         return attended.unflatten(0, (-1, self._present)).flatten(1, 2)
-
-
-class _Trace(nn.Module):
-    """`trace` as the forward of a module, since `functional_call` replaces parameters of modules."""
-
-    def __init__(self, detector: ConditionalDetr) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, pixels: Pixels, mask: PixelMask | None) -> Trace:
-        return self.detector.trace(pixels, mask)

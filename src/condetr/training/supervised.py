@@ -13,7 +13,7 @@ from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
 from condetr.losses.set_loss import Losses, set_loss
 from condetr.matching.matching_costs import MatchingCosts
-from condetr.model.activation_checkpointing import keep, recompute
+from condetr.model import activation_checkpointing
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_head import MaskHead
 from condetr.model.resnet import ResNet
@@ -49,9 +49,9 @@ class SupervisedDetector(nn.Module):
         self.detector = detector
         self.groups = QueryGroups(detector, query_groups) if query_groups > 1 else None
         self._costs, self._weights, self._precision = costs, weights, precision
-        make_lean(detector.backbone)
+        make_lean(detector.body.backbone)
         if recomputed:
-            recompute(_layers_of(detector))
+            activation_checkpointing.enable(_layers_of(detector))
 
     def forward(
         self, pixels: Pixels, mask: PixelMask | None, targets: Sequence[Target], objects: float | None = None
@@ -102,15 +102,15 @@ class SupervisedDetector(nn.Module):
         return of_queries if self.groups is None else self.groups.separate(of_queries)
 
     def release(self) -> None:
-        keep(_layers_of(self.detector))
-        undo_lean(self.detector.backbone)
+        activation_checkpointing.disable(_layers_of(self.detector))
+        undo_lean(self.detector.body.backbone)
         if self.groups is not None:
             self.groups.release()
 
 
 def _layers_of(detector: ConditionalDetr) -> list[nn.Module]:
     """The modules to recompute: trainable residual blocks and transformer layers."""
-    backbone = detector.backbone
+    body, backbone = detector.body, detector.body.backbone
     blocks = [block for stage in backbone.stages for block in stage.children()] if isinstance(backbone, ResNet) else []
     trainable = [block for block in blocks if any(weight.requires_grad for weight in block.parameters())]
-    return [*trainable, *detector.encoder.layers, *detector.decoder.layers]
+    return [*trainable, *body.encoder.layers, *body.decoder.layers]

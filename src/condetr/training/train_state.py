@@ -1,5 +1,6 @@
 """Everything that changes during training: weights, optimizer state, gradient scale, EMA."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW
 
+from condetr.checkpoints.keys import own_name
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.input.sampling import seed_from
@@ -47,11 +49,12 @@ class TrainState:
         return {"scaler": self.scaler.state_dict(), "averaged": 0 if self.average is None else self.average.updates}
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], scalars: dict[str, Any]) -> None:
-        self.supervised.load_state_dict(tensors["weights"])
+        self.supervised.load_state_dict(_under_current_names(tensors["weights"], self.supervised.state_dict()))
         self._restore_moments(tensors["optimiser"])
         self.scaler.load_state_dict(scalars["scaler"])
         if self.average is not None:
-            self.average.network.load_state_dict(tensors["average"])
+            network = self.average.network
+            network.load_state_dict(_under_current_names(tensors["average"], network.state_dict()))
             self.average.updates = scalars["averaged"]
 
     def _moments(self) -> dict[str, Tensor]:
@@ -62,12 +65,18 @@ class TrainState:
         }
 
     def _restore_moments(self, moments: dict[str, Tensor]) -> None:
-        parameters = dict(self.supervised.named_parameters())
+        parameters = {own_name(name): parameter for name, parameter in self.supervised.named_parameters()}
         self.optimizer.state.clear()
         for key, tensor in moments.items():
             moment, name = key.split("/", 1)
-            parameter = parameters[name]
+            parameter = parameters[own_name(name)]
             self.optimizer.state[parameter][moment] = tensor.to(parameter.device, copy=True)
+
+
+def _under_current_names(stored: Mapping[str, Tensor], current: Iterable[str]) -> dict[str, Tensor]:
+    """Runs of earlier versions stored other names, see `own_name`."""
+    names = {own_name(name): name for name in current}
+    return {names.get(own_name(name), name): tensor for name, tensor in stored.items()}
 
 
 def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> TrainState:

@@ -30,7 +30,7 @@ def test_weights_of_torchvision(tmp_path, name):
     assert any("batch counts" in note for note in notes)
     body = torch.nn.Sequential(*list(classifier.children())[:-2])
     pixels = torch.randn(1, 3, 64, 64)
-    torch.testing.assert_close(detector.backbone(pixels)[-1], body(pixels), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(detector.body.backbone(pixels)[-1], body(pixels), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -41,15 +41,17 @@ def test_weights_of_timm(tmp_path):
     detector = detector_with("resnet50d")
     load_backbone(detector, tmp_path / "x.pth")
     pixels = torch.randn(1, 3, 64, 64)
-    torch.testing.assert_close(detector.backbone(pixels)[-1], classifier.forward_features(pixels), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        detector.body.backbone(pixels)[-1], classifier.forward_features(pixels), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_weights_of_another_network(tmp_path):
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "x.pth")
     detector = detector_with("resnet34")
-    before = detector.backbone.stem[0].conv.weight.clone()
+    before = detector.body.backbone.stem[0].conv.weight.clone()
     with pytest.raises(
         CheckpointError, match=r"x\.pth: does not hold the weights of this backbone; missing.*layer1\.2"
     ):
         load_backbone(detector, tmp_path / "x.pth")
-    assert torch.equal(detector.backbone.stem[0].conv.weight, before)
+    assert torch.equal(detector.body.backbone.stem[0].conv.weight, before)

@@ -112,7 +112,7 @@ def test_other_classes(stored, folder, segmenter):
         assert isinstance(checkpoint.detector, ConditionalDetrSegmenter)
         assert checkpoint.detector(PIXELS).logits.shape[-1] == len(checkpoint.labels)
     kept = load(stored, classes=["zebra", "dog"]).detector
-    assert torch.equal(kept.mask_head.pyramid.joining.conv.weight, segmenter.mask_head.pyramid.joining.conv.weight)
+    assert torch.equal(kept.mask_head.pyramid.conv1.conv.weight, segmenter.mask_head.pyramid.conv1.conv.weight)
 
 
 def without(folder, *starts):

@@ -50,12 +50,12 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
     if padded:
         mask = torch.zeros(1, 97, 160, dtype=torch.bool)
         mask[:, :65, :97] = True
-    cross = [layer.cross_attention.attend for layer in network.decoder.layers]
-    encoder = [layer.self_attention.attend for layer in network.encoder.layers]
+    cross = [layer.cross_attention.attend for layer in network.body.decoder.layers]
+    encoder = [layer.self_attention.attend for layer in network.body.encoder.layers]
     seen, seen_encoder = Seen(cross), Seen(encoder)
     with capture(cross) as inputs, capture(encoder) as entered_encoder:
         network(pixels, mask)
-    assert len(inputs) == len(network.decoder.layers)
+    assert len(inputs) == len(network.body.decoder.layers)
     assert len(entered_encoder) == 2
     for one, (values, answer) in zip(inputs, seen.calls, strict=True):
         for query in range(7):
@@ -75,7 +75,7 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
 @torch.inference_mode()
 def test_the_halves_multiply_to_the_whole_and_are_not_alike():
     network = network_of("plain")
-    cross = [layer.cross_attention.attend for layer in network.decoder.layers]
+    cross = [layer.cross_attention.attend for layer in network.body.decoder.layers]
     with capture(cross) as inputs:
         network(torch.randn(1, 3, 96, 160, dtype=torch.float64))
     for one in inputs:
@@ -90,7 +90,7 @@ def test_the_halves_multiply_to_the_whole_and_are_not_alike():
 @torch.inference_mode()
 def test_watching_changes_nothing_and_ends():
     network, pixels = network_of("plain"), torch.randn(1, 3, 96, 96, dtype=torch.float64)
-    attention = network.decoder.layers[0].cross_attention.attend
+    attention = network.body.decoder.layers[0].cross_attention.attend
     before = network(pixels)
     with capture([attention]) as inputs:
         during = network(pixels)

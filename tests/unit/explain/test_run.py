@@ -36,7 +36,7 @@ FRAMED = Preprocessing(size=Edges(48, 80), pad_size=Exactly(96, 120))
 @pytest.mark.parametrize("size", [(60, 90), (90, 60), (1, 1), (7, 300)])
 def test_every_map_sums_to_one_over_the_image(network, size, preprocessing):
     explained = seen(network, noise(*size), preprocessing, threshold=0.0)
-    rows, columns = (-(-side // network.backbone.stride) for side in preprocessing.fit(size))
+    rows, columns = (-(-side // network.body.backbone.stride) for side in preprocessing.fit(size))
     for number in (0, len(explained) - 1):
         one = explained.explain(number)
         assert one.content.shape == one.spatial.shape == one.combined.shape == (2, 4, rows, columns)
@@ -81,7 +81,7 @@ def test_a_map_lies_on_the_image_where_its_cells_do(network):
     one = seen(network, noise(60, 90)).explain(0)
     height, width = one.cell
     # 60x90 becomes 48x72: a cell of 8 pixels stands for 10 of the original
-    assert network.backbone.stride == 8
+    assert network.body.backbone.stride == 8
     assert (height, width) == pytest.approx((10, 10))
 
 
@@ -101,7 +101,7 @@ def test_cells_are_counted_row_by_row_of_the_padded_frame(network):
     image = noise(60, 90)
     one = seen(network, image, FRAMED, pixel=(45, 25)).explain(0)
     batch = FRAMED.prepare([image])
-    with capture([network.encoder.layers[0].self_attention.attend]) as inputs:
+    with capture([network.body.encoder.layers[0].self_attention.attend]) as inputs:
         network(batch.pixels, batch.mask)
     weights = weights_of(inputs[0], 2 * 15 + 4).unflatten(-1, (12, 15))  # row 2, column 4 of 12 rows, 15 columns
     np.testing.assert_allclose(one.encoder[0], weights[:, :6, :9].numpy(), atol=1e-6)

@@ -49,7 +49,7 @@ def test_masks_are_those_of_the_network_at_any_size_batch_and_number(exported, s
         with torch.inference_mode():
             expected = segmenter.segment(segmenter.trace(pixels, mask), chosen)
             if blocks == "one by one":
-                monkeypatch.setattr(mask_head, "NUMBERS_AT_ONCE", 1)
+                monkeypatch.setattr(mask_head, "BLOCK_SIZE", 1)
             given = graph.segment(graph.trace(pixels, mask), chosen)
             monkeypatch.undo()
         for theirs, ours in zip(given, expected, strict=True):

@@ -36,7 +36,7 @@ def detector() -> ConditionalDetr:
 @torch.no_grad()
 def test_supervision_does_not_change_the_answer(detector):
     pixels = torch.randn(2, 3, 96, 128)
-    answer, supervised = detector(pixels), detector.supervise(pixels)
+    answer, supervised = detector(pixels), detector.predict_layers(pixels)
     assert len(supervised) == 3
     assert torch.equal(answer.logits, supervised[-1].logits)
     assert torch.equal(answer.boxes, supervised[-1].boxes)
@@ -65,7 +65,8 @@ def test_what_stands_in_the_padding_is_not_seen(detector):
     other = flattened.clone()
     other[:, padding] = torch.randn(int(padding.sum()), 32)
     pixels = torch.zeros(1, 3, 96, 128)
-    one, two = (detector.trace(pixels, mask, flattened=f).embeddings[-1] for f in (flattened, other))
+    body, grid = detector.body, detector.body.grid(pixels, mask, 3, 4)
+    one, two = (body.decode(body.encode(f, grid), grid).embeddings[-1] for f in (flattened, other))
     torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
 
 
@@ -81,10 +82,11 @@ def test_a_batch_of_one_size_gives_what_each_image_gives_alone(detector):
 def test_memory_and_start_can_be_brought(detector):
     pixels = torch.randn(1, 3, 64, 64)
     trace = detector.trace(pixels)
-    again = detector.trace(pixels, memory=trace.memory)
+    body, grid = detector.body, detector.body.grid(pixels, None, 2, 2)
+    again = body.decode(trace.memory, grid)
     assert torch.equal(again.embeddings[-1], trace.embeddings[-1])
-    assert again.features == ()
-    started = detector.trace(pixels, memory=trace.memory, embeddings=torch.randn(1, 7, 32))
+    assert torch.equal(again.reference_logits, trace.reference_logits)
+    started = body.decode(trace.memory, grid, torch.randn(1, 7, 32))
     assert not torch.allclose(started.embeddings[-1], trace.embeddings[-1])
 
 
@@ -93,9 +95,11 @@ def test_a_hidden_query_is_not_seen_by_the_others(detector):
     pixels = torch.randn(1, 3, 64, 64)
     mask = torch.ones(1, 7, dtype=torch.bool)
     mask[0, 2] = False
-    before = detector.trace(pixels, query_mask=mask).embeddings[-1]
-    detector.decoder.object_queries[2] += 1
-    after = detector.trace(pixels, query_mask=mask).embeddings[-1]
+    body, grid = detector.body, detector.body.grid(pixels, None, 2, 2)
+    memory = detector.trace(pixels).memory
+    before = body.decode(memory, grid, query_mask=mask).embeddings[-1]
+    detector.body.decoder.object_queries[2] += 1
+    after = body.decode(memory, grid, query_mask=mask).embeddings[-1]
     others = [0, 1, 3, 4, 5, 6]
     torch.testing.assert_close(before[:, others], after[:, others], atol=1e-6, rtol=1e-6)
     assert not torch.allclose(before[:, 2], after[:, 2])
@@ -135,17 +139,17 @@ def test_a_fresh_model_starts_as_the_authors_did():
     torch.testing.assert_close(prediction.boxes[..., :2], points)  # each box at its reference point
     assert torch.equal(prediction.boxes[..., 2:], torch.full((1, 300, 2), 0.5))
     torch.testing.assert_close(detector.head.classes.bias, torch.full((5,), -4.59512))
-    assert abs(float(detector.decoder.object_queries.std()) - 1) < 0.05
-    self_attention = detector.encoder.layers[0].self_attention
+    assert abs(float(detector.body.decoder.object_queries.std()) - 1) < 0.05
+    self_attention = detector.body.encoder.layers[0].self_attention
     stacked = torch.cat([self_attention.query.weight, self_attention.key.weight, self_attention.value.weight])
     assert float(stacked.abs().max()) == pytest.approx((6 / (4 * 256)) ** 0.5, rel=0.01)
     assert not self_attention.query.bias.any()
-    cross = detector.decoder.layers[1].cross_attention.content_query.weight
+    cross = detector.body.decoder.layers[1].cross_attention.content_query.weight
     assert float(cross.abs().max()) == pytest.approx((6 / (2 * 256)) ** 0.5, rel=0.01)
 
 
 def test_only_the_first_layer_is_seeded(detector):
-    seeded = [layer.cross_attention.object_query is not None for layer in detector.decoder.layers]
+    seeded = [layer.cross_attention.object_query is not None for layer in detector.body.decoder.layers]
     assert seeded == [True, False, False]
 
 

@@ -70,7 +70,7 @@ TINY = {
 def test_learned_positions_name_their_limit_before_the_forward(monkeypatch):
     detector = ConditionalDetr(DetectorConfig(position_embedding_type="learned", **TINY)).eval()
     detector(torch.zeros(1, 3, 32, 50 * 32))
-    monkeypatch.setattr(detector.backbone, "forward", lambda _: pytest.fail("the backbone ran"))
+    monkeypatch.setattr(detector.body.backbone, "forward", lambda _: pytest.fail("the backbone ran"))
     with pytest.raises(UsageError, match=r"1 x 51 cells.*50 x 50.*1600 pixels"):
         detector(torch.zeros(1, 3, 32, 50 * 32 + 1))
 

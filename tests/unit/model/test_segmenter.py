@@ -11,6 +11,7 @@ from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
 from condetr.model.mask_fpn import MaskPyramid
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
+from condetr.model.transformer import Trace
 from tests.scramble import scramble
 from tests.unit.model.test_detector import BACKBONE, tiny
 
@@ -36,7 +37,7 @@ def test_scores_and_boxes_are_the_detectors():
     detector = ConditionalDetr(segmenter.config).eval()
     detector.load_state_dict({n: t for n, t in segmenter.state_dict().items() if not n.startswith("mask_head.")})
     pixels, mask = batch((70, 90), (64, 33), (50, 96))
-    for found in (segmenter(pixels, mask), segmenter.conclude(segmenter.trace(pixels, mask))):
+    for found in (segmenter(pixels, mask), segmenter.predict_last(segmenter.trace(pixels, mask))):
         assert torch.equal(found.logits, detector(pixels, mask).logits)
         assert torch.equal(found.boxes, detector(pixels, mask).boxes)
 
@@ -73,7 +74,7 @@ def test_blocks_change_nothing(monkeypatch):
     blocks = []
     segmenter.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
     [whole] = segmenter.segment(trace, [ALL])
-    monkeypatch.setattr(mask_head, "NUMBERS_AT_ONCE", 2 * 40 * 9)
+    monkeypatch.setattr(mask_head, "BLOCK_SIZE", 2 * 40 * 9)
     assert blocks == [7]
     [pieces] = segmenter.segment(trace, [ALL])
     assert len(blocks) > 2
@@ -84,7 +85,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_the_image_is_looked_at_once():
     segmenter = segmenter_of()
     looked = []
-    for name in ("backbone", "input_projection", "encoder", "decoder", "mask_head.attention.key"):
+    for name in ("body.backbone", "body.input_projection", "body.encoder", "body.decoder", "mask_head.attention.key"):
         segmenter.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: looked.append(name))
     trace = segmenter.trace(*batch((70, 90), (64, 33)))
     segmenter.segment(trace, [ALL, ALL])
@@ -99,14 +100,16 @@ def test_the_pyramid_is_detrs():
     projected, maps = torch.randn(1, 16, 3, 4), torch.rand(2, 8, 3, 4)
     features = tuple(torch.randn(1, c, *size) for c, size in ((6, (9, 16)), (5, (6, 8)), (4, (3, 4)), (99, (3, 4))))
     x = torch.cat((projected.expand(2, -1, -1, -1), maps), 1)
-    for refinement in (pyramid.joining, pyramid.narrowing):
+    for refinement in (pyramid.conv1, pyramid.conv2):
         x = refinement.norm(refinement.conv(x)).relu()
-    for fusion, stage in zip(pyramid.fusions, features[2::-1], strict=True):
-        adapted = conv2d(stage, fusion.adapter.weight, fusion.adapter.bias)
-        x = adapted + interpolate(x, size=stage.shape[2:], mode="nearest")
-        x = fusion.refinement.norm(fusion.refinement.conv(x)).relu()
+    for stage, feature in zip(pyramid.fpn_stages, features[2::-1], strict=True):
+        adapted = conv2d(feature, stage.adapter.weight, stage.adapter.bias)
+        x = adapted + interpolate(x, size=feature.shape[2:], mode="nearest")
+        x = stage.refinement.norm(stage.refinement.conv(x)).relu()
     expected = pyramid.output(x)[:, 0]
-    torch.testing.assert_close(pyramid(maps, pyramid.clues(projected, features)), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        pyramid(maps, pyramid.image_features(projected, features)), expected, atol=1e-5, rtol=1e-5
+    )
     assert expected.std() > 0.01
 
 
@@ -122,20 +125,25 @@ def test_maps_share_one_sum_and_leave_padding_out():
     torch.testing.assert_close(attention(embeddings, attention.keys(other)[0], cells), maps)
 
 
-def test_a_look_without_the_backbone_gives_no_masks():
+def test_without_the_backbone_there_are_no_masks():
     segmenter = segmenter_of()
     pixels, mask = batch((64, 64))
-    trace = segmenter.trace(pixels, mask, memory=torch.randn(1, 4, 32))
+    trace = segmenter.trace(pixels, mask)._replace(features=())
     with pytest.raises(UsageError, match="backbone"):
         segmenter.segment(trace, [ALL])
 
 
 @torch.no_grad()
-def test_features_of_an_earlier_look():
+def test_stages_run_one_by_one():
     segmenter = segmenter_of()
     pixels, mask = batch((64, 70), (33, 60))
     trace = segmenter.trace(pixels, mask)
-    again = segmenter.trace(pixels, mask, features=trace.features, memory=trace.memory)
+    body, size = segmenter.body, trace.cells.shape[1:]
+    flattened, grid = body.project(trace.features), body.grid(pixels, mask, *size)
+    decoded = body.decode(trace.memory, grid)
+    again = Trace(trace.features, flattened, grid.cells, trace.memory, *decoded)
+    assert size == body.grid_size(pixels)
+    assert torch.equal(body.encode(flattened, grid), trace.memory)
     for one, other in zip(segmenter.segment(again, [ALL] * 2), segmenter.segment(trace, [ALL] * 2), strict=True):
         assert torch.equal(one, other)
 
@@ -147,11 +155,12 @@ def test_a_segmenter_around_a_detector(training):
     shared = dict(segmenter.named_parameters())
     assert all(shared[name] is parameter for name, parameter in detector.named_parameters())
     assert {p.dtype for p in segmenter.parameters()} == {torch.float64}
+    assert segmenter.without_masks().state_dict().keys() == detector.state_dict().keys()
     assert detector.state_dict().keys() == {n for n in segmenter.state_dict() if not n.startswith("mask_head.")}
     copied = copy.deepcopy(segmenter).eval()
     pixels, mask = batch((64, 70))
     trace = copied.trace(pixels.double(), mask)
-    assert torch.equal(copied.conclude(trace).boxes, detector.eval()(pixels.double(), mask).boxes)
+    assert torch.equal(copied.predict_last(trace).boxes, detector.eval()(pixels.double(), mask).boxes)
     assert copied.segment(trace, [ALL])[0].shape == (7, 16, 18)
 
 

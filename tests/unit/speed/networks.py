@@ -53,8 +53,8 @@ def detector(
     }
     network = scramble(kind(DetectorConfig(**(settings | changes)))).eval()
     with torch.no_grad():  # queries that differ and see each other: else a slip among them stays within rounding
-        network.decoder.object_queries.normal_(0, 3, generator=torch.Generator().manual_seed(1))
-        for layer in network.decoder.layers:
+        network.body.decoder.object_queries.normal_(0, 3, generator=torch.Generator().manual_seed(1))
+        for layer in network.body.decoder.layers:
             for projection in layer.self_attention.children():
                 if isinstance(projection, torch.nn.Linear):
                     projection.weight *= 3

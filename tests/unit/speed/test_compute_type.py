@@ -31,7 +31,7 @@ def test_boxes_and_scores_stay_precise(build, monkeypatch):
     plain, pixels = build(), torch.randn(2, 3, 64, 96)
     rough = lower_precision(plain, "bf16")
     assert lower_precision(rough, "bf16") is rough
-    assert {weight.dtype for weight in rough.network.encoder.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in rough.network.body.encoder.parameters()} == {torch.bfloat16}
     lower, exact = rough(pixels), plain(pixels)
     assert lower.boxes.dtype == lower.logits.dtype == torch.float32
     assert (lower.boxes - exact.boxes).abs().max() < 0.05

@@ -9,7 +9,7 @@ from condetr.speed import fast_mask_head as masks
 from condetr.speed.accelerate import accelerate, plan_acceleration
 from condetr.speed.decoder_constants import precompute_decoder
 from condetr.speed.fast_detector import FastSegmenter
-from condetr.speed.fast_mask_head import FastMaskHead, fuse_mask_upsampling
+from condetr.speed.fast_mask_head import FastMaskPyramid, fuse_mask_upsampling
 from condetr.speed.folding import fold_norms
 from condetr.speed.onednn import is_available
 from condetr.speed.weights_version import weights_version
@@ -28,7 +28,7 @@ def assert_same_masks(fast, plain, pixels, mask, queries):
     exact = copy.deepcopy(plain).double()
     trace = exact.trace(pixels.double(), mask)
     trace_of_copy = fast.trace(pixels, mask)
-    for mine, theirs in zip(fast.conclude(trace_of_copy), exact.conclude(trace), strict=True):
+    for mine, theirs in zip(fast.predict_last(trace_of_copy), exact.predict_last(trace), strict=True):
         torch.testing.assert_close(mine.double(), theirs, atol=5e-5, rtol=5e-5)
     for mine, theirs in zip(fast.segment(trace_of_copy, queries), exact.segment(trace, queries), strict=True):
         assert theirs.numel() <= len(ALL) or theirs.std() > 0.05  # nothing is compared with nothing
@@ -64,31 +64,31 @@ def test_a_trace_stays_valid_for_masks():
     fast.trace(pixels + 1, mask)
     for one, other in zip(fast.segment(trace_of_copy, [ALL, ALL]), first, strict=True):
         assert torch.equal(one, other)
-    for mine, theirs in zip(trace_of_copy.features, plain.backbone(pixels), strict=True):
+    for mine, theirs in zip(trace_of_copy.features, plain.body.backbone(pixels), strict=True):
         scale = theirs.abs().max()
         torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=0)
 
 
 @torch.no_grad()
-def test_chunks_change_nothing(monkeypatch):
+def test_blocks_change_nothing(monkeypatch):
     fast = accelerated(segmenter())
     trace_of_copy = fast.trace(*inputs())
     whole = fast.segment(trace_of_copy, [ALL, ALL])
-    chunks = []
-    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: chunks.append(len(given[0])))
-    monkeypatch.setattr(masks, "_CHUNK_SIZE", 1)
+    blocks = []
+    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
+    monkeypatch.setattr(fast.network.mask_head, "block_size", 1)
     for one, other in zip(fast.segment(trace_of_copy, [ALL, ALL]), whole, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-    assert chunks == [1] * 14
+    assert blocks == [1] * 14
 
 
 @torch.no_grad()
 def test_doubling_sizes_saves_half_of_the_products(monkeypatch):
-    head = accelerated(segmenter()).network.mask_head
-    assert isinstance(head, FastMaskHead)
+    pyramid = accelerated(segmenter()).network.mask_head.pyramid
+    assert isinstance(pyramid, FastMaskPyramid)
     monkeypatch.setattr(masks, "interpolate", None)  # nothing is enlarged
-    fusion, x = head.pyramid.fusions[0], torch.randn(2, 16, 5, 6)
-    assert fusion(x, torch.randn(1, 8, 10, 12)).shape == (2, 8, 10, 12)
+    stage, x = pyramid.fpn_stages[0], torch.randn(2, 16, 5, 6)
+    assert stage(x, torch.randn(1, 8, 10, 12)).shape == (2, 8, 10, 12)
 
 
 def test_a_copy_of_a_copy_is_a_segmenter():
@@ -107,7 +107,7 @@ def test_a_detector_has_no_masks_to_accelerate():
 def test_the_planned_modules_are_there():
     fast = accelerated(segmenter(d_model=128, encoder_attention_heads=8))
     assert masks.STEP in fast.steps
-    assert isinstance(fast.network.mask_head.pyramid.joining_image, WinogradConvolution)
+    assert isinstance(fast.network.mask_head.pyramid.conv1_image, WinogradConvolution)
     assert any("masks" in reason for reason in plan_acceleration(torch.device("cuda"), torch.float32).left_out)
 
 

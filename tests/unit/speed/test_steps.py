@@ -60,7 +60,7 @@ def test_every_step_answers_like_the_model(step, backbone):
 def test_the_maps_of_every_stage_stay(backbone):
     """Blocks write into memory that is there already, but not into a map that others read."""
     plain, (pixels, _) = detector(BACKBONES[backbone]), inputs()
-    for mine, theirs in zip(accelerated(plain).network.backbone(pixels), plain.backbone(pixels), strict=True):
+    for mine, theirs in zip(accelerated(plain).network.body.backbone(pixels), plain.body.backbone(pixels), strict=True):
         scale = theirs.abs().max()
         torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=0)
 

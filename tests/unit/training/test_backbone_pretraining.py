@@ -112,7 +112,7 @@ def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
 
 def test_numbers_that_are_not_finite_end_it(scenes):
     detector = tiny_detector()
-    detector.backbone.stages[0][0].convs[0].conv.weight.data.fill_(torch.nan)
+    detector.body.backbone.stages[0][0].convs[0].conv.weight.data.fill_(torch.nan)
     with pytest.raises(ModelError, match=r"loss of 00\d.png"):
         pretrain_backbone(detector, feed(scenes, 1), 2, torch.device("cpu"), lambda _: None)
 

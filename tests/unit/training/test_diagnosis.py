@@ -60,7 +60,7 @@ def test_a_frozen_backbone_that_never_learned_is_told_at_the_start(scenes):
     assert "the backbone has random weights" in said
     assert start_warnings(detector, scenes, TrainingSettings(freeze=())) == []
     trained = scramble(tiny_detector())
-    assert any(isinstance(module, FrozenBatchNorm) for module in trained.backbone.modules())
+    assert any(isinstance(module, FrozenBatchNorm) for module in trained.body.backbone.modules())
     assert not is_untrained(trained)
     assert start_warnings(trained, scenes, TrainingSettings()) == []
     torch.nn.init.normal_(detector.head.boxes.last.weight)

@@ -32,7 +32,7 @@ def test_losses_and_gradients_are_those_of_every_layer():
     plain = copy.deepcopy(detector)
     pixels, mask = batch()
     losses = SupervisedDetector(detector, *PARTS)(pixels, mask, TARGETS)
-    expected = set_loss(plain.supervise(pixels, mask), TARGETS, MatchingCosts(), LossWeights())
+    expected = set_loss(plain.predict_layers(pixels, mask), TARGETS, MatchingCosts(), LossWeights())
     # the heads see all layers at once, which changes the order of sums
     torch.testing.assert_close(losses.total, expected.total, rtol=1e-5, atol=1e-5)
     losses.total.backward()
@@ -48,16 +48,16 @@ def test_three_groups_give_the_mean_of_their_losses():
     pixels, mask = batch()
     losses = grouped(pixels, mask, TARGETS, 3.0)
     alone = []
-    for queries in (detector.decoder.object_queries, *grouped.groups.extra.split(6)):
+    for queries in (detector.body.decoder.object_queries, *grouped.groups.extra.split(6)):
         single = copy.deepcopy(detector)
-        single.decoder.object_queries.data = queries.detach().clone()
+        single.body.decoder.object_queries.data = queries.detach().clone()
         alone.append(SupervisedDetector(single, *PARTS)(pixels, mask, TARGETS, 3.0))
     assert len({round(one.total.item(), 3) for one in alone}) == 3
     mean = torch.stack([one.total for one in alone]).mean()
     torch.testing.assert_close(losses.total, mean, rtol=1e-5, atol=1e-5)
     losses.total.backward()
     assert grouped.groups.extra.grad.abs().sum() > 0
-    assert detector.decoder.object_queries.grad.abs().sum() > 0
+    assert detector.body.decoder.object_queries.grad.abs().sum() > 0
 
 
 def test_groups_leave_the_prediction_and_the_stored_weights_alone():
@@ -69,7 +69,7 @@ def test_groups_leave_the_prediction_and_the_stored_weights_alone():
     torch.testing.assert_close(detector(pixels, mask), before, rtol=1e-5, atol=1e-5)  # lean norms round elsewhere
     assert list(detector.state_dict()) == names
     grouped.release()
-    assert not any(layer.self_attention._forward_hooks for layer in detector.decoder.layers)
+    assert not any(layer.self_attention._forward_hooks for layer in detector.body.decoder.layers)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -82,7 +82,7 @@ def _from_shapes(shapes: StoredShapes) -> dict[str, Any]:
 
 def _heads(shapes: StoredShapes, channels: int) -> int:
     """The input of a mask head has the channels of the transformer and one map per head."""
-    name = "mask_head.pyramid.joining.conv.weight"
+    name = "mask_head.pyramid.conv1.conv.weight"
     return shapes.shape(name)[0] - channels if shapes.has(name) else HEADS
 
 

@@ -1,4 +1,4 @@
-"""``attn_implementation``: condetr has one attention, so the word is checked, and never ignored in silence."""
+"""``attn_implementation``: condetr has one attention, so the name is checked and otherwise has no effect."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ _SAME = ("eager", "sdpa")
 _OTHER_KERNELS = ("flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention")
 
 
-def check_attention(given: Any) -> None:
-    """Refuse what condetr cannot compute with.
+def check_attention(implementation: Any) -> None:
+    """Reject implementations that condetr does not have.
 
-    "eager" and "sdpa" are the same here: torch's fused attention, which chooses its kernel by itself, and weights of
-    attention whenever they are asked for.
+    "eager" and "sdpa" are the same here: torch's fused attention, which chooses its kernel, and attention weights
+    whenever they are requested.
 
     Raises:
         UsageError: which is a ValueError, as in transformers.
     """
-    if isinstance(given, dict):  # one word for each part
-        for word in given.values():
-            check_attention(word)
-    elif given is not None and given not in _SAME:
-        known = given in _OTHER_KERNELS
-        reason = "which condetr does not use" if known else "which is no attention that condetr knows"
-        hint = "torch's fused attention chooses flash kernels by itself where there are some"
+    if isinstance(implementation, dict):  # one name per part
+        for name in implementation.values():
+            check_attention(name)
+    elif implementation is not None and implementation not in _SAME:
+        is_kernel = implementation in _OTHER_KERNELS
+        reason = "which condetr does not use" if is_kernel else "which is no attention that condetr knows"
+        hint = "torch's fused attention uses flash kernels by itself where they are available"
         raise UsageError(
-            f"is {given!r}, {reason}; expected {' or '.join(map(repr, _SAME))}",
+            f"is {implementation!r}, {reason}; expected {' or '.join(map(repr, _SAME))}",
             item="attn_implementation",
-            hint=hint if known else None,
+            hint=hint if is_kernel else None,
         )

@@ -1,4 +1,4 @@
-"""ConditionalDetrModel: what the network concludes, before any head, behind transformers' names and arguments."""
+"""ConditionalDetrModel: the network without a head, under transformers' names and arguments."""
 
 from typing import Any, ClassVar
 
@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.outputs import ConditionalDetrModelOutput
 from condetr.hf.models.pretrained import PretrainedModel
-from condetr.hf.models.recorded_forward import EncoderOutputs, Sight, look
-from condetr.hf.models.shared_weights import BodyOf
+from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments, RecordedForward, record_forward
 from condetr.hf.models.state_names import use_hub_keys
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import DetrTransformer
@@ -18,7 +17,7 @@ from condetr.model.transformer import DetrTransformer
 class ConditionalDetrModel(PretrainedModel):
     """Backbone, encoder and conditional decoder, without a head.
 
-    ``network`` is the body in condetr's own words; ``backbone``, ``encoder``, ``decoder``, ``input_projection``,
+    ``network`` is condetr's own module; ``backbone``, ``encoder``, ``decoder``, ``input_projection``,
     ``position_embedding`` and ``query_position_embeddings`` are its parts.
     """
 
@@ -31,10 +30,10 @@ class ConditionalDetrModel(PretrainedModel):
         "decoder": "decoder",
     }
 
-    def __init__(self, config: ConditionalDetrConfig, detector: DetrTransformer | None = None) -> None:
+    def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
         super().__init__(config)
-        self.network = BodyOf(ConditionalDetr(config.split().config) if detector is None else detector)
-        self._leave_early_layers()
+        self.network = DetrTransformer(config.split().config) if detector is None else detector.body
+        self._freeze_early_layers()
         use_hub_keys(self, part="network")
 
     def __getattr__(self, name: str) -> Any:
@@ -56,17 +55,18 @@ class ConditionalDetrModel(PretrainedModel):
         embedding.weight = queries
         return embedding
 
-    def look(
+    def record_forward(
         self,
-        *inputs: Any,
-        output_attentions: bool | None,
-        output_hidden_states: bool | None,
+        arguments: ForwardArguments,
+        output_attentions: bool | None,  # noqa: FBT001  as forward has them
+        output_hidden_states: bool | None,  # noqa: FBT001
+        *,
         features: bool = False,
-    ) -> Sight:
-        """One look at a batch, as `forward` is asked for it; ``features`` asks for the backbone's in any case."""
-        asked = self.config.output_attentions if output_attentions is None else output_attentions
+    ) -> RecordedForward:
+        """Outputs that are not chosen here are chosen by the config; with ``features`` the backbone always runs."""
+        attentions = self.config.output_attentions if output_attentions is None else output_attentions
         states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        return look(self.network, *inputs, attentions=asked, hidden_states=states, features=features)
+        return record_forward(self.network, arguments, attentions=attentions, hidden_states=states, features=features)
 
     def forward(
         self,
@@ -80,38 +80,32 @@ class ConditionalDetrModel(PretrainedModel):
         output_hidden_states: bool | None = None,  # noqa: FBT001
         return_dict: bool | None = None,  # noqa: FBT001
     ) -> ConditionalDetrModelOutput | tuple[Any, ...]:
-        """Look at a batch of images.
+        """Encode and decode a batch of images.
 
         Args:
-            pixel_values: normalized images (batch, colors, height, width).
+            pixel_values: normalized images (batch, channels, height, width).
             pixel_mask: (batch, height, width), 1 on real pixels and 0 on padding; all real by default.
-            decoder_attention_mask: (batch, queries), 0 on object queries that the others must not see.
-            encoder_outputs: of an earlier look at the same images; the encoder is not run again.
-            inputs_embeds: (batch, cells, channels), enters the encoder instead of what the backbone sees.
-            decoder_inputs_embeds: (batch, queries, channels), what the queries start from instead of zeros.
-            output_attentions: also give the attention weights of every layer.
-            output_hidden_states: also give what enters every layer, and what leaves the last.
-            return_dict: False for a tuple of what is there.
+            decoder_attention_mask: (batch, queries), 0 on object queries that are hidden from the others.
+            encoder_outputs: of an earlier forward pass on the same images; the encoder does not run again.
+            inputs_embeds: (batch, cells, channels), input of the encoder in place of the projected backbone features.
+            decoder_inputs_embeds: (batch, queries, channels), input of the decoder in place of zeros.
+            output_attentions: also return the attention weights of every layer.
+            output_hidden_states: also return the input of every layer, and the output of the last.
+            return_dict: False for a tuple of the fields that are not None.
 
         Raises:
             UsageError: an argument does not fit the network or the others.
         """
-        sight = self.look(
-            pixel_values,
-            pixel_mask,
-            decoder_attention_mask,
-            encoder_outputs,
-            inputs_embeds,
-            decoder_inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
+        arguments = ForwardArguments(
+            pixel_values, pixel_mask, decoder_attention_mask, encoder_outputs, inputs_embeds, decoder_inputs_embeds
         )
-        trace = sight.trace
+        forward = self.record_forward(arguments, output_attentions, output_hidden_states)
+        trace = forward.trace
         output = ConditionalDetrModelOutput(
             last_hidden_state=trace.embeddings[-1],
             encoder_last_hidden_state=trace.memory,
             intermediate_hidden_states=torch.stack(trace.embeddings) if self.config.auxiliary_loss else None,
             reference_points=trace.reference_logits.sigmoid().transpose(0, 1),
-            **sight.watched,
+            **forward.recorded,
         )
         return self._returned(output, return_dict)

@@ -1,4 +1,4 @@
-"""Watching a network from outside while it looks: what enters its layers, and where its attention goes."""
+"""Hooks that record the inputs of layers and the attention weights of a forward pass."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,38 +12,38 @@ from condetr.model.attention import ScaledDotProduct, attention_weights
 
 
 @contextmanager
-def entering(layers: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collects what each layer is given, in the order in which they run; a layer that is skipped leaves nothing."""
-    entered: list[Tensor] = []
+def record_inputs(layers: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
+    """Collects the first input of each layer, in the order in which they run; a skipped layer adds nothing."""
+    recorded: list[Tensor] = []
 
-    def note(_: nn.Module, given: tuple[Any, ...]) -> None:
-        entered.append(given[0])
+    def record(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        recorded.append(inputs[0])
 
     with ExitStack() as hooks:
         for layer in layers:
-            hooks.callback(layer.register_forward_pre_hook(note).remove)
-        yield entered
+            hooks.callback(layer.register_forward_pre_hook(record).remove)
+        yield recorded
 
 
 @contextmanager
-def attending(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[Weights]]:
+def record_attention(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[Weights]]:
     """Collects the weights of each attention, before dropout.
 
-    Where gradients are computed they flow through these very weights: ``retain_grad()`` works. What the attention
-    answers stays that of the fused kernel, to the last bit, unless dropout is active: then it decides both.
+    If gradients are computed they flow through these very weights: ``retain_grad()`` works. The output of the
+    attention stays that of the fused kernel, to the last bit, unless dropout is active: then it decides both.
     """
     weights: list[Weights] = []
 
-    def note(attention: ScaledDotProduct, given: tuple[Any, ...], fused: Tensor) -> Tensor:
-        query, key, value, mask = given
+    def record(attention: ScaledDotProduct, inputs: tuple[Any, ...], fused: Tensor) -> Tensor:
+        query, key, value, mask = inputs
         weights.append(attention_weights(query, key, mask))
         if not torch.is_grad_enabled():
             return fused
-        seen = attention.dropout(weights[-1]) @ value
+        attended = attention.dropout(weights[-1]) @ value
         dropped = attention.dropout.p * attention.dropout.training
-        return seen if dropped else fused.detach() + (seen - seen.detach())
+        return attended if dropped else fused.detach() + (attended - attended.detach())
 
     with ExitStack() as hooks:
         for attention in attentions:
-            hooks.callback(attention.register_forward_hook(note).remove)
+            hooks.callback(attention.register_forward_hook(record).remove)
         yield weights

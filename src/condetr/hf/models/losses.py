@@ -1,4 +1,4 @@
-"""From the labels of an image processor to the losses of a detector, under the names that trainers log."""
+"""From an image processor's labels to the losses of a detector, under the names that trainers log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from condetr.matching.matching_costs import MatchingCosts
 
 
 def targets_of(labels: Sequence[Any], batch: int) -> list[Target]:
-    """One dict per image: ``class_labels``, ``boxes`` (cx, cy, w, h) in [0, 1], and ``masks`` where there are any.
+    """One dict per image: ``class_labels``, ``boxes`` (cx, cy, w, h) in [0, 1], and optionally ``masks``.
 
     Raises:
         AnnotationError: names the image.
@@ -45,9 +45,9 @@ def _target(label: Any, image: int) -> Target:
         )
     masks = label.get("masks")
     if masks is not None and (not isinstance(masks, Tensor) or masks.ndim != 3 or len(masks) != len(classes)):
-        said = list(masks.shape) if isinstance(masks, Tensor) else f"a {type(masks).__name__}"
+        shape = list(masks.shape) if isinstance(masks, Tensor) else f"a {type(masks).__name__}"
         raise AnnotationError(
-            f"masks is {said}, expected [{len(classes)}, height, width], one per class label",
+            f"masks is {shape}, expected [{len(classes)}, height, width], one per class label",
             item=f"labels, image {image}",
         )
     return Target(classes.long(), boxes.float().reshape(-1, 4), None if masks is None else masks.bool())
@@ -60,7 +60,7 @@ def losses_of(
     weights: LossWeights,
     supervision: MaskSupervision | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted total, and each term: of the last layer plain, of the others numbered from 0."""
+    """The weighted total, and each term: of the last layer by its name alone, of the others numbered from 0."""
     targets = targets_of(labels, len(predictions[-1].logits))
     losses = set_loss(predictions, targets, costs, weights, supervision=supervision)
     return losses.total, _named(losses)

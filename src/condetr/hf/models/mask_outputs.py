@@ -1,4 +1,4 @@
-"""Masks of every query, of which only those that the losses ask for are held for their gradients."""
+"""Masks of every query, of which only those that the losses need are kept for gradients."""
 
 from functools import cached_property
 
@@ -6,41 +6,41 @@ import torch
 from torch import Tensor
 
 from condetr.losses.masks import MaskMaps, Matches
-from condetr.model.mask_head import MaskHead, Scene
+from condetr.model.mask_head import MaskContext, MaskHead
 from condetr.model.transformer import Trace
 
 
-class MasksOfAll:
-    """The masks of one look; `matched` is for the losses, and comes first."""
+class QueryMasks:
+    """The masks of one forward pass. `matched` is for the losses, and has to be called first."""
 
     def __init__(self, mask_head: MaskHead, trace: Trace) -> None:
         self._mask_head, self._trace = mask_head, trace
         self._embeddings = trace.embeddings[-1]
-        self._known: tuple[Matches, Matches, MaskMaps] | None = None
+        self._matched: tuple[Matches, Matches, MaskMaps] | None = None
 
     @cached_property
-    def _scenes(self) -> list[Scene]:
-        return self._mask_head.scenes(self._trace)
+    def _contexts(self) -> list[MaskContext]:
+        return self._mask_head.contexts(self._trace)
 
     def matched(self, images: Matches, queries: Matches) -> MaskMaps:
-        """Masks of queries that answer for an object, in rising order of images."""
-        counts = images.bincount(minlength=len(self._scenes)).tolist()
+        """Masks of matched queries, in rising order of images."""
+        counts = images.bincount(minlength=len(self._contexts)).tolist()
         chosen = self._embeddings[images, queries].split(counts)
-        masks = torch.cat(list(map(self._mask_head.masks, self._scenes, chosen)))
-        self._known = images, queries, masks
+        masks = torch.cat(list(map(self._mask_head.masks, self._contexts, chosen)))
+        self._matched = images, queries, masks
         return masks
 
-    def together(self) -> Tensor:
-        """Every query's (batch, queries, rows, columns). Those that no loss asked for have no gradient then."""
-        if torch.compiler.is_compiling() and self._known is None:  # a graph holds for a batch of any length
-            return self._mask_head.of_all(self._trace, self._embeddings)
-        if self._known is None:
-            return torch.stack(list(map(self._mask_head.masks, self._scenes, self._embeddings)))
-        images, queries, masks = self._known
+    def of_all_queries(self) -> Tensor:
+        """(batch, queries, rows, columns). If `matched` was called, only the masks that it gave have gradients."""
+        if torch.compiler.is_compiling() and self._matched is None:  # a graph for batches of any size
+            return self._mask_head.batch_masks(self._trace, self._embeddings)
+        if self._matched is None:
+            return torch.stack(list(map(self._mask_head.masks, self._contexts, self._embeddings)))
+        images, queries, masks = self._matched
         others = torch.ones(self._embeddings.shape[:2], dtype=torch.bool, device=masks.device)
         others[images, queries] = False
         every = masks.new_empty(*others.shape, *masks.shape[1:])
         with torch.no_grad():
-            for image, scene in enumerate(self._scenes):
-                every[image, others[image]] = self._mask_head.masks(scene, self._embeddings[image, others[image]])
+            for image, context in enumerate(self._contexts):
+                every[image, others[image]] = self._mask_head.masks(context, self._embeddings[image, others[image]])
         return every.index_put((images, queries), masks)

@@ -1,6 +1,7 @@
-"""ConditionalDetrForObjectDetection: the detector behind transformers' names and arguments."""
+"""ConditionalDetrForObjectDetection: the detector under transformers' names and arguments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -13,17 +14,17 @@ from condetr.hf.models.base_model import ConditionalDetrModel
 from condetr.hf.models.losses import losses_of
 from condetr.hf.models.outputs import ConditionalDetrObjectDetectionOutput
 from condetr.hf.models.pretrained import PretrainedModel
-from condetr.hf.models.recorded_forward import EncoderOutputs
-from condetr.hf.models.shared_weights import Whole
+from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments, RecordedForward
 from condetr.losses.loss_weights import LossWeights
+from condetr.losses.masks import MaskSupervision
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.detector import ConditionalDetr
-from condetr.model.heads import anchored
+from condetr.model.heads import DetectionHead, anchored
 from condetr.model.transformer import Trace
 
 
 class ConditionalDetrForObjectDetection(PretrainedModel):
-    """The detector: scores of every class and a box for every object query; losses when given labels.
+    """The detector: scores of every class and a box for every object query; losses if labels are given.
 
     ``class_labels_classifier`` may be exchanged for another layer.
     """
@@ -39,19 +40,22 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
 
     @property
     def network(self) -> ConditionalDetr:
-        """The detector in condetr's own words; it shares every layer with this model.
+        """The detector as condetr's own module; it shares every layer with this model.
 
         Raises:
-            UsageError: its head was exchanged for something else than a linear layer for the classes of the config.
+            UsageError: its class head was exchanged for a layer other than a linear one for the config's classes.
         """
-        head, width, classes = self.class_labels_classifier, self.config.d_model, self.config.num_labels
-        if not isinstance(head, nn.Linear) or head.weight.shape != (classes, width) or head.bias is None:
+        classes, width, count = self.class_labels_classifier, self.config.d_model, self.config.num_labels
+        if not isinstance(classes, nn.Linear) or classes.weight.shape != (count, width) or classes.bias is None:
             raise UsageError(
-                f"is {head}, expected a Linear layer from {width} to the {classes} classes of the config",
+                f"is {classes}, expected a Linear layer from {width} to the {count} classes of the config",
                 item="class_labels_classifier",
                 hint="give the config the names of the new classes: config.id2label = {...}",
             )
-        return Whole(self.model.network, self.class_labels_classifier, self.bbox_predictor)
+        body = self.model.network
+        return ConditionalDetr(
+            replace(body.config, num_labels=count), body, DetectionHead(classes, self.bbox_predictor)
+        )
 
     def forward(
         self,
@@ -75,35 +79,35 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
             AnnotationError: a label is malformed; names the image.
             ModelError: there are labels, but the predictions are not finite.
         """
-        sight = self.model.look(
-            pixel_values,
-            pixel_mask,
-            decoder_attention_mask,
-            encoder_outputs,
-            inputs_embeds,
-            decoder_inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
+        arguments = ForwardArguments(
+            pixel_values, pixel_mask, decoder_attention_mask, encoder_outputs, inputs_embeds, decoder_inputs_embeds
         )
-        trace = sight.trace
-        predictions = self.conclude(trace, supervised=labels is not None)
-        output = ConditionalDetrObjectDetectionOutput(
-            logits=predictions[-1].logits,
-            pred_boxes=predictions[-1].boxes,
-            last_hidden_state=trace.embeddings[-1],
-            encoder_last_hidden_state=trace.memory,
-            **sight.watched,
-        )
-        if labels is not None:
-            output.loss, output.loss_dict = losses_of(predictions, labels, self.costs, self.weights)
-            if self.config.auxiliary_loss:
-                output.auxiliary_outputs = [{"logits": one.logits, "pred_boxes": one.boxes} for one in predictions[:-1]]
-        return self._returned(output, return_dict)
+        forward = self.model.record_forward(arguments, output_attentions, output_hidden_states)
+        return self._returned(ConditionalDetrObjectDetectionOutput(**self.output_of(forward, labels)), return_dict)
 
-    def conclude(self, trace: Trace, *, supervised: bool) -> list[Prediction]:
-        """Of the last decoder layer; of all, last layer last, where the losses need them."""
-        heard = trace.embeddings if self.config.auxiliary_loss and supervised else trace.embeddings[-1:]
-        return [self._predict(embeddings, trace.reference_logits) for embeddings in heard]
+    def output_of(
+        self, forward: RecordedForward, labels: Sequence[Any] | None, supervision: MaskSupervision | None = None
+    ) -> dict[str, Any]:
+        """The output fields that a detector and a segmenter share."""
+        trace = forward.trace
+        predictions = self.predictions(trace, supervised=labels is not None)
+        output: dict[str, Any] = {
+            "logits": predictions[-1].logits,
+            "pred_boxes": predictions[-1].boxes,
+            "last_hidden_state": trace.embeddings[-1],
+            "encoder_last_hidden_state": trace.memory,
+            **forward.recorded,
+        }
+        if labels is not None:
+            output["loss"], output["loss_dict"] = losses_of(predictions, labels, self.costs, self.weights, supervision)
+            if self.config.auxiliary_loss:
+                output["auxiliary_outputs"] = [{"logits": p.logits, "pred_boxes": p.boxes} for p in predictions[:-1]]
+        return output
+
+    def predictions(self, trace: Trace, *, supervised: bool) -> list[Prediction]:
+        """Of the last decoder layer; of all, last layer last, if the losses need them."""
+        layers = trace.embeddings if self.config.auxiliary_loss and supervised else trace.embeddings[-1:]
+        return [self._predict(embeddings, trace.reference_logits) for embeddings in layers]
 
     def _predict(self, embeddings: Queries, reference_logits: Points) -> Prediction:
         boxes = anchored(self.bbox_predictor(embeddings), reference_logits)

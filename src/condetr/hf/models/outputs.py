@@ -1,4 +1,4 @@
-"""What the transformers-shaped models answer with: fields by attribute, by name and by place."""
+"""Outputs of the models in transformers' form: fields by attribute, by name and by position."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,17 @@ except ImportError:  # then outputs are plain dicts to torch
 
 
 class ModelOutput(OrderedDict[str, Any]):
-    """A dict of the fields that are there, in their declared order, then of what others added; missing ones are None.
+    """A dict of the fields that are not None, in their declared order, then of added ones; missing fields are None.
 
-    Iterating gives names, ``to_tuple()`` the values. Each kind is a pytree, so that data-parallel wrappers,
+    Iterating gives names, ``to_tuple()`` the values. Each class is a pytree, so that data-parallel wrappers,
     ``torch.compile`` and ``torch.export`` find the tensors in it.
     """
 
-    _places: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         dataclass(init=False, repr=False, eq=False)(cls)
-        cls._places = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # made one above
+        cls._names = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # made one above
         if _pytree is None:
             return
         _pytree.register_pytree_node(
@@ -42,30 +42,30 @@ class ModelOutput(OrderedDict[str, Any]):
         self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] | Tensor | None = None, /, **values: Any
     ) -> None:
         if isinstance(items, Tensor):
-            items = {self._places[0]: items}
-        if unknown := values.keys() - set(self._places):
-            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}; it has {self._places}")
+            items = {self._names[0]: items}
+        if unknown := values.keys() - set(self._names):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}; it has {self._names}")
         OrderedDict.__init__(self)
-        given = dict(items or (), **values)
-        for name in (*self._places, *(name for name in given if name not in self._places)):
-            if given.get(name) is not None:
-                OrderedDict.__setitem__(self, name, given[name])
+        values = dict(items or (), **values)
+        for name in (*self._names, *(name for name in values if name not in self._names)):
+            if values.get(name) is not None:
+                OrderedDict.__setitem__(self, name, values[name])
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._places or name in self:
+        if name in self._names or name in self:
             return self.get(name)
         raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
 
-    def __getitem__(self, place: str | int | slice) -> Any:
-        return OrderedDict.__getitem__(self, place) if isinstance(place, str) else self.to_tuple()[place]
+    def __getitem__(self, key: str | int | slice) -> Any:
+        return OrderedDict.__getitem__(self, key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        given = {**self, name: value}
+        values = {**self, name: value}
         self.clear()
-        self.__init__(given)  # type: ignore[misc]  # keeps the order of the fields
+        self.__init__(values)  # type: ignore[misc]  # keeps the order of the fields
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.items())})"
@@ -78,7 +78,7 @@ class ModelOutput(OrderedDict[str, Any]):
 
 
 class BaseModelOutput(ModelOutput):
-    """What the encoder says: (batch, cells, channels), with an entry per layer where there is a tuple."""
+    """Output of the encoder: (batch, cells, channels); the tuples have an entry per layer."""
 
     last_hidden_state: Tensor
     hidden_states: tuple[Tensor, ...] | None
@@ -86,10 +86,10 @@ class BaseModelOutput(ModelOutput):
 
 
 class ConditionalDetrModelOutput(ModelOutput):
-    """What the network says before any head.
+    """Output of the network before any head.
 
-    ``decoder_hidden_states`` starts with what enters the decoder and ends with ``last_hidden_state``;
-    ``intermediate_hidden_states`` stacks the normalized answers of all decoder layers. ``reference_points`` are
+    ``decoder_hidden_states`` starts with the input of the decoder and ends with ``last_hidden_state``;
+    ``intermediate_hidden_states`` stacks the normalized outputs of all decoder layers. ``reference_points`` are
     (x, y) in [0, 1], queries first, then images.
     """
 
@@ -105,7 +105,7 @@ class ConditionalDetrModelOutput(ModelOutput):
 
 
 class ConditionalDetrObjectDetectionOutput(ModelOutput):
-    """Scores before the sigmoid and boxes (cx, cy, w, h) in [0, 1] of every query; losses where labels were given."""
+    """Scores before the sigmoid and boxes (cx, cy, w, h) in [0, 1] of every query; losses if labels were given."""
 
     loss: Tensor | None
     loss_dict: dict[str, Tensor] | None
@@ -122,7 +122,7 @@ class ConditionalDetrObjectDetectionOutput(ModelOutput):
 
 
 class ConditionalDetrSegmentationOutput(ModelOutput):
-    """The same as of a detector, and masks before the sigmoid of every query: (batch, queries, height/4, width/4)."""
+    """The detector's output, and masks before the sigmoid of every query: (batch, queries, height/4, width/4)."""
 
     loss: Tensor | None
     loss_dict: dict[str, Tensor] | None

@@ -1,4 +1,4 @@
-"""The precision and the device that a person asks for, in the words of transformers."""
+"""Precision and device, by the names that transformers uses."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from condetr.core.device import accelerator
 from condetr.core.errors import UsageError
 
 
-def dtype_of(given: torch.dtype | str | None, stored: torch.dtype = torch.float32) -> torch.dtype:
-    """fp32 unless asked; "auto" is the stored one."""
-    if given is None or given == "auto":
-        return stored if given else torch.float32
-    dtype = getattr(torch, given, None) if isinstance(given, str) else given
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise UsageError(f"is {given!r}, expected a floating-point dtype of torch or 'auto'", item="dtype")
-    return dtype
+def dtype_of(dtype: torch.dtype | str | None, stored: torch.dtype = torch.float32) -> torch.dtype:
+    """fp32 by default; "auto" is the stored one."""
+    if dtype is None or dtype == "auto":
+        return stored if dtype else torch.float32
+    resolved = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(resolved, torch.dtype) or not resolved.is_floating_point:
+        raise UsageError(f"is {dtype!r}, expected a floating-point dtype of torch or 'auto'", item="dtype")
+    return resolved
 
 
 def device_of(device_map: Any) -> torch.device:
-    """One device, the CPU unless asked; "auto" is the accelerator where there is one."""
+    """One device, by default the CPU; "auto" is the accelerator if there is one."""
     if isinstance(device_map, dict):
         if len(set(device_map.values())) != 1:
             raise UsageError(f"is {device_map}, expected one device: condetr does not split a model", item="device_map")

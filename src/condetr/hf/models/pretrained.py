@@ -1,4 +1,4 @@
-"""What every transformers-shaped model offers beside its forward: freezing, checkpointing, counting, devices."""
+"""What every model in transformers' form has besides its forward: freezing, checkpointing, counting, devices."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -11,7 +11,7 @@ from condetr.hf.models.attention_choice import check_attention
 from condetr.hf.models.outputs import ModelOutput
 from condetr.hf.models.recognized_outputs import recognized
 from condetr.hf.models.stored_model import StoredModel
-from condetr.model.activation_checkpointing import is_recomputed, keep, recompute
+from condetr.model import activation_checkpointing
 from condetr.model.backbone import early_layers
 from condetr.model.decoder import ConditionalDecoder
 from condetr.model.encoder import Encoder
@@ -21,7 +21,7 @@ Output = TypeVar("Output", bound=ModelOutput)
 
 
 class PretrainedModel(StoredModel):
-    """The base of models with a head and without; ``base_model`` is the one without."""
+    """Base class of the models with a head and without; ``base_model`` is the one without."""
 
     main_input_name: ClassVar[str] = "pixel_values"
     base_model_prefix: ClassVar[str] = "model"
@@ -30,7 +30,7 @@ class PretrainedModel(StoredModel):
 
     @classmethod
     def can_generate(cls) -> bool:
-        """Whether it writes text: pipelines of transformers ask."""
+        """Whether it generates text; for transformers' pipelines."""
         return False
 
     @property
@@ -47,21 +47,21 @@ class PretrainedModel(StoredModel):
         return next(self.parameters()).device
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:  # noqa: FBT001, FBT002  transformers' signature
-        """How many numbers the model has; object queries and learned positions are embeddings."""
+        """Number of parameters; object queries and learned positions count as embeddings."""
         embeddings = {self._body.decoder.object_queries, *self._body.position.parameters()}
         counted = [parameter for parameter in self.parameters() if parameter.requires_grad or not only_trainable]
         return sum(p.numel() for p in counted if not (exclude_embeddings and p in embeddings))
 
     def get_memory_footprint(self, return_buffers: bool = True) -> int:  # noqa: FBT001, FBT002  transformers' signature
-        """Bytes of the weights, and of the buffers, which the frozen norms of the backbone are."""
-        held = [*self.parameters(), *(self.buffers() if return_buffers else ())]
-        return sum(tensor.nbytes for tensor in held)
+        """Bytes of the weights, and of the buffers, such as the frozen norms of the backbone."""
+        tensors = [*self.parameters(), *(self.buffers() if return_buffers else ())]
+        return sum(tensor.nbytes for tensor in tensors)
 
     def set_attn_implementation(self, attn_implementation: Any, allow_all_kernels: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  transformers' signature
-        """Check the word; "eager" and "sdpa" compute the same here.
+        """Check the name; "eager" and "sdpa" compute the same here.
 
         Raises:
-            UsageError: it is another.
+            UsageError: it is neither.
         """
         check_attention(attn_implementation)
 
@@ -69,15 +69,17 @@ class PretrainedModel(StoredModel):
         """There are none, as in transformers.
 
         Raises:
-            NotImplementedError: always; images enter by the backbone.
+            NotImplementedError: always; images are the input of the backbone.
         """
-        raise NotImplementedError("images have no embeddings; base_model.input_projection enters the encoder")
+        raise NotImplementedError(
+            "images have no embeddings; base_model.input_projection computes the input of the encoder"
+        )
 
     def get_output_embeddings(self) -> None:
-        """None, as in transformers: nothing is put into words."""
+        """None, as in transformers: there is no language head."""
 
     def enable_input_require_grads(self) -> None:
-        """Let gradients begin where the transformer does, though the backbone is frozen: adapters need it."""
+        """Compute gradients from the input of the encoder on, even if the backbone is frozen: adapters need it."""
         self.disable_input_require_grads()
         hook = self._body.input_projection.register_forward_hook(_require_grad)
         vars(self)["_input_hook"] = hook
@@ -87,10 +89,10 @@ class PretrainedModel(StoredModel):
             hook.remove()
 
     def tie_weights(self, **_: Any) -> None:
-        """Nothing: no two tensors here are one."""
+        """Does nothing: no weights are tied."""
 
     def post_init(self) -> None:
-        """Nothing: a model is whole once it is made. Subclasses written for transformers call it."""
+        """Does nothing; subclasses written for transformers call it."""
 
     def get_encoder(self, modality: str | None = None) -> Encoder:  # noqa: ARG002  transformers' signature
         return self._body.encoder
@@ -102,11 +104,11 @@ class PretrainedModel(StoredModel):
         self._body.backbone.requires_grad_(False)  # noqa: FBT003  torch's signature
 
     def unfreeze_backbone(self) -> None:
-        """Let the backbone learn, but for its stem and first stage, which never do."""
+        """Train the backbone except its stem and first stage, which always stay frozen."""
         self._body.backbone.requires_grad_(True)  # noqa: FBT003
-        self._leave_early_layers()
+        self._freeze_early_layers()
 
-    def _leave_early_layers(self) -> None:
+    def _freeze_early_layers(self) -> None:
         for name in early_layers(self._body.backbone):
             self._body.backbone.get_parameter(name).requires_grad_(False)  # noqa: FBT003  torch's signature
 
@@ -116,24 +118,24 @@ class PretrainedModel(StoredModel):
         every_n_layers: int = 1,
         offload: bool = False,  # noqa: FBT001, FBT002  transformers' signature
     ) -> None:
-        """Compute encoder and decoder layers again for the gradients, which takes less memory and more time.
+        """Compute encoder and decoder layers again in the backward pass: less memory, more time.
 
         Args:
             activation_checkpointing_kwargs: for ``torch.utils.checkpoint.checkpoint``.
-            every_n_layers: only these are computed again.
-            offload: to the CPU; refused.
+            every_n_layers: checkpoint only every n-th layer.
+            offload: activations to the CPU; not supported.
         """
         if offload:
-            raise UsageError("condetr keeps what it computes on the device", item="offload", hint="leave it out")
-        keep(self._layers)
-        recompute(self._layers[::every_n_layers], **(activation_checkpointing_kwargs or {}))
+            raise UsageError("condetr does not offload activations to the CPU", item="offload", hint="leave it out")
+        activation_checkpointing.disable(self._layers)
+        activation_checkpointing.enable(self._layers[::every_n_layers], **(activation_checkpointing_kwargs or {}))
 
     def activation_checkpointing_disable(self) -> None:
-        keep(self._layers)
+        activation_checkpointing.disable(self._layers)
 
     @property
     def is_activation_checkpointing(self) -> bool:
-        return any(is_recomputed(layer) for layer in self._layers)
+        return any(map(activation_checkpointing.is_enabled, self._layers))
 
     # their names until transformers 5
     def gradient_checkpointing_enable(
@@ -153,5 +155,5 @@ class PretrainedModel(StoredModel):
         return recognized(output) if as_dict else output.to_tuple()
 
 
-def _require_grad(_: nn.Module, _given: tuple[Any, ...], projected: torch.Tensor) -> torch.Tensor:
+def _require_grad(_: nn.Module, _inputs: tuple[Any, ...], projected: torch.Tensor) -> torch.Tensor:
     return projected.requires_grad_(True)  # noqa: FBT003  torch's signature

@@ -1,4 +1,4 @@
-"""A detector with given settings out of a stored model, and what of it was not stored."""
+"""Loading of a stored model into a detector with given settings, and transformers' loading info about it."""
 
 import logging
 from pathlib import Path
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """config.json at, in or beside ``path``; weights without one are asked themselves, and the log says so."""
+    """config.json at, in or beside ``path``; if there is none it is inferred from the weights, and a warning logged."""
     file = path if path.suffix == ".json" else (path if path.is_dir() else path.parent) / "config.json"
     if path == file or file.is_file():
         return read_json_object(file)
@@ -42,15 +42,15 @@ def load_detector(
     headless: bool,
     kind: type[ConditionalDetr],
 ) -> tuple[ConditionalDetr, dict[str, Any]]:
-    """The detector, and what transformers calls its loading info.
+    """The detector, and its loading info as transformers defines it.
 
     Args:
         path: of a folder or weights file.
         split: the settings.
         dtype: of the weights.
-        ignore_mismatched_sizes: start tensors of other shapes afresh.
+        ignore_mismatched_sizes: initialize tensors of other shapes afresh.
         headless: leave the head out of the info.
-        kind: a detector, which leaves the mask head of a segmenter out, or a segmenter, also made of a detector.
+        kind: a detector, which ignores a stored mask head, or a segmenter, whose mask head need not be stored.
 
     Raises:
         CheckpointError: the weights are broken, unsafe or do not fit the settings.
@@ -68,8 +68,8 @@ def load_detector(
     fresh = [name for name in translation.fresh if not (headless and name.startswith("head."))]
     info = _info(fresh, state, translation.key_format, skeleton)
     if fresh:
-        named = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
-        log.warning("%s: freshly initialized, to be trained: %s", state.source, listed(named))
+        keys = info["missing_keys"] + [key for key, *_ in info["mismatched_keys"]]
+        log.warning("%s: freshly initialized, to be trained: %s", state.source, listed(keys))
     for note in translation.notes:
         log.info("%s: %s", state.source, note)
     return detector, info
@@ -79,12 +79,13 @@ def _info(fresh: list[str], state: StoredState, key_format: KeyFormat, skeleton:
     hub = foreign_keys(fresh, skeleton.config.backbone, "hub", LAYOUTS[0])
     theirs = foreign_keys(fresh, skeleton.config.backbone, key_format, LAYOUTS[0])
     stored = {name: state.tensors[key] for name, (key, _) in theirs.items() if key in state.tensors}
-    said = in_segmenter if isinstance(skeleton, ConditionalDetrSegmenter) else str
+    full_key = in_segmenter if isinstance(skeleton, ConditionalDetrSegmenter) else str
     return {
-        "missing_keys": [said(hub[name].key) for name in fresh if name not in stored],
+        "missing_keys": [full_key(hub[name].key) for name in fresh if name not in stored],
         "unexpected_keys": [],
         "mismatched_keys": [
-            (said(hub[name].key), tensor.shape, skeleton.state_dict()[name].shape) for name, tensor in stored.items()
+            (full_key(hub[name].key), tensor.shape, skeleton.state_dict()[name].shape)
+            for name, tensor in stored.items()
         ],
         "error_msgs": [],
     }

@@ -1,4 +1,4 @@
-"""ConditionalDetrForSegmentation: the segmenter behind transformers' names and arguments."""
+"""ConditionalDetrForSegmentation: the segmenter under transformers' names and arguments."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -8,12 +8,11 @@ from torch import Tensor
 from condetr.core.errors import UsageError
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.base_model import ConditionalDetrModel
-from condetr.hf.models.losses import losses_of
-from condetr.hf.models.mask_outputs import MasksOfAll
+from condetr.hf.models.mask_outputs import QueryMasks
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.outputs import ConditionalDetrSegmentationOutput
 from condetr.hf.models.pretrained import PretrainedModel
-from condetr.hf.models.recorded_forward import EncoderOutputs
+from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments
 from condetr.hf.models.state_names import use_hub_keys
 from condetr.losses.masks import MaskSupervision
 from condetr.model.detector import ConditionalDetr
@@ -24,8 +23,8 @@ from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 class ConditionalDetrForSegmentation(PretrainedModel):
     """The detector, which is ``conditional_detr``, and a mask for every object query.
 
-    Boxes are the detector's, from the reference points on. ``from_pretrained`` of a detector copies all of it and
-    starts the mask head afresh.
+    Boxes are the detector's, relative to the reference points. ``from_pretrained`` of a detector copies all of it and
+    initializes a fresh mask head.
     """
 
     headless: ClassVar[bool] = False
@@ -47,15 +46,15 @@ class ConditionalDetrForSegmentation(PretrainedModel):
 
     @property
     def bbox_attention(self) -> MaskAttention:
-        """The part of the mask head that says where an embedding would look."""
+        """The part of the mask head that gives the attention maps of an embedding."""
         return self.mask_head.attention
 
     @property
     def network(self) -> ConditionalDetrSegmenter:
-        """The segmenter in condetr's own words; it shares every layer with this model.
+        """The segmenter as condetr's own module; it shares every layer with this model.
 
         Raises:
-            UsageError: its class head was exchanged for something else than the config says.
+            UsageError: its class head was exchanged for a layer other than a linear one for the config's classes.
         """
         return with_masks(self.conditional_detr.network, self.mask_head)
 
@@ -74,9 +73,9 @@ class ConditionalDetrForSegmentation(PretrainedModel):
     ) -> ConditionalDetrSegmentationOutput | tuple[Any, ...]:
         """Segment a batch of images; the arguments are those of `ConditionalDetrForObjectDetection`.
 
-        The backbone looks at the images in any case, for the masks need its features. ``inputs_embeds`` stand for
-        its projected features, for the encoder and the masks alike. ``labels`` also have ``masks`` (objects, height,
-        width). Given labels, the masks of queries that answer for no object have no gradient: no loss asks for one.
+        The backbone always runs, because the masks need its features. ``inputs_embeds`` replace its projected
+        features, for the encoder and the masks alike. ``labels`` also have ``masks`` (objects, height, width). If
+        there are labels, the masks of unmatched queries have no gradient: no loss depends on them.
 
         Raises:
             UsageError: an argument does not fit the network or the others.
@@ -84,35 +83,13 @@ class ConditionalDetrForSegmentation(PretrainedModel):
             ModelError: there are labels, but the predictions are not finite.
         """
         detector = self.conditional_detr
-        sight = detector.model.look(
-            pixel_values,
-            pixel_mask,
-            decoder_attention_mask,
-            encoder_outputs,
-            inputs_embeds,
-            decoder_inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            features=True,
+        arguments = ForwardArguments(
+            pixel_values, pixel_mask, decoder_attention_mask, encoder_outputs, inputs_embeds, decoder_inputs_embeds
         )
-        trace = sight.trace
-        predictions = detector.conclude(trace, supervised=labels is not None)
-        masks = MasksOfAll(self.mask_head, trace)
-        loss: dict[str, Any] = {}
-        if labels is not None:
-            # As in the peers, padding counts as pixels of no object here; in condetr's own training it does not.
-            supervision = MaskSupervision(masks.matched, (pixel_values.shape[2], pixel_values.shape[3]))
-            total, terms = losses_of(predictions, labels, detector.costs, detector.weights, supervision)
-            loss = {"loss": total, "loss_dict": terms}
-            if self.config.auxiliary_loss:
-                loss["auxiliary_outputs"] = [{"logits": p.logits, "pred_boxes": p.boxes} for p in predictions[:-1]]
-        output = ConditionalDetrSegmentationOutput(
-            logits=predictions[-1].logits,
-            pred_boxes=predictions[-1].boxes,
-            pred_masks=masks.together(),
-            last_hidden_state=trace.embeddings[-1],
-            encoder_last_hidden_state=trace.memory,
-            **loss,
-            **sight.watched,
-        )
-        return self._returned(output, return_dict)
+        forward = detector.model.record_forward(arguments, output_attentions, output_hidden_states, features=True)
+        masks = QueryMasks(self.mask_head, forward.trace)
+        # As in the peers, padding counts as pixels of no object here; in condetr's own training it does not.
+        supervision = MaskSupervision(masks.matched, (pixel_values.shape[2], pixel_values.shape[3]))
+        output = detector.output_of(forward, labels, supervision)
+        output["pred_masks"] = masks.of_all_queries()  # after the losses, which compute some of them
+        return self._returned(ConditionalDetrSegmentationOutput(**output), return_dict)

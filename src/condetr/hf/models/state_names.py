@@ -1,7 +1,7 @@
-"""State dicts under transformers' names: written as version 4 has them, read from either version.
+"""State dicts under transformers' keys: written with version 4's, read with either version's.
 
-What is no part of the network keeps the name that its module gives it: adapters, parametrizations, packed weights,
-and what lies inside layers that others wrapped.
+Tensors that are not part of the network keep their module's name: adapters, parametrizations, packed weights, and
+the contents of layers that were wrapped.
 """
 
 import re
@@ -16,15 +16,15 @@ from condetr.checkpoints.keys import BODY, COUNTS, TIED_KEYS, KeyFormat, known_k
 
 
 def use_hub_keys(model: nn.Module, part: str, root: str = "") -> None:
-    """From now on the tensors of one part of ``model`` have transformers' names in the state dicts of ``model``.
+    """Give the tensors of one part of ``model`` transformers' keys in the state dicts of ``model``.
 
     Args:
-        model: one of the transformers-shaped ones.
-        part: the name of the attribute with condetr's own names.
-        root: what stands before these in the whole network.
+        model: one in transformers' form.
+        part: name of the attribute that holds a module of condetr.
+        root: prefix of this module's names in a whole detector.
     """
     names = _Names(f"{part}.", root)
-    model.register_state_dict_post_hook(partial(names.write))  # torch marks it, which a method cannot be
+    model.register_state_dict_post_hook(partial(names.write))  # torch sets an attribute, which a method cannot have
     model.register_load_state_dict_pre_hook(names.read)
     model.register_load_state_dict_post_hook(names.report_missing)
 
@@ -34,36 +34,36 @@ class _Names:
     part: str
     root: str
 
-    def write(self, model: nn.Module, state: dict[str, Any], at: str, _: Any) -> None:
-        mine = [key for key in state if key.startswith(at + self.part)]
-        theirs = self._named(model, "hub", (key.removeprefix(at + self.part) for key in mine))
-        for key in mine:
-            if (name := theirs.get(key.removeprefix(at + self.part))) is not None:
-                state[at + name] = state.pop(key)
+    def write(self, model: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+        ours = [key for key in state if key.startswith(prefix + self.part)]
+        theirs = self._named(model, "hub", (key.removeprefix(prefix + self.part) for key in ours))
+        for key in ours:
+            if (name := theirs.get(key.removeprefix(prefix + self.part))) is not None:
+                state[prefix + name] = state.pop(key)
 
-    def read(self, model: nn.Module, state: dict[str, Any], at: str, *_: Any) -> None:
+    def read(self, model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
         names = model.get_submodule(self.part[:-1]).state_dict(keep_vars=True)
         ours = {
             theirs: self.part + name
             for key_format in ("transformers", "hub")
             for name, theirs in self._named(model, key_format, names).items()
         }
-        for one, other in TIED_KEYS.items():
-            if (known := ours.get(other.removeprefix(BODY))) is not None:
-                ours[one.removeprefix(BODY)] = known
-        for key in [key for key in state if key.startswith(at)]:
-            name = key.removeprefix(at)
+        for twin, key in TIED_KEYS.items():
+            if (name := ours.get(key.removeprefix(BODY))) is not None:
+                ours[twin.removeprefix(BODY)] = name
+        for key in [key for key in state if key.startswith(prefix)]:
+            name = key.removeprefix(prefix)
             if name in ours:
-                state[at + ours[name]] = state.pop(key)
-            elif name.endswith(COUNTS):  # of plain batch norms; means nothing where they are frozen
+                state[prefix + ours[name]] = state.pop(key)
+            elif name.endswith(COUNTS):  # of plain batch norms; unused because they are frozen
                 del state[key]
 
     def report_missing(self, model: nn.Module, incompatible: Any) -> None:
         missing: list[str] = incompatible.missing_keys
-        for place, key in enumerate(missing):
-            for found in re.finditer(rf"(?:^|(?<=\.)){re.escape(self.part)}", key):
-                if theirs := self._named(model, "hub", [key[found.end() :]]):
-                    missing[place] = key[: found.start()] + theirs.popitem()[1]
+        for index, key in enumerate(missing):
+            for match in re.finditer(rf"(?:^|(?<=\.)){re.escape(self.part)}", key):
+                if theirs := self._named(model, "hub", [key[match.end() :]]):
+                    missing[index] = key[: match.start()] + theirs.popitem()[1]
                     break
 
     def _named(self, model: Any, key_format: KeyFormat, names: Iterable[str]) -> dict[str, str]:

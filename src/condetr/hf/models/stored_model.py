@@ -1,4 +1,4 @@
-"""Models out of folders, files and the hub, and back, with the arguments of transformers."""
+"""Loading of models from folders, files and the hub, and saving, with the arguments of transformers."""
 
 import copy
 import logging
@@ -27,14 +27,14 @@ from condetr.model.detector import ConditionalDetr
 
 log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound="StoredModel")
-OF_NO_CONSEQUENCE = (  # how transformers loads and stores, which changes nothing about what
+IGNORED = (  # how transformers loads and saves; no effect on the model
     "low_cpu_mem_usage", "trust_remote_code", "resume_download", "proxies", "weights_only", "_fast_init",
     "disable_mmap", "max_shard_size", "save_function", "save_original_format", "save_peft_format",
 )  # fmt: skip
 
 
 class StoredModel(PushesToHub, nn.Module):
-    """Subclasses are made of a config, and of a detector where there already is one."""
+    """Subclasses are constructed from a config, and optionally from an existing detector."""
 
     config_class: ClassVar[type[ConditionalDetrConfig]] = ConditionalDetrConfig
     headless: ClassVar[bool]
@@ -43,15 +43,15 @@ class StoredModel(PushesToHub, nn.Module):
     def __init__(self, config: ConditionalDetrConfig, _: ConditionalDetr | None = None) -> None:
         super().__init__()
         self.config = config
-        self.name_or_path = config.name_or_path  # adapters note which model they belong to
+        self.name_or_path = config.name_or_path  # adapters store it
 
     @classmethod
     def from_config(cls: type[Model], config: ConditionalDetrConfig, **kwargs: Any) -> Model:
-        """A fresh model, initialized as the authors do, in training mode."""
+        """A freshly initialized model, in training mode."""
         check_attention(kwargs.pop("attn_implementation", None))
         dtypes = kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None)
         dtype = next((dtype for dtype in dtypes if dtype is not None), None)
-        _refuse_unknown("from_config", kwargs)
+        _reject_unknown("from_config", kwargs)
         return cls(copy.deepcopy(config)).to(dtype_of(dtype))
 
     _from_config = from_config
@@ -78,22 +78,22 @@ class StoredModel(PushesToHub, nn.Module):
         Args:
             pretrained_model_name_or_path: a folder, a weights file (also the authors' .pth) or a hub id.
             config: settings, or where to find them, instead of the stored ones.
-            ignore_mismatched_sizes: start tensors afresh whose shape is another, such as a head for other classes.
-            output_loading_info: give a pair: the model, and a dict of what was not loaded.
+            ignore_mismatched_sizes: initialize tensors of another shape afresh, such as a head for other classes.
+            output_loading_info: return a pair: the model, and a dict of what was not loaded.
             dtype: of the weights, fp32 by default; "auto" for the stored one.
             torch_dtype: the same.
-            device_map: one device, or "auto" for the accelerator where there is one.
-            subfolder: where the model lies inside the folder.
+            device_map: one device, or "auto" for the accelerator if there is one.
+            subfolder: of the folder, with the model.
             variant: which weights of the folder, such as "fp16" for model.fp16.safetensors.
-            use_safetensors: True for these only, False for pytorch_model.bin only; by default what is there.
+            use_safetensors: True for these only, False for pytorch_model.bin only; by default whichever exists.
             attn_implementation: "eager" or "sdpa", which are the same here.
             **kwargs: settings to change, among them ``num_labels``, ``id2label`` and ``label2id``; and ``revision``,
-                ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub. How transformers reads
-                (``low_cpu_mem_usage``, ``weights_only``, ``disable_mmap``, ``trust_remote_code``) is taken and ignored:
-                condetr reads in one safe way.
+                ``cache_dir``, ``token``, ``force_download``, ``local_files_only`` of the hub. Options of transformers'
+                loading (``low_cpu_mem_usage``, ``weights_only``, ``disable_mmap``, ``trust_remote_code``) are accepted
+                and ignored: condetr has one safe way of loading.
 
         Raises:
-            CheckpointError: anything about it is missing, broken, unsafe or does not fit.
+            CheckpointError: something is missing, broken, unsafe or does not fit.
         """
         check_attention(attn_implementation)
         where = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
@@ -105,7 +105,7 @@ class StoredModel(PushesToHub, nn.Module):
                 path if config is None else find(config, settings_only=True, **where).path
             )
         config, unknown = config.changed(kwargs)
-        _refuse_unknown("from_pretrained", unknown)
+        _reject_unknown("from_pretrained", unknown)
         config.name_or_path = str(pretrained_model_name_or_path)
 
         detector, info = load_detector(
@@ -132,21 +132,21 @@ class StoredModel(PushesToHub, nn.Module):
     ) -> None:
         """Write config.json and model.safetensors, which condetr, transformers 4 and transformers 5 read.
 
-        The log says where transformers cannot: its ResNets have no output stride, no deep stem, no inner widths.
+        A warning is logged if transformers cannot: its ResNets have no output stride, deep stem or inner widths.
 
         Args:
-            save_directory: made where it is missing.
+            save_directory: created if missing.
             is_main_process: whether to write at all.
-            state_dict: the tensors to write instead of the model's, under the names of its ``state_dict()``.
-            safe_serialization: False is refused, for pickles can run code.
+            state_dict: the tensors to write instead of the model's, under the keys of its ``state_dict()``.
+            safe_serialization: False is rejected, because pickles can run code.
             push_to_hub: also upload the folder.
-            variant: "fp16" for model.fp16.safetensors; `from_pretrained` then asks for it by the same word.
-            **kwargs: ``repo_id``, the folder's name by default, ``token``, and what else `push_to_hub` takes. How
-                transformers splits and names what it stores (``max_shard_size``, ``save_original_format``,
-                ``save_peft_format``) is taken and ignored: there is one file, which every reader knows.
+            variant: "fp16" for model.fp16.safetensors; `from_pretrained` loads it with the same name.
+            **kwargs: ``repo_id``, the folder's name by default, ``token``, and the other arguments of `push_to_hub`.
+                Options of transformers' saving (``max_shard_size``, ``save_original_format``, ``save_peft_format``)
+                are accepted and ignored: there is always one file.
         """
-        kwargs = {name: value for name, value in kwargs.items() if name not in OF_NO_CONSEQUENCE}
-        token = {"token": kwargs.pop("token")} if "token" in kwargs else {}  # says something only with push_to_hub
+        kwargs = {name: value for name, value in kwargs.items() if name not in IGNORED}
+        token = {"token": kwargs.pop("token")} if "token" in kwargs else {}  # has an effect only with push_to_hub
         refuse_unless_pushed(kwargs, push_to_hub=push_to_hub)
         if not safe_serialization:
             raise UsageError("condetr writes safetensors only", item="safe_serialization", hint="leave it out")
@@ -155,12 +155,13 @@ class StoredModel(PushesToHub, nn.Module):
         split, detector = self.config.split(), self.network
         if state_dict is not None:
             skeleton = skeleton_of(split.config, self.kind)
-            found = to_condetr(StoredState.of(state_dict, "state_dict"), shapes_of(skeleton), split.config.backbone)
-            detector = assembled(skeleton, found.tensors, self.dtype)
-        written = cast("ConditionalDetr", detector)
+            translation = to_condetr(
+                StoredState.of(state_dict, "state_dict"), shapes_of(skeleton), split.config.backbone
+            )
+            detector = assembled(skeleton, translation.tensors, self.dtype)
         save(
             save_directory,
-            written,
+            cast("ConditionalDetr", detector),
             split.labels,
             source_ids=split.source_ids,
             flat=split.flat,
@@ -177,6 +178,6 @@ class StoredModel(PushesToHub, nn.Module):
         return next(self.parameters()).dtype
 
 
-def _refuse_unknown(call: str, given: Mapping[str, Any]) -> None:
-    if unknown := given.keys() - set(OF_NO_CONSEQUENCE):
+def _reject_unknown(call: str, arguments: Mapping[str, Any]) -> None:
+    if unknown := arguments.keys() - set(IGNORED):
         raise TypeError(f"{call} has no {', '.join(sorted(unknown))}")

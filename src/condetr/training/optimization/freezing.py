@@ -6,10 +6,10 @@ from torch import nn
 
 from condetr.core.names import FreezablePart
 from condetr.model.backbone import early_layers
-from condetr.model.transformer import DetrTransformer
+from condetr.model.detector import ConditionalDetr
 
 
-def freeze(detector: DetrTransformer, parts: Sequence[FreezablePart]) -> None:
+def freeze(detector: ConditionalDetr, parts: Sequence[FreezablePart]) -> None:
     """Disable the gradients of these parts.
 
     "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is everything but a mask head.
@@ -19,9 +19,9 @@ def freeze(detector: DetrTransformer, parts: Sequence[FreezablePart]) -> None:
             parameter.requires_grad = False
 
 
-def _parameters(detector: DetrTransformer, part: FreezablePart) -> list[nn.Parameter]:
+def _parameters(detector: ConditionalDetr, part: FreezablePart) -> list[nn.Parameter]:
     if part == "early":
-        return [detector.backbone.get_parameter(name) for name in early_layers(detector.backbone)]
+        return [detector.body.backbone.get_parameter(name) for name in early_layers(detector.body.backbone)]
     if part == "detector":
         return [weight for name, weight in detector.named_parameters() if not name.startswith("mask_head.")]
-    return list(getattr(detector, part).parameters())
+    return list((detector.head if part == "head" else getattr(detector.body, part)).parameters())

@@ -11,7 +11,7 @@ from condetr.core.errors import AnnotationError, ModelError, UsageError
 from condetr.hf.models.base_model import ConditionalDetrModel
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.outputs import BaseModelOutput
-from condetr.model.activation_checkpointing import is_recomputed
+from condetr.model.activation_checkpointing import is_enabled
 from tests.unit.hf.networks import STRIDE, config, detector, labels, pixels
 
 CELLS = (32 // STRIDE) * (48 // STRIDE)
@@ -317,11 +317,11 @@ def test_checkpointing_does_not_change_gradients(watched, options):
     assert len(runs) == (2 if watched else 3)
 
 
-def test_some_layers_can_be_recomputed():
+def test_some_layers_can_be_checkpointed():
     model = detector()
     model.activation_checkpointing_enable(every_n_layers=2)
-    recomputed = [*model.get_encoder().layers, *model.get_decoder().layers]
-    assert [is_recomputed(layer) for layer in recomputed] == [True, False, True, False, True]
+    layers = [*model.get_encoder().layers, *model.get_decoder().layers]
+    assert [is_enabled(layer) for layer in layers] == [True, False, True, False, True]
     with pytest.raises(UsageError, match="offload"):
         model.activation_checkpointing_enable(offload=True)
 

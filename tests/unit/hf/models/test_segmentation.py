@@ -8,6 +8,7 @@ import condetr
 from condetr.core.errors import AnnotationError, SettingsError, UsageError
 from condetr.hf.auto import AutoModelForImageSegmentation
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
+from condetr.hf.models.recorded_forward import ForwardArguments
 from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
 from tests.scramble import scramble
 from tests.unit.hf.networks import RESNET, config, detector, labels, pixels
@@ -87,12 +88,11 @@ def test_gradients_are_those_of_all_masks_at_once():
     from condetr.hf.models.losses import losses_of
     from condetr.losses.masks import MaskSupervision
 
-    sight = model.conditional_detr.model.look(
-        pixels(), padding(), None, None, None, None, output_attentions=False, output_hidden_states=False, features=True
-    )
-    every = torch.stack(model.mask_head(sight.trace, list(sight.trace.embeddings[-1])))
     inner = model.conditional_detr
-    predictions = inner.conclude(sight.trace, supervised=True)
+    arguments = ForwardArguments(pixels(), padding(), None, None, None, None)
+    trace = inner.model.record_forward(arguments, None, None, features=True).trace
+    every = torch.stack(model.mask_head(trace, list(trace.embeddings[-1])))
+    predictions = inner.predictions(trace, supervised=True)
     supervision = MaskSupervision(lambda images, queries: every[images, queries], (32, 48))
     losses_of(predictions, given, inner.costs, inner.weights, supervision)[0].backward()
     for name, parameter in model.mask_head.named_parameters():

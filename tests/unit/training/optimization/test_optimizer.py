@@ -17,9 +17,9 @@ def rate_of(optimizer, parameter):
 def test_the_backbone_learns_ten_times_slower():
     detector = tiny_detector()
     optimizer = build_optimizer(nn.ModuleDict({"detector": detector}), **PAPER)
-    assert rate_of(optimizer, detector.backbone.stages[1][0].convs[0].conv.weight) == 1e-5
-    assert rate_of(optimizer, detector.input_projection.weight) == 1e-4
-    assert rate_of(optimizer, detector.decoder.object_queries) == 1e-4
+    assert rate_of(optimizer, detector.body.backbone.stages[1][0].convs[0].conv.weight) == 1e-5
+    assert rate_of(optimizer, detector.body.input_projection.weight) == 1e-4
+    assert rate_of(optimizer, detector.body.decoder.object_queries) == 1e-4
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(detector.parameters()))
 
 
@@ -34,9 +34,9 @@ def test_norms_and_biases_may_be_spared_from_decay():
 def test_frozen_parts_are_not_among_them():
     detector = tiny_detector()
     freeze(detector, ("early", "encoder"))
-    assert not detector.backbone.stem[0].conv.weight.requires_grad
-    assert not any(parameter.requires_grad for parameter in detector.encoder.parameters())
-    assert all(parameter.requires_grad for parameter in detector.backbone.stages[1].parameters())
+    assert not detector.body.backbone.stem[0].conv.weight.requires_grad
+    assert not any(parameter.requires_grad for parameter in detector.body.encoder.parameters())
+    assert all(parameter.requires_grad for parameter in detector.body.backbone.stages[1].parameters())
     optimizer = build_optimizer(detector, **PAPER)
     learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(learning)

@@ -9,7 +9,7 @@ from tests.unit.training.networks import tiny_detector
 
 
 def test_norms_live_with_what_they_had_and_keep_what_they_found():
-    backbone = scramble(tiny_detector().backbone)
+    backbone = scramble(tiny_detector().body.backbone)
     frozen = [norm for norm in backbone.modules() if isinstance(norm, FrozenBatchNorm)]
     pixels = torch.randn(2, 3, 32, 32)
     names, before = list(backbone.state_dict()), backbone(pixels)[-1]
@@ -33,7 +33,7 @@ def test_norms_live_with_what_they_had_and_keep_what_they_found():
 
 
 def test_an_error_leaves_frozen_norms():
-    backbone = tiny_detector().backbone
+    backbone = tiny_detector().body.backbone
     with pytest.raises(ValueError, match="pixels"), trainable_batch_norms(backbone):
         raise ValueError("pixels")
     assert not any(isinstance(norm, nn.BatchNorm2d) for norm in backbone.modules())
