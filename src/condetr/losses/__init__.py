@@ -1,1 +1,1 @@
-"""What each decoder layer is told about its matches."""
+"""The set loss: focal loss, L1, GIoU and mask losses of every decoder layer's matches."""

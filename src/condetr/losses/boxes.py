@@ -1,4 +1,4 @@
-"""How far the box of a query is from the object that it answers for: L1 and generalised IoU, summed per layer."""
+"""Box losses of matched queries: L1 and generalized IoU, summed per layer."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Focal loss: what the scores of every query cost, most of which should say that there is nothing."""
+"""Focal loss of the class scores of all queries, most of which have no object."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -14,10 +14,10 @@ def focal_losses(
 
     Args:
         logits: scores before the sigmoid.
-        positives: layer, image, query and class of the scores that should be high; all others should be low.
-        alpha: weight of the positives against `1 - alpha` of the negatives.
+        positives: layer, image, query and class of the scores whose target is 1; that of all others is 0.
+        alpha: weight of the positives; that of the negatives is `1 - alpha`.
     """
-    # A score that should be high errs as its negation would that should be low: one formula for both.
+    # A positive has the loss of a negative with the opposite sign: one formula for both.
     errors = logits.index_put(positives, -logits[positives])
     losses = errors.sigmoid().square() * softplus(errors)
     return (1 - alpha) * losses.sum((1, 2, 3)) + (2 * alpha - 1) * losses[positives].sum(-1)

@@ -1,4 +1,4 @@
-"""How far the mask of a query is from the pixels of its object: focal loss of each, and the dice of them all."""
+"""Mask losses of matched queries: focal loss of the pixels, and dice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from condetr.core.records import Target
 from condetr.core.shapes import PixelMask
 from condetr.matching.assignment import Assignment
 
-ALPHA = 0.25  # of the focal loss; the authors' masks keep it whatever their classes use
-PIXELS_AT_ONCE = 1 << 22  # predictions are enlarged to the size of the image in blocks
+ALPHA = 0.25  # of the focal loss; fixed in the authors' code, whatever the classes use
+PIXELS_AT_ONCE = 1 << 22  # predictions are upsampled to the size of the image in blocks
 
 Matches = Int64[Tensor, "matches"]
 MaskMaps = Float[Tensor, "matches rows columns"]
@@ -24,13 +24,12 @@ MaskMaps = Float[Tensor, "matches rows columns"]
 
 @dataclass(frozen=True, slots=True)
 class MaskSupervision:
-    """What the set loss must know to supervise masks.
+    """What the set loss needs to supervise masks.
 
     Attributes:
-        predict: masks of chosen queries of the last decoder layer; it is given their images, in rising order, and
-            their numbers.
+        predict: from the images, in rising order, and the indices of queries of the last decoder layer to their masks.
         frame: height and width of the network's input, which the predictions cover.
-        real: True on real pixels; padding then counts nowhere. None: all pixels count alike.
+        real: True on real pixels; the losses ignore padding. None: all pixels count.
     """
 
     predict: Callable[[Matches, Matches], MaskMaps]
@@ -46,70 +45,71 @@ class MaskLosses(NamedTuple):
 
 
 def mask_losses(supervision: MaskSupervision, assignment: Assignment, targets: Sequence[Target]) -> MaskLosses:
-    """Only matched queries are predicted and enlarged, and of these only one block at a time is held.
+    """Only the masks of matched queries are predicted; they are upsampled one block at a time.
 
     Raises:
         AnnotationError: an object has no mask, or one that does not fit the input.
     """
-    _refuse_malformed(targets, supervision.frame)
+    _reject_malformed(targets, supervision.frame)
     images, queries, objects = assignment.images, assignment.queries[-1], assignment.objects[-1]
     logits = supervision.predict(images, queries)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     height, width = supervision.frame
     step = max(1, PIXELS_AT_ONCE // (height * width))
-    focal = dice = logits.sum() * 0  # the mask head takes part in every step, also in one without objects
-    for some, of, which in zip(logits.split(step), images.split(step), objects.split(step), strict=True):
-        if not len(some):
+    focal = dice = logits.sum() * 0  # the mask head has gradients in every step, even without objects
+    blocks = zip(logits.split(step), images.split(step), objects.split(step), strict=True)
+    for block, block_images, block_objects in blocks:
+        if not len(block):
             continue
-        masks = _masks_of(targets, of, which, supervision.frame).to(logits.device)
-        real = None if supervision.real is None else supervision.real[of]
-        # Enlarged maps are not kept for the gradients, but made again.
-        losses = checkpoint(_of_block, some, masks, real, use_reentrant=False, preserve_rng_state=False)
+        masks = _target_masks(targets, block_images, block_objects, supervision.frame).to(logits.device)
+        real = None if supervision.real is None else supervision.real[block_images]
+        # Upsampled maps are not kept for the gradients, but computed again.
+        losses = checkpoint(_block_losses, block, masks, real, use_reentrant=False, preserve_rng_state=False)
         focal, dice = focal + losses.focal, dice + losses.dice
     return MaskLosses(focal, dice)
 
 
-def _of_block(
+def _block_losses(
     logits: MaskMaps,
     masks: Bool[Tensor, "matches height width"],
     real: Bool[Tensor, "matches height width"] | None,
 ) -> MaskLosses:
-    enlarged = interpolate(logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
-    # A pixel that should be in errs as its negation would that should be out: one formula for both.
-    errors = torch.where(masks, -enlarged, enlarged)
+    upsampled = interpolate(logits[:, None], size=masks.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    # A positive has the loss of a negative with the opposite sign: one formula for both.
+    errors = torch.where(masks, -upsampled, upsampled)
     alphas = torch.where(masks, ALPHA, 1 - ALPHA)
     focal = alphas * errors.sigmoid().square() * softplus(errors)
-    inside = enlarged.sigmoid()
+    inside = upsampled.sigmoid()
     if real is not None:
         focal, inside, masks = focal * real, inside * real, masks & real
         focal = focal.sum((1, 2)) / real.sum((1, 2)).clamp(min=1)
     else:
         focal = focal.mean((1, 2))
-    both, either = (inside * masks).sum((1, 2)), inside.sum((1, 2)) + masks.sum((1, 2))
-    dice = 1 - (2 * both + 1) / (either + 1)
+    intersection, total = (inside * masks).sum((1, 2)), inside.sum((1, 2)) + masks.sum((1, 2))
+    dice = 1 - (2 * intersection + 1) / (total + 1)
     return MaskLosses(focal.sum(), dice.sum())
 
 
-def _masks_of(
+def _target_masks(
     targets: Sequence[Target], images: Matches, objects: Matches, frame: tuple[int, int]
 ) -> Bool[Tensor, "matches height width"]:
-    """Where the image is smaller than the input, the rest is padding, which no object covers."""
+    """Padded to the size of the input if the image is smaller; no object covers padding."""
     masks = []
-    for image, which in zip(images.tolist(), objects.tolist(), strict=True):
-        of_image = targets[image].masks
-        assert of_image is not None
-        height, width = of_image.shape[1:]
-        masks.append(pad(of_image[which].bool(), (0, frame[1] - width, 0, frame[0] - height)))
+    for image, number in zip(images.tolist(), objects.tolist(), strict=True):
+        image_masks = targets[image].masks
+        assert image_masks is not None
+        height, width = image_masks.shape[1:]
+        masks.append(pad(image_masks[number].bool(), (0, frame[1] - width, 0, frame[0] - height)))
     return torch.stack(masks)
 
 
-def _refuse_malformed(targets: Sequence[Target], frame: tuple[int, int]) -> None:
+def _reject_malformed(targets: Sequence[Target], frame: tuple[int, int]) -> None:
     for image, target in enumerate(targets):
         if not len(target):
             continue
         if target.masks is None:
             raise AnnotationError(
-                f"{len(target)} objects without masks, which a segmenter learns from",
+                f"{len(target)} objects without masks, which a segmenter needs",
                 item=f"image {image}",
                 hint="train a detector, or give every object a mask",
             )

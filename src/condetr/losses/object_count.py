@@ -1,4 +1,4 @@
-"""How many objects a batch has: what its losses are divided by."""
+"""The number of objects in a batch, by which its losses are divided."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from condetr.core.records import Target
 
 
 def objects_in(targets: Sequence[Target], device: torch.device) -> float:
-    """Objects of the batch, averaged over the processes that train together, and at least 1.
+    """The number of objects, averaged over the processes that train together, and at least 1.
 
-    Every process must call it at each step, also with a batch of empty images: they wait for each other.
+    Every process must call it at each step, also if no image has an object: it waits for all of them.
 
     Args:
         targets: of this process.
-        device: where the processes exchange tensors.
+        device: for the tensors that the processes exchange.
     """
     count = torch.tensor(sum(map(len, targets)), dtype=torch.float32, device=device)
     if distributed.is_available() and distributed.is_initialized():

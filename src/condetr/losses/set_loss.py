@@ -1,4 +1,4 @@
-"""The set loss: every decoder layer is matched with the objects, and told what each query should have said."""
+"""The set loss: each decoder layer is matched to the targets and supervised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ class Losses:
     """The terms of each decoder layer, last layer last, before their weights; and their weighted total.
 
     Attributes:
-        total: what training minimises, over all layers.
+        total: what training minimizes, over all layers.
         classes: focal loss.
         boxes: L1 distance of (cx, cy, w, h).
-        giou: 1 - generalised IoU.
-        cardinality_error: how far the number of queries that score above 0.5 is from the number of objects, for
-            the log only.
-        class_error: per cent of the last layer's matched queries whose best class is wrong, for the log only; 100
-            where nothing is matched, as the authors log it.
-        assignment: which query answered for which object.
-        unmatched: objects left out for want of queries.
-        masks: focal loss of the last layer's masks, where they are supervised.
+        giou: 1 - generalized IoU.
+        cardinality_error: absolute difference between the number of queries that score above 0.5 and the number of
+            objects; only logged.
+        class_error: percentage of the last layer's matched queries whose best class is wrong; 100 if nothing is
+            matched, as in the authors' logs; only logged.
+        assignment: which query is matched to which object.
+        unmatched: number of objects left out because there are more objects than queries.
+        masks: focal loss of the last layer's masks; None without mask supervision.
         dice: 1 - dice of the same.
     """
 
@@ -65,8 +65,8 @@ def set_loss(
         predictions: of the supervised decoder layers, last layer last.
         targets: of each image.
         costs: of the matching.
-        weights: of the loss.
-        objects: what the terms are divided by; `objects_in(targets)` unless given, say for several batches a step.
+        weights: of the loss terms.
+        objects: divisor of the terms; `objects_in(targets)` by default. Gradient accumulation gives the step's count.
         supervision: of masks, which only the last layer has.
 
     Raises:
@@ -80,14 +80,14 @@ def set_loss(
     if len(targets) != boxes.shape[1]:
         raise UsageError(f"expected one target per image, got {len(targets)} for a batch of {boxes.shape[1]}")
     count = objects_in(targets, boxes.device) if objects is None else objects
-    labelled = gather_objects(targets, logits.shape[-1], boxes)
-    assignment = assign(logits, boxes, labelled, costs)
+    labeled = gather_objects(targets, logits.shape[-1], boxes)
+    assignment = assign(logits, boxes, labeled, costs)
 
-    inference_model = torch.arange(len(boxes), device=boxes.device)[:, None], assignment.images, assignment.queries
-    answered = assignment.images, assignment.objects
-    labels = labelled.labels[answered]
-    pairs = boxes[inference_model], labelled.boxes[answered]
-    classes = focal_losses(logits, (*inference_model, labels), weights.alpha) / count
+    matched_queries = torch.arange(len(boxes), device=boxes.device)[:, None], assignment.images, assignment.queries
+    matched_objects = assignment.images, assignment.objects
+    labels = labeled.labels[matched_objects]
+    pairs = boxes[matched_queries], labeled.boxes[matched_objects]
+    classes = focal_losses(logits, (*matched_queries, labels), weights.alpha) / count
     l1, giou = l1_losses(*pairs) / count, giou_losses(*pairs) / count
     total = (weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum()
     masks = dice = None
@@ -100,10 +100,10 @@ def set_loss(
         classes=classes,
         boxes=l1,
         giou=giou,
-        cardinality_error=cardinality_errors(logits, labelled.counts),
-        class_error=class_error(logits[inference_model][-1], labels[-1]),
+        cardinality_error=cardinality_errors(logits, labeled.counts),
+        class_error=class_error(logits[matched_queries][-1], labels[-1]),
         assignment=assignment,
-        unmatched=sum(labelled.counts) - len(assignment.images),
+        unmatched=sum(labeled.counts) - len(assignment.images),
         masks=masks,
         dice=dice,
     )

@@ -1,1 +1,1 @@
-"""The set matching of the paper: which query answers for which object."""
+"""The set matching of the paper: which query is matched to which object."""

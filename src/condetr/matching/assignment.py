@@ -1,4 +1,4 @@
-"""The set matching of DETR: the cheapest way to give every object a query of its own."""
+"""The set matching of DETR: the cheapest one-to-one assignment of queries to objects."""
 
 from itertools import accumulate
 from typing import NamedTuple
@@ -15,9 +15,10 @@ from condetr.matching.objects import Objects
 
 
 class Assignment(NamedTuple):
-    """Which query answers for which object: every decoder layer decides for itself, every image as often in each.
+    """Which query is matched to which object, in each decoder layer; an image has as many matches in every layer.
 
-    `objects` counts within the image, in rising order. An image with more objects than queries leaves some out.
+    `objects` are indices within the image, in rising order. If an image has more objects than queries, some stay
+    unmatched.
     """
 
     images: Int64[Tensor, "matches"]
@@ -32,18 +33,18 @@ def assign(
     objects: Objects,
     costs: MatchingCosts,
 ) -> Assignment:
-    """Raises ModelError where a prediction is not finite, which no assignment can be made from."""
+    """Raises ModelError if a prediction is not finite: there is no assignment then."""
     matrices = cost_matrices(logits, boxes, objects, costs)
-    _refuse_non_finite(logits, boxes, matrices)
+    _reject_non_finite(logits, boxes, matrices)
     return _cheapest(matrices, objects.counts)
 
 
-def _refuse_non_finite(
+def _reject_non_finite(
     logits: Float[Tensor, "layers batch queries classes"],
     boxes: Float[Tensor, "layers batch queries 4"],
     matrices: Float[Tensor, "layers batch most_objects queries"],
 ) -> None:
-    # A sum is finite only if every term is, and takes a tenth of the time of asking every term.
+    # A sum is finite only if every term is, and takes a tenth of the time of checking every term.
     sums = logits.sum((-2, -1)) + boxes.sum((-2, -1)) + matrices.sum((-2, -1))
     finite = sums.isfinite()
     if not finite.all():
@@ -59,8 +60,8 @@ def _cheapest(matrices: Float[Tensor, "layers batch most_objects queries"], coun
     sizes = [min(count, matrices.shape[-1]) for count in counts]
     ends = list(accumulate(sizes))
     pairs = torch.empty(2, len(matrices), ends[-1], dtype=torch.int64)
-    for layer, of_layer in enumerate(matrices.cpu().numpy()):
-        for matrix, count, size, end in zip(of_layer, counts, sizes, ends, strict=True):
+    for layer, layer_matrices in enumerate(matrices.cpu().numpy()):
+        for matrix, count, size, end in zip(layer_matrices, counts, sizes, ends, strict=True):
             pairs.numpy()[:, layer, end - size : end] = linear_sum_assignment(matrix[:count])
     images = torch.arange(len(counts)).repeat_interleave(torch.tensor(sizes))
     objects, queries = pairs.to(matrices.device)

@@ -1,4 +1,4 @@
-"""What it costs a query to answer for an object: DETR's equation 1, with the focal cost of Conditional DETR."""
+"""The cost of matching a query to an object: DETR's equation 1, with the focal cost of Conditional DETR."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from condetr.matching.objects import Objects
 # The authors match with this alpha, and gamma 2, whatever the loss uses; the floor keeps their logarithms finite.
 ALPHA = 0.25
 FLOOR = 1e-8
-# A dozen intermediate numbers per pair: more pairs than this leave the processor's cache, and take twice the time.
+# A dozen intermediate numbers per pair: more pairs than this do not fit into the CPU cache and take twice the time.
 PAIRS_AT_ONCE = 1 << 17
 
 
@@ -25,28 +25,28 @@ def cost_matrices(
     pairs_of_layer = objects.labels.numel() * boxes.shape[2]
     step = max(1, PAIRS_AT_ONCE // max(1, pairs_of_layer))
     return torch.cat(
-        [_of_layers(*some, objects, costs) for some in zip(logits.split(step), boxes.split(step), strict=True)]
+        [_layer_matrices(*block, objects, costs) for block in zip(logits.split(step), boxes.split(step), strict=True)]
     )
 
 
-def _of_layers(
+def _layer_matrices(
     logits: Float[Tensor, "layers batch queries classes"],
     boxes: Float[Tensor, "layers batch queries 4"],
     objects: Objects,
     costs: MatchingCosts,
 ) -> Float[Tensor, "layers batch most_objects queries"]:
-    wanted = objects.boxes.expand(len(boxes), -1, -1, -1)
+    targets = objects.boxes.expand(len(boxes), -1, -1, -1)
     return (
         costs.classes * _class_cost(logits, objects)
-        + costs.boxes * torch.cdist(wanted, boxes, p=1)
-        - costs.giou * _pairwise_giou(wanted, boxes)
+        + costs.boxes * torch.cdist(targets, boxes, p=1)
+        - costs.giou * _pairwise_giou(targets, boxes)
     )
 
 
 def _class_cost(
     logits: Float[Tensor, "layers batch queries classes"], objects: Objects
 ) -> Float[Tensor, "layers batch most_objects queries"]:
-    """What the focal loss of the object's class would rise by if this query had to answer for it."""
+    """The change of the focal loss if this query were matched to the object: its class a positive, not a negative."""
     images = torch.arange(len(objects.counts), device=logits.device)[:, None]
     score = logits.transpose(-2, -1)[:, images, objects.labels].sigmoid()
     rest = 1 - score
@@ -54,12 +54,12 @@ def _class_cost(
 
 
 def _pairwise_giou(
-    wanted: Float[Tensor, "layers batch most_objects 4"], boxes: Float[Tensor, "layers batch queries 4"]
+    targets: Float[Tensor, "layers batch most_objects 4"], boxes: Float[Tensor, "layers batch queries 4"]
 ) -> Float[Tensor, "layers batch most_objects queries"]:
-    wanted, boxes = _by_coordinate(cxcywh_to_xyxy(wanted)), _by_coordinate(cxcywh_to_xyxy(boxes))
-    return generalized_iou(wanted[..., :, None, :], boxes[..., None, :, :])
+    targets, boxes = _by_coordinate(cxcywh_to_xyxy(targets)), _by_coordinate(cxcywh_to_xyxy(boxes))
+    return generalized_iou(targets[..., :, None, :], boxes[..., None, :, :])
 
 
 def _by_coordinate(boxes: Float[Tensor, "*axes 4"]) -> Float[Tensor, "*axes 4"]:
-    """The same boxes with each coordinate contiguous in memory, which makes comparing pairs ten times faster."""
+    """The same boxes with each coordinate contiguous in memory, which makes pairwise operations ten times faster."""
     return boxes.movedim(-1, 0).contiguous().movedim(0, -1)

@@ -8,7 +8,7 @@ from condetr.core.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class MatchingCosts:
-    """How much each disagreement between a query and an object counts in the matching."""
+    """Weights of the class, L1 and GIoU costs in the matching."""
 
     classes: float = 2.0
     boxes: float = 5.0
@@ -18,4 +18,4 @@ class MatchingCosts:
         if not all(math.isfinite(cost) and cost >= 0 for cost in astuple(self)):
             raise SettingsError(f"expected finite costs of at least 0, got {self}")
         if not any(astuple(self)):
-            raise SettingsError("all matching costs are 0, which makes every assignment as good as any other")
+            raise SettingsError("all matching costs are 0, so that every assignment is equally good")

@@ -21,6 +21,6 @@ FUNCTIONS: dict[str, Activation] = {
 }
 
 
-def overwriting(name: str) -> Activation:
-    """The activation, on tensors that nobody needs any more."""
+def in_place_activation(name: str) -> Activation:
+    """In place if it is ReLU, for tensors that are not needed otherwise."""
     return partial(functional.relu, inplace=True) if name == "relu" else FUNCTIONS[name]

@@ -1,9 +1,9 @@
 """The three attentions of Conditional DETR.
 
-Each one decides how content and position meet before the same scaled dot product:
+They combine content and position differently before the same scaled dot product:
 the encoder and decoder self-attentions add them, the conditional cross-attention
-concatenates them, head by head, so that content matches content and position
-matches position (Meng et al. 2021, section 3.2).
+concatenates them, head by head, so that content is compared with content and
+position with position (Meng et al. 2021, section 3.2).
 """
 
 import torch
@@ -28,11 +28,11 @@ def merge_heads(x: Heads) -> Tokens:
 
 
 class ScaledDotProduct(nn.Module):
-    """softmax(q k / sqrt(width)) v, fused. A module so that an observer can hook what enters it."""
+    """softmax(q k / sqrt(width)) v, fused. A module so that hooks can observe its inputs."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)  # holds the rate and whether it applies
+        self.dropout = nn.Dropout(dropout)  # for the rate and the mode
 
     def forward(
         self,
@@ -44,7 +44,7 @@ class ScaledDotProduct(nn.Module):
         allowed = None if mask is None else mask[:, None, None, :]
         dropped = self.dropout.p * self.dropout.training
         width = value.shape[-1]
-        value = pad(value, (0, key.shape[-1] - width))  # zeros change nothing, and the fused kernels want one width
+        value = pad(value, (0, key.shape[-1] - width))  # zeros change nothing, and the fused kernels need equal widths
         return scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropped)[..., :width]
 
 
@@ -53,7 +53,7 @@ def attention_weights(
     key: Float[Tensor, "batch heads keys width"],
     mask: KeyMask | None,
 ) -> Weights:
-    """What `ScaledDotProduct` weighs its values with, which the fused kernel never shows."""
+    """The attention weights of `ScaledDotProduct`, which the fused kernel does not return."""
     scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5
     if mask is not None:
         scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
@@ -73,8 +73,8 @@ class EncoderSelfAttention(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, memory: Memory, grid: Memory, mask: CellMask | None) -> Memory:
-        placed = memory + grid
-        query, key = split_heads(self.query(placed), self.heads), split_heads(self.key(placed), self.heads)
+        positioned = memory + grid
+        query, key = split_heads(self.query(positioned), self.heads), split_heads(self.key(positioned), self.heads)
         value = split_heads(self.value(memory), self.heads)
         return self.output(merge_heads(self.attend(query, key, value, mask)))
 
@@ -102,7 +102,7 @@ class DecoderSelfAttention(nn.Module):
 class ConditionalCrossAttention(nn.Module):
     """Attend from queries to cells with [content; spatial] queries and keys.
 
-    ``seeded`` is the first decoder layer: its embeddings have seen nothing, so the object
+    ``seeded`` is the first decoder layer: its embeddings hold nothing of the image yet, so the object
     queries (and the grid, for keys) are also added to the content half.
     """
 

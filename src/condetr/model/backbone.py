@@ -1,4 +1,4 @@
-"""From a description to the network that sees the image."""
+"""From a description to the backbone."""
 
 from condetr.model.config import ResNetDescription, TimmDescription
 from condetr.model.resnet import ResNet
@@ -6,12 +6,12 @@ from condetr.model.timm_backbone import TimmBackbone
 
 
 def build_backbone(description: ResNetDescription | TimmDescription) -> ResNet | TimmBackbone:
-    """Both give the maps of their stages, finest first, and know their ``widths`` and the last ``stride``."""
+    """Both return the feature maps of their stages, finest first, and have their ``widths`` and the last ``stride``."""
     return ResNet(description) if isinstance(description, ResNetDescription) else TimmBackbone(description)
 
 
 def early_layers(backbone: ResNet | TimmBackbone) -> list[str]:
-    """Names of the parameters of the stem and the first stage: what fine-tuning leaves alone (DETR, appendix A.4)."""
+    """Names of the parameters of the stem and first stage, which stay frozen in fine-tuning (DETR, appendix A.4)."""
     names = [name for name, _ in backbone.named_parameters()]
     if isinstance(backbone, ResNet):
         return [name for name in names if name.startswith(("stem.", "stages.0."))]

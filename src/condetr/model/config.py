@@ -1,6 +1,6 @@
-"""What the network is: architecture only, no paths, devices, losses or learning rates.
+"""The architecture of the network: no paths, devices, losses or learning rates.
 
-Field names are those of a Hugging Face config.json where it has the field.
+Field names are those of a Hugging Face config.json if it has the field.
 """
 
 from dataclasses import dataclass, field, fields
@@ -11,22 +11,22 @@ from condetr.core.errors import SettingsError
 ACTIVATIONS = ("relu", "gelu", "gelu_new", "gelu_pytorch_tanh", "silu", "swish", "leaky_relu", "elu", "tanh")
 
 
-@no_type_check  # __post_init__ checks, in words for people
+@no_type_check  # __post_init__ checks, with readable errors
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetDescription:
-    """A ResNet by its shape; the names of timm and torchvision are in ``resnet_names.py``.
+    """The shape of a ResNet; those of timm and torchvision are in ``resnet_names.py`` by name.
 
     Attributes:
         block: two 3x3 convolutions, or 1x1, 3x3, 1x1.
         depths: blocks in each stage.
-        widths: channels that leave each stage.
+        widths: output channels of each stage.
         inner_widths: channels inside the blocks of each stage; None: ``widths``, or a quarter of them in bottlenecks.
         stem_widths: channels of the stem: one for a 7x7 convolution, three for the deep stem of 3x3 ones.
-        shortcut: how a block that changes shape passes its input on: a strided 1x1 convolution, or average
-            pooling before an unstrided one (the "d" variants).
-        stride_in: the convolution of a bottleneck that strides.
-        first_stage_stride: 1, or 2 for the rare net that shrinks in every stage.
-        output_stride: pixels per cell of the last stage; 16 (the paper's DC5) or 8 dilate instead of striding.
+        shortcut: of blocks that change the shape: a strided 1x1 convolution, or average pooling before an unstrided
+            one (the "d" variants).
+        stride_in: the convolution of a bottleneck that has the stride.
+        first_stage_stride: 1, or 2 for the rare network that downsamples in every stage.
+        output_stride: pixels per cell of the last stage; 16 (the paper's DC5) or 8 use dilation instead of strides.
         activation: of the stem and of each block's sum, see ``activation.py``; inside the blocks it is ReLU.
         in_channels: channels of the image.
     """
@@ -65,7 +65,7 @@ class ResNetDescription:
             raise SettingsError(f"has {len(self.stem_widths)} entries, expected 1 or 3", item="stem_widths")
         if self.output_stride not in (None, 8, 16, 32):
             raise SettingsError(f"is {self.output_stride}, expected 8, 16 or 32", item="output_stride")
-        # One network has one description, so that whoever compares or stores it need not know what says nothing.
+        # Values without effect become None, so that equal networks have equal descriptions.
         if self.output_stride is not None and self.output_stride >= self._undilated_stride:
             object.__setattr__(self, "output_stride", None)
         squeeze = 4 if self.block == "bottleneck" else 1
@@ -82,13 +82,13 @@ class ResNetDescription:
         return 4 * self.first_stage_stride * 2 ** (len(self.depths) - 1)
 
 
-@no_type_check  # __post_init__ checks, in words for people
+@no_type_check  # __post_init__ checks, with readable errors
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmDescription:
-    """A backbone that timm builds by name, for everything that is no ResNet.
+    """A backbone that timm builds by name, for everything other than ResNets.
 
-    ``norm_activations`` is off in checkpoints of transformers, which loses the activation of timm's norms that
-    have one when it freezes them.
+    ``norm_activations`` is off in checkpoints of transformers, which drops the activation inside timm's norms when it
+    freezes them.
     """
 
     name: str
@@ -98,7 +98,7 @@ class TimmDescription:
     in_channels: int = 3
 
 
-@no_type_check  # __post_init__ checks, in words for people
+@no_type_check  # __post_init__ checks, with readable errors
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:
     """What training from random weights can choose; the defaults are the paper's."""
@@ -140,13 +140,13 @@ class NetworkConfig:
         return DetectorConfig(**{spec.name: getattr(self, spec.name) for spec in fields(self)}, num_labels=count)
 
 
-@no_type_check  # __post_init__ checks, in words for people
+@no_type_check  # __post_init__ checks, with readable errors
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig(NetworkConfig):
-    """The detector after and including its backbone.
+    """The detector, including its backbone.
 
     ``carry_norm`` reproduces checkpoints that transformers fine-tuned with ``auxiliary_loss=True``: there the
-    normalized embeddings, not the raw ones, enter the next decoder layer. The paper has it off.
+    normalized embeddings, not the raw ones, are the input of the next decoder layer. The paper has it off.
     """
 
     num_labels: int = 91

@@ -53,7 +53,7 @@ class Perceptron(nn.Module):
 
 
 class LayerDrop(nn.Module):
-    """Says when to skip a layer: never outside training, else with a given probability (Fan et al. 2020)."""
+    """Whether to skip a layer: with this probability in training, never in evaluation (Fan et al. 2020)."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The bricks of a ResNet: a convolution whose batch norm never learns."""
+"""The unit of a ResNet: a convolution with a frozen batch norm."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from condetr.core.shapes import FeatureMap
 class FrozenBatchNorm(nn.Module):
     """Batch norm with fixed statistics, scale and shift: all four are buffers.
 
-    Batches of detectors are too small to estimate statistics from (DETR, appendix A.4).
+    Batches in detector training are too small to estimate statistics (DETR, appendix A.4).
     """
 
     weight: Float[Tensor, "channels"]

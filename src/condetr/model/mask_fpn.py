@@ -92,7 +92,7 @@ class MaskPyramid(nn.Module):
         coarse = conv2d(projected, first.weight[:, : self.channels], first.bias, padding=1)
         finer = reversed(features[:FPN_STAGES])
         adapters = [stage.get_submodule("adapter") for stage in self.fpn_stages]
-        return ImageFeatures(coarse, tuple(adapter(map_) for adapter, map_ in zip(adapters, finer, strict=True)))
+        return ImageFeatures(coarse, tuple(adapter(feature) for adapter, feature in zip(adapters, finer, strict=True)))
 
     def forward(self, maps: Float[Tensor, "chosen heads rows columns"], features: ImageFeatures) -> MaskLogits:
         """Masks of some objects of one image, at the size of its finest feature map."""

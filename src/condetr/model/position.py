@@ -1,4 +1,4 @@
-"""Where things are: embeddings of the cells of a grid and of free-floating points."""
+"""Position embeddings of the cells of a grid and of arbitrary points."""
 
 import math
 
@@ -16,7 +16,7 @@ LEARNED_LIMIT = 50  # rows and columns with a learned embedding; DETR's publishe
 def sine_embedding(coordinate: Float[Tensor, "*axes"], width: int) -> Float[Tensor, "*axes {width}"]:
     """Interleaved sin and cos of one coordinate, which spans [0, 1] over the image.
 
-    Computed in fp32 whatever the network runs in: bf16 tells only 256 positions apart.
+    Computed in fp32 whatever the precision of the network: bf16 distinguishes only 256 positions.
     """
     exponent = torch.arange(0, width, 2, device=coordinate.device) / width
     angle = coordinate.float()[..., None] * (2 * math.pi) / TEMPERATURE**exponent
@@ -24,13 +24,13 @@ def sine_embedding(coordinate: Float[Tensor, "*axes"], width: int) -> Float[Tens
 
 
 def embed_points(points: Points, width: int) -> Queries:
-    """Embed (x, y) points. DETR lays the y half before the x half."""
+    """Embed (x, y) points. As in DETR, the y half comes before the x half."""
     x, y = points.unbind(-1)
     return torch.cat((sine_embedding(y, width // 2), sine_embedding(x, width // 2)), dim=-1).to(points.dtype)
 
 
 class SineGrid(nn.Module):
-    """Each cell by its rank among the real cells of its column and row. Knows no limit of size."""
+    """Embeds each cell by its rank among the real cells of its column and row. Any size."""
 
     limit: int | None = None
 
@@ -45,7 +45,7 @@ class SineGrid(nn.Module):
 
 
 class LearnedGrid(nn.Module):
-    """One embedding per column and one per row, side by side; padding is not looked at."""
+    """One embedding per column and one per row, concatenated; padding makes no difference."""
 
     limit: int | None = LEARNED_LIMIT
 
@@ -62,10 +62,10 @@ class LearnedGrid(nn.Module):
 
 
 def check_grid_fits(grid: SineGrid | LearnedGrid, rows: int, columns: int, stride: int) -> None:
-    """Refuse an image that the position embedding cannot place, before anything is computed."""
+    """Reject an image that is too large for the position embedding, before anything is computed."""
     if grid.limit is not None and max(rows, columns) > grid.limit:
         raise UsageError(
-            f"the image has {rows} x {columns} cells, but learned positions know {grid.limit} x {grid.limit}",
+            f"the image has {rows} x {columns} cells, but learned positions have {grid.limit} x {grid.limit}",
             item="position_embedding_type",
             hint=f"resize it to at most {grid.limit * stride} pixels a side, or use a model with sine positions",
         )

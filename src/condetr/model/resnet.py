@@ -6,13 +6,13 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
 
 from condetr.core.shapes import FeatureMap, Pixels
-from condetr.model.activation import overwriting
+from condetr.model.activation import in_place_activation
 from condetr.model.config import ResNetDescription
 from condetr.model.frozen_norm import ConvNorm
 
 
-class _Pace(NamedTuple):
-    """How a stage moves over its input. Dilation replaces a stride; the block that lost it still has the old one."""
+class _Strides(NamedTuple):
+    """Stride and dilation of a stage. Where dilation replaces a stride, the first block still has the old dilation."""
 
     stride: int
     dilation: int
@@ -20,7 +20,7 @@ class _Pace(NamedTuple):
 
 
 class AverageShortcut(ConvNorm):
-    """Average neighbors before the 1x1 convolution, so that no pixel is skipped."""
+    """Average pooling before the 1x1 convolution, so that no pixel is skipped."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, dilation: int) -> None:
         super().__init__(inputs, outputs, kernel=1)
@@ -36,13 +36,13 @@ class AverageShortcut(ConvNorm):
 
 
 class Block(nn.Module):
-    """Convolutions around which the input is passed on."""
+    """A residual block."""
 
     def __init__(
-        self, description: ResNetDescription, inputs: int, inner: int, outputs: int, pace: _Pace, *, changes: bool
+        self, description: ResNetDescription, inputs: int, inner: int, outputs: int, strides: _Strides, *, changes: bool
     ) -> None:
         super().__init__()
-        stride, dilation, first_dilation = pace
+        stride, dilation, first_dilation = strides
         if description.block == "basic":
             self.convs = nn.ModuleList(
                 [
@@ -51,11 +51,11 @@ class Block(nn.Module):
                 ]
             )
         else:
-            outer, centre = (stride, 1) if description.stride_in == "1x1" else (1, stride)
+            outer, center = (stride, 1) if description.stride_in == "1x1" else (1, stride)
             self.convs = nn.ModuleList(
                 [
                     ConvNorm(inputs, inner, 1, stride=outer),
-                    ConvNorm(inner, inner, 3, stride=centre, dilation=first_dilation),
+                    ConvNorm(inner, inner, 3, stride=center, dilation=first_dilation),
                     ConvNorm(inner, outputs, 1),
                 ]
             )
@@ -67,24 +67,24 @@ class Block(nn.Module):
                 if average
                 else ConvNorm(inputs, outputs, 1, stride=stride)
             )
-        self.activation = overwriting(description.activation)
+        self.activation = in_place_activation(description.activation)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        passed_on = x if self.shortcut is None else self.shortcut(x)
+        shortcut = x if self.shortcut is None else self.shortcut(x)
         *inner, last = self.convs
         for conv in inner:
-            x = relu(conv(x), inplace=True)  # whatever the activation between blocks is: so does transformers' ResNet
-        return self.activation(last(x).add_(passed_on))  # adding in place spares a map
+            x = relu(conv(x), inplace=True)  # whatever the activation between blocks, as in transformers' ResNet
+        return self.activation(last(x).add_(shortcut))  # adding in place saves a map
 
 
 class ResNet(nn.Module):
-    """``forward`` gives the maps of all stages, finest first."""
+    """``forward`` returns the feature maps of all stages, finest first."""
 
     def __init__(self, description: ResNetDescription) -> None:
         super().__init__()
         self.stride = description.stride
         self.widths = description.widths
-        self.activation = overwriting(description.activation)
+        self.activation = in_place_activation(description.activation)
         self.stem = _stem(description)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in _stages(description))
 
@@ -117,26 +117,27 @@ def _stages(description: ResNetDescription) -> list[list[Block]]:
     inputs = description.stem_widths[-1]
     squeeze = 4 if description.block == "bottleneck" else 1
     inner_widths = description.inner_widths or tuple(width // squeeze for width in description.widths)
-    stages, paces = [], _paces(description)
-    for depth, inner, outputs, pace in zip(description.depths, inner_widths, description.widths, paces, strict=True):
+    stages, strides_of_stages = [], _strides_of(description)
+    rows = zip(description.depths, inner_widths, description.widths, strides_of_stages, strict=True)
+    for depth, inner, outputs, strides in rows:
         blocks = []
         for number in range(depth):
-            step = pace if number == 0 else _Pace(1, pace.dilation, pace.dilation)
-            changes = number == 0 and (inputs != outputs or pace.stride != 1)
-            blocks.append(Block(description, inputs, inner, outputs, step, changes=changes))
+            of_block = strides if number == 0 else _Strides(1, strides.dilation, strides.dilation)
+            changes = number == 0 and (inputs != outputs or strides.stride != 1)
+            blocks.append(Block(description, inputs, inner, outputs, of_block, changes=changes))
             inputs = outputs
         stages.append(blocks)
     return stages
 
 
-def _paces(description: ResNetDescription) -> list[_Pace]:
-    """The stages stride until the output stride is reached, and dilate from there on."""
-    paces, reached, dilation = [], 4, 1
+def _strides_of(description: ResNetDescription) -> list[_Strides]:
+    """Stages have strides until the output stride is reached, and dilation from there on."""
+    stages, reached, dilation = [], 4, 1
     for number in range(len(description.depths)):
         stride = description.first_stage_stride if number == 0 else 2
         before = dilation
         if reached >= description.stride:
             dilation, stride = dilation * stride, 1
         reached *= stride
-        paces.append(_Pace(stride, dilation, before))
-    return paces
+        stages.append(_Strides(stride, dilation, before))
+    return stages

@@ -1,4 +1,4 @@
-"""Any backbone of timm, behind the same face as our ResNet. Needs the ``timm`` extra."""
+"""Any backbone of timm, with the interface of our ResNet. Needs the ``timm`` extra."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ class TimmBackbone(nn.Module):
             raise MissingExtraError("timm", "timm", f"the backbone {description.name!r}") from None
         if "/" in description.name or not timm.is_model(description.name):
             raise SettingsError(
-                f"{description.name!r} is no architecture of timm", item="backbone", hint="timm.list_models() has them"
+                f"timm has no architecture {description.name!r}", item="backbone", hint="timm.list_models() lists them"
             )
-        # Some architectures refuse the argument, so it is only passed on when it asks for something.
+        # Some architectures do not accept the argument, so it is only passed if it is set.
         stride: dict[str, Any] = (
             {} if description.output_stride is None else {"output_stride": description.output_stride}
         )
@@ -50,7 +50,7 @@ class TimmBackbone(nn.Module):
 
 
 class FrozenBatchNormAct(FrozenBatchNorm):
-    """For the norms of timm that also activate."""
+    """For timm's norms that include an activation."""
 
     def __init__(self, channels: int, epsilon: float, activation: nn.Module) -> None:
         super().__init__(channels, epsilon)
@@ -69,7 +69,7 @@ def _freeze_norms(module: nn.Module, *, keep_activations: bool) -> None:
 
 
 def _frozen(norm: nn.BatchNorm2d, *, keep_activations: bool) -> FrozenBatchNorm:
-    # 1e-5 whatever the architecture trained with: so do the peers, and so do their checkpoints
+    # 1e-5 whatever epsilon the architecture was trained with, as in the peers and their checkpoints
     activation = getattr(norm, "act", None)
     if keep_activations and isinstance(activation, nn.Module):
         return FrozenBatchNormAct(norm.num_features, 1e-5, activation)

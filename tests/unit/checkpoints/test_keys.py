@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from condetr.checkpoints.keys import foreign_keys
+from condetr.checkpoints.keys import foreign_keys, own_name
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.resnet_names import RESNETS
@@ -56,3 +56,20 @@ def test_no_two_tensors_share_a_key(key_format, position):
         names = ConditionalDetr(config).state_dict()
     places = foreign_keys(names, config.backbone, key_format, "timm")
     assert len(set(places.values())) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("body.encoder.layers.0.feedforward.expand.bias", "encoder.layers.0.feedforward.expand.bias"),
+        ("detector.body.position.rows", "detector.position.rows"),
+        ("backbone.network.body.conv1.weight", "backbone.network.body.conv1.weight"),  # timm's TResNet
+        ("body.layer1.0.conv1.weight", "body.layer1.0.conv1.weight"),  # the same, stored alone
+        ("mask_head.pyramid.joining.norm.bias", "mask_head.pyramid.conv1.norm.bias"),
+        ("detector.mask_head.pyramid.narrowing.conv.weight", "detector.mask_head.pyramid.conv2.conv.weight"),
+        ("mask_head.pyramid.fusions.2.adapter.bias", "mask_head.pyramid.fpn_stages.2.adapter.bias"),
+        ("head.classes.bias", "head.classes.bias"),
+    ],
+)
+def test_names_of_earlier_versions(name, own):
+    assert own_name(name) == own == own_name(own)

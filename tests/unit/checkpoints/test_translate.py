@@ -35,6 +35,12 @@ def test_every_key_format_is_recognized(detector, key_format):
     assert_whole(translation, detector)
 
 
+def test_a_state_dict_of_ours_is_read_with_today_s_names(detector):
+    translation = read(detector.state_dict(), detector)
+    assert translation.dialect == "condetr"
+    assert_whole(translation, detector)
+
+
 def test_parts_of_a_fused_matrix_can_be_stored_apart(detector):
     state = detector.state_dict()
     stored = {}

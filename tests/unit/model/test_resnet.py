@@ -108,7 +108,7 @@ def test_another_backbone_of_timm():
 
 @pytest.mark.parametrize("name", ["no_such_net", "hf-hub:attacker/evil", "../evil.py"])
 def test_a_name_that_timm_does_not_know_is_refused(name):
-    with pytest.raises(SettingsError, match="no architecture of timm"):
+    with pytest.raises(SettingsError, match="timm has no architecture"):
         build_backbone(TimmDescription(name=name))
 
 

@@ -201,7 +201,7 @@ def test_arguments_that_do_not_fit(wrong, named):
 
 def test_the_limit_of_learned_positions_is_said_before_anything_runs():
     model = detector(position_embedding_type="learned")
-    with pytest.raises(UsageError, match="learned positions know 50 x 50"):
+    with pytest.raises(UsageError, match="learned positions have 50 x 50"):
         model(pixels(1, 8, 51 * STRIDE))
     assert model(pixels(1, 8, 50 * STRIDE)).logits.isfinite().all()
 
