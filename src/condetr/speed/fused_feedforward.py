@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from condetr.model.activation import overwriting
+from condetr.model.activation import in_place_activation
 from condetr.model.detector import ConditionalDetr
 from condetr.model.feedforward import FeedForward
 from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
@@ -26,7 +26,7 @@ class InPlaceFeedForward(nn.Module):
     def __init__(self, plain: FeedForward, activation: str) -> None:
         super().__init__()
         self.expand, self.contract = plain.expand, plain.contract
-        self.activation = overwriting(activation)
+        self.activation = in_place_activation(activation)
 
     def forward(self, x: Float[Tensor, "*axes channels"]) -> Float[Tensor, "*axes channels"]:
         return self.contract(self.activation(self.expand(x)))
