@@ -41,7 +41,7 @@ def build_peer(config: DetectorConfig, *, all_layers: bool) -> transformers.Cond
     )
     ours = ConditionalDetr(config)
     stages = peer.model.backbone.model.encoder.stages
-    for our_stage, their_stage in zip(ours.backbone.stages, stages, strict=True):
+    for our_stage, their_stage in zip(ours.body.backbone.stages, stages, strict=True):
         for our_block, their_block in zip(our_stage, their_stage.layers, strict=True):
             pairs = [*zip(our_block.convs, their_block.layer, strict=True), (our_block.shortcut, their_block.shortcut)]
             for our_conv, their_conv in pairs:

@@ -142,7 +142,7 @@ def _closest_format(
         return sum(key in known or keys.BODY + key in known for key in stored)
 
     # Outside the backbone the layouts agree, so the format is found first, without those many names.
-    others = [name for name in shapes if not name.startswith("backbone.")]
+    others = [name for name in shapes if not keys.own_name(name).startswith("backbone.")]
     key_format = max(keys.FORMATS, key=lambda each: matched(foreign_keys(others, backbone, each, keys.LAYOUTS[0])))
     layouts = [foreign_keys(shapes, backbone, key_format, layout) for layout in keys.LAYOUTS]
     return key_format, max(layouts, key=matched)

@@ -37,7 +37,7 @@ def test_every_key_format_is_recognized(detector, key_format):
 
 def test_a_state_dict_of_ours_is_read_with_today_s_names(detector):
     translation = read(detector.state_dict(), detector)
-    assert translation.dialect == "condetr"
+    assert translation.key_format == "condetr"
     assert_whole(translation, detector)
 
 

@@ -107,7 +107,7 @@ def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
     after = detector.state_dict()
     assert list(after) == list(before)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {name for name in before if name.startswith("backbone.")}
+    assert changed == {name for name in before if name.startswith("body.backbone.")}
 
 
 def test_numbers_that_are_not_finite_end_it(scenes):
