@@ -120,7 +120,7 @@ def test_settings_that_do_not_fit_the_weights(folder):
 
 def test_an_architecture_that_timm_cannot_build_is_refused(folder):
     edit(folder / "config.json", backbone_config={"model_type": "timm_backbone", "backbone": "no_such_net"})
-    with pytest.raises(CheckpointError, match="backbone: 'no_such_net'"):
+    with pytest.raises(CheckpointError, match="backbone: timm has no architecture 'no_such_net'"):
         load(folder)
     pytest.importorskip("timm")
     broken = {"model_type": "timm_backbone", "backbone": "regnety_002", "out_indices": [77]}
