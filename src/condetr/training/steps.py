@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from condetr.checkpoints.keys import own_name
 from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.losses.object_count import objects_in
@@ -112,5 +113,5 @@ def _applied(state: TrainState, measured: tuple[float, ...], unmatched: int, cli
 
 def _broken_gradients(state: TrainState) -> str:
     named = state.supervised.named_parameters()
-    broken = [name for name, weight in named if weight.grad is not None and not weight.grad.isfinite().all()]
+    broken = [own_name(name) for name, weight in named if weight.grad is not None and not weight.grad.isfinite().all()]
     return ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
