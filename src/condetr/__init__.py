@@ -1,6 +1,6 @@
 """Conditional DETR: train, measure, understand and run object detectors.
 
-Importing this is light: what is named here is imported when it is first used.
+Importing this is light: every name is imported on first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Options by the names of other libraries, refused by telling ours."""
+"""Option names of other libraries are rejected, with the name in condetr as a hint."""
 
 import functools
 import inspect
@@ -34,7 +34,7 @@ OUR_WORDS = {theirs: ours for ours, words in _THEIRS.items() for theirs in words
 
 
 def reject_foreign_option_names(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Refuse the option names of other libraries by telling ours."""
+    """A decorator: option names of other libraries raise a TypeError that names condetr's."""
     known = inspect.signature(function).parameters
 
     @functools.wraps(function)

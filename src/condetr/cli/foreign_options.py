@@ -1,4 +1,4 @@
-"""What to write instead of words that belong to the command lines of other programs: ``--conf``, ``epochs=3``."""
+"""Hints for options of other programs: ``--conf``, ``epochs=3``."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,9 +16,9 @@ _EXTRA = re.compile(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL
 
 
 def hint_for(error: Any) -> str | None:
-    """For an error of the parser, which knows the command it belongs to."""
+    """A hint for an error of the parser, which has the command in its context."""
     command = getattr(getattr(error, "ctx", None), "command", None)
-    known = {one.name: one.param_type_name == "argument" for one in getattr(command, "params", ())}
+    known = {param.name: param.param_type_name == "argument" for param in getattr(command, "params", ())}
     if (option := getattr(error, "option_name", None)) is not None:
         ours = _ours(str(option).lstrip("-"), known)
         return None if ours is None else f"condetr calls it {_written(ours, known)}"

@@ -1,4 +1,4 @@
-"""An export from the model to a folder that predicts alone, compared with the model before it gets its name."""
+"""Export a model to a folder with its graph; the graph is compared with the model before the folder is renamed."""
 
 import copy
 import tempfile
@@ -41,7 +41,7 @@ _HELD_OUT = 20  # images that int8 is not calibrated on, where there are no labe
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A folder that `condetr.load` takes, and what export.json in it says."""
+    """A folder that `condetr.load` reads, and the content of its export.json."""
 
     folder: Path
     record: dict[str, Any]
@@ -97,7 +97,7 @@ def export(
     """Export, compare, and write.
 
     Raises:
-        GateError: the graph does not answer as the model does; nothing is written.
+        GateError: the outputs of graph and model differ; nothing is written.
         UsageError: an option is out of its range, or the output is not new.
         MissingExtraError: a library of the extra is not installed.
         ModelError: the network cannot be exported.
@@ -152,7 +152,7 @@ class _Model:
 
 
 def _compared(model: _Model, images: SampleImages, options: ExportOptions) -> dict[str, Any]:
-    """What export.json says about the graph's answers, all within bounds."""
+    """The part of export.json about the outputs of the graph, all within bounds."""
     if options.precision != "int8":
         batches = batches_of(images.images, model.preprocessing, fixed=not options.dynamic)
         found = agreement_of(
@@ -172,7 +172,7 @@ def _found_again(model: _Model, images: SampleImages) -> FoundAgain:
 
 
 def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
-    assert options.data is not None, "asked for by who has labeled images"
+    assert options.data is not None, "only with labeled images"
     task: Task = "instance" if isinstance(model.graph, ExportedSegmenter) else "detect"
     dataset = held_out(options.data, options.split, task=task)
     ours, theirs = (

@@ -30,7 +30,7 @@ class BenchmarkSettings(CommonSettings):
     backend: Backend = None
     precision: Precision = "fp32"
     compile: Compile = False
-    pictures: Annotated[str | None, "file or folder of images to look at; else one of handwriting"] = None
+    pictures: Annotated[str | None, "file or folder of images; default: one of handwriting"] = None
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
     ] = None

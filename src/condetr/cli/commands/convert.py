@@ -16,7 +16,7 @@ from condetr.core.errors import UsageError
 @dataclass(frozen=True, kw_only=True)
 class ConvertSettings(CommonSettings):
     classes: Annotated[Path | None, "text file with the name of every class, one in a line, in order"] = None
-    backbone: Annotated[str | None, "what the backbone is, such as resnet50, whatever the checkpoint says"] = None
+    backbone: Annotated[str | None, "name of the backbone, such as resnet50, instead of the checkpoint's"] = None
     detector_only: Annotated[bool, "of a segmenter, convert the detector and leave the mask head out"] = False
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
 

@@ -1,4 +1,4 @@
-"""``condetr data``: look at labeled images, check, convert and divide them, make some to try."""
+"""``condetr data``: check, count, convert, show and split labeled images, and make demo images."""
 
 import math
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ _TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(CommonSettings):
     task: Annotated[Task, _TASK] = "detect"
-    queries: Annotated[int, "of the model to be trained; more objects in an image are told"] = 300
-    tiny: Annotated[float, "a side in pixels; smaller objects are told"] = 8.0
+    queries: Annotated[int, "queries of the model; report images with more objects"] = 300
+    tiny: Annotated[float, "side in pixels; report smaller objects"] = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +225,7 @@ def _shares(words: tuple[str, ...]) -> dict[str, float]:
 
 
 def _tell(splits: "Mapping[str, Dataset]", reporter: Reporter) -> None:
-    """What was left out or changed, on the way to the result: a warning for each kind, and examples for who asks."""
+    """Report what was left out or changed: a warning for each kind, and examples with --verbose."""
     from condetr.data.discovery.split_names import without_unions
 
     names = without_unions(splits)
@@ -246,13 +246,13 @@ def _tell_report(report: "DataReport", reporter: Reporter, where: str = "") -> N
 def _table(numbers: "Statistics") -> str:
     counts, percentiles = [], [f"  {'percentiles':20}" + "".join(f"{one:>9}" for one in (0, 10, 50, 90, 100))]
     for name, value in numbers.to_dict().items():
-        said = name.replace("_", " ")
+        label = name.replace("_", " ")
         if isinstance(value, dict):
-            counts += [f"  {said}", *(f"    {one_line(key):18}{count:9}" for key, count in value.items())]
+            counts += [f"  {label}", *(f"    {one_line(key):18}{count:9}" for key, count in value.items())]
         elif isinstance(value, tuple):
-            percentiles.append(f"  {said:20}" + "".join(f"{number:9.4g}" for number in value))
+            percentiles.append(f"  {label:20}" + "".join(f"{number:9.4g}" for number in value))
         else:
-            counts.append(f"  {said:20}{value:9}")
+            counts.append(f"  {label:20}{value:9}")
     return "\n".join(counts + percentiles)
 
 

@@ -53,8 +53,10 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
                 webbrowser.open(address)
 
         def explain(image: "Image", place: int) -> "Image":
-            said = model.explain(image, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes)
-            return said.figure()
+            explanation = model.explain(
+                image, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes
+            )
+            return explanation.figure()
 
         stuck = serve_page(
             model.predictor(threshold=0, top_k=settings.top_k, classes=settings.classes, task=task),
@@ -71,7 +73,7 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
 
 
 def _scenes(folder: Path) -> Sequence[str]:
-    """Images of handwritten digits, which the bundled model finds."""
+    """Images of handwritten digits, which the bundled model detects."""
     from condetr.data.demo.scenes import scene
 
     paths = [folder / f"scene-{index}.png" for index in range(_SCENES)]

@@ -45,7 +45,7 @@ def _version_of(distribution: str) -> str | None:
 
 
 def _extras() -> dict[str, bool]:
-    """Whether all that an extra asks for is installed; the extras of developers are left out."""
+    """Whether all packages of each extra are installed; the extras for development are left out."""
     installed: dict[str, bool] = {}
     for requirement in metadata.requires("condetr") or []:
         extra = re.search(r"extra == ['\"](.+?)['\"]", requirement)

@@ -43,7 +43,7 @@ _Image = Annotated[str, typer.Argument(help="One image.", metavar="IMAGE", show_
 
 
 def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> None:
-    """Show what each attention head looked at for a detection.
+    """Show what each attention head attends to for a detection.
 
     Writes bands.png (content, spatial and combined attention of the last decoder layer), layers.png (all decoder
     layers), encoder.png (where one place of the image looked), explanation.npz (all maps) and explanation.json;

@@ -107,8 +107,8 @@ def _agreement(record: dict[str, Any]) -> list[str]:
     if (lost := accuracy.get("ap")) is not None:
         kinds = {"AP": lost} | ({} if lost["masks"] is None else {"mask AP": lost["masks"]})
         pairs = {name: (100 * one["graph"], 100 * one["model"]) for name, one in kinds.items()}
-        said = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
-        return [f"accuracy {said}; on {lost['pictures']} images"]
+        averages = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
+        return [f"accuracy {averages}; on {lost['pictures']} images"]
     again = accuracy["found_again"]
     counts = f"{again['again']} of {again['detections']} detections found again, {again['more']} more"
     return [f"accuracy {counts}, on {again['pictures']} images that it was not calibrated on"]

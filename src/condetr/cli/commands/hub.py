@@ -26,7 +26,7 @@ _Folder = Annotated[Path, typer.Argument(help="A model folder.", metavar="FOLDER
 
 
 def pull(model: _Id, settings: PullSettings, reporter: Reporter) -> None:
-    """Fetch a model into the cache, and say where it is."""
+    """Download a model into the cache, and print its path."""
     from condetr.checkpoints.hub import find
 
     place = find(model, revision=settings.revision)
@@ -34,7 +34,7 @@ def pull(model: _Id, settings: PullSettings, reporter: Reporter) -> None:
 
 
 def push(folder: _Folder, model: _Id, settings: PushSettings, reporter: Reporter) -> None:
-    """Upload a model folder, after a look at whether it loads."""
+    """Upload a model folder, after checking that it loads."""
     from condetr.checkpoints.loading import load
     from condetr.checkpoints.pushing import push as upload
 

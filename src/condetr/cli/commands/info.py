@@ -18,8 +18,8 @@ class InfoSettings(CommonSettings):
         None
     )
     revision: Revision = None
-    detector_only: Annotated[bool, "of a segmenter, look at the detector"] = False
-    speed: Annotated[bool, "say what makes it fast on this device, and what is left out, and why"] = False
+    detector_only: Annotated[bool, "of a segmenter, show the detector only"] = False
+    speed: Annotated[bool, "list the optimizations on this device, and those left out, with reasons"] = False
     precision: Precision = "fp32"
     compile: Compile = False
 
@@ -65,7 +65,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
 def _speed_lines(speed: dict[str, Any]) -> list[str]:
     done = [f"speed         {step}" for step in speed["done"]]
     kept = [f"compiled code {speed['compiled_code']}"] if "compiled_code" in speed else []
-    return done + kept + [f"left out      {said}" for said in speed["left_out"]]
+    return done + kept + [f"left out      {step}" for step in speed["left_out"]]
 
 
 def _pairs(values: dict[str, Any]) -> str:

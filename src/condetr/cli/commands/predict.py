@@ -66,7 +66,7 @@ class PredictSettings(DetectionSettings):
     )
     tile: Tile = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
-    resume: Annotated[bool, "go on with an earlier run in the output folder"] = False
+    resume: Annotated[bool, "resume an earlier run in the output folder"] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,7 +75,7 @@ class PredictSettings(DetectionSettings):
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
-            raise SettingsError("needs the folder to go on with", item="resume", hint="give --output")
+            raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
 
 
 _Sources = Annotated[
@@ -89,7 +89,7 @@ _Sources = Annotated[
 
 
 def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
-    """Detect objects in images, videos and what cameras see.
+    """Detect objects in images, videos and camera streams.
 
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every image failed, 4 some failed.
@@ -160,7 +160,7 @@ def _images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "
         repeated += image.identity in images
         images.setdefault(image.identity, image)
     if repeated:
-        reporter.note(f"condetr: {repeated} of the images were given before; each is looked at once")
+        reporter.note(f"condetr: skipped duplicate images: {repeated}")
     return list(images.values())
 
 
@@ -192,7 +192,7 @@ def _claimed(
             free = next_free(_DEFAULT_OUTPUT)
             if settings.output is not None or free == output:
                 raise
-            output = free  # another run, begun at the same moment, took the first
+            output = free  # another run, started at the same moment, took the first
     with claimed:
         if claimed.missing:
             reporter.warn(claimed.missing)
@@ -214,7 +214,7 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "L
 def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
     videos = Videos(sources)
     if videos and settings.resume:
-        raise SettingsError("cannot go on inside a video", item="resume", hint="--overwrite begins again")
+        raise SettingsError("cannot resume inside a video", item="resume", hint="--overwrite starts again")
     if not videos and settings.track:
         raise SettingsError("needs a video or a camera", item="track")
     if not videos and "video" in (settings.save or ()):

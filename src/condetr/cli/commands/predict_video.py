@@ -1,4 +1,4 @@
-"""The frames of videos and cameras for ``condetr predict``: looked at, followed, painted, and accounted for."""
+"""The frames of videos and cameras for ``condetr predict``: predicted, tracked, drawn and counted."""
 
 import logging
 from collections import deque
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Videos:
-    """The videos and cameras of one run. What cannot be opened has failed, and the others go on."""
+    """The videos and cameras of one run. One that cannot be opened has failed; the others continue."""
 
     def __init__(self, sources: Sequence[str]) -> None:
         """Look into all that are meant. Each is open only while its frames are read: a system has few open files.
@@ -55,7 +55,7 @@ class Videos:
 
     @property
     def promised(self) -> int | None:
-        """How many frames there will be, where all say so."""
+        """The number of frames, where all videos state it."""
         promises = list(self._promises.values())
         return None if None in promises else sum(promise or 0 for promise in promises)
 
@@ -130,7 +130,7 @@ class Videos:
 
 
 def _promised(source: str) -> int | None:
-    """How many frames a video says that it has; none where it cannot be opened, which is told when its turn comes.
+    """The number of frames that a video states; 0 where it cannot be opened, which is reported in its turn.
 
     Raises:
         UsageError: it is not there.

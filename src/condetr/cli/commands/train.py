@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.output.train_progress import listening
+from condetr.cli.output.train_progress import handling_events
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.core.launcher import is_first_process
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from condetr.training.initial_model import InitialModel
     from condetr.training.train import Trained
 
-_LEFT = ("curves.png", "samples", "metrics.csv")
+_WRITTEN = ("curves.png", "samples", "metrics.csv")
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 
 
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
-    """Train a detector on labeled images; without --model a new Conditional DETR with a ResNet-50.
+    """Train a detector on labeled images; without --model, a ResNet-50 Conditional DETR from random weights.
 
     A network of another size is described in --config under network, or with --set network.d_model=64 and the like.
-    Ctrl-C saves first; --output RUN --resume goes on as RUN/config.yaml says. Under torchrun all processes train
-    together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed, 130 or 143 stopped and saved.
+    Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml. Under torchrun all
+    processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed, 130 or 143 stopped
+    and saved.
     """
     settings.check_resumed()
 
@@ -39,11 +40,11 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
         reporter.verbosity = -1
     for note in settings.notes():
         reporter.note(f"condetr: {note}")
-    with listening(reporter) as say:
+    with handling_events(reporter) as say:
         trained = run(
             data,
             settings.training(),
-            lambda classes: _beginning(classes, settings),
+            lambda classes: _initial_model(classes, settings),
             output=settings.output,
             split=settings.split,
             validation=settings.validation,
@@ -53,11 +54,11 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
             say=say,
         )
     if is_first:
-        _tell(trained, reporter)
+        _report(trained, reporter)
     return 0
 
 
-def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
+def _initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
     from condetr.training.initial_model import InitialModel
 
     if settings.model is None:
@@ -68,12 +69,12 @@ def _beginning(classes: Sequence[str], settings: TrainSettings) -> "InitialModel
     return InitialModel.from_checkpoint(settings.model, classes=classes, task=settings.task, revision=settings.revision)
 
 
-def _tell(trained: "Trained", reporter: Reporter) -> None:
+def _report(trained: "Trained", reporter: Reporter) -> None:
     from condetr.training.run.console import summary_of
 
-    left = [trained.best, *(trained.folder / name for name in _LEFT if (trained.folder / name).exists())]
+    written = [trained.best, *(trained.folder / name for name in _WRITTEN if (trained.folder / name).exists())]
     metrics = summary_of(trained.metrics)
     steps = f"{trained.progress.step} steps" + (f", {metrics}" if metrics else "")
-    text = "\n".join([f"trained: {steps}", *(str(path) for path in left)])
-    said = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
-    reporter.result(text, jsonable(said | {"progress": trained.progress.to_dict()}))
+    text = "\n".join([f"trained: {steps}", *(str(path) for path in written)])
+    answer = {"folder": trained.folder, "model": trained.best, "metrics": trained.metrics}
+    reporter.result(text, jsonable(answer | {"progress": trained.progress.to_dict()}))

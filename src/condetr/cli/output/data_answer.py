@@ -1,4 +1,4 @@
-"""What `condetr data` says of a data set: format, classes, splits, problems; text for people, JSON for programs."""
+"""The result of `condetr data`: format, classes, splits and problems of a dataset, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from condetr.data.checks.problems import Outcome, ProblemKind
 if TYPE_CHECKING:
     from condetr.data.records import Dataset
 
-EXAMPLES = 3  # of each kind of problem, unless more is asked for
+EXAMPLES = 3  # of each kind of problem, unless --verbose
 _CLASSES = 12  # the most frequent, likewise
 _OF_SPLITS = (ProblemKind.NOTHING_TO_LEARN, ProblemKind.FRACTIONS)
 _FORMATS = {"coco": "COCO", "coco-panoptic": "COCO panoptic", "yolo": "YOLO", "voc": "Pascal VOC"}
@@ -89,6 +89,6 @@ def _verdict(refused: int) -> str:
 
 
 def _refused(name: str, dataset: "Dataset", report: DataReport) -> int:
-    """Problems of a split that must be mended: those of its labels, and what is said of the split itself."""
+    """Problems of a split that must be mended: those of its labels, and those of the split itself."""
     whole = [one for one in report if one.kind in _OF_SPLITS and one.item == name]
     return dataset.report.count_of(Outcome.REFUSED) + len(whole)

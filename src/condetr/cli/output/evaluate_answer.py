@@ -1,4 +1,4 @@
-"""What ``condetr evaluate`` tells a person."""
+"""The result of ``condetr evaluate`` as text."""
 
 import io
 from collections.abc import Iterable, Sequence

@@ -22,7 +22,7 @@ _PARSER_ERROR: type[Exception] = next(  # typer has no public name for it
 
 
 def exit_status_of(run: Callable[[], int | None], *, debug: bool) -> int:
-    """Run the program; whatever happens, say it in one line and answer with its exit status."""
+    """Run the program and return its exit status; every error is printed as one line."""
     try:
         with stopping_at_once():
             return run() or 0
@@ -60,5 +60,5 @@ def _explained(error: BaseException) -> tuple[int, str]:
 
 
 def _forget_stdout() -> None:
-    """Python flushes stdout once more when it ends, and would complain aloud that nobody reads."""
+    """Python flushes stdout at exit, which would print another error when the pipe is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

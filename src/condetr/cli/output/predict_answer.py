@@ -1,4 +1,4 @@
-"""What ``condetr predict`` answers: a summary for people, or one JSON document that grows with the images."""
+"""The result of ``condetr predict``: a summary, or one JSON document that grows with the images."""
 
 from collections import Counter
 from collections.abc import Mapping

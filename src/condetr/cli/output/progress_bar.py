@@ -1,4 +1,4 @@
-"""How far long work has come: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar with rate and time left on a terminal, elsewhere a line every ten seconds."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ class Step(Protocol):
 
 @contextmanager
 def progress(what: str, total: int | None, reporter: Reporter) -> Iterator[Step]:
-    """Gives a function to call once for each of ``total`` things done, if known; shown on stderr, unless quiet."""
+    """Yields a function to call after each of ``total`` items (None: unknown); shown on stderr, unless quiet."""
     if reporter.verbosity < 0 or sys.stderr is None:
         yield lambda _="": None
     elif sys.stderr.isatty():
@@ -33,14 +33,14 @@ class _Lines:
     def __init__(self, what: str, total: int | None, reporter: Reporter) -> None:
         self._what, self._total, self._reporter = what, total, reporter
         self._done = 0
-        self._began = self._said = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __call__(self, detail: str = "", /) -> None:
         self._done += 1
         now = time.monotonic()
-        if now - self._said < _SECONDS_BETWEEN_LINES:
+        if now - self._printed < _SECONDS_BETWEEN_LINES:
             return
-        self._said = now
+        self._printed = now
         rate = self._done / (now - self._began)
         what = f"{self._what}, {detail}" if detail else self._what
         if self._total is None:
@@ -55,7 +55,7 @@ def _bar(what: str, total: int | None) -> Iterator[Step]:
     from rich import progress as rich
     from rich.console import Console
 
-    # rich's own estimate forgets what is older than 30 seconds, and says nothing where a step takes as long.
+    # rich's own estimate forgets steps older than 30 seconds, and is empty where a step takes longer.
     class Pace(rich.ProgressColumn):
         def render(self, task: rich.Task) -> str:
             return _pace(task.completed / task.elapsed) if task.completed and task.elapsed else ""
@@ -74,7 +74,7 @@ def _bar(what: str, total: int | None) -> Iterator[Step]:
         Pace(),
         Left(),
     )
-    # rich would send our stdout to its own console, also where that is a file or a pipe.
+    # rich would redirect stdout to its console, even where it is a file or a pipe.
     where = Console(stderr=True)
     with rich.Progress(*columns, console=where, transient=True, redirect_stdout=False, get_time=time.monotonic) as bar:
         task = bar.add_task(what, total=total, detail="")
@@ -82,7 +82,7 @@ def _bar(what: str, total: int | None) -> Iterator[Step]:
 
 
 def _pace(rate: float) -> str:
-    """Things that take long are not counted in hundredths a second."""
+    """Per second, or seconds each where that is slower than one per second."""
     return f"{rate:.2f} per second" if rate >= 1 else f"{1 / rate:.2f} s each"
 
 

@@ -1,4 +1,4 @@
-"""What a command says: its result on stdout, everything else on stderr, one line at a time."""
+"""The output of a command: its result on stdout, everything else on stderr, one line at a time."""
 
 import json
 import logging
@@ -12,11 +12,11 @@ from condetr.core.errors import StorageError
 
 
 class ReaderGoneError(Exception):
-    """Whoever read our stdout has had enough, as ``head`` does; that is no failure of ours."""
+    """The reader of stdout closed the pipe, as ``head`` does; that is no failure."""
 
 
 class Reporter:
-    """Speaks for one command.
+    """Prints the output of one command.
 
     ``verbosity`` is -1 for results and errors only, 0 for warnings and notes, 1 for what each step does, 2 for
     everything.
@@ -27,14 +27,14 @@ class Reporter:
         self.verbosity = verbosity
 
     def result(self, text: str, data: Mapping[str, Any]) -> None:
-        """The answer of the command, for people or for programs."""
+        """Print the result, as text or as JSON."""
         self.write(f"{json_text(data)}\n" if self.as_json else f"{text}\n")
 
     def write(self, text: str) -> None:
-        """Put a part of the result on stdout.
+        """Write a part of the result to stdout.
 
         Raises:
-            ReaderGoneError: nobody reads any more.
+            ReaderGoneError: the pipe is closed.
             StorageError: it cannot be written.
         """
         if sys.stdout is None:
@@ -60,7 +60,7 @@ class Reporter:
             say(f"condetr: warning: {text}")
 
     def take_over_warnings(self) -> None:
-        """From here on the warnings of Python and of every library are said like our own."""
+        """Print the warnings of Python and of all libraries like those of condetr from now on."""
 
         def show(
             message: Warning | str,
@@ -70,28 +70,28 @@ class Reporter:
             file: TextIO | None = None,  # noqa: ARG001  Python's signature
             line: str | None = None,  # noqa: ARG001
         ) -> None:
-            place = f" ({category.__name__}, {filename}:{lineno})" if self.verbosity >= 1 else ""
-            self.warn(f"{message}{place}")
+            origin = f" ({category.__name__}, {filename}:{lineno})" if self.verbosity >= 1 else ""
+            self.warn(f"{message}{origin}")
 
         warnings.showwarning = show
         level = {-1: logging.ERROR, 0: logging.INFO}.get(self.verbosity, logging.DEBUG)
         logger = logging.getLogger("condetr")
         logger.setLevel(level)
-        logger.handlers = [_SayingHandler()]
+        logger.handlers = [_StderrHandler()]
         logger.propagate = False
 
 
-class _SayingHandler(logging.Handler):
+class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         kind = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         say(f"condetr: {kind}{record.getMessage()}")
 
 
 def say(text: str) -> None:
-    """One line on stderr; when nobody can read that, the exit status still tells."""
+    """Print one line to stderr; where that fails, the exit status still reports the error."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the one place that prints
+            print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  only this function prints
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a training run tells, as a person sees it: a bar of steps, and a line for whatever else happens."""
+"""The events of a training run on stderr: a progress bar of steps, and a line for every other event."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def listening(reporter: Reporter) -> Iterator[Callable[["Event"], None]]:
-    """Gives what training calls with everything that happens."""
+def handling_events(reporter: Reporter) -> Iterator[Callable[["Event"], None]]:
+    """Yields the handler that training calls with every event."""
     with ExitStack() as stack:
-        yield _Listener(reporter, stack)
+        yield _EventHandler(reporter, stack)
 
 
-class _Listener:
+class _EventHandler:
     def __init__(self, reporter: Reporter, stack: ExitStack) -> None:
         self._reporter, self._stack = reporter, stack
         self._step: Step = lambda _="": None
@@ -48,6 +48,6 @@ class _Listener:
             self._begin("steps", event.steps)
 
     def _begin(self, what: str, steps: int) -> None:
-        """Show how far this is, instead of what was shown before."""
+        """Show the progress of these steps, instead of the previous ones."""
         self._stack.close()
         self._step = self._stack.enter_context(progress(what, steps, self._reporter))

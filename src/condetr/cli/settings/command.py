@@ -20,13 +20,13 @@ Run: TypeAlias = Callable[..., int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class CommonSettings:
-    """What every command can be told."""
+    """The options of every command."""
 
     device: Annotated[str, "cpu, cuda, cuda:1, mps or auto"] = "auto"
-    seed: Annotated[int | None, "start of every random number"] = None
+    seed: Annotated[int | None, "seed of all random number generators"] = None
 
     def beneath(self) -> Path | None:
-        """A file with settings that lie beneath all that were given, if there is one."""
+        """A file of settings that all others override, if there is one."""
         return None
 
 
@@ -38,26 +38,28 @@ def _everywhere(*names: str, **more: Any) -> Any:
     return typer.Option(*names, rich_help_panel=_EVERYWHERE, **more)
 
 
-_TALK = {
-    "config": Annotated[Path | None, _everywhere("--config", help="settings from a YAML file", metavar="FILE.yaml")],
-    "overrides": Annotated[
-        list[str] | None, _everywhere("--set", help="one setting; again for more", metavar="NAME=VALUE")
+_COMMON = {
+    "config": Annotated[
+        Path | None, _everywhere("--config", help="read settings from a YAML file", metavar="FILE.yaml")
     ],
-    "as_json": Annotated[bool, _everywhere("--json", help="the result as JSON on stdout, all else on stderr")],
-    "quiet": Annotated[bool, _everywhere("--quiet", "-q", help="only results and errors")],
+    "overrides": Annotated[
+        list[str] | None, _everywhere("--set", help="set one setting; may be repeated", metavar="NAME=VALUE")
+    ],
+    "as_json": Annotated[bool, _everywhere("--json", help="print the result as JSON on stdout, all else on stderr")],
+    "quiet": Annotated[bool, _everywhere("--quiet", "-q", help="print only results and errors")],
     "verbose": Annotated[
-        int, _everywhere("--verbose", "-v", help="say more; -vv everything", count=True, show_default=False)
+        int, _everywhere("--verbose", "-v", help="print more; -vv everything", count=True, show_default=False)
     ],
     "debug": Annotated[bool, _everywhere("--debug", help="show the traceback of an error")],
 }
-_TALK_DEFAULTS = {"as_json": False, "quiet": False, "verbose": 0, "debug": False}
+_COMMON_DEFAULTS = {"as_json": False, "quiet": False, "verbose": 0, "debug": False}
 
 
 def as_command(run: Run) -> Callable[..., int]:
     """A function for typer with the arguments of ``run`` and one flag per field of its settings.
 
-    ``run(settings, reporter, **arguments)`` gets its settings read and checked: defaults < what they themselves say
-    lies beneath < --config < --set < flags.
+    ``run(settings, reporter, **arguments)`` gets checked settings: defaults < the file of
+    ``settings.beneath()`` < --config < --set < flags.
     """
     kinds = get_type_hints(run, include_extras=True)
     schema = kinds["settings"]
@@ -83,7 +85,7 @@ def as_command(run: Run) -> Callable[..., int]:
         return run(settings=settings, reporter=reporter, **{name: given[name] for name in arguments}) or 0
 
     command.__doc__ = inspect.getdoc(run)
-    annotations = arguments | flags | _TALK
+    annotations = arguments | flags | _COMMON
     command.__annotations__ = annotations
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads
         [_parameter(name, kind, required=name in arguments) for name, kind in annotations.items()]
@@ -92,7 +94,7 @@ def as_command(run: Run) -> Callable[..., int]:
 
 
 def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
-    default = inspect.Parameter.empty if required else _TALK_DEFAULTS.get(name)
+    default = inspect.Parameter.empty if required else _COMMON_DEFAULTS.get(name)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
@@ -111,7 +113,7 @@ def _flag(spec: Any) -> Any:
 
 
 def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
-    """The type that typer reads, and what the help shows for it; our own reader does the rest."""
+    """The type for typer, and its name in the help; `read_value` reads the rest."""
     words = [str(word) for kind in allowed if get_origin(kind) is Literal for word in get_args(kind)]
     if words:
         return str, "|".join([*words, *("N" for kind in allowed if kind is int)])
@@ -120,14 +122,14 @@ def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
 
 
 def _joined(value: Any) -> Any:
-    """A flag of a list may be given again, and each time hold more than one."""
+    """A flag of a list may be repeated, each time with several values."""
     if not isinstance(value, list):
         return value
     return ",".join(value) if value else None
 
 
 def _shown_default(value: Any) -> str | bool:
-    """What the help shows; nothing where there is no default, or where the explanation tells it."""
+    """The default in the help; False where there is none, or where the help text names it."""
     if value is MISSING or value is None or value is False:
         return False
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,6 +1,6 @@
 """A YAML file, ``--set a.b=value`` and flags in, one frozen dataclass tree out. Nothing is global.
 
-A field ``top_k: Annotated[int, "what --help says"] = 100`` of a settings dataclass is at once the YAML key ``top_k``,
+A field ``top_k: Annotated[int, "help text"] = 100`` of a settings dataclass is at once the YAML key ``top_k``,
 ``--set top_k=100`` and the flag ``--top-k``.
 """
 
@@ -56,16 +56,16 @@ def read_settings(
             and by where it was given.
     """
     given: dict[str, _Given] = {}
-    for one in filter(None, (beneath, file)):
-        given |= _leaves_of(schema, _tree_of(one), str(one))
+    for path in filter(None, (beneath, file)):
+        given |= _leaves_of(schema, _tree_of(path), str(path))
     for override in overrides:
-        path, equals, text = override.partition("=")
+        name, equals, text = override.partition("=")
         source = f"--set {shortened(override)}"
-        if not equals or not path:
+        if not equals or not name:
             raise SettingsError("expected NAME=VALUE", source=source)
         tree = settings_yaml(text, source=source)
-        for name in reversed(path.split(".")):
-            tree = {name: tree}
+        for part in reversed(name.split(".")):
+            tree = {part: tree}
         given |= _leaves_of(schema, tree, source)
     for name, value in (flags or {}).items():
         if value is not None:
@@ -101,7 +101,7 @@ def _leaves_of(schema: type, tree: Mapping[str, Any], source: str, parents: str 
 
 
 def _hint(path: str, known: Sequence[str]) -> str:
-    """What was meant: by the names of other programs, by a slip of the pen, or look it up."""
+    """The name in condetr of an option of other programs, else the settings with the nearest names."""
     if (ours := OUR_WORDS.get(path)) in known:
         return f"condetr calls it {ours}"
     nearest = difflib.get_close_matches(path[:LONGEST_SHOWN], known, n=SHOWN, cutoff=0.0)

@@ -1,4 +1,4 @@
-"""What a value in a settings file may be, by the annotation of its field."""
+"""Values of settings files, read by the annotation of their field."""
 
 import math
 import os
@@ -10,8 +10,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from condetr.core.errors import SettingsError
 
 LONGEST_SHOWN = 80
-LARGEST = 2**63  # what fits into no integer of torch or numpy is a slip
-LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes; more has no file system in use
+LARGEST = 2**63  # no integer of torch or numpy is larger
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes; common file systems allow no more
 
 
 class _Unfit(Exception):  # noqa: N818  never leaves this file
@@ -19,7 +19,7 @@ class _Unfit(Exception):  # noqa: N818  never leaves this file
 
 
 def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
-    """``value`` as the field's annotation ``kind`` wants it.
+    """``value`` as the type ``kind``.
 
     Raises:
         SettingsError: it is of another kind.
@@ -58,7 +58,7 @@ def _as_kind(wanted: Any, value: Any) -> Any:
 
 
 def what_is_wrong_with(text: str | Path, *, is_path: bool) -> str | None:
-    """What no program beneath takes for text or for a path."""
+    """Why libraries would reject it as text or as a path; None where they do not."""
     if "\0" in str(text):
         return "holds a NUL character"
     try:

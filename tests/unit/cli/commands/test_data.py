@@ -243,4 +243,4 @@ def test_boxes_are_no_panoptic_data(condetr, digits):
 
 def test_no_scenes_are_no_data_set(condetr, tmp_path):
     status, _, err = condetr("data", "demo", "scenes", "--train", "0", "--val", "0")
-    assert (status, "no scenes to make" in err, list(tmp_path.iterdir())) == (2, True, [])
+    assert (status, "no scenes to generate" in err, list(tmp_path.iterdir())) == (2, True, [])

@@ -112,7 +112,7 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--set", "thresh=0.3"], "thresh: no such setting (condetr calls it threshold)"),
         (["--image-size", "big"], "--image-size: is 'big', expected pixels such as 640"),
         (["--overwrite", "--resume", "--output", "out"], "--overwrite: cannot be combined with resume"),
-        (["--resume"], "--resume: needs the folder to go on with"),
+        (["--resume"], "--resume: needs the folder of the run to resume"),
         (["--classes", "unicorn"], "the model has no class 'unicorn'"),
         (["--device", "tpu"], "device: 'tpu' is not the name of a device"),
         (["--config", "gone.yaml"], "gone.yaml: cannot be read"),
@@ -206,14 +206,14 @@ def test_an_output_inside_the_input_is_not_predicted_on(condetr, model, photos):
 def test_the_same_image_twice_is_looked_at_once(condetr, model, photos):
     _, out, err = condetr("predict", photos / "a.png", photos / "a.png", "--model", model)
     assert out.startswith("1 ok, 0 failed")
-    assert "1 of the images were given before" in err
+    assert "skipped duplicate images: 1" in err
 
 
 def test_one_file_is_one_image_however_its_path_is_written(condetr, model, photos, tmp_path):
     spelled = (photos / "a.png", "photos/a.png", "./photos/../photos//a.png")
     _, out, err = condetr("predict", *spelled, "--model", model, "--output", "out")
     assert out.startswith("1 ok, 0 failed")
-    assert "2 of the images were given before" in err
+    assert "skipped duplicate images: 2" in err
     for path in spelled:
         status, out, _ = condetr("predict", path, "--model", model, "--output", "out", "--resume")
         assert (status, out) == (0, "0 ok, 0 failed, 1 done before; results in out\n")

@@ -143,7 +143,7 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
         (
             ["clip.mp4", "--resume", "--output", "x"],
             2,
-            "resume: cannot go on inside a video (--overwrite begins again)",
+            "resume: cannot resume inside a video (--overwrite starts again)",
         ),
         (["clip.mp4", "photos"], 2, "photos: is no video, but clip.mp4 is (predict on images and on videos in sep"),
         (["photos", "--track"], 2, "track: needs a video or a camera"),
