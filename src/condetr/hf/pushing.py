@@ -34,7 +34,7 @@ class SavedFile(PushesToHub):
 
     file_name: ClassVar[str]
 
-    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:  # noqa: FBT001, FBT002  transformers' signature
+    def _save(self, save_directory: str | Path, *, push_to_hub: bool, **kwargs: Any) -> str:
         """Write the file into a folder, which is created if missing, and return its path.
 
         With ``push_to_hub`` also upload it; ``kwargs`` are ``repo_id``, by default the name of the folder, and the
@@ -45,7 +45,7 @@ class SavedFile(PushesToHub):
         write_files(path.parent, {path.name: self._write})
         if push_to_hub:
             self.push_to_hub(**{"repo_id": path.parent.name, **kwargs})
-        return [str(path)]
+        return str(path)
 
     def _write(self, path: Path) -> None:
         raise NotImplementedError

@@ -133,5 +133,9 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
         """The config of a network; the inverse of `split`."""
         return cls(**join_config(split))
 
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  transformers' signature
+        """Write ``config.json`` into a folder, which is created if missing; see `push_to_hub` for ``kwargs``."""
+        self._save(save_directory, push_to_hub=push_to_hub, **kwargs)
+
     def _write(self, path: Path) -> None:
         path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -51,6 +51,10 @@ class StoredProcessor(ProcessorAttributes, SavedFile):
         path = Path(json_file_path)
         write_files(path.parent, {path.name: self._write})
 
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:  # noqa: FBT001, FBT002  transformers' signature
+        """Write ``preprocessor_config.json`` into a folder, which is created if missing, and return its path."""
+        return [self._save(save_directory, push_to_hub=push_to_hub, **kwargs)]
+
     def _write(self, path: Path) -> None:
         path.write_text(self.to_json_string(), encoding="utf-8")
 

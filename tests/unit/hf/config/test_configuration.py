@@ -132,7 +132,7 @@ def test_what_is_not_known_is_carried(tmp_path):
     made = config(foo=[1, 2], bad_words_ids=None)
     assert made.foo == [1, 2]
     assert ConditionalDetrConfig.from_dict(made.to_dict()) == made
-    made.save_pretrained(tmp_path)
+    assert made.save_pretrained(tmp_path) is None
     assert ConditionalDetrConfig.from_pretrained(tmp_path).foo == [1, 2]
 
 
