@@ -1,1 +1,1 @@
-"""What each attention head looked at: the paper's figure 1, for any image."""
+"""The attention of every head, for any image: the paper's figure 1."""

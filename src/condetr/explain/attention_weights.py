@@ -1,7 +1,7 @@
-"""The attention weights of one query, recovered from what inputs the attention; and what its halves say alone.
+"""The attention weights of one query, recomputed from the inputs of the attention, and those of its two parts.
 
-Conditional cross-attention adds a content score and a spatial score before one softmax (section 3.2). The softmax of
-each alone is what the paper's figure 1 shows: where the query's content, and where its position, would look.
+Conditional cross-attention adds a content score and a spatial score before one softmax (section 3.2). The paper's
+figure 1 shows the softmax of each alone.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ HeadMaps = Float[Tensor, "heads cells"]  # rows sum to one
 
 
 class AttentionParts(NamedTuple):
-    """Where one query looks; ``combined`` is what the network weighs its values with."""
+    """Attention maps of one query; ``combined`` are the weights that the network uses."""
 
     content: HeadMaps
     spatial: HeadMaps
@@ -24,7 +24,7 @@ class AttentionParts(NamedTuple):
 
 
 def attention_parts(inputs: AttentionInputs, query: int) -> AttentionParts:
-    """Of a conditional cross-attention: the first half of every head is content, the second is position."""
+    """Of a conditional cross-attention: the first half of every head's channels is content, the second position."""
     half = inputs.query.shape[-1] // 2
     content = _scores(inputs, query, slice(None, half))
     spatial = _scores(inputs, query, slice(half, None))
@@ -33,16 +33,16 @@ def attention_parts(inputs: AttentionInputs, query: int) -> AttentionParts:
 
 
 def weights_of(inputs: AttentionInputs, query: int) -> HeadMaps:
-    """Of any attention."""
+    """The weights of any attention."""
     return _softmax(_scores(inputs, query, slice(None)), inputs.mask)
 
 
 def _scores(inputs: AttentionInputs, query: int, part: slice) -> HeadMaps:
-    """All parts are on the scale of the whole, so that they add up to it."""
-    map_rows, offered = inputs.query[0, :, query, part], inputs.key[0, :, :, part]
-    if map_rows.itemsize < 4:  # a sum in half precision would not be one
-        map_rows, offered = map_rows.float(), offered.float()
-    return (offered @ map_rows[..., None])[..., 0] * inputs.query.shape[-1] ** -0.5
+    """Scaled by the full width of a head, so that the scores of the parts add up."""
+    query_part, key_part = inputs.query[0, :, query, part], inputs.key[0, :, :, part]
+    if query_part.itemsize < 4:  # in half precision the scores of the parts would not add up
+        query_part, key_part = query_part.float(), key_part.float()
+    return (key_part @ query_part[..., None])[..., 0] * inputs.query.shape[-1] ** -0.5
 
 
 def _softmax(scores: HeadMaps, mask: CellMask | None) -> HeadMaps:

@@ -1,6 +1,7 @@
-"""What enters the attentions while a network looks, kept so that any query can be map_rows about afterwards.
+"""The inputs of attention layers, captured by hooks during a forward pass.
 
-The network runs as it always does; weights are computed from what is kept here, for the few queries that matter.
+The network runs unchanged, with fused attention; weights are recomputed from these inputs for the few queries that are
+explained.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from condetr.model.attention import ScaledDotProduct
 
 
 class AttentionInputs(NamedTuple):
-    """Both sides of one attention, after projection; the mask is True on cells that may be looked at."""
+    """Both sides of one attention, after projection; the mask is True on cells that may be attended."""
 
     query: Float[Tensor, "batch heads queries width"]
     key: Float[Tensor, "batch heads cells width"]
@@ -24,16 +25,16 @@ class AttentionInputs(NamedTuple):
 
 @contextmanager
 def capture(attentions: Iterable[ScaledDotProduct]) -> Iterator[list[AttentionInputs]]:
-    """Collects what enters each attention, in the order in which they run."""
-    inputs: list[AttentionInputs] = []
+    """Collects the inputs of each attention, in the order in which they run."""
+    captured: list[AttentionInputs] = []
 
-    def note(_: nn.Module, given: tuple[Any, ...]) -> None:
-        query, key, _value, mask = given
-        inputs.append(AttentionInputs(query, key, mask))
+    def hook(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+        query, key, _value, mask = arguments
+        captured.append(AttentionInputs(query, key, mask))
 
-    hooks = [attention.register_forward_pre_hook(note) for attention in attentions]
+    hooks = [attention.register_forward_pre_hook(hook) for attention in attentions]
     try:
-        yield inputs
+        yield captured
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()

@@ -1,4 +1,4 @@
-"""What there is to say about one detection: arrays and geometry, before anything is painted."""
+"""The data of an explanation: arrays and geometry of one detection."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -19,25 +19,25 @@ Box: TypeAlias = tuple[float, float, float, float]  # (x1, y1, x2, y2)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What one detection is made of. All places are pixels of the original, upright image.
+    """How one detection came about. Coordinates are pixels of the original, upright image.
 
     Attributes:
         detection: its box, score, label and name.
-        number: its place among the detections of the image, from 0.
-        query: which object query it came from.
-        reference_point: (x, y) that the query looks from, in every layer.
-        content: where the content half of each cross-attention head would look alone, by decoder layer.
-        spatial: the same of the spatial half.
-        combined: where each head does look: what the network weighs its values with.
-        boxes: (x1, y1, x2, y2) that each decoder layer says.
+        number: its index among the detections of the image, from 0.
+        query: index of its object query.
+        reference_point: (x, y) of the query, the same in every layer.
+        content: cross-attention of the content part alone, by decoder layer and head.
+        spatial: cross-attention of the spatial part alone.
+        combined: cross-attention of both: the weights that the network uses.
+        boxes: (x1, y1, x2, y2) predicted by each decoder layer.
         scores: of the detection's class, from each decoder layer.
-        pixel: (x, y) whose cell the encoder is map_rows about.
-        encoder: where that cell looks in each head of each encoder layer.
-        cell: (height, width) of the piece of the image that one cell of a map stands for; the last row and column
-            may reach over the edge.
+        pixel: (x, y) whose cell's encoder attention is shown.
+        encoder: attention of that cell, by encoder layer and head.
+        cell: (height, width) of the part of the image that one cell of a map covers; the last row and column may reach
+            over the edge.
         size: (height, width) of the image.
-        source: the file it came from, or a name for it.
-        image: what figures are painted on.
+        source: its file, or a name for it.
+        image: the background of figures.
     """
 
     detection: Detection

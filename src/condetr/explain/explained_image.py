@@ -1,4 +1,4 @@
-"""What a look at an image left behind, from which every detection can be explained."""
+"""The detections of one image with everything that explains them."""
 
 import json
 import math
@@ -29,7 +29,7 @@ from condetr.images.sizes import HeightWidth
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainedImage:
-    """What a look at an image left behind: its detections, and all it takes to explain each; see ``look``."""
+    """The detections of an image and what their explanations need; see ``explain_image``."""
 
     detections: Detections
     image: Image.Image = field(repr=False)
@@ -49,14 +49,14 @@ class ExplainedImage:
         return (self.explain(number) for number in range(len(self)))
 
     def figure(self) -> Image.Image:
-        """All detections at a glance."""
+        """All detections in one figure."""
         return overview(self.detections, [self.explain(number) for number in range(len(self))])
 
     def save(self, path: str | Path) -> Path:
-        """Write to ``path`` what its ending says: the figure (.png, .jpg, .webp), or JSON without the maps.
+        """Write the figure (.png, .jpg, .webp) or JSON without the maps, by the suffix of ``path``.
 
         Raises:
-            UsageError: an ending of no known meaning.
+            UsageError: an unknown suffix.
             StorageError: it cannot be written.
         """
         path = Path(path)
@@ -71,11 +71,11 @@ class ExplainedImage:
 
     def to_list(self) -> list[dict[str, Any]]:
         """All explanations as JSON values, without the maps."""
-        return [one.to_dict(maps=False) for one in self]
+        return [explanation.to_dict(maps=False) for explanation in self]
 
     @torch.inference_mode()
     def explain(self, number: int) -> Explanation:
-        """What detection ``number`` is made of; 0 is the best.
+        """The explanation of detection ``number``; 0 is the best.
 
         Raises:
             UsageError: there is no such detection.
@@ -83,23 +83,25 @@ class ExplainedImage:
         if not 0 <= number < len(self):
             reason = f"is {number}, but the detections above the threshold are 0 to {len(self) - 1}"
             raise UsageError(reason, source=self.detections.source, item="detection")
-        found, query = self.detections[number], int(self._scored.queries[number])
+        detection, query = self.detections[number], int(self._scored.queries[number])
         height, width = size = self.detections.size
-        pixel = self._pixel or _middle_of(found.box, size)
-        halves = [attention_parts(inputs, query) for inputs in self._cross]
+        pixel = self._pixel or _middle_of(detection.box, size)
+        parts = [attention_parts(inputs, query) for inputs in self._cross]
         cell = self._grid.cell_at(pixel)
         x, y = self._reference_points[0, query].tolist()
         scale = torch.tensor([width, height, width, height])
-        boxes = torch.stack([cxcywh_to_xyxy(said.boxes[0, query].float().cpu()) for said in self._layers])
-        logits = torch.stack([said.logits[0, query, found.label].float().cpu() for said in self._layers])
+        boxes = torch.stack([cxcywh_to_xyxy(prediction.boxes[0, query].float().cpu()) for prediction in self._layers])
+        logits = torch.stack(
+            [prediction.logits[0, query, detection.label].float().cpu() for prediction in self._layers]
+        )
         return Explanation(
-            detection=found,
+            detection=detection,
             number=number,
             query=query,
             reference_point=(x * width, y * height),
-            content=self._grid.maps_of([one.content for one in halves]),
-            spatial=self._grid.maps_of([one.spatial for one in halves]),
-            combined=self._grid.maps_of([one.combined for one in halves]),
+            content=self._grid.maps_of([part.content for part in parts]),
+            spatial=self._grid.maps_of([part.spatial for part in parts]),
+            combined=self._grid.maps_of([part.combined for part in parts]),
             boxes=(boxes * scale).numpy(),
             scores=logits.sigmoid().numpy(),
             pixel=pixel,
@@ -112,7 +114,7 @@ class ExplainedImage:
 
 
 def _middle_of(box: tuple[float, float, float, float], size: HeightWidth) -> Point:
-    """Of the part of the box that is in the image."""
+    """The middle of the part of the box that is in the image."""
     height, width = size
     x1, y1, x2, y2 = box
     x, y = (

@@ -1,4 +1,4 @@
-"""One detection explained: arrays for programs, figures for people."""
+"""One detection explained, as arrays, JSON and figures."""
 
 import io
 import json
@@ -28,7 +28,7 @@ _DIGITS = 6  # of a weight in JSON, after the first that is not zero: more than 
 
 
 class Explanation(Evidence):
-    """What a detection is made of; see `Evidence` for its fields. Heads and layers count from 0."""
+    """How a detection came about; see `Evidence` for its fields. Heads and layers count from 0."""
 
     __slots__ = ()
 
@@ -36,8 +36,8 @@ class Explanation(Evidence):
         """A figure of it.
 
         Args:
-            name: "bands": what each head of the last decoder layer looked at; "layers": how that came about, layer by
-                layer; "encoder": where one place of the image looked.
+            name: "bands": attention of each head of the last decoder layer; "layers": of all decoder layers;
+                "encoder": of one pixel in the encoder.
 
         Raises:
             UsageError: there is no such figure.
@@ -47,35 +47,35 @@ class Explanation(Evidence):
         return _DRAWN[name](self)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All maps, boxes and scores, with places in pixels of the image; what ``.npz`` holds."""
-        places = {name: np.array(getattr(self, name)) for name in ("reference_point", "pixel", "cell", "size")}
-        return {name: getattr(self, name) for name in ARRAYS} | places | {"box": np.array(self.detection.box)}
+        """All maps, boxes and scores, with coordinates in pixels of the image: the content of ``.npz`` files."""
+        geometry = {name: np.array(getattr(self, name)) for name in ("reference_point", "pixel", "cell", "size")}
+        return {name: getattr(self, name) for name in ARRAYS} | geometry | {"box": np.array(self.detection.box)}
 
     def to_dict(self, *, maps: bool = True) -> dict[str, Any]:
         """Everything as JSON values.
 
         Args:
-            maps: with every weight; without, only what each head of each decoder layer looks at, in words and places.
+            maps: with every weight; without, only the region and mean position of each head of each decoder layer.
         """
-        found = self.detection
-        said = {
+        detection = self.detection
+        content = {
             "source": self.source,
             "size": list(self.size),
             "detection": self.number,
-            "box": list(found.box),
-            "score": found.score,
-            "label": found.label,
-            "name": found.name,
+            "box": list(detection.box),
+            "score": detection.score,
+            "label": detection.label,
+            "name": detection.name,
             "query": self.query,
             "reference_point": list(self.reference_point),
             "pixel": list(self.pixel),
             "cell": list(self.cell),
             "layers": [self._layer(number) for number in range(len(self.combined))],
         }
-        return said | ({name: _rounded(getattr(self, name)) for name in ARRAYS[:4]} if maps else {})
+        return content | ({name: _rounded(getattr(self, name)) for name in ARRAYS[:4]} if maps else {})
 
     def _layer(self, number: int) -> dict[str, Any]:
-        """Of each head, the region of the detection's box, and the mean place, that the combined weights lie at."""
+        """Of each head, the region of the detection's box and the mean position of the combined weights."""
         heads = [
             {
                 "region": region_of(weights, self.detection.box, self.cell),
@@ -86,10 +86,10 @@ class Explanation(Evidence):
         return {"box": self.boxes[number].tolist(), "score": float(self.scores[number]), "heads": heads}
 
     def save(self, path: str | Path, *, figure: str = "bands") -> Path:
-        """Write to ``path`` what its ending says: a figure (.png, .jpg, .webp), arrays (.npz) or JSON.
+        """Write a figure (.png, .jpg, .webp), arrays (.npz) or JSON, by the suffix of ``path``.
 
         Raises:
-            UsageError: an ending of no known meaning, or no such figure.
+            UsageError: an unknown suffix, or no such figure.
             StorageError: it cannot be written.
         """
         path = Path(path)
@@ -97,7 +97,7 @@ class Explanation(Evidence):
         return save_as(path, painted | {".npz": self._npz, ".json": partial(_json, self)})
 
     def contents(self) -> dict[str, Callable[[], bytes]]:
-        """All that there is, by file name: every figure, the arrays and the JSON without the maps."""
+        """Every figure, the arrays, and the JSON without the maps, by file name."""
         drawn = {f"{name}.png": partial(_painted, self, name, ".png") for name in FIGURES}
         return drawn | {"explanation.npz": self._npz, "explanation.json": partial(_json, self, maps=False)}
 
@@ -108,15 +108,15 @@ class Explanation(Evidence):
         return stream.getvalue()
 
 
-def _painted(one: Explanation, name: str, ending: str) -> bytes:
-    return image_bytes(one.figure(name), ending)
+def _painted(explanation: Explanation, name: str, ending: str) -> bytes:
+    return image_bytes(explanation.figure(name), ending)
 
 
-def _json(one: Explanation, *, maps: bool = True) -> bytes:
-    return text_bytes(json.dumps(one.to_dict(maps=maps), allow_nan=False) + "\n")
+def _json(explanation: Explanation, *, maps: bool = True) -> bytes:
+    return text_bytes(json.dumps(explanation.to_dict(maps=maps), allow_nan=False) + "\n")
 
 
 def _rounded(values: np.ndarray) -> Any:
-    """Nested lists, with digits that nobody can use left out."""
+    """Nested lists of numbers with 6 significant digits."""
     flat = [float(f"{value:.{_DIGITS}g}") for value in values.reshape(-1).tolist()]
     return np.array(flat).reshape(values.shape).tolist()

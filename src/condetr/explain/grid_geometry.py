@@ -1,4 +1,4 @@
-"""Which part of the network's grid is the image, and how large a cell is in it."""
+"""The part of the feature grid that is the image, and the size of a cell in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from condetr.images.sizes import HeightWidth
 
 @dataclass(frozen=True, slots=True)
 class GridGeometry:
-    """All are (height, width): of the grid with its padding, of its part that is the image, of a cell in pixels."""
+    """(height, width) of the padded grid, of its part that is the image, and of a cell in pixels."""
 
     frame: tuple[int, int]
     real: tuple[int, int]
     size: tuple[float, float]
 
     def maps_of(self, weights: Sequence[Tensor]) -> LayerMaps:
-        """Flat weights of every layer as maps of the image; padding, which nothing looks at, is cut off."""
+        """Flat weights of every layer as maps of the image; padding, whose weights are zero, is cut off."""
         rows, columns = self.real
         if not weights:
             return np.empty((0, 0, rows, columns), dtype=np.float32)
@@ -29,7 +29,7 @@ class GridGeometry:
         return maps.float().cpu().numpy()
 
     def cell_at(self, pixel: Point) -> int:
-        """The place of its cell among all cells, row by row."""
+        """The index of the pixel's cell, row by row."""
         row = min(int(pixel[1] / self.size[0]), self.real[0] - 1)
         column = min(int(pixel[0] / self.size[1]), self.real[1] - 1)
         return row * self.frame[1] + column

@@ -1,4 +1,4 @@
-"""Attention as color on an image, and the marks that go with it."""
+"""Attention heatmaps on an image, and their marks and legend."""
 
 import numpy as np
 from PIL import Image
@@ -14,19 +14,19 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 def crop(image: Image.Image, window: Window, side: int) -> Image.Image:
-    """What is in the window, its longer edge ``side`` pixels long."""
+    """The part in the window, its longer edge ``side`` pixels long."""
     scale = window.scale(side)
     size = max(1, round((window.right - window.left) * scale)), max(1, round((window.bottom - window.top) * scale))
     return image.resize(size, Image.Resampling.BICUBIC, box=(window.left, window.top, window.right, window.bottom))
 
 
 def dimmed(tile: Image.Image) -> Image.Image:
-    """Gray and dark, so that heat on it is the only color."""
+    """Gray and dark, so that the heatmap is the only color."""
     return tile.convert("L").point(lambda level: level * _DIMMED).convert("RGB")
 
 
 def heatmap(tile: Image.Image, weights: Map, cell: tuple[float, float], window: Window, *, most: float) -> Image.Image:
-    """A dimmed tile with weights on it: ``most`` is brightest, zero is bare."""
+    """A dimmed tile with weights on it: ``most`` is brightest, zero is transparent."""
     edges = (window.left / cell[1], window.top / cell[0], window.right / cell[1], window.bottom / cell[0])
     rows, columns = weights.shape
     edges = (edges[0], edges[1], min(edges[2], columns), min(edges[3], rows))
@@ -38,7 +38,7 @@ def heatmap(tile: Image.Image, weights: Map, cell: tuple[float, float], window: 
 
 
 def share_inside(weights: Map, cell: tuple[float, float], window: Window) -> float:
-    """Of the weights whose cells have their middle in the window."""
+    """The sum of the weights whose cell centers lie in the window."""
     rows, columns = (np.arange(count) + 0.5 for count in weights.shape)
     across = (columns * cell[1] >= window.left) & (columns * cell[1] < window.right)
     down = (rows * cell[0] >= window.top) & (rows * cell[0] < window.bottom)
@@ -52,13 +52,13 @@ def mark_box(tile: Image.Image, box: Box, window: Window, *, width: int = 1) -> 
 
 
 def mark_point(tile: Image.Image, point: Point, window: Window, *, radius: int = 4) -> None:
-    """A ring with a dark rim, seen on any ground; what lies outside the window is not marked."""
+    """A disc with a dark rim; a point outside the window is not marked."""
     x, y = window.at(point, window.scale(max(tile.size)))
     paint_point(tile, (x, y), radius)
 
 
 def heat_legend(most: str, *, box: str = "", point: str = "") -> Image.Image:
-    """What the brightest color and the marks mean; marks without a meaning are left out."""
+    """The meaning of the brightest color and of the marks; a mark without a text is left out."""
     bar = Image.fromarray(np.repeat(HEAT_SCALE[None, ::2], 14, axis=0).round().astype(np.uint8))
     parts = [text_block(["attention: none"]), bar, text_block([f"{most}   "])]
     if box:

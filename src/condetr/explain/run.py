@@ -1,4 +1,4 @@
-"""Looking at one image so that what is found can be explained."""
+"""Detecting the objects of one image so that each detection can be explained."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -30,40 +30,40 @@ def explain_image(
     network: ConditionalDetr,
     preprocessing: Preprocessing,
     labels: Mapping[int, str],
-    given: object,
+    image: object,
     *,
     threshold: float | int = 0.5,
     top_k: int = 100,
     classes: Sequence[str | int] | None = None,
     pixel: tuple[float | int, float | int] | None = None,
 ) -> ExplainedImage:
-    """Detect the objects of one image, as the Predictor does, and keep what it takes to explain them.
+    """Detect the objects of one image, as the Predictor does, and keep what their explanations need.
 
     Args:
         network: in evaluation mode.
-        preprocessing: what happens to an image first.
+        preprocessing: of the image.
         labels: name of every class id.
-        given: the image: whatever ``pictures_in`` takes.
-        threshold: detections that score at or below it are left out.
+        image: anything that ``images_in`` takes.
+        threshold: only detections above it are returned.
         top_k: the most detections.
-        classes: names or ids of the classes to look for.
-        pixel: (x, y) in the image that the encoder is map_rows about; unless given, the middle of each detection's box.
+        classes: names or ids of the classes to detect; by default all.
+        pixel: (x, y) in the image whose encoder attention is shown; by default the middle of each detection's box.
 
     Raises:
-        CondetrError: it is no usable image, or more than one; nothing is found; the pixel is outside the image; the
-            model gives no numbers.
+        CondetrError: the image is unusable, or there are several; there are no detections; the pixel is outside the
+            image; the model's output is not finite.
     """
     PredictionOptions(threshold=threshold, top_k=top_k)  # raises
-    source = _only_one(given)
+    source = _only_one(image)
     wanted = None if classes is None else torch.tensor(class_ids(classes, labels))
-    image = source.image()
-    batch = preprocessing.prepare([image])
+    upright = source.image()
+    batch = preprocessing.prepare([upright])
     size = batch.original_sizes[0]
     if pixel is not None:
         pixel = _inside(pixel, size, source.name)
-    somewhere = next(network.parameters())
-    pixels = batch.pixels.to(somewhere.device, somewhere.dtype)
-    mask = None if batch.mask.all() else batch.mask.to(somewhere.device)
+    weight = next(network.parameters())
+    pixels = batch.pixels.to(weight.device, weight.dtype)
+    mask = None if batch.mask.all() else batch.mask.to(weight.device)
     decoder: list[Any] = list(network.body.decoder.layers)
     encoder: list[Any] = list(network.body.encoder.layers)
     with (
@@ -90,14 +90,14 @@ def explain_image(
     real = grid_mask(pixels, mask, *trace.features[-1].shape[-2:])[0]
     grid = grid_geometry_of(real, network.body.backbone.stride, batch.resized_sizes[0], size)
     points = trace.reference_logits.sigmoid().float()
-    return ExplainedImage(detections, pil_of(image), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
+    return ExplainedImage(detections, pil_of(upright), scored, layers, points, tuple(cross), tuple(cells), grid, pixel)
 
 
 def detection_number(detection: int | str) -> int | None:
-    """The place of the detection that is map_rows for; None for all of them.
+    """The number of a detection, from a number, "best" or "all", which is None.
 
     Raises:
-        UsageError: it is neither a place nor a word.
+        UsageError: it is none of these.
     """
     if isinstance(detection, str) and detection.isdecimal():
         return int(detection)
@@ -116,8 +116,8 @@ def _inside(pixel: tuple[float | int, float | int], size: HeightWidth, source: s
     return float(x), float(y)
 
 
-def _only_one(given: object) -> ImageSource:
-    sources = list(islice(images_in(given), 2))
+def _only_one(image: object) -> ImageSource:
+    sources = list(islice(images_in(image), 2))
     if len(sources) != 1:
         raise UsageError("explains one image at a time", item="source", hint="give a single image")
     return sources[0]

@@ -1,4 +1,4 @@
-"""The part of an image that a figure shows: around the object, so that a small one can be seen."""
+"""The part of an image that a figure shows: around the object, so that small objects are visible."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Window(NamedTuple):
 
     @classmethod
     def around(cls, box: Box, points: Sequence[Point], size: HeightWidth) -> "Window":
-        """The box with some of its surroundings and all of ``points``, in the proportions of the image."""
+        """The box with a margin and all of ``points``, in the proportions of the image."""
         height, width = size
         x1, y1, x2, y2 = box
         wide, high = (x2 - x1) * _AROUND, (y2 - y1) * _AROUND
@@ -40,7 +40,7 @@ class Window(NamedTuple):
         return cls(0, 0, size[1], size[0])
 
     def scale(self, side: int) -> float:
-        """That makes its longer edge ``side`` pixels long."""
+        """The factor that makes its longer edge ``side`` pixels long."""
         return side / max(self.right - self.left, self.bottom - self.top)
 
     def at(self, point: Point, scale: float) -> Point:

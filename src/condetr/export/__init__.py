@@ -1,1 +1,1 @@
-"""The network as a graph for other programs: ONNX, OpenVINO, torch.export; written, compared with, and read back."""
+"""The network as a graph for other programs, ONNX, OpenVINO or torch.export: written, verified and run."""

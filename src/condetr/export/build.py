@@ -1,4 +1,4 @@
-"""From a network to the files of its graphs in a folder."""
+"""Writing the graph files of a network into a folder."""
 
 import copy
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from condetr.export.calibration import quantized
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, check_possible, files_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
-from condetr.export.tracing import Recorded, recorded_look, recorded_masks
+from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 from condetr.images.sizes import HeightWidth
@@ -24,13 +24,13 @@ from condetr.model.segmenter import ConditionalDetrSegmenter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphKind:
-    """What kind of graph is wanted.
+    """The kind of a graph.
 
     Attributes:
-        form: of the files.
+        form: the file format.
         precision: of weights and arithmetic; OpenVINO's fp16 stores halves and computes in fp32 on a CPU.
-        fixed: the (height, width) of the only image that it takes; None for any batch and size.
-        best: how many detections post-processing inside the graph gives; None for none.
+        fixed: the only (height, width) that it accepts, at a batch of one; None for any batch and size.
+        best: the number of detections from post-processing inside the graph; None for none.
     """
 
     form: GraphFormat
@@ -48,15 +48,15 @@ def build(
     preprocessing: Preprocessing,
     calibration: Sequence[UprightImage] = (),
 ) -> dict[str, Any]:
-    """Write the graph, and a second one that makes masks where the network does; tell what export.json says of them.
+    """Write the graph, and for a segmenter the graph of masks; returns their record for export.json.
 
     Args:
-        network: in evaluation mode, in float32 on the CPU; it stays as it is.
-        kind: what is wanted.
-        folder: where to.
+        network: in evaluation mode, in float32 on the CPU; not modified.
+        kind: of the graph.
+        folder: for the files.
         colors: channels of an image.
         preprocessing: of the images of ``calibration``.
-        calibration: images to measure the ranges of int8 on.
+        calibration: images to calibrate int8 on.
 
     Raises:
         UsageError: there is no such kind.
@@ -69,36 +69,36 @@ def build(
     network = copy.deepcopy(network).to(dtype).eval()
     segments, masks = isinstance(network, ConditionalDetrSegmenter), None
     graph: type[DetectionGraph] = SegmentationGraph if segments else DetectionGraph
-    look = recorded_look(graph(network, best=kind.best, dtype=dtype).eval(), colors, kind.fixed)
-    _write(look, kind, folder / GRAPH_FILES[kind.form][0], calibration, preprocessing)
+    detection = traced_detection(graph(network, best=kind.best, dtype=dtype).eval(), colors, kind.fixed)
+    _write(detection, kind, folder / GRAPH_FILES[kind.form][0], calibration, preprocessing)
     if isinstance(network, ConditionalDetrSegmenter):
-        masks = recorded_masks(MaskGraph(network.mask_head, dtype=dtype).eval(), look)
+        masks = traced_masks(MaskGraph(network.mask_head, dtype=dtype).eval(), detection)
         _write(masks, kind, folder / MASK_FILES[kind.form][0])
     return {
         "format": kind.form,
         "precision": kind.precision,
         "dynamic": kind.fixed is None,
         "files": {name: (folder / name).stat().st_size for name in files_of(kind.form, masks=segments)},
-        **look.described(),
+        **detection.described(),
         "masks": None if masks is None else masks.described(),
         "versions": {name: version(name) for name in ("torch", *libraries)},
     }
 
 
 def _write(
-    recorded: Recorded,
+    traced: Traced,
     kind: GraphKind,
     file: Path,
     calibration: Sequence[UprightImage] = (),
     preprocessing: Preprocessing | None = None,
 ) -> None:
-    """In 8 bits where that is wanted and there are images to calibrate on: masks keep their precision."""
+    """Without calibration images, as for masks, int8 is not applied."""
     if kind.form == "onnx":
-        write_onnx(recorded, file)
+        write_onnx(traced, file)
     elif kind.form == "torch-export":
-        write_torch(recorded, file)
+        write_torch(traced, file)
     else:
-        model = openvino_model(recorded)
+        model = openvino_model(traced)
         if kind.precision == "int8" and preprocessing is not None:
             model = quantized(model, calibration, preprocessing)
         write_openvino(model, file, half=kind.precision == "fp16")

@@ -1,4 +1,4 @@
-"""Eight bits instead of 32: ranges of every value are measured on real images (post-training quantisation)."""
+"""Post-training quantization to int8, calibrated on real images."""
 
 import logging
 import sys
@@ -16,11 +16,11 @@ _KEPT = ["MatMul", "ScaledDotProductAttention"]  # the transformer's operations
 
 
 def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preprocessing) -> Any:
-    """An OpenVINO model with int8 convolutions, calibrated on images as they are predicted on.
+    """An OpenVINO model with int8 convolutions, calibrated on preprocessed images.
 
-    The transformer keeps its precision: it is a small part of the work, and in int8 costs the digit detector 2 points
-    of AP. Processors without VNNI add products of 8-bit numbers in 16 bits and overflow, so weights keep 7 bits:
-    without that it loses 11 points there.
+    The transformer keeps its precision: it is a small part of the work, and in int8 it costs the digit detector 2
+    points of AP. Processors without VNNI add products of 8-bit numbers in 16 bits and overflow, so weights have 7 bits:
+    with 8 the digit detector loses 11 points.
     """
     nncf = needed("nncf")
     nncf.set_log_level(logging.ERROR)
@@ -29,7 +29,7 @@ def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preproc
         batch = preprocessing.prepare([image])
         return {"pixels": batch.pixels.float().numpy(), "mask": batch.mask.numpy()}
 
-    with redirect_stdout(sys.stderr):  # it shows its progress
+    with redirect_stdout(sys.stderr):  # NNCF prints its progress
         return nncf.quantize(
             model,
             nncf.Dataset(list(images), prepared),

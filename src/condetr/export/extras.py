@@ -1,4 +1,4 @@
-"""The libraries of the optional extras, asked for where they are first needed."""
+"""The libraries of optional extras, imported when they are first needed."""
 
 import importlib
 import logging
@@ -17,7 +17,7 @@ _EXTRA_OF = {
     "openvino": ("openvino", "OpenVINO"),
     "nncf": ("openvino", "int8"),
 }
-_REPORTS_USE = ("openvino", "nncf")
+_WITH_TELEMETRY = ("openvino", "nncf")
 _NOISY = (
     "torch.export",
     "torch.onnx",
@@ -34,7 +34,7 @@ def needed(library: str) -> ModuleType:
     Raises:
         MissingExtraError: it is not installed.
     """
-    if library in _REPORTS_USE:
+    if library in _WITH_TELEMETRY:
         _switch_off_telemetry()
     try:
         with quiet():
@@ -45,16 +45,16 @@ def needed(library: str) -> ModuleType:
 
 
 def _switch_off_telemetry() -> None:
-    """Before OpenVINO and NNCF are imported: both go without the package that sends, as where it is not installed.
+    """Hide the telemetry package before OpenVINO and NNCF are imported; both work without it.
 
-    Its own switch is a file in the home folder, which is the user's; its other switch, the variable ``CI``, means more.
+    Its own switch is a file in the user's home folder; its other switch, the variable ``CI``, has other effects.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to forbid an import
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What these libraries tell their developers is kept from people; errors are raised, not told."""
+    """Without these libraries' log messages and warnings for developers; errors are raised."""
     loggers = [logging.getLogger(name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
     try:

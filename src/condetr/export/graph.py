@@ -1,4 +1,4 @@
-"""The network as other programs call it: pixels and mask in, numbers out; and masks of chosen objects."""
+"""The modules that are exported: from pixels and mask to predictions, and from chosen queries to masks."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from condetr.core.records import Prediction
 from condetr.core.shapes import Embeddings, FeatureMap, MaskLogits, PixelMask, Pixels
-from condetr.export.graph_formats import BEST, EVIDENCE, PREDICTION
+from condetr.export.graph_formats import BEST, MASK_INPUTS, PREDICTION
 from condetr.images.scoring import best_pairs
 from condetr.model.mask_fpn import ImageFeatures
 from condetr.model.mask_head import MaskContext, MaskHead
@@ -14,16 +14,16 @@ from condetr.model.segmenter import ConditionalDetrSegmenter
 
 
 class Graph(nn.Module):
-    """A module with names for what goes in and what comes out."""
+    """A module with names of its inputs and outputs."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
 class DetectionGraph(Graph):
-    """What is exported: logits and boxes; on request also the best pairs of a query and a class, ready to be drawn.
+    """Logits and boxes; on request also the best pairs of a query and a class.
 
-    Whatever the network computes in, what goes in and what comes out is float32.
+    Inputs and outputs are float32 in any precision of the network.
     """
 
     inputs = ("pixels", "mask")
@@ -32,9 +32,9 @@ class DetectionGraph(Graph):
         """Wrap a network in evaluation mode.
 
         Args:
-            detector: answers ``(pixels, mask)`` with a Prediction.
-            best: put post-processing into the graph, which then also gives this many detections an image.
-            dtype: what the network's weights are.
+            detector: maps ``(pixels, mask)`` to a Prediction.
+            best: include post-processing with this many detections per image.
+            dtype: of the network's weights.
         """
         super().__init__()
         self.detector = detector
@@ -42,9 +42,9 @@ class DetectionGraph(Graph):
         self.outputs = PREDICTION if best is None else (*PREDICTION, *BEST)
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
-        return self.said(self.detector(pixels.to(self.dtype), mask))
+        return self._outputs(self.detector(pixels.to(self.dtype), mask))
 
-    def said(self, prediction: Prediction) -> tuple[Tensor, ...]:
+    def _outputs(self, prediction: Prediction) -> tuple[Tensor, ...]:
         logits, boxes = prediction.logits.float(), prediction.boxes.float()
         if self.best is None:
             return logits, boxes
@@ -53,13 +53,13 @@ class DetectionGraph(Graph):
 
 
 class SegmentationGraph(DetectionGraph):
-    """Also gives what masks are made from: embeddings of all queries, and what all masks of an image share."""
+    """Also gives the inputs of the mask graph: embeddings of all queries, and features of the image."""
 
     detector: ConditionalDetrSegmenter
 
     def __init__(self, detector: nn.Module, *, best: int | None = None, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(detector, best=best, dtype=dtype)
-        self.outputs = (*self.outputs, "embeddings", *EVIDENCE)
+        self.outputs = (*self.outputs, "embeddings", *MASK_INPUTS)
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
         trace = self.detector.trace(pixels.to(self.dtype), mask)
@@ -67,13 +67,13 @@ class SegmentationGraph(DetectionGraph):
         grid = keys.unflatten(2, trace.cells.shape[1:])
         floats = (grid, features.coarse, *features.finer)
         keys, *maps = (one.float() for one in floats)
-        return *self.said(self.detector.predict_last(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
+        return *self._outputs(self.detector.predict_last(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
 
 
 class MaskGraph(Graph):
-    """Masks of chosen objects of one image: only those that somebody wants are computed."""
+    """Masks of chosen objects of one image; no others are computed."""
 
-    inputs = ("chosen", *EVIDENCE)
+    inputs = ("chosen", *MASK_INPUTS)
     outputs = ("masks",)
 
     def __init__(self, mask_head: MaskHead, *, dtype: torch.dtype = torch.float32) -> None:

@@ -1,4 +1,4 @@
-"""What a network can be exported as, and what the files and free axes are called."""
+"""Export formats, and the names of files, inputs, outputs and dynamic axes."""
 
 from typing import get_args
 
@@ -6,7 +6,7 @@ from condetr.core.errors import UsageError
 from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.extras import needed
 
-RUNNABLE = ("onnx", "openvino")  # what condetr itself predicts with
+RUNNABLE = ("onnx", "openvino")  # by condetr
 
 GRAPH_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("model.onnx",),
@@ -20,9 +20,9 @@ MASK_FILES: dict[GraphFormat, tuple[str, ...]] = {
 }
 PREDICTION = ("logits", "boxes")
 BEST = ("scores", "labels", "boxes_xyxy")  # of post-processing
-CLUES = ("coarse", "finer_1", "finer_2", "finer_3")
-EVIDENCE = ("keys", "cells", *CLUES)  # what the masks of one image have in common
-AXES: dict[str, tuple[str, ...]] = {  # the free ones of each graph are called so
+FEATURES = ("coarse", "finer_1", "finer_2", "finer_3")
+MASK_INPUTS = ("keys", "cells", *FEATURES)  # shared by all masks of an image
+AXES: dict[str, tuple[str, ...]] = {  # the names of dynamic axes
     "pixels": ("batch", "colours", "height", "width"),
     "mask": ("batch", "height", "width"),
     "logits": ("batch", "queries", "classes"),
@@ -35,8 +35,8 @@ AXES: dict[str, tuple[str, ...]] = {  # the free ones of each graph are called s
     "cells": ("batch", "rows", "columns"),
     "coarse": ("batch", "coarse channels", "rows", "columns"),
     **{
-        f"finer_{one}": ("batch", f"finer channels {one}", f"rows_{one}", f"columns_{one}")
-        for one in range(1, len(CLUES))
+        f"finer_{level}": ("batch", f"finer channels {level}", f"rows_{level}", f"columns_{level}")
+        for level in range(1, len(FEATURES))
     },
     "chosen": ("objects", "channels"),
     "masks": ("objects", "rows_3", "columns_3"),
@@ -49,12 +49,12 @@ _LIBRARIES: dict[GraphFormat, tuple[str, ...]] = {
 
 
 def files_of(form: GraphFormat, *, masks: bool) -> tuple[str, ...]:
-    """The files of the graph, and of the one that makes masks."""
+    """The files of the graph, and of the mask graph."""
     return GRAPH_FILES[form] + (MASK_FILES[form] if masks else ())
 
 
 def check_possible(form: str, precision: str) -> tuple[str, ...]:
-    """The libraries that this takes.
+    """The libraries that a format and precision need.
 
     Raises:
         UsageError: there is no such combination.
@@ -65,7 +65,7 @@ def check_possible(form: str, precision: str) -> tuple[str, ...]:
     if precision not in get_args(GraphPrecision):
         raise UsageError(f"is {precision!r}, expected fp32, fp16 or int8", item="precision")
     if precision == "int8" and form != "openvino":
-        raise UsageError(f"int8 is made for openvino, not for {form}", item="precision", hint="--format openvino")
+        raise UsageError(f"int8 is supported for openvino, not for {form}", item="precision", hint="--format openvino")
     libraries = _LIBRARIES[form] + (("nncf",) if precision == "int8" else ())
     for library in libraries:
         needed(library)

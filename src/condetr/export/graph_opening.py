@@ -1,4 +1,4 @@
-"""Files of graphs, opened by the library that runs them."""
+"""Opening graph files with the library that runs them."""
 
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -12,7 +12,7 @@ from condetr.core.errors import CheckpointError
 from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.extras import needed
-from condetr.export.graph_formats import BEST, EVIDENCE, GRAPH_FILES, MASK_FILES, PREDICTION
+from condetr.export.graph_formats import BEST, GRAPH_FILES, MASK_FILES, MASK_INPUTS, PREDICTION
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Run: TypeAlias = Callable[[Arrays], Arrays]
@@ -24,39 +24,39 @@ class _Opened(NamedTuple):
     outputs: Collection[str]
 
 
-def open_look(form: GraphFormat, folder: Path, threads: int, *, masks: bool = False) -> Run:
-    """The graph in a folder that looks at images, ready to run on the CPU; for ``masks`` it says more.
+def open_detection(form: GraphFormat, folder: Path, threads: int, *, masks: bool = False) -> Run:
+    """The detection graph of a folder, ready to run on the CPU; with ``masks`` it also outputs what masks need.
 
     Raises:
-        CheckpointError: the file is damaged, or is a graph of something else.
-        MissingExtraError: what runs it is not installed.
+        CheckpointError: the file is damaged, or has other inputs or outputs.
+        MissingExtraError: its library is not installed.
     """
-    gives = (*PREDICTION, "embeddings", *EVIDENCE) if masks else PREDICTION
-    return _open(form, folder / GRAPH_FILES[form][0], threads, ("pixels", "mask"), gives)
+    outputs = (*PREDICTION, "embeddings", *MASK_INPUTS) if masks else PREDICTION
+    return _open(form, folder / GRAPH_FILES[form][0], threads, ("pixels", "mask"), outputs)
 
 
 def open_masks(form: GraphFormat, folder: Path, threads: int) -> Run:
-    """The graph in a folder that makes masks of what the other says; it raises what `open_look` does."""
-    return _open(form, folder / MASK_FILES[form][0], threads, ("chosen", *EVIDENCE), ("masks",))
+    """The mask graph of a folder; errors as in `open_detection`."""
+    return _open(form, folder / MASK_FILES[form][0], threads, ("chosen", *MASK_INPUTS), ("masks",))
 
 
-def _open(form: GraphFormat, file: Path, threads: int, takes: tuple[str, ...], gives: tuple[str, ...]) -> Run:
+def _open(form: GraphFormat, file: Path, threads: int, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Run:
     library = {"onnx": "onnxruntime", "openvino": "openvino"}.get(form)
     if library is not None:
         needed(library)
     try:
-        opened = _OPENERS[form](file, threads, takes, gives)
-    except Exception as error:  # each library has its own ways to say that a file is damaged
+        opened = _OPENERS[form](file, threads, inputs, outputs)
+    except Exception as error:  # each library has its own errors for damaged files
         if is_out_of_memory(error):
             raise out_of_memory(
                 "while it was opened", source=file, hint="free memory, or export a smaller model"
             ) from error
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        reason = f"cannot be read: {said[0][:200]}"
+        message = str(error).strip().splitlines() or [type(error).__name__]
+        reason = f"cannot be read: {message[0][:200]}"
         raise CheckpointError(reason, source=file, hint="export the model again") from error
-    if set(opened.inputs) != set(takes) or not set(gives) <= set(opened.outputs):
-        found = f"goes from {', '.join(sorted(opened.inputs))} to {', '.join(sorted(opened.outputs))}"
-        reason = f"{found}, expected {' and '.join(takes)} to {' and '.join(gives)}"
+    if set(opened.inputs) != set(inputs) or not set(outputs) <= set(opened.outputs):
+        actual = f"goes from {', '.join(sorted(opened.inputs))} to {', '.join(sorted(opened.outputs))}"
+        reason = f"{actual}, expected {' and '.join(inputs)} to {' and '.join(outputs)}"
         raise CheckpointError(reason, source=file, hint="export the model with condetr")
     return opened.run
 
@@ -69,8 +69,8 @@ def _open_onnx(file: Path, threads: int, *_: Any) -> _Opened:
     session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_outputs()]
 
-    def run(given: Arrays) -> Arrays:
-        return dict(zip(names, session.run(names, dict(given)), strict=True))
+    def run(arrays: Arrays) -> Arrays:
+        return dict(zip(names, session.run(names, dict(arrays)), strict=True))
 
     return _Opened(run, {value.name for value in session.get_inputs()}, names)
 
@@ -79,13 +79,13 @@ def _open_openvino(file: Path, threads: int, *_: Any) -> _Opened:
     core = needed("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     model = core.compile_model(str(file), "CPU", options)
-    own = threading.local()  # threads that share a request get each other's answers
+    own = threading.local()  # threads that share a request mix up their outputs
 
-    def run(given: Arrays) -> Arrays:
+    def run(arrays: Arrays) -> Arrays:
         if not hasattr(own, "request"):
             own.request = model.create_infer_request()
-        answer: Any = own.request.infer(dict(given))
-        return {value.any_name: array for value, array in answer.items()}
+        results: Any = own.request.infer(dict(arrays))
+        return {value.any_name: array for value, array in results.items()}
 
     return _Opened(run, _names_of(model.inputs), _names_of(model.outputs))
 
@@ -97,19 +97,19 @@ def _names_of(values: Any) -> set[str]:
 def _open_torch(
     file: Path,
     threads: int,  # noqa: ARG001  PyTorch has its own
-    takes: tuple[str, ...],
-    gives: tuple[str, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
 ) -> _Opened:
-    """Only for what was written a moment ago: to read such a file can run code that is in it."""
+    """Only for files that were just written: reading such a file can run code in it."""
     module = torch.export.load(file).module()
 
-    def run(given: Arrays) -> Arrays:
+    def run(arrays: Arrays) -> Arrays:
         with torch.no_grad():
-            answer = [one.numpy() for one in module(*(torch.from_numpy(given[name]) for name in takes))]
-        names = gives if len(answer) == len(gives) else (*PREDICTION, *BEST, *gives[len(PREDICTION) :])
-        return dict(zip(names, answer, strict=True))
+            results = [result.numpy() for result in module(*(torch.from_numpy(arrays[name]) for name in inputs))]
+        names = outputs if len(results) == len(outputs) else (*PREDICTION, *BEST, *outputs[len(PREDICTION) :])
+        return dict(zip(names, results, strict=True))
 
-    return _Opened(run, takes, gives)
+    return _Opened(run, inputs, outputs)
 
 
 _OPENERS: dict[GraphFormat, Callable[..., _Opened]] = {

@@ -1,4 +1,4 @@
-"""A recorded program as the files of each format."""
+"""A traced program as the files of each format."""
 
 from pathlib import Path
 from typing import Any
@@ -7,39 +7,39 @@ import torch
 
 from condetr.export.extras import needed, quiet
 from condetr.export.graph_formats import AXES
-from condetr.export.tracing import Recorded
+from condetr.export.tracing import Traced
 
 
-def write_onnx(recorded: Recorded, file: Path) -> None:
-    """One file with the weights inside; free axes have names."""
+def write_onnx(traced: Traced, file: Path) -> None:
+    """One file with the weights inside; dynamic axes have names."""
     with quiet():
-        found = torch.onnx.export(
-            recorded.program,
+        exported = torch.onnx.export(
+            traced.program,
             dynamo=True,
             verbose=False,
-            input_names=list(recorded.inputs),
-            output_names=list(recorded.outputs),
+            input_names=list(traced.inputs),
+            output_names=list(traced.outputs),
         )
-    assert found is not None, "torch.onnx.export gives None only where it is told to write"
-    values: list[Any] = [*found.model.graph.inputs, *found.model.graph.outputs]
+    assert exported is not None, "torch.onnx.export returns None only if it writes a file itself"
+    values: list[Any] = [*exported.model.graph.inputs, *exported.model.graph.outputs]
     for value in values:
-        for place, axis in enumerate(AXES[str(value.name)]):
-            if axis in recorded.free:
-                value.shape[place] = axis
-    found.save(file, external_data=False)
+        for position, axis in enumerate(AXES[str(value.name)]):
+            if axis in traced.dynamic:
+                value.shape[position] = axis
+    exported.save(file, external_data=False)
 
 
-def write_torch(recorded: Recorded, file: Path) -> None:
-    """What ``torch.export.load`` reads, and AOTInductor compiles."""
+def write_torch(traced: Traced, file: Path) -> None:
+    """A file for ``torch.export.load`` and AOTInductor."""
     with quiet():
-        torch.export.save(recorded.program, file)
+        torch.export.save(traced.program, file)
 
 
-def openvino_model(recorded: Recorded) -> Any:
+def openvino_model(traced: Traced) -> Any:
     """The program as an OpenVINO model in memory, its inputs and outputs named."""
     with quiet():
-        model = needed("openvino").convert_model(recorded.program)
-    names = (*recorded.inputs, *recorded.outputs)
+        model = needed("openvino").convert_model(traced.program)
+    names = (*traced.inputs, *traced.outputs)
     for value, name in zip((*model.inputs, *model.outputs), names, strict=True):
         value.get_tensor().set_names({name})
     return model

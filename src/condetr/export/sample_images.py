@@ -1,4 +1,4 @@
-"""Real images to compare graphs on and to calibrate with: somebody's, or those that come with condetr."""
+"""Real images for verification and calibration: given ones, or bundled handwriting scenes."""
 
 from typing import NamedTuple
 
@@ -11,38 +11,38 @@ OWN = "scenes of handwriting that come with condetr"
 
 
 class SampleImages(NamedTuple):
-    """Upright RGB images and what they are called."""
+    """Upright RGB images and their names."""
 
     images: list[UprightImage]
     names: list[str]
 
 
-def images_to_look_at(given: object, most: int) -> SampleImages:
-    """The first ``most`` images of ``given``; damaged ones are passed over.
+def sample_images(source: object, most: int) -> SampleImages:
+    """The first ``most`` images of ``source``; damaged ones are skipped.
 
     Args:
-        given: anything that `pictures_in` takes; None for scenes of handwriting in several proportions.
-        most: how many are enough.
+        source: anything that `images_in` takes; None for handwriting scenes in several proportions.
+        most: images, at most.
 
     Raises:
         UsageError: there is none.
     """
-    if given is None:
+    if source is None:
         crops = [(0, 0, 96, 96 - 16 * (number % 3)) for number in range(most)]
         own: list[UprightImage] = [scene(number, split="val").image.crop(crop) for number, crop in enumerate(crops)]
         return SampleImages(own, [OWN])
-    found = SampleImages([], [])
-    for source in images_in(given):
+    samples = SampleImages([], [])
+    for item in images_in(source):
         try:
-            image = source.image()
+            image = item.image()
         except CondetrError:
-            if isinstance(source.content, UsageError):  # what was pointed at is not there
+            if isinstance(item.content, UsageError):  # it does not exist
                 raise
             continue
-        found.images.append(image)
-        found.names.append(source.name)
-        if len(found.images) == most:
+        samples.images.append(image)
+        samples.names.append(item.name)
+        if len(samples.images) == most:
             break
-    if not found.images:
-        raise UsageError("there is no image that can be read", item="pictures")
-    return found
+    if not samples.images:
+        raise UsageError("no image can be read", item="pictures")
+    return samples

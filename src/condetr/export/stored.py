@@ -1,4 +1,4 @@
-"""Exported folders: a graph, the names of its classes, what happens to images first, and export.json about them."""
+"""Exported folders: graphs, class names, preprocessing, and their record export.json."""
 
 import json
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ RECORD, LAYOUT = "export.json", 1
 
 @dataclass(frozen=True, slots=True)
 class StoredExport:
-    """What stands in the place of a checkpoint where there is a graph and no weights of PyTorch.
+    """The counterpart of a Checkpoint for a graph without PyTorch weights.
 
     Attributes:
-        detector: the graph, run.
-        config: the network that it was made from.
+        detector: runs the graph.
+        config: of the exported network.
         labels: name of every class id.
-        source_ids: the id of every class in the data set that the network was trained on, where known.
-        flat: what config.json says beyond the network.
+        source_ids: the id of every class in the training dataset, where known.
+        flat: the rest of config.json.
         preprocessing: preprocessor_config.json.
-        provenance: where it lies, and which graph it is.
+        provenance: the folder, and remarks.
         form: onnx or openvino.
     """
 
@@ -48,42 +48,42 @@ class StoredExport:
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """Ids of classes of which an image has one segment at most."""
+        """Class ids with at most one segment per image."""
         return read_stuff(self.flat, self.labels)
 
 
 def exported_folder(reference: str | Path) -> Path | None:
-    """The folder, where this names an exported graph: its folder, or a file of it.
+    """The folder of an exported graph, from the folder or a file in it; None where it is none.
 
     Raises:
-        CheckpointError: there is a graph, and nothing that explains it.
+        CheckpointError: there is a graph without export.json.
     """
     try:
         path = Path(reference).expanduser()
         graphs = {names[0] for names in GRAPH_FILES.values()}
         if path.is_file() and path.suffix in {Path(name).suffix for name in graphs}:
-            path, found = path.parent, path.name
+            path, graph = path.parent, path.name
         elif path.is_dir():
-            found = next((name for name in sorted(graphs) if (path / name).is_file()), "")
+            graph = next((name for name in sorted(graphs) if (path / name).is_file()), "")
         else:
             return None
         if (path / RECORD).is_file():
             return path
-    except (OSError, RuntimeError):  # what cannot be looked at is explained by who looks for models
+    except (OSError, RuntimeError):  # unreadable paths are reported when the model is loaded
         return None
-    if found and not (path / "model.safetensors").is_file():
-        reason = f"holds {found} but no {RECORD}, so nobody knows what the graph takes and gives"
+    if graph and not (path / "model.safetensors").is_file():
+        reason = f"holds {graph} but no {RECORD}, which describes its inputs and outputs"
         raise CheckpointError(reason, source=path, hint="export the model with condetr export")
     return None
 
 
 def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
-    """Open an exported folder, which must be for the backend that is wanted, if one is.
+    """Open an exported folder, which must be for ``backend`` unless that is None.
 
     Raises:
-        CheckpointError: something in it is missing, damaged, or does not fit.
-        UsageError: condetr does not run this format, or it is not the one that is wanted.
-        MissingExtraError: what runs it is not installed.
+        CheckpointError: a file is missing, damaged, or inconsistent.
+        UsageError: condetr does not run this format, or it is not for ``backend``.
+        MissingExtraError: its library is not installed.
     """
     record = read_json_object(folder / RECORD)
     form = _form(record, folder)
@@ -97,7 +97,7 @@ def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
     network = open_network(form, folder, torch.get_num_threads(), masks=_has_masks(record), fixed=fixed)
     _check_classes(record, len(split.labels), folder)
     precision = record.get("precision")
-    notes = (*split.notes, f"this is a graph for {form} in {precision}, no network of PyTorch")
+    notes = (*split.notes, f"this is a graph for {form} in {precision}, not a PyTorch network")
     return StoredExport(
         network,
         split.config,
@@ -125,11 +125,10 @@ def _form(record: Mapping[str, Any], folder: Path) -> GraphFormat:
 
 
 def _check_files(record: Mapping[str, Any], form: GraphFormat, folder: Path) -> None:
-    """A file that was cut short is found before a library reads it."""
-    files, wanted = record.get("files"), files_of(form, masks=_has_masks(record))
-    if not isinstance(files, dict) or set(files) != set(wanted):
-        expected = ", ".join(wanted)
-        raise CheckpointError(f"does not tell the sizes of {expected}", source=folder / RECORD, item="files")
+    """Truncated files are detected before a library reads them."""
+    files, expected = record.get("files"), files_of(form, masks=_has_masks(record))
+    if not isinstance(files, dict) or set(files) != set(expected):
+        raise CheckpointError(f"lacks the sizes of {', '.join(expected)}", source=folder / RECORD, item="files")
     for name, size in files.items():
         path = folder / name
         if not path.is_file():

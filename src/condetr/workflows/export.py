@@ -23,7 +23,7 @@ from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.graph_formats import check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
-from condetr.export.sample_images import SampleImages, images_to_look_at
+from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json
 from condetr.files.atomic_write import writing_to
 from condetr.files.new_folder import check_unused, next_free
@@ -188,20 +188,20 @@ def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
 def _images(options: ExportOptions) -> tuple[SampleImages, SampleImages]:
     """Those to calibrate int8 with, and others to compare on."""
     if options.precision != "int8":
-        return SampleImages([], []), images_to_look_at(options.pictures, _COMPARED)
+        return SampleImages([], []), sample_images(options.pictures, _COMPARED)
     if options.data is None:
-        found = images_to_look_at(options.pictures, options.calibrate + _HELD_OUT)
+        found = sample_images(options.pictures, options.calibrate + _HELD_OUT)
         apart = min(_HELD_OUT, max(1, len(found.names) // 5))
         if len(found.names) < 2:
             raise UsageError("has one image; int8 is calibrated on some and compared on others", item="pictures")
         return _part(found, slice(None, -apart)), _part(found, slice(-apart, None))
     if options.pictures is not None:
-        return images_to_look_at(options.pictures, options.calibrate), SampleImages([], [])
+        return sample_images(options.pictures, options.calibrate), SampleImages([], [])
     if "train" not in layout_of(options.data).names:
         reason, hint = "has no train split to calibrate int8 on", "give images, too"
         raise UsageError(reason, source=str(options.data), hint=hint)
     paths = [str(example.path) for example in read_dataset(options.data, "train").examples]
-    return images_to_look_at(paths, options.calibrate), SampleImages([], [])
+    return sample_images(paths, options.calibrate), SampleImages([], [])
 
 
 def _part(images: SampleImages, which: slice) -> SampleImages:
