@@ -19,7 +19,7 @@ def test_same_class_and_place_count_once():
     found = found_again([expected], [given])
     assert (found.detections, found.again, found.more) == (3, 1, 1)
     assert found.largest_score_difference == pytest.approx(0.05)
-    with pytest.raises(GateError, match="finds 1 of 3 detections again"):
+    with pytest.raises(GateError, match="has 1 of the model's 3 detections"):
         found.require()
 
 

@@ -189,7 +189,7 @@ def test_one_size_only(model, images, tmp_path):
         assert theirs.size == ours.size
         assert theirs.names[:3] == ours.names[:3]
         torch.testing.assert_close(theirs.boxes[:3], ours.boxes[:3], atol=1e-2, rtol=0)
-    with pytest.raises(UsageError, match="exported for 64x80 alone"):
+    with pytest.raises(UsageError, match="exported for 64x80 only"):
         graph.network(torch.zeros(1, 3, 64, 64))
 
 
@@ -206,7 +206,7 @@ def _padded(model, size):
 def test_options_are_checked_before_anything_is_done(model, tmp_path):
     with pytest.raises(UsageError, match="expected one of onnx"):
         model.export("tflite")
-    with pytest.raises(UsageError, match="int8 is made for openvino"):
+    with pytest.raises(UsageError, match="int8 is supported for openvino"):
         model.export("onnx", precision="int8", pictures="somewhere")
     with pytest.raises(UsageError, match="calibrated on images"):
         model.export("openvino", precision="int8")
