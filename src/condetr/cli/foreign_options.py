@@ -57,7 +57,9 @@ def _ours(name: str, known: Known) -> str | None:
     name = name.replace("-", "_")
     meant = (name, f"{name}s", OUR_WORDS.get(name), "model" if name == "weights" else None)
     # Only training has settings within settings, which have no flags.
-    return next((one for one in meant if one in known or (one and "." in one and "accumulate" in known)), None)
+    return next(
+        (option for option in meant if option in known or (option and "." in option and "accumulate" in known)), None
+    )
 
 
 def _written(name: str, known: Known, value: str | None = None) -> str:

@@ -117,7 +117,7 @@ def evaluate_detector(
         collected = collector.collect(share.positions(len(dataset)), on_picture)
         results = merge_shards(share.gather(collected), len(dataset))
         readable = _readable(dataset, [result.detections for result in results])
-        paths = [readable[place] for place in evenly_spread(len(readable), _TIMED)]
+        paths = [readable[position] for position in evenly_spread(len(readable), _TIMED)]
         speed = speed_of(model, preprocessing, paths, device=device) if "speed" in metrics else None
     finally:
         network.train(was_training)

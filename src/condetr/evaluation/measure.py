@@ -105,7 +105,9 @@ def _at(positions: Sequence[int], values: Sequence[_Value]) -> list[_Value]:
 
 def _notes_of(dataset: Dataset) -> Iterator[str]:
     """How the annotations that AP counts differ from the training targets."""
-    boxes = [(one.box, annotated(one)) for example in dataset for one in (*example.objects, *example.crowds)]
+    boxes = [
+        (labeled.box, annotated(labeled)) for example in dataset for labeled in (*example.objects, *example.crowds)
+    ]
     moved = sum(
         max(abs(x - x1), abs(y - y1), abs(x + width - x2), abs(y + height - y2)) > _ROUNDING
         for (x1, y1, x2, y2), (x, y, width, height, _) in boxes

@@ -102,7 +102,7 @@ def counts_of(example: Example, predicted: Detections, classes: int) -> Panoptic
         (truth * (len(predicted) + 1) + answer).flatten(), minlength=(len(everything) + 1) * (len(predicted) + 1)
     )
     both = pairs.reshape(len(everything) + 1, len(predicted) + 1).numpy()
-    true_labels = np.array([one.label for one in everything], dtype=np.int64)
+    true_labels = np.array([segment.label for segment in everything], dtype=np.int64)
     found_labels = predicted.labels.cpu().numpy().astype(np.int64)
     crowd = np.arange(len(everything)) >= len(example.objects)
     inside, areas, void = both[1:, 1:], both[1:].sum(axis=1), both[0, 1:]
@@ -134,8 +134,8 @@ def panoptic_of(counts: Iterable[PanopticCounts], names: Sequence[str], stuff: S
     """Add up images and average over classes."""
     each = list(counts)
     total = {
-        one.name: np.sum([getattr(part, one.name) for part in each], axis=0) if each else np.zeros(len(names))
-        for one in fields(PanopticCounts)
+        spec.name: np.sum([getattr(part, spec.name) for part in each], axis=0) if each else np.zeros(len(names))
+        for spec in fields(PanopticCounts)
     }
     hits, errors = total["hits"], total["wrong"] + total["missed"]
     present = (hits + errors) > 0
@@ -179,12 +179,12 @@ def _true_segments(example: Example) -> Int64[Tensor, "height width"]:
         if len(masks) and masks.sum(dim=0).max() > 1:
             hint = "panoptic quality needs a panoptic dataset; convert with `condetr data convert --to coco-panoptic`"
             raise UsageError("has overlapping objects", source=example.path, hint=hint)
-        for place, mask in enumerate(masks, start=1):
-            truth[mask] = place
+        for number, mask in enumerate(masks, start=1):
+            truth[mask] = number
         return truth
     numbers = segment_numbers(example.segments)
-    for place, one in enumerate(everything, start=1):
-        truth[numbers == one.id] = place
+    for number, segment in enumerate(everything, start=1):
+        truth[numbers == segment.id] = number
     return truth
 
 

@@ -76,9 +76,9 @@ class Report(Averages):
 
     def averages(self) -> dict[str, float]:
         """Every average that was measured, by name: COCO's twelve of boxes, of masks as mask_ap, ..., PQ and mIoU."""
-        numbers = {one.name: getattr(self, one.name) for one in fields(Averages)}
+        numbers = {spec.name: getattr(self, spec.name) for spec in fields(Averages)}
         if self.masks is not None:
-            numbers |= {f"mask_{one.name}": getattr(self.masks, one.name) for one in fields(Averages)}
+            numbers |= {f"mask_{spec.name}": getattr(self.masks, spec.name) for spec in fields(Averages)}
         if self.panoptic is not None:
             numbers |= {name: getattr(self.panoptic, name) for name in ("pq", "sq", "rq", "miou")}
         return {name: number for name, number in numbers.items() if number is not None}
@@ -93,7 +93,7 @@ class Report(Averages):
         parts = {"curves": self.curves, "confusion": self.confusion, "errors": self.errors, "speed": self.speed}
         by_class = {name: result.to_dict() for name, result in (self.per_class or {}).items()}
         return {
-            **{one.name: getattr(self, one.name) for one in fields(Averages)},
+            **{spec.name: getattr(self, spec.name) for spec in fields(Averages)},
             **({} if self.masks is None else {"masks": asdict(self.masks)}),
             **({} if self.panoptic is None else {"panoptic": self.panoptic.to_dict()}),
             **({"per_class": by_class} if by_class else {}),

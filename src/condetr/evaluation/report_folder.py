@@ -34,7 +34,7 @@ def write_report(report: Report, folder: str | Path) -> Path:
     output = OutputFolder(folder)
     output.write(REPORT, json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n")
     write_predictions(
-        output.place(PREDICTIONS), report.dataset, report.found, report.runs, report.boxes, boxed=report.boxed
+        output.path_of(PREDICTIONS), report.dataset, report.found, report.runs, report.boxes, boxed=report.boxed
     )
     charts: dict[str, Callable[[], Image.Image | None]] = {}
     if report.per_class is not None:
@@ -77,7 +77,7 @@ def _per_class_csv(report: Report) -> str:
 
 
 def _panoptic_csv(panoptic: Panoptic) -> str:
-    return _table([{"class": name, **asdict(one)} for name, one in panoptic.per_class.items()])
+    return _table([{"class": name, **asdict(quality)} for name, quality in panoptic.per_class.items()])
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

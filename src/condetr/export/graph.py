@@ -66,7 +66,7 @@ class SegmentationGraph(DetectionGraph):
         features, keys = self.detector.mask_head.image_features(trace)
         grid = keys.unflatten(2, trace.cells.shape[1:])
         floats = (grid, features.coarse, *features.finer)
-        keys, *maps = (one.float() for one in floats)
+        keys, *maps = (tensor.float() for tensor in floats)
         return *self._outputs(self.detector.predict_last(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
 
 
@@ -90,7 +90,7 @@ class MaskGraph(Graph):
         finer_2: FeatureMap,
         finer_3: FeatureMap,
     ) -> tuple[MaskLogits]:
-        maps = (one.to(self.dtype) for one in (coarse, finer_1, finer_2, finer_3))
+        maps = (tensor.to(self.dtype) for tensor in (coarse, finer_1, finer_2, finer_3))
         first, *finer = maps
         context = MaskContext(ImageFeatures(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
         return (self.mask_head.block(context, chosen.to(self.dtype)).float(),)

@@ -95,7 +95,7 @@ class OutputFolder:
             check_unused(self.path, hint=f"{left}name a new one")
             self._beneath.mkdir(parents=True, exist_ok=True)
 
-    def place(self, name: str) -> Path:
+    def path_of(self, name: str) -> Path:
         """The path for a file of this name, whose folder exists."""
         path = self._beneath / name
         with writing_to(self.path / name):
@@ -103,18 +103,18 @@ class OutputFolder:
         return path
 
     def write(self, name: str, text: str) -> None:
-        path = self.place(name)
+        path = self.path_of(name)
         with writing_to(self.path / name):
             path.write_text(text, encoding="utf-8")
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        path = self.place(name)
+        path = self.path_of(name)
         with writing_to(self.path / name):
             path.write_bytes(content)
 
     def save(self, name: str, image: Image.Image, *, quality: int) -> Path:
         """Write an image; returns its path, final once the folder is complete."""
-        path = self.place(name).absolute()
+        path = self.path_of(name).absolute()
         with writing_to(self.path / name):
             image.save(path, quality=quality)
         return (self.path / name).absolute()
@@ -125,7 +125,7 @@ class OutputFolder:
         Raises:
             StorageError: it cannot be read, or the copy cannot be written.
         """
-        path = self.place(name)
+        path = self.path_of(name)
         try:
             original = source.open("rb")
         except OSError as error:

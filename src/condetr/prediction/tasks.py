@@ -103,8 +103,8 @@ class _Instances:
         if not any(image.masks for image in images):  # masks are the costly part
             return boxes_only
         unique = [  # a query may have several classes
-            one.queries[: None if image.masks else 0].unique(return_inverse=True)
-            for one, image in zip(scored, images, strict=True)
+            best.queries[: None if image.masks else 0].unique(return_inverse=True)
+            for best, image in zip(scored, images, strict=True)
         ]
         planes = self._network.segment(trace, [queries for queries, _ in unique])
         for plane in planes:
@@ -149,10 +149,10 @@ def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: TaskOp
     logits, boxes = prediction
     sizes = [image.size for image in images]
     scored = detections_of(_only(logits, options), boxes, sizes, threshold=options.threshold, top_k=options.top_k)
-    scored = [one._replace(boxes=clipped(one.boxes, size)) for one, size in zip(scored, sizes, strict=True)]
+    scored = [best._replace(boxes=clipped(best.boxes, size)) for best, size in zip(scored, sizes, strict=True)]
     return [
-        Scored(*(part[: int((one.scores > image.min_score).sum())] for part in one))  # scores are sorted
-        for one, image in zip(scored, images, strict=True)
+        Scored(*(part[: int((best.scores > image.min_score).sum())] for part in best))  # scores are sorted
+        for best, image in zip(scored, images, strict=True)
     ]
 
 

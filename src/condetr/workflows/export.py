@@ -148,7 +148,7 @@ class _Model:
 
     def found_by(self, network: nn.Module, images: SampleImages) -> list[Detections]:
         predictor = Predictor(network, self.preprocessing, self.labels, device="cpu")
-        return [one for one in predictor.predict(images.images) if isinstance(one, Detections)]
+        return [detections for detections in predictor.predict(images.images) if isinstance(detections, Detections)]
 
 
 def _compared(model: _Model, images: SampleImages, options: ExportOptions) -> dict[str, Any]:

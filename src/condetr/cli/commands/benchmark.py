@@ -98,14 +98,14 @@ def _measure(reference: str, files: list[Path], settings: BenchmarkSettings, rep
     reporter.result(_text(answer) + where, answer)
 
 
-def _files(given: str | None) -> list[Path]:
-    if given is None:
+def _files(images: str | None) -> list[Path]:
+    if images is None:
         return []
     from condetr.core.errors import CondetrError
     from condetr.prediction.sources import images_in
 
     files = []
-    for source in images_in(given):
+    for source in images_in(images):
         if isinstance(source.content, CondetrError):
             raise source.content
         files.append(Path(source.name))

@@ -115,8 +115,8 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
     numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
     if settings.output is not None:
         _save(charts_of(splits), settings.output)
-    text = "\n\n".join(f"{split}\n{_table(one)}" for split, one in numbers.items())
-    reporter.result(text, {split: one.to_dict() for split, one in numbers.items()})
+    text = "\n\n".join(f"{split}\n{_table(statistics)}" for split, statistics in numbers.items())
+    reporter.result(text, {split: statistics.to_dict() for split, statistics in numbers.items()})
 
 
 def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: Reporter) -> None:
@@ -244,7 +244,7 @@ def _tell_report(report: "DataReport", reporter: Reporter, where: str = "") -> N
 
 
 def _table(numbers: "Statistics") -> str:
-    counts, percentiles = [], [f"  {'percentiles':20}" + "".join(f"{one:>9}" for one in (0, 10, 50, 90, 100))]
+    counts, percentiles = [], [f"  {'percentiles':20}" + "".join(f"{percent:>9}" for percent in (0, 10, 50, 90, 100))]
     for name, value in numbers.to_dict().items():
         label = name.replace("_", " ")
         if isinstance(value, dict):

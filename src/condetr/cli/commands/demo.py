@@ -52,9 +52,9 @@ def demo(settings: DemoSettings, reporter: Reporter) -> None:
             if settings.open:
                 webbrowser.open(address)
 
-        def explain(image: "Image", place: int) -> "Image":
+        def explain(image: "Image", number: int) -> "Image":
             explanation = model.explain(
-                image, detection=place, threshold=0, top_k=settings.top_k, classes=settings.classes
+                image, detection=number, threshold=0, top_k=settings.top_k, classes=settings.classes
             )
             return explanation.figure()
 

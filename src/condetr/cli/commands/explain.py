@@ -78,19 +78,19 @@ def _answer_all(explained: "ExplainedImage", output: Path, reporter: Reporter) -
     write_files(output, {"overview.png": partial(_fill, explained.overview_png)})
     explanations, lines = [], []
     with progress("detections", len(explained), reporter) as step:
-        for one in explained:
-            _write(output / f"detection-{one.number}", one)
-            explanations.append(one.to_dict(maps=False))
-            lines.append(_line(one))
+        for explanation in explained:
+            _write(output / f"detection-{explanation.number}", explanation)
+            explanations.append(explanation.to_dict(maps=False))
+            lines.append(_line(explanation))
             step()
     text = "\n".join([*lines, f"{len(explained)} detections; figures in {output}"])
     reporter.result(text, jsonable({"output": str(output), "explanations": explanations}))
 
 
-def _write(folder: Path, one: "Explanation") -> None:
+def _write(folder: Path, explanation: "Explanation") -> None:
     from condetr.files.atomic_write import write_files
 
-    writers = {name: partial(_fill, content) for name, content in one.contents().items()}
+    writers = {name: partial(_fill, content) for name, content in explanation.contents().items()}
     write_files(folder, writers)
 
 
@@ -98,13 +98,15 @@ def _fill(content: Any, path: Path) -> None:
     path.write_bytes(content())
 
 
-def _line(one: "Explanation") -> str:
-    x, y = one.reference_point
+def _line(explanation: "Explanation") -> str:
+    x, y = explanation.reference_point
     heads = ", ".join(
-        f"{number + 1} {head['region']}" for number, head in enumerate(one.to_dict(maps=False)["layers"][-1]["heads"])
+        f"{number + 1} {head['region']}"
+        for number, head in enumerate(explanation.to_dict(maps=False)["layers"][-1]["heads"])
     )
-    name = " ".join(one.detection.name.split())
-    return f"{one.number}: {name}, score {one.detection.score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
+    name = " ".join(explanation.detection.name.split())
+    score = explanation.detection.score
+    return f"{explanation.number}: {name}, score {score:.2f}, looked from ({x:.0f}, {y:.0f}); heads: {heads}"
 
 
 def _point_of(text: str) -> tuple[float, float]:

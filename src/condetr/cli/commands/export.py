@@ -95,8 +95,8 @@ def _shape(named: tuple[str, dict[str, Any]]) -> str:
 def _agreement(record: dict[str, Any]) -> list[str]:
     if (verified := record["verification"]) is not None:
         cases = ", ".join(
-            f"{one['batch']}x{one['size'][0]}x{one['size'][1]}{' padded' if one['padded'] else ''}"
-            for one in verified["cases"]
+            f"{case['batch']}x{case['size'][0]}x{case['size'][1]}{' padded' if case['padded'] else ''}"
+            for case in verified["cases"]
         )
         compared = ("logits", "boxes", "scores", *(("masks",) if record["masks"] is not None else ()))
         of = ", ".join(name for name in verified["bounded"] if name in compared)
@@ -106,7 +106,10 @@ def _agreement(record: dict[str, Any]) -> list[str]:
         return ["verified not at all: --no-verify"]
     if (lost := accuracy.get("ap")) is not None:
         kinds = {"AP": lost} | ({} if lost["masks"] is None else {"mask AP": lost["masks"]})
-        pairs = {name: (100 * one["graph"], 100 * one["model"]) for name, one in kinds.items()}
+        pairs = {
+            name: (100 * averages_of_kind["graph"], 100 * averages_of_kind["model"])
+            for name, averages_of_kind in kinds.items()
+        }
         averages = "; ".join(f"{name} {graph:.2f}, the model's {model:.2f}" for name, (graph, model) in pairs.items())
         return [f"accuracy {averages}; on {lost['pictures']} images"]
     again = accuracy["found_again"]

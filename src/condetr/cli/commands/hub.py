@@ -29,8 +29,8 @@ def pull(model: _Id, settings: PullSettings, reporter: Reporter) -> None:
     """Download a model into the cache, and print its path."""
     from condetr.checkpoints.hub import find
 
-    place = find(model, revision=settings.revision)
-    reporter.result(str(place.path), {"path": str(place.path), "revision": place.revision})
+    location = find(model, revision=settings.revision)
+    reporter.result(str(location.path), {"path": str(location.path), "revision": location.revision})
 
 
 def push(folder: _Folder, model: _Id, settings: PushSettings, reporter: Reporter) -> None:

@@ -245,7 +245,7 @@ def _writer_to(
     where = model.checkpoint.provenance
     with ResultWriter(
         output,
-        [one for one in formats if one != "video"],
+        [name for name in formats if name != "video"],
         run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         overwrite=settings.overwrite,

@@ -80,8 +80,8 @@ class Videos:
             if isinstance(opened, CondetrError):
                 yield ImageSource(source, PurePath(source), opened), Failure(source, opened)
                 continue
-            place = PurePath(opened.name.replace(" ", "-") if opened.is_camera else PurePath(source).name)
-            label = names.name_for(ImageSource(source, place, ""))
+            path = PurePath(opened.name.replace(" ", "-") if opened.is_camera else PurePath(source).name)
+            label = names.name_for(ImageSource(source, path, ""))
             target = None if painted is None else painted / VIDEO / f"{label}.mp4"
             yield from self._results_of(opened, label, model, target, options)
 

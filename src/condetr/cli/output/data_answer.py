@@ -53,7 +53,7 @@ def class_counts(splits: "Mapping[str, Dataset]") -> dict[str, int]:
     counts: Counter[str] = Counter()
     for dataset in splits.values():
         counts.update(dict.fromkeys(dataset.classes.names, 0))
-        counts.update(dataset.classes.names[one.label] for example in dataset for one in example.objects)
+        counts.update(dataset.classes.names[labeled.label] for example in dataset for labeled in example.objects)
     return dict(counts.most_common())
 
 
@@ -90,5 +90,5 @@ def _verdict(refused: int) -> str:
 
 def _refused(name: str, dataset: "Dataset", report: DataReport) -> int:
     """Problems of a split that must be mended: those of its labels, and those of the split itself."""
-    whole = [one for one in report if one.kind in _OF_SPLITS and one.item == name]
+    whole = [problem for problem in report if problem.kind in _OF_SPLITS and problem.item == name]
     return dataset.report.count_of(Outcome.REFUSED) + len(whole)

@@ -45,7 +45,11 @@ def _averages(report: "Report") -> str:
 
 def _panoptic(panoptic: "Panoptic") -> str:
     kinds = {"all": panoptic, "things": panoptic.things, "stuff": panoptic.stuff}
-    rows = [(name, *map(_number, (one.pq, one.sq, one.rq))) for name, one in kinds.items() if one is not None]
+    rows = [
+        (name, *map(_number, (quality.pq, quality.sq, quality.rq)))
+        for name, quality in kinds.items()
+        if quality is not None
+    ]
     return f"{_table(('segments', 'PQ', 'SQ', 'RQ'), rows)}\nmean IoU of classes {_number(panoptic.miou)}"
 
 

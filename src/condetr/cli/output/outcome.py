@@ -55,8 +55,8 @@ def _explained(error: BaseException) -> tuple[int, str]:
             file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
             return STORAGE, f"{file}cannot be read or written: {error.strerror or error}"
     where = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(where.filename).name}:{where.lineno}"
-    return BUG, f"this is a bug in condetr, please report it: {type(error).__name__}: {error} [{place}]"
+    location = f"{Path(where.filename).name}:{where.lineno}"
+    return BUG, f"this is a bug in condetr, please report it: {type(error).__name__}: {error} [{location}]"
 
 
 def _forget_stdout() -> None:

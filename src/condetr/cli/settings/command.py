@@ -66,23 +66,25 @@ def as_command(run: Run) -> Callable[..., int]:
     arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
     flags = {spec.name: _flag(spec) for spec in fields(schema) if not is_dataclass(kinds_of(schema)[spec.name])}
 
-    def command(**given: Any) -> int:
-        reporter = Reporter(as_json=given["as_json"], verbosity=-1 if given["quiet"] else given["verbose"])
+    def command(**values: Any) -> int:
+        reporter = Reporter(as_json=values["as_json"], verbosity=-1 if values["quiet"] else values["verbose"])
         reporter.take_over_warnings()
-        check_arguments((given[name] for name in arguments), {name: name in arguments for name in (*arguments, *flags)})
+        check_arguments(
+            (values[name] for name in arguments), {name: name in arguments for name in (*arguments, *flags)}
+        )
         read = partial(
             read_settings,
             schema,
-            file=given["config"],
-            overrides=given["overrides"] or (),
-            flags={name: _joined(given[name]) for name in flags},
+            file=values["config"],
+            overrides=values["overrides"] or (),
+            flags={name: _joined(values[name]) for name in flags},
         )
         settings = read()
         if (beneath := settings.beneath()) is not None:
             settings = read(beneath=beneath)
         if settings.seed is not None:
             _seed(settings.seed)
-        return run(settings=settings, reporter=reporter, **{name: given[name] for name in arguments}) or 0
+        return run(settings=settings, reporter=reporter, **{name: values[name] for name in arguments}) or 0
 
     command.__doc__ = inspect.getdoc(run)
     annotations = arguments | flags | _COMMON

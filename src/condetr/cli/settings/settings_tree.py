@@ -55,9 +55,9 @@ def read_settings(
         SettingsError: a setting is unknown, missing, contradictory or of the wrong kind; it is named by its path
             and by where it was given.
     """
-    given: dict[str, _Given] = {}
+    leaves: dict[str, _Given] = {}
     for path in filter(None, (beneath, file)):
-        given |= _leaves_of(schema, _tree_of(path), str(path))
+        leaves |= _leaves_of(schema, _tree_of(path), str(path))
     for override in overrides:
         name, equals, text = override.partition("=")
         source = f"--set {shortened(override)}"
@@ -66,11 +66,11 @@ def read_settings(
         tree = settings_yaml(text, source=source)
         for part in reversed(name.split(".")):
             tree = {part: tree}
-        given |= _leaves_of(schema, tree, source)
+        leaves |= _leaves_of(schema, tree, source)
     for name, value in (flags or {}).items():
         if value is not None:
-            given[name] = _Given(value, None, flag_of(name))
-    return _build(schema, given)
+            leaves[name] = _Given(value, None, flag_of(name))
+    return _build(schema, leaves)
 
 
 def _tree_of(file: Path) -> Mapping[str, Any]:
@@ -117,22 +117,22 @@ def _paths_of(schema: type, parents: str = "") -> Iterator[str]:
             yield f"{parents}{name}"
 
 
-def _build(schema: type[Settings], given: Mapping[str, _Given], parents: str = "") -> Settings:
+def _build(schema: type[Settings], leaves: Mapping[str, _Given], parents: str = "") -> Settings:
     kinds = kinds_of(schema)
     values: dict[str, Any] = {}
     for spec in fields(schema):  # type: ignore[arg-type]  # every schema is a dataclass
         path, kind = f"{parents}{spec.name}", kinds[spec.name]
         if is_dataclass(kind) and isinstance(kind, type):
-            values[spec.name] = _build(kind, given, f"{path}.")
-        elif path in given:
-            values[spec.name] = read_value(kind, *given[path])
+            values[spec.name] = _build(kind, leaves, f"{path}.")
+        elif path in leaves:
+            values[spec.name] = read_value(kind, *leaves[path])
         elif spec.default is MISSING and spec.default_factory is MISSING:
             raise SettingsError("is required", item=path, hint=f"give {flag_of(path)}, or set it in --config FILE")
     try:
         return schema(**values)
     except (SettingsError, UsageError) as error:
         path = f"{parents}{error.item or ''}".removesuffix(".")
-        within = (leaf.source for name, leaf in given.items() if name.startswith(f"{path}."))  # of costs as a whole
-        blamed = given.get(path, _Given(None, next(within, None), path))
+        within = (leaf.source for name, leaf in leaves.items() if name.startswith(f"{path}."))  # of costs as a whole
+        blamed = leaves.get(path, _Given(None, next(within, None), path))
         reason = shortened(error.reason, 3 * LONGEST_SHOWN)
         raise SettingsError(reason, source=blamed.source, item=blamed.item, hint=error.hint) from error

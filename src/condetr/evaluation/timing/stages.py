@@ -83,7 +83,7 @@ def time_stages(
     times, computed = [], []
     reset_peak_memory(machine.device)
     for number in range(WARM_UP + rounds):
-        turn = [sources[(number * batch + place) % len(sources)] for place in range(batch)]
+        turn = [sources[(number * batch + offset) % len(sources)] for offset in range(batch)]
         stamps = [now(machine.device)]
         images = [decode(source) for source in turn]
         stamps.append(now(machine.device))
