@@ -1,4 +1,4 @@
-"""Panoptic quality and mean IoU said again, segment by segment and pixel by pixel, on arrays of numbers."""
+"""Panoptic quality and mean IoU computed plainly, segment by segment and pixel by pixel, on arrays of numbers."""
 
 from collections import defaultdict
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def plain_quality(images, classes):
-    """``images``: (truth, {number: (class, is_crowd)}, answer, {number: class}); 0 in an array is nobody.
+    """``images``: (truth, {number: (class, is_crowd)}, answer, {number: class}); 0 in an array is void.
 
     Answers (pq, sq, rq) by class, and the IoU of each class's pixels.
     """
@@ -25,7 +25,8 @@ def plain_quality(images, classes):
         for f, label in found_names.items():
             if f in partners.values():
                 continue
-            excused = [0, *(t for t, (name, crowd) in true_names.items() if crowd and name == label)]
+            crowds = [t for t, (name, crowd) in true_names.items() if crowd and name == label]
+            excused = [0, *crowds[-1:]]  # panopticapi has one crowd a class: the last
             if np.sum(np.isin(truth[answer == f], excused)) <= 0.5 * np.sum(answer == f):
                 found_wrong[label] += 1
     qualities, pixels = {}, {}

@@ -2,10 +2,11 @@
 
 A true and a predicted segment of one class match if their IoU exceeds 0.5, void pixels of the truth left out. PQ of a
 class is the summed IoU of its matches over matches + half of the unmatched segments, predicted and true. A predicted
-segment is no error if more than half of it lies on void pixels or in crowds of its class.
+segment is no error if more than half of it lies on void pixels or in a crowd of its class; of several such crowds in an
+image the last counts, as in panopticapi.
 
-Not `hotcoco.panoptic.PanopticEval`: it needs the masks of all images at once, where processes exchange only counts, and
-of several crowds of a class in an image it takes one, as panopticapi (`benchmarks/hotcoco_study.py`; else they agree).
+Not `hotcoco.panoptic.PanopticEval`, which agrees (`benchmarks/hotcoco_study.py`): it needs the masks of all images at
+once, where processes exchange only counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -112,7 +113,9 @@ def counts_of(example: Example, predicted: Detections, classes: int) -> Panoptic
     same = true_labels[:, None] == found_labels
     hit = same & ~crowd[:, None] & (iou > HIT)
     rows, columns = hit.nonzero()
-    excused = void + (inside * (same & crowd[:, None])).sum(axis=0)
+    last_crowds = {label: number for number, label in enumerate(true_labels.tolist()) if crowd[number]}
+    excusing = np.isin(np.arange(len(everything)), list(last_crowds.values()))
+    excused = void + (inside * (same & excusing[:, None])).sum(axis=0)
     wrong = ~hit.any(axis=0) & (excused <= HIT * found_areas)
     missed = ~hit.any(axis=1) & ~crowd & (areas > 0)
 

@@ -293,6 +293,15 @@ def test_a_bug_tells_how_to_see_more(capsys):
     assert "(--debug shows the traceback)" in capsys.readouterr().err
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_at_any_time_is_130(capsys):
     assert exit_status_of(lambda: os.kill(os.getpid(), signal.SIGINT), debug=False) == 130
     assert "stopped by SIGINT" in capsys.readouterr().err

@@ -83,7 +83,7 @@ def _trace(body: DetrTransformer, arguments: ForwardArguments, memory: Memory | 
     """Run the stages whose results are not among the arguments."""
     pixels, flattened = arguments.pixel_values, arguments.inputs_embeds
     mask = padding_of(arguments.pixel_mask, pixels, body)
-    query_mask = visible_queries(arguments.decoder_attention_mask, len(pixels), len(body.decoder.object_queries))
+    query_mask = visible_queries(arguments.decoder_attention_mask, pixels.shape[0], len(body.decoder.object_queries))
     body.check(pixels)
     maps = body.backbone(pixels) if features or (memory is None and flattened is None) else ()
     rows, columns = maps[-1].shape[-2:] if maps else body.grid_size(pixels)
