@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -149,9 +149,10 @@ def listening_sockets(pid):
     folder = f"/proc/{pid}/fd"
     mine = set()
     for name in os.listdir(folder):  # noqa: PTH208
-        target = os.readlink(f"{folder}/{name}")  # noqa: PTH115
-        if target.startswith("socket:["):
-            mine.add(target[8:-1])
+        with suppress(FileNotFoundError):  # closed since it was listed
+            target = os.readlink(f"{folder}/{name}")  # noqa: PTH115
+            if target.startswith("socket:["):
+                mine.add(target[8:-1])
     with open("/proc/net/tcp") as table, open("/proc/net/tcp6") as other:  # noqa: PTH123
         rows = [row for row in [*table, *other] if row.split()[3] == "0A"]
     return [row for row in rows if row.split()[9] in mine]

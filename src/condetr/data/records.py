@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, overload
 
 from condetr.data.checks.data_report import DataReport
 from condetr.data.classes import Classes, Id
@@ -92,7 +92,10 @@ class Dataset(Sequence[Example]):
     Attributes:
         root: the folder of the images.
         report: what was left out or changed while reading.
+        keeps_sizes: whether training takes the images at their own sizes, whatever size the model predicts at.
     """
+
+    keeps_sizes: ClassVar[bool] = False
 
     examples: tuple[Example, ...]
     classes: Classes

@@ -17,7 +17,7 @@ from condetr.data.checks.verdict import (
 from condetr.data.discovery.formats import read_dataset
 from condetr.data.records import Dataset
 from condetr.data.stratified_split import divide
-from condetr.data.synthetic.dataset import REFERENCE, SyntheticScenes
+from condetr.data.synthetic.dataset import SyntheticScenes
 
 HOLD_OUT = 0.1  # of the images, where there is no split to evaluate on
 
@@ -51,7 +51,8 @@ def train_val_of(
     """Check the whole dataset, and choose what to train and evaluate on.
 
     Args:
-        data: a folder or file in any format, or ``condetr/scenes`` for endless synthetic ones.
+        data: a folder or file in any format, or ``condetr/scenes`` for endless synthetic ones,
+            see `SyntheticScenes`.
         split: what to train on; else train, trainval or all.
         validation: what to evaluate on, "none" for nothing; else val. If that is missing, or shares images with the
             split to train on, a tenth of the images is held out for it, stratified by class and always the same.
@@ -62,8 +63,8 @@ def train_val_of(
     Raises:
         DataError: there is no such dataset or split, or it cannot be used.
     """
-    if str(data) == REFERENCE:
-        return _synthetic(split, validation)
+    if (scenes := SyntheticScenes.from_reference(Path(data).as_posix())) is not None:
+        return _synthetic(scenes, split, validation)
     splits, report = check(data, masks=masks, panoptic=panoptic, train=split, val=validation)
     report.refuse()
 
@@ -87,13 +88,13 @@ def train_val_of(
     return TrainVal(train, val, report, _leakage(train, val))
 
 
-def _synthetic(split: str | None, validation: str | None) -> TrainVal:
+def _synthetic(scenes: SyntheticScenes, split: str | None, validation: str | None) -> TrainVal:
     """Synthetic scenes, which have one split and none to evaluate on."""
     for item, value in (("split", split), ("validation", validation)):
         if value not in (None, NONE):
-            raise DataError(f"{REFERENCE} has no split {value!r}", item=item, hint="leave it out")
+            raise DataError(f"{scenes.root} has no split {value!r}", item=item, hint="leave it out")
     notes = ("every scene is generated when it is read; nothing is evaluated",)
-    return TrainVal(SyntheticScenes(), None, DataReport(), notes)
+    return TrainVal(scenes, None, DataReport(), notes)
 
 
 def _leakage(train: Dataset, val: Dataset) -> tuple[str, ...]:

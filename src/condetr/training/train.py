@@ -117,7 +117,7 @@ def train(
     writer = None if files is None else files.checkpoints
     loop = Loop(settings, sampling, state, processes, logger, writer, measure, say)
     feed = batches_of_steps(
-        _training_dataset(dataset, settings, preprocessing),
+        training_dataset(dataset, settings, preprocessing),
         sampling,
         progress.position,
         settings.epochs,
@@ -163,9 +163,9 @@ def _run_files(
     )
 
 
-def _training_dataset(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> TrainingDataset:
+def training_dataset(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> TrainingDataset:
     preset = "none" if settings.overfit else settings.augment
-    size = preprocessing.size if preprocessing.do_resize else None
+    size = preprocessing.size if preprocessing.do_resize and not dataset.keeps_sizes else None
     augmentation = augmentation_of(preset, size, flip=settings.flip)
     return TrainingDataset(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
 
@@ -184,7 +184,7 @@ def _pretrain_backbone(
     batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
     sampling = Sampling(len(dataset), seed, batch)
     epochs = -(-settings.pretrain_backbone // sampling.steps_per_epoch)
-    images = _training_dataset(dataset, settings, preprocessing)
+    images = training_dataset(dataset, settings, preprocessing)
     feed = batches_of_steps(images, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
     try:
         pretrain_backbone(detector, feed, settings.pretrain_backbone, device, say)

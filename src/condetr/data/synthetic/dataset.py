@@ -1,6 +1,7 @@
 """Synthetic scenes as a dataset without files: every scene is generated when it is read, and none is read twice."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import overload
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
 
+from condetr.core.errors import UsageError
 from condetr.data.augmentation import Sample
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, SampleIndex
@@ -18,23 +20,52 @@ from condetr.images.sizes import HeightWidth
 
 REFERENCE = "condetr/scenes"  # what to train on instead of a folder
 EPOCH = 8000  # scenes
-_SHORTEST, _LONGEST = 96, 320  # pixels of an edge
-_LARGEST = 224 * 224  # pixels
+SIDES = (96, 320)  # pixels of the shortest and the longest edge
+SMALLEST, LARGEST = 32, 1024  # edges that can be asked for
+_LARGEST_SQUARE = 0.7  # of the longest edge: the side of a square scene
 _ALIKE = 16  # consecutive scenes of one size, so that batches hardly need padding
 _MIXED = 0.15  # share of such groups whose scenes have sizes of their own
-_VERSION = 1  # of the generator: increased when scenes change
+_VERSION = 2  # of the generator: increased when scenes change
 
 
 class SyntheticScenes(Dataset):
-    """``EPOCH`` scenes per epoch, different ones in every epoch."""
+    """``EPOCH`` scenes per epoch, different ones in every epoch.
 
-    def __init__(self, *, seed: int = 0, epoch_size: int = EPOCH) -> None:
+    Args:
+        seed: of all scenes.
+        epoch_size: scenes of an epoch.
+        sides: the shortest and the longest edge, in pixels; small scenes have fewer things.
+    """
+
+    def __init__(self, *, seed: int = 0, epoch_size: int = EPOCH, sides: tuple[int, int] = SIDES) -> None:
         super().__init__((), Classes.named(CLASS_NAMES), Path(REFERENCE), "train")
-        object.__setattr__(self, "seed", seed)
-        object.__setattr__(self, "epoch_size", epoch_size)
+        for name, value in (("seed", seed), ("epoch_size", epoch_size), ("sides", sides)):
+            object.__setattr__(self, name, value)
 
+    keeps_sizes = True
     seed: int
     epoch_size: int
+    sides: tuple[int, int]
+
+    @classmethod
+    def from_reference(cls, reference: str) -> "SyntheticScenes | None":
+        """``condetr/scenes``, or with a range of edges: ``condetr/scenes:64-144``; None for anything else.
+
+        Raises:
+            UsageError: the range is not possible.
+        """
+        name, colon, text = reference.partition(":")
+        if name != REFERENCE:
+            return None
+        if not colon:
+            return cls()
+        match = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
+        sides = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not SMALLEST <= sides[0] <= _LARGEST_SQUARE * sides[1] or sides[1] > LARGEST:
+            hint = f"write {REFERENCE}:96-320 for edges of 96 to 320 pixels"
+            reason = f"is {text!r}, expected the shortest and the longest edge from {SMALLEST} to {LARGEST} pixels"
+            raise UsageError(f"{reason}, the shortest at most {_LARGEST_SQUARE} of the longest", item="DATA", hint=hint)
+        return cls(sides=sides)
 
     def __len__(self) -> int:
         return self.epoch_size
@@ -49,20 +80,20 @@ class SyntheticScenes(Dataset):
             raise TypeError("synthetic scenes cannot be sliced")
         if not 0 <= index < len(self):
             raise IndexError(index)
-        side = int(_LARGEST**0.5)
-        return Example(self.root / "scene", ((side, side), (_SHORTEST, _LONGEST))[index % 2], index)
+        side = int(_LARGEST_SQUARE * self.sides[1])
+        return Example(self.root / "scene", ((side, side), self.sides)[index % 2], index)
 
     def __iter__(self) -> Iterator[Example]:
         return (self[index] for index in range(len(self)))
 
     def fingerprint(self) -> str:
-        content = (self.classes, self.seed, self.epoch_size, _SHORTEST, _LONGEST, _LARGEST, _ALIKE, _VERSION)
+        content = (self.classes, self.seed, self.epoch_size, self.sides, _LARGEST_SQUARE, _ALIKE, _VERSION)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def sample(self, index: SampleIndex, *, masks: bool = False) -> Sample:
         """A scene that depends on epoch and position, and not on the shuffled image index."""
         number = index.epoch * self.epoch_size + index.position
-        made = scene(number, *size_of(number, self.seed), seed=self.seed)
+        made = scene(number, *size_of(number, self.seed, self.sides), seed=self.seed)
         boxes = torch.tensor(made.boxes, dtype=torch.float32).reshape(-1, 4)
         size = made.pixels.shape[:2]
         sample: Sample = {
@@ -79,13 +110,12 @@ class SyntheticScenes(Dataset):
         return f"scene {index.position} of epoch {index.epoch}"
 
 
-def size_of(number: int, seed: int) -> HeightWidth:
+def size_of(number: int, seed: int, sides: tuple[int, int] = SIDES) -> HeightWidth:
     """Height and width of a scene; consecutive ones mostly share them."""
     group = np.random.default_rng([seed, 7, number // _ALIKE])
     rng = np.random.default_rng([seed, 8, number]) if group.random() < _MIXED else group
-    side = np.exp(rng.uniform(np.log(_SHORTEST), np.log(_LARGEST**0.5)))
+    shortest, longest = sides
+    side = np.exp(rng.uniform(np.log(shortest), np.log(_LARGEST_SQUARE * longest)))
     stretch = np.exp(rng.uniform(-0.35, 0.35))
-    height, width = (
-        int(np.clip(round(edge / 8) * 8, _SHORTEST, _LONGEST)) for edge in (side / stretch, side * stretch)
-    )
+    height, width = (int(np.clip(round(edge / 8) * 8, shortest, longest)) for edge in (side / stretch, side * stretch))
     return height, width

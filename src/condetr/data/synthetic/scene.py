@@ -17,6 +17,8 @@ from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, Thin
 
 Owners: TypeAlias = Int8[np.ndarray, "height width"]
 MOST_THINGS = 40
+_MANY = 6  # things
+_PIXELS_PER_THING = 640  # at least, of scenes with many things
 _SPLITS: dict[DemoSplit, int] = {"train": 100, "val": 101, "test": 102}  # apart from those of the digit scenes
 _MOST_HIDDEN, _MOST_HIDDEN_APART = 0.6, 0.05  # share of a thing that others may cover, with and without overlaps
 _LEAST_CONTRAST = (20.0, 90.0)  # levels between a thing's color and what is behind it
@@ -58,7 +60,7 @@ def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", se
     if rng.random() < 0.4:
         pixels = _cluttered(rng, pixels)
     canvas = _Canvas(pixels)
-    plan = _planned(rng, min(height, width))
+    plan = _planned(rng, height, width)
     appearance: Appearance | None = None
     colors: dict[str, Color] = {}
     for name, size in zip(plan.names, plan.sizes, strict=True):
@@ -124,7 +126,8 @@ class _Canvas:
         return None
 
 
-def _planned(rng: np.random.Generator, side: int) -> _Plan:
+def _planned(rng: np.random.Generator, height: int, width: int) -> _Plan:
+    side, most = min(height, width), min(MOST_THINGS, max(_MANY, height * width // _PIXELS_PER_THING))
     kind = rng.random()
     if kind < 0.03:
         return _Plan((), (), 0.0, overlap=False)
@@ -135,7 +138,7 @@ def _planned(rng: np.random.Generator, side: int) -> _Plan:
         sizes = side * np.exp(rng.uniform(np.log(0.06), np.log(0.75), count))
         return _planned_sorted([_name(rng) for _ in range(count)], sizes, 0.0, overlap=True)
     if kind < 0.78:  # many of one to three kinds, alike in size and color
-        count = int(rng.integers(6, MOST_THINGS + 1))
+        count = int(rng.integers(_MANY, most + 1))
         kinds = [_name(rng) for _ in range(int(rng.integers(1, 4)))]
         typical = side * min(0.3, rng.uniform(0.35, 1.1) / np.sqrt(count))
         scales = dict(zip(kinds, np.exp(rng.normal(0, 0.6, len(kinds))), strict=False))
@@ -143,7 +146,7 @@ def _planned(rng: np.random.Generator, side: int) -> _Plan:
         spread = rng.uniform(0.12, 0.3)
         sizes = np.array([typical * scales[name] * np.exp(rng.normal(0, spread)) for name in names])
         return _planned_sorted(names, sizes, rng.uniform(3, 15), overlap=rng.random() < 0.5)
-    count = int(rng.integers(5, 25))  # a crowd of all sorts
+    count = min(most, int(rng.integers(5, 25)))  # a crowd of all sorts
     sizes = side * np.exp(rng.uniform(np.log(0.03), np.log(0.4), count))
     return _planned_sorted([_name(rng) for _ in range(count)], sizes, 0.0, overlap=rng.random() < 0.7)
 

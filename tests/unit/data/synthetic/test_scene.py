@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from condetr.core.errors import DataError
+from condetr.core.errors import DataError, UsageError
 from condetr.data.records import SampleIndex
-from condetr.data.synthetic.dataset import SyntheticScenes, size_of
+from condetr.data.synthetic.dataset import SIDES, SyntheticScenes, size_of
 from condetr.data.synthetic.scene import MOST_THINGS, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
@@ -15,6 +15,9 @@ from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, thin
 from condetr.data.train_val import train_val_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.training.input.dataset import TrainingDataset
+from condetr.training.preparation import resized
+from condetr.training.settings import TrainingSettings
+from condetr.training.train import training_dataset
 
 GRAY = np.full(3, 128, np.float32)
 
@@ -30,8 +33,8 @@ def test_a_scene_depends_on_its_seed_split_and_number_alone():
 def test_boxes_are_the_extents_of_what_is_visible():
     counts = []
     for number in range(40):
-        made = scene(number, 96, 120)
-        assert made.pixels.shape == (96, 120, 3)
+        made = scene(number, 144, 184)
+        assert made.pixels.shape == (144, 184, 3)
         assert made.pixels.dtype == np.uint8
         assert len(made.boxes) == len(made.labels) <= MOST_THINGS
         assert made.owners.max() == len(made.boxes) - 1
@@ -111,9 +114,38 @@ def test_a_batch_of_scenes_is_the_same_whenever_it_is_read():
     assert not torch.equal(first.pixels, images[[SampleIndex(2, 3, 44), SampleIndex(2, 4, 2)]].pixels[:2, :, :1, :1])
 
 
+def test_the_range_of_their_edges_is_part_of_the_reference():
+    scenes = SyntheticScenes.from_reference("condetr/scenes:64-144")
+    sizes = [size_of(number, 0, scenes.sides) for number in range(0, 4000, 7)]
+    assert min(edge for size in sizes for edge in size) == 64
+    assert 120 <= max(edge for size in sizes for edge in size) <= 144
+    assert scenes.fingerprint() != SyntheticScenes().fingerprint()
+    assert SyntheticScenes.from_reference("condetr/scenes").sides == SIDES
+    assert SyntheticScenes.from_reference("some/folder:64-144") is None
+    assert train_val_of("condetr/scenes:64-144").train.sides == (64, 144)
+
+
+@pytest.mark.parametrize("text", ["", "64", "144-64", "64-80", "8-64", "64-2000", "a-b", "64-144-200"])
+def test_an_impossible_range_is_refused(text):
+    with pytest.raises(UsageError, match="expected the shortest and the longest edge"):
+        train_val_of(f"condetr/scenes:{text}")
+
+
+def test_small_scenes_have_few_things():
+    most = max(len(scene(index, 72, 72).boxes) for index in range(60))
+    assert 3 < most <= 8
+    assert max(len(scene(index, 224, 224).boxes) for index in range(40)) > 15
+
+
 def test_scenes_have_no_parts_to_choose():
     parts = train_val_of("condetr/scenes", validation="none")
     assert parts.val is None
     assert parts.train.classes.names == CLASS_NAMES
     with pytest.raises(DataError, match="has no split 'val'"):
         train_val_of("condetr/scenes", validation="val")
+
+
+def test_training_takes_scenes_at_their_own_sizes():
+    scenes, settings = SyntheticScenes(epoch_size=40, sides=(64, 144)), TrainingSettings(augment="none")
+    images = training_dataset(scenes, settings, resized(Preprocessing(), 240, 320))
+    assert images[[SampleIndex(0, 20, 0)]].pixels.shape[-2:] == size_of(20, 0, (64, 144))
