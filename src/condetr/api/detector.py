@@ -69,6 +69,7 @@ class Detector(LoadedModel):
         split: str | None = None,
         validation: str | None = None,
         resume: bool = False,
+        num_queries: int | None = None,
         say: "EventHandler | None" = None,
         **settings: Any,
     ) -> "Trained":
@@ -80,6 +81,7 @@ class Detector(LoadedModel):
             split: training split; train unless named, or the only one.
             validation: validation split, or "none"; val unless named, or a tenth of the images, held out.
             resume: resume the run in ``output``, with its own weights and settings; give only what changes.
+            num_queries: train with more or fewer object queries than the model has, see `condetr.load`.
             say: called with every event (`condetr.training.run.events`); by default, lines on stderr.
             settings: any of `TrainingSettings`: ``epochs=50``, ``batch=2``, ``lr=1e-4``, ``precision="bf16"``, ...
 
@@ -91,13 +93,17 @@ class Detector(LoadedModel):
         """
         from condetr.training.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.training.run.console import ConsoleReporter
-        from condetr.workflows.training import run, settings_of
+        from condetr.workflows.training import check_queries, run, settings_of
 
         output = None if output is None else Path(output)
         options = settings_of({"task": self.task} | settings, output if resume else None)
+        if resume and output is not None and num_queries is not None:
+            check_queries(output, num_queries)
 
         def initial_model(classes: Sequence[str]) -> InitialModel:
-            return InitialModel.from_model(self.checkpoint, self.preprocessing, classes=classes, task=options.task)
+            return InitialModel.from_model(
+                self.checkpoint, self.preprocessing, classes=classes, task=options.task, num_queries=num_queries
+            )
 
         return run(
             data,

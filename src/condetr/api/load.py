@@ -22,6 +22,7 @@ def load(
     reference: str | Path | None = None,
     *,
     classes: Sequence[str] | None = None,
+    num_queries: int | None = None,
     device: str | torch.device = "auto",
     image_size: Any = None,
     backend: Backend | None = None,
@@ -42,6 +43,8 @@ def load(
             ``.pth``; by default the bundled detector of handwritten digits, which then rejects images that do not
             look like those of ``condetr data demo``.
         classes: names for a new class head; rows of the model's own names are copied, the others need training.
+        num_queries: more or fewer object queries than the model has: its own are repeated with noise, or the first are
+            kept; both need training.
         device: "cpu", "cuda", ...; "auto" is the fastest available.
         image_size: resize images to this instead of the model's own size, in any form of ``size``: a shortest edge,
             a pair (height, width), {"shortest_edge": 480, "longest_edge": 640}.
@@ -70,6 +73,8 @@ def load(
     if folder is not None:
         if classes is not None:
             raise UsageError("an exported graph keeps its head", item="classes", hint="export a model with them")
+        if num_queries is not None:
+            raise UsageError("an exported graph keeps its queries", item="num_queries", hint="export a model with them")
         if precision != "fp32":
             reason, hint = "cannot change for an exported graph", "condetr export has a --precision"
             raise UsageError(reason, item="precision", hint=hint)
@@ -82,6 +87,7 @@ def load(
     checkpoint = load_checkpoint(
         reference,
         classes=classes,
+        num_queries=num_queries,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
         fresh_mask_head=fresh_mask_head,
         detector_only=detector_only,

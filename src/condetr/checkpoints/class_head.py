@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
-from condetr.checkpoints.empty_network import assembled, skeleton_of
 from condetr.checkpoints.tensors import listed
 from condetr.core.errors import CheckpointError
 from condetr.model.config import DetectorConfig
-from condetr.model.detector import ConditionalDetr
 from condetr.model.heads import DetectionHead
 
 ROWS = ("head.classes.weight", "head.classes.bias")
@@ -42,17 +39,3 @@ def with_classes(
     new = [name for name in classes if name not in copied]
     notes.append(f"new class head: copied {listed(copied) or 'none'}; freshly initialized {listed(new) or 'none'}")
     return config, {**tensors, **rows}
-
-
-def with_new_classes(
-    detector: ConditionalDetr, labels: Mapping[int, str], classes: Sequence[str]
-) -> tuple[ConditionalDetr, tuple[str, ...]]:
-    """A copy with a new class head, and notes on it; the detector itself does not change.
-
-    Raises:
-        CheckpointError: ``classes`` is empty or has duplicates.
-    """
-    notes: list[str] = []
-    tensors = {name: tensor.detach().cpu().clone() for name, tensor in detector.state_dict().items()}
-    config, tensors = with_classes(detector.config, tensors, labels, classes, notes)
-    return assembled(skeleton_of(config, type(detector)), tensors, torch.float32), tuple(notes)

@@ -16,6 +16,7 @@ from condetr.checkpoints.empty_network import assembled, shapes_of, skeleton_of
 from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.hub import Location, find
 from condetr.checkpoints.keys import KeyFormat
+from condetr.checkpoints.object_queries import with_queries
 from condetr.checkpoints.translate import Accept, to_condetr
 from condetr.core.errors import CheckpointError, SettingsError, UsageError
 from condetr.files.json_reading import read_json_object
@@ -75,6 +76,7 @@ def load(
     reference: str | Path,
     *,
     classes: Sequence[str] | None = None,
+    num_queries: int | None = None,
     ignore_mismatched_sizes: bool = False,
     fresh_head: bool = False,
     fresh_mask_head: bool = False,
@@ -88,6 +90,7 @@ def load(
     Args:
         reference: what to load.
         classes: names for a new class head; rows of classes that the model has are copied.
+        num_queries: as many object queries instead of the model's, see `with_queries`.
         ignore_mismatched_sizes: initialize tensors freshly that have another shape than the settings require.
         fresh_head: accept a model that was stored without a head, and give it a new one.
         fresh_mask_head: make a segmenter; a model stored without a mask head gets a new one.
@@ -115,11 +118,15 @@ def load(
     )
     notes = [*split.notes, *translation.notes]
     labels, source_ids, tensors = split.labels, split.source_ids, translation.tensors
-    flat = split.flat
+    flat, config = split.flat, split.config
     if classes is not None:
-        config, tensors = with_classes(split.config, tensors, labels, classes, notes)
-        labels, source_ids, skeleton = dict(enumerate(classes)), None, skeleton_of(config, kind)
+        config, tensors = with_classes(config, tensors, labels, classes, notes)
+        labels, source_ids = dict(enumerate(classes)), None
         flat = {name: value for name, value in flat.items() if name != STUFF}
+    if num_queries is not None:
+        config, tensors = with_queries(config, tensors, num_queries, notes)
+    if config != split.config:
+        skeleton = _skeleton(config, kind, location)
     detector = assembled(skeleton, tensors, dtype)
     return Checkpoint(
         detector,

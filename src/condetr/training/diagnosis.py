@@ -39,7 +39,8 @@ def start_warnings(detector: ConditionalDetr, dataset: Dataset, settings: Traini
         fullest = max(crowded, key=lambda example: len(example.objects))
         warnings.append(
             f"{len(crowded)} images have more objects than the model has queries ({queries}), the most that it can"
-            f" detect: image {fullest.image_id} ({dataset.name_of(fullest)}) has {len(fullest.objects)}"
+            f" detect: image {fullest.image_id} ({dataset.name_of(fullest)}) has {len(fullest.objects)};"
+            " --set network.num_queries gives it more"
         )
     return warnings
 

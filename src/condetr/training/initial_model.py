@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from condetr.checkpoints.class_head import with_new_classes
+from condetr.checkpoints.fitted_copy import fitted_copy
 from condetr.checkpoints.loading import Checkpoint, load
 from condetr.core.errors import CheckpointError, SettingsError, StorageError
 from condetr.core.names import Task
@@ -40,25 +40,50 @@ class InitialModel:
 
     @classmethod
     def from_checkpoint(
-        cls, reference: str, *, classes: Sequence[str], task: Task, revision: str | None = None
+        cls,
+        reference: str,
+        *,
+        classes: Sequence[str],
+        task: Task,
+        revision: str | None = None,
+        num_queries: int | None = None,
     ) -> "InitialModel":
-        """A trained model, perhaps for another task; for a hub id, the notes name the commit."""
+        """A trained model, perhaps for another task or with more queries; for a hub id, the notes name the commit."""
         masks = task != "detect"
-        checkpoint = load(reference, classes=classes, revision=revision, detector_only=not masks, fresh_mask_head=masks)
+        checkpoint = load(
+            reference,
+            classes=classes,
+            num_queries=num_queries,
+            revision=revision,
+            detector_only=not masks,
+            fresh_mask_head=masks,
+        )
         source = checkpoint.provenance.path / "preprocessor_config.json"
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing or {}, source=source)
-        origin, notes = {"model": reference}, checkpoint.provenance.notes
+        origin: dict[str, Any] = {"model": reference}
+        notes = checkpoint.provenance.notes
         if (commit := checkpoint.provenance.revision) is not None:
             origin["revision"], notes = commit, (f"{reference} is at commit {commit}", *notes)
+        if num_queries is not None:
+            origin["network"] = {"num_queries": num_queries}
         return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin)
 
     @classmethod
     def from_model(
-        cls, checkpoint: Checkpoint, preprocessing: Preprocessing, *, classes: Sequence[str], task: Task
+        cls,
+        checkpoint: Checkpoint,
+        preprocessing: Preprocessing,
+        *,
+        classes: Sequence[str],
+        task: Task,
+        num_queries: int | None = None,
     ) -> "InitialModel":
         """A copy of a loaded model, which stays as it is."""
-        origin = {"model": str(checkpoint.provenance.path)}
-        detector, notes = with_new_classes(checkpoint.detector, checkpoint.labels, classes)
+        detector, notes = fitted_copy(checkpoint.detector, checkpoint.labels, classes, num_queries)
+        origin = {
+            "model": str(checkpoint.provenance.path),
+            "network": {"num_queries": detector.config.num_queries},  # it may have been loaded with others than stored
+        }
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = detector.without_masks(), (*notes, "left out the mask head")
         if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):

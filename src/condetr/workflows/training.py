@@ -113,6 +113,15 @@ def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> Trai
     return TrainingSettings.from_dict(before | options)
 
 
+def check_queries(resumed: Path, num_queries: int) -> None:
+    """Raises SettingsError where the run in the folder ``resumed`` began with another number of object queries."""
+    network = RunFolder(resumed).config().get("network")
+    begun = network.get("num_queries") if isinstance(network, dict) else None
+    if begun != num_queries:
+        reason = f"is {num_queries}, but the run began with {'those of its model' if begun is None else begun}"
+        raise SettingsError(reason, source=resumed, item="num_queries", hint="leave it out, or begin a new run")
+
+
 def evaluation_between_epochs(initial: InitialModel, classes: Classes, settings: TrainingSettings) -> Evaluate:
     """AP (and PQ and mIoU of panoptic models) with the preprocessing of the settings; each process does its shard."""
     preprocessing = resized(initial.preprocessing, settings.image_size, settings.max_size)

@@ -10,6 +10,7 @@ from condetr.checkpoints.saving import save
 from condetr.core.errors import UsageError
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.demo.scenes import scene
+from condetr.training.run.run_folder import RunFolder
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 
 
@@ -181,6 +182,19 @@ def test_a_copy_of_the_model_is_trained(folder, image, scenes, tmp_path, capsys)
     assert "epochs changes from 1 to 2" in [getattr(event, "text", None) for event in events]
     assert not [event for event in events if "seed" in getattr(event, "text", "")]
     assert capsys.readouterr().err == ""
+
+
+def test_a_copy_with_more_queries_is_trained(folder, scenes, tmp_path):
+    model = condetr.load(folder, num_queries=9, device="cpu", image_size=48)
+    options = {"output": tmp_path / "run", "batch": 4, "workers": 0, "epochs": 1, "say": lambda event: None}
+    assert RunFolder(model.train(scenes, **options).folder).config()["network"] == {"num_queries": 9}
+    more = {**options, "output": tmp_path / "more"}
+    run = model.train(scenes, num_queries=21, **more)
+    assert condetr.load(run.folder, device="cpu").network.config.num_queries == 21
+    assert model.network.config.num_queries == 9
+    with pytest.raises(condetr.SettingsError, match="num_queries: is 9, but the run began with 21"):
+        model.train(scenes, resume=True, num_queries=9, **more)
+    assert model.train(scenes, resume=True, num_queries=21, **(more | {"epochs": 2})).progress.step == 4
 
 
 def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):

@@ -26,7 +26,8 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     """Train a detector on labeled images; without --model, a ResNet-50 Conditional DETR from random weights.
 
-    A network of another size is described in --config under network, or with --set network.d_model=64 and the like.
+    A network of another size is described in --config under network, or with --set network.d_model=64 and the like;
+    --set network.num_queries=50 also works beside --model.
     Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml. Under torchrun all
     processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed, 130 or 143 stopped
     and saved.
@@ -63,10 +64,15 @@ def _initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialM
 
     if settings.model is None:
         config = settings.network.with_classes(len(classes))
-        return InitialModel.from_config(
-            config, task=settings.task, origin={"network": jsonable(asdict(settings.network))}
-        )
-    return InitialModel.from_checkpoint(settings.model, classes=classes, task=settings.task, revision=settings.revision)
+        origin = {"network": jsonable(asdict(settings.network.config()))}
+        return InitialModel.from_config(config, task=settings.task, origin=origin)
+    return InitialModel.from_checkpoint(
+        settings.model,
+        classes=classes,
+        task=settings.task,
+        revision=settings.revision,
+        num_queries=settings.network.num_queries,
+    )
 
 
 def _report(trained: "Trained", reporter: Reporter) -> None:

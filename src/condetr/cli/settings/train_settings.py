@@ -1,14 +1,14 @@
 """The options of ``condetr train``: those of training, where the model and the data come from, and the network."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
 from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.network_settings import BESIDE_MODEL, NetworkSettings
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.core.errors import SettingsError
 from condetr.core.names import FreezablePart
-from condetr.model.config import NetworkConfig
 from condetr.training.settings import TrainingOptions, TrainingSettings
 
 PRETRAINED = 1e-5  # learning rate of the paper's backbone, which was trained on ImageNet
@@ -37,14 +37,16 @@ class TrainSettings(TrainingOptions, RunSettings):
     freeze: Annotated[
         tuple[FreezablePart, ...] | None, "modules to freeze; default: early with a model, none without"
     ] = None
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.resume and self.output is None:
             raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
-        if self.model is not None and self.network != NetworkConfig():
-            hint = "leave out what the run did not begin with" if self.resume else None
+        if self.model is not None and (fixed := self.network.fixed_by_model()):
+            hint = f"leave out {', '.join(fixed)}; only {', '.join(BESIDE_MODEL)} can change"
+            if self.resume:
+                hint = "leave out what the run did not begin with"
             reason = "describes a network to train from random weights; it cannot be combined with model"
             raise SettingsError(reason, item="network", hint=hint)
         if self.network.backbone.in_channels != 3:
@@ -65,8 +67,7 @@ class TrainSettings(TrainingOptions, RunSettings):
             if getattr(self, name) != getattr(begun, name):
                 reason = f"is {getattr(self, name)}, but the run began with {getattr(begun, name)}"
                 raise SettingsError(reason, source=stored, item=name, hint=_LEAVE_OUT)
-        now, before = asdict(self.network), asdict(begun.network)
-        differing = [f"{name} {now[name]} for {before[name]}" for name in now if now[name] != before[name]]
+        differing = [f"{name} {now} for {before}" for name, now, before in self.network.changes_from(begun.network)]
         if differing:
             reason = f"is not what the run began with: {'; '.join(differing)}"
             raise SettingsError(reason, source=stored, item="network", hint=_LEAVE_OUT)

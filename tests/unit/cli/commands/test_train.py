@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import asdict, fields
 
 import pytest
@@ -174,6 +175,28 @@ def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, d
 
 
 @pytest.mark.slow
+def test_more_queries_beside_a_model(condetr_json, condetr, data, model, tmp_path):
+    (tmp_path / "more.yaml").write_text("network: {num_queries: 31}")
+    begun = ("train", data, "--model", model, "--batch", "4", "--workers", "0", "--image-size", "64", "--device", "cpu")
+    status, said, err = condetr_json(*begun, "--config", "more.yaml", "--epochs", "1")
+    assert (status, "object queries: 31, repeated with noise from 20" in err) == (0, True), err
+    for kept in ("last", "best"):
+        assert json.loads((tmp_path / "runs/train" / kept / "config.json").read_text())["num_queries"] == 31
+    config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
+    assert (config["model"], config["network"]) == (str(model), {"num_queries": 31})
+
+    again = ("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
+    status, _, err = condetr(*again, "--set", "network.num_queries=12")
+    assert (status, "is not what the run began with: num_queries 12 for 31" in err) == (2, True), err
+    shutil.rmtree(tmp_path / "runs/train/last")  # the network is built as the run began, with random numbers replaced
+    status, said, err = condetr_json(*again)
+    assert (status, said["progress"]["step"]) == (0, 4), err
+    assert json.loads((tmp_path / "runs/train/last/config.json").read_text())["num_queries"] == 31
+    status, _, err = condetr("train", data, "--config", "runs/train/config.yaml", "--output", "other", "-q")
+    assert (status, yaml.safe_load((tmp_path / "other/config.yaml").read_text())["network"]) == (0, {"num_queries": 31})
+
+
+@pytest.mark.slow
 def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small, tmp_path):
     words = ("train", data, "--device", "cpu", "-q")
     assert condetr(*words, "--config", small, "--validation", "none", "--output", "one")[0] == 0
@@ -191,7 +214,12 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
         (["--resume", "--output", "nothing"], "has no run to resume"),
         (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),
         (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
-        (["--model", "x", "--set", "network.d_model=32"], "cannot be combined with model"),
+        (
+            ["--model", "x", "--set", "network.d_model=32"],
+            "with model (leave out d_model; only num_queries can change)",
+        ),
+        (["--set", "network.num_queries=0"], "network.num_queries: is 0, expected a whole number of at least 1"),
+        (["--model", "x", "--set", "num_queries=9"], "condetr calls it network.num_queries"),
         (["--set", "network.d_modl=32"], "the nearest: network.d_model, "),
         (["--set", "network.d_model=33"], "network.d_model: is 33, expected an even number"),
         (["--set", "network.backbone.depths=[0,1,1,1]"], "network.backbone.depths"),
