@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from condetr.core.boxes import cxcywh_to_xyxy, iou
 from condetr.core.errors import UsageError
 from condetr.core.records import Prediction, Target
 from condetr.losses.boxes import giou_losses, l1_losses
 from condetr.losses.focal import focal_losses
+from condetr.losses.iou_aware import iou_aware_losses
 from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskSupervision, mask_losses
 from condetr.losses.metrics import cardinality_errors, class_error
@@ -26,7 +28,7 @@ class Losses:
 
     Attributes:
         total: what training minimizes, over all layers.
-        classes: focal loss.
+        classes: focal loss, or the IoU-aware one.
         boxes: L1 distance of (cx, cy, w, h).
         giou: 1 - generalized IoU.
         cardinality_error: absolute difference between the number of queries that score above 0.5 and the number of
@@ -58,6 +60,8 @@ def set_loss(
     weights: LossWeights,
     objects: float | None = None,
     supervision: MaskSupervision | None = None,
+    *,
+    iou_aware: float = 0.0,
 ) -> Losses:
     """Equation 2 of DETR with the focal loss of Conditional DETR, computed at least in fp32.
 
@@ -68,6 +72,7 @@ def set_loss(
         weights: of the loss terms.
         objects: divisor of the terms; `objects_in(targets)` by default. Gradient accumulation gives the step's count.
         supervision: of masks, which only the last layer has.
+        iou_aware: exponent of the IoU in the target of the classes, see `iou_aware_losses`; 0: the focal loss.
 
     Raises:
         UsageError: the predictions and the targets are not of the same images.
@@ -87,7 +92,12 @@ def set_loss(
     matched_objects = assignment.images, assignment.objects
     labels = labeled.labels[matched_objects]
     pairs = boxes[matched_queries], labeled.boxes[matched_objects]
-    classes = focal_losses(logits, (*matched_queries, labels), weights.alpha) / count
+    positives = *matched_queries, labels
+    if iou_aware:
+        ious = iou(*(cxcywh_to_xyxy(of_pairs.detach()) for of_pairs in pairs))
+        classes = iou_aware_losses(logits, positives, ious, iou_aware) / count
+    else:
+        classes = focal_losses(logits, positives, weights.alpha) / count
     l1, giou = l1_losses(*pairs) / count, giou_losses(*pairs) / count
     total = (weights.classes * classes + weights.boxes * l1 + weights.giou * giou).sum()
     masks = dice = None

@@ -50,6 +50,9 @@ class TrainingOptions:
     augment: Annotated[AugmentationPreset, "augmentation preset"] = "detr"
     flip: Annotated[float | None, "flip probability, 0 for text and digits; default: the preset's"] = None
     query_groups: Annotated[int, "query groups during training (Group DETR)"] = 1
+    iou_aware: Annotated[
+        float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
+    ] = 0.0
     patience: Annotated[int, "early stopping after so many evaluations without improvement; 0 disables it"] = 0
     evaluate_every: Annotated[int, "epochs between evaluations"] = 1
     save_every: Annotated[int, "steps between checkpoints, besides one per epoch; 0: per epoch only"] = 0
@@ -79,6 +82,8 @@ class TrainingOptions:
             value = getattr(self, name) or 0
             if not 0 <= value < 1:
                 raise SettingsError(f"is {value}, expected at least 0 and less than 1", item=name)
+        if not 0 <= self.iou_aware <= 1:
+            raise SettingsError(f"is {self.iou_aware}, expected an exponent from 0 to 1", item="iou_aware")
         if self.flip is not None and not 0 <= self.flip <= 1:
             raise SettingsError(f"is {self.flip}, expected a probability from 0 to 1", item="flip")
 

@@ -43,12 +43,15 @@ class SupervisedDetector(nn.Module):
         precision: Precision,
         *,
         query_groups: int = 1,
+        iou_aware: float = 0.0,
         recomputed: bool = False,
     ) -> None:
+        """The options are settings of the same names, but for ``recomputed``: activation checkpointing."""
         super().__init__()
         self.detector = detector
         self.groups = QueryGroups(detector, query_groups) if query_groups > 1 else None
-        self._costs, self._weights, self._precision = costs, weights, precision
+        self._precision = precision
+        self._set_loss = partial(set_loss, costs=costs, weights=weights, iou_aware=iou_aware)
         make_lean(detector.body.backbone)
         if recomputed:
             activation_checkpointing.enable(_layers_of(detector))
@@ -67,7 +70,7 @@ class SupervisedDetector(nn.Module):
             real = None if mask is None else mask.repeat_interleave(groups, 0)
             predict = partial(self._masks, self.detector.mask_head, trace)
             supervision = MaskSupervision(predict, (pixels.shape[2], pixels.shape[3]), real)
-        return set_loss(predictions, repeated, self._costs, self._weights, counted, supervision)
+        return self._set_loss(predictions, repeated, objects=counted, supervision=supervision)
 
     def predictions(self, pixels: Pixels, mask: PixelMask | None) -> list[Prediction]:
         """Of every decoder layer, the last one last; each query group counts as a separate image."""

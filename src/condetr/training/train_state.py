@@ -96,6 +96,7 @@ def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, pro
         settings.weights,
         precision,
         query_groups=settings.query_groups,
+        iou_aware=settings.iou_aware,
         recomputed=settings.recompute,
     )
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0

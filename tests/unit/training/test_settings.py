@@ -12,6 +12,7 @@ def test_the_defaults_are_the_recipe_of_the_paper():
     assert (paper.lr, paper.lr_backbone, paper.weight_decay) == (1e-4, 1e-5, 1e-4)
     assert (paper.schedule, paper.decay_begins * paper.epochs) == ("step", 40)
     assert (paper.augment, paper.freeze, paper.query_groups, paper.ema) == ("detr", ("early",), 1, 0.0)
+    assert paper.iou_aware == 0
 
 
 def test_the_command_line_can_say_everything():
@@ -40,6 +41,8 @@ def test_the_command_line_can_say_everything():
         "precision=int8",
         "freeze=[neck]",
         "non_finite=ignore",
+        "iou_aware=1.5",
+        "iou_aware=.nan",
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(wrong):

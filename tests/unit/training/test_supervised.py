@@ -41,6 +41,14 @@ def test_losses_and_gradients_are_those_of_every_layer():
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-4, msg=lambda said, n=name: f"{n} {said}")
 
 
+def test_iou_aware_classification_is_that_of_the_set_loss():
+    detector = scramble(tiny_detector(dropout=0.0))
+    pixels, mask = batch()
+    losses = SupervisedDetector(detector, *PARTS, iou_aware=0.75)(pixels, mask, TARGETS)
+    expected = set_loss(detector.predict_layers(pixels, mask), TARGETS, MatchingCosts(), LossWeights(), iou_aware=0.75)
+    torch.testing.assert_close(losses.classes, expected.classes, rtol=1e-5, atol=1e-5)
+
+
 def test_three_groups_give_the_mean_of_their_losses():
     """Each group alone is a detector with other queries."""
     detector = scramble(tiny_detector(dropout=0.0))
