@@ -48,7 +48,7 @@ PROMISED = {
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"
-        " --pretrain-backbone-steps"
+        " --pretrain-backbone-steps --flip --flip-vertical --quarter-turns --min-visibility"
     ),
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",

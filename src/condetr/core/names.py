@@ -11,7 +11,7 @@ DatasetFormat: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc"]
 ResultFormat: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
 GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
-AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong"]
+AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]
 FreezablePart: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
 
 FORMER_NAMES = {"naming": "pretrain_backbone", "colours": "in_channels"}

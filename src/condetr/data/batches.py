@@ -24,6 +24,7 @@ class TrainingBatch:
         names: of the image files.
         unreadable: errors of images that are missing here because they cannot be read.
         is_filler: whether it is a gray image without objects, for a process that must compute beside others.
+        slivers: objects that were dropped because a crop kept too little of them.
     """
 
     pixels: Pixels
@@ -32,6 +33,7 @@ class TrainingBatch:
     names: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
     is_filler: bool = False
+    slivers: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -56,6 +58,7 @@ def collate(
     preprocessing: Preprocessing,
     *,
     unreadable: Sequence[str] = (),
+    slivers: int = 0,
 ) -> TrainingBatch:
     """Normalize and pad images of the right size; without images, a filler."""
     if not images:
@@ -66,9 +69,8 @@ def collate(
     batch = replace(preprocessing, do_resize=False, do_pad=True).prepare(planes)
     mask = None if batch.mask.all() else batch.mask
     height, width = batch.pixels.shape[-2:]
-    return TrainingBatch(
-        batch.pixels, mask, tuple(_framed(target, height, width) for target in targets), tuple(names), tuple(unreadable)
-    )
+    framed = tuple(_framed(target, height, width) for target in targets)
+    return TrainingBatch(batch.pixels, mask, framed, tuple(names), tuple(unreadable), slivers=slivers)
 
 
 def _framed(target: Target, height: int, width: int) -> Target:

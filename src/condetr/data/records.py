@@ -12,7 +12,7 @@ from condetr.data.classes import Classes, Id
 from condetr.images.sizes import HeightWidth
 
 if TYPE_CHECKING:
-    from condetr.data.augmentation import Sample
+    from condetr.data.augmentation.sample import Sample
 
 Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright image
 

@@ -9,7 +9,7 @@ from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
 
 from condetr.core.boxes import xyxy_to_cxcywh
 from condetr.core.records import Target
-from condetr.data.augmentation import Sample
+from condetr.data.augmentation.sample import Sample
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Example, Object
 from condetr.images.decoding.decode import decode

@@ -100,7 +100,7 @@ class Loop:
             progress.step += 1
             progress.position = self._sampling.after(progress.position)
             rates = {"lr": self._settings.lr * factor, "lr_backbone": self._settings.lr_backbone * factor}
-            self._logger.add_step(step, progress, rates)
+            self._logger.add_step(step, progress, rates, slivers=sum(batch.slivers for batch in batches))
             if self._is_save_due(progress):
                 self._save(progress)
             if self._processes.any(interruption.requested):

@@ -17,6 +17,7 @@ _AT_LEAST = {
     **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
     **dict.fromkeys(("lr", "weight_decay"), 0),
 }
+_SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share"}
 _ONE_OF = {
     "task": get_args(Task),
     "schedule": get_args(Shape),
@@ -48,7 +49,12 @@ class TrainingOptions:
     image_size: Annotated[int | None, "shorter edge in pixels; default: the model's"] = None
     max_size: Annotated[int | None, "maximum longer edge in pixels; default: the model's"] = None
     augment: Annotated[AugmentationPreset, "augmentation preset"] = "detr"
-    flip: Annotated[float | None, "flip probability, 0 for text and digits; default: the preset's"] = None
+    flip: Annotated[float | None, "horizontal flip probability, 0 for text and digits; default: the preset's"] = None
+    flip_vertical: Annotated[float, "vertical flip probability, e.g. 0.5 for microscopy and aerial images"] = 0.0
+    quarter_turns: Annotated[bool, "turn images by 0, 90, 180 or 270 degrees at random"] = False
+    min_visibility: Annotated[
+        float | None, "drop objects of which a crop keeps a smaller share of the area; default: detr 0, others 0.25"
+    ] = None
     query_groups: Annotated[int, "query groups during training (Group DETR)"] = 1
     iou_aware: Annotated[
         float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
@@ -84,8 +90,10 @@ class TrainingOptions:
                 raise SettingsError(f"is {value}, expected at least 0 and less than 1", item=name)
         if not 0 <= self.iou_aware <= 1:
             raise SettingsError(f"is {self.iou_aware}, expected an exponent from 0 to 1", item="iou_aware")
-        if self.flip is not None and not 0 <= self.flip <= 1:
-            raise SettingsError(f"is {self.flip}, expected a probability from 0 to 1", item="flip")
+        for name, kind in _SHARES.items():
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise SettingsError(f"is {share}, expected a {kind} from 0 to 1", item=name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 
-from condetr.data.augmentation import augmentation_of
+from condetr.data.augmentation.presets import augmentation_of
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
@@ -166,7 +166,14 @@ def _run_files(
 def training_dataset(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> TrainingDataset:
     preset = "none" if settings.overfit else settings.augment
     size = preprocessing.size if preprocessing.do_resize and not dataset.keeps_sizes else None
-    augmentation = augmentation_of(preset, size, flip=settings.flip)
+    augmentation = augmentation_of(
+        preset,
+        size,
+        flip=settings.flip,
+        flip_vertical=settings.flip_vertical,
+        quarter_turns=settings.quarter_turns,
+        min_visibility=settings.min_visibility,
+    )
     return TrainingDataset(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
 
 

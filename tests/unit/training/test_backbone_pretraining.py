@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from condetr.core.errors import ModelError, UsageError
 from condetr.core.records import Target
-from condetr.data.augmentation import augmentation_of
+from condetr.data.augmentation.presets import augmentation_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.backbone_pretraining import IGNORED, cell_classes, cell_loss, pretrain_backbone

@@ -196,3 +196,14 @@ def test_patience_without_measures_is_told(tmp_path, scenes):
     said = []
     small_run(tmp_path, scenes, say=said.append, epochs=1, patience=3, **QUICK)
     assert "patience has no effect without evaluation" in texts(said, Warned)
+
+
+def test_objects_that_crops_drop_are_counted_in_the_log_and_at_the_end(tmp_path, scenes):
+    said = []
+    small_run(tmp_path, scenes, say=said.append, **QUICK | {"augment": "detr", "min_visibility": 0.9})
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    count = sum(row["slivers"] for row in rows)
+    assert count > 0
+    assert f"crops dropped {count} objects of which they kept less than min_visibility" in [
+        event.text for event in said if isinstance(event, Noted)
+    ]

@@ -33,6 +33,8 @@ def test_the_command_line_can_say_everything():
         "ema=1.0",
         "decay_at=1.0",
         "flip=1.5",
+        "flip_vertical=-0.1",
+        "min_visibility=2",
         "clip=-0.1",
         "patience=-1",
         "image_size=0",

@@ -11,7 +11,7 @@ import torch
 from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, Mask
 
 from condetr.core.errors import UsageError
-from condetr.data.augmentation import Sample
+from condetr.data.augmentation.sample import Sample
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, SampleIndex
 from condetr.data.synthetic.scene import scene

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from condetr.core.errors import ImageError
-from condetr.data.augmentation import Sample
+from condetr.data.augmentation.sample import Sample
 from condetr.data.batches import TrainingBatch, collate
 from condetr.data.records import Dataset, SampleIndex
 from condetr.data.samples import target_of
@@ -31,16 +31,18 @@ class TrainingDataset:
 
     def __getitem__(self, indices: Sequence[SampleIndex]) -> TrainingBatch:
         """The batch; unreadable images are left out of it and listed in it."""
-        images, names, unreadable = [], [], []
+        images, names, unreadable, slivers = [], [], [], 0
         for index in indices:
             try:
                 sample = self._read(index)
             except ImageError as error:
                 unreadable.append(str(error))
                 continue
-            images.append(target_of(self._augment(sample, index)))
+            sample = self._augment(sample, index)
+            slivers += sample.get("slivers", 0)
+            images.append(target_of(sample))
             names.append(self._dataset.sample_name(index))
-        return collate(images, names, self._preprocessing, unreadable=unreadable)
+        return collate(images, names, self._preprocessing, unreadable=unreadable, slivers=slivers)
 
     def _read(self, index: SampleIndex) -> Sample:
         for pause in PAUSES:

@@ -12,7 +12,7 @@ from condetr.training.input.sampling import Sampling
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import CheckpointWriter
-from condetr.training.run.events import EventHandler, Stepped, Warned
+from condetr.training.run.events import EventHandler, Noted, Stepped, Warned
 from condetr.training.run.metrics_log import MetricsLog, Row
 from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.steps import MEASURED, Step
@@ -48,18 +48,21 @@ class RunLogger:
         self._diagnose, self._say = diagnose, say
         self._steps_per_row = min(MOST_STEPS_PER_ROW, -(-sampling.images // (sampling.step_size * ROWS_PER_EPOCH)))
         self._steps: list[Step] = []  # since the last row
+        self._slivers = self._all_slivers = 0  # since the last row, and since the start
         self._clock = time.monotonic()
         self._seconds_per_step = 0.0
         self._drawn = -math.inf
         self._is_diagnosed = False
 
-    def add_step(self, step: Step, progress: Progress, rates: Mapping[str, float]) -> None:
-        """``progress`` includes the step."""
+    def add_step(self, step: Step, progress: Progress, rates: Mapping[str, float], *, slivers: int = 0) -> None:
+        """``progress`` includes the step; ``slivers`` are objects dropped from its images, see `TrainingBatch`."""
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         smooth = SMOOTHING * self._seconds_per_step + (1 - SMOOTHING) * seconds
         self._seconds_per_step = smooth if self._seconds_per_step else seconds
         self._steps.append(step)
+        self._slivers += slivers
+        self._all_slivers += slivers
         self._say(Stepped(progress.step, self._epoch(progress), step.measured[0], self._seconds_per_step))
         if progress.step % self._steps_per_row == 0 or progress.position.offset == 0:
             speed = self._sampling.step_size / self._seconds_per_step
@@ -88,6 +91,9 @@ class RunLogger:
             sheets.report_totals()
 
     def report_totals(self) -> None:
+        if self._all_slivers:
+            text = f"crops dropped {self._all_slivers} objects of which they kept less than min_visibility"
+            self._say(Noted(text))
         if self._files is not None:
             self._files.metrics.report_totals()
 
@@ -98,7 +104,8 @@ class RunLogger:
         means = self._processes.mean([fmean(column) for column in columns] or [math.nan] * (len(MEASURED) + 1))
         named = zip((*MEASURED, "gradient"), means, strict=True)
         counts = {"skipped": len(self._steps) - len(taken), "unmatched": sum(step.unmatched for step in taken)}
-        self._steps = []
+        counts["slivers"] = self._slivers
+        self._steps, self._slivers = [], 0
         return {name: value for name, value in named if math.isfinite(value)} | counts
 
     def _epoch(self, progress: Progress) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from condetr.core.errors import ImageError, ModelError
 from condetr.data import samples
-from condetr.data.augmentation import augmentation_of
+from condetr.data.augmentation.presets import augmentation_of
 from condetr.data.records import SampleIndex
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
@@ -48,6 +48,17 @@ def test_augmentation_depends_on_seed_epoch_and_position_alone(dataset):
         images_of(dataset, seed=4)[[SampleIndex(1, 4, 2)]],
     ]
     assert not any(torch.equal(first, other.pixels) for other in others)
+
+
+def test_a_batch_counts_the_objects_that_crops_dropped(dataset):
+    augmentation = augmentation_of("detr", SIZE, min_visibility=0.9)
+    images = TrainingDataset(dataset, augmentation, Preprocessing(size=SIZE), seed=3)
+    objects = sum(len(example.objects) for example in dataset)
+    batches = [images[[SampleIndex(epoch, n, n) for n in range(6)]] for epoch in range(8)]
+    dropped = [objects - sum(map(len, batch.targets)) for batch in batches]
+    assert sum(batch.slivers for batch in batches) > 0
+    assert all(batch.slivers <= count for batch, count in zip(batches, dropped, strict=True)), "some lie outside"
+    assert images_of(dataset)[[SampleIndex(0, 0, 0)]].slivers == 0
 
 
 def test_a_read_that_fails_once_is_tried_again(dataset, monkeypatch):

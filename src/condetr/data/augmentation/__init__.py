@@ -1,0 +1,1 @@
+"""Augmentation of training images: flipped, turned, cropped, resized, recolored, their boxes and masks with them."""
