@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # for type checkers and editors; Python reads the table below
     from condetr.images.detections import Detections as Detections
     from condetr.prediction.predictor import Failure as Failure
     from condetr.prediction.predictor import Predictor as Predictor
+    from condetr.training.run.callbacks import StopTraining as StopTraining
     from condetr.video.reading import Video as Video
 
 _NAMES = {
@@ -75,6 +76,7 @@ _NAMES = {
     "condetr.hf.models.segmentation": ["ConditionalDetrForSegmentation"],
     "condetr.images.detections": ["Detections"],
     "condetr.prediction.predictor": ["Failure", "Predictor"],
+    "condetr.training.run.callbacks": ["StopTraining"],
     "condetr.video.reading": ["Video"],
 }  # fmt: skip
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

@@ -1,7 +1,7 @@
 """A loaded model with its weights: it also trains, explains, exports, saves and publishes."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from condetr.checkpoints.saving import save
 from condetr.model.detector import ConditionalDetr
 
 if TYPE_CHECKING:
+    from condetr.data.augmentation.own import Augmentation
+    from condetr.training.run.callbacks import Callback
     from condetr.training.run.events import EventHandler
     from condetr.training.train import Trained
     from condetr.workflows.export import Exported
@@ -70,6 +72,8 @@ class Detector(LoadedModel):
         validation: str | None = None,
         resume: bool = False,
         num_queries: int | None = None,
+        augment: "str | Path | Sequence[Mapping[str, Any]] | Augmentation | None" = None,
+        callbacks: "Sequence[Callback]" = (),
         say: "EventHandler | None" = None,
         **settings: Any,
     ) -> "Trained":
@@ -82,6 +86,11 @@ class Detector(LoadedModel):
             validation: validation split, or "none"; val unless named, or a tenth of the images, held out.
             resume: resume the run in ``output``, with its own weights and settings; give only what changes.
             num_queries: train with more or fewer object queries than the model has, see `condetr.load`.
+            augment: a preset ("none", "light", "detr", "strong", "lsj"); a YAML file or list of torchvision v2
+                transforms; or a callable, which takes and returns a sample as those transforms do, or is a Compose of
+                albumentations; see docs/training.md.
+            callbacks: functions of an event, or objects with methods such as ``on_evaluated(event)``; raising
+                `condetr.StopTraining` ends the run, with everything saved.
             say: called with every event (`condetr.training.run.events`); by default, lines on stderr.
             settings: any of `TrainingSettings`: ``epochs=50``, ``batch=2``, ``lr=1e-4``, ``precision="bf16"``, ...
 
@@ -96,6 +105,9 @@ class Detector(LoadedModel):
         from condetr.workflows.training import check_queries, run, settings_of
 
         output = None if output is None else Path(output)
+        own = augment if callable(augment) else None
+        if augment is not None:
+            settings["augment"] = None if own is not None else augment
         options = settings_of({"task": self.task} | settings, output if resume else None)
         if resume and output is not None and num_queries is not None:
             check_queries(output, num_queries)
@@ -114,6 +126,8 @@ class Detector(LoadedModel):
             validation=validation,
             resume=resume,
             device=str(self.device),
+            augmentation=own,
+            callbacks=callbacks,
             command=f"condetr.Detector.train({str(data)!r}, **{settings})",
             say=say or ConsoleReporter(),
         )

@@ -12,6 +12,7 @@ ResultFormat: TypeAlias = Literal["images", "json", "jsonl", "coco", "coco-panop
 GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]
+AugmentationSteps: TypeAlias = tuple[dict[str, Any], ...]  # transforms of torchvision: {name: {argument: value}}
 FreezablePart: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
 
 FORMER_NAMES = {"naming": "pretrain_backbone", "colours": "in_channels"}

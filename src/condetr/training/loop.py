@@ -18,6 +18,7 @@ from condetr.training.optimization.optimizer import set_rates
 from condetr.training.optimization.schedule import Schedule
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
+from condetr.training.run.callbacks import CallbackError, Callbacks
 from condetr.training.run.checkpoint_writer import CheckpointWriter
 from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
 from condetr.training.run.run_logger import RunLogger
@@ -40,11 +41,15 @@ class Loop:
         logger: RunLogger,
         writer: CheckpointWriter | None,
         measure: Measure | None,
+        stop: Callbacks,
         say: EventHandler,
     ) -> None:
-        """``writer`` exists on the first process only; ``measure`` evaluates the model after an epoch, if given."""
+        """``writer`` exists on the first process only; ``measure`` evaluates the model after an epoch, if given.
+
+        ``stop`` has a reason once a callback asked to end the run.
+        """
         self._settings, self._sampling, self._state, self._processes = settings, sampling, state, processes
-        self._logger, self._writer, self._measure, self._say = logger, writer, measure, say
+        self._logger, self._writer, self._measure, self._stop, self._say = logger, writer, measure, stop, say
         self._schedule = Schedule(settings.schedule, settings.decay_begins, settings.warmup)
         self._guard = FailureGuard(settings.non_finite, settings.unreadable, say)
 
@@ -63,6 +68,9 @@ class Loop:
                 with suppress(CheckpointError):  # weights that are not finite are not saved
                     self._save(progress)
             raise
+        except CallbackError:
+            self._save(progress)
+            raise
         finally:
             self._guard.report_totals()
 
@@ -76,16 +84,22 @@ class Loop:
                 if progress.position.offset == 0:
                     self._end_epoch(progress, interruption)
             self._save(progress)
+        if self._stop.stop_reason is not None:
+            self._say(Noted(self._stop.stop_reason))
         if self._processes.any(interruption.requested):
             interruption.raise_again(self._processes.gather(interruption.number))
 
     def _is_over(self, progress: Progress, interruption: Interruption) -> bool:
-        if self._processes.any(interruption.requested) or progress.position.epoch >= self._settings.epochs:
+        if self._is_ending(interruption) or progress.position.epoch >= self._settings.epochs:
             return True
         return self._is_out_of_patience(progress)
 
+    def _is_ending(self, interruption: Interruption) -> bool:
+        """Whether a signal or a callback ends the run, on any process."""
+        return self._processes.any(interruption.requested or self._stop.stop_reason is not None)
+
     def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> None:
-        """To the end of the epoch, or to a signal."""
+        """To the end of the epoch, to a signal, or until a callback ends the run."""
         epoch = progress.position.epoch
         self._state.network.train()
         self._logger.restart_clock()
@@ -103,7 +117,7 @@ class Loop:
             self._logger.add_step(step, progress, rates, slivers=sum(batch.slivers for batch in batches))
             if self._is_save_due(progress):
                 self._save(progress)
-            if self._processes.any(interruption.requested):
+            if self._is_ending(interruption):
                 return
 
     def _take_step(self, batches: Sequence[TrainingBatch], progress: Progress) -> Step:
@@ -122,7 +136,7 @@ class Loop:
         is_last = epoch == self._settings.epochs
         if self._measure is not None and (is_last or epoch % self._settings.evaluate_every == 0):
             self._save(progress)
-            if self._processes.any(interruption.requested):
+            if self._is_ending(interruption):
                 return
             with interruption.immediate("saved; --resume repeats the evaluation"):
                 self._evaluate(self._measure, progress)

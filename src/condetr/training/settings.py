@@ -4,10 +4,19 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from condetr.core.errors import SettingsError
-from condetr.core.names import AugmentationPreset, FreezablePart, Precision, Task, with_current_names
+from condetr.core.names import (
+    AugmentationPreset,
+    AugmentationSteps,
+    FreezablePart,
+    Precision,
+    Task,
+    with_current_names,
+)
+from condetr.data.augmentation.pipeline_steps import check_augment, read_pipeline
 from condetr.losses.loss_weights import LossWeights
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.optimization.schedule import Shape
@@ -17,12 +26,11 @@ _AT_LEAST = {
     **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
     **dict.fromkeys(("lr", "weight_decay"), 0),
 }
-_SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share"}
+_SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share", "repeat_factor": "share"}
 _ONE_OF = {
     "task": get_args(Task),
     "schedule": get_args(Shape),
     "precision": get_args(Precision),
-    "augment": get_args(AugmentationPreset),
     "non_finite": ("skip", "stop"),
     "unreadable": ("skip", "stop"),
 }
@@ -48,13 +56,18 @@ class TrainingOptions:
     recompute: Annotated[bool, "activation checkpointing: less memory, more computation"] = False
     image_size: Annotated[int | None, "shorter edge in pixels; default: the model's"] = None
     max_size: Annotated[int | None, "maximum longer edge in pixels; default: the model's"] = None
-    augment: Annotated[AugmentationPreset, "augmentation preset"] = "detr"
+    augment: Annotated[
+        AugmentationPreset | Path | AugmentationSteps | None, "augmentation preset, or a file of torchvision transforms"
+    ] = "detr"
     flip: Annotated[float | None, "horizontal flip probability, 0 for text and digits; default: the preset's"] = None
     flip_vertical: Annotated[float, "vertical flip probability, e.g. 0.5 for microscopy and aerial images"] = 0.0
     quarter_turns: Annotated[bool, "turn images by 0, 90, 180 or 270 degrees at random"] = False
     min_visibility: Annotated[
         float | None, "drop objects of which a crop keeps a smaller share of the area; default: detr 0, others 0.25"
     ] = None
+    repeat_factor: Annotated[
+        float, "threshold of repeat-factor sampling: images of rarer classes are repeated (LVIS: 0.001); 0 disables it"
+    ] = 0.0
     query_groups: Annotated[int, "query groups during training (Group DETR)"] = 1
     iou_aware: Annotated[
         float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
@@ -77,6 +90,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name, words in _ONE_OF.items():
             _one_of(name, getattr(self, name), words)
+        check_augment(self.augment)
         for name, least in _AT_LEAST.items():
             _at_least(name, getattr(self, name), least)
         if self.batch != "auto":
@@ -98,7 +112,10 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(TrainingOptions):
-    """Also what the command line leaves open until it knows whether weights are random: ``lr_backbone``, ``freeze``."""
+    """Also what the command line leaves open until it knows whether weights are random: ``lr_backbone``, ``freeze``.
+
+    A file of ``augment`` is read at once, so that a run keeps its transforms; None stands for a callable of Python.
+    """
 
     lr_backbone: Annotated[float, "learning rate of the backbone; 0 freezes it"] = 1e-5
     freeze: Annotated[tuple[FreezablePart, ...], "modules to freeze; none when training from scratch"] = ("early",)
@@ -106,6 +123,8 @@ class TrainingSettings(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.augment, Path):
+            object.__setattr__(self, "augment", read_pipeline(self.augment))
         for part in self.freeze:
             _one_of("freeze", part, get_args(FreezablePart))
         for name in ("lr_backbone", "seed"):
@@ -131,7 +150,9 @@ class TrainingSettings(TrainingOptions):
         names = {spec.name for spec in fields(cls)}
         values = {name: value for name, value in with_current_names(record).items() if name in names}
         for name, value in values.items():
-            if isinstance(value, list):
+            if name == "augment" and isinstance(value, str) and value not in get_args(AugmentationPreset):
+                values[name] = Path(value)
+            elif isinstance(value, list):
                 values[name] = tuple(value)
             elif isinstance(value, Mapping):
                 values[name] = MatchingCosts(**value) if name == "costs" else LossWeights(**value)

@@ -1,6 +1,6 @@
 """A training run: its parts are built from a model, a dataset and settings, then the loop runs them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,15 +8,18 @@ from typing import TypeAlias
 
 import torch
 
-from condetr.data.augmentation.presets import augmentation_of
+from condetr.data.augmentation.own import Augmentation, OwnAugmentation
+from condetr.data.augmentation.trial import sizes_to_try, try_augmentation
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.training.backbone_pretraining import pretrain_backbone
 from condetr.training.diagnosis import explain_no_learning
 from condetr.training.initial_model import InitialModel
-from condetr.training.input.data_loader import batches_of_steps
+from condetr.training.input.augmentation import augmentation_for
+from condetr.training.input.data_loader import batches_of_steps, check_picklable
 from condetr.training.input.dataset import TrainingDataset
+from condetr.training.input.repeat_factors import draws_per_epoch, image_factors, note_on_repeats
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.loop import Loop
 from condetr.training.preparation import (
@@ -32,8 +35,9 @@ from condetr.training.preparation import (
 )
 from condetr.training.processes import Processes
 from condetr.training.progress import Position, Progress
+from condetr.training.run.callbacks import Callback, Callbacks
 from condetr.training.run.checkpoint_writer import CheckpointWriter, RunContext
-from condetr.training.run.events import EventHandler, Started, ignore_events
+from condetr.training.run.events import EventHandler, Noted, Started, Warned, ignore_events
 from condetr.training.run.metrics_log import MetricsLog, rows_before
 from condetr.training.run.run_folder import RunFolder
 from condetr.training.run.run_logger import RunFiles, RunLogger
@@ -70,6 +74,8 @@ def train(
     validation: Dataset | None = None,
     evaluate: Evaluate | None = None,
     device: str = "auto",
+    augmentation: Augmentation | None = None,
+    callbacks: Sequence[Callback] = (),
     say: EventHandler = ignore_events,
 ) -> Trained:
     """Train the detector of ``initial`` in place; every process of a distributed run calls it.
@@ -83,11 +89,14 @@ def train(
         evaluate: returns "ap" (the metric that selects the best model) and any other metrics; called on every
             process, and the values of the first count.
         device: where to train; each process of a distributed run has its own.
+        augmentation: of the user, where the setting ``augment`` is None.
+        callbacks: called with every event after ``say``; they may end the run.
         say: called with every event.
 
     Raises:
-        CondetrError: data, settings or device are unusable, or training failed.
+        CondetrError: data, settings or device are unusable, training failed, or a callback.
     """
+    say = stop = Callbacks(callbacks, say)
     detector = initial.detector
     check_fit(detector, dataset, 0 if folder.resumes else settings.pretrain_backbone)
     preprocessing = resized(initial.preprocessing, settings.image_size, settings.max_size)
@@ -100,14 +109,15 @@ def train(
     processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     announce(initial, preprocessing, dataset, settings, folder, say, evaluates=measure is not None)
 
+    images = training_dataset(dataset, settings, preprocessing, augmentation, say)
     stored = stored_state(folder, processes, say)
     if settings.pretrain_backbone and stored is None:
-        _pretrain_backbone(detector, dataset, settings, preprocessing, processes.device, say)
+        _pretrain_backbone(detector, images, len(dataset), settings, processes.device, say)
     state = build_train_state(detector, settings, processes)
     batch = batch_size(settings, stored, state, largest_size(preprocessing, dataset), processes, say)
     context = RunContext(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
     progress = Progress() if stored is None else resume(stored, state, context, say)
-    sampling = Sampling(len(dataset), settings.seed, batch, settings.accumulate, processes.count, processes.rank)
+    sampling = _sampling(dataset, settings, batch, processes, say)
 
     files = None
     if processes.is_first:
@@ -115,9 +125,9 @@ def train(
     diagnose = partial(explain_no_learning, dataset=dataset, settings=settings)
     logger = RunLogger(processes, sampling, files, diagnose, say)
     writer = None if files is None else files.checkpoints
-    loop = Loop(settings, sampling, state, processes, logger, writer, measure, say)
+    loop = Loop(settings, sampling, state, processes, logger, writer, measure, stop, say)
     feed = batches_of_steps(
-        training_dataset(dataset, settings, preprocessing),
+        images,
         sampling,
         progress.position,
         settings.epochs,
@@ -163,25 +173,43 @@ def _run_files(
     )
 
 
-def training_dataset(dataset: Dataset, settings: TrainingSettings, preprocessing: Preprocessing) -> TrainingDataset:
-    preset = "none" if settings.overfit else settings.augment
+def _sampling(
+    dataset: Dataset, settings: TrainingSettings, batch: int, processes: Processes, say: EventHandler
+) -> Sampling:
+    images, factors = len(dataset), ()
+    if settings.repeat_factor:
+        factors = image_factors(dataset, settings.repeat_factor)
+        images = draws_per_epoch(factors)
+        say(Noted(note_on_repeats(dataset, settings.repeat_factor, images)))
+    shares = processes.count, processes.rank
+    return Sampling(images, settings.seed, batch, settings.accumulate, *shares, factors)
+
+
+def training_dataset(
+    dataset: Dataset,
+    settings: TrainingSettings,
+    preprocessing: Preprocessing,
+    own: Augmentation | None = None,
+    say: EventHandler = ignore_events,
+) -> TrainingDataset:
+    """With its augmentation; one of the user is tried on drawn images first."""
     size = preprocessing.size if preprocessing.do_resize and not dataset.keeps_sizes else None
-    augmentation = augmentation_of(
-        preset,
-        size,
-        flip=settings.flip,
-        flip_vertical=settings.flip_vertical,
-        quarter_turns=settings.quarter_turns,
-        min_visibility=settings.min_visibility,
-    )
-    return TrainingDataset(dataset, augmentation, preprocessing, seed=settings.seed, masks=settings.task != "detect")
+    augmentation, masks = augmentation_for(settings, size, own), settings.task != "detect"
+    if isinstance(augmentation, OwnAugmentation):
+        check_picklable(augmentation, settings.workers)
+        sizes = sizes_to_try(example.size for example in dataset)
+        for text in try_augmentation(augmentation, sizes, masks=masks):
+            say(Warned(text))
+        if settings.min_visibility is not None:
+            say(Warned("min_visibility has no effect on an augmentation of your own"))
+    return TrainingDataset(dataset, augmentation, preprocessing, seed=settings.seed, masks=masks)
 
 
 def _pretrain_backbone(
     detector: ConditionalDetr,
-    dataset: Dataset,
+    images: TrainingDataset,
+    count: int,
     settings: TrainingSettings,
-    preprocessing: Preprocessing,
     device: torch.device,
     say: EventHandler,
 ) -> None:
@@ -189,9 +217,8 @@ def _pretrain_backbone(
     seed = seed_from("naming", settings.seed)  # its former name: another word would change every run
     torch.manual_seed(seed)
     batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
-    sampling = Sampling(len(dataset), seed, batch)
+    sampling = Sampling(count, seed, batch)
     epochs = -(-settings.pretrain_backbone // sampling.steps_per_epoch)
-    images = training_dataset(dataset, settings, preprocessing)
     feed = batches_of_steps(images, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
     try:
         pretrain_backbone(detector, feed, settings.pretrain_backbone, device, say)

@@ -12,6 +12,7 @@ from condetr.core.distributed import current_shard
 from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
 from condetr.core.names import Task, with_current_names
+from condetr.data.augmentation.own import Augmentation
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset
 from condetr.data.train_val import train_val_of
@@ -20,8 +21,10 @@ from condetr.evaluation.report import PANOPTIC_METRICS
 from condetr.files.new_folder import next_free
 from condetr.model.detector import ConditionalDetr
 from condetr.training.initial_model import InitialModel
+from condetr.training.input.augmentation import augmentation_for
 from condetr.training.preparation import resized
 from condetr.training.processes import check_installed
+from condetr.training.run.callbacks import Callback, check_callbacks
 from condetr.training.run.events import EventHandler, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings
@@ -42,6 +45,8 @@ def run(
     resume: bool = False,
     device: str = "auto",
     command: str = "",
+    augmentation: Augmentation | None = None,
+    callbacks: Sequence[Callback] = (),
     say: EventHandler = ignore_events,
 ) -> Trained:
     """A whole run: from a path to labeled images to a folder with an evaluated model.
@@ -56,6 +61,8 @@ def run(
         resume: continue the run in ``output``.
         device: where to train; each process of a distributed run has its own.
         command: how the run was started, for its folder.
+        augmentation: a transform of samples, where the setting ``augment`` is None.
+        callbacks: called with the events of training, see `condetr.training.run.callbacks`.
         say: called with every event.
 
     Raises:
@@ -65,7 +72,9 @@ def run(
         raise SettingsError("must be given to resume, and for distributed training", item="output")
     if output is not None and output.resolve() == Path(data).resolve():
         raise UsageError("is the dataset itself", source=output, item="output", hint="choose another --output")
+    check_callbacks(callbacks)
     check_installed(settings.log)
+    augmentation_for(settings, None, augmentation)  # before data are read
     is_first = is_first_process()
     if not is_first:
         say = ignore_events
@@ -93,6 +102,8 @@ def run(
             validation=parts.val,
             evaluate=evaluation_between_epochs(initial, classes, settings),
             device=device,
+            augmentation=augmentation,
+            callbacks=callbacks,
             say=say,
         )
 

@@ -47,7 +47,17 @@ FULL = {
 
 
 def small_run(
-    folder, scenes, *, resume=False, say=ignore_events, evaluate=None, detector=None, dropout=0.1, **settings
+    folder,
+    scenes,
+    *,
+    resume=False,
+    say=ignore_events,
+    evaluate=None,
+    detector=None,
+    dropout=0.1,
+    augmentation=None,
+    callbacks=(),
+    **settings,
 ) -> Trained:
     """``scenes`` is a data set, or a folder to write one into: seven images, three without objects."""
     dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
@@ -62,6 +72,8 @@ def small_run(
             validation=dataset,
             evaluate=evaluate,
             device="cpu",
+            augmentation=augmentation,
+            callbacks=callbacks,
             say=say,
         )
 

@@ -1,10 +1,13 @@
 """What happens around the steps: measuring, keeping, ending early, failing."""
 
 import json
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from condetr.checkpoints.loading import load
@@ -14,7 +17,9 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training import loop
 from condetr.training.preparation import largest_size
+from condetr.training.run.callbacks import CallbackError, StopTraining
 from condetr.training.run.events import Evaluated, Noted, Saved, Started, Stepped, Warned
+from condetr.training.settings import TrainingSettings
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
@@ -207,3 +212,144 @@ def test_objects_that_crops_drop_are_counted_in_the_log_and_at_the_end(tmp_path,
     assert f"crops dropped {count} objects of which they kept less than min_visibility" in [
         event.text for event in said if isinstance(event, Noted)
     ]
+
+
+def test_a_callback_ends_the_run_as_early_stopping_does_and_it_can_be_resumed(tmp_path, scenes):
+    def stop(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise StopTraining("enough")
+
+    whole, said = tmp_path / "whole", []
+    small_run(whole, scenes, evaluate=scores(0.1, 0.2, 0.3), **QUICK)
+    run = tmp_path / "stopped"
+    result = small_run(run, scenes, evaluate=scores(0.1), callbacks=[stop], say=said.append, **QUICK)
+    assert (result.progress.step, result.progress.best) == (3, 0.1)
+    assert (run / "checkpoints" / "step-3").is_dir()
+    assert texts(said, Noted)[-1].endswith("ends the run: enough")
+    resumed = small_run(run, scenes, resume=True, evaluate=scores(0.2, 0.3), **QUICK)
+    assert resumed.progress.step == 6
+    assert state_of(run) == state_of(whole)
+
+
+def test_a_callback_that_stops_on_an_evaluation_ends_the_run_there(tmp_path, scenes):
+    class Patient:
+        def on_evaluated(self, event):
+            if event.metrics["ap"] > 0.15:
+                raise StopTraining
+
+    result = small_run(tmp_path, scenes, evaluate=scores(0.1, 0.2), callbacks=[Patient()], **QUICK)
+    assert (result.progress.step, result.metrics["ap"], result.best) == (4, 0.2, tmp_path / "best")
+
+
+def test_a_callback_that_fails_ends_the_run_with_the_step_saved(tmp_path, scenes):
+    def broken(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise LookupError("no such plot")
+
+    with pytest.raises(CallbackError, match=r"broken: failed on Stepped: LookupError: no such plot"):
+        small_run(tmp_path, scenes, callbacks=[broken], **QUICK)
+    assert (tmp_path / "checkpoints" / "step-3").is_dir()
+
+
+STEPS = ({"RandomHorizontalFlip": {}}, {"RandomRotation": {"degrees": 20, "fill": [9, 9, 9]}})
+
+
+def test_a_pipeline_is_kept_with_the_run_and_resumed_exactly(tmp_path, scenes):
+    file = tmp_path / "mine.yaml"
+    file.write_text("- RandomHorizontalFlip\n- RandomRotation: {degrees: 20, fill: [9, 9, 9]}\n")
+
+    def stop(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise StopTraining
+
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    small_run(whole, scenes, **QUICK | {"augment": file})
+    small_run(run, scenes, callbacks=[stop], **QUICK | {"augment": file})
+    file.unlink()
+    stored = yaml.safe_load((run / "config.yaml").read_text())
+    assert stored["augment"] == list(STEPS)
+    assert TrainingSettings.from_dict(stored).augment == STEPS
+    small_run(run, scenes, resume=True, **QUICK | {"augment": STEPS})
+    assert state_of(run) == state_of(whole)
+    plain = tmp_path / "plain"
+    small_run(plain, scenes, **QUICK)
+    assert state_of(plain) != state_of(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_callable_is_deterministic_whichever_generator_it_uses_and_wherever_it_runs(tmp_path, scenes, workers):
+    calls = []
+
+    def noisy(sample):
+        calls.append(1)
+        shift = int(np.random.randint(9)) + random.randrange(9) + int(torch.randint(9, ()))
+        return sample | {"image": (sample["image"].float() + shift).clamp(0, 255).to(torch.uint8)}
+
+    states = []
+    for number in range(2):
+        np.random.seed(number), random.seed(number)
+        settings = QUICK | {"augment": None, "epochs": 1, "workers": number and workers}
+        small_run(tmp_path / f"{number}", scenes, augmentation=noisy, **settings)
+        states.append(state_of(tmp_path / f"{number}"))
+    assert states[0] == states[1]
+    assert calls
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_callable_that_fails_on_an_image_names_it(tmp_path, scenes, workers):
+    def picky(sample):
+        if sample["image"].shape[-1] == 64 and sample["image"].float().mean() > 115:
+            raise ValueError("too bright")
+        return sample
+
+    with pytest.raises(SettingsError, match=r"^\d{3}.png: augment, picky: failed: ValueError: too bright") as caught:
+        small_run(tmp_path, scenes, augmentation=picky, **QUICK | {"augment": None, "workers": workers})
+    assert caught.value.item == "augment, picky"
+
+
+def test_a_run_with_a_callable_is_not_resumed_without_it(tmp_path, scenes):
+    with pytest.raises(SettingsError, match=r"augment: is null.*Detector.train"):
+        small_run(tmp_path, scenes, **QUICK | {"augment": None})
+
+
+def test_an_augmentation_is_tried_before_training(tmp_path, scenes):
+    said = []
+    small_run(
+        tmp_path / "a",
+        scenes,
+        augmentation=lambda sample: sample | {"image": sample["image"].flip(-1)},
+        say=said.append,
+        **QUICK | {"augment": None, "epochs": 1, "min_visibility": 0.5},
+    )
+    first, second = texts(said, Warned)[:2]
+    assert "do not lie on their object" in first
+    assert second == "min_visibility has no effect on an augmentation of your own"
+    with pytest.raises(SettingsError, match="FiveCrop: failed"):
+        small_run(tmp_path / "b", scenes, **QUICK | {"augment": ({"FiveCrop": {"size": 8}},)})
+    assert not list((tmp_path / "b").glob("checkpoints/step-*"))
+
+
+def test_rare_classes_are_repeated_and_the_run_resumes_exactly(tmp_path):
+    scenes = write_scenes(tmp_path / "scenes", 6)
+    rare = Dataset(
+        tuple(
+            replace(e, objects=tuple(replace(o, label=int(n == 0)) for o in e.objects)) for n, e in enumerate(scenes)
+        ),
+        scenes.classes,
+        scenes.root,
+    )
+    settings = QUICK | {"repeat_factor": 1.0, "epochs": 2}
+    said = []
+
+    def stop(event):
+        if isinstance(event, Stepped) and event.step == 2:
+            raise StopTraining
+
+    small_run(tmp_path / "whole", rare, say=said.append, **settings)
+    assert any(text.startswith("repeat factor: 8 draws of 6 images") for text in texts(said, Noted))
+    assert [event.epoch for event in said if isinstance(event, Stepped)][-1] == 2
+    small_run(tmp_path / "run", rare, callbacks=[stop], **settings)
+    with pytest.raises(SettingsError, match=r"repeat_factor: is 0.0, but the run began with 1.0"):
+        small_run(tmp_path / "run", rare, resume=True, **settings | {"repeat_factor": 0.0})
+    small_run(tmp_path / "run", rare, resume=True, **settings)
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")

@@ -114,11 +114,14 @@ def _flag(spec: Any) -> Any:
     return Annotated[wanted | None, option]
 
 
+_OTHERS = {int: "N", Path: "FILE.yaml"}  # values besides words
+
+
 def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
     """The type for typer, and its name in the help; `read_value` reads the rest."""
     words = [str(word) for kind in allowed if get_origin(kind) is Literal for word in get_args(kind)]
     if words:
-        return str, "|".join([*words, *("N" for kind in allowed if kind is int)])
+        return str, "|".join([*words, *(_OTHERS[kind] for kind in allowed if kind in _OTHERS)])
     kind = next(kind for kind in allowed if kind is not NoneType)
     return (list[str], "A,B,...") if get_origin(kind) is tuple else (kind, None)
 

@@ -46,6 +46,8 @@ def _as_kind(wanted: Any, value: Any) -> Any:
         return _as_words(value, get_args(wanted)[0])
     if get_origin(wanted) is Literal and type(value) in (str, int) and value in get_args(wanted):
         return value
+    if get_origin(wanted) is dict and isinstance(value, dict):
+        return value
     if wanted is Path and isinstance(value, str | Path) and str(value):
         return Path(value)
     if wanted is float and ((type(value) is int and -LARGEST < value < LARGEST) or _is_scientific(value)):
@@ -100,6 +102,8 @@ def _name_of(kind: Any) -> str:
         return f"one of {words}" if len(get_args(kind)) > 1 else words
     if get_origin(kind) is tuple:
         return f"a list, each {_name_of(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return "a mapping"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path"}
     return names.get(kind, "nothing (null)")
 

@@ -1,6 +1,7 @@
 """A data loader whose workers read ahead in the order of the sampling."""
 
 import multiprocessing
+import pickle
 import signal
 import threading
 from collections.abc import Generator, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from condetr.core.errors import ModelError
+from condetr.core.errors import CondetrError, ModelError, SettingsError, first_line_of
 from condetr.data.batches import TrainingBatch
 from condetr.data.records import SampleIndex
 from condetr.training.input.dataset import TrainingDataset
@@ -25,6 +26,7 @@ def batches_of_steps(
 
     Raises:
         ModelError: a worker died.
+        CondetrError: a sample cannot be used.
     """
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]  # __getitem__ is all it needs
@@ -41,7 +43,7 @@ def batches_of_steps(
     workers_started = set(multiprocessing.active_children()) - other_children
     for step in sampling.steps(start, epochs):
         try:
-            yield [next(feed) for _ in step]
+            yield [_batch_of(next(feed)) for _ in step]
         except (RuntimeError, OSError, EOFError) as error:  # the last two: a worker died while sending a batch
             dead = ", ".join(str(worker.pid) for worker in workers_started if _is_dead(worker))
             if not dead:
@@ -49,9 +51,27 @@ def batches_of_steps(
             raise _worker_died(dead) from error
 
 
+def _batch_of(answer: TrainingBatch | CondetrError) -> TrainingBatch:
+    if isinstance(answer, CondetrError):
+        raise answer
+    return answer
+
+
 def _is_dead(worker: BaseProcess) -> bool:
     worker.join(timeout=1)  # it may still be exiting
     return not worker.is_alive()
+
+
+def check_picklable(part: object, workers: int) -> None:
+    """Raises SettingsError where loader processes are not forked, so that ``part`` must be sent to them and cannot."""
+    if not workers or multiprocessing.get_start_method() == "fork":
+        return
+    try:
+        pickle.dumps(part)
+    except Exception as error:  # of any kind: what pickle meets inside of it
+        reason = f"cannot be sent to the data loading processes: {first_line_of(error)}"
+        hint = "define it at the top level of a module, or give workers=0"
+        raise SettingsError(reason, item="augment", hint=hint) from error
 
 
 def _worker_died(pids: str) -> ModelError:

@@ -6,10 +6,8 @@ An augmented image depends on (seed, epoch, position) alone, whichever worker re
 import time
 from collections.abc import Sequence
 
-import torch
-from torch import nn
-
-from condetr.core.errors import ImageError
+from condetr.core.errors import CondetrError, ImageError, SettingsError
+from condetr.data.augmentation.own import Augmentation, seeded
 from condetr.data.augmentation.sample import Sample
 from condetr.data.batches import TrainingBatch, collate
 from condetr.data.records import Dataset, SampleIndex
@@ -24,13 +22,25 @@ class TrainingDataset:
     """Indexed by the samples of a micro-batch."""
 
     def __init__(
-        self, dataset: Dataset, augmentation: nn.Module, preprocessing: Preprocessing, *, seed: int, masks: bool = False
+        self,
+        dataset: Dataset,
+        augmentation: Augmentation,
+        preprocessing: Preprocessing,
+        *,
+        seed: int,
+        masks: bool = False,
     ) -> None:
         self._dataset, self._augmentation, self._preprocessing = dataset, augmentation, preprocessing
         self._seed, self._masks = seed, masks
 
-    def __getitem__(self, indices: Sequence[SampleIndex]) -> TrainingBatch:
-        """The batch; unreadable images are left out of it and listed in it."""
+    def __getitem__(self, indices: Sequence[SampleIndex]) -> TrainingBatch | CondetrError:
+        """The batch; unreadable images are left out of it and listed in it. Errors are passed on, not raised."""
+        try:
+            return self._batch(indices)
+        except CondetrError as error:  # raised in a worker, it would lose its fields
+            return error
+
+    def _batch(self, indices: Sequence[SampleIndex]) -> TrainingBatch:
         images, names, unreadable, slivers = [], [], [], 0
         for index in indices:
             try:
@@ -38,7 +48,10 @@ class TrainingDataset:
             except ImageError as error:
                 unreadable.append(str(error))
                 continue
-            sample = self._augment(sample, index)
+            try:
+                sample = self._augment(sample, index)
+            except SettingsError as error:  # of the user's augmentation
+                raise error.at(source=self._dataset.sample_name(index)) from error
             slivers += sample.get("slivers", 0)
             images.append(target_of(sample))
             names.append(self._dataset.sample_name(index))
@@ -53,7 +66,6 @@ class TrainingDataset:
         return self._dataset.sample(index, masks=self._masks)
 
     def _augment(self, sample: Sample, index: SampleIndex) -> Sample:
-        with torch.random.fork_rng(devices=[]):
-            # The first word is part of the seed: another one would change every augmentation.
-            torch.default_generator.manual_seed(seed_from("picture", self._seed, index.epoch, index.position))
+        # The first word is part of the seed: another one would change every augmentation.
+        with seeded(seed_from("picture", self._seed, index.epoch, index.position)):
             return self._augmentation(sample)

@@ -2,9 +2,9 @@
 
 The order of an epoch is a pure function of (seed, epoch). An optimization step takes the next images of that order;
 process r of n takes every n-th of them, from the r-th on, so that the shares differ by one image at most, and cuts its
-share into micro-batches. No image is repeated or left out, also when a run is resumed with another number of processes
-or another batch size: only the boundaries of the steps move. At the end of an epoch a share may be short or empty; its
-micro-batches are then short or empty, too, but every process has equally many.
+share into micro-batches. No image of the order is repeated or left out, also when a run is resumed with another number
+of processes or another batch size: only the boundaries of the steps move. At the end of an epoch a share may be short
+or empty; its micro-batches are then short or empty, too, but every process has equally many.
 """
 
 import hashlib
@@ -14,12 +14,20 @@ from dataclasses import dataclass
 import torch
 
 from condetr.data.records import SampleIndex
+from condetr.training.input.repeat_factors import drawn_images
 from condetr.training.progress import Position
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Attributes: ``images`` of the dataset, ``batch`` size per process, ``accumulate`` micro-batches per step."""
+    """The steps of all epochs.
+
+    Attributes:
+        images: drawn in an epoch: those of the dataset, unless ``factors`` repeat some.
+        batch: size per process.
+        accumulate: micro-batches per step.
+        factors: how often each image is drawn, see `repeat_factors`; empty for once.
+    """
 
     images: int
     seed: int
@@ -27,6 +35,7 @@ class Sampling:
     accumulate: int = 1
     processes: int = 1
     rank: int = 0
+    factors: tuple[float, ...] = ()
 
     @property
     def step_size(self) -> int:
@@ -43,8 +52,12 @@ class Sampling:
         return max(0, left_of_epoch + (epochs - start.epoch - 1) * self.steps_per_epoch)
 
     def order(self, epoch: int) -> list[int]:
+        """The indices of the images in the dataset."""
         generator = torch.Generator().manual_seed(seed_from("order", self.seed, epoch))
-        return torch.randperm(self.images, generator=generator).tolist()
+        if not self.factors:
+            return torch.randperm(self.images, generator=generator).tolist()
+        images = drawn_images(self.factors, generator)
+        return images[torch.randperm(len(images), generator=generator)].tolist()
 
     def steps(self, start: Position, epochs: int) -> Iterator[list[list[SampleIndex]]]:
         """The micro-batches of this process, step by step, from ``start`` to the end of the last epoch."""

@@ -13,8 +13,9 @@ from condetr.core.names import with_current_names
 from condetr.files.json_reading import read_json_object
 from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
+from condetr.training.settings import TrainingSettings
 
-FIXED = ("seed", "query_groups", "ema", "overfit")  # settings that the stored state depends on
+FIXED = ("seed", "query_groups", "ema", "overfit", "repeat_factor")  # settings that the stored state depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def changes_since(stored: Stored, settings: Mapping[str, Any]) -> list[str]:
     Raises:
         SettingsError: one that cannot change.
     """
-    before = stored.state["settings"]
+    before = {name: getattr(TrainingSettings, name) for name in FIXED} | stored.state["settings"]  # of older versions
     changed = [name for name, value in settings.items() if name in before and before[name] != value]
     for name in changed:
         if name in FIXED:
