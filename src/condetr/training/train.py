@@ -176,7 +176,7 @@ def _run_files(
 def _sampling(
     dataset: Dataset, settings: TrainingSettings, batch: int, processes: Processes, say: EventHandler
 ) -> Sampling:
-    images, factors = len(dataset), ()
+    images, factors = len(dataset), tuple[float, ...]()
     if settings.repeat_factor:
         factors = image_factors(dataset, settings.repeat_factor)
         images = draws_per_epoch(factors)

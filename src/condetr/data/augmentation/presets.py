@@ -70,7 +70,7 @@ def augmentation_of(
     flip_vertical: float = 0.0,
     quarter_turns: bool = False,
     min_visibility: float | None = None,
-) -> nn.Module:
+) -> nn.Sequential:
     """A transform of samples; objects that a crop removes entirely are dropped.
 
     Args:
