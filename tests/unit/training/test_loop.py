@@ -1,6 +1,7 @@
 """What happens around the steps: measuring, keeping, ending early, failing."""
 
 import json
+import multiprocessing
 import random
 from dataclasses import replace
 
@@ -305,6 +306,7 @@ def test_a_callable_that_fails_on_an_image_names_it(tmp_path, scenes, workers):
     with pytest.raises(SettingsError, match=r"^\d{3}.png: augment, picky: failed: ValueError: too bright") as caught:
         small_run(tmp_path, scenes, augmentation=picky, **QUICK | {"augment": None, "workers": workers})
     assert caught.value.item == "augment, picky"
+    assert multiprocessing.active_children() == [], "workers end although the traceback is kept"
 
 
 def test_a_run_with_a_callable_is_not_resumed_without_it(tmp_path, scenes):

@@ -41,14 +41,17 @@ def batches_of_steps(
     with _without_sigchld_handler():
         feed = iter(loader)
     workers_started = set(multiprocessing.active_children()) - other_children
-    for step in sampling.steps(start, epochs):
-        try:
-            yield [_batch_of(next(feed)) for _ in step]
-        except (RuntimeError, OSError, EOFError) as error:  # the last two: a worker died while sending a batch
-            dead = ", ".join(str(worker.pid) for worker in workers_started if _is_dead(worker))
-            if not dead:
-                raise
-            raise _worker_died(dead) from error
+    try:
+        for step in sampling.steps(start, epochs):
+            try:
+                yield [_batch_of(next(feed)) for _ in step]
+            except (RuntimeError, OSError, EOFError) as error:  # the last two: a worker died while sending a batch
+                dead = ", ".join(str(worker.pid) for worker in workers_started if _is_dead(worker))
+                if not dead:
+                    raise
+                raise _worker_died(dead) from error
+    finally:
+        del feed  # ends the workers now; the traceback of an error would keep them
 
 
 def _batch_of(answer: TrainingBatch | CondetrError) -> TrainingBatch:
