@@ -15,8 +15,8 @@ def tiny_detector(**options) -> ConditionalDetr:
     backbone = ResNetDescription(block="basic", depths=(1, 1), widths=(8, 16), stem_widths=(8,))
     sizes = {"encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
-    said = {"backbone": backbone, "num_labels": 3, "num_queries": 20, "d_model": 32} | sizes | heads
-    config = DetectorConfig(**(said | options))
+    settings = {"backbone": backbone, "num_labels": 3, "num_queries": 20, "d_model": 32} | sizes | heads
+    config = DetectorConfig(**(settings | options))
     return scramble(ConditionalDetr(config)).eval()
 
 

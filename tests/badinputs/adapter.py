@@ -120,9 +120,9 @@ def _command(path: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out"
         words = ("--model", _good(), "--output", output, "--save", "images,json", "--device", "cpu")
-        said = _said_by("predict", path, *words)
+        message = _said_by("predict", path, *words)
         images, results = (list((output / kind).rglob("*.*")) for kind in ("images", "json"))
-    return {"results": min(len(images), len(results)), "report": said}
+    return {"results": min(len(images), len(results)), "report": message}
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -136,8 +136,8 @@ def _converted(path: Path) -> dict[str, Any]:
     weights = [file for file in path.iterdir() if file.suffix != ".json"] if path.is_dir() else [path]
     source = weights[0] if len(weights) == 1 and not (path / "config.json").exists() else path
     with tempfile.TemporaryDirectory() as folder:
-        said = _said_by("convert", source, Path(folder) / "out")
-        return _loaded(Path(folder) / "out") | {"report": said}
+        message = _said_by("convert", source, Path(folder) / "out")
+        return _loaded(Path(folder) / "out") | {"report": message}
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def _said_by(*words: object) -> str:
     Raises:
         Refused: it did none.
     """
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stderr(io.StringIO()) as message, contextlib.redirect_stdout(io.StringIO()):
         status = command_line([str(word) for word in words])
     if status not in (0, 4):
-        raise Refused(f"exit status {status}: {said.getvalue()}")
-    return said.getvalue()
+        raise Refused(f"exit status {status}: {message.getvalue()}")
+    return message.getvalue()

@@ -34,7 +34,7 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     splits, report = read_leniently(path)
     report.refuse()
     check_splits(splits, report)
-    (dataset,) = (require_usable(one, path) for one in splits.values())
+    (dataset,) = (require_usable(split, path) for split in splits.values())
     if "masks" in case["use"]:
         dataset = read_dataset(path, masks=True)
         for example in dataset:  # every outline that is kept can be painted
@@ -43,7 +43,7 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     observed = {
         "images": len(dataset),
         "boxes": sum(len(example.objects) for example in dataset),
-        "labels": sorted({one.label for example in dataset for one in example.objects}),
+        "labels": sorted({labeled.label for example in dataset for labeled in example.objects}),
         "num_labels": len(dataset.classes),
         "first_image_size": list(dataset.examples[0].size),
         "finite": all(torch.isfinite(_boxes(dataset, i)).all() for i in range(len(dataset))),
@@ -51,7 +51,7 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
     }
     expected = case["expect"].get("check", {})
     if "box" in expected:
-        boxes = {one.id: one.box for example in dataset for one in example.objects}
+        boxes = {labeled.id: labeled.box for example in dataset for labeled in example.objects}
         x1, y1, x2, y2 = boxes.get(expected["box"][0]) or next(iter(boxes.values()))
         observed["box"] = [x1, y1, x2 - x1, y2 - y1]  # as COCO has it
     if "batch" in expected or "train_step" in case["use"]:
@@ -64,7 +64,7 @@ def observe(case: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _boxes(dataset: Dataset, position: int) -> torch.Tensor:
-    return torch.tensor([one.box for one in dataset.examples[position].objects]).reshape(-1, 4)
+    return torch.tensor([labeled.box for labeled in dataset.examples[position].objects]).reshape(-1, 4)
 
 
 def _trains(dataset: Dataset, batch: Batch) -> bool:
@@ -73,10 +73,10 @@ def _trains(dataset: Dataset, batch: Batch) -> bool:
     targets = []
     for i, example in enumerate(dataset):
         height, width = example.size
-        labels = torch.tensor([one.label for one in example.objects], dtype=torch.int64)
+        labels = torch.tensor([labeled.label for labeled in example.objects], dtype=torch.int64)
         boxes = xyxy_to_cxcywh(_boxes(dataset, i) / torch.tensor([width, height, width, height]))
         targets.append(Target(labels, boxes))
     losses = set_loss(model.predict_layers(batch.pixels, batch.mask), targets, MatchingCosts(), LossWeights())
     losses.total.backward()
-    gradients = [one.grad for one in model.parameters() if one.grad is not None]
-    return bool(losses.total.isfinite()) and all(bool(one.isfinite().all()) for one in gradients)
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return bool(losses.total.isfinite()) and all(bool(gradient.isfinite().all()) for gradient in gradients)

@@ -48,12 +48,12 @@ def test_what_runs_on_a_gpu_runs(monkeypatch, tmp_path, capsys):
     for module in (train_state, training_precision):
         monkeypatch.setattr(module, "precision_of", lambda name, _: Precision(TYPES[name], "cpu"))
     gpu.main(["--device", "cpu", "--quick", "--rounds", "2", "--no-compile", "--json", str(tmp_path / "gpu.json")])
-    said = json.loads((tmp_path / "gpu.json").read_text())
-    cases = [row["case"] for row in said["rows"]]
+    record = json.loads((tmp_path / "gpu.json").read_text())
+    cases = [row["case"] for row in record["rows"]]
     assert "condetr, bf16, batch 2" in cases
     assert "condetr, fp16, batch 1" in cases
     assert "training, bf16, batch 2" in cases
-    for row in said["rows"]:
+    for row in record["rows"]:
         assert row["deviation"] < (1e-4 if "condetr, fp32" in row["case"] else 0.1), row
         assert row["device"] == "no GPU: a check, not a measurement"
     assert "training, fp32" in capsys.readouterr().out

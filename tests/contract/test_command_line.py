@@ -122,7 +122,7 @@ def test_the_version(capsys):
 @pytest.mark.parametrize(
     "words", [["detect"], ["predict"], ["predict", "a.jpg", "--modle", "x"], ["hub", "pusch"], ["info"]]
 )
-def test_a_slip_of_the_fingers_is_told_in_one_line(capsys, words):
+def test_a_typo_is_reported_in_one_line(capsys, words):
     assert run(words) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

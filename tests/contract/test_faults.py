@@ -129,7 +129,7 @@ INJECTED = {
     ),
     "CLI-11 names and locales": ("end_to_end/test_surroundings.py::test_odd_names_in_the_plainest_locale",),
     "CLI-15 converted as another architecture": (
-        "unit/cli/test_commands.py::test_convert_refuses_another_architecture_naming_keys",
+        "unit/cli/test_commands.py::test_convert_refuses_another_architecture_with_keys",
     ),
     "CLI-16 classes of the data are not the model's": (
         "unit/cli/commands/test_evaluate.py::test_classes_of_other_names_need_a_map",
@@ -141,7 +141,7 @@ INJECTED = {
         "end_to_end/test_surroundings.py::test_the_commit_of_a_hub_model_is_printed_and_stored",
         "end_to_end/test_surroundings.py::test_the_commit_that_a_run_began_with_is_stored",
     ),
-    "CLI-21 old Python or PyTorch": ("unit/cli/test_commands.py::test_what_is_too_old_is_said_in_one_line",),
+    "CLI-21 old Python or PyTorch": ("unit/cli/test_commands.py::test_what_is_too_old_is_reported_in_one_line",),
     "SRV-02 chunked body without end": (
         "unit/serving/protocol/test_http_errors.py::test_too_large_without_a_word_is_cut_off_at_the_limit",
     ),
@@ -182,7 +182,7 @@ INJECTED = {
     ),
     "SRV-33 port in use": ("unit/cli/commands/test_serve.py::test_a_port_that_is_taken_is_a_slip",),
     "SRV-34 the address that is listened on": (
-        "end_to_end/test_serve.py::test_it_serves_this_machine_alone_and_calls_nobody",
+        "end_to_end/test_serve.py::test_it_serves_this_machine_alone_and_makes_no_outside_requests",
         "unit/cli/commands/test_serve.py::test_other_machines_are_let_in_with_a_warning",
     ),
     "SRV-35 another origin": (

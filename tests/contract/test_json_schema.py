@@ -42,8 +42,8 @@ def assert_fits(value, schema, where="$"):
     elif isinstance(schema, list):
         assert isinstance(value, list), where
         assert value, f"{where} shows nothing"
-        for position, one in enumerate(value):
-            assert_fits(one, schema[0], f"{where}[{position}]")
+        for position, item in enumerate(value):
+            assert_fits(item, schema[0], f"{where}[{position}]")
     elif isinstance(schema, tuple):
         assert value is None or type(value) in schema, where
     else:
@@ -132,5 +132,5 @@ def test_the_files_of_predict(capsys, model, photo, tmp_path):
 def test_info_convert_and_doctor(capsys, model, tmp_path):
     assert set(said_by(capsys, "info", model, "--image-size", "64x96")) == INFO_KEYS
     assert set(said_by(capsys, "doctor")) == DOCTOR_KEYS
-    said = said_by(capsys, "convert", model, tmp_path / "out")
-    assert set(said) == {"output", "classes", "dialect", "revision", "notes"}
+    answer = said_by(capsys, "convert", model, tmp_path / "out")
+    assert set(answer) == {"output", "classes", "dialect", "revision", "notes"}

@@ -39,8 +39,8 @@ def test_any_batch_and_size(kind):
     with without_shape_checks():
         program = torch.export.export(model, (), padded(2, 64, 64), dynamic_shapes=free, strict=False).module()
     for size in ((1, 32, 48), (2, 64, 40), (3, 64, 96)):
-        given = padded(*size)
-        ours, exported = model(**given), program(**given)
+        original = padded(*size)
+        ours, exported = model(**original), program(**original)
         assert type(exported) is type(ours) or type(ours).__mro__[1] is type(exported)
         assert list(exported) == list(ours)
         for one, other in zip(tree_leaves(exported), tree_leaves(ours), strict=True):

@@ -44,18 +44,18 @@ def shown(*words):
     folder = Path(tempfile.mkdtemp())
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings)
-    said = []
-    reader = threading.Thread(target=lambda: said.extend(iter(process.stderr.readline, "")))
+    events = []
+    reader = threading.Thread(target=lambda: events.extend(iter(process.stderr.readline, "")))
     reader.start()
     try:
         latest = time.monotonic() + 300
-        while not (found := re.search(r"the page is at (http://127\.0\.0\.1:\d+)", "".join(said))):
-            assert process.poll() is None, said
-            assert time.monotonic() < latest, said
+        while not (found := re.search(r"the page is at (http://127\.0\.0\.1:\d+)", "".join(events))):
+            assert process.poll() is None, events
+            assert time.monotonic() < latest, events
             time.sleep(0.1)
         yield found[1]
         process.terminate()
-        assert process.wait(60) == 0, said
+        assert process.wait(60) == 0, events
         assert list(folder.glob("condetr-demo-*")) == []
     finally:
         process.kill()
@@ -63,7 +63,7 @@ def shown(*words):
         reader.join()
         process.stderr.close()
         shutil.rmtree(folder)
-    assert "Traceback" not in "".join(said), "".join(said)
+    assert "Traceback" not in "".join(events), "".join(events)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_image_is_dropped_slid_over_and_clicked_on(browser, tmp_path, download
     browser.find_element(By.CSS_SELECTOR, "#download").click()
     until(browser, lambda: list(downloads.glob("*.json")))
     stored = json.loads(next(iter(downloads.glob("*.json"))).read_text())
-    assert [one["name"] for one in stored["detections"]] == [row[1] for row in above_half]
+    assert [detection["name"] for detection in stored["detections"]] == [row[1] for row in above_half]
 
 
 def test_a_scene_that_comes_along_is_picked(browser):
@@ -191,7 +191,7 @@ def test_a_scene_that_comes_along_is_picked(browser):
     take_image(browser, "picked")
 
 
-def test_a_broken_file_is_told_and_takes_the_place_of_what_was_seen(browser, tmp_path):
+def test_a_broken_file_is_reported_and_replaces_the_last_image(browser, tmp_path):
     """After a scene was picked: gradio then decodes what is sent by itself, unless it is kept from it."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + b"<img src=x onerror=alert(1)>")
@@ -201,10 +201,10 @@ def test_a_broken_file_is_told_and_takes_the_place_of_what_was_seen(browser, tmp
     until(browser, lambda: table(browser) == [] and found_image(browser) is None)
     warned = browser.find_element(By.CSS_SELECTOR, ".toast-wrap").get_attribute("textContent")
     take_image(browser, "refused")
-    for told in (said(browser), warned):
-        assert "damaged" in told
-        assert "/tmp" not in told
-        assert "Traceback" not in told
+    for messages in (said(browser), warned):
+        assert "damaged" in messages
+        assert "/tmp" not in messages
+        assert "Traceback" not in messages
 
     send(browser, digits(tmp_path, 3))
     until(browser, lambda: table(browser) and found_image(browser))
@@ -247,13 +247,13 @@ def test_masks_are_painted_with_names(tmp_path, downloads):
         assert until(browser, lambda: alike(browser, expected.painted(least, 0)))
         take_image(browser, "masks")
         browser.find_element(By.CSS_SELECTOR, "#download").click()
-        until(browser, lambda: [one for one in downloads.glob("*.json") if "counts" in one.read_text()])
+        until(browser, lambda: [path for path in downloads.glob("*.json") if "counts" in path.read_text()])
 
 
 def alike(browser, expected):
     """Whether the image on the page is this one; pixels at the edge of a mask may tip."""
-    with urllib.request.urlopen(found_image(browser).get_attribute("src")) as file, Image.open(file) as given:
-        pixels = np.asarray(given.convert("RGB"), dtype=float)
+    with urllib.request.urlopen(found_image(browser).get_attribute("src")) as file, Image.open(file) as original:
+        pixels = np.asarray(original.convert("RGB"), dtype=float)
     return pixels.shape == (*expected.size[::-1], 3) and abs(pixels - np.asarray(expected, dtype=float)).mean() < 1
 
 
@@ -270,14 +270,14 @@ def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, 
         assert browser.find_elements(By.CSS_SELECTOR, "#attention img") == []
 
 
-def test_the_page_calls_nobody(browser, address):
+def test_the_page_makes_no_outside_requests(browser, address):
     """Last, for it looks at everything that the browser did until now."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     addresses = [
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
     ]
     assert len(addresses) > 20
-    elsewhere = [one for one in addresses if not one.startswith((f"{address}/", "data:", "blob:"))]
+    elsewhere = [item for item in addresses if not item.startswith((f"{address}/", "data:", "blob:"))]
     assert elsewhere == []
     refused = [
         entry["message"] for entry in browser.get_log("browser") if "Content Security Policy" in entry["message"]

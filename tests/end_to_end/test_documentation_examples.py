@@ -63,12 +63,12 @@ def test_object_detection(checkpoint, image):
 
     target_sizes = torch.tensor([image.size[::-1]])
     (results,) = image_processor.post_process_object_detection(outputs, threshold=0.5, target_sizes=target_sizes)
-    said = []
+    events = []
     for score, label, box in zip(results["scores"], results["labels"], results["boxes"], strict=True):
         box = [round(i, 2) for i in box.tolist()]
-        said.append(f"{model.config.id2label[label.item()]} {round(score.item(), 3)} {box}")
-    assert 0 < len(said) <= 100
-    assert all(line.split()[0] in {"N/A", "cat", "remote", "couch"} for line in said)
+        events.append(f"{model.config.id2label[label.item()]} {round(score.item(), 3)} {box}")
+    assert 0 < len(events) <= 100
+    assert all(line.split()[0] in {"N/A", "cat", "remote", "couch"} for line in events)
     corners = results["boxes"]
     assert bool((corners[:, 2:] > corners[:, :2]).all())
     assert bool((results["scores"] > 0.5).all())

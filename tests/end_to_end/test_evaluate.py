@@ -31,9 +31,9 @@ def test_two_processes_count_every_image_once(command, scenes):
     without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
     both = subprocess.run(words, cwd=scenes, env=without_gpu, capture_output=True, text=True, check=False)
     assert both.returncode == 0, both.stderr
-    said = [json.loads(one.stdout) | {"output": None} for one in (alone, both)]
-    assert said[0] == said[1]
-    assert said[0]["data"]["pictures"] == 7
+    record = [json.loads(item.stdout) | {"output": None} for item in (alone, both)]
+    assert record[0] == record[1]
+    assert record[0]["data"]["pictures"] == 7
     assert (scenes / "alone/predictions.json").read_text() == (scenes / "both/predictions.json").read_text()
 
 
@@ -46,9 +46,9 @@ def test_a_signal_ends_it_and_leaves_no_half_report(command, scenes, tmp_path, n
     while not (tmp_path / "report").is_dir() and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(number)
-    out, said = running.communicate(timeout=60)
+    out, output = running.communicate(timeout=60)
     assert (running.returncode, out) == (status, "")
-    assert said.endswith(f"condetr: error: stopped by {number.name}\n")
+    assert output.endswith(f"condetr: error: stopped by {number.name}\n")
     assert not (tmp_path / "report").exists()
 
 

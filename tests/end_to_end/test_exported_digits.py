@@ -26,7 +26,7 @@ def test_a_graph_has_the_ap_of_the_model(scenes, tmp_path):
     model = condetr.load()
     done = model.export("onnx", output=tmp_path / "onnx", pictures=scenes / "val")
     assert done.record["verification"]["difference"] < 1e-4
-    of_graph, of_model = (one.evaluate(scenes, batch=8) for one in (condetr.load(done.folder), model))
+    of_graph, of_model = (item.evaluate(scenes, batch=8) for item in (condetr.load(done.folder), model))
     assert of_model.ap > 0.6
     assert of_graph.ap == pytest.approx(of_model.ap, abs=1e-3)
 

@@ -44,12 +44,12 @@ def test_a_signal_ends_a_run_after_the_image_in_hand(command, tiny, photos, tmp_
     process = command.start(*words)
     after_some_images(process, out)
     process.send_signal(number)
-    said, complained = process.communicate(timeout=60)
+    output, complained = process.communicate(timeout=60)
     assert process.returncode == status, complained
     done = sources_in(out)
     assert 3 <= len(done) < COUNT
     assert done == [f"{n:04d}.png" for n in range(len(done))]
-    assert f"{len(done)} ok, 0 failed, interrupted" in said
+    assert f"{len(done)} ok, 0 failed, interrupted" in output
     assert json.loads((out / "run.json").read_text())["state"] == "interrupted"
     assert len(list((out / "json").iterdir())) == len(done)
     assert {row["source"] for row in csv.DictReader((out / "predictions.csv").read_text().splitlines())} <= {
@@ -77,12 +77,12 @@ def test_a_killed_run_loses_at_most_the_image_in_hand(command, tiny, photos, tmp
 def test_json_on_stdout_is_whole_after_an_interruption(command, tiny, photos):
     process = command.start("predict", photos, "--model", tiny, "--json")
     with process.stdout, process.stderr:
-        said = process.stdout.readline() + process.stdout.readline()
+        output = process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        said = json.loads(said + process.stdout.read())
+        output = json.loads(output + process.stdout.read())
     assert process.wait(timeout=60) == 130
-    assert said["interrupted"]
-    assert 1 <= said["counts"]["ok"] == len(said["results"]) < COUNT
+    assert output["interrupted"]
+    assert 1 <= output["counts"]["ok"] == len(output["results"]) < COUNT
 
 
 def test_a_reader_that_goes_away_ends_the_run_quietly(command, tiny, photos):

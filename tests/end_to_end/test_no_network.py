@@ -105,9 +105,9 @@ def listened_to(tmp_path):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as item:
+        item.bind(("127.0.0.1", 0))
+        return item.getsockname()[1]
 
 
 def test_the_watch_sees_a_call(listened_to):
@@ -151,9 +151,9 @@ def test_no_command_with_local_input_calls_anybody(listened_to, tmp_path):
     words = [
         ([str(word) for word in line], None if at is None else [at[0], at[1] and str(at[1])]) for line, at in lines
     ]
-    said, called = listened_to(PROGRAM, *words)
+    output, called = listened_to(PROGRAM, *words)
     assert called == []
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     for line, _ in words:
-        assert f"0 {' '.join(line)}\n" in said, said
+        assert f"0 {' '.join(line)}\n" in output, output
     assert list((tmp_path / "home").rglob("*intel*")) == []

@@ -32,7 +32,7 @@ def record(index):
     made = scene(index)
     boxes = [[left, top, right - left, bottom - top] for left, top, right, bottom in made.boxes]
     objects = {
-        "id": [100 * index + place for place in range(len(boxes))],
+        "id": [100 * index + position for position in range(len(boxes))],
         "area": [width * height for _, _, width, height in boxes],
         "bbox": boxes,
         "category": list(made.labels),
@@ -51,10 +51,10 @@ def annotation_of(image_id, objects):
 
 
 def transform(records, processor):
-    images = [np.array(one["image"].convert("RGB")) for one in records]
-    annotations = [annotation_of(one["image_id"], one["objects"]) for one in records]
+    images = [np.array(item["image"].convert("RGB")) for item in records]
+    annotations = [annotation_of(item["image_id"], item["objects"]) for item in records]
     batch = processor(images=images, annotations=annotations, return_tensors="pt")
-    return [{name: batch[name][place] for name in batch} for place in range(len(records))]
+    return [{name: batch[name][position] for name in batch} for position in range(len(records))]
 
 
 def collate_fn(rows):
@@ -75,7 +75,7 @@ def compute_metrics(results, processor):
     """With `eval_do_concat_batches=False`: a list of batches."""
     wanted, found = [], []
     for (_, logits, boxes, *_), labels in zip(results.predictions, results.label_ids, strict=True):
-        sizes = torch.tensor(np.array([one["orig_size"] for one in labels]))
+        sizes = torch.tensor(np.array([label["orig_size"] for label in labels]))
         answer = Answer(torch.tensor(logits), torch.tensor(boxes))
         found += processor.post_process_object_detection(answer, threshold=0.0, target_sizes=sizes)
         wanted += labels
@@ -94,12 +94,12 @@ def average_precision(wanted, found):
         return np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
 
     labelled = []
-    for one in wanted:
-        height, width = one["orig_size"]
-        corners = cxcywh_to_xyxy(torch.tensor(one["boxes"])) * torch.tensor([width, height, width, height])
+    for item in wanted:
+        height, width = item["orig_size"]
+        corners = cxcywh_to_xyxy(torch.tensor(item["boxes"])) * torch.tensor([width, height, width, height])
         labelled.append(with_sides(corners))
-    labels = [one["class_labels"] for one in wanted]
-    areas = stacked([one["area"] for one in wanted], (-1,), float)
+    labels = [each["class_labels"] for each in wanted]
+    areas = stacked([each["area"] for each in wanted], (-1,), float)
     truth = GroundTruth(
         places(labels),
         stacked(labels, (-1,), int),
@@ -107,8 +107,8 @@ def average_precision(wanted, found):
         areas,
         np.zeros(len(areas), bool),
     )
-    names = [one["labels"] for one in found]
-    boxes, scores = [with_sides(one["boxes"]) for one in found], [one["scores"] for one in found]
+    names = [each["labels"] for each in found]
+    boxes, scores = [with_sides(each["boxes"]) for each in found], [each["scores"] for each in found]
     seen = PredictedObjects(
         places(names), stacked(names, (-1,), int), stacked(boxes, (-1, 4), float), stacked(scores, (-1,), float)
     )

@@ -58,13 +58,13 @@ def written(folder, dataset, found):
         folder, ["coco-panoptic", "coco"], run={}, about={}, overwrite=False,
         labels=names, source_ids=ids, stuff=dataset.classes.stuff,
     ) as writer:  # fmt: skip
-        for example, one in zip(dataset, found, strict=True):
-            writer.add(ImageSource(str(example.path), PurePath(example.path.name), example.path), one)
+        for example, item in zip(dataset, found, strict=True):
+            writer.add(ImageSource(str(example.path), PurePath(example.path.name), example.path), item)
     return json.loads((folder / "coco_panoptic.json").read_text())
 
 
 def quality(dataset, found):
-    counts = [counts_of(example, one, len(dataset.classes)) for example, one in zip(dataset, found, strict=True)]
+    counts = [counts_of(example, item, len(dataset.classes)) for example, item in zip(dataset, found, strict=True)]
     return panoptic_of(counts, dataset.classes.names, dataset.classes.stuff)
 
 
@@ -74,17 +74,17 @@ def reversed_classes(dataset):
     table = Classes(classes.names[::-1], classes.source_ids, tuple(last - label for label in classes.stuff))
 
     def turned(objects):
-        return tuple(replace(one, label=last - one.label) for one in objects)
+        return tuple(replace(labeled, label=last - labeled.label) for labeled in objects)
 
-    examples = (replace(one, objects=turned(one.objects), crowds=turned(one.crowds)) for one in dataset)
+    examples = (replace(example, objects=turned(example.objects), crowds=turned(example.crowds)) for example in dataset)
     return replace(dataset, examples=tuple(examples), classes=table)
 
 
 def beside_its_images(folder, content):
     """The results as a data set, which has its images below it."""
-    for one in content["images"]:
-        path = PurePath(one["file_name"])
-        one["file_name"] = path.name
+    for image in content["images"]:
+        path = PurePath(image["file_name"])
+        image["file_name"] = path.name
         shutil.copy(path, folder)
     (folder / "coco_panoptic.json").write_text(json.dumps(content))
     return read_dataset(folder / "coco_panoptic.json", masks=True, panoptic=True)
@@ -93,13 +93,13 @@ def beside_its_images(folder, content):
 def as_found(example, classes):
     """Labels as if they had been predicted."""
     numbers, segments = segment_numbers(example.segments), torch.zeros(example.size, dtype=torch.int32)
-    for place, one in enumerate(example.objects, start=1):
-        segments[numbers == one.id] = place
+    for position, item in enumerate(example.objects, start=1):
+        segments[numbers == item.id] = position
     return Detections(
-        boxes=torch.tensor([one.box for one in example.objects]),
+        boxes=torch.tensor([labeled.box for labeled in example.objects]),
         scores=torch.ones(len(example.objects)),
-        labels=torch.tensor([one.label for one in example.objects]),
-        names=tuple(classes.names[one.label] for one in example.objects),
+        labels=torch.tensor([labeled.label for labeled in example.objects]),
+        names=tuple(classes.names[labeled.label] for labeled in example.objects),
         size=example.size,
         segments=segments,
     )
@@ -117,23 +117,25 @@ def test_nothing_is_lost(labelled, tmp_path, turned):
     assert [example.image_id for example in again] == [example.image_id for example in dataset]
     for example, back in zip(dataset, again, strict=True):
         segments = (*example.objects, *example.crowds)  # what is predicted is never a crowd
-        assert Counter((one.label, one.area) for one in back.objects) == Counter(
-            (one.label, one.area) for one in segments
+        assert Counter((labeled.label, labeled.area) for labeled in back.objects) == Counter(
+            (segment.label, segment.area) for segment in segments
         )
-    assert (len(classes) - 1 in {one.label for example in again for one in example.objects}) == turned
+    assert (len(classes) - 1 in {labeled.label for example in again for labeled in example.objects}) == turned
     measured = quality(dataset, [as_found(example, classes) for example in again])
     assert measured.pq == measured.sq == measured.rq == measured.miou == 1
     assert measured.things.pq == measured.stuff.pq == 1
-    assert measured.per_class.keys() == {classes.names[one.label] for example in dataset for one in example.objects}
+    assert measured.per_class.keys() == {
+        classes.names[labeled.label] for example in dataset for labeled in example.objects
+    }
 
 
 def test_masks_are_those_of_the_segments(labelled, tmp_path):
     found = [post_processed(example, labelled.classes, stride=1) for example in labelled]
     written(tmp_path / "out", labelled, found)
     rows = json.loads((tmp_path / "out/coco_results.json").read_text())
-    for example, one in zip(labelled, found, strict=True):
+    for example, item in zip(labelled, found, strict=True):
         masks = [mask_of_rle(row["segmentation"], example.size) for row in rows if row["image_id"] == example.image_id]
-        assert [int(mask.sum()) for mask in masks] == one.segments.flatten().bincount()[1:].tolist()
+        assert [int(mask.sum()) for mask in masks] == item.segments.flatten().bincount()[1:].tolist()
 
 
 def test_at_the_stride_of_the_network(labelled):
@@ -145,7 +147,7 @@ def test_at_the_stride_of_the_network(labelled):
     classes, names = len(labelled.classes), labelled.classes.names
     qualities, pixels = plain_quality([in_plain_words(*pair) for pair in zip(labelled, found, strict=True)], classes)
     assert measured.pq == pytest.approx(np.mean([pq for pq, _, _ in qualities.values()]))
-    assert {name: one.pq for name, one in measured.per_class.items()} == pytest.approx(
+    assert {name: item.pq for name, item in measured.per_class.items()} == pytest.approx(
         {names[label]: pq for label, (pq, _, _) in qualities.items()}
     )
     assert measured.miou == pytest.approx(np.mean(list(pixels.values())))
@@ -153,6 +155,6 @@ def test_at_the_stride_of_the_network(labelled):
 
 def in_plain_words(example, found):
     truth = segment_numbers(example.segments).numpy()
-    true_names = {one.id: (one.label, False) for one in example.objects}
-    true_names |= {one.id: (one.label, True) for one in example.crowds}
+    true_names = {labeled.id: (labeled.label, False) for labeled in example.objects}
+    true_names |= {crowd.id: (crowd.label, True) for crowd in example.crowds}
     return truth, true_names, found.segments.numpy(), dict(enumerate(found.labels.tolist(), start=1))

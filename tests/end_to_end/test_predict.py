@@ -37,12 +37,12 @@ def assert_as_the_pipeline(results, folder, threshold):
             theirs, size = pipe(image.convert("RGB"), threshold=threshold), image.size
         least = max(threshold, theirs[-1]["score"]) if len(theirs) == TOP_K else threshold
         ours, theirs = (
-            [one for one in found if abs(one["score"] - least) > SURE] for found in (result["detections"], theirs)
+            [row for row in found if abs(row["score"] - least) > SURE] for found in (result["detections"], theirs)
         )
         assert len(ours) == len(theirs) > 0, result["source"]
         for mine in ours:
-            alike = [one for one in theirs if one["label"] == mine["name"] and abs(one["score"] - mine["score"]) < SURE]
-            same = [one for one in alike if _same(mine["box"], one["box"], size)]
+            alike = [row for row in theirs if row["label"] == mine["name"] and abs(row["score"] - mine["score"]) < SURE]
+            same = [item for item in alike if _same(mine["box"], item["box"], size)]
             assert same, (mine, alike)
             theirs.remove(same[0])
         assert not theirs, result["source"]
@@ -97,11 +97,11 @@ def test_resnet50_on_real_images_finds_what_the_pipeline_finds(command, resnet50
     assert run.returncode == 0, run.stderr
     assert "3 ok, 0 failed" in run.stdout
     results = lines_of(tmp_path / "out/predictions.jsonl")
-    found = [one for result in results for one in result["detections"]]
+    found = [detection for result in results for detection in result["detections"]]
     assert len(found) > 100
-    assert len({one["name"] for one in found}) > 10
+    assert len({item["name"] for item in found}) > 10
     assert_as_the_pipeline(results, resnet50, 0.5)
     for image in coco_images:
-        with Image.open(image) as given, Image.open(tmp_path / f"out/images/{image.stem}.jpg") as painted:
-            assert painted.size == given.size
-            assert np.abs(np.asarray(painted, int) - np.asarray(given.convert("RGB"), int)).mean() > 1
+        with Image.open(image) as original, Image.open(tmp_path / f"out/images/{image.stem}.jpg") as painted:
+            assert painted.size == original.size
+            assert np.abs(np.asarray(painted, int) - np.asarray(original.convert("RGB"), int)).mean() > 1

@@ -124,7 +124,7 @@ def images():
     return [image_bytes(scene(index, split="val").image, ".jpg") for index in range(40)]
 
 
-def test_it_serves_this_machine_alone_and_calls_nobody(images):
+def test_it_serves_this_machine_alone_and_makes_no_outside_requests(images):
     with process() as served:
         status, found = served.predict(images[0])
         assert status == 200
@@ -200,6 +200,6 @@ def test_a_process_with_a_stuck_decoder_ends_in_its_time(images):
         served.wait_for("stuck")
         assert served.ask("GET", "/v2/health/live")[0] == 200
         served.signal(signal.SIGTERM)
-        status, said = answer.result()
-        assert (status, said["error"]["code"]) == (503, "busy")
+        status, body = answer.result()
+        assert (status, body["error"]["code"]) == (503, "busy")
         assert served.end() == 1

@@ -44,9 +44,9 @@ def voc(tmp_path):
 def test_three_commands_and_no_edits(command, voc):
     trained = command("train", "my images", "--config", "small.yaml", "--output", "run", "--json", cwd=voc)
     assert trained.returncode == 0, trained.stderr
-    said = json.loads(trained.stdout)
-    assert said["model"] == "run/best"
-    assert "ap50" in said["metrics"]
+    record = json.loads(trained.stdout)
+    assert record["model"] == "run/best"
+    assert "ap50" in record["metrics"]
     assert "there is no val split to evaluate on: 1 of the 12 images of all are held out" in trained.stderr
 
     measured = command("evaluate", "my images", "--model", "run", "--output", "report", "--json", cwd=voc)
@@ -59,4 +59,4 @@ def test_three_commands_and_no_edits(command, voc):
     assert predicted.returncode == 0, predicted.stderr
     assert len(list((voc / "out/images").iterdir())) == COUNT
     found = json.loads((voc / "out/json/holiday photo (1).json").read_text())
-    assert {one["name"] for one in found["detections"]} <= set(KINDS)
+    assert {detection["name"] for detection in found["detections"]} <= set(KINDS)

@@ -150,7 +150,7 @@ UNTOLD = {
 
 
 @pytest.mark.parametrize("reason", UNTOLD)
-def test_what_they_cannot_build_is_said(tmp_path, reason, caplog):
+def test_what_they_cannot_build_is_reported(tmp_path, reason, caplog):
     backbone = ResNetDescription(**{"stem_widths": (8,), **UNTOLD[reason]})
     assert why_not_transformers(backbone).endswith(f"have {reason}")
     config = DetectorConfig(backbone=backbone, **SMALL)

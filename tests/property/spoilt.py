@@ -63,7 +63,7 @@ def moved(root: Path, draw: Random) -> None:
             parent / "deeper" / name,
             root / name,
             parent.parent / name if parent != root else path,
-            draw.choice([one for one in _all(root) if one.is_dir()] or [root]) / name,
+            draw.choice([item for item in _all(root) if item.is_dir()] or [root]) / name,
         )
     )
     if not new.exists() and not new.is_relative_to(path):
@@ -81,7 +81,7 @@ def hidden(root: Path, draw: Random) -> None:
 
 def joined(root: Path, draw: Random) -> None:
     """Put something beside that is none of the data set."""
-    folder = draw.choice([root, *(one for one in _all(root) if one.is_dir())])
+    folder = draw.choice([root, *(item for item in _all(root) if item.is_dir())])
     name = draw.choice(list(JUNK))
     if not (folder / name).exists():
         (folder / name).write_bytes(JUNK[name])
@@ -89,7 +89,7 @@ def joined(root: Path, draw: Random) -> None:
 
 def linked(root: Path, draw: Random) -> None:
     """Put a link beside: to a folder, a file, nothing, or itself."""
-    folder = draw.choice([root, *(one for one in _all(root) if one.is_dir())])
+    folder = draw.choice([root, *(item for item in _all(root) if item.is_dir())])
     link = folder / draw.choice(("link", "link.jpg", "link.txt", "train", "test", "images", "labels"))
     if not os.path.lexists(link):
         link.symlink_to(draw.choice((root, folder, link, root / "nowhere", draw.choice(_all(root)))))
@@ -171,5 +171,7 @@ def _all(root: Path) -> list[Path]:
 
 
 def _text_file(root: Path, draw: Random, ending: str = "") -> Path | None:
-    found = [one for one in _all(root) if one.is_file() and not has_image_ending(one) and one.name.endswith(ending)]
+    found = [
+        path for path in _all(root) if path.is_file() and not has_image_ending(path) and path.name.endswith(ending)
+    ]
     return draw.choice(found) if found else None

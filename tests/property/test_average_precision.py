@@ -58,7 +58,7 @@ def annotations(draw, images, categories, *, masks):
 
 
 def size_of(images, row):
-    return next((one["width"], one["height"]) for one in images if one["id"] == row["image_id"])
+    return next((image["width"], image["height"]) for image in images if image["id"] == row["image_id"])
 
 
 @st.composite
@@ -104,7 +104,7 @@ def results(draw, images, categories, labels, *, masks):
 def files(draw, *, masks=False):
     """A COCO file and one of predictions: sparse ids in any order, images without objects or without predictions."""
     ids = draw(st.lists(sparse, min_size=1, max_size=2 * len(SIZES), unique=True))
-    names = [f"{place // 2}{place % 2}.png" for place in range(len(ids))]
+    names = [f"{position // 2}{position % 2}.png" for position in range(len(ids))]
     images = [
         {"id": number, "file_name": name, "width": SIZES[int(name[0])][0], "height": SIZES[int(name[0])][1]}
         for number, name in zip(ids, names, strict=True)
@@ -187,7 +187,7 @@ def test_hits_are_those_of_the_counting(folder, both):
     predictions = read_predictions(path, dataset)
     found = predicted_objects_of(predictions.detections, predictions.boxes)
     kinds = match_detections(ground_truth_of(dataset), found).kinds
-    theirs = [one for one in evaluated(content, rows).evalImgs if one and one["aRng"] == [0, 10**10]]
+    theirs = [item for item in evaluated(content, rows).evalImgs if item and item["aRng"] == [0, 10**10]]
     ids = [example.image_id for example in dataset]
     for one in theirs:
         label = dataset.classes.label_of_source[one["category_id"]]

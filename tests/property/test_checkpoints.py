@@ -89,8 +89,8 @@ def test_odd_settings_are_refused_by_name(raw, kind, nested):
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 400))
 def test_damaged_tensors_are_refused(tmp_path: Path, changes, length):
     content = bytearray(save({"a": torch.arange(6.0), "b": torch.ones(2, 2)}))
-    for place, value in changes:
-        content[place % len(content)] = value
+    for position, value in changes:
+        content[position % len(content)] = value
     (tmp_path / "x.safetensors").write_bytes(content[: length or None])
     try:
         tensors = read_weights(tmp_path / "x.safetensors").tensors

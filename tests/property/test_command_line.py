@@ -115,13 +115,13 @@ def stop(*_, **__):
 
 
 @contextlib.contextmanager
-def working_in(place):
+def working_in(position):
     """A folder with a model; whatever would take long stops instead."""
-    save(place / "model", tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict())
+    save(position / "model", tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict())
     logger = logging.getLogger("condetr")
     before = logger.handlers, logger.level, logger.propagate
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
+        patch.chdir(position)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         patch.setattr(warnings, "showwarning", warnings.showwarning)
@@ -134,9 +134,9 @@ def working_in(place):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    place = tmp_path_factory.mktemp("typed")
-    with working_in(place):
-        yield place
+    base = tmp_path_factory.mktemp("typed")
+    with working_in(base):
+        yield base
 
 
 def furnish():

@@ -99,7 +99,7 @@ thin = st.tuples(places, places, st.sampled_from([0, 0.1, 1]), places).map(
 def test_polygons_cover_what_cocos_tools_say(polygons, size):
     """Crossing themselves and each other, with repeated corners, thin, outside of the image."""
     coco = pytest.importorskip("pycocotools.mask")
-    flat = [[float(place) for corner in polygon for place in corner] for polygon in polygons]
+    flat = [[float(position) for corner in polygon for position in corner] for polygon in polygons]
     expected = coco.decode(coco.merge(coco.frPyObjects(flat, *size))).astype(bool)
     assert np.array_equal(mask_of_polygons(flat, size), expected)
 
@@ -121,9 +121,9 @@ def test_scores_fall_and_are_above_the_threshold(seed, threshold, top_k):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, 9, 5, generator=generator) * 4
     found = detections_of(logits, torch.rand(2, 9, 4, generator=generator), threshold=threshold, top_k=top_k)
-    for one in found:
-        assert len(one.scores) <= min(top_k, 45)
-        assert (one.scores > threshold).all()
-        assert (one.scores.diff() <= 0).all()
-        pairs = set(zip(one.queries.tolist(), one.labels.tolist(), strict=True))
-        assert len(pairs) == len(one.scores)
+    for result in found:
+        assert len(result.scores) <= min(top_k, 45)
+        assert (result.scores > threshold).all()
+        assert (result.scores.diff() <= 0).all()
+        pairs = set(zip(result.queries.tolist(), result.labels.tolist(), strict=True))
+        assert len(pairs) == len(result.scores)

@@ -85,29 +85,29 @@ def test_very_many_boxes():
 @few
 def test_captions_and_legends(size, name, entries):
     assert captioned(image(size), name).width == size[0]
-    assert with_legend(image(size), [(one, (0, 0, 0)) for one in entries]).width == size[0]
+    assert with_legend(image(size), [(entry, (0, 0, 0)) for entry in entries]).width == size[0]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    for place, size in enumerate(SIZES):
-        image(size).save(folder / f"{place}.png")
+    for position, size in enumerate(SIZES):
+        image(size).save(folder / f"{position}.png")
     return folder
 
 
 def dataset_of(folder, rows, called):
     """An object a row, of the images in turn; the last image is not there any more."""
     examples = []
-    for place, (width, height) in enumerate((*SIZES, (5, 5))):
+    for position, (width, height) in enumerate((*SIZES, (5, 5))):
         objects = tuple(
-            Object(number % len(called), box, 1.0) for number, box in enumerate(rows[place :: len(SIZES) + 1])
+            Object(number % len(called), box, 1.0) for number, box in enumerate(rows[position :: len(SIZES) + 1])
         )
-        examples.append(Example(folder / f"{place}.png", (height, width), place, objects, objects[:1]))
+        examples.append(Example(folder / f"{position}.png", (height, width), position, objects, objects[:1]))
     return Dataset(tuple(examples), Classes.named(called), folder, "val")
 
 
-class_names = names.filter(lambda name: not any("\ud800" <= one <= "\udfff" for one in name))  # no file holds those
+class_names = names.filter(lambda name: not any("\ud800" <= item <= "\udfff" for item in name))  # no file holds those
 
 
 @given(st.lists(boxes, max_size=12), st.lists(class_names, min_size=1, max_size=3), st.floats(-0.1, 1))
@@ -118,7 +118,7 @@ def test_grids_worst_images_and_charts_of_data(files, rows, called, threshold):
     assert charts_of(dict.fromkeys(called, dataset)).width > 100
     found = [
         Detections(
-            torch.tensor([one.box for one in example.objects[::-1]], dtype=torch.float64).reshape(-1, 4),
+            torch.tensor([labeled.box for labeled in example.objects[::-1]], dtype=torch.float64).reshape(-1, 4),
             torch.full((len(example.objects),), 0.5),
             torch.zeros(len(example.objects), dtype=torch.int64),
             (called[0],) * len(example.objects),
@@ -182,7 +182,7 @@ maps = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).ra
 def test_figures_of_explanations(size, box, name, point, maps, empty):
     maps = np.zeros_like(maps) if empty else maps / maps.sum((2, 3), keepdims=True)
     detection = Detection(box, 0.5, 0, name)
-    one = Evidence(
+    first = Evidence(
         detection=detection,
         number=0,
         query=3,
@@ -202,5 +202,5 @@ def test_figures_of_explanations(size, box, name, point, maps, empty):
     found = Detections(
         torch.tensor([box], dtype=torch.float64), torch.tensor([0.5]), torch.tensor([0]), (name,), size[::-1]
     )
-    for painted in (figures.bands(one), figures.layers(one), figures.encoder(one), overview(found, [one])):
+    for painted in (figures.bands(first), figures.layers(first), figures.encoder(first), overview(found, [first])):
         assert painted.width > 100

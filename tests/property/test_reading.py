@@ -54,10 +54,14 @@ def verdict_of(path, panoptic):
     except CondetrError:
         return None
     refused = report.count_of(Outcome.REFUSED)
-    said = _refusal_of_training(path, panoptic)
-    assert bool(refused) == bool(said), f"check finds {refused} to be mended ({report}); training says {said}"
+    message = _refusal_of_training(path, panoptic)
+    assert bool(refused) == bool(message), f"check finds {refused} to be mended ({report}); training says {message}"
     str(report).encode()
-    return None if refused else ({name: sum(len(one.objects) for one in part) for name, part in splits.items()}, report)
+    return (
+        None
+        if refused
+        else ({name: sum(len(example.objects) for example in part) for name, part in splits.items()}, report)
+    )
 
 
 def _refusal_of_training(path, panoptic):
@@ -81,7 +85,9 @@ def judge(layout, ways, seed, count):
         found = verdict_of(path, panoptic)
         if found is not None and ways is KEEPING and layout is not described_yolo:  # which looks beside its images only
             objects, report = found
-            expected = sum(sum(len(one.objects) for one in part) for part in read_splits(_whole(layout)).values())
+            expected = sum(
+                sum(len(example.objects) for example in part) for part in read_splits(_whole(layout)).values()
+            )
             lost = expected - sum(objects.values())
             counted = sum(
                 n for reason, n in report.counts.items() if reason in COUNTED or reason.outcome is Outcome.LEFT_OUT

@@ -35,24 +35,24 @@ def image(tmp_path):
 
 def test_one_in_one_out_and_many_in_many_out(model, image):
     array = np.array(Image.open(image).copy())
-    one = model.predict(image, threshold=0.3)
-    assert isinstance(one, condetr.Detections)
+    first = model.predict(image, threshold=0.3)
+    assert isinstance(first, condetr.Detections)
     same = [str(image), Image.fromarray(array), array, torch.from_numpy(array).permute(2, 0, 1)]
-    for given in same:
-        assert model.predict(given, threshold=0.3).boxes.tolist() == one.boxes.tolist()
+    for value in same:
+        assert model.predict(value, threshold=0.3).boxes.tolist() == first.boxes.tolist()
     many = model.predict([*same, image.parent], threshold=0.3, batch=8)
     assert len(many) == 5
     for found in many:
-        torch.testing.assert_close(found.boxes, one.boxes, atol=1e-4, rtol=0)
+        torch.testing.assert_close(found.boxes, first.boxes, atol=1e-4, rtol=0)
     assert [found.source for found in many] == [str(image), "image 1", "image 2", "image 3", str(image)]
-    assert [len(found) for found in model.predict(image.parent, threshold=0.3)] == [len(one)]
-    assert [len(found) for found in model.predict([image], threshold=0.3)] == [len(one)]
+    assert [len(found) for found in model.predict(image.parent, threshold=0.3)] == [len(first)]
+    assert [len(found) for found in model.predict([image], threshold=0.3)] == [len(first)]
 
 
 def test_what_was_found_can_be_drawn_whatever_it_was_found_in(model, image):
     array = np.array(Image.open(image).copy())
-    for given in (image, array):
-        assert model.predict(given, threshold=0.3).draw().size == (40, 30)
+    for value in (image, array):
+        assert model.predict(value, threshold=0.3).draw().size == (40, 30)
 
 
 def test_a_stream_comes_one_by_one(model, image):
@@ -122,11 +122,11 @@ def test_what_is_pushed_is_a_model_folder(model, monkeypatch):
 
 
 def test_info_is_plain_values(model):
-    said = model.info()
-    assert said["classes"] == {"0": "cat", "1": "dog", "2": "bird"}
-    assert said["flops_image_size"] == [48, 64]
-    assert said["flops"] > 0
-    assert said["architecture"]["num_queries"] == 20
+    info = model.info()
+    assert info["classes"] == {"0": "cat", "1": "dog", "2": "bird"}
+    assert info["flops_image_size"] == [48, 64]
+    assert info["flops"] > 0
+    assert info["architecture"]["num_queries"] == 20
 
 
 def test_the_image_size_can_be_another(folder, image):
@@ -143,10 +143,10 @@ def test_the_pil_processor_stays_pil(folder, tmp_path):
 
     shutil.copytree(folder, tmp_path / "pil")
     file = tmp_path / "pil/preprocessor_config.json"
-    said = json.loads(file.read_text()) | {"image_processor_type": "ConditionalDetrImageProcessorPil"}
-    file.write_text(json.dumps(said))
+    record = json.loads(file.read_text()) | {"image_processor_type": "ConditionalDetrImageProcessorPil"}
+    file.write_text(json.dumps(record))
     assert condetr.load(tmp_path / "pil", device="cpu").preprocessing.numerics == "pil"
-    file.write_text(json.dumps(said | {"image_mean": [0.5]}))
+    file.write_text(json.dumps(record | {"image_mean": [0.5]}))
     with pytest.raises(condetr.SettingsError, match=r"preprocessor_config\.json: image_mean"):
         condetr.load(tmp_path / "pil", device="cpu")
 
@@ -164,10 +164,10 @@ def test_a_copy_of_the_model_is_trained(folder, image, scenes, tmp_path, capsys)
     run = model.train(scenes, epochs=1, **options)
     assert (run.folder, run.best) == (tmp_path / "run", tmp_path / "run/best")
     assert 0 <= run.metrics["ap50"] <= 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "condetr: 2 steps of 4 images on cpu" in said.err
-    assert "condetr: epoch 1: loss " in said.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "condetr: 2 steps of 4 images on cpu" in captured.err
+    assert "condetr: epoch 1: loss " in captured.err
 
     trained = condetr.load(run.folder, device="cpu")
     assert list(trained.names.values()) == [str(digit) for digit in range(10)]
@@ -220,11 +220,11 @@ def test_names_are_found_when_they_are_asked_for():
 
 
 def test_explain(model, image):
-    one = model.explain(image, threshold=0.3)
-    assert isinstance(one, condetr.Explanation)
+    first = model.explain(image, threshold=0.3)
+    assert isinstance(first, condetr.Explanation)
     found = model.predict(image, threshold=0.3)[0]  # by the faster copy of the network
-    assert (one.detection.label, one.detection.name) == (found.label, found.name)
-    assert one.detection.box == pytest.approx(found.box, abs=1e-3)
+    assert (first.detection.label, first.detection.name) == (found.label, found.name)
+    assert first.detection.box == pytest.approx(found.box, abs=1e-3)
     assert model.explain(image, threshold=0.3, detection=1, pixel=(3, 4)).pixel == (3, 4)
     every = model.explain(image, threshold=0.3, detection="all")
     assert [found.number for found in every] == list(range(len(every)))
@@ -237,11 +237,11 @@ def test_explain(model, image):
 def test_videos_are_streamed_and_not_held(model, tmp_path):
     videos = pytest.importorskip("tests.videos")
     path = videos.make_video(tmp_path / "clip.mp4", 4)
-    assert [one.moment.frame for one in model.stream(path)] == [0, 1, 2, 3]
-    assert [one.moment.frame for one in model.stream(condetr.Video(path))] == [0, 1, 2, 3]
-    for given in (path, [path], 0, condetr.Video(path)):
+    assert [result.moment.frame for result in model.stream(path)] == [0, 1, 2, 3]
+    assert [result.moment.frame for result in model.stream(condetr.Video(path))] == [0, 1, 2, 3]
+    for value in (path, [path], 0, condetr.Video(path)):
         with pytest.raises(condetr.UsageError, match=r"its results may not fit in memory \(stream\(\) returns"):
-            model.predict(given)
+            model.predict(value)
 
 
 def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, image):
@@ -255,10 +255,10 @@ def test_the_fast_copy_is_made_once_and_follows_the_weights(folder, image):
     after = model.predict(image, threshold=0.3)
     assert after.scores[0] > before.scores[0]
     assert model._fast is not copy
-    said = model.speed()
-    assert said["device"] == "cpu"
-    assert "frozen batch norms folded into convolutions (channels_last)" in said["done"]
-    assert any("torch.compile" in reason for reason in said["left_out"])
+    speed = model.speed()
+    assert speed["device"] == "cpu"
+    assert "frozen batch norms folded into convolutions (channels_last)" in speed["done"]
+    assert any("torch.compile" in reason for reason in speed["left_out"])
 
 
 def test_a_segmenter_has_a_fast_copy_too(tmp_path, image):
@@ -287,12 +287,12 @@ def test_the_model_that_comes_along_refuses_photographs_unless_it_was_chosen(tmp
     Image.fromarray(noise).save(tmp_path / "photo.png")
     content = (tmp_path / "photo.png").read_bytes()
     model = condetr.load(device="cpu")
-    for look in (model.predict, model.explain, lambda given: next(model.stream(given))):
-        for given in (tmp_path / "photo.png", noise, io.BytesIO(content)):
+    for look in (model.predict, model.explain, lambda inputs: next(model.stream(inputs))):
+        for value in (tmp_path / "photo.png", noise, io.BytesIO(content)):
             with pytest.raises(
                 UsageError, match=r"no model was given, .* condetr\.load\(.condetr/digits.\) for digits"
             ):
-                look(given)
+                look(value)
     page = scene(0, split="val").image
     page.save(tmp_path / "page.png")
     with (tmp_path / "page.png").open("rb") as opened:

@@ -101,7 +101,7 @@ def test_what_torch_and_other_writers_of_plain_archives_store_passes(wide, store
         monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 3)
         monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
     with zipfile.ZipFile(io.BytesIO(stored)) as archive:
-        written = packed(*((one.filename, archive.read(one)) for one in archive.infolist()))
+        written = packed(*((item.filename, archive.read(item)) for item in archive.infolist()))
     assert (b"PK\6\6" in written) == wide
     for content in (stored, written):
         (tmp_path / "a.pth").write_bytes(content)

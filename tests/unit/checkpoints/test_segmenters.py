@@ -37,9 +37,9 @@ def stored(tmp_path, segmenter):
 def with_keys_of(segmenter, key_format) -> dict[str, torch.Tensor]:
     """Its tensors as files of that key format have them."""
     state, parts = segmenter.state_dict(), {}
-    for name, place in foreign_keys(state, TINY.backbone, key_format, "timm").items():
+    for name, foreign in foreign_keys(state, TINY.backbone, key_format, "timm").items():
         prefix = "" if name.startswith("mask_head.") else PREFIXES.get(key_format, "")
-        parts.setdefault(prefix + place.key, []).append(state[name])
+        parts.setdefault(prefix + foreign.key, []).append(state[name])
     return {key: torch.cat(found) for key, found in parts.items()}
 
 

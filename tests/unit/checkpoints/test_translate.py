@@ -28,8 +28,8 @@ def assert_whole(translation: Translation, detector) -> None:
 def test_every_key_format_is_recognized(detector, key_format):
     state = detector.state_dict()
     stored: dict[str, list[torch.Tensor]] = {}
-    for name, place in foreign_keys(state, TINY.backbone, key_format, "timm").items():
-        stored.setdefault(place.key, []).append(state[name])  # query, key, value come in this order
+    for name, foreign in foreign_keys(state, TINY.backbone, key_format, "timm").items():
+        stored.setdefault(foreign.key, []).append(state[name])  # query, key, value come in this order
     translation = read({key: torch.cat(parts) for key, parts in stored.items()}, detector)
     assert translation.key_format == key_format
     assert_whole(translation, detector)
@@ -44,8 +44,8 @@ def test_a_state_dict_of_ours_is_read_with_today_s_names(detector):
 def test_parts_of_a_fused_matrix_can_be_stored_apart(detector):
     state = detector.state_dict()
     stored = {}
-    for name, place in foreign_keys(state, TINY.backbone, "original", "timm").items():
-        stored[place.key] = torch.cat([stored[place.key], state[name]]) if place.key in stored else state[name]
+    for name, foreign in foreign_keys(state, TINY.backbone, "original", "timm").items():
+        stored[foreign.key] = torch.cat([stored[foreign.key], state[name]]) if foreign.key in stored else state[name]
     tensors = read(stored, detector).tensors
     storages = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
     assert len(storages) == len(tensors)

@@ -46,15 +46,15 @@ def test_convert_writes_a_folder_that_loads_the_same(condetr, condetr_json, mode
     status, out, _ = condetr("convert", model / "model.safetensors", "there/out", "--classes", "names.txt")
     assert status == 0
     assert out.startswith("there/out: a detector of 3 classes")
-    _, said, _ = condetr_json("info", "there/out", "--image-size", "64x96")
-    assert list(said["classes"].values()) == ["katze", "hund", "vogel"]
+    _, answer, _ = condetr_json("info", "there/out", "--image-size", "64x96")
+    assert list(answer["classes"].values()) == ["katze", "hund", "vogel"]
     assert sorted(path.name for path in (tmp_path / "there/out").iterdir()) == [
         "README.md", "config.json", "model.safetensors", "preprocessor_config.json",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", [(), ("data",), ("hub",)])
-def test_a_missing_command_is_said_in_words(condetr, words):
+def test_a_missing_command_is_reported_in_words(condetr, words):
     status, out, err = condetr(*words)
     assert status == 2
     assert "Usage: condetr" in out
@@ -76,7 +76,7 @@ def test_convert_overwrites_nothing(condetr, model, tmp_path):
         assert "exists and is not an empty folder (give a new folder; nothing is overwritten)" in err
 
 
-def test_convert_refuses_another_architecture_naming_keys(condetr, model, tmp_path):
+def test_convert_refuses_another_architecture_with_keys(condetr, model, tmp_path):
     status, _, err = condetr("convert", model, "out", "--backbone", "resnet50")
     assert status == 5
     assert "keys do not match" in err
@@ -99,13 +99,13 @@ def test_info_says_what_a_model_is(condetr, condetr_json, model):
     status, out, _ = condetr("info", model)
     assert status == 0
     assert "classes       3: cat, dog, bird" in out
-    _, said, _ = condetr_json("info", model)
-    height, width = said["flops_image_size"]
-    assert (height, width) == Preprocessing.from_dict(said["preprocessing"]).fit((480, 640))
+    _, answer, _ = condetr_json("info", model)
+    height, width = answer["flops_image_size"]
+    assert (height, width) == Preprocessing.from_dict(answer["preprocessing"]).fit((480, 640))
     assert f"GFLOP for an image of {height}x{width}" in out
-    _, said, _ = condetr_json("info", model, "--image-size", "64x96")
-    assert said["parameters"] == sum(p.numel() for p in _network(model).parameters())
-    assert said["flops_image_size"] == [64, 96]
+    _, answer, _ = condetr_json("info", model, "--image-size", "64x96")
+    assert answer["parameters"] == sum(p.numel() for p in _network(model).parameters())
+    assert answer["flops_image_size"] == [64, 96]
     assert condetr("info", model, "--image-size", "800")[0] == 2
 
 
@@ -113,8 +113,8 @@ def test_info_says_what_makes_it_fast(condetr, condetr_json, model):
     _, out, _ = condetr("info", model, "--speed", "--device", "cpu")
     assert "speed         frozen batch norms folded into convolutions" in out
     assert "left out      torch.compile" in out
-    _, said, _ = condetr_json("info", model, "--speed", "--device", "cpu")
-    assert said["speed"]["device"] == "cpu"
+    _, answer, _ = condetr_json("info", model, "--speed", "--device", "cpu")
+    assert answer["speed"]["device"] == "cpu"
     assert "speed" not in condetr_json("info", model)[1]
 
 
@@ -128,10 +128,10 @@ def test_fewer_bits_and_compiling(condetr, condetr_json, model, monkeypatch, tmp
     assert "speed         compiled with frozen weights" in out
     assert f"compiled code {tmp_path}" in out
     monkeypatch.setattr("condetr.speed.accelerate.why_not_compiled", lambda _: "needs a compiler")
-    _, said, err = condetr_json(*words, "--compile")
-    assert "torch.compile: needs a compiler" in said["speed"]["left_out"]
+    _, answer, err = condetr_json(*words, "--compile")
+    assert "torch.compile: needs a compiler" in answer["speed"]["left_out"]
     assert "condetr: warning: torch.compile: needs a compiler" in err
-    assert "compiled_code" not in said["speed"]
+    assert "compiled_code" not in answer["speed"]
     for command in (("predict", "a.png"), ("evaluate", "data"), ("benchmark",)):
         (tmp_path / "a.png").touch()
         status, _, err = condetr(*command, "--model", model, "--precision", "fp16", "--device", "cpu")
@@ -149,15 +149,15 @@ def test_doctor_says_what_is_there_and_what_is_wrong(condetr, condetr_json, monk
     status, out, _ = condetr("doctor")
     assert status == 0
     assert f"torch {torch.__version__.partition('+')[0]}" in out
-    _, said, _ = condetr_json("doctor")
-    assert "cpu" in said["devices"]
-    assert said["extras"]["timm"] in (True, False)
-    assert not set(said["extras"]) & {"test", "lint", "dev"}
+    _, answer, _ = condetr_json("doctor")
+    assert "cpu" in answer["devices"]
+    assert answer["extras"]["timm"] in (True, False)
+    assert not set(answer["extras"]) & {"test", "lint", "dev"}
     monkeypatch.setattr(doctor, "_version_of", lambda name: None if name == "scipy" else "1")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    _, said, _ = condetr_json("doctor")
-    assert "scipy is not installed" in said["problems"]
-    assert any("is not writable" in problem for problem in said["problems"])
+    _, answer, _ = condetr_json("doctor")
+    assert "scipy is not installed" in answer["problems"]
+    assert any("is not writable" in problem for problem in answer["problems"])
 
 
 def test_hub_pull_names_the_cache_when_there_is_no_network(condetr):
@@ -174,7 +174,7 @@ def test_hub_pull_of_a_folder_is_that_folder(condetr_json, model):
 def test_hub_push_looks_before_it_uploads(condetr, condetr_json, model, tmp_path, monkeypatch):
     sent = []
     monkeypatch.setattr(
-        "condetr.checkpoints.pushing.push", lambda *given, **more: sent.append((given, more)) or "https://x"
+        "condetr.checkpoints.pushing.push", lambda *args, **more: sent.append((args, more)) or "https://x"
     )
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/config.json").write_text("{")
@@ -271,7 +271,7 @@ def test_every_end_has_its_status_and_one_line(capsys, error, status, says):
         ("metadata.version = missing", "PyTorch is not installed"),
     ],
 )
-def test_what_is_too_old_is_said_in_one_line(stub, says):
+def test_what_is_too_old_is_reported_in_one_line(stub, says):
     """Before typer is imported, which may be too new for an old Python."""
     missing = "def missing(name): raise metadata.PackageNotFoundError(name)"
     code = f"import sys; from importlib import metadata\n{missing}\n{stub}\n"
@@ -327,7 +327,7 @@ def test_one_line_stays_one_line(text, line):
     assert one_line(text) == line
 
 
-def test_nobody_reads_stderr(monkeypatch):
+def test_stderr_is_closed(monkeypatch):
     class Closed(io.StringIO):
         def write(self, text):
             raise BrokenPipeError
@@ -341,7 +341,7 @@ def test_nobody_reads_stderr(monkeypatch):
 @pytest.mark.parametrize(
     ("verbosity", "heard"), [(-1, "e"), (0, "ewin"), (1, "ewin"), (2, "ewin")], ids=["quiet", "plain", "verbose", "all"]
 )
-def test_warnings_and_logs_are_said_like_our_own(capsys, monkeypatch, verbosity, heard):
+def test_warnings_and_logs_are_printed_like_our_own(capsys, monkeypatch, verbosity, heard):
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     logger = logging.getLogger("condetr")
     monkeypatch.setattr(logger, "handlers", [])

@@ -41,7 +41,7 @@ def content(images=2):
         "annotations": [
             {"image_id": i, "file_name": f"{i}.png", "segments_info": infos()} for i in range(1, images + 1)
         ],
-        "categories": [dict(one) for one in CATEGORIES],
+        "categories": [dict(item) for item in CATEGORIES],
     }
 
 
@@ -53,9 +53,9 @@ def save_numbers(path: Path, plane):
 def panoptic_folder(folder: Path, given=None, *, name="panoptic_val2017", plane=None) -> Path:
     """Writes it and answers with the JSON file."""
     given = content() if given is None else given
-    for one in given["images"]:
-        image(folder / ("val2017" if "val" in name else "images") / one["file_name"], (WIDTH, HEIGHT), seed=one["id"])
-        save_numbers(folder / "annotations" / name / f"{one['id']}.png", numbers() if plane is None else plane)
+    for item in given["images"]:
+        image(folder / ("val2017" if "val" in name else "images") / item["file_name"], (WIDTH, HEIGHT), seed=item["id"])
+        save_numbers(folder / "annotations" / name / f"{item['id']}.png", numbers() if plane is None else plane)
     path = folder / "annotations" / f"{name}.json"
     path.write_text(json.dumps(given))
     return path

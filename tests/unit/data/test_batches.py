@@ -27,7 +27,7 @@ def test_a_batch_has_the_pixels_that_prediction_would_see(tmp_path):
     x1, y1, x2, y2 = example.objects[0].box
     expected = torch.tensor([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]) / 64
     torch.testing.assert_close(batch.targets[0].boxes[0], expected)
-    assert batch.targets[0].labels.tolist() == [one.label for one in example.objects]
+    assert batch.targets[0].labels.tolist() == [labeled.label for labeled in example.objects]
 
 
 def test_unequal_images_are_padded_and_masked_with_their_masks():

@@ -41,7 +41,7 @@ def written(folder: Path, splits=SPLITS) -> Path:
                 mask[40:48, 50:64] = True
                 crowd = {"segmentation": rle_of_mask(mask), "iscrowd": 1, "category_id": 9, "bbox": [50, 40, 14, 8]}
                 annotations.append(crowd | {"area": 112, "image_id": 1, "id": 99})
-        images = [{"id": one, "file_name": f"{split} {one}.png", "width": 64, "height": 48} for one in numbers]
+        images = [{"id": item, "file_name": f"{split} {item}.png", "width": 64, "height": 48} for item in numbers]
         categories = [{"id": 9, "name": "cat"}, {"id": 5, "name": "a dog"}]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (folder / "annotations").mkdir(exist_ok=True)
@@ -64,8 +64,10 @@ def described(example, dataset, *, masks, crowds):
     found = []
     for kind, objects in (("object", example.objects), ("crowd", example.crowds if crowds else ())):
         each = object_masks(example, objects).flatten(1).tolist() if masks else [None] * len(objects)
-        for one, mask in zip(objects, each, strict=True):
-            found.append((kind, dataset.classes.names[one.label], tuple(round(side, 6) for side in one.box), mask))
+        for labeled, mask in zip(objects, each, strict=True):
+            found.append(
+                (kind, dataset.classes.names[labeled.label], tuple(round(side, 6) for side in labeled.box), mask)
+            )
     return sorted(found)
 
 
@@ -78,18 +80,18 @@ def test_every_format_becomes_every_other(tmp_path, source, to, splits):
         convert(read_splits(root, masks=True), tmp_path / "source", source)
         root = tmp_path / "source"
     masks = source in HOLD_MASKS
-    given = read_splits(root, masks=masks, panoptic=source == "coco-panoptic")
+    original = read_splits(root, masks=masks, panoptic=source == "coco-panoptic")
     if to == "coco-panoptic" and not masks:
         with pytest.raises(AnnotationError):
-            convert(given, tmp_path / "out", to)
+            convert(original, tmp_path / "out", to)
         assert not (tmp_path / "out").exists()
         return
-    report = convert(given, tmp_path / "out", to)
+    report = convert(original, tmp_path / "out", to)
     masks = masks and to in HOLD_MASKS and (source, to) != ("coco-panoptic", "yolo")  # run lengths are no outlines
     crowds = source in HOLD_CROWDS and to in HOLD_CROWDS
     back = read_splits(tmp_path / "out", masks=masks, panoptic=to == "coco-panoptic")
-    assert list(back) == list(given)
-    assert seen_in(back, masks=masks, crowds=crowds) == seen_in(given, masks=masks, crowds=crowds)
+    assert list(back) == list(original)
+    assert seen_in(back, masks=masks, crowds=crowds) == seen_in(original, masks=masks, crowds=crowds)
     assert not any(dataset.report.count_of(outcome) for dataset in back.values() for outcome in list(Outcome)[:2])
     assert report.counts[ProblemKind.CROWD_LOST] == (source in HOLD_CROWDS and to not in HOLD_CROWDS)
     lost = 5 if source in HOLD_MASKS and to == "voc" else 5 if source == "coco-panoptic" and to == "yolo" else 0
@@ -109,7 +111,7 @@ def images_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
     for key in ("train", "val", "test"):
         if content.get(key):
             images = sorted(path for path in (root / content[key]).rglob("*") if path.is_file())
-            labels = [Path("/labels/".join(str(one).rsplit("/images/", 1))).with_suffix(".txt") for one in images]
+            labels = [Path("/labels/".join(str(item).rsplit("/images/", 1))).with_suffix(".txt") for item in images]
             found[key] = list(zip(images, labels, strict=True))
     return found
 
@@ -124,11 +126,11 @@ def images_for_training(file: Path) -> dict[str, list[tuple[Path, Path]]]:
         ({"train": (1,), "val": (2, 3), "test": (4,)}, {"train": 1, "val": 2, "test": 1}),
         ({"trainval": (1, 4), "test": (2,)}, {"train": 2, "val": 2, "test": 1}),
     ],
-    ids=lambda given: "+".join(given),
+    ids=lambda inputs: "+".join(inputs),
 )
 def test_yolo_is_as_its_own_tools_require_it(tmp_path, monkeypatch, splits, expected):
-    given = read_splits(written(tmp_path / "coco", splits))
-    convert(given, tmp_path / "out", "yolo")
+    original = read_splits(written(tmp_path / "coco", splits))
+    convert(original, tmp_path / "out", "yolo")
     (tmp_path / "out").rename(tmp_path / "moved")  # to another place
     monkeypatch.chdir(tmp_path / "coco")
     found = images_for_training(tmp_path / "moved/data.yaml")
@@ -141,12 +143,12 @@ def test_yolo_is_as_its_own_tools_require_it(tmp_path, monkeypatch, splits, expe
                 assert category in ("0", "1")
                 assert all(0 <= float(number) <= 1 for number in box)
     back = read_splits(tmp_path / "moved")
-    told = " ".join(remarks(given, "yolo"))
-    assert ("YOLO requires" in told) == ("val" not in splits or "train" not in splits)
+    messages = " ".join(remarks(original, "yolo"))
+    assert ("YOLO requires" in messages) == ("val" not in splits or "train" not in splits)
     counts = {
-        split.replace("trainval", "train") if len(splits) > 1 else split: len(one) for split, one in given.items()
+        split.replace("trainval", "train") if len(splits) > 1 else split: len(part) for split, part in original.items()
     }
-    assert {split: len(one) for split, one in back.items()} == counts
+    assert {split: len(part) for split, part in back.items()} == counts
 
 
 def test_outlines_in_yolo_are_declared_as_outlines(tmp_path):
@@ -156,38 +158,38 @@ def test_outlines_in_yolo_are_declared_as_outlines(tmp_path):
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])
 def test_a_split_that_cannot_be_read_back_is_not_written(tmp_path, to):
-    given = read_splits(written(tmp_path / "coco"))
+    original = read_splits(written(tmp_path / "coco"))
     with pytest.raises(UsageError, match="cannot hold fold"):
-        convert({"train": given["train"], "fold": given["val"]}, tmp_path / "out", to)
+        convert({"train": original["train"], "fold": original["val"]}, tmp_path / "out", to)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "a\0b", "a\nb", ".hidden", "x" * 300])
 @pytest.mark.parametrize("to", FORMATS)
 def test_names_of_splits_never_lead_out_of_the_folder(tmp_path, name, to):
-    given = read_splits(written(tmp_path / "coco"))
+    original = read_splits(written(tmp_path / "coco"))
     with pytest.raises(UsageError, match="cannot name files"):
-        convert({name: given["train"]}, tmp_path / "out", to)
+        convert({name: original["train"]}, tmp_path / "out", to)
     assert [path.name for path in tmp_path.iterdir()] == ["coco"]
 
 
 def test_two_names_of_one_split(tmp_path):
-    given = read_splits(written(tmp_path / "coco"))
+    original = read_splits(written(tmp_path / "coco"))
     with pytest.raises(UsageError, match="val and valid mean the same split"):
-        convert({"val": given["train"], "valid": given["val"]}, tmp_path / "out", "coco")
+        convert({"val": original["train"], "valid": original["val"]}, tmp_path / "out", "coco")
 
 
-@pytest.mark.parametrize("place", ["pictures/out", "pictures/deep/out", "link/out"])
-def test_a_conversion_is_not_written_among_its_own_images(tmp_path, place):
+@pytest.mark.parametrize("position", ["pictures/out", "pictures/deep/out", "link/out"])
+def test_a_conversion_is_not_written_among_its_own_images(tmp_path, position):
     """Who reads the data set the next time would find them twice."""
     image(tmp_path / "pictures/a.png")
     (tmp_path / "pictures/a.txt").write_text("0 .5 .5 .2 .2\n")
     (tmp_path / "data.yaml").write_text("train: pictures\nnames: [cat]\n")
     (tmp_path / "link").symlink_to(tmp_path / "pictures")
-    given = read_splits(tmp_path)
+    original = read_splits(tmp_path)
     with pytest.raises(UsageError, match="a folder of the images"):
-        convert(given, tmp_path / place, "coco")
-    convert(given, tmp_path / "out", "coco")  # beside them is as good as anywhere
+        convert(original, tmp_path / position, "coco")
+    convert(original, tmp_path / "out", "coco")  # beside them is as good as anywhere
     assert len(read_splits(tmp_path / "data.yaml")["train"]) == 1
 
 
@@ -200,13 +202,13 @@ def test_boxes_do_not_become_masks_of_nothing(tmp_path):
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_images_without_any_object(tmp_path, to):
-    given = read_splits(written(tmp_path / "coco", {"all": (3,)}), masks=True)
+    original = read_splits(written(tmp_path / "coco", {"all": (3,)}), masks=True)
     if to == "voc":
         with pytest.raises(DataError, match="no list of classes"):
-            convert(given, tmp_path / "out", to)
+            convert(original, tmp_path / "out", to)
         assert not (tmp_path / "out").exists()
         return
-    convert(given, tmp_path / "out", to)
+    convert(original, tmp_path / "out", to)
     back = read_splits(tmp_path / "out", panoptic=to == "coco-panoptic")
     assert (len(back["all"]), back["all"].classes.names) == (1, ("a dog", "cat"))
 
@@ -216,7 +218,7 @@ def test_images_that_the_tools_of_yolo_ignore_are_reported(tmp_path):
         image(tmp_path / "images" / name, size)
         (tmp_path / f"images/{name[0]}.txt").write_text("0 .5 .5 .2 .2\n")
     (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
-    given = read_splits(tmp_path)
-    told = [one for one in remarks(given, "yolo") if "tools" in one]
-    assert ["2 images are too small" in one and "'a.gif', 'b.png'" in one for one in told] == [True]
-    assert not [one for one in remarks(given, "coco") if "tools" in one]
+    original = read_splits(tmp_path)
+    messages = [remark for remark in remarks(original, "yolo") if "tools" in remark]
+    assert ["2 images are too small" in item and "'a.gif', 'b.png'" in item for item in messages] == [True]
+    assert not [remark for remark in remarks(original, "coco") if "tools" in remark]

@@ -11,7 +11,7 @@ def read(path):
     splits = read_splits(path)
     counts = {reason.code: count for reason, count in read_leniently(path)[1].counts.items()}
     found = {
-        split: [(dataset.name_of(one), one.size, one.objects, one.crowds) for one in dataset]
+        split: [(dataset.name_of(example), example.size, example.objects, example.crowds) for example in dataset]
         for split, dataset in splits.items()
     }
     prints = {split: dataset.fingerprint() for split, dataset in splits.items()}
@@ -23,9 +23,9 @@ def test_every_layout_is_read_alike_by_every_form_of_its_path(tmp_path, monkeypa
     target = layout(tmp_path / "some set")
     expected = read(target)
     if layout.__name__ != "coco_panoptic":
-        objects = [one for dataset in expected[0].values() for _, _, some, _ in dataset for one in some]
-        assert {one.box for one in objects} == {BOX}
-        assert [one.label for one in objects] == [i % 2 for i in range(len(objects))]
+        objects = [item for dataset in expected[0].values() for _, _, some, _ in dataset for item in some]
+        assert {labeled.box for labeled in objects} == {BOX}
+        assert [labeled.label for labeled in objects] == [i % 2 for i in range(len(objects))]
         assert {len(dataset) for dataset in expected[0].values()} == {2}
         assert set(expected[0]) in ({"all"}, set(SPLITS))
     link = tmp_path / "link"

@@ -11,7 +11,7 @@ from tests.unit.data.conftest import good_content
 
 def test_a_slice_is_a_dataset(coco):
     dataset = read_dataset(coco())
-    assert [one.image_id for one in dataset[1:]] == [2, 3]
+    assert [example.image_id for example in dataset[1:]] == [2, 3]
     assert dataset[1:].classes is dataset.classes
     assert dataset[-1].image_id == 3
 

@@ -39,7 +39,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("layout", [one for one in LAYOUTS if not one.__name__.startswith("described")])
+@pytest.mark.parametrize("layout", [item for item in LAYOUTS if not item.__name__.startswith("described")])
 def test_files_of_other_programs_are_not_read(tmp_path, layout):
     target = layout(tmp_path)
     expected = {split: dataset.fingerprint() for split, dataset in read_splits(target).items()}
@@ -212,14 +212,14 @@ def test_json_values_of_another_kind(tmp_path, change, outcome):
     assert all(ord(char) < 0xD800 for char in str(report))
 
 
-@pytest.mark.parametrize("given", [None, "", "0", "0.0", " 0 ", float("nan"), "false"])
-def test_iscrowd_as_tables_export_it(tmp_path, given):
+@pytest.mark.parametrize("value", [None, "", "0", "0.0", " 0 ", float("nan"), "false"])
+def test_iscrowd_as_tables_export_it(tmp_path, value):
     path = coco_file(tmp_path)
     content = json.loads(path.read_text())
-    content["annotations"][0]["iscrowd"] = given
+    content["annotations"][0]["iscrowd"] = value
     path.write_text(json.dumps(content))
     dataset = read_dataset(path)
-    assert sum(len(one.objects) for one in dataset) == 2
+    assert sum(len(example.objects) for example in dataset) == 2
     assert dataset.report.counts == {ProblemKind.CONVERTED_FIELD: 1}
 
 
@@ -229,7 +229,7 @@ def test_iscrowd_as_text_for_one(tmp_path, text):
     content = json.loads(path.read_text())
     content["annotations"][0]["iscrowd"] = {"1 1 true": " 1 ", '"1"': "1", "true": "True"}[text]
     path.write_text(json.dumps(content))
-    assert sum(len(one.crowds) for one in read_dataset(path)) == 1
+    assert sum(len(example.crowds) for example in read_dataset(path)) == 1
 
 
 def test_lvis_names_its_images_by_url_and_does_not_label_everything(tmp_path):
@@ -243,7 +243,7 @@ def test_lvis_names_its_images_by_url_and_does_not_label_everything(tmp_path):
     path.unlink()
     (root / "lvis_v1_train.json").write_text(text)
     dataset = read_dataset(root / "lvis_v1_train.json")
-    assert sum(len(one.objects) for one in dataset) == 2
+    assert sum(len(example.objects) for example in dataset) == 2
     assert dataset.report.counts == {ProblemKind.CONVERTED_NAME: 2, ProblemKind.NOT_EXHAUSTIVE: 2}
 
 
@@ -282,7 +282,7 @@ def test_xml_of_another_kind_is_no_empty_image(tmp_path):
     root = voc_beside(tmp_path)
     text = (root / "train/t0.xml").read_text()
     write(root / "train/t0.xml", text.replace("<annotation>", '<annotation xmlns="http://x">'))
-    assert sum(len(one.objects) for one in read_dataset(root, "train")) == 2, "a name space changes nothing"
+    assert sum(len(example.objects) for example in read_dataset(root, "train")) == 2, "a name space changes nothing"
     write(root / "train/t0.xml", text.replace("annotation>", "annotations>"))
     assert read_dataset(root, "train").report.counts == {ProblemKind.BAD_LABELS: 1}
 
@@ -355,8 +355,8 @@ def test_lists_of_voc_in_another_place_are_reported(tmp_path):
     voc_labels(tmp_path / "annotations", ("a", "b"))
     write(tmp_path / "train.txt", "a\n")
     write(tmp_path / "labelmap.txt", "cat\n")
-    (told,) = check(tmp_path)[1].of(ProblemKind.NO_SPLIT)
-    assert (told.source, told.message) == (
+    (problem,) = check(tmp_path)[1].of(ProblemKind.NO_SPLIT)
+    assert (problem.source, problem.message) == (
         str(tmp_path / "train.txt"),
         "is not read: lists of splits are read in ImageSets/Main",
     )

@@ -26,13 +26,13 @@ MANY = dataset_of(*[(0,)] * 80, *[(0, 1)] * 10, *[(2,)] * 10, *[()] * 100)
 def test_each_image_goes_to_one_split():
     parts = divide(MANY, SHARES)
     assert {split: len(part) for split, part in parts.items()} == {"train": 160, "val": 20, "test": 20}
-    assert sorted(one.image_id for part in parts.values() for one in part) == list(range(200))
+    assert sorted(example.image_id for part in parts.values() for example in part) == list(range(200))
     assert {part.split for part in parts.values()} == set(SHARES)
 
 
 def test_rare_classes_are_in_every_split():
     for part in divide(MANY, SHARES).values():
-        counts = Counter(one.label for example in part for one in example.objects)
+        counts = Counter(labeled.label for example in part for labeled in example.objects)
         share = len(part) / len(MANY)
         assert counts[2] == pytest.approx(10 * share)
         assert counts[1] == pytest.approx(10 * share)

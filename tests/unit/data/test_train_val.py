@@ -49,7 +49,7 @@ def test_without_val_a_tenth_is_held_out_and_noted(coco):
     data = coco(train=range(20), test=range(20, 24))
     chosen, again = train_val_of(data), train_val_of(data)
     assert (chosen.train.split, len(chosen.train), len(chosen.val)) == ("train", 18, 2)
-    assert {one.label for example in chosen.val for one in example.objects} == {0, 1}
+    assert {labeled.label for example in chosen.val for labeled in example.objects} == {0, 1}
     assert not shared_images(chosen.train, chosen.val)
     assert named(chosen.val) == named(again.val)
     (note,) = chosen.notes

@@ -34,54 +34,54 @@ def dataset_of(root: Path, names) -> Dataset:
 
 @pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
 def test_images_of_any_name_come_back(tmp_path, to):
-    given = dataset_of(tmp_path / "given", HOSTILE)
-    report = convert({"train": given}, tmp_path / "out", to)
+    original = dataset_of(tmp_path / "given", HOSTILE)
+    report = convert({"train": original}, tmp_path / "out", to)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "out"], "nothing beside"
     (back,) = read_splits(tmp_path / "out").values()
     images = {example.path.read_bytes(): example for example in back}
     assert len(images) == len(HOSTILE)
-    for one in given:
-        same = images[one.path.read_bytes()]
-        assert [back.classes.names[it.label] for it in same.objects] == [given.classes.names[one.objects[0].label]]
-        assert same.objects[0].box == pytest.approx(one.objects[0].box, abs=1e-6)
-    kept = {example.path.name for example in back} & {example.path.name for example in given}
+    for item in original:
+        same = images[item.path.read_bytes()]
+        assert [back.classes.names[it.label] for it in same.objects] == [original.classes.names[item.objects[0].label]]
+        assert same.objects[0].box == pytest.approx(item.objects[0].box, abs=1e-6)
+    kept = {example.path.name for example in back} & {example.path.name for example in original}
     assert {"plain.png", "CON.png", "émoji🦉.png", "\u202egnp.png", "a%20b.png", "classes.png"} <= kept
     assert report.counts[ProblemKind.NAME_CHANGED] == sum(
-        back.name_of(images[one.path.read_bytes()]) != given.name_of(one)
+        back.name_of(images[each.path.read_bytes()]) != original.name_of(each)
         if to == "coco"
-        else images[one.path.read_bytes()].path.name != one.path.name
-        for one in given
+        else images[each.path.read_bytes()].path.name != each.path.name
+        for each in original
     )
 
 
 def test_an_image_listed_twice_keeps_both_lists_of_objects(tmp_path):
     """As in two entries of a COCO file for one image: a label file each, and no label file twice."""
-    given = dataset_of(tmp_path / "given", ["a.png"])
-    other = Example(given[0].path, (24, 32), 2, (Object(1, (5.0, 5.0, 9.0, 9.0), 16.0),))
-    twice = Dataset((given[0], other), given.classes, given.root, "train")
+    original = dataset_of(tmp_path / "given", ["a.png"])
+    other = Example(original[0].path, (24, 32), 2, (Object(1, (5.0, 5.0, 9.0, 9.0), 16.0),))
+    twice = Dataset((original[0], other), original.classes, original.root, "train")
     for to in ("coco", "yolo", "voc"):
         convert({"train": twice}, tmp_path / to, to)
         (back,) = read_splits(tmp_path / to).values()
-        assert sorted(one.label for example in back for one in example.objects) == [0, 1]
+        assert sorted(labeled.label for example in back for labeled in example.objects) == [0, 1]
 
 
 def test_splits_of_voc_share_an_image_with_the_same_objects_only(tmp_path):
-    given = dataset_of(tmp_path / "given", ["a.png", "b.png"])
-    changed = Example(given[1].path, (24, 32), 2, ())
-    splits = {"train": given, "val": Dataset((given[0], changed), given.classes, given.root, "val")}
+    original = dataset_of(tmp_path / "given", ["a.png", "b.png"])
+    changed = Example(original[1].path, (24, 32), 2, ())
+    splits = {"train": original, "val": Dataset((original[0], changed), original.classes, original.root, "val")}
     convert(splits, tmp_path / "out", "voc")
     assert sorted(path.name for path in (tmp_path / "out/JPEGImages").iterdir()) == ["a.png", "b-2.png", "b.png"]
     back = read_splits(tmp_path / "out")
-    assert [[len(example.objects) for example in one] for one in back.values()] == [[1, 1], [1, 0]]
+    assert [[len(example.objects) for example in item] for item in back.values()] == [[1, 1], [1, 0]]
 
 
 def test_names_that_lead_out_are_brought_in(tmp_path):
-    given = dataset_of(tmp_path / "root/deep", ["../../one/x.png", "../../two/x.png", "x.png"])
+    original = dataset_of(tmp_path / "root/deep", ["../../one/x.png", "../../two/x.png", "x.png"])
     report = DataReport()
-    assert names_in_folders(given, report) == ["one/x.png", "two/x.png", "x.png"]
+    assert names_in_folders(original, report) == ["one/x.png", "two/x.png", "x.png"]
     assert report.counts == {ProblemKind.NAME_CHANGED: 2}
-    assert flat_names([given], DataReport()) == [["one_x.png", "two_x.png", "x.png"]]
-    convert({"train": given}, tmp_path / "out", "coco")
+    assert flat_names([original], DataReport()) == [["one_x.png", "two_x.png", "x.png"]]
+    convert({"train": original}, tmp_path / "out", "coco")
     assert len(read_splits(tmp_path / "out")["train"]) == 3
 
 
@@ -95,14 +95,26 @@ def test_twenty_thousand_images_of_one_name_are_numbered_at_once():
 
 @pytest.mark.parametrize("names", [["a\x01b", " dog ", "dog", "\n", "x&y<z>"]])
 def test_class_names_that_xml_cannot_hold(tmp_path, names):
-    given = dataset_of(tmp_path / "given", ["a.png"])
+    original = dataset_of(tmp_path / "given", ["a.png"])
     objects = tuple(Object(label, (0.0, 0.0, 5.0 + label, 5.0), 25.0) for label in range(5))
-    dataset = Dataset((Example(given[0].path, (24, 32), 1, objects),), Classes.named([*names, "rare"]), given.root)
+    dataset = Dataset(
+        (Example(original[0].path, (24, 32), 1, objects),), Classes.named([*names, "rare"]), original.root
+    )
     convert({"train": dataset}, tmp_path / "out", "voc")
     back = read_splits(tmp_path / "out")["train"]
-    assert sorted(back.classes.names[one.label] for one in back[0].objects) == ["_", "a b", "dog", "dog", "x&y<z>"]
-    told = list(remarks({"train": dataset}, "voc"))
-    assert ["1 without objects are lost: ['rare']" in told[0], "3 class names" in told[1], "['dog']" in told[2]] == [
+    assert sorted(back.classes.names[labeled.label] for labeled in back[0].objects) == [
+        "_",
+        "a b",
+        "dog",
+        "dog",
+        "x&y<z>",
+    ]
+    messages = list(remarks({"train": dataset}, "voc"))
+    assert [
+        "1 without objects are lost: ['rare']" in messages[0],
+        "3 class names" in messages[1],
+        "['dog']" in messages[2],
+    ] == [
         True,
         True,
         True,

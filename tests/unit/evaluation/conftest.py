@@ -23,8 +23,8 @@ def labelled(tmp_path):
                 for row in rows
             ]
             crowd = [len(row) > 5 for row in rows]
-            singles = tuple(one for one, is_crowd in zip(objects, crowd, strict=True) if not is_crowd)
-            crowds = tuple(one for one, is_crowd in zip(objects, crowd, strict=True) if is_crowd)
+            singles = tuple(item for item, is_crowd in zip(objects, crowd, strict=True) if not is_crowd)
+            crowds = tuple(item for item, is_crowd in zip(objects, crowd, strict=True) if is_crowd)
             examples.append(Example(tmp_path / f"{number}.png", (100, 100), 10 * number + 7, singles, crowds))
         return Dataset(tuple(examples), Classes(names, tuple(range(3, 3 + len(names)))), tmp_path, "val")
 

@@ -18,7 +18,7 @@ def detections(dataset, rows, image=0):
 
 def perfect(dataset):
     return [
-        detections(dataset, [(one.label, 0.9, *one.box) for one in example.objects], position)
+        detections(dataset, [(labeled.label, 0.9, *labeled.box) for labeled in example.objects], position)
         for position, example in enumerate(dataset)
     ]
 
@@ -29,11 +29,11 @@ def distorted(dataset, seed=0):
     found = []
     for position, example in enumerate(dataset):
         rows = []
-        for one in example.objects:
+        for labeled in example.objects:
             for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
-                width = one.box[2] - one.box[0]
-                x1, y1, x2, y2 = np.array(one.box) + rng.normal(0, width * rng.choice([0.02, 0.15]), 4)
-                label = one.label if rng.random() < 0.8 else rng.integers(len(dataset.classes))
+                width = labeled.box[2] - labeled.box[0]
+                x1, y1, x2, y2 = np.array(labeled.box) + rng.normal(0, width * rng.choice([0.02, 0.15]), 4)
+                label = labeled.label if rng.random() < 0.8 else rng.integers(len(dataset.classes))
                 rows.append((label, rng.beta(4, 2), x1, y1, max(x1, x2), max(y1, y2)))
         for _ in range(int(rng.integers(0, 3))):
             x, y = rng.uniform(0, 60, 2)

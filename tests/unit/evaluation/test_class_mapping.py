@@ -13,7 +13,7 @@ def test_by_name_whatever_the_order_and_ids():
     assert (dict(matched.label_of), matched.notes) == ({2: 0, 5: 1}, ())
 
 
-def test_what_the_model_knows_besides_is_told_but_for_unused_ids():
+def test_further_classes_of_the_model_are_noted_but_for_unused_ids():
     matched = match_classes(DATA, {0: "N/A", 1: "cat", 2: "dog", 3: "bird"})
     assert dict(matched.label_of) == {1: 0, 2: 1}
     assert matched.notes == ("the model also has bird, which the dataset lacks; they are not scored",)
@@ -22,9 +22,9 @@ def test_what_the_model_knows_besides_is_told_but_for_unused_ids():
 def test_other_classes_are_refused_with_both_lists():
     with pytest.raises(UsageError) as caught:
         match_classes(DATA, {0: "N/A", 1: "cat", 2: "hound"})
-    said = str(caught.value)
-    assert "the model lacks dog; the dataset has cat, dog; the model has cat, hound" in said
-    assert "--map" in said
+    message = str(caught.value)
+    assert "the model lacks dog; the dataset has cat, dog; the model has cat, hound" in message
+    assert "--map" in message
     assert caught.value.exit_status == 2
 
 
@@ -47,16 +47,16 @@ def test_equal_names_of_the_model_are_one_class():
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("value", "says"),
     [
         ({"cow": "cat"}, "the dataset has no class 'cow'; it has cat, dog"),
         ({"dog": "hound"}, "the model has no class 'hound'; it has cat, dog"),
         ({"dog": "cat"}, "the model's 'cat' is mapped to both 'cat' and 'dog'"),
     ],
 )
-def test_a_map_that_does_not_fit(given, says):
+def test_a_map_that_does_not_fit(value, says):
     with pytest.raises(UsageError, match=says):
-        match_classes(DATA, {0: "cat", 1: "dog"}, given)
+        match_classes(DATA, {0: "cat", 1: "dog"}, value)
 
 
 def test_two_classes_of_one_name():

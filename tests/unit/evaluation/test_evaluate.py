@@ -67,14 +67,14 @@ def colored(tmp_path):
 
 
 def boxes_of(report):
-    return torch.cat([torch.cat((one.scores[:, None], one.boxes), 1) for one in report.found])
+    return torch.cat([torch.cat((result.scores[:, None], result.boxes), 1) for result in report.found])
 
 
 def test_a_detector_that_sees(colored):
     report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES)
     assert (report.ap50, report.notes) == (1, ())
     assert report.ap > 0.8
-    assert [len(one) for one in report.found] == [9] * len(colored)  # every score counts, however low
+    assert [len(part) for part in report.found] == [9] * len(colored)  # every score counts, however low
 
 
 @pytest.mark.parametrize("batch", [2, 3, 100])
@@ -133,14 +133,14 @@ def test_other_classes(colored):
 
 def test_the_data_numbers_its_classes_as_it_likes(colored):
     order = Classes(("blue", "red", "green"), (10, 20, 30))
-    objects = [[replace(one, label=(one.label + 1) % 3) for one in example.objects] for example in colored]
-    examples = (replace(one, objects=tuple(its)) for one, its in zip(colored, objects, strict=True))
+    objects = [[replace(labeled, label=(labeled.label + 1) % 3) for labeled in example.objects] for example in colored]
+    examples = (replace(item, objects=tuple(its)) for item, its in zip(colored, objects, strict=True))
     report = evaluate_detector(SeesColors(), replace(colored, examples=tuple(examples), classes=order), PLAIN, NAMES)
     assert report.ap50 == 1
     assert report.found[1].names[0] == "red"
 
 
-def test_a_image_that_cannot_be_read_is_left_out_and_told(colored):
+def test_an_image_that_cannot_be_read_is_left_out_and_reported(colored):
     colored[3].path.write_bytes(colored[3].path.read_bytes()[:60])
     report = evaluate_detector(SeesColors(), colored, PLAIN, NAMES, metrics=[*DEFAULT_METRICS, "speed"])
     assert [failure.source for failure in report.failures] == [str(colored[3].path)]

@@ -35,8 +35,8 @@ def test_masks(images):
     assert (report.masks.ap50, report.masks.ap75) == (1, 1)
     assert report.panoptic is report.pq is report.miou is None
     assert report.averages()["mask_ap50"] == report.to_dict()["masks"]["ap50"] == 1
-    assert [len(one) for one in report.runs] == [len(one) for one in report.found]
-    assert all(one.masks is None for one in report.found)
+    assert [len(run) for run in report.runs] == [len(part) for part in report.found]
+    assert all(result.masks is None for result in report.found)
 
 
 def test_masks_are_not_looked_at_for_boxes(images):
@@ -65,7 +65,7 @@ def test_a_higher_threshold_finds_fewer_segments(panoptic):
     """Green and blue are less sure than red."""
     surest = torch.tensor(7.5).sigmoid().item()
     report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic", threshold=surest)
-    assert {name: one.rq for name, one in report.panoptic.per_class.items()} == {"red": 1, "green": 0, "blue": 0}
+    assert {name: item.rq for name, item in report.panoptic.per_class.items()} == {"red": 1, "green": 0, "blue": 0}
 
 
 def test_a_wrong_answer_costs(panoptic):
@@ -92,7 +92,7 @@ def test_the_same_on_two_processes(panoptic):
     assert evaluate(share=ProcessShard(0, 2, lambda mine: [mine, *kept])) == evaluate()
 
 
-def test_a_image_that_cannot_be_read_is_in_no_number(panoptic):
+def test_an_image_that_cannot_be_read_is_in_no_number(panoptic):
     panoptic[1].path.write_bytes(panoptic[1].path.read_bytes()[:60])
     report = evaluate_detector(SeesColors(), panoptic, TWICE, NAMES, task="panoptic")
     assert (len(report.failures), len(report.runs), report.masks.ap50, report.panoptic.rq) == (1, 4, 1, 1)

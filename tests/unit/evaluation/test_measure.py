@@ -54,12 +54,12 @@ def test_image_ids_decide_between_equal_scores(labelled):
     """Not the order of the images, and whichever order they are in."""
     dataset = labelled([], [CAT])  # of ids 7 and 17
     rows = [(0, 0.5, *DOG[1:]), (0, 0.5, *CAT[1:])]
-    found = [detections(dataset, [row], place) for place, row in enumerate(rows)]
+    found = [detections(dataset, [row], position) for position, row in enumerate(rows)]
     assert measure(dataset, found).ap == 0.5
     turned = dataset.subset([1, 0])
     report = measure(turned, found[::-1])
     assert (report.ap, report.found, report.dataset) == (0.5, tuple(found[::-1]), report.dataset)
-    ids = [replace(one, image_id=number) for one, number in zip(turned, (3, 2**40), strict=True)]
+    ids = [replace(item, image_id=number) for item, number in zip(turned, (3, 2**40), strict=True)]
     assert measure(replace(turned, examples=tuple(ids)), found[::-1]).ap == 1
 
 
@@ -96,7 +96,7 @@ def test_the_best_threshold(labelled):
     assert cat.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
 
 
-def test_a_image_that_failed_does_not_count(labelled):
+def test_an_image_that_failed_does_not_count(labelled):
     dataset = labelled([CAT], [CAT, DOG])
     failure = Failure("1.png", ImageError("is empty", source="1.png"))
     report = measure(dataset, [detections(dataset, [(0, 0.9, *CAT[1:])]), failure])
@@ -136,9 +136,9 @@ def test_only_what_is_asked_for(scenes, metric):
 
 def test_json_has_no_infinities_and_training_no_missing_numbers(scenes):
     report = measure(scenes, distorted(scenes))
-    said = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert (said["ap"], said["ap_large"]) == (report.ap, None)
-    assert said["per_class"]["7"]["ap"] == report.per_class["7"].ap
+    record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert (record["ap"], record["ap_large"]) == (report.ap, None)
+    assert record["per_class"]["7"]["ap"] == report.per_class["7"].ap
     assert "ap_large" not in report.averages()
     assert all(type(value) is float for value in report.averages().values())
 

@@ -69,9 +69,9 @@ def test_equals_the_plain_words(tmp_path, seed):
         mine = measured.per_class[CLASSES[label]]
         assert (mine.pq, mine.sq, mine.rq) == pytest.approx(expected)
         assert mine.iou == pytest.approx(pixels.get(label))
-    assert measured.pq == pytest.approx(np.mean([one[0] for one in qualities.values()]))
-    assert measured.things.pq == pytest.approx(np.mean([one[0] for label, one in qualities.items() if label < 2]))
-    assert measured.stuff.rq == pytest.approx(np.mean([one[2] for label, one in qualities.items() if label > 1]))
+    assert measured.pq == pytest.approx(np.mean([quality[0] for quality in qualities.values()]))
+    assert measured.things.pq == pytest.approx(np.mean([item[0] for label, item in qualities.items() if label < 2]))
+    assert measured.stuff.rq == pytest.approx(np.mean([item[2] for label, item in qualities.items() if label > 1]))
     assert measured.miou == pytest.approx(np.mean(list(pixels.values())))
 
 
@@ -82,10 +82,10 @@ def test_a_perfect_answer_has_one(tmp_path):
     measured = panoptic_of([counts_of(example, found, 4)], CLASSES, stuff=(3,))
     assert (measured.pq, measured.sq, measured.rq, measured.miou) == (1, 1, 1, 1)
     assert measured.things.pq == measured.stuff.pq == 1
-    assert {name: one.segments for name, one in measured.per_class.items()} == {"a": 1, "b": 2, "c": 1, "sky": 1}
+    assert {name: item.segments for name, item in measured.per_class.items()} == {"a": 1, "b": 2, "c": 1, "sky": 1}
 
 
-def test_what_lies_on_nobodys_pixels_or_in_a_crowd_is_no_error(tmp_path):
+def test_segments_on_void_or_crowd_pixels_are_no_error(tmp_path):
     truth = np.zeros((10, 10), dtype=np.int64)
     truth[:, :4] = 1
     answer = np.where(truth == 0, 1, 2)

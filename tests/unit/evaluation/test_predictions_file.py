@@ -44,7 +44,7 @@ def test_ids_of_the_source_are_written(labelled, tmp_path):
 
 
 def test_images_may_have_nothing(labelled, written):
-    assert [len(one) for one in read_predictions(written([]), labelled([], [])).detections] == [0, 0]
+    assert [len(detection) for detection in read_predictions(written([]), labelled([], [])).detections] == [0, 0]
 
 
 @pytest.mark.parametrize(

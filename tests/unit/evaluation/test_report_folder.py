@@ -39,14 +39,14 @@ def test_everything_is_there(folder):
 
 
 def test_tables_say_what_the_json_says(folder):
-    said = json.loads((folder / "report.json").read_text())
+    record = json.loads((folder / "report.json").read_text())
     header, *rows = rows_of(folder / "per_class.csv")
     assert header[:4] == ["class", "objects", "detections", "ap"]
-    assert [float(row[3]) for row in rows] == [said["per_class"][row[0]]["ap"] for row in rows]
+    assert [float(row[3]) for row in rows] == [record["per_class"][row[0]]["ap"] for row in rows]
     header, *rows = rows_of(folder / "confusion.csv")
-    assert header[1:] == [*said["confusion"]["names"], "background"] == [row[0] for row in rows]
-    assert [[int(value) for value in row[1:]] for row in rows] == said["confusion"]["matrix"]
-    assert said["curves"]["recall"] == list(RECALLS)
+    assert header[1:] == [*record["confusion"]["names"], "background"] == [row[0] for row in rows]
+    assert [[int(value) for value in row[1:]] for row in rows] == record["confusion"]["matrix"]
+    assert record["curves"]["recall"] == list(RECALLS)
 
 
 def test_only_what_was_measured_is_written(scenes, tmp_path):
@@ -73,7 +73,7 @@ def test_the_worst_images_are_listed_with_their_errors(folder, scenes):
     assert all((row[2] == "0") == (row[9] == "") for row in rows)
 
 
-def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(scenes, tmp_path, monkeypatch, caplog):
+def test_what_cannot_be_painted_is_reported_at_once_and_everything_else_is_there(scenes, tmp_path, monkeypatch, caplog):
     def fails(*_, **__):
         raise ValueError("x1 must be greater than or equal to x0")
 
@@ -81,12 +81,12 @@ def test_what_cannot_be_painted_is_told_at_once_and_everything_else_is_there(sce
         monkeypatch.setattr(f"condetr.evaluation.report_folder.{name}", fails)
     measure(scenes, distorted(scenes)).save(tmp_path / "new")
     (record,) = caplog.records
-    said = "(x1 must be greater than or equal to x0)"
-    assert record.getMessage() == f"not painted: pr.png {said}; worst.jpg {said}"
+    message = "(x1 must be greater than or equal to x0)"
+    assert record.getMessage() == f"not painted: pr.png {message}; worst.jpg {message}"
     assert {"report.json", "confusion.png", "errors.png", "worst.csv"} <= set(files_in(tmp_path / "new"))
 
 
-def test_a_image_that_went_away_is_named_among_the_worst(labelled):
+def test_an_image_that_went_away_is_named_among_the_worst(labelled):
     dataset = labelled([(0, 10, 10, 30, 30)])
     found = measure(dataset, [detections(dataset, [])], metrics=["errors"]).found
     key = color_key((name, (0, 0, 0)) for name in ("hit", *KIND_COLORS))

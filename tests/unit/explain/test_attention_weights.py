@@ -37,7 +37,7 @@ class Seen:
     def __init__(self, modules):
         self.calls = []
         for module in modules:
-            module.register_forward_hook(lambda _, given, answer: self.calls.append((given[2], answer)))
+            module.register_forward_hook(lambda _, inputs, answer: self.calls.append((inputs[2], answer)))
 
 
 @pytest.mark.parametrize("padded", [False, True])
@@ -57,18 +57,18 @@ def test_weighing_the_values_with_them_gives_what_the_network_computed(variant, 
         network(pixels, mask)
     assert len(inputs) == len(network.body.decoder.layers)
     assert len(entered_encoder) == 2
-    for one, (values, answer) in zip(inputs, seen.calls, strict=True):
+    for item, (values, answer) in zip(inputs, seen.calls, strict=True):
         for query in range(7):
-            weights = attention_parts(one, query).combined
+            weights = attention_parts(item, query).combined
             # in double precision, so that only an error could be seen; the fused kernel adds in another order
             torch.testing.assert_close(
                 (weights[:, None] @ values[0])[:, 0], answer[0, :, query], atol=1e-12, rtol=1e-10
             )
             if padded:
-                assert (weights[:, ~one.mask[0]] == 0).all()
-    for one, (values, answer) in zip(entered_encoder, seen_encoder.calls, strict=True):
+                assert (weights[:, ~item.mask[0]] == 0).all()
+    for item, (values, answer) in zip(entered_encoder, seen_encoder.calls, strict=True):
         for cell in (0, 3):
-            weights = weights_of(one, cell)
+            weights = weights_of(item, cell)
             torch.testing.assert_close((weights[:, None] @ values[0])[:, 0], answer[0, :, cell], atol=1e-12, rtol=1e-10)
 
 
@@ -78,8 +78,8 @@ def test_the_halves_multiply_to_the_whole_and_are_not_alike():
     cross = [layer.cross_attention.attend for layer in network.body.decoder.layers]
     with capture(cross) as inputs:
         network(torch.randn(1, 3, 96, 160, dtype=torch.float64))
-    for one in inputs:
-        content, spatial, combined = attention_parts(one, 2)
+    for block in inputs:
+        content, spatial, combined = attention_parts(block, 2)
         for weights in (content, spatial, combined):
             torch.testing.assert_close(weights.sum(-1), torch.ones(4, dtype=torch.float64))
         product = content * spatial

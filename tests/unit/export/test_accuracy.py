@@ -15,8 +15,8 @@ def detections(*rows):
 
 def test_same_class_and_place_count_once():
     expected = detections((0, 0, 10, 10, 1, 0.9), (0, 0, 10, 10, 1, 0.8), (50, 50, 60, 60, 2, 0.7))
-    given = detections((1, 0, 11, 10, 1, 0.85), (50, 50, 60, 60, 1, 0.9))
-    found = found_again([expected], [given])
+    original = detections((1, 0, 11, 10, 1, 0.85), (50, 50, 60, 60, 1, 0.9))
+    found = found_again([expected], [original])
     assert (found.detections, found.again, found.more) == (3, 1, 1)
     assert found.largest_score_difference == pytest.approx(0.05)
     with pytest.raises(GateError, match="has 1 of the model's 3 detections"):

@@ -12,9 +12,9 @@ from tests.tiny import PREPROCESSING
 def inference_model(detector, change=lambda answer: answer, best=None):
     """A graph that is the network itself, but for a change."""
 
-    def run(given):
+    def run(source):
         with torch.inference_mode():
-            logits, boxes = detector(*(torch.from_numpy(given[name]) for name in ("pixels", "mask")))
+            logits, boxes = detector(*(torch.from_numpy(source[name]) for name in ("pixels", "mask")))
         answer = {"logits": logits, "boxes": boxes}
         if best is not None:
             answer |= dict(zip(("scores", "labels", "boxes_xyxy"), best_pairs(logits, boxes, best), strict=False))

@@ -44,11 +44,11 @@ def test_an_exported_folder_predicts_alone_and_as_the_model(exported, model, ima
         torch.testing.assert_close(theirs.scores, ours.scores, atol=1e-4, rtol=0)
 
 
-def _never(*given, **options):
+def _never(*args, **options):
     raise AssertionError("a network was built")
 
 
-def test_what_was_compared_is_told(exported):
+def test_what_was_compared_is_reported(exported):
     record = json.loads((exported.folder / "export.json").read_text())
     assert record == exported.record
     verified = record["verification"]
@@ -93,10 +93,10 @@ def test_what_needs_weights_is_refused(exported):
 
 
 def test_a_graph_tells_about_itself(exported, model):
-    said, of_model = condetr.load(exported.folder).info(), model.info()
-    assert said["backend"] == exported.record["format"]
+    info, of_model = condetr.load(exported.folder).info(), model.info()
+    assert info["backend"] == exported.record["format"]
     for name in ("parameters", "flops", "classes", "architecture"):
-        assert said[name] == of_model[name]
+        assert info[name] == of_model[name]
 
 
 def test_another_backend_than_it_was_exported_for(exported, model):
@@ -115,7 +115,7 @@ def test_damage_is_named(exported, damage, tmp_path):
     form = exported.record["format"]
     graph = folder / {"onnx": "model.onnx", "openvino": "model.xml"}[form]
     record = folder / "export.json"
-    said = json.loads(record.read_text())
+    report = json.loads(record.read_text())
     if damage == "cut":
         graph.write_bytes(graph.read_bytes()[:-100])
     elif damage == "other bytes":
@@ -129,14 +129,14 @@ def test_damage_is_named(exported, damage, tmp_path):
         config["id2label"] = {"0": "cat"}
         (folder / "config.json").write_text(json.dumps(config))
     else:
-        said[damage] = {"layout": 2, "format": "tflite", "files": {}}[damage]
-        record.write_text(json.dumps(said))
+        report[damage] = {"layout": 2, "format": "tflite", "files": {}}[damage]
+        record.write_text(json.dumps(report))
     with pytest.raises(CheckpointError) as caught:
         condetr.load(folder)
     assert str(folder) in caught.value.source
 
 
-def test_a_graph_of_another_program_is_told_from_ours(onnx, tmp_path):
+def test_a_graph_of_another_program_is_recognized(onnx, tmp_path):
     shutil.copy(onnx.folder / "model.onnx", tmp_path / "model.onnx")
     for reference in (tmp_path, tmp_path / "model.onnx"):
         with pytest.raises(CheckpointError, match=r"holds model\.onnx but no export\.json"):
@@ -184,7 +184,7 @@ def test_one_size_only(model, images, tmp_path):
     done = model.export("openvino", output=tmp_path / "out", pictures=images, dynamic=False, image_size=(64, 80))
     assert done.record["inputs"]["pixels"]["shape"] == [1, 3, 64, 80]
     graph = condetr.load(done.folder)
-    found, expected = (one.predict(images, threshold=0.3, batch=4) for one in (graph, _padded(model, (64, 80))))
+    found, expected = (item.predict(images, threshold=0.3, batch=4) for item in (graph, _padded(model, (64, 80))))
     for theirs, ours in zip(found, expected, strict=True):
         assert theirs.size == ours.size
         assert theirs.names[:3] == ours.names[:3]
@@ -222,7 +222,7 @@ def test_options_are_checked_before_anything_is_done(model, tmp_path):
 
 
 @pytest.mark.parametrize(("library", "form"), [("onnxscript", "onnx"), ("openvino", "openvino")])
-def test_a_missing_library_is_told_with_the_line_to_type(model, monkeypatch, library, form):
+def test_a_missing_library_is_reported_with_the_line_to_type(model, monkeypatch, library, form):
     _without(monkeypatch, library)
     with pytest.raises(MissingExtraError, match=rf'needs {library} \(pip install "condetr\[{form}\]"\)'):
         model.export(form)

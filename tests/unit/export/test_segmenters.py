@@ -50,9 +50,9 @@ def test_masks_are_those_of_the_network_at_any_size_batch_and_number(exported, s
             expected = segmenter.segment(segmenter.trace(pixels, mask), chosen)
             if blocks == "one by one":
                 monkeypatch.setattr(mask_head, "BLOCK_SIZE", 1)
-            given = graph.segment(graph.trace(pixels, mask), chosen)
+            original = graph.segment(graph.trace(pixels, mask), chosen)
             monkeypatch.undo()
-        for theirs, ours in zip(given, expected, strict=True):
+        for theirs, ours in zip(original, expected, strict=True):
             torch.testing.assert_close(theirs, ours, atol=2e-4, rtol=0)  # logits of up to 6, 4e-5 apart
 
 
@@ -68,7 +68,7 @@ def test_of_no_query_there_is_no_mask(exported, segmenter):
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
 def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, images, task, monkeypatch):
-    def never(*given, **options):
+    def never(*args, **options):
         raise AssertionError("a network was built")
 
     monkeypatch.setattr("condetr.model.transformer.DetrTransformer.__init__", never)
@@ -79,14 +79,14 @@ def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, ima
     for theirs, ours in zip(graph.predict(images, **options), model.predict(images, **options), strict=True):
         assert len(ours) > 0
         assert theirs.names == ours.names
-        planes = [(one.masks, one.segments) for one in (theirs, ours)]
+        planes = [(result.masks, result.segments) for result in (theirs, ours)]
         for found, expected in zip(*planes, strict=True):
             assert (found is None) == (expected is None)
             if expected is not None:  # a pixel may lie on the threshold
                 assert (found != expected).float().mean() < 1e-3
 
 
-def test_what_both_graphs_take_and_give_is_told(exported):
+def test_what_both_graphs_take_and_give_is_reported(exported):
     record = json.loads((exported.folder / "export.json").read_text())
     assert record == exported.record
     assert all("masks" in case["difference"] for case in record["verification"]["cases"])
@@ -102,9 +102,9 @@ def test_free_axes_of_the_mask_graph_have_their_names(exported):
     if exported.record["format"] != "onnx":
         pytest.skip("OpenVINO has no names for axes")
     session = pytest.importorskip("onnxruntime").InferenceSession(str(exported.folder / "masks.onnx"))
-    said = exported.record["masks"]
+    graph = exported.record["masks"]
     assert {value.name: value.shape for value in session.get_inputs()} == {
-        name: value["shape"] for name, value in said["inputs"].items()
+        name: value["shape"] for name, value in graph["inputs"].items()
     }
     assert session.get_outputs()[0].shape == ["objects", "rows_3", "columns_3"]
 
@@ -115,8 +115,8 @@ def test_masks_that_differ_are_not_written(form, model, images, tmp_path, monkey
         pytest.importorskip(library)
     plain = ExportedSegmenter.segment
 
-    def other(self, said, queries):
-        masks = plain(self, said, queries)
+    def other(self, outputs, queries):
+        masks = plain(self, outputs, queries)
         masks[-1][-1, 0, 0] = np.nan
         return masks
 

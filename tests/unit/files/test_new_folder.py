@@ -30,58 +30,58 @@ def failing(monkeypatch, after: int, error: BaseException):
 @pytest.mark.parametrize("error", [Stopped(2), KeyboardInterrupt(), StorageError("is full"), MemoryError()])
 @pytest.mark.parametrize("to", FORMATS)
 def test_what_stops_halfway_leaves_nothing(coco, tmp_path, monkeypatch, to, error):
-    given = read_dataset(coco())
+    original = read_dataset(coco())
     failing(monkeypatch, 1, error)
     with pytest.raises(type(error)):
-        convert({"train": given}, tmp_path / "new/deep/out", to)
+        convert({"train": original}, tmp_path / "new/deep/out", to)
     assert [path.name for path in tmp_path.iterdir()] == ["coco"]
     (tmp_path / "there").mkdir()
     with pytest.raises(type(error)):
-        convert({"train": given}, tmp_path / "there", to)
+        convert({"train": original}, tmp_path / "there", to)
     assert list((tmp_path / "there").iterdir()) == [], "a folder that was there stays, and is empty again"
 
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_what_is_killed_halfway_does_not_look_finished(coco, tmp_path, monkeypatch, to):
     """Nothing cleans up after a killed process."""
-    given = read_dataset(coco())
+    original = read_dataset(coco())
     failing(monkeypatch, 2, SystemExit())
     monkeypatch.setattr("condetr.files.new_folder.shutil.rmtree", lambda *_, **__: None)
     with pytest.raises(SystemExit):
-        convert({"train": given}, tmp_path / "out", to)
+        convert({"train": original}, tmp_path / "out", to)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".unfinished"]
     monkeypatch.undo()
     with pytest.raises(UsageError, match="not an empty folder") as raised:
-        convert({"train": given}, tmp_path / "out", to)
+        convert({"train": original}, tmp_path / "out", to)
     assert "left by a killed process" in raised.value.hint
 
 
 def test_a_full_disk_is_an_error_of_storage(coco, tmp_path, monkeypatch):
-    given = read_dataset(coco())
+    original = read_dataset(coco())
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("condetr.files.new_folder.shutil.copyfileobj", full)
     with pytest.raises(StorageError, match="No space left") as raised:
-        convert({"train": given}, tmp_path / "out", "coco")
+        convert({"train": original}, tmp_path / "out", "coco")
     assert str(raised.value.source) == str(tmp_path / "out/train/a.jpg"), "where it would have been"
     assert not (tmp_path / "out").exists()
 
 
 def test_an_image_that_is_gone_is_not_called_unwritable(coco, tmp_path):
-    given = read_dataset(coco())
-    given[1].path.unlink()
+    original = read_dataset(coco())
+    original[1].path.unlink()
     with pytest.raises(StorageError, match="cannot be read: No such file") as raised:
-        convert({"train": given}, tmp_path / "out", "voc")
-    assert raised.value.source == str(given[1].path)
+        convert({"train": original}, tmp_path / "out", "voc")
+    assert raised.value.source == str(original[1].path)
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "link"])
-def test_places_that_are_no_new_folder(tmp_path, place):
+@pytest.mark.parametrize("position", ["file", "file/below", "link"])
+def test_places_that_are_no_new_folder(tmp_path, position):
     (tmp_path / "file").write_text("keep")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises((UsageError, StorageError)), whole_folder(tmp_path / place):
+    with pytest.raises((UsageError, StorageError)), whole_folder(tmp_path / position):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
     assert (tmp_path / "file").read_text() == "keep"

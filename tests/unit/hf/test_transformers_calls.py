@@ -30,25 +30,25 @@ def pushed(monkeypatch):
 
 def test_everything_can_be_pushed(pushed, tmp_path):
     options = {"private": True, "token": "t", "create_pr": True, "commit_description": "why", "max_shard_size": "5GB"}
-    given = {name: value for name, value in options.items() if name != "max_shard_size"}
+    original = {name: value for name, value in options.items() if name != "max_shard_size"}
     model, processor = detector(), ConditionalDetrImageProcessor(size={"height": 32, "width": 32})
     pipeline = condetr.pipeline(model=model, image_processor=processor)
-    for one, files in (
+    for item, files in (
         (model, {"config.json", "model.safetensors", "README.md"}),
         (model.config, {"config.json"}),
         (processor, {"preprocessor_config.json"}),
         (pipeline, {"config.json", "model.safetensors", "README.md", "preprocessor_config.json"}),
     ):
-        assert one.push_to_hub("me/mine", commit_message="said", tags=["cells"], **options) == "address"
+        assert item.push_to_hub("me/mine", commit_message="said", tags=["cells"], **options) == "address"
         repository, passed, there = pushed.pop()
         assert (repository, set(there)) == ("me/mine", files)
-        assert passed == {"message": "said", **given}
+        assert passed == {"message": "said", **original}
         assert "README.md" not in there or "tags:\n- cells\n- object-detection\n" in there["README.md"]
-    for one in (model, model.config, processor):
-        one.save_pretrained(tmp_path / "mine", push_to_hub=True)
+    for item in (model, model.config, processor):
+        item.save_pretrained(tmp_path / "mine", push_to_hub=True)
         assert pushed.pop()[0] == "mine"
         with pytest.raises(TypeError, match="private"):
-            one.save_pretrained(tmp_path / "mine", private=True)
+            item.save_pretrained(tmp_path / "mine", private=True)
 
 
 def test_variants_of_weights(tmp_path):

@@ -31,5 +31,5 @@ def assert_quarters(image: Image.Image, tolerance: int) -> None:
     assert image.mode == "RGB"
     assert (image.height, image.width) == SIZE
     pixels = np.asarray(image).astype(int)
-    for place, color in COLORS.items():
-        assert np.abs(pixels[place] - color).max() <= tolerance, (place, pixels[place], color)
+    for position, color in COLORS.items():
+        assert np.abs(pixels[position] - color).max() <= tolerance, (position, pixels[position], color)

@@ -114,7 +114,7 @@ def plain(values, width):
 @pytest.mark.parametrize("most", [1, 7, 254, 255, 256, 4095, 65534, 65535])
 @pytest.mark.parametrize("colors", [1, 3])
 def test_pgm_and_ppm_of_any_range_are_read_as_pillow_reads_them(most, colors):
-    values = [min(most, place * most // 23) for place in range(24)]
+    values = [min(most, position * most // 23) for position in range(24)]
     width = 8 // colors if colors == 1 else 4
     height = 24 // (width * colors)
     size = f" {width} # a comment\n{height}\n{most}\n".encode()

@@ -76,20 +76,20 @@ def test_inconsistent_values_are_refused(changes, says):
 
 
 def test_json_is_one_line_and_reversible():
-    for one in (found(), with_masks(), found(source=None), found()[:0]):
-        line = one.to_json()
+    for result in (found(), with_masks(), found(source=None), found()[:0]):
+        line = result.to_json()
         assert "\n" not in line
         again = Detections.from_dict(json.loads(line))
-        assert again.to_dict() == one.to_dict()
-        assert again.names == one.names
+        assert again.to_dict() == result.to_dict()
+        assert again.names == result.names
 
 
 def test_json_of_a_frame_has_its_number_time_and_tracks():
     frame = found(moment=Moment(12, 0.48), tracks=(3, None))
-    said = json.loads(frame.to_json())
-    assert set(said) == {"source", "size", "detections", "frame", "seconds"}
-    assert [row["track"] for row in said["detections"]] == [3, None]
-    again = Detections.from_dict(said)
+    record = json.loads(frame.to_json())
+    assert set(record) == {"source", "size", "detections", "frame", "seconds"}
+    assert [row["track"] for row in record["detections"]] == [3, None]
+    again = Detections.from_dict(record)
     assert (again.moment, again.tracks) == (frame.moment, frame.tracks)
     assert frame[1:].tracks == (None,)
     assert frame[1:].moment == frame.moment
@@ -104,10 +104,10 @@ def test_json_keeps_file_names_that_are_not_utf8():
     assert os.fsencode(json.loads(line)["source"]) == b"caf\xe9 \xff.jpg"
 
 
-@pytest.mark.parametrize("said", [{}, {"detections": [{}], "size": [1, 1]}, {"detections": [], "size": None}])
-def test_json_that_is_not_a_record_of_detections_is_refused(said):
+@pytest.mark.parametrize("content", [{}, {"detections": [{}], "size": [1, 1]}, {"detections": [], "size": None}])
+def test_json_that_is_not_a_record_of_detections_is_refused(content):
     with pytest.raises(DataError):
-        Detections.from_dict(said)
+        Detections.from_dict(content)
 
 
 def test_coco_results_have_width_and_height():
@@ -199,31 +199,31 @@ def with_segments():
 
 
 def test_segments_survive_json():
-    given = with_segments()
-    back = Detections.from_dict(json.loads(given.to_json()))
-    assert torch.equal(back.segments, given.segments)
+    original = with_segments()
+    back = Detections.from_dict(json.loads(original.to_json()))
+    assert torch.equal(back.segments, original.segments)
     assert back.masks is None
-    assert back.to_dict() == given.to_dict()
+    assert back.to_dict() == original.to_dict()
     assert Detections.from_dict(with_masks().to_dict() | {"panoptic": False}).segments is None
 
 
 def test_masks_survive_json():
-    given = found(masks=with_masks().masks)
-    back = Detections.from_dict(json.loads(given.to_json()))
-    assert torch.equal(back.masks, given.masks)
+    original = found(masks=with_masks().masks)
+    back = Detections.from_dict(json.loads(original.to_json()))
+    assert torch.equal(back.masks, original.masks)
     assert back.segments is None
 
 
 def test_coco_panoptic_results():
-    given = with_segments()
-    image, said = given.to_coco_panoptic(7, "7.png")
-    assert (said["image_id"], said["file_name"]) == (7, "7.png")
-    assert [one["category_id"] for one in said["segments_info"]] == [4, 4, 9]
+    original = with_segments()
+    image, entry = original.to_coco_panoptic(7, "7.png")
+    assert (entry["image_id"], entry["file_name"]) == (7, "7.png")
+    assert [row["category_id"] for row in entry["segments_info"]] == [4, 4, 9]
     pixels = torch.from_numpy(np.array(image)).long()
     numbers = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
-    for place, one in enumerate(said["segments_info"], start=1):
-        assert torch.equal(numbers == one["id"], given.segments == place)
-    assert len({0, *(one["id"] for one in said["segments_info"])}) == 4
+    for position, item in enumerate(entry["segments_info"], start=1):
+        assert torch.equal(numbers == item["id"], original.segments == position)
+    assert len({0, *(each["id"] for each in entry["segments_info"])}) == 4
     with pytest.raises(UsageError, match="there are no segments"):
         found().to_coco_panoptic(1, "1.png")
 

@@ -110,13 +110,13 @@ def test_files_of_both_versions_are_read():
 
 
 def test_further_keys_of_a_file_are_written_back():
-    said = {"do_convert_annotations": False, "somebody_elses": [1], "image_mean": 0.5, "format": "coco_panoptic"}
-    read = Preprocessing.from_dict(said)
+    settings = {"do_convert_annotations": False, "somebody_elses": [1], "image_mean": 0.5, "format": "coco_panoptic"}
+    read = Preprocessing.from_dict(settings)
     assert read.image_mean == (0.5, 0.5, 0.5)
-    assert read.carried == {key: said[key] for key in ("do_convert_annotations", "somebody_elses", "format")}
-    assert said.items() <= (read.to_dict() | {"image_mean": 0.5}).items()
+    assert read.carried == {key: settings[key] for key in ("do_convert_annotations", "somebody_elses", "format")}
+    assert settings.items() <= (read.to_dict() | {"image_mean": 0.5}).items()
     assert Preprocessing.from_dict(read.to_dict()) == Preprocessing.from_dict(
-        said | {"image_processor_type": "ConditionalDetrImageProcessor"}
+        settings | {"image_processor_type": "ConditionalDetrImageProcessor"}
     )
 
 
@@ -128,7 +128,7 @@ def test_old_names_are_read():
 
 
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("message", "field"),
     [
         ({"image_mean": [0.5, 0.5]}, "image_mean"),
         ({"image_mean": ["a", 0, 0]}, "image_mean"),
@@ -144,9 +144,9 @@ def test_old_names_are_read():
         ({"do_resize": "yes"}, "do_resize"),
     ],
 )
-def test_a_wrong_value_is_named_by_field_and_file(said, field):
+def test_a_wrong_value_is_named_by_field_and_file(message, field):
     with pytest.raises(SettingsError, match=rf"^a\.json: {field}") as caught:
-        Preprocessing.from_dict(said, source="a.json")
+        Preprocessing.from_dict(message, source="a.json")
     assert caught.value.item.startswith(field)
 
 

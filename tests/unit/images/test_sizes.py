@@ -5,7 +5,7 @@ from condetr.images.sizes import Edges, Exactly, Within, pad_size_of, size_of
 
 
 @pytest.mark.parametrize(
-    ("given", "size"),
+    ("value", "size"),
     [
         ({"shortest_edge": 800, "longest_edge": 1333}, Edges(800, 1333)),
         ({"shortest_edge": 800}, Edges(800, None)),
@@ -19,12 +19,12 @@ from condetr.images.sizes import Edges, Exactly, Within, pad_size_of, size_of
         (Edges(1, 2), Edges(1, 2)),
     ],
 )
-def test_documented_forms_are_read(given, size):
+def test_documented_forms_are_read(value, size):
     if size is None:
         with pytest.raises(SettingsError):
-            size_of(given)
+            size_of(value)
     else:
-        assert size_of(given) == size
+        assert size_of(value) == size
 
 
 def test_an_old_max_size_bounds_a_bare_edge():
@@ -32,21 +32,21 @@ def test_an_old_max_size_bounds_a_bare_edge():
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [0, -5, True, "800", None, {}, {"height": 5}, {"shortest_edge": -800}, {"height": 1.5, "width": 2}, (1, 2, 3)],
 )
-def test_other_forms_are_refused(given):
+def test_other_forms_are_refused(value):
     with pytest.raises(SettingsError, match="size"):
-        size_of(given)
+        size_of(value)
 
 
 def test_sizes_are_written_as_they_were_read():
-    for given in (
+    for value in (
         {"shortest_edge": 8, "longest_edge": 9},
         {"height": 4, "width": 5},
         {"max_height": 5, "max_width": 4},
     ):
-        assert size_of(given).to_dict() == given
+        assert size_of(value).to_dict() == value
 
 
 def test_pad_size_needs_height_and_width():

@@ -120,7 +120,7 @@ def test_half_precision_is_summed_in_fp32():
 
 
 @pytest.mark.parametrize(
-    ("masks", "said"),
+    ("masks", "message"),
     [
         (None, "2 objects without masks"),
         (torch.zeros(3, 16, 22, dtype=torch.bool), r"\(3, 16, 22\), expected 2 of at most 16 x 22"),
@@ -128,8 +128,8 @@ def test_half_precision_is_summed_in_fp32():
         (torch.zeros(2, 16, 23, dtype=torch.bool), r"\(2, 16, 23\)"),
     ],
 )
-def test_masks_that_do_not_fit(masks, said):
+def test_masks_that_do_not_fit(masks, message):
     logits, targets, _, matched = case()
     object.__setattr__(targets[0], "masks", masks)  # past the shape checks of the tests
-    with pytest.raises(AnnotationError, match=f"image 0: .*{said}"):
+    with pytest.raises(AnnotationError, match=f"image 0: .*{message}"):
         mask_losses(supervision(logits), matched, targets)

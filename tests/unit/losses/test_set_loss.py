@@ -21,8 +21,8 @@ def targets(*counts, classes=4):
     return [Target(torch.randint(classes, (count,)), torch.rand(count, 4) * 0.5 + 0.1) for count in counts]
 
 
-def losses_of(predictions, targets, weights=LossWeights(), **given) -> Losses:  # noqa: B008  frozen
-    return set_loss(predictions, targets, MatchingCosts(), weights, **given)
+def losses_of(predictions, targets, weights=LossWeights(), **original) -> Losses:  # noqa: B008  frozen
+    return set_loss(predictions, targets, MatchingCosts(), weights, **original)
 
 
 def leaves(predictions):

@@ -21,8 +21,8 @@ def test_pairs_stay_within_their_layer_and_image():
     costs = cost_matrices(logits, boxes, objects, MatchingCosts())
     assert costs.shape == (3, 2, 4, 5)
     alone = Objects(objects.labels[1:, 2:3], objects.boxes[1:, 2:3], (1,))
-    one = cost_matrices(logits[2:, 1:, 3:4], boxes[2:, 1:, 3:4], alone, MatchingCosts())
-    torch.testing.assert_close(costs[2, 1, 2, 3], one[0, 0, 0, 0])
+    first = cost_matrices(logits[2:, 1:, 3:4], boxes[2:, 1:, 3:4], alone, MatchingCosts())
+    torch.testing.assert_close(costs[2, 1, 2, 3], first[0, 0, 0, 0])
 
 
 def test_each_cost_counts_by_its_weight():

@@ -60,7 +60,7 @@ def test_rounding_at_the_border_is_no_fault():
 
 
 @pytest.mark.parametrize(
-    ("labels", "boxes", "said"),
+    ("labels", "boxes", "message"),
     [
         (torch.tensor([0, 1]), torch.full((1, 4), 0.5), r"expected 2 boxes .* shape \(1, 4\)"),
         (torch.tensor([0]), torch.full((4,), 0.5), r"expected 1 boxes .* shape \(4,\)"),
@@ -69,9 +69,9 @@ def test_rounding_at_the_border_is_no_fault():
         (torch.tensor([[0]]), torch.full((1, 4), 0.5), r"int64 label .* \(1, 1\)"),
     ],
 )
-def test_what_is_no_object_is_refused(labels, boxes, said):
+def test_what_is_no_object_is_refused(labels, boxes, message):
     malformed = object.__new__(Target)  # shape checks are on in tests only; users have none
     for field, value in (("labels", labels), ("boxes", boxes), ("masks", None)):
         object.__setattr__(malformed, field, value)
-    with pytest.raises(AnnotationError, match=f"^image 1: .*{said}"):
+    with pytest.raises(AnnotationError, match=f"^image 1: .*{message}"):
         gather(target([0], [BOX]), malformed)

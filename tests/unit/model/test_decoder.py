@@ -64,11 +64,11 @@ def test_padding_is_not_looked_at(config, size):
 @torch.no_grad()
 def test_queries_may_be_hidden_and_embeddings_be_given(config):
     decoder, (memory, grid) = decoder_of(config), scene(2, 6)
-    given = torch.randn(2, QUERIES, CHANNELS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    original = torch.randn(2, QUERIES, CHANNELS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     hidden = torch.tensor([[True, False, True, True], [False, True, False, False]])
-    compare(decoder, memory, grid, embeddings=given)
+    compare(decoder, memory, grid, embeddings=original)
     compare(decoder, memory, grid, query_mask=hidden)
-    compare(decoder, memory, grid, embeddings=given, query_mask=hidden)
+    compare(decoder, memory, grid, embeddings=original, query_mask=hidden)
 
 
 @torch.no_grad()
@@ -104,15 +104,15 @@ class Skips(nn.Module):
 def test_skipped_layers_conclude_nothing(config):
     """Of the others each keeps its place: only the first has a scale of 1."""
     decoder, (memory, grid) = decoder_of(config), scene(2, 6)
-    given = torch.randn(2, QUERIES, CHANNELS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    original = torch.randn(2, QUERIES, CHANNELS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     decoder.skip = Skips(False, True, False)
-    few = decoder(memory, grid, None, given).embeddings
+    few = decoder(memory, grid, None, original).embeddings
     decoder.skip = Skips(False, False)
     del decoder.layers[1]
-    again = decoder(memory, grid, None, given).embeddings
+    again = decoder(memory, grid, None, original).embeddings
     assert len(few) == 2
     for one, other in zip(few, again, strict=True):
         torch.testing.assert_close(one, other, atol=0, rtol=0)
     decoder.skip = Skips(True, True)
-    (only,) = decoder(memory, grid, None, given).embeddings
-    torch.testing.assert_close(only, decoder.norm(given), atol=0, rtol=0)
+    (only,) = decoder(memory, grid, None, original).embeddings
+    torch.testing.assert_close(only, decoder.norm(original), atol=0, rtol=0)

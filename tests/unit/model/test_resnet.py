@@ -134,7 +134,7 @@ def _fields(description: ResNetDescription) -> dict:
 
 def test_one_network_has_one_description():
     plain = {"depths": (1, 1), "widths": (16, 24), "stem_widths": (8,)}
-    for said in ({"output_stride": 8}, {"output_stride": 32}, {"inner_widths": (4, 6)}):
-        assert ResNetDescription(**plain, **said) == ResNetDescription(**plain)
+    for fields in ({"output_stride": 8}, {"output_stride": 32}, {"inner_widths": (4, 6)}):
+        assert ResNetDescription(**plain, **fields) == ResNetDescription(**plain)
     assert ResNetDescription(**plain, output_stride=32).stride == 8  # no stage strides more than the network has
     assert ResNetDescription(output_stride=16) != ResNetDescription(output_stride=32) == ResNetDescription()

@@ -72,7 +72,7 @@ def test_blocks_change_nothing(monkeypatch):
     segmenter = segmenter_of()
     trace = segmenter.trace(*batch((70, 90)))
     blocks = []
-    segmenter.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
+    segmenter.mask_head.pyramid.register_forward_pre_hook(lambda _, inputs: blocks.append(len(inputs[0])))
     [whole] = segmenter.segment(trace, [ALL])
     monkeypatch.setattr(mask_head, "BLOCK_SIZE", 2 * 40 * 9)
     assert blocks == [7]
@@ -177,7 +177,7 @@ def test_it_begins_as_the_authors_begin():
 
 
 @pytest.mark.parametrize(
-    ("changes", "item", "said"),
+    ("changes", "item", "message"),
     [
         ({"d_model": 36, "encoder_attention_heads": 6}, "d_model", "36, and 6 encoder attention heads make 42"),
         ({"d_model": 24, "encoder_attention_heads": 8}, "d_model", "24, whose 1/2 is 12"),
@@ -186,14 +186,14 @@ def test_it_begins_as_the_authors_begin():
         ({"backbone": "two stages", "encoder_attention_heads": 8}, "backbone", "2 stages, expected at least 3"),
     ],
 )
-def test_widths_that_no_mask_head_can_have(changes, item, said):
+def test_widths_that_no_mask_head_can_have(changes, item, message):
     if changes.get("backbone"):
         changes = changes | {"backbone": ResNetDescription(depths=(1, 1), widths=(8, 16), stem_widths=(8,))}
     config = DetectorConfig(**({"backbone": BACKBONE, "decoder_attention_heads": 4} | changes))
     with pytest.raises(SettingsError) as caught:
         ConditionalDetrSegmenter(config)
     assert caught.value.item == item
-    assert said in caught.value.reason
+    assert message in caught.value.reason
 
 
 @pytest.mark.parametrize("width", [16, 32, 64, 128, 384])

@@ -32,7 +32,7 @@ def test_fast_and_plain_segment_the_same(task):
     for fast, plain in zip(found_by(segmenter, **options), found_by(segmenter, fast=False, **options), strict=True):
         assert fast.labels.tolist() == plain.labels.tolist()
         assert len(fast) > 0
-        covered, expected = (one.masks if task == "instance" else one.segments for one in (fast, plain))
+        covered, expected = (result.masks if task == "instance" else result.segments for result in (fast, plain))
         assert (covered != expected).float().mean() < 1e-3, "a mask may move where it is undecided"
         assert expected.float().std() > 0
     assert weights_version(segmenter) == before

@@ -104,11 +104,11 @@ def test_classes_are_filtered_before_top_k(detector):
 
 def test_failures_stand_in_their_place(detector, tmp_path):
     (image,) = noise((60, 90))
-    given = [image, tmp_path / "gone.jpg", image, np.zeros((5, 5, 7), np.uint8)]
+    original = [image, tmp_path / "gone.jpg", image, np.zeros((5, 5, 7), np.uint8)]
     with pytest.raises(UsageError, match=r"gone\.jpg"):
-        predictor(detector).predict(given)
+        predictor(detector).predict(original)
     for batch in (1, 4):
-        good, gone, again, odd = predictor(detector, batch=batch).predict(given, on_error="collect")
+        good, gone, again, odd = predictor(detector, batch=batch).predict(original, on_error="collect")
         assert_equal(good, again)
         assert isinstance(gone, Failure)
         assert gone.source == str(tmp_path / "gone.jpg")
@@ -248,14 +248,14 @@ def test_an_error_that_stands_for_an_image_is_raised_by_it():
 def test_decoded_images_are_kept_within_a_budget(detector, tmp_path):
     for name, image in zip("abc", noise((10, 10), (20, 20), (10, 10)), strict=True):
         image.save(tmp_path / f"{name}.png")
-    assert [one.picture for one in predictor(detector).stream(tmp_path)] == [
+    assert [result.picture for result in predictor(detector).stream(tmp_path)] == [
         str(path) for path in sorted(tmp_path.iterdir())
     ]
     keeping = predictor(detector, keep_pictures=True)
     keeping._budget = ImageBudget(700)  # two of the small ones
     results = list(keeping.stream(tmp_path))
-    assert [isinstance(one.picture, Image.Image) for one in results] == [True, False, True]
-    assert all(one.draw().size == one.size for one in results)
+    assert [isinstance(result.picture, Image.Image) for result in results] == [True, False, True]
+    assert all(result.draw().size == result.size for result in results)
     results.clear()
     gc.collect()
-    assert [isinstance(one.picture, Image.Image) for one in keeping.stream(tmp_path)] == [True, False, True]
+    assert [isinstance(result.picture, Image.Image) for result in keeping.stream(tmp_path)] == [True, False, True]

@@ -14,7 +14,7 @@ def source(name, place=None):
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "expected"),
+    ("name", "position", "expected"),
     [
         ("p/a.jpg", None, "a"),
         ("p/sub/a.b.jpg", "sub/a.b.jpg", "sub/a.b"),
@@ -24,20 +24,20 @@ def source(name, place=None):
         ("image 0", None, "image 0"),
     ],
 )
-def test_results_are_filed_by_the_relative_path_of_the_image(name, place, expected):
-    assert OutputNames().name_for(source(name, place)) == expected
+def test_results_are_filed_by_the_relative_path_of_the_image(name, position, expected):
+    assert OutputNames().name_for(source(name, position)) == expected
 
 
 def test_one_stem_twice_gives_two_names_that_stay():
     names = OutputNames()
     first, second, third = source("p/a.jpg"), source("p/a.png"), source("p/A.gif")
     assert names.name_for(first) == "a"
-    given = [names.name_for(one) for one in (first, second, third)]
-    assert len({name.casefold() for name in given}) == 3
-    assert given[1].startswith("a-")
-    assert [names.name_for(one) for one in (first, second, third)] == given
-    again = OutputNames({second.name: given[1]})
-    assert again.name_for(second) == given[1]
+    original = [names.name_for(item) for item in (first, second, third)]
+    assert len({name.casefold() for name in original}) == 3
+    assert original[1].startswith("a-")
+    assert [names.name_for(item) for item in (first, second, third)] == original
+    again = OutputNames({second.name: original[1]})
+    assert again.name_for(second) == original[1]
     assert again.name_for(source("p/b.jpg")) == "b"
 
 

@@ -266,16 +266,16 @@ def test_segments_are_read_back_as_a_dataset(images, out):
             results.add(source, replace(result, segments=plane if labels else plane * 0))
     assert files_in(out / "coco_panoptic") == ["000000000007.png", "42.png", "9.png"]
     content = json.loads((out / "coco_panoptic.json").read_text())
-    assert [Path(one["file_name"]) for one in content["images"]] == images
-    for one in content["images"]:  # a data set's images lie beside it
-        one["file_name"] = Path(one["file_name"]).name
+    assert [Path(item["file_name"]) for item in content["images"]] == images
+    for image in content["images"]:  # a data set's images lie beside it
+        image["file_name"] = Path(image["file_name"]).name
     (images[0].parent / "panoptic.json").write_text(json.dumps(content))
     shutil.copytree(out / "coco_panoptic", images[0].parent / "panoptic")
     read = read_dataset(images[0].parent / "panoptic.json", masks=True, panoptic=True)
     assert (read.classes.names, read.classes.source_ids, read.classes.stuff) == (("cat", "big dog"), (17, 90), (1,))
-    assert [one.image_id for one in read] == [7, 42, 9]
+    assert [item.image_id for item in read] == [7, 42, 9]
     for example, labels in zip(read, ((1, 0, 0), (0, 0, 1), ()), strict=True):
-        assert tuple(one.label for one in example.objects) == labels
+        assert tuple(labeled.label for labeled in example.objects) == labels
         for number, mask in enumerate(object_masks(example, example.objects), start=1):
             assert torch.equal(mask, plane == number)
     results = json.loads((out / "coco_results.json").read_text())
@@ -300,8 +300,8 @@ with claim(Path(sys.argv[1]), sys.argv[2]):
 
 @pytest.mark.parametrize("if_used", ["refuse", "resume", "overwrite"])
 def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(out, if_used):
-    given = [sys.executable, "-c", HOLD, str(out), if_used]
-    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    command = [sys.executable, "-c", HOLD, str(out), if_used]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UsageError, match=f"process {holder.pid} on .* is predicting in this folder"):
             claim(out, if_used)
@@ -458,10 +458,10 @@ def test_a_run_killed_at_any_time_has_a_complete_journal_and_resumes(out, moment
     steps = iter(range(1, 1000))
 
     def killed_at_the_moment(real):
-        def step(*given):
+        def step(*args):
             if next(steps) == moment:
                 raise Killed
-            return real(*given)
+            return real(*args)
 
         return step
 

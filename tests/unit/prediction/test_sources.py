@@ -17,16 +17,16 @@ def image(path: Path | str, color="red") -> str:
     return os.fspath(path)
 
 
-def names(given, **options):
-    return [source.name for source in images_in(given, **options)]
+def names(value, **options):
+    return [source.name for source in images_in(value, **options)]
 
 
-def places(given):
-    return [str(source.relative_path) for source in images_in(given)]
+def places(value):
+    return [str(source.relative_path) for source in images_in(value)]
 
 
-def error_of(given) -> CondetrError:
-    (source,) = images_in(given)
+def error_of(value) -> CondetrError:
+    (source,) = images_in(value)
     with pytest.raises(CondetrError) as caught:
         source.image()
     return caught.value

@@ -30,8 +30,8 @@ def image(height, width, *blocks):
 BOTH = image(48, 80, (0, 5, 10, 30, 40), (1, 20, 30, 40, 60))  # red and green share a corner
 
 
-def find(given, **options):
-    return Predictor(SeesColors(), TWICE, NAMES, **({"device": "cpu"} | options)).predict(given)
+def find(value, **options):
+    return Predictor(SeesColors(), TWICE, NAMES, **({"device": "cpu"} | options)).predict(value)
 
 
 def bits(array):
@@ -80,7 +80,7 @@ def test_options(task):
 
 
 def test_a_lower_mask_threshold_covers_more():
-    covered = [int(find(BOTH, task="instance", mask_threshold=one)[0].masks.sum()) for one in (0.999, 0.5, 1e-6)]
+    covered = [int(find(BOTH, task="instance", mask_threshold=number)[0].masks.sum()) for number in (0.999, 0.5, 1e-6)]
     assert covered == sorted(covered)
     assert covered[0] < covered[2]
 
@@ -88,7 +88,7 @@ def test_a_lower_mask_threshold_covers_more():
 def test_a_query_with_several_classes_has_its_mask_for_each():
     [found] = find(BOTH, task="instance", threshold=0.0)
     assert len(found) == 9
-    assert [int((found.masks == one).all((1, 2)).sum()) for one in found.masks[:2]] == [3, 3]
+    assert [int((found.masks == mask).all((1, 2)).sum()) for mask in found.masks[:2]] == [3, 3]
 
 
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
@@ -113,7 +113,7 @@ def test_a_result_does_not_depend_on_the_batch(task, batch):
         Predictor(tiny_segmenter(), PREPROCESSING, LABELS, batch=count, **predict).predict(images)
         for count in (1, batch)
     )
-    assert any(len(one) for one in alone)
+    assert any(len(part) for part in alone)
     for one, other in zip(alone, together, strict=True):
         assert one.labels.tolist() == other.labels.tolist()
         planes = (one.masks, other.masks) if task == "instance" else (one.segments, other.segments)
@@ -121,10 +121,10 @@ def test_a_result_does_not_depend_on_the_batch(task, batch):
 
 
 def test_boxes_and_scores_of_instances_are_the_detectors():
-    given = np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    original = np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     found = [
         Predictor(tiny_segmenter(), PREPROCESSING, LABELS, task=task, threshold=0.4, device="cpu", fast=False).predict(
-            given
+            original
         )[0]
         for task in ("detect", "instance")
     ]

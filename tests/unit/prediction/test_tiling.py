@@ -31,12 +31,16 @@ class Blobs(nn.Module):
         logits, boxes = torch.full((len(pixels), 50, 3), -9.0), torch.full((len(pixels), 50, 4), 0.5)
         for image, plane in enumerate(pixels[:, 0].numpy()):
             numbered, _ = ndimage.label(plane > 0.2)
-            for place, (rows, columns) in enumerate(ndimage.find_objects(numbered)):
+            for position, (rows, columns) in enumerate(ndimage.find_objects(numbered)):
                 ends = rows.start, rows.stop, columns.start, columns.stop
-                (top, bottom), (left, right) = (np.divide(ends[one : one + 2], plane.shape[one // 2]) for one in (0, 2))
-                boxes[image, place] = torch.tensor([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+                (top, bottom), (left, right) = (
+                    np.divide(ends[number : number + 2], plane.shape[number // 2]) for number in (0, 2)
+                )
+                boxes[image, position] = torch.tensor(
+                    [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+                )
                 if min(rows.stop - rows.start, columns.stop - columns.start) >= FEWEST:
-                    logits[image, place, int(plane[rows, columns].max() > 0.7)] = 2.0
+                    logits[image, position, int(plane[rows, columns].max() > 0.7)] = 2.0
         return Prediction(logits, boxes)
 
 
@@ -145,8 +149,8 @@ def test_masks_are_moved_with_their_boxes():
     again = 0
     for box, mask in zip(part.boxes, part.masks, strict=True):
         same = (found.boxes - box - torch.tensor([60, 30, 60, 30])).abs().amax(1) < 1e-3
-        for place in same.nonzero()[:, 0]:
-            again += torch.equal(found.masks[place, 30:, 60:], mask)
+        for position in same.nonzero()[:, 0]:
+            again += torch.equal(found.masks[position, 30:, 60:], mask)
     assert again > 0
 
 

@@ -21,8 +21,8 @@ def predictor(detector, **options):
 def test_every_frame_is_predicted_in_order(detector, tmp_path, batch):
     path = make_video(tmp_path / "clip.mp4", 10)
     found = list(predictor(detector, batch=batch).stream(str(path)))
-    assert [one.moment.frame for one in found] == list(range(10))
-    assert [one.source for one in found] == [f"{path}#{number}" for number in range(10)]
+    assert [result.moment.frame for result in found] == list(range(10))
+    assert [result.source for result in found] == [f"{path}#{number}" for number in range(10)]
     assert found[3].size == (48, 64)
     (frame,) = [source for source in images_in(path) if source.moment.frame == 3]
     (alone,) = predictor(detector).predict(frame.content)
@@ -57,7 +57,7 @@ def test_failures_keep_the_position_of_their_image(detector, tmp_path):
     assert isinstance(found[-1], Failure)
     assert isinstance(found[-1].error, VideoError)
     assert found[-1].source == str(path)
-    good = [one for one in found if isinstance(one, Detections)]
+    good = [item for item in found if isinstance(item, Detections)]
     assert len(good) > 5
     stream = predictor(detector).stream(path)
     assert next(stream).moment.frame == 0
@@ -69,7 +69,7 @@ def test_names_of_videos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_video(tmp_path / "clip.mp4", 1)
     (tmp_path / "7").touch()
-    assert [is_video(one) for one in ("clip.mp4", "gone.mp4", "8", 8, "7", "a.jpg", True)] == [
+    assert [is_video(item) for item in ("clip.mp4", "gone.mp4", "8", 8, "7", "a.jpg", True)] == [
         True, False, True, True, False, False, False,
     ]  # fmt: skip
 
@@ -92,7 +92,7 @@ def test_objects_are_tracked_and_every_video_has_its_own_tracks():
     failure = Failure("clip.mp4", VideoError("is damaged"))
     found = list(with_track_ids([*frames[:3], failure, *frames[3:], *frames]))
     assert found[3] is failure
-    tracks = [one.tracks for one in found if isinstance(one, Detections)]
+    tracks = [result.tracks for result in found if isinstance(result, Detections)]
     assert tracks[0] == (None,)
     assert tracks[2] == tracks[3] == tracks[4] != (None,)
     assert tracks[5] == (None,)

@@ -108,7 +108,7 @@ class Served:
         found = []
 
         def is_there():
-            found[:] = [one for one in self.log if one.get("request_id") == answer.headers["x-request-id"]]
+            found[:] = [item for item in self.log if item.get("request_id") == answer.headers["x-request-id"]]
             return found
 
         eventually(is_there)

@@ -36,9 +36,9 @@ def test_are_those_of_the_predictor(service, least):
     [expected] = segmenter_of(threshold=least).predict([image])
     rows = service.predict(image, f"?masks=true&threshold={least}").json
     assert len(rows) == len(expected) > 0
-    for row, one, mask in zip(rows, expected, expected.masks, strict=True):
-        assert row["label"] == one.name
-        assert row["score"] == pytest.approx(one.score, abs=1e-5)
+    for row, item, mask in zip(rows, expected, expected.masks, strict=True):
+        assert row["label"] == item.name
+        assert row["score"] == pytest.approx(item.score, abs=1e-5)
         assert row["mask"]["size"] == [60, 90]
         assert (mask_of_rle(row["mask"], (60, 90)) != mask).float().mean() < 0.02, "pixels at the threshold may tip"
 
@@ -66,11 +66,11 @@ def test_come_from_a_graph_as_from_the_network(service, tmp_path):
         )
         predictor = condetr.load(done.folder).predictor(threshold=0, task="instance")
     with serving(predictor=predictor, threshold=THRESHOLD) as served:
-        rows, expected = (one.predict(image, "?masks=true").json for one in (served, service))
+        rows, expected = (item.predict(image, "?masks=true").json for item in (served, service))
     assert [row["label"] for row in rows] == [row["label"] for row in expected]
     for row, other in zip(rows, expected, strict=True):
         assert row["score"] == pytest.approx(other["score"], rel=1e-4)
-        masks = [mask_of_rle(one["mask"], (60, 90)) for one in (row, other)]
+        masks = [mask_of_rle(item["mask"], (60, 90)) for item in (row, other)]
         assert (masks[0] != masks[1]).float().mean() < 0.02, "pixels at the threshold may tip"
 
 
@@ -115,7 +115,7 @@ def test_the_mask_head_skips_images_without_masks(monkeypatch):
     from condetr.prediction.sources import images_in
 
     sources = list(images_in(images))
-    boxes, none = predictor.predict_batch([predictor.prepare(one, masks=False) for one in sources])
+    boxes, none = predictor.predict_batch([predictor.prepare(source, masks=False) for source in sources])
     assert (boxes.masks, none.masks, selected) == (None, None, [])
     mixed = predictor.predict_batch(
         [predictor.prepare(sources[0], min_score=0.6), predictor.prepare(sources[1], masks=False)]

@@ -73,7 +73,7 @@ def test_without_a_compiler_there_is_a_warning_and_no_compiling():
 def test_a_compiler_that_fails_gives_a_warning_and_the_plain_network_runs(monkeypatch):
     tried = []
 
-    def broken(*given, **options):
+    def broken(*args, **options):
         def fail(*_):
             tried.append(options)
             raise BackendCompilerFailed(str, ValueError("no space left"), "")

@@ -45,7 +45,7 @@ def test_masks_have_the_precision_of_the_head(monkeypatch):
     monkeypatch.setattr(precision, "why_slower", lambda *_: None)
     plain, pixels, queries = segmenter(), torch.randn(1, 3, 64, 96), [torch.arange(7)]
     rough = lower_precision(plain, "bf16")
-    [lower], [exact] = (one.segment(one.trace(pixels), queries) for one in (rough, plain))
+    [lower], [exact] = (item.segment(item.trace(pixels), queries) for item in (rough, plain))
     assert lower.dtype == torch.float32
     assert (lower - exact).abs().max() < 0.2 < exact.std()
 

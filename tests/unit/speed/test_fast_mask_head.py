@@ -18,7 +18,7 @@ from tests.unit.speed.networks import BACKBONES, detector, segmenter
 from tests.unit.speed.test_steps import CPU, accelerated, inputs
 
 ALL = torch.arange(7)
-THREE = [name for name, one in BACKBONES.items() if len(one.depths) >= 3]
+THREE = [name for name, backbone in BACKBONES.items() if len(backbone.depths) >= 3]
 STEPS = [fold_norms, use_winograd, precompute_decoder, fuse_mask_upsampling, accelerated]
 
 
@@ -75,7 +75,7 @@ def test_blocks_change_nothing(monkeypatch):
     trace_of_copy = fast.trace(*inputs())
     whole = fast.segment(trace_of_copy, [ALL, ALL])
     blocks = []
-    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, given: blocks.append(len(given[0])))
+    fast.network.mask_head.pyramid.register_forward_pre_hook(lambda _, value: blocks.append(len(value[0])))
     monkeypatch.setattr(fast.network.mask_head, "block_size", 1)
     for one, other in zip(fast.segment(trace_of_copy, [ALL, ALL]), whole, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)

@@ -16,8 +16,8 @@ from tests.videos import av, brightness, cut, image, make_noisy_video, make_soun
 def frames_and_errors(path):
     video = Video(path)
     everything = list(video)
-    frames = [one for one in everything if not isinstance(one, VideoError)]
-    return video, frames, [str(one) for one in everything if isinstance(one, VideoError)]
+    frames = [item for item in everything if not isinstance(item, VideoError)]
+    return video, frames, [str(item) for item in everything if isinstance(item, VideoError)]
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,17 @@ from PIL import Image
 @pytest.mark.slow
 def test_sizes_times_batches(condetr_json, model, photos, tmp_path):
     words = ("--image-size", "40x56,64x48", "--batch", "1,2", "--rounds", 2, "--output", "out")
-    status, said, _ = condetr_json("benchmark", "--model", model, "--pictures", photos / "a.png", *words)
+    status, answer, _ = condetr_json("benchmark", "--model", model, "--pictures", photos / "a.png", *words)
     assert status == 0
-    assert [(row["size"], row["batch"]) for row in said["rows"]] == [
+    assert [(row["size"], row["batch"]) for row in answer["rows"]] == [
         ([40, 56], 1),
         ([40, 56], 2),
         ([64, 48], 1),
         ([64, 48], 2),
     ]
-    assert (said["backend"], said["pictures"], said["rounds"]) == ("torch", 1, 2)
-    assert said["rows"][1]["operations"] == 2 * said["rows"][0]["operations"] > 0
-    assert said == json.loads((tmp_path / "out/benchmark.json").read_text())
+    assert (answer["backend"], answer["pictures"], answer["rounds"]) == ("torch", 1, 2)
+    assert answer["rows"][1]["operations"] == 2 * answer["rows"][0]["operations"] > 0
+    assert answer == json.loads((tmp_path / "out/benchmark.json").read_text())
     with Image.open(tmp_path / "out/benchmark.png") as chart:
         assert chart.width > 600
 
@@ -45,9 +45,9 @@ def test_a_table_for_people(condetr, model):
         (("--pictures", "photos/bad1.jpg"), 3, "bad1.jpg"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(condetr, model, photos, words, status, reason):
-    given, out, err = condetr("benchmark", "--model", model, *words)
-    assert (given, out) == (status, "")
+def test_what_cannot_be_done_is_reported_in_one_line(condetr, model, photos, words, status, reason):
+    result, out, err = condetr("benchmark", "--model", model, *words)
+    assert (result, out) == (status, "")
     assert reason in err
 
 

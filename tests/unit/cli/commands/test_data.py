@@ -13,9 +13,9 @@ def digits(condetr, tmp_path):
 
 
 def test_demo_says_what_it_made(condetr_json, tmp_path):
-    status, said, _ = condetr_json("data", "demo", "digits", "--train", "5", "--val", "2", "--side", "64")
+    status, answer, _ = condetr_json("data", "demo", "digits", "--train", "5", "--val", "2", "--side", "64")
     assert status == 0
-    assert {name: one["pictures"] for name, one in said["splits"].items()} == {"train": 5, "val": 2}
+    assert {name: item["pictures"] for name, item in answer["splits"].items()} == {"train": 5, "val": 2}
     assert read_splits(tmp_path / "digits")["train"][0].size == (64, 64)
 
 
@@ -26,11 +26,11 @@ def test_a_good_data_set_is_usable(condetr, digits):
     assert out.endswith("usable\n")
 
 
-def test_every_problem_is_told_and_decides_the_exit_status(condetr, condetr_json, digits):
+def test_every_problem_is_reported_and_decides_the_exit_status(condetr, condetr_json, digits):
     (digits / "val/000000.jpg").write_bytes(b"<html>")
-    status, said, _ = condetr_json("data", "check", digits)
-    assert (status, said["usable"]) == (0, True)
-    assert said["problems"]["unreadable_picture"]["count"] == 1
+    status, answer, _ = condetr_json("data", "check", digits)
+    assert (status, answer["usable"]) == (0, True)
+    assert answer["problems"]["unreadable_picture"]["count"] == 1
     path = digits / "annotations/instances_train.json"
     content = json.loads(path.read_text())
     content["annotations"][0]["category_id"] = 99
@@ -47,7 +47,9 @@ def test_check_says_what_is_there_before_what_is_wrong(condetr, condetr_json, di
         content = json.loads(path.read_text())
         box = {"image_id": 1, "category_id": 3, "bbox": [5, 5, 0, 0], "area": 0, "iscrowd": 0}
         content["annotations"] += [box | {"id": 1000 + number} for number in range(count)]
-        content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 2 or split == "val"]
+        content["annotations"] = [
+            annotation for annotation in content["annotations"] if annotation["image_id"] != 2 or split == "val"
+        ]
         path.write_text(json.dumps(content))
     status, out, _ = condetr("data", "check", digits, "--tiny", "1")
     kind, classes, train, val, *problems = out.splitlines()
@@ -60,12 +62,12 @@ def test_check_says_what_is_there_before_what_is_wrong(condetr, condetr_json, di
     assert out.count("\n    ") == 4
     _, out, _ = condetr("data", "check", digits, "--tiny", "1", "-v")
     assert out.count("has no area") == 20
-    _, said, _ = condetr_json("data", "check", digits, "--tiny", "1")
-    assert set(said) == {"format", "classes", "splits", "usable", "problems"}
-    assert said["format"] == "coco"
-    assert sum(said["classes"].values()) == sum(one["objects"] for one in said["splits"].values())
-    assert set(said["splits"]["train"]) == {"pictures", "objects", "without_objects", "usable"}
-    assert (said["splits"]["train"]["without_objects"], len(said["classes"])) == (1, 10)
+    _, answer, _ = condetr_json("data", "check", digits, "--tiny", "1")
+    assert set(answer) == {"format", "classes", "splits", "usable", "problems"}
+    assert answer["format"] == "coco"
+    assert sum(answer["classes"].values()) == sum(item["objects"] for item in answer["splits"].values())
+    assert set(answer["splits"]["train"]) == {"pictures", "objects", "without_objects", "usable"}
+    assert (answer["splits"]["train"]["without_objects"], len(answer["classes"])) == (1, 10)
 
 
 def test_each_split_has_its_verdict(condetr, condetr_json, digits):
@@ -76,8 +78,8 @@ def test_each_split_has_its_verdict(condetr, condetr_json, digits):
     _, out, _ = condetr("data", "check", digits)
     _, _, train, val, *_ = out.splitlines()
     assert (train.endswith("  usable"), val.endswith("  1 problems to mend")) == (True, True)
-    _, said, _ = condetr_json("data", "check", digits)
-    assert [one["usable"] for one in said["splits"].values()] == [True, False]
+    _, answer, _ = condetr_json("data", "check", digits)
+    assert [split["usable"] for split in answer["splits"].values()] == [True, False]
     path.write_text(json.dumps(content | {"annotations": []}))
     _, out, _ = condetr("data", "check", digits)
     assert "\nval            4 images        0 objects, 4 images without  1 problems to mend\n" in out
@@ -88,8 +90,8 @@ def test_each_split_has_its_verdict(condetr, condetr_json, digits):
 
 
 def test_stats_count_and_draw(condetr, condetr_json, digits, tmp_path):
-    _, said, _ = condetr_json("data", "stats", digits)
-    assert said["train"]["pictures"] == 8
+    _, answer, _ = condetr_json("data", "stats", digits)
+    assert answer["train"]["pictures"] == 8
     status, out, _ = condetr("data", "stats", digits, "--output", "charts.png")
     assert status == 0
     assert "percentiles" in out
@@ -103,9 +105,11 @@ def test_convert(condetr, digits, tmp_path, to):
     status, out, _ = condetr("data", "convert", digits, "out", "--to", to)
     assert status == 0
     assert out.startswith("out\n")
-    given, back = read_splits(digits), read_splits(tmp_path / "out")
-    assert {name: len(one) for name, one in back.items()} == {"train": 8, "val": 4}
-    assert [len(one.objects) for one in back["train"]] == [len(one.objects) for one in given["train"]]
+    original, back = read_splits(digits), read_splits(tmp_path / "out")
+    assert {name: len(part) for name, part in back.items()} == {"train": 8, "val": 4}
+    assert [len(example.objects) for example in back["train"]] == [
+        len(example.objects) for example in original["train"]
+    ]
 
 
 def test_convert_leaves_unions_out_and_tells_losses(condetr, shared, tmp_path):
@@ -123,20 +127,20 @@ def test_an_output_that_is_there_is_left_alone(condetr, digits):
 
 
 def test_show_draws_a_grid(condetr_json, digits, tmp_path):
-    status, said, _ = condetr_json(
+    status, answer, _ = condetr_json(
         "data", "show", digits, "--split", "val", "--count", "3", "--columns", "2", "--output", "grid.png"
     )
     assert status == 0
-    assert said["pictures"] == ["000000.jpg", "000002.jpg", "000003.jpg"]
+    assert answer["pictures"] == ["000000.jpg", "000002.jpg", "000003.jpg"]
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.width == 2 * 320 + 3 * 6
 
 
 def test_show_takes_all_splits(condetr, condetr_json, digits):
-    status, said, _ = condetr_json("data", "show", digits, "--split", "all", "--count", "12", "--output", "grid.png")
+    status, answer, _ = condetr_json("data", "show", digits, "--split", "all", "--count", "12", "--output", "grid.png")
     assert status == 0
     names = [f"train/{number:06}.jpg" for number in range(8)] + [f"val/{number:06}.jpg" for number in range(4)]
-    assert said["pictures"] == names
+    assert answer["pictures"] == names
     status, _, err = condetr("data", "show", digits)
     assert status == 3
     assert "which split is meant? there are train, val (--split names one, or all for all of them)" in err
@@ -146,18 +150,18 @@ def test_show_takes_all_splits(condetr, condetr_json, digits):
 def test_split_divides_all_splits_anew(condetr, condetr_json, digits, tmp_path, to):
     words = ("--split", "all", "--shares", "train=2,val=1,test=1", "--to", to)
     assert condetr("data", "split", digits, "parts", *words)[0] == 0
-    given, parts = read_splits(digits), read_splits(tmp_path / "parts")
-    assert {name: len(one) for name, one in parts.items()} == {"train": 6, "val": 3, "test": 3}
-    for splits in (given, parts):
-        images = {example.path.read_bytes() for one in splits.values() for example in one}
+    original, parts = read_splits(digits), read_splits(tmp_path / "parts")
+    assert {name: len(part) for name, part in parts.items()} == {"train": 6, "val": 3, "test": 3}
+    for splits in (original, parts):
+        images = {example.path.read_bytes() for split in splits.values() for example in split}
         assert len(images) == 12
-    _, said, _ = condetr_json("data", "check", tmp_path / "parts", "--tiny", "1")
-    assert not {"leakage", "same_content"} & set(said["problems"])
+    _, answer, _ = condetr_json("data", "check", tmp_path / "parts", "--tiny", "1")
+    assert not {"leakage", "same_content"} & set(answer["problems"])
     status, _, err = condetr("data", "split", digits, "more")
     assert (status, "all for all of them" in err) == (3, True)
 
 
-def test_a_report_is_told_once_however_many_parts(condetr, digits):
+def test_a_report_is_reported_once_however_many_parts(condetr, digits):
     path = digits / "annotations/instances_train.json"
     content = json.loads(path.read_text())
     content["annotations"].append(dict(content["annotations"][0], id=1000, bbox=[5, 5, 0, 0]))
@@ -201,7 +205,7 @@ def test_split_divides_by_shares(condetr, digits, tmp_path):
     words = ("--split", "train", "--shares", "train=3,val=1", "--to", "voc")
     status, _, _ = condetr("data", "split", digits, "parts", *words)
     assert status == 0
-    assert {name: len(one) for name, one in read_splits(tmp_path / "parts").items()} == {"train": 6, "val": 2}
+    assert {name: len(part) for name, part in read_splits(tmp_path / "parts").items()} == {"train": 6, "val": 2}
     status, _, err = condetr("data", "split", digits, "more", "--split", "train", "--shares", "half")
     assert status == 2
     assert "train=0.8,val=0.2" in err
@@ -224,15 +228,17 @@ def test_masks_and_segments(condetr, condetr_json, tmp_path, task):
     for to in ("coco", "coco-panoptic"):
         assert condetr("data", "convert", "scenes", f"as-{to}", "--to", to, "--task", task)[0] == 0
         back = read_splits(tmp_path / f"as-{to}", masks=True, panoptic=to == "coco-panoptic")
-        given = read_splits(tmp_path / "scenes", masks=True, panoptic=task == "panoptic")
-        assert [one.label for one in back["train"][0].objects] == [one.label for one in given["train"][0].objects]
-        assert back["val"].classes == given["val"].classes
+        original = read_splits(tmp_path / "scenes", masks=True, panoptic=task == "panoptic")
+        assert [labeled.label for labeled in back["train"][0].objects] == [
+            labeled.label for labeled in original["train"][0].objects
+        ]
+        assert back["val"].classes == original["val"].classes
     words = ("--split", "train", "--shares", "train=3,val=1", "--task", task, "--to", "coco-panoptic")
     assert condetr("data", "split", "scenes", "parts", *words)[0] == 0
     parts = read_splits(tmp_path / "parts", masks=True, panoptic=True)
-    assert {name: len(one) for name, one in parts.items()} == {"train": 3, "val": 1}
-    status, said, _ = condetr_json("data", "stats", "scenes", "--task", task)
-    assert ("paper" in said["train"]["objects"]) == (task == "panoptic")
+    assert {name: len(part) for name, part in parts.items()} == {"train": 3, "val": 1}
+    status, answer, _ = condetr_json("data", "stats", "scenes", "--task", task)
+    assert ("paper" in answer["train"]["objects"]) == (task == "panoptic")
 
 
 def test_boxes_are_no_panoptic_data(condetr, digits):

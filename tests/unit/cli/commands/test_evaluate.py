@@ -22,7 +22,7 @@ def data(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", train=0, val=6)["val"]
     examples = []
     for example in scenes:
-        objects = tuple(type(one)(one.label % 3, one.box, one.area) for one in example.objects)
+        objects = tuple(type(labeled)(labeled.label % 3, labeled.box, labeled.area) for labeled in example.objects)
         examples.append(type(example)(example.path, example.size, example.image_id, objects))
     named = Dataset(tuple(examples), Classes(("bird", "cat", "dog"), (5, 6, 9)), scenes.root, "val")
     (tmp_path / "scenes/annotations/instances_val.json").unlink()
@@ -36,7 +36,9 @@ def data(tmp_path):
 def truth(data, tmp_path):
     """The labels themselves as predictions."""
     labels = json.loads((data / "annotations/instances_val.json").read_text())
-    rows = [{name: one[name] for name in ("image_id", "category_id", "bbox")} for one in labels["annotations"]]
+    rows = [
+        {name: annotation[name] for name in ("image_id", "category_id", "bbox")} for annotation in labels["annotations"]
+    ]
     path = tmp_path / "truth.json"
     path.write_text(json.dumps([row | {"score": 0.9} for row in rows]))
     return path
@@ -46,18 +48,18 @@ def test_a_report_and_its_folder(condetr, model, data, tmp_path):
     status, out, err = condetr("evaluate", data, "--model", model, "--metrics", "ap,per-class,errors,speed")
     assert (status, err) == (0, "")
     assert out.startswith("6 images of val\nAP ")
-    for said in ("bird ", "AP50 if repaired", "ms an image on cpu", "report in runs/evaluate\n"):
-        assert said in out
+    for part in ("bird ", "AP50 if repaired", "ms an image on cpu", "report in runs/evaluate\n"):
+        assert part in out
     assert {path.name for path in (tmp_path / "runs/evaluate").iterdir()} >= {"report.json", "per_class.csv"}
     assert condetr("evaluate", data, "--model", model)[1].endswith("report in runs/evaluate-2\n")
 
 
 def test_json_is_one_document_and_writes_no_file(condetr_json, model, data, tmp_path):
-    status, said, _ = condetr_json("evaluate", data, "--model", model)
+    status, answer, _ = condetr_json("evaluate", data, "--model", model)
     assert status == 0
-    assert said["model"] == {"path": str(model), "revision": None}
-    assert (said["output"], said["data"]["pictures"], said["failures"]) == (None, 6, [])
-    assert {"ap", "ap50", "per_class", "curves", "confusion", "errors"} <= said.keys()
+    assert answer["model"] == {"path": str(model), "revision": None}
+    assert (answer["output"], answer["data"]["pictures"], answer["failures"]) == (None, 6, [])
+    assert {"ap", "ap50", "per_class", "curves", "confusion", "errors"} <= answer.keys()
     assert not (tmp_path / "runs").exists()
 
 
@@ -65,9 +67,9 @@ def test_what_was_found_can_be_scored_again_at_any_batch(condetr_json, model, da
     _, first, _ = condetr_json("evaluate", data, "--model", model, "--output", "one", "--threshold", "0.3")
     _, batched, _ = condetr_json("evaluate", data, "--model", model, "--batch", "4", "--threshold", "0.3")
     _, again, _ = condetr_json("evaluate", data, "--predictions", "one/predictions.json", "--threshold", "0.3")
-    for said in (first, batched, again):
+    for report in (first, batched, again):
         for name in ("model", "predictions", "output"):
-            said.pop(name, None)
+            report.pop(name, None)
     assert again == first
     assert batched["ap"] == pytest.approx(first["ap"], abs=1e-6)
     assert batched["errors"]["counts"] == first["errors"]["counts"]
@@ -84,9 +86,9 @@ def test_the_gate(condetr, model, data, truth):
 def test_images_that_cannot_be_read_are_listed(condetr, condetr_json, model, data):
     broken = data / "val/000002.jpg"
     broken.write_bytes(broken.read_bytes()[:700])
-    status, said, err = condetr_json("evaluate", data, "--model", model)
+    status, answer, err = condetr_json("evaluate", data, "--model", model)
     assert status == 4
-    assert (said["data"]["pictures"], [failure["source"] for failure in said["failures"]]) == (5, [str(broken)])
+    assert (answer["data"]["pictures"], [failure["source"] for failure in answer["failures"]]) == (5, [str(broken)])
     assert f"condetr: failed: {broken}" in err
     for path in (data / "val").iterdir():
         path.write_bytes(path.read_bytes()[:700])
@@ -103,11 +105,11 @@ def test_classes_of_other_names_need_a_map(condetr, condetr_json, data, tmp_path
     assert "--map" in err
     assert not (tmp_path / "runs/evaluate").exists()
     (tmp_path / "map.yaml").write_text("cat: chat\ndog: [chien]\nbird: []\n")
-    status, said, err = condetr_json("evaluate", data, "--model", "other", "--map", "map.yaml")
+    status, answer, err = condetr_json("evaluate", data, "--model", "other", "--map", "map.yaml")
     assert status == 0
-    assert said["notes"][1] in err
-    assert "no class of the model is mapped to bird" in said["notes"][1]
-    assert said["per_class"]["bird"]["detections"] == 0
+    assert answer["notes"][1] in err
+    assert "no class of the model is mapped to bird" in answer["notes"][1]
+    assert answer["per_class"]["bird"]["detections"] == 0
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_a_model_or_predictions_are_needed(condetr, data):
     assert "--model" in err
 
 
-def test_what_the_reader_changed_is_told(condetr, data, truth):
+def test_what_the_reader_changed_is_reported(condetr, data, truth):
     path = data / "annotations/instances_val.json"
     labels = json.loads(path.read_text())
     empty = {"id": 999, "image_id": 1, "category_id": 5, "bbox": [1, 1, 0, 5], "area": 1, "iscrowd": 0}
@@ -200,17 +202,17 @@ def segments(tmp_path):
 
 
 def test_segments(condetr, condetr_json, segments, tmp_path):
-    status, said, err = condetr_json("evaluate", segments, "--model", "segmenter")
+    status, answer, err = condetr_json("evaluate", segments, "--model", "segmenter")
     assert (status, err) == (0, "")
-    assert said["panoptic"].keys() >= {"pq", "sq", "rq", "miou", "things", "stuff", "per_class"}
-    assert said["masks"].keys() >= {"ap", "ap50", "ar100"}
+    assert answer["panoptic"].keys() >= {"pq", "sq", "rq", "miou", "things", "stuff", "per_class"}
+    assert answer["masks"].keys() >= {"ap", "ap50", "ar100"}
     status, out, _ = condetr("evaluate", segments, "--model", "segmenter", "--metrics", "pq,miou")
     assert status == 0
     for words in ("mask AP50", "\nsegments ", "\nthings ", "\nstuff ", "\nmean IoU of classes "):
         assert words in out
     _, boxes, _ = condetr_json("evaluate", segments, "--model", "segmenter", "--task", "detect")
     assert boxes.keys() & {"panoptic", "masks"} == set()
-    assert boxes["ap"] == said["ap"]
+    assert boxes["ap"] == answer["ap"]
 
 
 def test_masks_of_predictions(condetr, condetr_json, segments):
@@ -240,8 +242,8 @@ def test_tiles_are_measured_as_they_are_predicted(condetr, condetr_json, model, 
     assert condetr(*words, "tiles", "--tile", "60")[0] == 0
     whole, tiles = (json.loads(Path(name, "predictions.json").read_text()) for name in ("whole", "tiles"))
     assert len(tiles) > len(whole)
-    _, said, _ = condetr_json("predict", data / "val", "--model", model, "--tile", "60", "--threshold", "0")
-    predicted = [score for one in said["results"] for score in (row["score"] for row in one["detections"])]
+    _, answer, _ = condetr_json("predict", data / "val", "--model", model, "--tile", "60", "--threshold", "0")
+    predicted = [score for result in answer["results"] for score in (row["score"] for row in result["detections"])]
     assert sorted(row["score"] for row in tiles) == pytest.approx(sorted(predicted), abs=1e-4)
     assert condetr("evaluate", data, "--model", model, "--tile", "8")[0] == 2
     status, _, err = condetr("evaluate", segments, "--model", "segmenter", "--tile", "60")

@@ -41,16 +41,16 @@ def test_all_detections(condetr, model, photos, tmp_path):
 
 def test_json(condetr_json, model, photos):
     words = ("explain", photos / "a.png", "--model", model, "--threshold", "0.3", "--pixel", "3,4")
-    _, said, _ = condetr_json(*words)
-    assert set(said) == {"output", "explanation"}
-    assert said["explanation"]["pixel"] == [3, 4]
+    _, answer, _ = condetr_json(*words)
+    assert set(answer) == {"output", "explanation"}
+    assert answer["explanation"]["pixel"] == [3, 4]
     _, every, _ = condetr_json(*words, "--detection", "all")
-    assert every["explanations"][0] == said["explanation"]
-    assert set(said["explanation"]) == {
+    assert every["explanations"][0] == answer["explanation"]
+    assert set(answer["explanation"]) == {
         "source", "size", "detection", "box", "score", "label", "name", "query", "reference_point", "pixel", "cell",
         "layers",
     }  # fmt: skip
-    layer = said["explanation"]["layers"][0]
+    layer = answer["explanation"]["layers"][0]
     assert set(layer) == {"box", "score", "heads"}
     assert set(layer["heads"][0]) == {"region", "centre"}
 
@@ -66,9 +66,9 @@ def test_json(condetr_json, model, photos):
         (["--classes", "unicorn"], 2, "the model has no class 'unicorn'"),
     ],
 )
-def test_what_cannot_be_explained_is_told_in_one_line(condetr, model, photos, words, status, says):
-    given, out, err = condetr("explain", photos / "a.png", "--model", model, "--threshold", "0.3", *words)
-    assert (given, out) == (status, "")
+def test_what_cannot_be_explained_is_reported_in_one_line(condetr, model, photos, words, status, says):
+    result, out, err = condetr("explain", photos / "a.png", "--model", model, "--threshold", "0.3", *words)
+    assert (result, out) == (status, "")
     assert says in err
     assert err.count("\n") == 1
 
@@ -82,7 +82,7 @@ def test_a_bad_image_and_several_images(condetr, model, photos):
     assert "explains one image at a time" in err
 
 
-def test_an_earlier_explanation_is_written_over_only_when_told(condetr, model, photos):
+def test_an_earlier_explanation_is_replaced_only_with_overwrite(condetr, model, photos):
     words = ("explain", photos / "a.png", "--model", model, "--threshold", "0.3", "--output", "out")
     assert condetr(*words)[0] == 0
     status, _, err = condetr(*words)

@@ -31,26 +31,28 @@ def test_exported_then_predicted_with(condetr_json, model, photos):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     words = ("--format", "onnx", "--pictures", photos, "--output", "out", "--post-processing", 5)
-    status, said, err = condetr_json("export", "--model", model, *words)
+    status, answer, err = condetr_json("export", "--model", model, *words)
     assert status == 0
     assert err == ""
-    assert (said["output"], said["format"], said["precision"], said["dynamic"]) == ("out", "onnx", "fp32", True)
-    assert said["verification"]["difference"] < 1e-4
-    assert said["outputs"]["scores"]["shape"] == ["batch", 5]
-    assert said == {"output": "out"} | json.loads((photos.parent / "out/export.json").read_text())
+    assert (answer["output"], answer["format"], answer["precision"], answer["dynamic"]) == ("out", "onnx", "fp32", True)
+    assert answer["verification"]["difference"] < 1e-4
+    assert answer["outputs"]["scores"]["shape"] == ["batch", 5]
+    assert answer == {"output": "out"} | json.loads((photos.parent / "out/export.json").read_text())
     found, expected = (
         condetr_json("predict", photos, "--model", reference, "--threshold", "0.3", "--batch", 2, *backend)[1]
         for reference, backend in (("out", ("--backend", "onnx")), (model, ()))
     )
     assert found["counts"] == expected["counts"] == {"ok": 3, "failed": 2, "before": 0}
     for theirs, ours in zip(found["results"], expected["results"], strict=True):
-        assert [one["name"] for one in theirs["detections"]] == [one["name"] for one in ours["detections"]]
+        assert [detection["name"] for detection in theirs["detections"]] == [
+            detection["name"] for detection in ours["detections"]
+        ]
         for one, other in zip(theirs["detections"], ours["detections"], strict=True):
             assert one["box"] == pytest.approx(other["box"], abs=1e-2)
             assert one["score"] == pytest.approx(other["score"], abs=1e-4)
 
 
-def test_what_is_told_to_people(condetr, exported, tmp_path):
+def test_messages_of_export(condetr, exported, tmp_path):
     status, out, _ = condetr("info", exported)
     assert status == 0
     assert "this is a graph for openvino in fp32" in out
@@ -84,7 +86,7 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
         (("--format", "torch-export", "--pictures", "nowhere"), "nowhere: cannot be read"),
     ],
 )
-def test_a_slip_is_told_in_one_line(condetr, model, words, reason):
+def test_a_typo_is_reported_in_one_line(condetr, model, words, reason):
     status, out, err = condetr("export", "--model", model, *words)
     assert (status, out) == (2, "")
     assert reason in err
@@ -92,7 +94,7 @@ def test_a_slip_is_told_in_one_line(condetr, model, words, reason):
 
 
 @pytest.mark.parametrize(("library", "form"), [("onnx", "onnx"), ("openvino", "openvino")])
-def test_a_missing_extra_is_told_with_the_pip_line(condetr, model, monkeypatch, library, form):
+def test_a_missing_extra_is_reported_with_the_pip_line(condetr, model, monkeypatch, library, form):
     real = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", lambda name, *more: _absent(name, library) or real(name, *more))
     status, _, err = condetr("export", "--model", model, "--format", form)

@@ -34,26 +34,26 @@ def test_a_folder_with_bad_images_is_done_in_part(condetr, model, photos, tmp_pa
 
 
 def test_json_is_one_document_and_writes_no_file(condetr_json, model, photos, tmp_path):
-    status, said, _ = condetr_json("predict", photos, "--model", model, "--threshold", "0.3")
+    status, answer, _ = condetr_json("predict", photos, "--model", model, "--threshold", "0.3")
     assert status == 4
-    assert [Path(result["source"]).name for result in said["results"]] == ["a.png", "b.png", "c.png"]
-    assert [failure["code"] for failure in said["failures"]] == ["image", "image"]
-    assert said["counts"] == {"ok": 3, "failed": 2, "before": 0}
-    assert (said["interrupted"], said["output"], said["model"]["revision"]) == (False, None, None)
-    detection = said["results"][0]["detections"][0]
+    assert [Path(result["source"]).name for result in answer["results"]] == ["a.png", "b.png", "c.png"]
+    assert [failure["code"] for failure in answer["failures"]] == ["image", "image"]
+    assert answer["counts"] == {"ok": 3, "failed": 2, "before": 0}
+    assert (answer["interrupted"], answer["output"], answer["model"]["revision"]) == (False, None, None)
+    detection = answer["results"][0]["detections"][0]
     assert set(detection) == {"box", "score", "label", "name"}
     assert files_in(tmp_path) == files_in(tmp_path / "photos") or not (tmp_path / "runs").exists()
 
 
 def test_json_with_an_output_gives_both(condetr_json, model, photos, tmp_path):
-    _, said, _ = condetr_json("predict", photos / "a.png", "--model", model, "--output", "out", "--save", "json")
-    assert said["output"] == "out"
+    _, answer, _ = condetr_json("predict", photos / "a.png", "--model", model, "--output", "out", "--save", "json")
+    assert answer["output"] == "out"
     assert files_in(tmp_path / "out") == ["json/a.json", "predictions.jsonl", "run.json"]
 
 
 def test_json_with_formats_gives_both(condetr_json, model, photos, tmp_path):
-    _, said, _ = condetr_json("predict", photos / "a.png", "--model", model, "--save", "csv")
-    assert said["output"] == "runs/predict"
+    _, answer, _ = condetr_json("predict", photos / "a.png", "--model", model, "--save", "csv")
+    assert answer["output"] == "runs/predict"
     assert (tmp_path / "runs/predict/predictions.csv").exists()
 
 
@@ -72,15 +72,15 @@ def test_all_good_all_bad_none(condetr, condetr_json, model, photos):
         3,
         "0 ok, 1 failed; results in runs/predict-2\n",
     )
-    status, said, _ = condetr_json("predict", photos / "bad2.png", "--model", model)
-    assert (status, said["results"]) == (3, [])
+    status, answer, _ = condetr_json("predict", photos / "bad2.png", "--model", model)
+    assert (status, answer["results"]) == (3, [])
 
 
 def test_results_do_not_depend_on_the_batch(condetr_json, model, photos):
-    one, four = (
+    first, four = (
         condetr_json("predict", photos, "--model", model, "--threshold", "0.3", "--batch", batch)[1] for batch in (1, 4)
     )
-    for alone, together in zip(one["results"], four["results"], strict=True):
+    for alone, together in zip(first["results"], four["results"], strict=True):
         boxes, same = ([x for d in found["detections"] for x in d["box"]] for found in (alone, together))
         assert boxes == pytest.approx(same, abs=1e-4)
 
@@ -91,7 +91,7 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
     def found(*more):
         return condetr_json(*words, *more)[1]["results"][0]["detections"]
 
-    assert {one["name"] for one in found("--classes", "dog, 2")} == {"dog", "bird"}
+    assert {item["name"] for item in found("--classes", "dog, 2")} == {"dog", "bird"}
     assert len(found("--top-k", "7")) == 7
     boxes = [found(*more)[0]["box"] for more in ([], ["--image-size", "96"], ["--image-size", "32x200"])]
     assert len(set(map(tuple, boxes))) == 3
@@ -224,10 +224,10 @@ def test_a_disk_that_fails_in_the_middle_of_a_file_costs_that_image(condetr, mod
 
     real = sources.image_of
 
-    def failing(given):
-        if str(given).endswith("b.png"):
+    def failing(value):
+        if str(value).endswith("b.png"):
             raise OSError(5, "Input/output error")
-        return real(given)
+        return real(value)
 
     monkeypatch.setattr(sources, "image_of", failing)
     status, out, err = condetr("predict", photos, "--model", model, "--output", "out")
@@ -283,9 +283,9 @@ def test_a_full_disk_ends_the_run(condetr, model, photos, monkeypatch):
 def test_odd_names_come_back_as_they_were(condetr, condetr_json, model, tmp_path, name):
     (tmp_path / "odd").mkdir()
     Image.new("RGB", (40, 30)).save(tmp_path / "odd" / name, "PNG")
-    status, said, _ = condetr_json("predict", tmp_path / "odd", "--model", model, "--output", "out")
+    status, answer, _ = condetr_json("predict", tmp_path / "odd", "--model", model, "--output", "out")
     assert status == 0
-    assert os.fsencode(said["results"][0]["source"]) == os.fsencode(tmp_path / "odd" / name)
+    assert os.fsencode(answer["results"][0]["source"]) == os.fsencode(tmp_path / "odd" / name)
     assert len(files_in(tmp_path / "out/images")) == 1
     status, _, err = condetr("predict", tmp_path / "odd" / name, "--model", model, "-v", "--save", "json,yolo,csv,coco")
     assert status == 0
@@ -327,21 +327,21 @@ def segmenter(tmp_path):
 
 def test_masks_and_segments(condetr, condetr_json, segmenter, photos, tmp_path):
     words = ("predict", photos / "a.png", photos / "b.png", "--model", segmenter, "--threshold", "0.3")
-    status, said, _ = condetr_json(*words, "--save", "images,coco,coco-panoptic", "--output", "segments")
+    status, answer, _ = condetr_json(*words, "--save", "images,coco,coco-panoptic", "--output", "segments")
     assert status == 0
-    assert all(one["panoptic"] for one in said["results"])
+    assert all(result["panoptic"] for result in answer["results"])
     assert {"coco_panoptic.json", "coco_panoptic/a.png", "coco_results.json", "images/a.jpg"} <= set(
         files_in(tmp_path / "segments")
     )
-    _, said, _ = condetr_json(*words, "--task", "instance")
-    masks = [row["mask"] for one in said["results"] for row in one["detections"]]
+    _, answer, _ = condetr_json(*words, "--task", "instance")
+    masks = [row["mask"] for result in answer["results"] for row in result["detections"]]
     assert masks
     assert all(mask["size"] == [30, 40] for mask in masks)
     _, wider, _ = condetr_json(*words, "--task", "instance", "--mask-threshold", "0")
     assert "panoptic" not in wider["results"][0]
-    assert [row["mask"] for one in wider["results"] for row in one["detections"]] != masks
-    _, said, _ = condetr_json(*words, "--task", "detect")
-    assert all("mask" not in row for one in said["results"] for row in one["detections"])
+    assert [row["mask"] for result in wider["results"] for row in result["detections"]] != masks
+    _, answer, _ = condetr_json(*words, "--task", "detect")
+    assert all("mask" not in row for result in answer["results"] for row in result["detections"])
 
 
 @pytest.mark.parametrize(
@@ -384,11 +384,11 @@ def test_a_image_is_decoded_once_though_it_is_painted_too(condetr, model, photos
 
     decoded = []
     real = images.decode
-    monkeypatch.setattr(images, "decode", lambda given, **more: decoded.append(given) or real(given, **more))
+    monkeypatch.setattr(images, "decode", lambda inputs, **more: decoded.append(inputs) or real(inputs, **more))
     for more in ((), ("--tile", "32")):
         decoded.clear()
         assert condetr("predict", photos / "a.png", photos / "b.png", "--model", model, *more)[0] == 0
-        files = [given for given in decoded if isinstance(given, str)]
+        files = [value for value in decoded if isinstance(value, str)]
         assert files == [str(photos / "a.png"), str(photos / "b.png")]
 
 
@@ -400,12 +400,12 @@ def test_two_runs_at_once_in_one_folder(condetr, model, photos, tmp_path):
         "import sys; from pathlib import Path; from condetr.prediction.results_folder import claim; "
         "c = claim(Path(sys.argv[1]), 'refuse'); print('held', flush=True); sys.stdin.read()"
     )
-    for output, given in (("out", ("--output", "out")), ("runs/predict", ())):
+    for output, value in (("out", ("--output", "out")), ("runs/predict", ())):
         words = [sys.executable, "-c", code, output]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             assert holder.stdout.readline() == "held\n"
-            status, out, err = condetr("predict", photos / "a.png", "--model", model, *given)
-            if given:
+            status, out, err = condetr("predict", photos / "a.png", "--model", model, *value)
+            if value:
                 assert (status, out) == (2, "")
                 assert f"out: process {holder.pid} on " in err
                 assert "is predicting in this folder (choose another --output)" in err

@@ -49,14 +49,14 @@ def few_open_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 16, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    for one in fillers:
-        os.close(one)
+    for filler in fillers:
+        os.close(filler)
 
 
 def test_more_videos_than_the_system_opens_files(condetr, model, clip, few_open_files, tmp_path):
     clips = [tmp_path / f"clip-{number}.mp4" for number in range(25)]
-    for one in clips:
-        one.write_bytes(clip.read_bytes())
+    for item in clips:
+        item.write_bytes(clip.read_bytes())
     status, out, err = condetr("predict", *clips, "--model", model, "--output", "out", "--save", "json")
     assert (status, out) == (0, "150 ok, 0 failed; results in out\n"), err
 
@@ -75,15 +75,15 @@ def test_objects_keep_their_numbers(condetr, model, clip, tmp_path):
     words = ("predict", clip, "--model", model, "--threshold", "0.3", "--track", "--output", "out")
     assert condetr(*words)[0] == 0
     results = lines_of(tmp_path / "out/predictions.jsonl")
-    assert all(one["track"] is None for one in results[0]["detections"])
-    assert any(one["track"] is not None for one in results[-1]["detections"])
+    assert all(detection["track"] is None for detection in results[0]["detections"])
+    assert any(detection["track"] is not None for detection in results[-1]["detections"])
 
 
 def test_json(condetr_json, model, clip, tmp_path):
-    status, said, _ = condetr_json("predict", clip, "--model", model, "--threshold", "0.3")
+    status, answer, _ = condetr_json("predict", clip, "--model", model, "--threshold", "0.3")
     assert status == 0
-    assert set(said["results"][0]) == {"source", "size", "detections", "frame", "seconds"}
-    assert said["videos"] == {str(clip): {"read": 6, "decoded": 6, "failed": 0, "predicted": 6}}
+    assert set(answer["results"][0]) == {"source", "size", "detections", "frame", "seconds"}
+    assert answer["videos"] == {str(clip): {"read": 6, "decoded": 6, "failed": 0, "predicted": 6}}
     assert files_in(tmp_path) == ["clip.mp4"]
 
 
@@ -153,13 +153,13 @@ def test_an_interruption_leaves_a_whole_video(condetr, model, clip, tmp_path, mo
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(condetr, model, clip, photos, words, status, says):
-    given, out, err = condetr("predict", *words, "--model", model)
-    assert (given, out) == (status, "")
+    result, out, err = condetr("predict", *words, "--model", model)
+    assert (result, out) == (status, "")
     assert says in err
     assert err.count("\n") == 1
 
 
-def test_without_the_extra_the_pip_line_is_told_first(condetr, clip, monkeypatch):
+def test_without_the_extra_the_pip_line_comes_first(condetr, clip, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     status, _, err = condetr("predict", clip, "--model", "nowhere")
     assert status == 7

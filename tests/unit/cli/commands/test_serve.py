@@ -82,7 +82,7 @@ def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkey
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--batch", "0"], "batch"),
         (["--threshold", "1.5"], "threshold"),
@@ -95,10 +95,10 @@ def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkey
         (["--set", "limits.all_bytes=1"], "less than one body_bytes"),
     ],
 )
-def test_what_cannot_be_is_refused(condetr, words, said):
+def test_what_cannot_be_is_refused(condetr, words, message):
     status, _, err = condetr("serve", "--model", "nowhere", *words)
     assert status == 2
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])

@@ -120,10 +120,10 @@ def test_text_may_look_like_something_else(text, name):
     assert read(f"name={text}").name == name
 
 
-@pytest.mark.parametrize("given", [10**400, -(2**63), 2**63])
-def test_a_flag_may_be_too_large_as_well(given):
+@pytest.mark.parametrize("value", [10**400, -(2**63), 2**63])
+def test_a_flag_may_be_too_large_as_well(value):
     with pytest.raises(SettingsError, match=r"--epochs: is .*, expected a whole number"):
-        read(epochs=given)
+        read(epochs=value)
 
 
 def test_what_is_required_is_asked_for():

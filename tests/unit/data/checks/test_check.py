@@ -100,8 +100,8 @@ def test_objects_that_are_tiny_many_or_repeated(pair):
 
 def test_classes_that_are_never_trained_on_or_have_no_object(pair):
     def only_cats(content):
-        for one in content["annotations"]:
-            one["category_id"] = 9
+        for annotation in content["annotations"]:
+            annotation["category_id"] = 9
 
     root = pair(only_cats, use_all_classes)
     assert counts_of(root) == {ProblemKind.NOT_IN_TRAINING: 2}
@@ -158,8 +158,8 @@ def test_bccd_trainval_is_no_leak(shared):
 
 def test_a_message_names_its_file_once(tmp_path):
     report = DataReport()
-    for said in (f"{tmp_path}/a.jpg does not exist", "a.jpg does not exist", "does not exist"):
-        report.add(ProblemKind.MISSING_PICTURE, said, source=tmp_path / "a.jpg")
+    for message in (f"{tmp_path}/a.jpg does not exist", "a.jpg does not exist", "does not exist"):
+        report.add(ProblemKind.MISSING_PICTURE, message, source=tmp_path / "a.jpg")
     assert {str(finding) for finding in report} == {f"{tmp_path}/a.jpg: does not exist"}
     report = DataReport()
     report.add(
@@ -185,4 +185,4 @@ def test_what_concerns_the_whole_dataset_is_counted_once(tmp_path):
     keys = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))
     (tmp_path / "data.yaml").write_text(f"path: /of/another/machine\n{keys}names: [cat]\n")
     assert check(tmp_path)[1].counts[ProblemKind.CONVERTED_NAME] == 1
-    assert sum(one.report.counts[ProblemKind.CONVERTED_NAME] for one in read_splits(tmp_path).values()) == 1
+    assert sum(item.report.counts[ProblemKind.CONVERTED_NAME] for item in read_splits(tmp_path).values()) == 1

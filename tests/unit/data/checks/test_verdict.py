@@ -21,18 +21,18 @@ def change(root, split, how):
 
 
 def all_crowds(content):
-    for one in content["annotations"]:
-        one["iscrowd"] = 1
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = 1
 
 
 def fractions(content):
-    for one in content["annotations"]:
-        one["bbox"] = [0.1, 0.2, 0.3, 0.25]
+    for annotation in content["annotations"]:
+        annotation["bbox"] = [0.1, 0.2, 0.3, 0.25]
 
 
 def all_missing(content):
-    for one in content["images"]:
-        one["file_name"] = f"deeper/{one['file_name']}"
+    for image in content["images"]:
+        image["file_name"] = f"deeper/{image['file_name']}"
 
 
 def no_annotations(content):
@@ -40,8 +40,8 @@ def no_annotations(content):
 
 
 def all_outside(content):
-    for one in content["annotations"]:
-        one["bbox"] = [500, 500, 10, 10]
+    for annotation in content["annotations"]:
+        annotation["bbox"] = [500, 500, 10, 10]
 
 
 @pytest.mark.parametrize("how", [all_crowds, fractions, all_missing, no_annotations, all_outside])
@@ -55,7 +55,7 @@ def test_nothing_to_train_or_evaluate_on_is_refused_by_all(tmp_path, split, how)
     )
     with pytest.raises(DataError) as caught:
         train_val_of(root)
-    first = next(one for one in report if one.kind.outcome is Outcome.REFUSED)
+    first = next(item for item in report if item.kind.outcome is Outcome.REFUSED)
     assert first.message in str(caught.value)
     if split == "val":
         with pytest.raises(DataError):

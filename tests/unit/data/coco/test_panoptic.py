@@ -20,12 +20,12 @@ def test_segments_are_objects_and_crowds(tmp_path):
     assert dataset.classes == Classes(("cat", "dog", "sky"), (3, 17, 90), stuff=(2,))
     example = dataset[0]
     assert example.path == tmp_path / "val2017" / "1.jpg"
-    assert [(one.id, one.label, one.area, one.box) for one in example.objects] == [
+    assert [(labeled.id, labeled.label, labeled.area, labeled.box) for labeled in example.objects] == [
         (8_000, 0, 400, (5, 10, 25, 30)),
         (9_001, 0, 480, (30, 20, 50, 44)),
         (700_000, 2, 1920, (0, 0, 64, 48)),
     ]
-    assert [(one.id, one.label) for one in example.crowds] == [(66_000, 1)]
+    assert [(crowd.id, crowd.label) for crowd in example.crowds] == [(66_000, 1)]
     masks = object_masks(example, example.objects)
     assert torch.equal(masks[1], torch.from_numpy(numbers() == 9_001))
     assert object_masks(example, ()).shape == (0, HEIGHT, WIDTH)
@@ -34,9 +34,9 @@ def test_segments_are_objects_and_crowds(tmp_path):
 @pytest.mark.parametrize("name", ["panoptic_val2017", "labels"])
 def test_the_format_of_a_folder_is_detected_by_content(tmp_path, name):
     path = panoptic_folder(tmp_path, name=name)
-    for place in (tmp_path, path):
-        layout = layout_of(place, panoptic=True)
-        assert layout.format == layout_of(place).format == "coco-panoptic"
+    for position in (tmp_path, path):
+        layout = layout_of(position, panoptic=True)
+        assert layout.format == layout_of(position).format == "coco-panoptic"
     assert len(read_dataset(tmp_path)[0].objects) == 3
 
 
@@ -64,19 +64,19 @@ def test_a_description_file_names_it(tmp_path):
 
 
 def test_boxes_and_areas_that_are_missing_are_measured(tmp_path):
-    given = content()
-    for one in given["annotations"]:
-        for info in one["segments_info"]:
+    original = content()
+    for annotation in original["annotations"]:
+        for info in annotation["segments_info"]:
             del info["bbox"], info["area"]
-    measured = read_dataset(panoptic_folder(tmp_path / "b", given))
+    measured = read_dataset(panoptic_folder(tmp_path / "b", original))
     stated = read_dataset(panoptic_folder(tmp_path / "a"), masks=True)
     assert measured[0].objects == stated[0].objects
 
 
 def broken(tmp_path, change, **more):
-    given = content()
-    change(given)
-    return check(panoptic_folder(tmp_path, given, **more))
+    original = content()
+    change(original)
+    return check(panoptic_folder(tmp_path, original, **more))
 
 
 @pytest.mark.parametrize(
@@ -141,15 +141,15 @@ def test_a_png_that_cannot_be_used_leaves_out_its_image(tmp_path, damage):
 
 
 def test_there_and_back(tmp_path):
-    given = read_dataset(panoptic_folder(tmp_path / "in"), masks=True)
-    assert not convert({"val": given}, tmp_path / "out", "coco-panoptic")
-    assert not convert({"val": given}, tmp_path / "coco", "coco")
+    original = read_dataset(panoptic_folder(tmp_path / "in"), masks=True)
+    assert not convert({"val": original}, tmp_path / "out", "coco-panoptic")
+    assert not convert({"val": original}, tmp_path / "coco", "coco")
     back = read_dataset(tmp_path / "out", masks=True, panoptic=True)
     instances = read_dataset(tmp_path / "coco", masks=True)
     for other in (back, instances):
         assert not other.report
-        assert other.classes == given.classes
-        for one, twin in zip(given, other, strict=True):
+        assert other.classes == original.classes
+        for one, twin in zip(original, other, strict=True):
             assert [(o.label, o.box, o.area) for o in one.objects] == [(o.label, o.box, o.area) for o in twin.objects]
             assert torch.equal(object_masks(one, one.objects), object_masks(twin, twin.objects))
             assert torch.equal(object_masks(one, one.crowds), object_masks(twin, twin.crowds))
@@ -158,16 +158,16 @@ def test_there_and_back(tmp_path):
 def test_pixels_that_objects_share_go_to_one_and_are_reported(coco, tmp_path):
     from tests.unit.data.conftest import good_content
 
-    given = good_content()
+    original = good_content()
     large, small, hidden = ([[0, 0, 40, 0, 40, 40, 0, 40]], [[10, 10, 20, 10, 20, 20, 10, 20]], [[1, 1, 5, 1, 5, 5]])
-    for one, outline in zip(given["annotations"], (large, small, hidden, hidden, large), strict=True):
-        one["segmentation"] = outline
-    dataset = read_dataset(coco(given), masks=True)
+    for row, outline in zip(original["annotations"], (large, small, hidden, hidden, large), strict=True):
+        row["segmentation"] = outline
+    dataset = read_dataset(coco(original), masks=True)
     report = convert({"train": dataset}, tmp_path / "out", "coco-panoptic")
     assert report.counts == {ProblemKind.OVERLAP: 1, ProblemKind.COVERED: 1}
     back = read_dataset(tmp_path / "out", masks=True, panoptic=True)
-    assert [one.area for one in back[0].objects] == [1600 - 100, 100]
-    without = read_dataset(coco(given))
+    assert [item.area for item in back[0].objects] == [1600 - 100, 100]
+    without = read_dataset(coco(original))
     with pytest.raises(AnnotationError, match="read the dataset with masks"):
         convert({"train": without}, tmp_path / "again", "coco-panoptic")
 
@@ -175,9 +175,9 @@ def test_pixels_that_objects_share_go_to_one_and_are_reported(coco, tmp_path):
 def test_the_coco_sample(shared):
     dataset = read_dataset(shared / "data" / "coco-sample", masks=True, panoptic=True)
     assert not dataset.report
-    assert [(len(one.objects), len(one.crowds)) for one in dataset] == [(6, 0), (17, 1), (30, 2)]
+    assert [(len(item.objects), len(item.crowds)) for item in dataset] == [(6, 0), (17, 1), (30, 2)]
     assert len(dataset.classes.stuff) == 53
     for example in dataset:
         masks = object_masks(example, (*example.objects, *example.crowds))
         assert masks.sum(0).max() == 1
-        assert masks.flatten(1).sum(1).tolist() == [one.area for one in (*example.objects, *example.crowds)]
+        assert masks.flatten(1).sum(1).tolist() == [item.area for item in (*example.objects, *example.crowds)]

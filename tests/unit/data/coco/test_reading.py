@@ -34,10 +34,10 @@ def test_annotations_are_kept_as_ap_compares_with_them(coco):
     ]
     first = read_dataset(coco(content))[0]
     kept = [*first.objects, *first.crowds, *first.lost, *first.lost_crowds]
-    assert [one.id for one in kept] == [9, 8, 7, 6]
-    assert [one.order for one in kept] == [0, 1, 2, 3]
-    assert [one.annotated for one in kept] == [(*box, 7.5) for box in boxes]
-    assert all(one.annotated is None for example in read_dataset(coco()) for one in example.objects)
+    assert [item.id for item in kept] == [9, 8, 7, 6]
+    assert [item.order for item in kept] == [0, 1, 2, 3]
+    assert [item.annotated for item in kept] == [(*box, 7.5) for box in boxes]
+    assert all(item.annotated is None for example in read_dataset(coco()) for item in example.objects)
 
 
 def changed(path, value):
@@ -83,14 +83,14 @@ LEFT_OUT = [  # place, value, reason, objects left
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "reason", "left"), LEFT_OUT)
-def test_one_problem_is_left_out_or_changed_and_reported(coco, place, value, reason, left):
-    dataset = read_dataset(coco(changed(place, value)))
+@pytest.mark.parametrize(("position", "value", "reason", "left"), LEFT_OUT)
+def test_one_problem_is_left_out_or_changed_and_reported(coco, position, value, reason, left):
+    dataset = read_dataset(coco(changed(position, value)))
     assert sum(len(example.objects) for example in dataset) == left
     assert dataset.report.counts == {reason: 1}
     (finding,) = dataset.report.of(reason)
     assert "instances_train.json" in finding.source
-    if place[0] == "annotations":
+    if position[0] == "annotations":
         assert finding.item.startswith("annotation 4")
 
 
@@ -146,10 +146,10 @@ REFUSED = [  # place, value, words
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "words"), REFUSED)
-def test_what_could_mislead_a_model_is_refused_with_a_reason(coco, place, value, words):
+@pytest.mark.parametrize(("position", "value", "words"), REFUSED)
+def test_what_could_mislead_a_model_is_refused_with_a_reason(coco, position, value, words):
     with pytest.raises(AnnotationError) as caught:
-        read_dataset(coco(changed(place, value)))
+        read_dataset(coco(changed(position, value)))
     for word in ["instances_train.json", *words]:
         assert word in str(caught.value)
 
@@ -197,13 +197,13 @@ def test_a_size_before_exif_rotation_is_reported_as_such(coco):
 
 def test_masks_are_checked_on_request(coco):
     content = good_content()
-    for one in content["annotations"]:
-        one["segmentation"] = SQUARE
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = SQUARE
     content["annotations"][1]["segmentation"] = {"size": [64, 96], "counts": [0, 10_000_000]}
     del content["annotations"][2]["segmentation"]
     path = coco(content)
     assert sum(len(example.objects) for example in read_dataset(path)) == 4
-    assert all(one.segmentation is None for example in read_dataset(path) for one in example.objects)
+    assert all(labeled.segmentation is None for example in read_dataset(path) for labeled in example.objects)
     dataset = read_dataset(path, masks=True)
     assert [len(example.objects) for example in dataset] == [1, 1, 0]
     assert dataset[0].objects[0].segmentation == SQUARE
@@ -214,14 +214,14 @@ def test_masks_are_checked_on_request(coco):
 def test_outlines_are_checked_without_painting_them(coco, monkeypatch, outline):
     """It would take a hundred times as long, for every object, at every start."""
     content = good_content()
-    for one in content["annotations"]:
-        one["segmentation"] = outline if one["image_id"] == 1 else SQUARE
-        one.pop("bbox")
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = outline if annotation["image_id"] == 1 else SQUARE
+        annotation.pop("bbox")
     for module in ("polygons.mask_of_polygons", "rle.mask_of_rle"):
         painting = module.split(".")[1]
         monkeypatch.setattr(f"condetr.images.masks.{module}", None)
         monkeypatch.setattr(f"condetr.images.coco_labels.segmentation.{painting}", None)
-    assert [len(one.objects) for one in read_dataset(coco(content), masks=True)] == [2, 2, 0]
+    assert [len(example.objects) for example in read_dataset(coco(content), masks=True)] == [2, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -242,16 +242,16 @@ def test_a_missing_box_is_that_of_the_outline(coco, outline, box):
 
 def test_refusal_counts_the_others(coco):
     content = good_content()
-    for one in content["annotations"]:
-        one["category_id"] = 77
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 77
     with pytest.raises(AnnotationError, match="and 4 more like it"):
         read_dataset(coco(content))
 
 
 def test_without_a_usable_image_the_error_has_the_reason(coco):
     content = good_content()
-    for one in content["images"]:
-        one["file_name"] = "gone-" + one["file_name"]
+    for item in content["images"]:
+        item["file_name"] = "gone-" + item["file_name"]
     with pytest.raises(DataError, match=r"no usable image.*gone-a\.jpg does not exist"):
         read_dataset(coco(content))
 

@@ -11,8 +11,8 @@ from condetr.data.discovery.formats import read_splits
 from condetr.data.object_masks import object_masks
 
 
-def pixels_of(one):
-    return np.asarray(one.image)
+def pixels_of(item):
+    return np.asarray(item.image)
 
 
 def test_scenes_stay_what_they_are():
@@ -95,14 +95,14 @@ def test_folders_with_masks(tmp_path, task):
     for split, dataset in read.items():
         assert not dataset.report
         assert dataset.classes == (STUFF if task == "panoptic" else DIGITS)
-        assert [one.path for one in dataset] == [one.path for one in written[split]]
+        assert [item.path for item in dataset] == [item.path for item in written[split]]
         for i, example in enumerate(dataset):
             made = scene(i, split=split)
             masks = object_masks(example, example.objects)
             assert masks.sum(dim=0).max() == 1
-            assert [one.area for one in example.objects] == masks.flatten(1).sum(dim=1).tolist()
-            digits = [one for one in example.objects if one.label not in dataset.classes.stuff]
-            assert [one.label for one in digits] == list(made.labels)
+            assert [item.area for item in example.objects] == masks.flatten(1).sum(dim=1).tolist()
+            digits = [labeled for labeled in example.objects if labeled.label not in dataset.classes.stuff]
+            assert [digit.label for digit in digits] == list(made.labels)
             for number, mask in enumerate(object_masks(example, digits)):
                 assert (mask.numpy() == (made.owners == number)).all()
             if task == "panoptic":
@@ -140,10 +140,10 @@ def test_a_folder_of_scenes_is_a_coco_dataset(tmp_path):
     for split, dataset in read.items():
         assert not dataset.report
         assert dataset.classes.names == DIGITS.names
-        assert [one.path for one in dataset] == [one.path for one in written[split]]
+        assert [item.path for item in dataset] == [item.path for item in written[split]]
         for i, example in enumerate(dataset):
             made = scene(i, split=split)
-            assert tuple(one.box for one in example.objects) == made.boxes
-            assert tuple(one.label for one in example.objects) == made.labels
+            assert tuple(labeled.box for labeled in example.objects) == made.boxes
+            assert tuple(labeled.label for labeled in example.objects) == made.labels
     with pytest.raises(UsageError):
         write_scenes(tmp_path / "digits")

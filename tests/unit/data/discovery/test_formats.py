@@ -37,7 +37,7 @@ def test_usual_coco_layouts(tmp_path, json_file, images, split):
     assert (layout.format, layout.names) == ("coco", [split])
     dataset = read_dataset(tmp_path / "set")
     assert (len(dataset), dataset.split) == (3, split)
-    assert [len(one.objects) for one in read_dataset(tmp_path / "set" / json_file)] == [2, 2, 0]
+    assert [len(example.objects) for example in read_dataset(tmp_path / "set" / json_file)] == [2, 2, 0]
 
 
 def test_labels_of_other_tasks_are_skipped(tmp_path):
@@ -127,7 +127,7 @@ def test_a_description_of_yolo_and_voc(tmp_path):
     splits = {"train": {"images": "y"}, "val": {"images": "v/pictures", "annotations": "v/labels"}}
     path = tmp_path / "data.yaml"
     path.write_text(yaml.safe_dump({"splits": splits, "names": ["dog", "cat"]}))
-    assert [one.label for split in ("train", "val") for one in read_dataset(path, split)[0].objects] == [1, 1]
+    assert [labeled.label for split in ("train", "val") for labeled in read_dataset(path, split)[0].objects] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,6 @@ def test_split_names(name, split):
 def test_the_coco_sample_is_read(shared):
     dataset = read_dataset(shared / "data/coco-sample", masks=True)
     assert (len(dataset), len(dataset.classes)) == (3, 80)
-    assert sum(len(one.objects) for one in dataset) == 46
-    assert sum(len(one.crowds) for one in dataset) == 3
+    assert sum(len(example.objects) for example in dataset) == 46
+    assert sum(len(example.crowds) for example in dataset) == 3
     assert not dataset.report

@@ -61,8 +61,8 @@ def test_vocs_own_files_count_pixels_from_one(voc):
 
 
 def test_a_clipped_box_is_kept_whole_for_ap(voc):
-    (one,) = read_dataset(voc(a=xml(voc_object(-20, 2, 30, 40))))[0].objects
-    assert (one.box, one.annotated) == ((0, 2, 30, 40), (-20, 2, 50, 38, 50 * 38))
+    (first,) = read_dataset(voc(a=xml(voc_object(-20, 2, 30, 40))))[0].objects
+    assert (first.box, first.annotated) == ((0, 2, 30, 40), (-20, 2, 50, 38, 50 * 38))
 
 
 def test_degenerate_boxes_are_left_out_by_object(voc):

@@ -65,7 +65,7 @@ def test_pose_files_give_boxes(tmp_path):
     guessed = read_dataset(yolo(tmp_path / "b", more=" 0.4 0.4 2 0.6 0.6 1"), "train")
     many = read_dataset(yolo(tmp_path / "c", {"kpt_shape": [3, 2]}, more=" 0.4 0.4 0 0 7 7"), "train")
     for dataset in (declared, guessed, many):
-        assert [one.box for example in dataset for one in example.objects] == [BOX, BOX]
+        assert [labeled.box for example in dataset for labeled in example.objects] == [BOX, BOX]
         assert dataset.report.counts == {ProblemKind.KEYPOINTS: 2}
 
 
@@ -84,7 +84,7 @@ def test_unclear_lines_are_refused_unless_declared(tmp_path):
 
 def test_predictions_that_condetr_and_yolo_write_are_read_as_boxes_with_a_note(tmp_path):
     dataset = read_dataset(yolo_class_file(tmp_path, more=" 0.93"), "train")
-    assert [one.box for example in dataset for one in example.objects] == [BOX, BOX]
+    assert [labeled.box for example in dataset for labeled in example.objects] == [BOX, BOX]
     assert dataset.report.counts == {ProblemKind.SCORE: 2}
 
 

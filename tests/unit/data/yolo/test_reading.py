@@ -35,8 +35,8 @@ def test_reads_fractions_as_pixels(yolo):
     splits = read_splits(yolo("0 0.5 0.5 1 1\n\n" + LINE, ""))
     assert list(splits) == ["train", "val"]
     first, second = splits["train"]
-    assert [one.box for one in first.objects] == [(0.0, 0.0, 96.0, 64.0), (36.0, 16.0, 60.0, 48.0)]
-    assert [one.label for one in first.objects] == [0, 1]
+    assert [labeled.box for labeled in first.objects] == [(0.0, 0.0, 96.0, 64.0), (36.0, 16.0, 60.0, 48.0)]
+    assert [labeled.label for labeled in first.objects] == [0, 1]
     assert second.objects == ()
     assert splits["train"].classes.names == ("cat", "dog")
     assert not splits["train"].report
@@ -82,8 +82,8 @@ def test_a_bad_box_is_left_out_by_line(yolo, line, reason):
 
 
 def test_a_clipped_box_is_kept_whole_for_ap(yolo):
-    (one,) = read_dataset(yolo("0 0 0.5 0.5 0.5"), "train")[0].objects
-    assert (one.box, one.annotated) == ((0, 16, 24, 48), (-24, 16, 48, 32, 48 * 32))
+    (first,) = read_dataset(yolo("0 0 0.5 0.5 0.5"), "train")[0].objects
+    assert (first.box, first.annotated) == ((0, 16, 24, 48), (-24, 16, 48, 32, 48 * 32))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ CPU = Machine(torch.device("cpu"), "a processor", 1, peak=1e9)
 
 def timed(batch=1, files=(), rounds=3, **more):
     network, seen, ticks = tiny_detector(), [], []
-    network.register_forward_hook(lambda module, given, answer: seen.append(tuple(given[0].shape)))
+    network.register_forward_hook(lambda module, inputs, answer: seen.append(tuple(inputs[0].shape)))
     row = time_stages(
         network,
         PREPROCESSING,
@@ -43,7 +43,7 @@ def test_every_step_is_timed_on_its_own():
     assert row.share_of_peak > 0
 
 
-def test_given_images_are_looked_at_in_turn(tmp_path, monkeypatch):
+def test_listed_images_are_taken_in_turn(tmp_path, monkeypatch):
     files = [tmp_path / f"{name}.png" for name in "abc"]
     for number, file in enumerate(files):
         Image.fromarray(np.full((30 + number, 40, 3), 100, np.uint8)).save(file)

@@ -27,7 +27,7 @@ def padded(batch=2):
 def same(one, other):
     assert list(one) == list(other)
     for name in one:
-        torch.testing.assert_close(one[name], other[name], msg=lambda said, name=name: f"{name}: {said}")
+        torch.testing.assert_close(one[name], other[name], msg=lambda message, name=name: f"{name}: {message}")
 
 
 @torch.no_grad()
@@ -143,8 +143,8 @@ def test_memory_of_an_earlier_look_is_used():
 def test_features_can_be_given():
     model = detector()
     whole = model(pixels(), padded(), output_hidden_states=True)
-    given = model(pixels(), padded(), inputs_embeds=whole.encoder_hidden_states[0], output_hidden_states=True)
-    same(given, whole)
+    original = model(pixels(), padded(), inputs_embeds=whole.encoder_hidden_states[0], output_hidden_states=True)
+    same(original, whole)
     other = model(pixels(), padded(), inputs_embeds=whole.encoder_hidden_states[0] + 1)
     assert (other.logits - whole.logits).abs().max() > 1e-3
 
@@ -191,7 +191,7 @@ def test_hidden_queries_are_not_seen_by_the_others(dtype):
         ({"inputs_embeds": torch.zeros(2, CELLS, 15)}, "inputs_embeds"),
         ({"decoder_inputs_embeds": torch.zeros(1, 6, 16)}, "decoder_inputs_embeds"),
     ],
-    ids=lambda given: str(next(iter(given))) if isinstance(given, dict) else "",
+    ids=lambda inputs: str(next(iter(inputs))) if isinstance(inputs, dict) else "",
 )
 def test_arguments_that_do_not_fit(wrong, named):
     with pytest.raises(UsageError) as refusal:
@@ -199,7 +199,7 @@ def test_arguments_that_do_not_fit(wrong, named):
     assert refusal.value.item == named
 
 
-def test_the_limit_of_learned_positions_is_said_before_anything_runs():
+def test_the_limit_of_learned_positions_is_reported_before_anything_runs():
     model = detector(position_embedding_type="learned")
     with pytest.raises(UsageError, match="learned positions have 50 x 50"):
         model(pixels(1, 8, 51 * STRIDE))
@@ -207,7 +207,7 @@ def test_the_limit_of_learned_positions_is_said_before_anything_runs():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ([], "expected a list of 2"),
         ([{}], "is 1, expected a list of 2"),
@@ -222,8 +222,8 @@ def test_the_limit_of_learned_positions_is_said_before_anything_runs():
         ([labels(1)[0], labels(1)[0] | {"boxes": torch.full((1, 4), 40.0)}], "image 1, object 0: box"),
     ],
 )
-def test_labels_that_cannot_be_used(wrong, said):
-    with pytest.raises(AnnotationError, match=said):
+def test_labels_that_cannot_be_used(wrong, message):
+    with pytest.raises(AnnotationError, match=message):
         detector()(pixels(), labels=wrong)
 
 

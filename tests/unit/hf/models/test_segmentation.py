@@ -22,10 +22,10 @@ def segmenter(**settings):
 
 
 def masked(*counts, size=(32, 48)):
-    given = labels(*counts)
-    for label in given:
+    original = labels(*counts)
+    for label in original:
         label["masks"] = (torch.rand(len(label["boxes"]), *size) > 0.5).to(torch.uint8)
-    return given
+    return original
 
 
 def padding():
@@ -69,7 +69,7 @@ def test_only_masks_of_matched_queries_are_held_for_gradients():
     model = segmenter()
     segmented = []
     model.mask_head.pyramid.register_forward_pre_hook(
-        lambda _, given: segmented.append((len(given[0]), torch.is_grad_enabled()))
+        lambda _, inputs: segmented.append((len(inputs[0]), torch.is_grad_enabled()))
     )
     model(pixels(), padding(), labels=masked(3, 1))
     assert sum(count for count, held in segmented if held) == 4
@@ -81,8 +81,8 @@ def test_only_masks_of_matched_queries_are_held_for_gradients():
 
 def test_gradients_are_those_of_all_masks_at_once():
     model = segmenter(dropout=0.0)
-    given = masked(3, 1)
-    model(pixels(), padding(), labels=given).loss.backward()
+    original = masked(3, 1)
+    model(pixels(), padding(), labels=original).loss.backward()
     found = {name: parameter.grad.clone() for name, parameter in model.mask_head.named_parameters()}
     model.zero_grad()
     from condetr.hf.models.losses import losses_of
@@ -94,13 +94,13 @@ def test_gradients_are_those_of_all_masks_at_once():
     every = torch.stack(model.mask_head(trace, list(trace.embeddings[-1])))
     predictions = inner.predictions(trace, supervised=True)
     supervision = MaskSupervision(lambda images, queries: every[images, queries], (32, 48))
-    losses_of(predictions, given, inner.costs, inner.weights, supervision)[0].backward()
+    losses_of(predictions, original, inner.costs, inner.weights, supervision)[0].backward()
     for name, parameter in model.mask_head.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"masks": None}, "image 1: 2 objects without masks"),
         ({"masks": torch.zeros(3, 32, 48)}, r"image 1: masks is \[3, 32, 48\], expected \[2, height, width\]"),
@@ -109,11 +109,11 @@ def test_gradients_are_those_of_all_masks_at_once():
         ({"masks": torch.zeros(2, 33, 48)}, "image 1: .*at most 32 x 48"),
     ],
 )
-def test_labels_that_are_no_masks(change, said):
-    given = masked(1, 2)
-    given[1] |= change
-    with pytest.raises(AnnotationError, match=said):
-        segmenter()(pixels(), labels=given)
+def test_labels_that_are_no_masks(change, message):
+    original = masked(1, 2)
+    original[1] |= change
+    with pytest.raises(AnnotationError, match=message):
+        segmenter()(pixels(), labels=original)
 
 
 @torch.no_grad()
@@ -122,7 +122,7 @@ def test_masks_of_the_images_own_size_or_of_the_inputs():
     cut = [label | {"masks": label["masks"][:, :20, :30]} for label in whole]
     for label, smaller in zip(whole, cut, strict=True):
         label["masks"] = nn.functional.pad(smaller["masks"], (0, 18, 0, 12))
-    one, other = (model(pixels(), padding(), labels=given).loss for given in (whole, cut))
+    one, other = (model(pixels(), padding(), labels=value).loss for value in (whole, cut))
     assert torch.equal(one, other)
 
 
@@ -131,8 +131,8 @@ def test_every_argument_is_honoured():
     model, image = segmenter().double(), pixels().double()  # in float32 rounding hides what the decoder changes
     whole = model(image, padding(), output_hidden_states=True, output_attentions=True)
     earlier = (whole.encoder_last_hidden_state, whole.encoder_hidden_states, whole.encoder_attentions)
-    for given in (earlier, earlier[:1], earlier[0], {"last_hidden_state": earlier[0]}):
-        again = model(image, padding(), encoder_outputs=given)
+    for value in (earlier, earlier[:1], earlier[0], {"last_hidden_state": earlier[0]}):
+        again = model(image, padding(), encoder_outputs=value)
         assert torch.equal(again.pred_masks, whole.pred_masks)
     # What enters the encoder instead of the backbone's features also enters the masks instead of them.
     embeds = whole.encoder_hidden_states[0]
@@ -175,8 +175,8 @@ def test_stored_and_loaded(tmp_path):
     model = segmenter()
     model.save_pretrained(tmp_path)
     for load in (ConditionalDetrForSegmentation.from_pretrained, AutoModelForImageSegmentation.from_pretrained):
-        again, said = load(tmp_path, output_loading_info=True)
-        assert not any(said.values())
+        again, info = load(tmp_path, output_loading_info=True)
+        assert not any(info.values())
         assert torch.equal(again(pixels()).pred_masks, model(pixels()).pred_masks)
     inner = ConditionalDetrForObjectDetection.from_pretrained(tmp_path)
     assert torch.equal(inner(pixels()).pred_boxes, model(pixels()).pred_boxes)
@@ -192,21 +192,21 @@ def test_from_a_detector(tmp_path, caplog):
     whole = detector(**STAGES)
     whole.save_pretrained(tmp_path)
     with caplog.at_level(logging.WARNING):
-        model, said = ConditionalDetrForSegmentation.from_pretrained(tmp_path, output_loading_info=True)
+        model, info = ConditionalDetrForSegmentation.from_pretrained(tmp_path, output_loading_info=True)
     assert "freshly initialized" in caplog.text
-    assert "mask_head.lay1.weight" in said["missing_keys"]
-    assert all(name.startswith(("mask_head.", "bbox_attention.")) for name in said["missing_keys"])
-    assert not said["mismatched_keys"]
+    assert "mask_head.lay1.weight" in info["missing_keys"]
+    assert all(name.startswith(("mask_head.", "bbox_attention.")) for name in info["missing_keys"])
+    assert not info["mismatched_keys"]
     assert torch.equal(model(pixels()).pred_boxes, whole(pixels()).pred_boxes)
     assert torch.equal(model(pixels()).logits, whole(pixels()).logits)
 
 
 def test_for_other_classes(tmp_path):
     segmenter().save_pretrained(tmp_path)
-    model, said = ConditionalDetrForSegmentation.from_pretrained(
+    model, info = ConditionalDetrForSegmentation.from_pretrained(
         tmp_path, num_labels=7, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    assert {key for key, *_ in said["mismatched_keys"]} == {
+    assert {key for key, *_ in info["mismatched_keys"]} == {
         "conditional_detr.class_labels_classifier.weight",
         "conditional_detr.class_labels_classifier.bias",
     }

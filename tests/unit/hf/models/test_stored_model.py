@@ -128,7 +128,7 @@ def test_a_model_stored_without_a_head(stored, caplog):
     assert "bbox_predictor.layers.0.weight" in caplog.text
 
 
-def test_nothing_is_said_when_all_was_loaded(stored, caplog):
+def test_nothing_is_logged_when_all_was_loaded(stored, caplog):
     caplog.set_level(logging.WARNING)
     ConditionalDetrForObjectDetection.from_pretrained(stored[0])
     assert caplog.text == ""

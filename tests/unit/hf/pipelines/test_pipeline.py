@@ -40,20 +40,20 @@ def detect(folder):
     return pipeline("object-detection", model=folder, device="cpu", threshold=0.0)
 
 
-def encoded(given, **options):
+def encoded(value, **options):
     stream = io.BytesIO()
-    given.save(stream, "PNG", **options)
+    value.save(stream, "PNG", **options)
     return stream.getvalue()
 
 
 def test_an_object_has_a_score_a_name_and_a_box_of_whole_pixels(detect):
     found = detect(image(60, 80))
     assert len(found) == 6 * 3
-    assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
+    assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
     assert found[0].keys() == {"score", "label", "box"}
-    assert {one["label"] for one in found} <= {"cat", "dog", "bird"}
-    assert all(list(one["box"]) == ["xmin", "ymin", "xmax", "ymax"] for one in found)
-    assert all(type(side) is int for one in found for side in one["box"].values())
+    assert {item["label"] for item in found} <= {"cat", "dog", "bird"}
+    assert all(list(item["box"]) == ["xmin", "ymin", "xmax", "ymax"] for item in found)
+    assert all(type(side) is int for item in found for side in item["box"].values())
     limit = found[4]["score"]
     assert detect(image(60, 80), threshold=limit) == found[:4]
 
@@ -71,23 +71,23 @@ def test_a_binary_stream_is_a_image(detect, folder, tmp_path):
 
 
 def test_one_image_gives_its_objects_a_list_a_list_anything_else_a_stream(detect, tmp_path):
-    one = image(60, 80)
-    one.save(tmp_path / "a.png")
-    found = detect(one)
-    pixels = np.asarray(one)
-    forms = [tmp_path / "a.png", str(tmp_path / "a.png"), encoded(one), pixels, torch.from_numpy(pixels.copy())]
+    first = image(60, 80)
+    first.save(tmp_path / "a.png")
+    found = detect(first)
+    pixels = np.asarray(first)
+    forms = [tmp_path / "a.png", str(tmp_path / "a.png"), encoded(first), pixels, torch.from_numpy(pixels.copy())]
     assert [detect(form) for form in forms] == [found] * 5
-    assert detect([one]) == [found]
-    assert detect(images=(one, one)) == [found, found]
+    assert detect([first]) == [found]
+    assert detect(images=(first, first)) == [found, found]
     assert detect([]) == []
-    stream = detect(given for given in (one, one))
+    stream = detect(value for value in (first, first))
     assert next(stream) == found
     assert list(stream) == [found]
 
 
 def test_a_result_does_not_depend_on_the_images_beside_it(detect):
     images = [image(60, 80), image(80, 60), image(60, 80), image(30, 90), image(70, 70)]
-    alone = [detect(one) for one in images]
+    alone = [detect(item) for item in images]
     together = detect(images, batch_size=4)
     for one, other in zip(alone, together, strict=True):
         assert [found["box"] for found in one] == [found["box"] for found in other]
@@ -96,17 +96,17 @@ def test_a_result_does_not_depend_on_the_images_beside_it(detect):
 
 
 def test_boxes_are_of_the_upright_image(detect):
-    one = image(60, 80)
-    lying = one.transpose(Image.Transpose.ROTATE_90)
+    first = image(60, 80)
+    lying = first.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
-    assert detect(encoded(lying, exif=exif)) == detect(one)
-    assert detect(Image.open(io.BytesIO(encoded(lying, exif=exif)))) == detect(one)
+    assert detect(encoded(lying, exif=exif)) == detect(first)
+    assert detect(Image.open(io.BytesIO(encoded(lying, exif=exif)))) == detect(first)
 
 
 def test_is_put_together_from_parts(folder, detect):
     model = ConditionalDetrForObjectDetection.from_pretrained(folder)
-    one = image(60, 80)
+    first = image(60, 80)
     parts = [
         {"model": model},  # knows where it came from
         {"model": model, "image_processor": ConditionalDetrImageProcessor(size=SMALL)},
@@ -114,11 +114,11 @@ def test_is_put_together_from_parts(folder, detect):
         {"model": str(folder), "device": -1},
     ]
     for each in parts:
-        assert pipeline(threshold=0.0, **each)(one) == detect(one)
+        assert pipeline(threshold=0.0, **each)(first) == detect(first)
     assert type(pipeline(model=folder, use_fast=False).image_processor) is ConditionalDetrImageProcessorPil
     half = pipeline(model=folder, dtype="bfloat16", threshold=0.0, device="cpu")
     assert half.model.dtype == torch.bfloat16
-    assert len(half(one)) == 18
+    assert len(half(first)) == 18
 
 
 def test_what_it_cannot_do_is_refused(folder, detect):

@@ -28,7 +28,7 @@ def segment(folder):
 
 
 def pixels_of(found):
-    return np.stack([np.asarray(one["mask"]) for one in found])
+    return np.stack([np.asarray(item["mask"]) for item in found])
 
 
 class Halves(nn.Module):
@@ -64,9 +64,9 @@ def halves():
 )
 def test_each_subtask(halves, subtask, expected):
     found = halves(image(60, 80), subtask=subtask)
-    assert [one["label"] for one in found] == expected
-    assert all(list(one) == ["score", "label", "mask"] for one in found)
-    assert all((one["score"] is None) == (subtask == "semantic") for one in found)
+    assert [item["label"] for item in found] == expected
+    assert all(list(item) == ["score", "label", "mask"] for item in found)
+    assert all((row["score"] is None) == (subtask == "semantic") for row in found)
     masks = pixels_of(found)
     assert found[0]["mask"].mode == "L"
     assert found[0]["mask"].size == image(60, 80).size
@@ -85,19 +85,19 @@ def test_thresholds_of_the_pipeline_and_of_a_call(segment, folder):
     assert pixels_of(segment(image(60, 80), mask_threshold=0.0)).any(0).all()
     assert len(segment(image(60, 80), overlap_mask_area_threshold=1.0)) <= len(found)
     alike = pipeline("image-segmentation", model=folder, device="cpu", subtask="semantic")
-    assert [one["label"] for one in alike(image(60, 80))] == [
-        one["label"] for one in segment(image(60, 80), subtask="semantic")
+    assert [item["label"] for item in alike(image(60, 80))] == [
+        item["label"] for item in segment(image(60, 80), subtask="semantic")
     ]
 
 
 def test_one_image_a_list_a_stream(segment, tmp_path):
-    one = image(60, 80)
-    one.save(tmp_path / "a.png")
-    found = segment(one)
-    for form in (tmp_path / "a.png", np.asarray(one)):
+    first = image(60, 80)
+    first.save(tmp_path / "a.png")
+    found = segment(first)
+    for form in (tmp_path / "a.png", np.asarray(first)):
         assert (pixels_of(segment(form)) == pixels_of(found)).all()
-    assert [len(each) for each in segment([one, one], batch_size=2)] == [len(found)] * 2
-    assert len(next(segment(given for given in (one,)))) == len(found)
+    assert [len(each) for each in segment([first, first], batch_size=2)] == [len(found)] * 2
+    assert len(next(segment(value for value in (first,)))) == len(found)
 
 
 def test_a_segmenter_says_its_task(folder):

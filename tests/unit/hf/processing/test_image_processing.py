@@ -24,8 +24,8 @@ def image(height=24, width=32, mode="RGB"):
 
 
 def annotation(**changed):
-    one = {"id": 7, "bbox": [2, 3, 10, 12], "category_id": 4, "area": 120.0, "iscrowd": 0} | changed
-    return {"image_id": 9, "annotations": [one]}
+    first = {"id": 7, "bbox": [2, 3, 10, 12], "category_id": 4, "area": 120.0, "iscrowd": 0} | changed
+    return {"image_id": 9, "annotations": [first]}
 
 
 class TestSettings:
@@ -94,7 +94,7 @@ class TestSettings:
         with pytest.raises(TypeError, match="preprocess has no argument 'image_size'"):
             ConditionalDetrImageProcessor()(image(), image_size=32)
 
-    def test_boxes_are_converted_where_pixels_are_normalized_unless_said(self):
+    def test_boxes_are_converted_where_pixels_are_normalized_by_default(self):
         assert not ConditionalDetrImageProcessor(do_normalize=False).do_convert_annotations
         assert ConditionalDetrImageProcessor(do_normalize=False, do_convert_annotations=True).do_convert_annotations
 
@@ -130,7 +130,7 @@ class TestOldNames:
         outputs = Outputs(torch.randn(2, 5, 3), torch.rand(2, 5, 4))
         with pytest.warns(FutureWarning, match="use post_process_object_detection"):
             found = ConditionalDetrImageProcessor().post_process(outputs, torch.tensor([[10, 20], [30, 40]]))
-        assert [len(one["scores"]) for one in found] == [15, 15]
+        assert [len(item["scores"]) for item in found] == [15, 15]
 
 
 class Outputs:
@@ -157,9 +157,9 @@ class TestAnswer:
     def test_without_padding_unequal_images_are_a_list(self, kind):
         ours = kind(size=SMALL, do_pad=False)
         features = ours([image(), image(32, 24)], [annotation()] * 2)
-        assert [tuple(one.shape) for one in features.pixel_values] == [(3, 20, 26), (3, 26, 20)]
+        assert [tuple(value.shape) for value in features.pixel_values] == [(3, 20, 26), (3, 26, 20)]
         assert "pixel_mask" not in features
-        assert [tuple(one.size) for one in features.labels] == [(20, 26), (26, 20)]
+        assert [tuple(label.size) for label in features.labels] == [(20, 26), (26, 20)]
         assert ours([image()] * 2, return_tensors="pt").pixel_values.shape == (2, 3, 20, 26)
         with pytest.raises(SettingsError, match="do_pad: is off"):
             ours([image(), image(32, 24)], return_tensors="pt")
@@ -176,8 +176,8 @@ class TestAnswer:
 
     @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
     def test_of_any_mode_is_three_channels(self, kind, mode):
-        given = image(mode="L").convert("I;16") if mode == "I;16" else image(mode=mode)
-        assert kind(size=SMALL)(given, return_tensors="pt").pixel_values.shape == (1, 3, 20, 26)
+        original = image(mode="L").convert("I;16") if mode == "I;16" else image(mode=mode)
+        assert kind(size=SMALL)(original, return_tensors="pt").pixel_values.shape == (1, 3, 20, 26)
 
     def test_a_file_is_a_image_too(self, kind, tmp_path):
         image().save(tmp_path / "a.png")
@@ -202,8 +202,8 @@ def test_by_default_the_torchvision_processor_gives_a_tensor_and_the_pil_process
     assert features.pixel_values.shape == (2, 3, 20, 26)
     assert isinstance(features.labels[0].boxes, torch.Tensor)
     features = ConditionalDetrImageProcessorPil(size=SMALL)([image()] * 2, [annotation()] * 2)
-    assert [one.shape for one in features.pixel_values] == [(3, 20, 26)] * 2
-    assert [one.shape for one in features.pixel_mask] == [(20, 26)] * 2
+    assert [value.shape for value in features.pixel_values] == [(3, 20, 26)] * 2
+    assert [tensor.shape for tensor in features.pixel_mask] == [(20, 26)] * 2
     assert isinstance(features.labels[0].boxes, np.ndarray)
 
 
@@ -228,8 +228,8 @@ def test_a_box_is_the_same_alone_and_in_a_batch():
 )
 def test_annotations_may_have_numbers_of_numpy_and_torch(changed):
     ours, plain = ConditionalDetrImageProcessor(size=SMALL), annotation()
-    given = annotation(**changed) | {"image_id": torch.tensor(9)}
-    labels, expected = (ours(image(), one, return_tensors="np").labels[0] for one in (given, plain))
+    original = annotation(**changed) | {"image_id": torch.tensor(9)}
+    labels, expected = (ours(image(), item, return_tensors="np").labels[0] for item in (original, plain))
     assert {name: value.tolist() for name, value in labels.items()} == {
         name: value.tolist() for name, value in expected.items()
     }
@@ -372,10 +372,10 @@ class TestChannels:
         image = Image.fromarray(self.LEVELS)
         image.save(tmp_path / "four.png")
         planes = torch.tensor(self.LEVELS).permute(2, 0, 1)
-        for given in (image, tmp_path / "four.png", planes, self.LEVELS / 255):
-            how = {} if given is not planes else {"input_data_format": "channels_first"}
-            how = {"input_data_format": "channels_last"} if isinstance(given, np.ndarray) else how
-            pixels = kind(**self.FOUR)(given, return_tensors="pt", **how).pixel_values
+        for value in (image, tmp_path / "four.png", planes, self.LEVELS / 255):
+            how = {} if value is not planes else {"input_data_format": "channels_first"}
+            how = {"input_data_format": "channels_last"} if isinstance(value, np.ndarray) else how
+            pixels = kind(**self.FOUR)(value, return_tensors="pt", **how).pixel_values
             torch.testing.assert_close(pixels[0], self.expected(self.LEVELS, self.FOUR))
 
     def test_no_channel_weighs_another(self):
@@ -394,8 +394,8 @@ class TestChannels:
         gray = {"image_mean": [0.5], "image_std": [0.5], "size": {"height": 4, "width": 5}}
         levels = self.LEVELS[..., :1]
         Image.fromarray(levels[..., 0]).save(tmp_path / "gray.png")
-        for given in (levels[..., 0], tmp_path / "gray.png", Image.fromarray(levels[..., 0]).convert("RGB")):
-            pixels = ConditionalDetrImageProcessor(**gray)(given, return_tensors="pt").pixel_values
+        for value in (levels[..., 0], tmp_path / "gray.png", Image.fromarray(levels[..., 0]).convert("RGB")):
+            pixels = ConditionalDetrImageProcessor(**gray)(value, return_tensors="pt").pixel_values
             torch.testing.assert_close(pixels[0], self.expected(levels, gray))
 
     def test_other_numbers_are_refused(self):

@@ -14,12 +14,12 @@ BOTH = pytest.mark.parametrize("kind", [ConditionalDetrImageProcessor, Condition
 @pytest.mark.parametrize("form", [np.asarray, torch.from_numpy])
 def test_pixels(kind, form):
     ours = kind(size=SMALL)
-    given = form(np.asarray(image()).transpose(2, 0, 1).copy())
-    small = ours.resize(given, SMALL)
+    original = form(np.asarray(image()).transpose(2, 0, 1).copy())
+    small = ours.resize(original, SMALL)
     done = ours.normalize(ours.rescale(small, ours.rescale_factor), ours.image_mean, ours.image_std)
-    assert isinstance(small, type(given))
-    assert isinstance(done, type(given))
-    at_once = ours(given, return_tensors="pt").pixel_values[0]
+    assert isinstance(small, type(original))
+    assert isinstance(done, type(original))
+    at_once = ours(original, return_tensors="pt").pixel_values[0]
     torch.testing.assert_close(torch.as_tensor(done), at_once, atol=1e-5, rtol=1e-5)  # two roundings instead of one
 
 
@@ -27,27 +27,27 @@ def test_pixels(kind, form):
 @pytest.mark.parametrize("form", [np.asarray, torch.from_numpy])
 def test_labels(kind, form):
     ours = kind(size=SMALL)
-    given = form(np.asarray(image()).transpose(2, 0, 1).copy())
+    original = form(np.asarray(image()).transpose(2, 0, 1).copy())
     segmentation = [[2, 3, 12, 3, 12, 15, 2, 15]]
-    labels = ours.prepare_annotation(given, annotation(segmentation=segmentation), return_segmentation_masks=True)
+    labels = ours.prepare_annotation(original, annotation(segmentation=segmentation), return_segmentation_masks=True)
     assert labels["boxes"].tolist() == [[2, 3, 12, 15]]
-    assert isinstance(labels["masks"], type(given))
+    assert isinstance(labels["masks"], type(original))
     labels = ours.resize_annotation(labels, (24, 32), (20, 26))
     labels = ours.normalize_annotation(labels, (20, 26))
-    small = ours.resize(given, SMALL)
+    small = ours.resize(original, SMALL)
     padded, mask, labels = ours.pad(small, (25, 30), labels)
-    assert isinstance(mask, type(given))
+    assert isinstance(mask, type(original))
     assert (padded.shape, mask.shape, int(mask.sum())) == ((3, 25, 30), (25, 30), 20 * 26)
     at_once = ours(
-        given,
+        original,
         annotation(segmentation=segmentation),
         return_segmentation_masks=True,
         pad_size=(25, 30),
-        return_tensors="np" if isinstance(given, np.ndarray) else "pt",
+        return_tensors="np" if isinstance(original, np.ndarray) else "pt",
     )
     assert labels.keys() == at_once.labels[0].keys()
     for name, value in at_once.labels[0].items():
-        assert isinstance(labels[name], type(given))
+        assert isinstance(labels[name], type(original))
         assert np.array_equal(labels[name], value)
 
 

@@ -38,7 +38,7 @@ def test_instances(processor, outputs):
 def test_panoptic(processor, outputs):
     found, nothing = processor.post_process_panoptic_segmentation(outputs, label_ids_to_fuse={2})
     assert found["segmentation"][0].tolist() == [1] * 8 + [2] * 8
-    assert [one["was_fused"] for one in found["segments_info"]] == [True, False]
+    assert [item["was_fused"] for item in found["segments_info"]] == [True, False]
     assert nothing["segments_info"] == []
 
 

@@ -65,9 +65,9 @@ def test_an_image_without_objects_has_empty_labels():
 
 
 def test_a_missing_area_is_that_of_the_box():
-    one = thing()
-    del one["area"], one["iscrowd"]
-    assert detection_labels(annotation(one), SIZE)["area"].tolist() == [400]
+    first = thing()
+    del first["area"], first["iscrowd"]
+    assert detection_labels(annotation(first), SIZE)["area"].tolist() == [400]
 
 
 def test_keypoints_stay_with_their_object():
@@ -109,10 +109,10 @@ def test_what_is_wrong_is_named_by_annotation(changes, says):
 
 @pytest.mark.parametrize("field", ["bbox", "category_id", "segmentation"])
 def test_what_is_missing_is_named(field):
-    one = thing()
-    del one[field]
+    first = thing()
+    del first[field]
     with pytest.raises(AnnotationError, match=f"annotation 4: has no {field}"):
-        detection_labels(annotation(one), SIZE, masks=True)
+        detection_labels(annotation(first), SIZE, masks=True)
 
 
 def test_an_annotation_without_an_id_is_named_by_its_place():

@@ -45,9 +45,9 @@ def test_masks_are_left_out_on_request(folder):
 
 
 def test_an_id_may_name_the_image_and_area_and_crowd_may_be_missing(folder):
-    said = annotation(segments_info=[{"id": 70_000, "category_id": 2}])
-    said["id"] = said.pop("image_id")
-    labels = panoptic_labels(said, SIZE, folder)
+    stored = annotation(segments_info=[{"id": 70_000, "category_id": 2}])
+    stored["id"] = stored.pop("image_id")
+    labels = panoptic_labels(stored, SIZE, folder)
     assert labels["image_id"].tolist() == [7]
     assert labels["area"].tolist() == [8]
     assert labels["iscrowd"].tolist() == [0]

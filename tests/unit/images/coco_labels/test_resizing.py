@@ -31,7 +31,7 @@ def test_masks_take_the_nearest_pixel():
     smaller = resize_labels(labels, (4, 5), (2, 2))["masks"][0]
     assert smaller.tolist() == [[mask[1, 1], mask[1, 3]], [mask[3, 1], mask[3, 3]]]
     larger = resize_labels(labels, (4, 5), (6, 7))["masks"][0]
-    rows, columns = ([int((place + 0.5) * old / new) for place in range(new)] for old, new in ((4, 6), (5, 7)))
+    rows, columns = ([int((position + 0.5) * old / new) for position in range(new)] for old, new in ((4, 6), (5, 7)))
     assert torch.equal(larger, mask[rows][:, columns])
     assert not torch.equal(larger, interpolate(mask[None, None].float(), size=(6, 7), mode="nearest")[0, 0].bool())
 

@@ -106,7 +106,7 @@ def test_floats_are_of_0_to_1_or_0_to_255():
         (np.array([[0, np.nan]], np.float32), "mode F .* nan"),
     ],
 )
-def test_levels_out_of_range_are_refused_naming_the_mode(levels, says):
+def test_levels_out_of_range_are_refused_with_the_mode(levels, says):
     with pytest.raises(ImageError, match=says):
         rgb_of(Image.fromarray(levels), "a")
 
@@ -125,14 +125,14 @@ def unwarned(monkeypatch):
     ("highest", "white", "says"),
     [(255, 255, ""), (256, 4095, "12-bit"), (4095, 4095, "12-bit"), (4096, 65535, ""), (65535, 65535, "")],
 )
-def test_levels_of_8_12_and_16_bits_are_told_apart_by_their_range(kind, highest, white, says, unwarned, caplog):
+def test_levels_of_8_12_and_16_bits_are_distinguished_by_their_range(kind, highest, white, says, unwarned, caplog):
     for _ in range(2):
         found = np.asarray(decode(encoded(Image.fromarray(wide(highest)), kind)))
     assert np.abs(found[..., 0] - wide(highest) * (255 / white)).max() <= 0.502  # 257 does not divide all of them
     assert (found == found[..., :1]).all()
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == bool(says)
-    assert all("16-bit levels up to" in one and says in one for one in messages)
+    assert all("16-bit levels up to" in message and says in message for message in messages)
 
 
 def test_dark_16_bit_colors_are_warned_of(unwarned, caplog):

@@ -29,7 +29,7 @@ def test_the_default_limit(monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1e9", "9" * 99, "٣"])
-def test_an_invalid_pixel_limit_is_refused_naming_the_variable(value, monkeypatch):
+def test_an_invalid_pixel_limit_is_refused_with_the_variable(value, monkeypatch):
     monkeypatch.setenv(VARIABLE, value)
     with pytest.raises(SettingsError, match=VARIABLE):
         decode(quarters())

@@ -89,8 +89,8 @@ def member_of_an_archive():
 @pytest.mark.parametrize("stream", [read_to_the_end, temporary_file, member_of_an_archive])
 @pytest.mark.parametrize("read", [decode, image_of, lambda stream: images_of([stream])[0]])
 def test_binary_streams_are_read_from_their_beginning(stream, read):
-    with stream() as given:
-        assert np.array_equal(read(given), quarters())
+    with stream() as original:
+        assert np.array_equal(read(original), quarters())
 
 
 def test_an_open_file_is_named_by_its_path(tmp_path):

@@ -67,8 +67,8 @@ def test_labels_grow_with_the_image():
 def test_labels_avoid_each_other():
     boxes = [thing((50, 100, 200, 250), score=s, label=i) for i, s in enumerate((0.9, 0.8, 0.7))]
     pixels, _ = painted(400, 300, *boxes)
-    for one in boxes:
-        assert (pixels == color_of(one.label)).all(2).sum() > 300  # a whole chip of each
+    for box in boxes:
+        assert (pixels == color_of(box.label)).all(2).sum() > 300  # a whole chip of each
 
 
 def test_masks_tint_their_pixels():

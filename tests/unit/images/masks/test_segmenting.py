@@ -36,11 +36,11 @@ def test_equals_the_plain_implementation(seed, size, fused):
     logits, masks = blocky(9, 4, 12, 16, seed=seed, batch=2)
     for overlap in (0.8, 0.2, 0.0):
         found = segments_of(logits, masks, [size] * 2, thresholds=Thresholds(overlap=overlap), fused=fused)
-        for i, one in enumerate(found):
+        for i, item in enumerate(found):
             plane, segments = plain_segments(logits[i], masks[i], size, overlap=overlap, fused=fused)
-            assert torch.equal(one.map, plane)
-            assert [(s.id, s.label) for s in one.segments] == [s[:2] for s in segments]
-            assert [s.score for s in one.segments] == pytest.approx([s[2] for s in segments])
+            assert torch.equal(item.map, plane)
+            assert [(s.id, s.label) for s in item.segments] == [s[:2] for s in segments]
+            assert [s.score for s in item.segments] == pytest.approx([s[2] for s in segments])
 
 
 @pytest.mark.parametrize("values", [16, 100, 10_000])

@@ -10,12 +10,12 @@ from condetr.images.masks.semantics import semantics_of
 def test_sums_over_queries_of_every_class(sizes):
     logits, masks = torch.randn(2, 5, 3) * 4, torch.randn(2, 5, 9, 12) * 4
     found = semantics_of(logits, masks, sizes, scores=True)
-    for i, one in enumerate(found):
+    for i, result in enumerate(found):
         planes = sum(logits[i, q].sigmoid()[:, None, None] * masks[i, q].sigmoid() for q in range(5))
         if sizes is not None:
             planes = interpolate(planes[None], size=sizes[i], mode="bilinear", align_corners=False)[0]
-        torch.testing.assert_close(one.scores, planes)
-        assert torch.equal(one.map, one.scores.argmax(0))
+        torch.testing.assert_close(result.scores, planes)
+        assert torch.equal(result.map, result.scores.argmax(0))
     assert torch.equal(semantics_of(logits, masks, sizes)[0].map, found[0].map)
 
 

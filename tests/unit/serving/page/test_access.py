@@ -66,7 +66,7 @@ def upload(client, content=None, **headers):
 
 def is_refused(events):
     """By gradio, without a reason, or with our message."""
-    [completed] = [one for one in events if one["msg"] == "process_completed"]
+    [completed] = [event for event in events if event["msg"] == "process_completed"]
     return completed["output"] == {"error": None} or "not an image that was sent to this page" in json.dumps(events)
 
 
@@ -77,7 +77,7 @@ def everything_in(folder):
 def answer_to(client, data, *, handler=None):
     """The events of a handler, by default the first, for hand-made data, through the queue."""
     functions = client.get("/config").json()["dependencies"]
-    number = next(one["id"] for one in functions if handler is None or one["api_name"] == handler)
+    number = next(function["id"] for function in functions if handler is None or function["api_name"] == handler)
     request = {"data": data, "fn_index": number, "session_hash": "abc", "event_data": None, "trigger_id": None}
     joined = client.post("/gradio_api/queue/join", json=request)
     assert joined.status_code == 200, joined.text
@@ -86,7 +86,11 @@ def answer_to(client, data, *, handler=None):
 
 
 def detect_handler(client):
-    return next(one["api_name"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "detect")
+    return next(
+        dependency["api_name"]
+        for dependency in client.get("/config").json()["dependencies"]
+        if dependency["api_name"] == "detect"
+    )
 
 
 def test_an_upload_is_processed(client, detector):
@@ -123,10 +127,12 @@ def test_no_other_file_is_read_or_shown(client, secret, folder, detector):
     """A FIFO would hang the page, and /dev/zero fill the memory."""
     before, looking = len(detector.batches), detect_handler(client)
     files = everything_in(folder)
-    for place in other_places(secret, folder):
-        events = answer_to(client, [{"path": place, "meta": {"_type": "gradio.FileData"}}, None, None], handler=looking)
-        assert is_refused(events), (place, events)
-        assert client.get("/gradio_api/file=" + place.replace("\0", "%00")).status_code in (404, 405), place
+    for location in other_places(secret, folder):
+        events = answer_to(
+            client, [{"path": location, "meta": {"_type": "gradio.FileData"}}, None, None], handler=looking
+        )
+        assert is_refused(events), (location, events)
+        assert client.get("/gradio_api/file=" + location.replace("\0", "%00")).status_code in (404, 405), location
     assert len(detector.batches) == before
     copied = set(everything_in(folder)) - set(files) - {folder / "uploads/link.png"}
     assert all(path.name == "detections.json" for path in copied)

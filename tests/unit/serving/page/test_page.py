@@ -39,7 +39,7 @@ def handlers_of(detector, folder, **options):
     async def build():  # gradio makes an event loop of its own where none runs, and leaves it open
         return page(predictor_of(detector), **defaults | options)
 
-    return {one.fn.__name__: one.fn for one in asyncio.run(build()).fns.values()}
+    return {item.fn.__name__: item.fn for item in asyncio.run(build()).fns.values()}
 
 
 def test_sliding_and_clicking_run_the_network_once(detector, tmp_path):
@@ -57,8 +57,8 @@ def test_sliding_and_clicking_run_the_network_once(detector, tmp_path):
 def test_attention_is_shown_for_the_selected_detection(detector, tmp_path):
     calls = []
 
-    def explain(image, place):
-        calls.append((image.size, place))
+    def explain(image, position):
+        calls.append((image.size, position))
         return Image.new("RGB", (5, 5))
 
     (tmp_path / "a.png").write_bytes(encoded())
@@ -112,7 +112,7 @@ def test_only_uploads_are_read(detector, tmp_path, monkeypatch):
     folder = tmp_path / "page"
     folder.mkdir()
     detect = handlers_of(detector, folder)["detect"]
-    for defaults in [*({"path": place} for place in places_elsewhere(folder)), {}, "text", 3, []]:
+    for defaults in [*({"path": location} for location in places_elsewhere(folder)), {}, "text", 3, []]:
         current, _ = detect(defaults, None, "")
         assert "is not an image that was sent to this page" in current, defaults
     assert detector.batches == []

@@ -27,7 +27,7 @@ def test_a_threshold_leaves_out_and_renumbers_nothing(shown):
     assert [row[:3] for row in shown.rows(0.0)] == [[0, "<b>cat</b>", 0.9], [1, "dog", 0.6], [2, "<b>cat</b>", 0.2]]
     assert [row[0] for row in shown.rows(0.5)] == [0, 1]
     assert shown.rows(0.95) == []
-    assert [one["name"] for one in json.loads(shown.json(0.5))["detections"]] == ["<b>cat</b>", "dog"]
+    assert [detection["name"] for detection in json.loads(shown.json(0.5))["detections"]] == ["<b>cat</b>", "dog"]
 
 
 def test_a_click_finds_the_smallest_box_around_it(shown):
@@ -41,12 +41,12 @@ def test_a_click_finds_the_smallest_box_around_it(shown):
 
 @pytest.mark.parametrize("selected", [0, 1, 2])
 def test_outside_the_selected_detection_it_is_dark(shown, selected):
-    everything, one = (np.array(shown.painted(0.1, which)) for which in (None, selected))
-    assert everything.shape == one.shape == (500, 600, 3)
+    everything, first = (np.array(shown.painted(0.1, which)) for which in (None, selected))
+    assert everything.shape == first.shape == (500, 600, 3)
     assert (everything[490, 10] == (200, 100, 50)).all()
-    assert (one[490, 10] < (100, 60, 30)).all()
+    assert (first[490, 10] < (100, 60, 30)).all()
     x1, y1, x2, y2 = (int(side * 5) for side in shown.detections[selected].box)
-    inside = one[(max(y1, 0) + y2) // 2, (max(x1, 0) + min(x2, 600)) // 2]
+    inside = first[(max(y1, 0) + y2) // 2, (max(x1, 0) + min(x2, 600)) // 2]
     assert (inside == (200, 100, 50)).all()
 
 

@@ -15,8 +15,8 @@ def rows_of(image):
     [found] = predictor_of(Watched()).predict([image])
     sides = ("xmin", "ymin", "xmax", "ymax")
     return [
-        {"score": one.score, "label": one.name, "box": dict(zip(sides, map(int, one.box), strict=True))}
-        for one in found
+        {"score": labeled.score, "label": labeled.name, "box": dict(zip(sides, map(int, labeled.box), strict=True))}
+        for labeled in found
     ]
 
 
@@ -141,7 +141,7 @@ def test_openapi_tells_the_truth(service):
     schemas = document["components"]["schemas"]
     assert row.keys() == set(schemas["Detection"]["required"])
     assert service.predict(b"").json["error"].keys() == set(schemas["Refusal"]["properties"]["error"]["required"])
-    answer = {one["name"] for one in document["paths"]["/predict"]["post"]["parameters"]}
+    answer = {parameter["name"] for parameter in document["paths"]["/predict"]["post"]["parameters"]}
     assert answer == {"threshold", "masks"}
 
 
@@ -152,6 +152,6 @@ def test_clients_of_the_hosted_services_understand_it(service, monkeypatch):
     client = hub.InferenceClient(model=f"http://127.0.0.1:{service.port}/predict", token="none")
     found = client.object_detection(encoded())
     rows = service.predict(encoded()).json
-    assert [(one.label, one.score, one.box.xmin) for one in found] == [
+    assert [(labeled.label, labeled.score, labeled.box.xmin) for labeled in found] == [
         (row["label"], row["score"], row["box"]["xmin"]) for row in rows
     ]

@@ -47,8 +47,8 @@ def test_maps_and_gradients_stay(build, layout):
     pixels = torch.randn(2, 3, 41, 56, dtype=torch.double).contiguous(memory_format=layout)
     expected, maps = plain(pixels), lean(pixels)
     torch.testing.assert_close(maps, expected)
-    for one in (maps, expected):
-        one[-1].square().mean().backward()
+    for item in (maps, expected):
+        item[-1].square().mean().backward()
     for (name, mine), theirs in zip(lean.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, msg=lambda text, name=name: f"{name}: {text}")
 

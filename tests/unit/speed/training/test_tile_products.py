@@ -25,7 +25,7 @@ def test_maps_and_gradients_are_those_of_torch(size, layout, chunk, monkeypatch)
     """1e-5 of the largest number: Winograd's transforms lose a digit of single precision's seven."""
     monkeypatch.setattr(tiles, "_CHUNK", chunk)
     x, weight = maps(size[0], 5, *size[1:], layout=layout), torch.randn(6, 5, 3, 3)
-    precise = [one.double().requires_grad_() for one in (x, weight)]
+    precise = [tensor.double().requires_grad_() for tensor in (x, weight)]
     expected = torch.conv2d(*precise, padding=1)
     gradient = maps(*expected.shape, layout=layout)
     of_x, of_weight = torch.autograd.grad(expected, precise, gradient.double())
@@ -75,7 +75,7 @@ def counted(monkeypatch):
 
     def count(name):
         plain = getattr(tile_products, name)
-        monkeypatch.setattr(tile_products, name, lambda *given: (calls.append(name), plain(*given))[1])
+        monkeypatch.setattr(tile_products, name, lambda *args: (calls.append(name), plain(*args))[1])
 
     for name in ("convolved", "gradient_of_input", "gradient_of_weight"):
         count(name)

@@ -10,7 +10,7 @@ from condetr.speed.winograd.transforms import transforms
 def test_the_transforms_convolve():
     kernel, tile, out = transforms()
     weights, pixels = torch.randn(3, dtype=torch.double), torch.randn(6, dtype=torch.double)
-    expected = torch.stack([weights @ pixels[place : place + 3] for place in range(4)])
+    expected = torch.stack([weights @ pixels[position : position + 3] for position in range(4)])
     torch.testing.assert_close(out @ ((kernel @ weights) * (tile @ pixels)), expected)
 
 
