@@ -23,7 +23,6 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
 from condetr.prediction.flops import flops_of
-from condetr.prediction.options import PredictionOptions
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import images_in, is_one, refuse_videos
 from condetr.prediction.tasks import Segmenter
@@ -112,10 +111,19 @@ class LoadedModel:
             CondetrError: an image cannot be used, or the model's output is not finite.
         """
         refuse_videos(source)
-        predictor = self.predictor(
-            threshold=threshold, top_k=top_k, batch=batch, classes=classes, task=task, mask_threshold=mask_threshold
+        results = list(
+            self.stream(
+                source,
+                threshold=threshold,
+                top_k=top_k,
+                batch=batch,
+                classes=classes,
+                task=task,
+                mask_threshold=mask_threshold,
+                tile=tile,
+                on_error=on_error,
+            )
         )
-        results = tiled(predictor, tile).predict(self._checked(source), on_error=on_error)
         return results[0] if is_one(source) else results
 
     @reject_foreign_option_names
@@ -139,15 +147,15 @@ class LoadedModel:
         With ``track``, objects of a video keep a number from frame to frame: ``Detections.tracks``.
         With ``keep_pictures``, ``Detections.picture`` is decoded where there is room, so that ``draw()`` is faster.
         """
-        options = PredictionOptions(
+        predictor = self.predictor(
             threshold=threshold,
             top_k=top_k,
             batch=batch,
             classes=classes,
-            task=task or self.task,
+            task=task,
             mask_threshold=mask_threshold,
+            keep_pictures=keep_pictures,
         )
-        predictor = self._predictor(options, keep_pictures=keep_pictures)
         results = tiled(predictor, tile).stream(self._checked(source), on_error=on_error)
         return with_track_ids(results) if track else results
 
@@ -160,27 +168,22 @@ class LoadedModel:
         classes: Sequence[str | int] | None = None,
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
+        keep_pictures: bool = False,
     ) -> Predictor:
-        """A `Predictor` of this model, for a service or page of your own; the options are those of `predict`."""
-        options = PredictionOptions(
+        """A `Predictor` of this model, for a service or page of your own; the options are those of `stream`."""
+        return Predictor(
+            self.inference_model,
+            self.preprocessing,
+            self.checkpoint.labels,
+            device=self.device,
             threshold=threshold,
             top_k=top_k,
             batch=batch,
             classes=classes,
             task=task or self.task,
             mask_threshold=mask_threshold,
-        )
-        return self._predictor(options)
-
-    def _predictor(self, options: PredictionOptions, *, keep_pictures: bool = False) -> Predictor:
-        return Predictor(
-            self.inference_model,
-            self.preprocessing,
-            self.checkpoint.labels,
-            device=self.device,
             stuff=self.checkpoint.stuff,
             keep_pictures=keep_pictures,
-            **vars(options),
         )
 
     def _checked(self, source: object) -> Iterable[Any]:

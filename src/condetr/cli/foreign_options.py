@@ -23,7 +23,7 @@ def hint_for(error: Any) -> str | None:
         ours = _ours(str(option).lstrip("-"), known)
         return None if ours is None else f"condetr calls it {_written(ours, known)}"
     extra = _EXTRA.search(error.format_message())
-    if extra is None or not _is_assigned(extra[1]):
+    if extra is None or not any(map(_ASSIGNED.fullmatch, extra[1].split())):
         return None
     return _hint_for_assigned(extra[1].split(), known) or "settings are written --name VALUE, or --set NAME=VALUE"
 
@@ -46,10 +46,6 @@ def _hint_for_assigned(words: Iterable[str], known: Known) -> str | None:
         if assigned is not None and (ours := _ours(assigned[1], known)) is not None:
             return f"write {_written(ours, known, assigned[2])}"
     return None
-
-
-def _is_assigned(words: str) -> bool:
-    return any(_ASSIGNED.fullmatch(word) for word in words.split())
 
 
 def _ours(name: str, known: Known) -> str | None:

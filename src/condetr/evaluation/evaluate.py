@@ -43,11 +43,6 @@ def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect
     return require_objects(read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic), data)
 
 
-def default_metrics(task: Task) -> tuple[Metric, ...]:
-    """The metrics that are measured unless others are chosen."""
-    return (*DEFAULT_METRICS, *PANOPTIC_METRICS) if task == "panoptic" else DEFAULT_METRICS
-
-
 def evaluate_detector(
     network: nn.Module,
     dataset: Dataset,
@@ -94,7 +89,9 @@ def evaluate_detector(
     """
     check_measurable(dataset)
     matched = match_classes(dataset.classes, labels, class_map)
-    metrics = set(default_metrics(task) if metrics is None else metrics)
+    if metrics is None:
+        metrics = (*DEFAULT_METRICS, *PANOPTIC_METRICS) if task == "panoptic" else DEFAULT_METRICS
+    metrics = set(metrics)
     was_training, device = network.training, device_of(device)
     if metrics & set(PANOPTIC_METRICS) and task != "panoptic":
         raise UsageError("pq and miou need segments", item="metrics", hint='evaluate with task="panoptic"')

@@ -23,6 +23,7 @@ from condetr.files.json_reading import read_json
 from condetr.images.coco_labels.fields import SegmentationError
 from condetr.images.coco_labels.segmentation import mask_of_segmentation
 from condetr.images.detections import Detections
+from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.rle import rle_of_mask
 from condetr.images.sizes import HeightWidth
 
@@ -183,11 +184,8 @@ def _has_box(rows: Sequence[object]) -> bool:
 
 
 def _box_around(mask: Bool[Tensor, "height width"]) -> list[float]:
-    rows, columns = mask.any(dim=1).nonzero()[:, 0], mask.any(dim=0).nonzero()[:, 0]
-    if not len(rows):
-        return [0.0, 0.0, 0.0, 0.0]
-    left, top = columns[0].item(), rows[0].item()
-    return [float(left), float(top), columns[-1].item() + 1.0 - left, rows[-1].item() + 1.0 - top]
+    x1, y1, x2, y2 = box_of_mask(mask) if mask.any() else (0, 0, 0, 0)
+    return [float(x1), float(y1), float(x2 - x1), float(y2 - y1)]
 
 
 def _score_of(row: Mapping[str, Any]) -> float:

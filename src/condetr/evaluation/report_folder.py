@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from condetr.core.errors import first_line_of
-from condetr.evaluation.panoptic_quality import Panoptic
+from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
 from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
@@ -38,13 +38,15 @@ def write_report(report: Report, folder: str | Path) -> Path:
     )
     charts: dict[str, Callable[[], Image.Image | None]] = {}
     if report.per_class is not None:
-        output.write("per_class.csv", _per_class_csv(report))
+        rows = [{"class": name, **result.to_dict()} for name, result in report.per_class.items()]
+        output.write("per_class.csv", _table(rows))
     if report.panoptic is not None:
-        output.write("panoptic.csv", _panoptic_csv(report.panoptic))
+        rows = [{"class": name, **asdict(quality)} for name, quality in report.panoptic.per_class.items()]
+        output.write("panoptic.csv", _table(rows))
     if report.curves is not None:
         charts["pr.png"] = partial(curves_chart, report.curves)
     if report.confusion is not None:
-        output.write("confusion.csv", _confusion_csv(report))
+        output.write("confusion.csv", _confusion_csv(report.confusion))
         charts["confusion.png"] = partial(confusion_chart, report.confusion)
     if report.errors is not None:
         charts["errors.png"] = partial(errors_chart, report.errors)
@@ -72,14 +74,6 @@ def _paint(charts: Mapping[str, Callable[[], Image.Image | None]], output: Outpu
         _logger.warning("not painted: %s", "; ".join(f"{name} ({reason})" for name, reason in failed.items()))
 
 
-def _per_class_csv(report: Report) -> str:
-    return _table([{"class": name, **result.to_dict()} for name, result in (report.per_class or {}).items()])
-
-
-def _panoptic_csv(panoptic: Panoptic) -> str:
-    return _table([{"class": name, **asdict(quality)} for name, quality in panoptic.per_class.items()])
-
-
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -88,10 +82,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _confusion_csv(report: Report) -> str:
-    assert report.confusion is not None
-    names = [*report.confusion.names, "background"]
+def _confusion_csv(confusion: Confusion) -> str:
+    names = [*confusion.names, "background"]
     text = io.StringIO()
-    rows = ([name, *line] for name, line in zip(names, report.confusion.matrix, strict=True))
+    rows = ([name, *line] for name, line in zip(names, confusion.matrix, strict=True))
     csv.writer(text, lineterminator="\n").writerows((["true \\ predicted", *names], *rows))
     return text.getvalue()

@@ -103,9 +103,7 @@ class OutputFolder:
         return path
 
     def write(self, name: str, text: str) -> None:
-        path = self.path_of(name)
-        with writing_to(self.path / name):
-            path.write_text(text, encoding="utf-8")
+        self.write_bytes(name, text.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
         path = self.path_of(name)

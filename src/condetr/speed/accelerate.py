@@ -107,7 +107,7 @@ def accelerate(
     Raises:
         UsageError: the device is slower with the requested precision.
     """
-    plan = plan_acceleration(device, model_dtype(model), acceleration)
+    plan = plan_acceleration(device, next(model.parameters()).dtype, acceleration)
     for reason in plan.warnings:
         warnings.warn(reason, stacklevel=2)
     for step in plan.steps:
@@ -119,7 +119,3 @@ def accelerate(
 def inference_model(model: nn.Module, device: torch.device, acceleration: AccelerationOptions = NONE) -> nn.Module:
     """The accelerated copy where `can_accelerate`; other models as they are."""
     return accelerate(model, device, acceleration) if can_accelerate(model) else model
-
-
-def model_dtype(model: ConditionalDetr | FastDetector) -> torch.dtype:
-    return next(weight.dtype for weight in model.parameters())

@@ -1,9 +1,7 @@
 """Export a model to a folder with its graph; the graph is compared with the model before the folder is renamed."""
 
 import copy
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,8 +23,7 @@ from condetr.export.graph_formats import check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json
-from condetr.files.atomic_write import writing_to
-from condetr.files.new_folder import check_unused, next_free
+from condetr.files.new_folder import next_free, whole_folder
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Exactly, HeightWidth, Within
@@ -114,7 +111,8 @@ def export(
         )
     kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing)
     calibration, compared = _images(options)
-    with _unfinished(Path(output) if output is not None else next_free(_DEFAULT_OUTPUT)) as (folder, final):
+    with whole_folder(next_free(_DEFAULT_OUTPUT) if output is None else output) as written:
+        folder = written.path_of("")
         record = build(
             network,
             kind,
@@ -134,7 +132,7 @@ def export(
         (folder / "config.json").write_text(as_json(join_config(settings)), encoding="utf-8")
         (folder / "preprocessor_config.json").write_text(as_json(preprocessing.to_dict()), encoding="utf-8")
         (folder / RECORD).write_text(as_json(record), encoding="utf-8")
-    return Exported(final, record)
+    return Exported(written.path, record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +159,13 @@ def _compared(model: _Model, images: SampleImages, options: ExportOptions) -> di
         found.require()
         return {"verification": found.to_dict() | {"pictures": images.names}, "accuracy": None}
     lost: ApLost | FoundAgain
-    lost = _ap_lost(model, options) if options.data is not None else _found_again(model, images)
+    if options.data is not None:
+        lost = _ap_lost(model, options)
+    else:
+        lost = found_again(model.found_by(model.network, images), model.found_by(model.graph, images))
     lost.require()
     kind = "ap" if options.data is not None else "found_again"
     return {"verification": None, "accuracy": {kind: lost.to_dict()}}
-
-
-def _found_again(model: _Model, images: SampleImages) -> FoundAgain:
-    return found_again(model.found_by(model.network, images), model.found_by(model.graph, images))
 
 
 def _ap_lost(model: _Model, options: ExportOptions) -> ApLost:
@@ -216,20 +213,3 @@ def _on_cpu(network: nn.Module, *, masks: bool) -> nn.Module:
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32:
         return network.eval()
     return copy.deepcopy(network).to("cpu", torch.float32).eval()
-
-
-@contextmanager
-def _unfinished(output: Path) -> Iterator[tuple[Path, Path]]:
-    """A folder beside the output, which gets its name when all is well."""
-    with writing_to(output):
-        check_unused(output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{output.name}-", dir=output.parent, ignore_cleanup_errors=True
-        ) as name:
-            folder = Path(name) / output.name
-            folder.mkdir()
-            yield folder, output
-            if output.exists():
-                output.rmdir()
-            folder.rename(output)

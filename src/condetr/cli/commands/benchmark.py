@@ -2,8 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,19 +53,11 @@ def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
     """
     reference = model_or_bundled(settings.model, reporter)
     files = _files(settings.pictures)
-    with _folder(settings.output):
-        _measure(reference, files, settings, reporter)
 
-
-@contextmanager
-def _folder(output: Path | None) -> Iterator[None]:
     from condetr.files.new_folder import new_folder
 
-    if output is None:
-        yield
-        return
-    with new_folder(output):
-        yield
+    with nullcontext() if settings.output is None else new_folder(settings.output):
+        _measure(reference, files, settings, reporter)
 
 
 def _measure(reference: str, files: list[Path], settings: BenchmarkSettings, reporter: Reporter) -> None:

@@ -1,7 +1,6 @@
 """``condetr evaluate``: how good a model is, or a file of predictions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,6 +87,7 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
 
     from condetr.core.distributed import process_group
     from condetr.evaluation.evaluate import held_out
+    from condetr.files.new_folder import new_folder, next_free
 
     with process_group() as share:
         if not share.is_first:
@@ -100,8 +100,10 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
         if settings.split is None and dataset.split != "val":
             learned = "" if dataset.split == "test" else ", which the model may have learned from"
             reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
-        wanted = share.is_first and (settings.output is not None or not reporter.as_json)
-        with _claimed(settings, wanted=wanted) as output:
+        output = None
+        if share.is_first and (settings.output is not None or not reporter.as_json):
+            output = settings.output or next_free(_DEFAULT_OUTPUT)
+        with nullcontext() if output is None else new_folder(output):
             if model is None:
                 about: dict[str, Any] = {"predictions": settings.predictions}
                 report = _scored(dataset, settings)
@@ -171,20 +173,3 @@ def _measured(
             share=share,
             on_picture=step,
         )
-
-
-@contextmanager
-def _claimed(settings: EvaluateSettings, *, wanted: bool) -> Iterator[Path | None]:
-    """The folder for the report, ready before anything costly begins; gone again if nothing comes to be written.
-
-    Raises:
-        UsageError: it is not new, or cannot be written.
-    """
-    if not wanted:
-        yield None
-        return
-    from condetr.files.new_folder import new_folder, next_free
-
-    folder = settings.output or next_free(_DEFAULT_OUTPUT)
-    with new_folder(folder):
-        yield folder

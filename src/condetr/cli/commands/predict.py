@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -232,18 +232,16 @@ def _closed(work: object) -> Iterator[None]:
             work.close()
 
 
-@contextmanager
 def _writer_to(
     output: Path | None, settings: PredictSettings, model: "LoadedModel", formats: Sequence[Format]
-) -> "Iterator[ResultWriter | None]":
+) -> "AbstractContextManager[ResultWriter | None]":
     if output is None:
-        yield None
-        return
+        return nullcontext()
     from condetr.prediction.results_writing import ResultWriter
 
     finding = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "precision")
     where = model.checkpoint.provenance
-    with ResultWriter(
+    return ResultWriter(
         output,
         [name for name in formats if name != "video"],
         run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
@@ -252,8 +250,7 @@ def _writer_to(
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
         stuff=model.checkpoint.stuff,
-    ) as writer:
-        yield writer
+    )
 
 
 def _options(settings: PredictSettings) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
             continue
     if str in allowed and type(value) is int:  # 640 for "640": written the same
         return str(value)
-    if int in allowed and _has_words(allowed) and isinstance(value, str) and is_count(value):  # the "4" of a flag
+    has_words = any(get_origin(wanted) is Literal for wanted in allowed)
+    if int in allowed and has_words and isinstance(value, str) and is_count(value):  # the "4" of a flag
         return int(value)
     expected = " or ".join(_name_of(wanted) for wanted in allowed)
     hint = 'put text in quotes: "..."' if str in allowed and isinstance(value, bool | float) else None
@@ -80,10 +81,6 @@ def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
     if not isinstance(words, list | tuple) or not all(words):
         raise _Unfit
     return tuple(_as_kind(wanted, word) for word in words)
-
-
-def _has_words(allowed: tuple[Any, ...]) -> bool:
-    return any(get_origin(kind) is Literal for kind in allowed)
 
 
 def is_count(text: str) -> bool:

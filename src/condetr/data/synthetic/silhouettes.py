@@ -125,10 +125,6 @@ def _lobed_cell(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]
     return [radial(u, v, wobbly(rng, 3, 0.05)), np.maximum.reduce(lobes)]
 
 
-def _rod(_: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
-    return [slab(u, v, -1, -1, 1, 1)]
-
-
 def _leaf(rng: np.random.Generator, u: Plane, v: Plane) -> Sequence[Plane]:
     offset = rng.uniform(0.5, 0.9)
     radius = float(np.hypot(1, offset))
@@ -248,7 +244,7 @@ KINDS: dict[str, Kind] = {
     "cell": Kind(_cell, (0.8, 1.25), hollow=False),
     "lobed cell": Kind(_lobed_cell, (0.8, 1.25), hollow=False),
     "cluster": Kind(_cluster, hollow=False),
-    "rod": Kind(_rod, (2.5, 8.0)),
+    "rod": Kind(_rectangle, (2.5, 8.0)),
     "leaf": Kind(_leaf, (0.9, 1.3), hollow=False),
     "person": Kind(_person, (0.3, 0.55), 12.0, hollow=False),
     "animal": Kind(_animal, (1.0, 1.7), 15.0, hollow=False),

@@ -33,7 +33,8 @@ class Uploads:
             path.unlink(missing_ok=True)
             bytes_left -= size
             if path.parent != self.folder:
-                _remove_if_empty(path.parent)
+                with suppress(OSError):  # it is not empty
+                    path.parent.rmdir()
 
     def content_of(self, path: object) -> bytes:
         """The bytes of a file of the folder, by the path that a visitor sent.
@@ -78,8 +79,3 @@ class Uploads:
                     continue
                 files.append((Path(folder, name), (stats.st_mtime, stats.st_size)))
         return files
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # it is not empty
-        folder.rmdir()

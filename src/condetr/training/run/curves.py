@@ -14,7 +14,7 @@ PANELS = {
     "loss": ("loss",),
     "loss of the last layer": ("loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice"),
     "learning rate": ("lr", "lr_backbone"),
-    "length of the gradient": ("gradient",),
+    "gradient norm": ("gradient",),
 }
 
 
