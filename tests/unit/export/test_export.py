@@ -10,7 +10,7 @@ from condetr.export import extras
 from condetr.export.running import ExportedNetwork, open_network
 
 
-@pytest.fixture(params=["onnx", "openvino"])
+@pytest.fixture(params=[pytest.param(form, marks=pytest.mark.slow) for form in ("onnx", "openvino")])
 def exported(request):
     return request.getfixturevalue(request.param)
 
@@ -59,6 +59,7 @@ def test_what_was_compared_is_reported(exported):
     assert record["versions"]["torch"] == torch.__version__.partition("+")[0]
 
 
+@pytest.mark.slow
 def test_free_axes_have_names(onnx):
     session = pytest.importorskip("onnxruntime").InferenceSession(str(onnx.folder / "model.onnx"))
     assert [value.shape for value in session.get_inputs()] == [
@@ -67,6 +68,7 @@ def test_free_axes_have_names(onnx):
     ]
 
 
+@pytest.mark.slow
 def test_post_processing_inside_gives_what_ours_gives(onnx, detector):
     from condetr.images.scoring import best_pairs
 
@@ -136,6 +138,7 @@ def test_damage_is_named(exported, damage, tmp_path):
     assert str(folder) in caught.value.source
 
 
+@pytest.mark.slow
 def test_a_graph_of_another_program_is_recognized(onnx, tmp_path):
     shutil.copy(onnx.folder / "model.onnx", tmp_path / "model.onnx")
     for reference in (tmp_path, tmp_path / "model.onnx"):
@@ -143,6 +146,7 @@ def test_a_graph_of_another_program_is_recognized(onnx, tmp_path):
             condetr.load(reference)
 
 
+@pytest.mark.slow
 def test_a_graph_of_something_else_in_our_folder(onnx, tmp_path):
     export = pytest.importorskip("onnx")
     folder = shutil.copytree(onnx.folder, tmp_path / "copy")
@@ -161,6 +165,7 @@ def test_a_graph_of_something_else_in_our_folder(onnx, tmp_path):
         condetr.load(folder)
 
 
+@pytest.mark.slow
 def test_a_graph_that_answers_otherwise_is_not_written(model, images, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
 
@@ -179,6 +184,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(model, images, tmp_path, 
         condetr.load(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_one_size_only(model, images, tmp_path):
     pytest.importorskip("openvino")
     done = model.export("openvino", output=tmp_path / "out", pictures=images, dynamic=False, image_size=(64, 80))

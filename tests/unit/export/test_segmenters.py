@@ -16,6 +16,7 @@ from condetr.model import mask_head
 from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 from tests.unchecked import without_shape_checks
 
+pytestmark = pytest.mark.slow  # each format of a segmenter takes half a minute
 NEEDED = {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",), "torch-export": ()}
 
 

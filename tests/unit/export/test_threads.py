@@ -8,6 +8,7 @@ import torch
 import condetr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_threads_do_not_get_each_others_answers(request, form):
     graph = condetr.load(request.getfixturevalue(form).folder).network

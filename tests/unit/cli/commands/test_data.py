@@ -112,6 +112,7 @@ def test_convert(condetr, digits, tmp_path, to):
     ]
 
 
+@pytest.mark.slow
 def test_convert_leaves_unions_out_and_tells_losses(condetr, shared, tmp_path):
     status, out, err = condetr("data", "convert", shared / "data/bccd", "out", "--to", "voc")
     assert status == 0

@@ -237,12 +237,14 @@ def test_boxes_have_no_masks_to_measure(condetr, model, data, segments):
 
 def test_tiles_are_measured_as_they_are_predicted(condetr, condetr_json, model, data, segments):
     """Of the same images `condetr predict` finds in tiles, at the same place, what is scored here."""
-    words = ("evaluate", data, "--model", model, "--output")
+    words = ("evaluate", data, "--model", model, "--top-k", "10", "--output")
     assert condetr(*words, "whole")[0] == 0
     assert condetr(*words, "tiles", "--tile", "60")[0] == 0
     whole, tiles = (json.loads(Path(name, "predictions.json").read_text()) for name in ("whole", "tiles"))
     assert len(tiles) > len(whole)
-    _, answer, _ = condetr_json("predict", data / "val", "--model", model, "--tile", "60", "--threshold", "0")
+    _, answer, _ = condetr_json(
+        "predict", data / "val", "--model", model, "--tile", "60", "--threshold", "0", "--top-k", "10"
+    )
     predicted = [score for result in answer["results"] for score in (row["score"] for row in result["detections"])]
     assert sorted(row["score"] for row in tiles) == pytest.approx(sorted(predicted), abs=1e-4)
     assert condetr("evaluate", data, "--model", model, "--tile", "8")[0] == 2

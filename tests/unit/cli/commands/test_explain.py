@@ -40,7 +40,7 @@ def test_all_detections(condetr, model, photos, tmp_path):
 
 
 def test_json(condetr_json, model, photos):
-    words = ("explain", photos / "a.png", "--model", model, "--threshold", "0.3", "--pixel", "3,4")
+    words = ("explain", photos / "a.png", "--model", model, "--top-k", "2", "--pixel", "3,4", "--threshold", "0.3")
     _, answer, _ = condetr_json(*words)
     assert set(answer) == {"output", "explanation"}
     assert answer["explanation"]["pixel"] == [3, 4]

@@ -27,6 +27,7 @@ def exported(model, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_exported_then_predicted_with(condetr_json, model, photos):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
@@ -52,6 +53,7 @@ def test_exported_then_predicted_with(condetr_json, model, photos):
             assert one["score"] == pytest.approx(other["score"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_messages_of_export(condetr, exported, tmp_path):
     status, out, _ = condetr("info", exported)
     assert status == 0
@@ -60,6 +62,7 @@ def test_messages_of_export(condetr, exported, tmp_path):
     assert (status, out) == (0, "1 ok, 0 failed; results in runs/predict\n")
 
 
+@pytest.mark.slow
 def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
     words = ("--format", "torch-export", "--precision", "fp16", "--tolerance", "1e-9", "--output", "out")
     status, out, err = condetr("export", "--model", model, *words)
@@ -113,6 +116,7 @@ def test_a_model_is_no_graph(condetr, model, tmp_path):
     assert f"is no graph for onnx (condetr export --model {model} --format onnx" in err
 
 
+@pytest.mark.slow
 def test_a_damaged_folder_is_named(condetr, exported, tmp_path):
     folder = shutil.copytree(exported, tmp_path / "copy")
     (folder / "model.bin").write_bytes(b"")

@@ -392,6 +392,7 @@ def test_a_image_is_decoded_once_though_it_is_painted_too(condetr, model, photos
         assert files == [str(photos / "a.png"), str(photos / "b.png")]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_in_one_folder(condetr, model, photos, tmp_path):
     import subprocess
     import sys

@@ -53,6 +53,7 @@ def few_open_files():
         os.close(filler)
 
 
+@pytest.mark.slow
 def test_more_videos_than_the_system_opens_files(condetr, model, clip, few_open_files, tmp_path):
     clips = [tmp_path / f"clip-{number}.mp4" for number in range(25)]
     for item in clips:
