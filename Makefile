@@ -24,8 +24,9 @@ demo: environment
 test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations 15
 
+# Without the run-time checks of shapes, which cost a third of the time; `make test` has them.
 quick: environment
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" tests/unit tests/property
+	$(BIN)/python -m pytest -o addopts="--strict-markers --strict-config" -n auto --dist worksteal -m "not slow" tests/unit tests/property
 
 check: environment lint types
 
