@@ -66,6 +66,10 @@ FIVE_READS = {
     "output stride 8": timm(backbone="resnet18", out_indices=[1, 2, 3, 4], output_stride=8),
     "three stages": timm(backbone="resnet18", out_indices=[1, 2, 3]),
     "no batch norm": timm(backbone="convnext_atto", out_indices=[0, 1, 2, 3]),
+    "norms kept": timm(backbone="test_byobnet", out_indices=[1, 2], freeze_batch_norm_2d=True),
+    "other epsilon": timm(
+        backbone="tf_mobilenetv3_small_minimal_100", out_indices=[1, 2, 3, 4], freeze_batch_norm_2d=True
+    ),
 }
 
 
@@ -140,6 +144,29 @@ def test_a_resnet_without_a_name(tmp_path, name):
     theirs.save_pretrained(tmp_path / "back")
     assert load(tmp_path / "back").config == load(tmp_path).config == detector.config
     assert 96 // backbone.stride == detector.trace(pixels.double()).cells.shape[1]
+
+
+@pytest.mark.parametrize("name", ["test_byobnet", "tf_mobilenetv3_small_minimal_100", "test_convnext"])
+def test_a_new_network_of_timm(tmp_path, name, caplog):
+    """Norms keep their activations and epsilons, here and there."""
+    stages = [0, 1] if name == "test_convnext" else [1, 2, 3]
+    described = {"model_type": "timm_backbone", "backbone": name, "out_indices": stages}
+    settings = ConditionalDetrConfig(**SMALL, backbone_config=described, use_pretrained_backbone=False)
+    ours = scramble(ConditionalDetrForObjectDetection(settings)).eval()
+    ours.save_pretrained(tmp_path)
+    assert "cannot load" not in caplog.text
+    theirs, said = transformers.AutoModelForObjectDetection.from_pretrained(tmp_path, output_loading_info=True)
+    assert not said["missing_keys"]
+    assert not said["unexpected_keys"]
+    assert_same(load(tmp_path), theirs.eval())
+    again = ConditionalDetrForObjectDetection.from_pretrained(tmp_path)
+    pixels, mask = padded_batch(3)
+    with torch.inference_mode():
+        expected, answer = ours(pixels, mask).logits, again(pixels, mask).logits
+    torch.testing.assert_close(answer, expected)
+    assert again.config.transformers_norms == (name == "test_convnext")
+    theirs.save_pretrained(tmp_path / "back")
+    assert load(tmp_path / "back").config == ours.network.config
 
 
 UNTOLD = {

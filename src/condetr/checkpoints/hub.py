@@ -1,6 +1,8 @@
 """Finds a model: a folder, a training run, a file, a bundled model, or a repository on the Hugging Face hub."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,20 +77,52 @@ def _folder_of_model(folder: Path) -> Path:
     return folder
 
 
+def download_one(name: str, files: tuple[str, ...], *, hint: str) -> Path:
+    """The first of these files that a repository of the hub has, from the cache if it is there.
+
+    Raises:
+        CheckpointError: it has none, or cannot be reached; with this ``hint`` if it cannot.
+    """
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    with _named_errors(name, constants.HF_HUB_CACHE, revision=None, offline=hint):
+        missing: Exception | None = None
+        for file in files:
+            try:
+                return Path(hf_hub_download(name, file, etag_timeout=PATIENCE))
+            except errors.EntryNotFoundError as error:
+                missing = error
+        if isinstance(missing, errors.LocalEntryNotFoundError):  # not in the cache, and out of reach
+            raise missing
+    raise CheckpointError(f"has none of {', '.join(files)}", source=name)
+
+
 def _download(name: str, patterns: list[str], options: dict[str, Any]) -> Path:
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     cache = options["cache_dir"] or constants.HF_HUB_CACHE
-    try:
+    offline = "connect, or give the path of a downloaded folder"
+    with _named_errors(name, cache, revision=options["revision"], offline=offline):
         return Path(snapshot_download(name, allow_patterns=patterns, etag_timeout=PATIENCE, **options))
+
+
+@contextmanager
+def _named_errors(name: str, cache: object, *, revision: str | None, offline: str) -> Iterator[None]:
+    """Errors of the hub as `CheckpointError`."""
+    from huggingface_hub import errors
+
+    try:
+        yield
     except errors.GatedRepoError:
         reason, hint = "is gated", "request access on its page, then `hf auth login` or pass token="
     except errors.RepositoryNotFoundError:
         reason, hint = "is not on the hub, or is private", "check the name; for a private one `hf auth login`"
     except errors.RevisionNotFoundError:
-        reason, hint = f"has no revision {options['revision']!r}", "leave revision out for the newest"
+        reason, hint = f"has no revision {revision!r}", "leave revision out for the newest"
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
-        reason, hint = "is not a local folder and not in the cache", "connect, or give the path of a downloaded folder"
+        reason, hint = "is not a local folder and not in the cache", offline
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
-        reason, hint = f"cannot be fetched: {first_line_of(error)}", "connect, or give the path of a folder"
+        reason, hint = f"cannot be fetched: {first_line_of(error)}", offline
+    else:
+        return
     raise CheckpointError(f"{reason} (cache {cache})", source=name, hint=hint)

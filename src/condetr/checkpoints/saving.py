@@ -1,7 +1,6 @@
 """Writing a detector to a folder that condetr, transformers 4 and transformers 5 read as the same network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,8 @@ from condetr.checkpoints.tensors import is_finite, listed
 from condetr.checkpoints.translate import to_hub
 from condetr.core.errors import CheckpointError
 from condetr.files.atomic_write import write_files, write_json, write_tensors, write_text
-from condetr.model.config import DetectorConfig, TimmDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from condetr.model.timm_backbone import FrozenBatchNormAct
 from condetr.model.transformer import DetrTransformer
 
 
@@ -52,7 +49,7 @@ def save(
         CheckpointError: the labels do not fit, or weights are not finite.
         StorageError: the folder cannot be written.
     """
-    config = _as_built(detector)
+    config = detector.config
     if sorted(labels) != list(range(config.num_labels)):
         raise CheckpointError(f"has {len(labels)} names for a head of {config.num_labels} classes", item="labels")
     segments = isinstance(detector, ConditionalDetrSegmenter)
@@ -83,15 +80,6 @@ def save(
     if preprocessing is not None:
         writers["preprocessor_config.json"] = partial(write_json, preprocessing, sort_keys=True)
     write_files(Path(folder), writers)
-
-
-def _as_built(detector: ConditionalDetr | DetrTransformer) -> DetectorConfig:
-    """The config; ``norm_activations`` only if the timm backbone has norms with an activation."""
-    config, backbone = detector.config, detector.config.backbone
-    if not isinstance(backbone, TimmDescription) or not backbone.norm_activations:
-        return config
-    keeps = any(isinstance(module, FrozenBatchNormAct) for module in detector.modules())
-    return replace(config, backbone=replace(backbone, norm_activations=keeps))
 
 
 def _without_wrappers(name: str) -> str:

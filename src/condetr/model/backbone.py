@@ -12,7 +12,6 @@ def build_backbone(description: ResNetDescription | TimmDescription) -> ResNet |
 
 def early_layers(backbone: ResNet | TimmBackbone) -> list[str]:
     """Names of the parameters of the stem and first stage, which stay frozen in fine-tuning (DETR, appendix A.4)."""
-    names = [name for name, _ in backbone.named_parameters()]
-    if isinstance(backbone, ResNet):
-        return [name for name in names if name.startswith(("stem.", "stages.0."))]
-    return [name for name in names if not any(f"layer{later}" in name for later in (2, 3, 4))]
+    if isinstance(backbone, TimmBackbone):
+        return list(backbone.early)
+    return [name for name, _ in backbone.named_parameters() if name.startswith(("stem.", "stages.0."))]

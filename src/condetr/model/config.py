@@ -85,16 +85,23 @@ class ResNetDescription:
 @no_type_check  # __post_init__ checks, with readable errors
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmDescription:
-    """A backbone that timm builds by name, for everything other than ResNets.
+    """A backbone that timm builds by name, for everything other than ResNets; `named_backbone` finds its stages.
 
-    ``norm_activations`` is off in checkpoints of transformers, which drops the activation inside timm's norms when it
-    freezes them.
+    Attributes:
+        name: of the architecture, without the tag of pretrained weights.
+        out_indices: the stages whose maps are used, in timm's ``feature_info``.
+        output_stride: pixels per cell of the last stage, where timm can dilate the architecture.
+        norm_activations: off in checkpoints of transformers, which drops the activation inside timm's norms when it
+            freezes them.
+        norm_epsilon: of the frozen norms; None: that of the architecture. It is 1e-5 in checkpoints of transformers.
+        in_channels: channels of the image.
     """
 
     name: str
     out_indices: tuple[int, ...] = (1, 2, 3, 4)
     output_stride: int | None = None
     norm_activations: bool = True
+    norm_epsilon: float | None = None
     in_channels: int = 3
 
 

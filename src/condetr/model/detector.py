@@ -1,5 +1,7 @@
 """Conditional DETR, the detector."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from condetr.core.records import Prediction
@@ -20,8 +22,8 @@ class ConditionalDetr(nn.Module):
     ) -> None:
         """Parts that are not given are freshly initialized."""
         super().__init__()
-        self.config = config
         self.body = DetrTransformer(config) if body is None else body
+        self.config = replace(config, backbone=self.body.config.backbone)
         self.head = DetectionHead.fresh(config) if head is None else head
 
     def forward(self, pixels: Pixels, mask: PixelMask | None = None) -> Prediction:

@@ -7,70 +7,65 @@ from torch import nn
 from condetr.core.errors import MissingExtraError, SettingsError
 from condetr.core.shapes import FeatureMap, Pixels
 from condetr.model.config import TimmDescription
-from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.model.timm_norms import freeze_norms, without_idle_options
+from condetr.model.timm_stages import early_parameters
 
 
 class TimmBackbone(nn.Module):
+    """Attributes: ``description`` without options that have no effect; ``early``: names of the first parameters."""
+
     def __init__(self, description: TimmDescription) -> None:
         super().__init__()
-        try:
-            import timm
-        except ImportError:
-            raise MissingExtraError("timm", "timm", f"the backbone {description.name!r}") from None
-        if "/" in description.name or not timm.is_model(description.name):
-            raise SettingsError(
-                f"timm has no architecture {description.name!r}", item="backbone", hint="timm.list_models() lists them"
-            )
-        # Some architectures do not accept the argument, so it is only passed if it is set.
-        stride: dict[str, Any] = (
-            {} if description.output_stride is None else {"output_stride": description.output_stride}
+        self.network = timm_features(
+            description.name,
+            out_indices=description.out_indices,
+            output_stride=description.output_stride,
+            in_channels=description.in_channels,
         )
-        try:
-            self.network = timm.create_model(
-                description.name,
-                pretrained=False,
-                features_only=True,
-                out_indices=description.out_indices,
-                in_chans=description.in_channels,
-                **stride,
-            )
-        except (AssertionError, RuntimeError, ValueError, TypeError, LookupError) as error:
-            raise SettingsError(
-                f"timm cannot build {description.name!r} with stages {description.out_indices} and output stride"
-                f" {description.output_stride}: {error}",
-                item="backbone",
-            ) from error
-        _freeze_norms(self.network, keep_activations=description.norm_activations)
+        self.description = without_idle_options(self.network, description)
+        freeze_norms(self.network, self.description)
         stages: Any = self.network.feature_info
         self.widths: tuple[int, ...] = tuple(stages.channels())
         self.stride: int = stages.reduction()[-1]
+        self.early = [f"network.{name}" for name in early_parameters(self.network, stages.info)]
+        self._channels_last = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
 
     def forward(self, pixels: Pixels) -> tuple[FeatureMap, ...]:
-        return tuple(self.network(pixels))
+        maps = tuple(self.network(pixels))
+        return tuple(each.permute(0, 3, 1, 2) for each in maps) if self._channels_last else maps
 
 
-class FrozenBatchNormAct(FrozenBatchNorm):
-    """For timm's norms that include an activation."""
+def timm_features(
+    name: str, *, out_indices: tuple[int, ...] | None, output_stride: int | None, in_channels: int = 3
+) -> nn.Module:
+    """The network of timm that returns the maps of these stages; of all stages for None.
 
-    def __init__(self, channels: int, epsilon: float, activation: nn.Module) -> None:
-        super().__init__(channels, epsilon)
-        self.activation = activation
+    Raises:
+        MissingExtraError: timm is not installed.
+        SettingsError: timm has no such architecture, or cannot build it like this.
+    """
+    check_architecture(name)
+    import timm
 
-    def forward(self, x: FeatureMap) -> FeatureMap:
-        return self.activation(super().forward(x))
+    # Some architectures do not accept the arguments, so they are only passed if they are set.
+    options: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
+    if out_indices is not None:
+        options["out_indices"] = out_indices
+    try:
+        return timm.create_model(name, pretrained=False, features_only=True, in_chans=in_channels, **options)
+    except (AssertionError, RuntimeError, ValueError, TypeError, LookupError) as error:
+        raise SettingsError(
+            f"timm cannot build {name!r} with stages {out_indices or 'of any stride'} and output stride"
+            f" {output_stride}: {error}",
+            item="backbone",
+        ) from error
 
 
-def _freeze_norms(module: nn.Module, *, keep_activations: bool) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, _frozen(child, keep_activations=keep_activations))
-        else:
-            _freeze_norms(child, keep_activations=keep_activations)
-
-
-def _frozen(norm: nn.BatchNorm2d, *, keep_activations: bool) -> FrozenBatchNorm:
-    # 1e-5 whatever epsilon the architecture was trained with, as in the peers and their checkpoints
-    activation = getattr(norm, "act", None)
-    if keep_activations and isinstance(activation, nn.Module):
-        return FrozenBatchNormAct(norm.num_features, 1e-5, activation)
-    return FrozenBatchNorm(norm.num_features)
+def check_architecture(name: str) -> None:
+    """Raises MissingExtraError without timm, SettingsError where it has no such architecture."""
+    try:
+        import timm
+    except ImportError:
+        raise MissingExtraError("timm", "timm", f"the backbone {name!r}") from None
+    if "/" in name or ":" in name or not timm.is_model(name):
+        raise SettingsError(f"timm has no architecture {name!r}", item="backbone", hint="timm.list_models() lists them")

@@ -1,5 +1,6 @@
 """Backbone, encoder and conditional decoder: everything but the heads."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from condetr.model.config import DetectorConfig
 from condetr.model.decoder import ConditionalDecoder, DecoderTrace
 from condetr.model.encoder import Encoder
 from condetr.model.position import LearnedGrid, SineGrid, check_grid_fits
+from condetr.model.timm_backbone import TimmBackbone
 
 
 class Grid(NamedTuple):
@@ -54,8 +56,10 @@ class DetrTransformer(nn.Module):
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
-        self.config = config
         self.backbone = build_backbone(config.backbone)
+        if isinstance(self.backbone, TimmBackbone):  # without options that have no effect there
+            config = replace(config, backbone=self.backbone.description)
+        self.config = config
         self.input_projection = nn.Conv2d(self.backbone.widths[-1], config.d_model, kernel_size=1)
         sine = config.position_embedding_type == "sine"
         self.position = SineGrid(config.d_model) if sine else LearnedGrid(config.d_model)

@@ -8,6 +8,7 @@ from typing import Any
 from condetr.core.errors import SettingsError
 from condetr.model.config import ACTIVATIONS, ResNetDescription, TimmDescription
 from condetr.model.resnet_names import RESNETS
+from condetr.model.timm_norms import PEERS_EPSILON
 
 Backbone = ResNetDescription | TimmDescription
 
@@ -77,10 +78,15 @@ def _read_timm(description: Mapping[str, Any], where: str, *, default_indices: t
             raise SettingsError(f"is {indices!r}, expected the stages 1 to 4", item=f"{where}out_indices")
         whole = replace(RESNETS[name], in_channels=channels, output_stride=None if stride == 32 else stride)
         return _first_stages(whole, stages)
-    if description.get("freeze_batch_norm_2d"):
-        raise SettingsError("is set, expected false", item=f"{where}freeze_batch_norm_2d")
+    # With it timm freezes the norms, and keeps what transformers loses when it does: activations and epsilons.
+    kept = _typed(description, "freeze_batch_norm_2d", bool, default=False, where=where)
     return TimmDescription(
-        name=name, out_indices=tuple(indices), output_stride=stride, norm_activations=False, in_channels=channels
+        name=name,
+        out_indices=tuple(indices),
+        output_stride=stride,
+        norm_activations=kept,
+        norm_epsilon=None if kept else PEERS_EPSILON,
+        in_channels=channels,
     )
 
 
@@ -136,6 +142,7 @@ def _read_ours(description: Mapping[str, Any], kind: type[Backbone]) -> Backbone
     }
     if kind is TimmDescription:
         _check_architecture(values.get("name"), "backbone_config.name")
+        values.setdefault("norm_epsilon", PEERS_EPSILON)  # not stored while there was no other
     return kind(**values)
 
 

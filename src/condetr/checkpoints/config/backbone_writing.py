@@ -1,12 +1,13 @@
 """Writing the backbone to a config.json, in fields that transformers 4 and 5 read wherever they can describe it."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from condetr.checkpoints.config.backbone_reading import DC5_STRIDE, OURS, STORED_NAMES, Backbone
 from condetr.checkpoints.keys import Layout
 from condetr.model.config import TimmDescription
-from condetr.model.resnet_names import RESNETS
+from condetr.model.named_backbone import name_of
+from condetr.model.timm_norms import PEERS_EPSILON
 
 ALL_STAGES = (1, 2, 3, 4)
 
@@ -33,7 +34,7 @@ def why_not_transformers(backbone: Backbone) -> str | None:
     if backbone_fields(backbone)["use_timm_backbone"] or _timm_fields(backbone) or _resnet_fields(backbone):
         return None
     if isinstance(backbone, TimmDescription):
-        return f"its {backbone.name} loses the activations of its norms"
+        return f"the norms of its {backbone.name} lose their activations, or have another epsilon"
     lacks = {
         f"output stride {backbone.output_stride}": backbone.output_stride is not None,
         "deep stem": len(backbone.stem_widths) > 1,
@@ -78,17 +79,19 @@ def _nested(backbone: Backbone, nested: dict[str, Any]) -> dict[str, Any]:
 
 def _timm_name(backbone: Backbone) -> str | None:
     if isinstance(backbone, TimmDescription):
-        return None if backbone.norm_activations else backbone.name
-    plain = replace(backbone, output_stride=None, in_channels=3)
-    return next((name for name, description in RESNETS.items() if description == plain), None)
+        as_peers = not backbone.norm_activations and backbone.norm_epsilon == PEERS_EPSILON
+        return backbone.name if as_peers else None
+    return name_of(backbone)
 
 
 def _timm_fields(backbone: Backbone) -> dict[str, Any] | None:
-    name = _timm_name(backbone)
+    kept = isinstance(backbone, TimmDescription) and backbone.norm_activations and backbone.norm_epsilon is None
+    name = name_of(backbone) if kept else _timm_name(backbone)
     if name is None:
         return None
     indices = backbone.out_indices if isinstance(backbone, TimmDescription) else ALL_STAGES
-    return {
+    norms = {"freeze_batch_norm_2d": True} if kept else {}  # transformers then keeps activations and epsilons, too
+    return norms | {
         "model_type": "timm_backbone",
         "backbone": name,
         "num_channels": backbone.in_channels,

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,8 @@ from condetr.hf.config.labels import LABELS
 from condetr.hf.config.stored_config import EVERY_MODEL, StoredConfig
 from condetr.hf.models.attention_choice import check_attention
 from condetr.hf.pushing import SavedFile
+from condetr.model.config import ResNetDescription, TimmDescription
+from condetr.model.timm_norms import PEERS_EPSILON
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,11 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
     Unknown settings are kept and written back. Values that make no network are refused by the models, with a
     `SettingsError`.
 
-    Two settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
-    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the dataset.
+    Three settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
+    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the dataset, and
+    ``transformers_norms`` reproduces checkpoints of transformers with a timm backbone, whose norms it freezes without
+    their activations and with epsilon 1e-5. It is set for files that say no more about the norms; a new model keeps
+    the norms of its architecture.
     """
 
     model_type: ClassVar[str] = "conditional_detr"
@@ -82,6 +87,7 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
     focal_alpha: float = 0.25
     carry_norm: bool = False
     source_ids: tuple[int, ...] | None = None
+    transformers_norms: bool = False
 
     def __init__(self, *settings: Any, **named: Any) -> None:
         stored = {name: named.pop(name) for name in ("transformers_version", OWN) if name in named}
@@ -106,6 +112,8 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
             split = split_config(self.to_dict() | stored, overrides=overrides)
             self.carry_norm, self.source_ids = split.config.carry_norm, split.source_ids
             self.auxiliary_loss = split.flat.get("auxiliary_loss", False)
+            if "transformers_norms" not in named:
+                self.transformers_norms = _as_transformers(split.config.backbone)
 
     def split(self) -> SplitConfig:
         """The network, its class names, and the rest.
@@ -116,12 +124,17 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
         raw = {name: value for name, value in self.to_dict().items() if value != EVERY_MODEL.get(name, MISSING)}
         raw.pop("name_or_path", None)  # its source is no setting
         ids, own = raw.pop("source_ids"), {"carry_norm": raw.pop("carry_norm")}
+        keeps_norms = not raw.pop("transformers_norms")
         if ids is not None:
             own["source_ids"] = ids
         try:
-            return split_config(raw | {OWN: own})
+            split = split_config(raw | {OWN: own})
         except CheckpointError as error:
             raise error.at(source=type(self).__name__, kind=SettingsError) from None
+        backbone = split.config.backbone
+        if keeps_norms and isinstance(backbone, TimmDescription) and _as_transformers(backbone):
+            backbone = replace(backbone, norm_activations=True, norm_epsilon=None)
+        return replace(split, config=replace(split.config, backbone=backbone))
 
     @property
     def layout(self) -> Layout:
@@ -139,3 +152,10 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
 
     def _write(self, path: Path) -> None:
         path.write_text(json.dumps(join_config(self.split()), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _as_transformers(backbone: ResNetDescription | TimmDescription) -> bool:
+    """Whether it is a backbone of timm whose norms are frozen as transformers does."""
+    return isinstance(backbone, TimmDescription) and (
+        (backbone.norm_activations, backbone.norm_epsilon) == (False, PEERS_EPSILON)
+    )

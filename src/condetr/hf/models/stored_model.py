@@ -168,7 +168,7 @@ class StoredModel(PushesToHub, nn.Module):
             dtype=self.dtype,
             variant=variant,
         )
-        if (reason := why_not_transformers(split.config.backbone)) is not None:
+        if (reason := why_not_transformers(cast("ConditionalDetr", detector).config.backbone)) is not None:
             log.warning("%s: transformers cannot load this model: %s", save_directory, reason)
         if push_to_hub:
             push_folder(save_directory, **{"repo_id": Path(save_directory).name, **token, **kwargs})

@@ -10,6 +10,7 @@ from torch import nn
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.frozen_norm import ConvNorm, FrozenBatchNorm
+from condetr.model.timm_norms import FrozenBatchNormAct
 from condetr.speed.training.scaled_convolution import ScaledConvolution
 
 
@@ -22,7 +23,9 @@ def make_lean(backbone: nn.Module) -> None:
             vars(module.conv)["forward"] = ScaledConvolution(module.conv, module.norm)
             vars(module.norm)["forward"] = _identity
     for module in backbone.modules():
-        if type(module) is FrozenBatchNorm and module not in folded:  # no subclass that also activates
+        if isinstance(module, FrozenBatchNormAct):
+            vars(module)["forward"] = partial(_activated, module)
+        elif isinstance(module, FrozenBatchNorm) and module not in folded:
             vars(module)["forward"] = partial(_scaled_and_shifted, module)
 
 
@@ -34,6 +37,10 @@ def undo_lean(backbone: nn.Module) -> None:
 
 def _identity(x: FeatureMap) -> FeatureMap:
     return x
+
+
+def _activated(norm: FrozenBatchNormAct, x: FeatureMap) -> FeatureMap:
+    return norm.activation(_scaled_and_shifted(norm, x))
 
 
 def _scaled_and_shifted(norm: FrozenBatchNorm, x: FeatureMap) -> FeatureMap:

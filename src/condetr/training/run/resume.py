@@ -179,7 +179,10 @@ def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
             continue
         free = ("size", "do_resize") if part == "preprocessing" and resized else ()
         for name in sorted((before.keys() | after.keys()) - set(free)):
-            if before.get(name) != after.get(name):
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, dict) and isinstance(new, dict):  # older versions did not store all of a backbone
+                new = {field: value for field, value in new.items() if field in old}
+            if old != new:
                 reason = f"{name} of the {part} is {after.get(name)}, but the run began with {before.get(name)}"
                 hint = f"restore last/{file} of the run, or remove the folder last: the run's --model is read then"
                 raise CheckpointError(reason, source=stored.path, item=name, hint=hint)

@@ -32,7 +32,11 @@ def test_missing_fields_have_the_defaults_of_transformers():
         ({"backbone": "resnet50.a1_in1k", "num_channels": 1}, ResNetDescription(in_channels=1)),
         ({"dilation": True}, ResNetDescription(output_stride=16)),
         ({"backbone_kwargs": {"out_indices": [1, 2, 3, 4], "in_chans": 4}}, ResNetDescription(in_channels=4)),
-        ({"backbone": "regnety_002"}, TimmDescription(name="regnety_002", norm_activations=False)),
+        ({"backbone": "regnety_002"}, TimmDescription(name="regnety_002", norm_activations=False, norm_epsilon=1e-5)),
+        (timm(backbone="regnety_002", out_indices=[1], freeze_batch_norm_2d=True),
+         TimmDescription(name="regnety_002", out_indices=(1,))),
+        ({"backbone_config": {"model_type": "condetr_timm", "name": "regnety_002"}},  # of earlier versions
+         TimmDescription(name="regnety_002", norm_epsilon=1e-5)),
         (timm(backbone="resnet50", out_indices=[1, 2]), ResNetDescription(depths=(3, 4), widths=(256, 512))),
         (timm(backbone="resnet50", output_stride=32), ResNetDescription()),
         ({"use_timm_backbone": False}, ResNetDescription()),
@@ -57,7 +61,9 @@ def test_backbones(raw, backbone):
         ResNetDescription(block="basic", widths=(8,), depths=(1,), output_stride=16, in_channels=1),
         TimmDescription(name="regnety_002"),
         TimmDescription(name="regnety_002", norm_activations=False),
-        TimmDescription(name="convnext_atto", out_indices=(0, 1, 2, 3), norm_activations=False, output_stride=16),
+        TimmDescription(name="regnety_002", norm_epsilon=1e-5),
+        TimmDescription(name="regnety_002", norm_activations=False, norm_epsilon=1e-5),
+        TimmDescription(name="convnext_atto", out_indices=(0, 1, 2, 3), norm_epsilon=1e-5, output_stride=16),
     ],
 )
 def test_every_backbone_comes_back(backbone):

@@ -14,16 +14,14 @@ def resnet(block="bottleneck"):
     return scramble(ResNet(ResNetDescription(block=block, **shape)))
 
 
-def of_timm(*, norm_activations=False):
+def of_timm(name="resnet10t"):
     pytest.importorskip("timm")
     from condetr.model.timm_backbone import TimmBackbone
 
-    return scramble(
-        TimmBackbone(TimmDescription(name="resnet10t", out_indices=(1, 2), norm_activations=norm_activations))
-    )
+    return scramble(TimmBackbone(TimmDescription(name=name, out_indices=(1, 2))))
 
 
-BACKBONES = [resnet, lambda: resnet("basic"), of_timm, lambda: of_timm(norm_activations=True)]
+BACKBONES = [resnet, lambda: resnet("basic"), of_timm, lambda: of_timm("tf_mobilenetv3_small_minimal_100")]
 
 
 def kept_bytes(network, pixels):
@@ -53,12 +51,12 @@ def test_maps_and_gradients_stay(build, layout):
         torch.testing.assert_close(mine.grad, theirs.grad, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("build", BACKBONES[:3])
-def test_less_is_kept_in_memory(build):
+@pytest.mark.parametrize(("build", "share"), list(zip(BACKBONES, (0.7, 0.7, 0.7, 0.8), strict=True)))
+def test_less_is_kept_in_memory(build, share):
     plain, lean = build(), build()
     make_lean(lean)
     pixels = torch.randn(2, 3, 64, 64)
-    assert kept_bytes(lean, pixels)[0] < 0.7 * kept_bytes(plain, pixels)[0]
+    assert kept_bytes(lean, pixels)[0] < share * kept_bytes(plain, pixels)[0]
 
 
 def test_norms_loaded_later_count():

@@ -2,14 +2,22 @@ import pytest
 import torch
 from torch import nn
 
+from condetr.model.backbone import build_backbone
+from condetr.model.config import TimmDescription
 from condetr.model.frozen_norm import FrozenBatchNorm
 from condetr.training.optimization.trainable_norms import trainable_batch_norms
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
 
 
-def test_norms_live_with_what_they_had_and_keep_what_they_found():
-    backbone = scramble(tiny_detector().body.backbone)
+def activating():
+    pytest.importorskip("timm")
+    return build_backbone(TimmDescription(name="test_byobnet", out_indices=(1, 2)))
+
+
+@pytest.mark.parametrize("build", [lambda: tiny_detector().body.backbone, activating], ids=["resnet", "activating"])
+def test_norms_live_with_what_they_had_and_keep_what_they_found(build):
+    backbone = scramble(build())
     frozen = [norm for norm in backbone.modules() if isinstance(norm, FrozenBatchNorm)]
     pixels = torch.randn(2, 3, 32, 32)
     names, before = list(backbone.state_dict()), backbone(pixels)[-1]
@@ -21,6 +29,7 @@ def test_norms_live_with_what_they_had_and_keep_what_they_found():
         torch.testing.assert_close(backbone(pixels)[-1], before)  # the same numbers through another class
         backbone.train()
         backbone(pixels)[-1].square().mean().backward()
+        assert len(alive) == len(frozen)
         for norm in alive:
             assert norm.weight.grad.abs().sum() > 0
             norm.weight.data.mul_(2)
