@@ -31,7 +31,7 @@ def start_warnings(detector: ConditionalDetr, dataset: Dataset, settings: Traini
     if is_untrained(detector) and any(part in settings.freeze for part in ("early", "backbone")):
         warnings.append(
             "the backbone has random weights, and parts of it are frozen: it will learn little;"
-            " start from a pretrained model, or give --set freeze=[]"
+            " start from a pretrained model, or give --freeze none"
         )
     queries = detector.config.num_queries
     crowded = [example for example in dataset if len(example.objects) > queries]

@@ -7,6 +7,7 @@ from typing import Any
 
 from condetr.checkpoints.fitted_copy import fitted_copy
 from condetr.checkpoints.loading import Checkpoint, load
+from condetr.checkpoints.pretrained_backbone import load_backbone
 from condetr.core.errors import CheckpointError, SettingsError, StorageError
 from condetr.core.names import Task
 from condetr.images.preprocessing import Preprocessing
@@ -33,10 +34,35 @@ class InitialModel:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_config(cls, config: DetectorConfig, *, task: Task, origin: Mapping[str, Any]) -> "InitialModel":
-        """A network with the authors' initialization."""
-        network = ConditionalDetr if task == "detect" else ConditionalDetrSegmenter
-        return cls(network(config), Preprocessing(), origin=origin)
+    def from_config(
+        cls,
+        config: DetectorConfig,
+        *,
+        task: Task,
+        origin: Mapping[str, Any],
+        backbone_weights: str | Path | None = None,
+        backbone_name: str | None = None,
+    ) -> "InitialModel":
+        """A network with the authors' initialization, and with pretrained weights in its backbone where given.
+
+        Args:
+            config: of the network; `named_backbone` gives the backbone of a name.
+            task: a segmenter has a mask head, too.
+            origin: for the run's config.yaml.
+            backbone_weights: a file of torchvision or timm, or "imagenet", see `load_backbone`; mean and standard
+                deviation of their images become those of the preprocessing.
+            backbone_name: with the tag of its weights where timm has several; by default that of the architecture.
+
+        Raises:
+            CheckpointError: the weights cannot be fetched, are unsafe, or not those of this backbone.
+        """
+        network = (ConditionalDetr if task == "detect" else ConditionalDetrSegmenter)(config)
+        if backbone_weights is None:
+            return cls(network, Preprocessing(), origin=origin)
+        loaded = load_backbone(network.body, backbone_weights, backbone_name)
+        mean, std = loaded.statistics
+        preprocessing = Preprocessing(image_mean=mean, image_std=std)
+        return cls(network, preprocessing, notes=loaded.notes, origin=origin)
 
     @classmethod
     def from_checkpoint(

@@ -150,7 +150,9 @@ class TrainingSettings(TrainingOptions):
         names = {spec.name for spec in fields(cls)}
         values = {name: value for name, value in with_current_names(record).items() if name in names}
         for name, value in values.items():
-            if name == "augment" and isinstance(value, str) and value not in get_args(AugmentationPreset):
+            if name == "freeze" and value in (None, "none"):
+                values[name] = ()
+            elif name == "augment" and isinstance(value, str) and value not in get_args(AugmentationPreset):
                 values[name] = Path(value)
             elif isinstance(value, list):
                 values[name] = tuple(value)

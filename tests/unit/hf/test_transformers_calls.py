@@ -89,6 +89,14 @@ def test_a_backbone_named_and_described(caplog):
     assert "use_timm_backbone=True has no effect: backbone_config overrides it with a resnet" in caplog.text
 
 
+def test_a_backbone_of_timm_described(caplog):
+    settings = {"use_timm_backbone": True, "backbone_config": {"backbone": "resnet18", "out_indices": [1, 2]}}
+    made = ConditionalDetrConfig(**settings)
+    assert made.use_timm_backbone
+    assert made.split().config.backbone.widths == (64, 128)
+    assert not caplog.text
+
+
 def test_memory():
     model = detector()
     of_parameters = sum(parameter.numel() for parameter in model.parameters()) * 4

@@ -59,6 +59,11 @@ def test_they_come_back_from_json_as_they_went():
     assert stored["costs"] == {"classes": 2.0, "boxes": 5.0, "giou": 2.0}
 
 
+@pytest.mark.parametrize("nothing", [(), [], "none", None])
+def test_nothing_is_frozen(nothing):
+    assert TrainingSettings.from_dict({"freeze": nothing}).freeze == ()
+
+
 def test_settings_come_back_from_plain_values():
     settings = TrainingSettings(freeze=("head",), log=("tensorboard",), costs=MatchingCosts(boxes=7.0), flip=0.0)
     assert TrainingSettings.from_dict(settings.to_dict() | {"model": "x"}) == settings

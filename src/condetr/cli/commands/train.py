@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +25,14 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     """Train a detector on labeled images; without --model, a ResNet-50 Conditional DETR from random weights.
 
-    A network of another size is described in --config under network, or with --set network.d_model=64 and the like;
-    --set network.num_queries=50 also works beside --model.
-    Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml. Under torchrun all
-    processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed, 130 or 143 stopped
-    and saved.
+    --backbone and --backbone-weights choose another backbone, or one with pretrained weights. A network of another size
+    is described in --config under network, or with --set network.d_model=64 and the like; --set network.num_queries=50
+    also works beside --model. Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml.
+    Under torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed,
+    130 or 143 stopped and saved.
     """
     settings.check_resumed()
+    settings.check_backbone()
 
     from condetr.workflows.training import run
 
@@ -64,8 +64,14 @@ def _initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialM
 
     if settings.model is None:
         config = settings.network.with_classes(len(classes))
-        origin = {"network": jsonable(asdict(settings.network.config()))}
-        return InitialModel.from_config(config, task=settings.task, origin=origin)
+        backbone = settings.network.backbone
+        return InitialModel.from_config(
+            config,
+            task=settings.task,
+            origin={"network": jsonable(settings.network.stored())},
+            backbone_weights=backbone.weights if backbone.is_pretrained else None,
+            backbone_name=backbone.name,
+        )
     return InitialModel.from_checkpoint(
         settings.model,
         classes=classes,

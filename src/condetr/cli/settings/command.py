@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass
 from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ import typer
 
 from condetr.cli.foreign_options import check_arguments
 from condetr.cli.output.reporting import Reporter
-from condetr.cli.settings.settings_tree import flag_of, kinds_of, read_settings
+from condetr.cli.settings.settings_tree import flag_of, flagged, read_settings
 from condetr.core.errors import SettingsError
 
 Run: TypeAlias = Callable[..., int | None]
@@ -64,7 +64,11 @@ def as_command(run: Run) -> Callable[..., int]:
     kinds = get_type_hints(run, include_extras=True)
     schema = kinds["settings"]
     arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
-    flags = {spec.name: _flag(spec) for spec in fields(schema) if not is_dataclass(kinds_of(schema)[spec.name])}
+    flags, paths = {}, {}
+    for path, spec in flagged(schema).items():
+        name = flag_of(path)[2:].replace("-", "_") if "." in path else path
+        flags[name] = _flag(path, spec)
+        paths[name] = path
 
     def command(**values: Any) -> int:
         reporter = Reporter(as_json=values["as_json"], verbosity=-1 if values["quiet"] else values["verbose"])
@@ -77,7 +81,7 @@ def as_command(run: Run) -> Callable[..., int]:
             schema,
             file=values["config"],
             overrides=values["overrides"] or (),
-            flags={name: _joined(values[name]) for name in flags},
+            flags={path: _joined(values[name]) for name, path in paths.items()},
         )
         settings = read()
         if (beneath := settings.beneath()) is not None:
@@ -100,10 +104,10 @@ def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def _flag(spec: Any) -> Any:
+def _flag(path: str, spec: Any) -> Any:
     kind, explanation = get_args(spec.type)
     wanted, metavar = _parsed_as(get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
-    flag = flag_of(spec.name)
+    flag = flag_of(path)
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if wanted is bool else flag,
         help=explanation,
@@ -119,11 +123,13 @@ _OTHERS = {int: "N", Path: "FILE.yaml"}  # values besides words
 
 def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
     """The type for typer, and its name in the help; `read_value` reads the rest."""
+    if get_origin(allowed[0]) is tuple:
+        return list[str], "A,B,..."
     words = [str(word) for kind in allowed if get_origin(kind) is Literal for word in get_args(kind)]
     if words:
         return str, "|".join([*words, *(_OTHERS[kind] for kind in allowed if kind in _OTHERS)])
     kind = next(kind for kind in allowed if kind is not NoneType)
-    return (list[str], "A,B,...") if get_origin(kind) is tuple else (kind, None)
+    return kind, None
 
 
 def _joined(value: Any) -> Any:

@@ -1,7 +1,9 @@
 """The network of ``condetr train``: all of it for random weights, the number of queries beside a model."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
+from condetr.cli.settings.backbone_settings import BackboneSettings
 from condetr.core.errors import SettingsError
 from condetr.model.config import DetectorConfig, NetworkConfig
 
@@ -10,6 +12,7 @@ BESIDE_MODEL = ("num_queries",)
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(NetworkConfig):
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
     num_queries: int | None = None  # type: ignore[assignment]  # that of the model, or the paper's
 
     def __post_init__(self) -> None:
@@ -20,10 +23,16 @@ class NetworkSettings(NetworkConfig):
     def config(self) -> NetworkConfig:
         """For random weights; what is not set is the paper's."""
         chosen = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        chosen["backbone"] = self.backbone.description()
         return NetworkConfig(**{name: value for name, value in chosen.items() if value is not None})
 
     def with_classes(self, count: int) -> DetectorConfig:
         return self.config().with_classes(count)
+
+    def stored(self) -> dict[str, Any]:
+        """For config.yaml; what is not set has the value of the paper."""
+        queries = NetworkConfig().num_queries if self.num_queries is None else self.num_queries
+        return asdict(self) | {"backbone": self.backbone.stored(), "num_queries": queries}
 
     def fixed_by_model(self) -> list[str]:
         """The settings that were changed, and that a model already decides."""

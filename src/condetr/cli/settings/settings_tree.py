@@ -18,7 +18,11 @@ from condetr.files.yaml_reading import read_settings_yaml, settings_yaml
 
 Settings = TypeVar("Settings")
 SHOWN = 3  # settings whose names are nearest
-_FLAGS = {"pretrain_backbone": "--pretrain-backbone-steps"}  # where the setting's name alone would not be clear
+_FLAGS = {  # where the setting's name alone would not be clear, or it is inside others
+    "pretrain_backbone": "--pretrain-backbone-steps",
+    "network.backbone.name": "--backbone",
+    "network.backbone.weights": "--backbone-weights",
+}
 
 
 class _Given(NamedTuple):
@@ -29,6 +33,19 @@ class _Given(NamedTuple):
 
 def flag_of(name: str) -> str:
     return _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def flagged(schema: type, parents: str = "") -> dict[str, Any]:
+    """The fields that have flags, by path: those of the schema itself, and others with a flag of their own."""
+    kinds = kinds_of(schema)
+    found: dict[str, Any] = {}
+    for spec in fields(schema):
+        path = f"{parents}{spec.name}"
+        if is_dataclass(kinds[spec.name]):
+            found |= flagged(kinds[spec.name], f"{path}.")
+        elif not parents or path in _FLAGS:
+            found[path] = spec
+    return found
 
 
 def kinds_of(schema: type) -> dict[str, Any]:

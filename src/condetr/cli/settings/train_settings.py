@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+from condetr.cli.settings.backbone_settings import IMAGENET
 from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.network_settings import BESIDE_MODEL, NetworkSettings
-from condetr.cli.settings.settings_tree import read_settings
+from condetr.cli.settings.settings_tree import flag_of, read_settings
 from condetr.core.errors import SettingsError
 from condetr.core.names import FreezablePart
 from condetr.training.settings import TrainingOptions, TrainingSettings
@@ -32,11 +33,12 @@ class RunSettings(CommonSettings):
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(TrainingOptions, RunSettings):
     lr_backbone: Annotated[
-        float | None, "learning rate of the backbone, 0 freezes it; default: 1e-5 with a model, lr without"
+        float | None, "learning rate of the backbone, 0 freezes it; default: 1e-5 if it is pretrained, else lr"
     ] = None
     freeze: Annotated[
-        tuple[FreezablePart, ...] | None, "modules to freeze; default: early with a model, none without"
-    ] = None
+        tuple[FreezablePart, ...] | Literal["auto", "none"] | None,
+        "modules to freeze, or none; auto: early if the backbone is pretrained",
+    ] = "auto"
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
@@ -72,12 +74,32 @@ class TrainSettings(TrainingOptions, RunSettings):
             reason = f"is not what the run began with: {'; '.join(differing)}"
             raise SettingsError(reason, source=stored, item="network", hint=_LEAVE_OUT)
 
+    def check_backbone(self) -> None:
+        """Refuse a backbone by a name that there is not, or weights in a file that does not exist, before other work.
+
+        Raises:
+            CondetrError: names what is missing.
+        """
+        if self.resume or self.model is not None:
+            return
+        backbone = self.network.backbone
+        backbone.description()
+        if (
+            backbone.is_pretrained
+            and backbone.weights != IMAGENET
+            and not Path(str(backbone.weights)).expanduser().exists()
+        ):
+            reason = f"is {backbone.weights}, which does not exist; expected imagenet, a file, or none"
+            raise SettingsError(reason, item=flag_of("network.backbone.weights"))
+
     def notes(self) -> list[str]:
         """What was decided about options that were not given."""
         if self.resume and (stored := self.output and self.output / "config.yaml") and not _has_settings(stored):
             return [f"{stored} is missing or empty: what is not given again has its default"]
         if self.model is not None or self.resume:
             return []
+        if self.network.backbone.is_pretrained:
+            return ["only the backbone has pretrained weights; use --model to fine-tune a detector"]
         notes = ["training from random weights; use --model to fine-tune"]
         if self.lr_backbone is None:
             notes.append(f"the backbone has the learning rate of the rest, {self.lr:g}; 1e-5 is for pretrained ones")
@@ -86,11 +108,12 @@ class TrainSettings(TrainingOptions, RunSettings):
     def training(self) -> TrainingSettings:
         """The settings of the training itself, with what depends on whether there is a model."""
         shared = {spec.name: getattr(self, spec.name) for spec in fields(TrainingOptions)}
-        scratch = self.model is None
-        lr_backbone = self.lr if scratch else PRETRAINED
+        pretrained = self.model is not None or self.network.backbone.is_pretrained
+        lr_backbone = PRETRAINED if pretrained else self.lr
+        freeze: tuple[FreezablePart, ...] = ("early",) if pretrained and self.freeze == "auto" else ()
         return TrainingSettings(
             **shared,
             lr_backbone=lr_backbone if self.lr_backbone is None else self.lr_backbone,
-            freeze=(() if scratch else ("early",)) if self.freeze is None else self.freeze,
+            freeze=self.freeze if isinstance(self.freeze, tuple) else freeze,
             seed=self.seed or 0,
         )

@@ -27,6 +27,8 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
 
     A backbone is named (``use_timm_backbone=True, backbone="resnet50"``) or described: ``backbone_config`` is a dict
     or any object with ``to_dict()``, whose ``model_type`` is ``"resnet"`` or ``"timm_backbone"``; it overrides a name.
+    A dict without ``model_type`` is a ResNet, or of timm with ``use_timm_backbone=True``. A model constructed with
+    ``use_pretrained_backbone=True`` begins with the weights that timm has for the backbone.
     Unknown settings are kept and written back. Values that make no network are refused by the models, with a
     `SettingsError`.
 
@@ -74,7 +76,7 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
     auxiliary_loss: bool = False
     position_embedding_type: str = "sine"
     backbone: str | None = "resnet50"
-    use_pretrained_backbone: bool = True
+    use_pretrained_backbone: bool = False
     dilation: bool = False
     class_cost: float = 2
     bbox_cost: float = 5
@@ -95,8 +97,11 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
         check_attention(named.pop("attn_implementation", None))
         super().__init__(*settings, **named)
         if isinstance(self.backbone_config, Mapping):
-            self.backbone_config = BackboneConfig(**self.backbone_config)
+            kind = {"model_type": "timm_backbone"} if wants_timm else {}
+            self.backbone_config = BackboneConfig(**kind | dict(self.backbone_config))
         if self.backbone_config is not None:
+            if getattr(self.backbone_config, "use_pretrained_backbone", False):
+                self.use_pretrained_backbone = True
             self.use_timm_backbone = self.backbone_config.model_type == "timm_backbone"
             if wants_timm and not self.use_timm_backbone:
                 log.warning(
@@ -135,6 +140,13 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
         if keeps_norms and isinstance(backbone, TimmDescription) and _as_transformers(backbone):
             backbone = replace(backbone, norm_activations=True, norm_epsilon=None)
         return replace(split, config=replace(split.config, backbone=backbone))
+
+    @property
+    def backbone_name(self) -> str | None:
+        """The name of timm, with the tag of its weights if there is one; None where the backbone is described."""
+        if self.backbone_config is None:
+            return self.backbone or "resnet50"
+        return getattr(self.backbone_config, "backbone", None)
 
     @property
     def layout(self) -> Layout:

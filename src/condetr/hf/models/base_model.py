@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.hf.models.new_network import new_network
 from condetr.hf.models.outputs import ConditionalDetrModelOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments, RecordedForward, record_forward
@@ -32,7 +33,7 @@ class ConditionalDetrModel(PretrainedModel):
 
     def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
         super().__init__(config)
-        self.network = DetrTransformer(config.split().config) if detector is None else detector.body
+        self.network = new_network(config, DetrTransformer) if detector is None else detector.body
         self._freeze_early_layers()
         use_hub_keys(self, part="network")
 

@@ -12,6 +12,7 @@ from condetr.core.shapes import Points, Queries
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.base_model import ConditionalDetrModel
 from condetr.hf.models.losses import losses_of
+from condetr.hf.models.new_network import new_network
 from condetr.hf.models.outputs import ConditionalDetrObjectDetectionOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments, RecordedForward
@@ -33,7 +34,7 @@ class ConditionalDetrForObjectDetection(PretrainedModel):
 
     def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
         super().__init__(config)
-        detector = ConditionalDetr(config.split().config) if detector is None else detector
+        detector = new_network(config, ConditionalDetr) if detector is None else detector
         self.model = ConditionalDetrModel(config, detector)
         self.class_labels_classifier = detector.head.classes
         self.bbox_predictor = detector.head.boxes

@@ -9,6 +9,7 @@ from condetr.core.errors import UsageError
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.base_model import ConditionalDetrModel
 from condetr.hf.models.mask_outputs import QueryMasks
+from condetr.hf.models.new_network import new_network
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.outputs import ConditionalDetrSegmentationOutput
 from condetr.hf.models.pretrained import PretrainedModel
@@ -32,7 +33,7 @@ class ConditionalDetrForSegmentation(PretrainedModel):
 
     def __init__(self, config: ConditionalDetrConfig, detector: ConditionalDetr | None = None) -> None:
         super().__init__(config)
-        segmenter = ConditionalDetrSegmenter(config.split().config) if detector is None else detector
+        segmenter = new_network(config, ConditionalDetrSegmenter) if detector is None else detector
         if not isinstance(segmenter, ConditionalDetrSegmenter):
             raise UsageError("expected a segmenter", item="detector", hint="with_masks(detector) makes one")
         self.conditional_detr = ConditionalDetrForObjectDetection(config, segmenter)

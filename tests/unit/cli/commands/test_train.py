@@ -1,17 +1,26 @@
 import json
 import shutil
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 
+from condetr.checkpoints.loading import load
+from condetr.cli.settings.backbone_settings import BackboneSettings
+from condetr.cli.settings.network_settings import NetworkSettings
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
+from condetr.model.backbone import early_layers
 from condetr.model.config import DetectorConfig, NetworkConfig
+from condetr.model.resnet_names import RESNETS
+from condetr.training.initial_model import InitialModel
 from condetr.training.run.checkpointing import MANIFEST, STATE, contents_of
 from condetr.training.settings import TrainingSettings
 from condetr.workflows.training import settings_of
+from tests.scramble import scramble
 
 SMALL = """
 epochs: 1
@@ -55,6 +64,98 @@ def test_every_setting_of_training_can_be_given():
     assert TrainSettings(lr_backbone=1e-5).training() == TrainingSettings(freeze=())
     assert read_settings(TrainSettings, flags={"batch": "4"}).training().batch == 4
     assert read_settings(TrainSettings, flags={"batch": "auto"}).training().batch == "auto"
+
+
+@pytest.mark.parametrize("nothing", ["freeze=none", "freeze=[]", "freeze=null"])
+def test_nothing_is_frozen_where_that_is_asked(nothing, tmp_path):
+    (tmp_path / "x.yaml").write_text(nothing.replace("=", ": "))
+    for settings in (
+        read_settings(TrainSettings, overrides=["model=x", nothing]),
+        read_settings(TrainSettings, overrides=["model=x"], file=tmp_path / "x.yaml"),
+        read_settings(TrainSettings, flags={"model": "x", "freeze": "none"}),
+    ):
+        assert settings.training().freeze == ()
+    assert read_settings(TrainSettings, flags={"freeze": "early,head"}).training().freeze == ("early", "head")
+
+
+def test_every_offer_of_an_error_is_accepted(condetr, data):
+    for words in (["--freeze", "neck"], ["--set", "freeze=neck"]):
+        status, _, err = condetr("train", data, *words)
+        assert status == 2
+        assert "or one of auto, none or nothing (null)" in err
+
+
+def test_a_backbone_by_name(tmp_path):
+    (tmp_path / "x.yaml").write_text("network:\n  backbone: {name: resnet18d, weights: x.pth, output_stride: 16}")
+    for settings in (
+        read_settings(TrainSettings, file=tmp_path / "x.yaml"),
+        read_settings(
+            TrainSettings,
+            overrides=["network.backbone.output_stride=16"],
+            flags={"network.backbone.name": "resnet18d", "network.backbone.weights": "x.pth"},
+        ),
+    ):
+        assert settings.network.config().backbone == replace(RESNETS["resnet18d"], output_stride=16)
+        assert settings.training() == TrainingSettings(), "of pretrained backbones, as in the paper"
+        stored = tmp_path / "stored.yaml"
+        stored.write_text(yaml.safe_dump({"network": settings.network.stored()}))
+        assert settings.network.stored()["backbone"] == {"name": "resnet18d", "weights": "x.pth", "output_stride": 16}
+        assert read_settings(TrainSettings, file=stored).network.config() == settings.network.config()
+    for nothing in ("none", None):
+        plain = TrainSettings(network=NetworkSettings(backbone=BackboneSettings(name="resnet18", weights=nothing)))
+        assert plain.training().freeze == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["--backbone", "resnet5"], 2, "backbone: timm has no architecture 'resnet5'"),
+        (["--backbone-weights", "nowhere.pth"], 2, "--backbone-weights: is nowhere.pth, which does not exist"),
+        (
+            ["--backbone", "resnet18", "--set", "network.backbone.depths=[1,1,1,1]"],
+            2,
+            "--backbone: is 'resnet18', which already decides depths (give a name or a description)",
+        ),
+        (["--backbone", "resnet18", "--model", "x"], 2, "cannot be combined with model (leave out backbone"),
+    ],
+)
+def test_backbones_that_cannot_be(condetr, data, words, status, says):
+    answer = condetr("train", data, *words)
+    assert (answer[0], says in answer[2]) == (status, True), answer[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["test_byobnet", "resnet10t"])
+def test_a_pretrained_backbone_is_fine_tuned(condetr_json, data, small, tmp_path, name):
+    """Mean and standard deviation of its images are used; the stem and first stage stay."""
+    timm = pytest.importorskip("timm")
+    settings = yaml.safe_load(SMALL)
+    del settings["network"]["backbone"]
+    small.write_text(yaml.safe_dump(settings))
+    classifier = scramble(timm.create_model(name))
+    (tmp_path / "w").mkdir()
+    save_file(classifier.state_dict(), tmp_path / "w/model.safetensors")
+    (tmp_path / "w/config.json").write_text(json.dumps({"pretrained_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}))
+    words = ("train", data, "--config", small, "--output", "run", "--backbone", name, "--backbone-weights", "w")
+    status, said, err = condetr_json(*words, "--lr-backbone", "1e-3")
+    assert (status, said["progress"]["step"]) == (0, 2), err
+    assert "only the backbone has pretrained weights" in err
+    assert "backbone weights: w, for images with mean (0.5, 0.5, 0.5) and std (0.25, 0.25, 0.25)" in err
+    assert "left out of them, behind the last stage:" in err
+    stored = json.loads((tmp_path / "run/last/preprocessor_config.json").read_text())
+    assert (stored["image_mean"], stored["image_std"]) == ([0.5] * 3, [0.25] * 3)
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (config["freeze"], config["network"]["backbone"]["weights"]) == (["early"], "w")
+
+    trained = load(tmp_path / "run/last").detector
+    begun = InitialModel.from_config(trained.config, task="detect", origin={}, backbone_weights=tmp_path / "w")
+    before, after = (network.body.backbone for network in (begun.detector, trained))
+    early = set(early_layers(after))
+    same = {key for key, weight in before.named_parameters() if torch.equal(weight, after.get_parameter(key))}
+    assert early
+    assert same == early
+    again = condetr_json("train", data, "--output", "run", "--resume", "--epochs", "2", "--device", "cpu")
+    assert (again[0], again[1]["progress"]["step"]) == (0, 4), again[2]
 
 
 def test_the_network_is_the_papers_unless_told_otherwise():

@@ -1,0 +1,48 @@
+"""The network of a model that is constructed, not loaded."""
+
+import logging
+from typing import TypeVar
+
+from condetr.checkpoints.pretrained_backbone import IMAGENET, load_backbone
+from condetr.core.errors import CheckpointError, CondetrError
+from condetr.hf.config.configuration import ConditionalDetrConfig
+from condetr.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from condetr.model.detector import ConditionalDetr
+from condetr.model.transformer import DetrTransformer
+
+log = logging.getLogger(__name__)
+Network = TypeVar("Network", bound=ConditionalDetr | DetrTransformer)
+_WITHOUT = "use_pretrained_backbone=False begins with random weights; from_pretrained loads all of a trained model"
+
+
+def new_network(config: ConditionalDetrConfig, kind: type[Network]) -> Network:
+    """Freshly initialized; with ``use_pretrained_backbone`` the backbone gets the weights that timm has for its name.
+
+    Raises:
+        SettingsError: the values make no network.
+        CheckpointError: the weights cannot be fetched, or there are none.
+    """
+    network = kind(config.split().config)
+    if not config.use_pretrained_backbone:
+        return network
+    body = network.body if isinstance(network, ConditionalDetr) else network
+    try:
+        loaded = load_backbone(body, IMAGENET, config.backbone_name)
+    except CondetrError as error:
+        hint = _WITHOUT if error.hint is None else f"{error.hint}; {_WITHOUT}"
+        raise CheckpointError(
+            f"the weights of the backbone: {error.reason}",
+            source=error.source,
+            item="use_pretrained_backbone",
+            hint=hint,
+        ) from error
+    for note in loaded.notes:
+        log.info("%s", note)
+    if loaded.statistics != (IMAGENET_MEAN, IMAGENET_STD):
+        mean, std = loaded.statistics
+        log.warning(
+            "the backbone was trained on images with image_mean=%s and image_std=%s; use both to prepare yours",
+            mean,
+            std,
+        )
+    return network
