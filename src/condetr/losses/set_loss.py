@@ -1,7 +1,7 @@
 """The set loss: each decoder layer is matched to the targets and supervised."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -39,6 +39,7 @@ class Losses:
         unmatched: number of objects left out because there are more objects than queries.
         masks: focal loss of the last layer's masks; None without mask supervision.
         dice: 1 - dice of the same.
+        auxiliary: terms that training added to the total, by name, with their weights.
     """
 
     total: Float[Tensor, ""]
@@ -51,6 +52,7 @@ class Losses:
     unmatched: int
     masks: Float[Tensor, ""] | None = None
     dice: Float[Tensor, ""] | None = None
+    auxiliary: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
 
 
 def set_loss(

@@ -21,6 +21,7 @@ from condetr.core.shapes import GridMask
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import grid_mask
+from condetr.training.cell_objects import BACKGROUND, IGNORED, cell_objects
 from condetr.training.optimization.trainable_norms import trainable_batch_norms
 from condetr.training.run.events import BackbonePretrained, EventHandler, Noted
 
@@ -28,9 +29,7 @@ LEARNING_RATE = 2e-3
 WARM_UP = 0.05  # fraction of the steps; then the rate falls along half a cosine
 WEIGHT_DECAY = 1e-2
 CLIP = 1.0
-CORE = 0.5  # of an object's sides: cells inside have its class, those around the core are ignored
 REPORTED_STEPS = 100  # the last ones, over which accuracy is reported
-IGNORED = -100  # the ignore_index of cross_entropy
 
 CellClasses = Int64[Tensor, "batch rows columns"]
 
@@ -74,25 +73,12 @@ def pretrain_backbone(
 
 
 def cell_classes(targets: Sequence[Target], cells: GridMask, background: int) -> CellClasses:
-    """The class of each cell: of the object whose core covers it, the smallest where several do, or ``background``.
-
-    The cell of an object's center has its class, however small the object is.
-    """
-    classes = torch.full(cells.shape, background, dtype=torch.int64, device=cells.device)
-    for image, target in enumerate(targets):
-        rows, columns = int(cells[image].any(1).sum()), int(cells[image].any(0).sum())
-        grid = classes[image, :rows, :columns]  # without padding
-        y, x = ((torch.arange(side) + 0.5) / side for side in (rows, columns))
-        x_center, y_center, width, height = target.boxes.cpu().unbind(1)
-        across, down = (x - x_center[:, None]).abs(), (y - y_center[:, None]).abs()
-        touched = (2 * down < height[:, None])[:, :, None] & (2 * across < width[:, None])[:, None, :]
-        core = (2 * down < CORE * height[:, None])[:, :, None] & (2 * across < CORE * width[:, None])[:, None, :]
-        center = (y_center * rows).long().clamp(0, rows - 1), (x_center * columns).long().clamp(0, columns - 1)
-        core[torch.arange(len(core)), *center] = True
-        for number in (width * height).argsort(descending=True).tolist():
-            grid[touched[number].to(grid.device)] = IGNORED
-            grid[core[number].to(grid.device)] = int(target.labels[number])
-    return classes.masked_fill(~cells, IGNORED)
+    """The class of the object that each cell belongs to, or ``background``; see `cell_objects`."""
+    classes = cell_objects(targets, cells)
+    for of_image, target in zip(classes, targets, strict=True):
+        has_object = of_image >= 0
+        of_image[has_object] = target.labels.to(of_image.device)[of_image[has_object]]
+    return classes.masked_fill(classes == BACKGROUND, background)
 
 
 def cell_loss(logits: Float[Tensor, "batch classes rows columns"], targets: CellClasses) -> Float[Tensor, ""]:

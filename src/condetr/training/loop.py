@@ -124,7 +124,7 @@ class Loop:
         """Its random numbers depend on seed, step and rank alone, so that no generator state needs to be stored."""
         torch.manual_seed(seed_from("step", self._settings.seed, progress.step, self._processes.rank))
         try:
-            return take_step(self._state, batches, self._processes, self._settings.clip)
+            return take_step(self._state, batches, self._processes, self._settings.clip, self._done(progress))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory(f"in step {progress.step}", batches) from error
@@ -181,7 +181,10 @@ class Loop:
 
     def _set_rates(self, progress: Progress) -> float:
         """Returns the factor of the learning rates."""
-        done = progress.epochs_done(self._sampling.images) / self._settings.epochs
-        factor = self._schedule.factor(progress.step, done)
+        factor = self._schedule.factor(progress.step, self._done(progress))
         set_rates(self._state.optimizer, factor)
         return factor
+
+    def _done(self, progress: Progress) -> float:
+        """The fraction of the training."""
+        return progress.epochs_done(self._sampling.images) / self._settings.epochs

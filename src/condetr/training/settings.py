@@ -24,7 +24,7 @@ from condetr.training.optimization.schedule import Shape
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
     **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
-    **dict.fromkeys(("lr", "weight_decay"), 0),
+    **dict.fromkeys(("lr", "weight_decay", "one_to_many", "dense_aux"), 0),
 }
 _SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share", "repeat_factor": "share"}
 _ONE_OF = {
@@ -69,6 +69,13 @@ class TrainingOptions:
         float, "threshold of repeat-factor sampling: images of rarer classes are repeated (LVIS: 0.001); 0 disables it"
     ] = 0.0
     query_groups: Annotated[int, "query groups during training (Group DETR)"] = 1
+    one_to_many: Annotated[
+        int, "repetitions of each object for an additional query group (H-DETR: 6); 0: no such group"
+    ] = 0
+    dense_aux: Annotated[
+        float, "weight of a dense auxiliary head, by which every cell predicts its object; 0: no such head"
+    ] = 0.0
+    dense_until: Annotated[float, "share of the training over which the weight of the dense head falls to 0"] = 0.5
     iou_aware: Annotated[
         float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
     ] = 0.0
@@ -102,6 +109,8 @@ class TrainingOptions:
             value = getattr(self, name) or 0
             if not 0 <= value < 1:
                 raise SettingsError(f"is {value}, expected at least 0 and less than 1", item=name)
+        if not 0 < self.dense_until <= 1:
+            raise SettingsError(f"is {self.dense_until}, expected more than 0 and at most 1", item="dense_until")
         if not 0 <= self.iou_aware <= 1:
             raise SettingsError(f"is {self.iou_aware}, expected an exponent from 0 to 1", item="iou_aware")
         for name, kind in _SHARES.items():

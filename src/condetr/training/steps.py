@@ -17,7 +17,12 @@ from condetr.losses.set_loss import Losses
 from condetr.training.processes import Processes
 from condetr.training.train_state import TrainState
 
-MEASURED = ("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice", "cardinality_error", "class_error")
+AUXILIARY = ("one_to_many", "dense")
+MEASURED = (
+    *("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice"),
+    *(f"loss_{name}" for name in AUXILIARY),
+    *("cardinality_error", "class_error"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,8 @@ class Step:
     """The result of a step.
 
     Attributes:
-        measured: the values named by `MEASURED`: the total loss, and the others of the last decoder layer; NaN where
-            a term is not trained.
+        measured: the values named by `MEASURED`: the total loss, terms of the last decoder layer, and terms that only
+            training has; NaN where a term is not trained.
         gradient_norm: before clipping.
         unmatched: objects without a query, where there are more objects than queries.
         skip_reason: why the weights did not change; None when they did.
@@ -40,8 +45,13 @@ class Step:
     overflow: bool = False
 
 
-def take_step(state: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float) -> Step:
-    """Train on ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights."""
+def take_step(
+    state: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float, done: float = 0.0
+) -> Step:
+    """Train on ``batches`` as if they were one. A loss or gradient that is not finite never reaches the weights.
+
+    ``done`` is the fraction of the training that is done.
+    """
     state.optimizer.zero_grad()
     device = processes.device
     objects = objects_in([target for batch in batches if not batch.is_filler for target in batch.targets], device)
@@ -49,7 +59,7 @@ def take_step(state: TrainState, batches: Sequence[TrainingBatch], processes: Pr
     for number, batch in enumerate(batches):
         is_last = number == len(batches) - 1
         with nullcontext() if is_last else processes.no_sync(state.network):
-            losses, problem = _losses_of(state, batch.to(device), objects)
+            losses, problem = _losses_of(state, batch.to(device), objects, done)
             # All processes skip the step when one does: none may wait for gradients that never come.
             if processes.any(problem is not None):
                 reason = " and ".join(filter(None, processes.gather(problem)))
@@ -63,11 +73,13 @@ def take_step(state: TrainState, batches: Sequence[TrainingBatch], processes: Pr
     return _applied(state, tuple(measured.tolist()), unmatched, clip)
 
 
-def _losses_of(state: TrainState, batch: TrainingBatch, objects: float) -> tuple[Losses | None, str | None]:
+def _losses_of(
+    state: TrainState, batch: TrainingBatch, objects: float, done: float
+) -> tuple[Losses | None, str | None]:
     """The losses, or which of their terms are not finite."""
     images = f"in the images {', '.join(batch.names)}"
     try:
-        losses = state.network(batch.pixels, batch.mask, batch.targets, objects)
+        losses = state.network(batch.pixels, batch.mask, batch.targets, objects, done)
     except ModelError as error:  # such predictions cannot be matched
         return None, f"{error.reason}, {error.item}, {images}"
     if losses.total.isfinite():
@@ -78,16 +90,17 @@ def _losses_of(state: TrainState, batch: TrainingBatch, objects: float) -> tuple
         for name, term in terms.items()
         for layer in (~term.isfinite()).nonzero().flatten().tolist()
     ]
-    masks = {"masks": losses.masks, "dice": losses.dice}
-    broken += [name for name, term in masks.items() if term is not None and not term.isfinite()]
+    others = {"masks": losses.masks, "dice": losses.dice, **losses.auxiliary}
+    broken += [name for name, term in others.items() if term is not None and not term.isfinite()]
     return None, f"the loss is not finite ({', '.join(broken) or 'their sum'}) {images}"
 
 
 def _measured(losses: Losses) -> Tensor:
     untrained = torch.full_like(losses.total, math.nan)
-    masks = (untrained if term is None else term for term in (losses.masks, losses.dice))
+    optional = losses.masks, losses.dice, *map(losses.auxiliary.get, AUXILIARY)
+    others = (untrained if term is None else term for term in optional)
     means = losses.cardinality_error, losses.class_error
-    terms = losses.total, losses.classes, losses.boxes, losses.giou, *masks, *means
+    terms = losses.total, losses.classes, losses.boxes, losses.giou, *others, *means
     return torch.stack([term if term.ndim == 0 else term[-1] for term in terms]).detach().float()
 
 

@@ -1,6 +1,7 @@
 """A detector wrapped with matching and losses: from images and targets to the losses of all decoder layers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -11,6 +12,7 @@ from condetr.core.records import Prediction, Target
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
+from condetr.losses.object_count import objects_in
 from condetr.losses.set_loss import Losses, set_loss
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.model import activation_checkpointing
@@ -20,6 +22,8 @@ from condetr.model.resnet import ResNet
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.transformer import Trace
 from condetr.speed.training.lean_backbone import make_lean, undo_lean
+from condetr.training.dense_supervision import DenseSupervision
+from condetr.training.one_to_many import repeated_objects
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.query_groups import QueryGroups
 
@@ -33,6 +37,7 @@ class SupervisedDetector(nn.Module):
     Attributes:
         detector: the network to train; a segmenter is trained on masks, too.
         groups: the additional query groups, if any.
+        dense: the dense auxiliary head, if there is one.
     """
 
     def __init__(
@@ -43,13 +48,19 @@ class SupervisedDetector(nn.Module):
         precision: Precision,
         *,
         query_groups: int = 1,
+        one_to_many: int = 0,
+        dense_aux: float = 0.0,
+        dense_until: float = 0.5,
         iou_aware: float = 0.0,
         recomputed: bool = False,
     ) -> None:
         """The options are settings of the same names, but for ``recomputed``: activation checkpointing."""
         super().__init__()
         self.detector = detector
-        self.groups = QueryGroups(detector, query_groups) if query_groups > 1 else None
+        has_groups = query_groups > 1 or one_to_many > 0
+        self.groups = QueryGroups(detector, query_groups, one_to_many=one_to_many > 0) if has_groups else None
+        self._repetitions = one_to_many
+        self.dense = DenseSupervision(detector.config, weights, dense_aux, dense_until) if dense_aux else None
         self._precision = precision
         self._set_loss = partial(set_loss, costs=costs, weights=weights, iou_aware=iou_aware)
         make_lean(detector.body.backbone)
@@ -57,20 +68,56 @@ class SupervisedDetector(nn.Module):
             activation_checkpointing.enable(_layers_of(detector))
 
     def forward(
-        self, pixels: Pixels, mask: PixelMask | None, targets: Sequence[Target], objects: float | None = None
+        self,
+        pixels: Pixels,
+        mask: PixelMask | None,
+        targets: Sequence[Target],
+        objects: float | None = None,
+        done: float = 0.0,
     ) -> Losses:
-        """Losses divided by ``objects`` (by default the number in ``targets``) and averaged over query groups."""
+        """The set loss of the paper, averaged over query groups, and in its total what training adds to it.
+
+        Args:
+            pixels: normalized images.
+            mask: True on real pixels; None when nothing is padded.
+            targets: of each image.
+            objects: divisor of the losses; by default the number in ``targets``.
+            done: the fraction of the training that is done, with which the weight of dense supervision falls.
+        """
         trace = self._trace(pixels, mask)
+        count = objects_in(targets, pixels.device) if objects is None else objects
+        one_to_one = trace if self.groups is None else self.groups.one_to_one(trace)
+        losses = self._one_to_one_losses(one_to_one, (pixels.shape[2], pixels.shape[3]), mask, targets, count)
+        auxiliary = {}
+        if self.groups is not None and self._repetitions:
+            auxiliary["one_to_many"] = self._one_to_many_loss(self.groups.one_to_many(trace), targets, count)
+        if self.dense is not None and (weight := self.dense.weight(done)):
+            auxiliary["dense"] = weight * self.dense(trace.memory, trace.cells, targets, count)
+        if not auxiliary:
+            return losses
+        return replace(losses, total=losses.total + sum(auxiliary.values()), auxiliary=auxiliary)
+
+    def _one_to_one_losses(
+        self,
+        trace: Trace,
+        frame: tuple[int, int],
+        mask: PixelMask | None,
+        targets: Sequence[Target],
+        objects: float,
+    ) -> Losses:
         predictions = self._predict(trace)
         groups = len(predictions[-1].logits) // len(targets)
-        counted = None if objects is None else objects * groups
         repeated = [target for target in targets for _ in range(groups)]
         supervision = None
         if isinstance(self.detector, ConditionalDetrSegmenter):
             real = None if mask is None else mask.repeat_interleave(groups, 0)
-            predict = partial(self._masks, self.detector.mask_head, trace)
-            supervision = MaskSupervision(predict, (pixels.shape[2], pixels.shape[3]), real)
-        return self._set_loss(predictions, repeated, objects=counted, supervision=supervision)
+            supervision = MaskSupervision(partial(self._masks, self.detector.mask_head, trace), frame, real)
+        return self._set_loss(predictions, repeated, objects=objects * groups, supervision=supervision)
+
+    def _one_to_many_loss(self, trace: Trace, targets: Sequence[Target], objects: float) -> Float[Tensor, ""]:
+        """Its weight is 1, as in H-DETR; masks are learned one to one only."""
+        repeated = repeated_objects(targets, self._repetitions, trace.reference_logits.shape[1])
+        return self._set_loss(self._predict(trace), repeated, objects=objects * self._repetitions).total
 
     def predictions(self, pixels: Pixels, mask: PixelMask | None) -> list[Prediction]:
         """Of every decoder layer, the last one last; each query group counts as a separate image."""

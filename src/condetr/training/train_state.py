@@ -96,12 +96,17 @@ def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, pro
         settings.weights,
         precision,
         query_groups=settings.query_groups,
+        one_to_many=settings.one_to_many,
+        dense_aux=settings.dense_aux,
+        dense_until=settings.dense_until,
         iou_aware=settings.iou_aware,
         recomputed=settings.recompute,
     )
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0
     masks = isinstance(detector, ConditionalDetrSegmenter)  # their losses are missing where a batch has no objects
-    network = processes.wrapped(supervised, unused_weights=drops or masks or detector.config.decoder_layers == 1)
+    ends = settings.dense_aux > 0  # when its weight is 0, the dense head does not run
+    unused = drops or masks or ends or detector.config.decoder_layers == 1
+    network = processes.wrapped(supervised, unused_weights=unused)
     optimizer = build_optimizer(
         supervised,
         lr=settings.lr,

@@ -9,7 +9,8 @@ from condetr.core.records import Target
 from condetr.data.augmentation.presets import augmentation_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
-from condetr.training.backbone_pretraining import IGNORED, cell_classes, cell_loss, pretrain_backbone
+from condetr.training.backbone_pretraining import cell_classes, cell_loss, pretrain_backbone
+from condetr.training.cell_objects import IGNORED
 from condetr.training.input.data_loader import batches_of_steps
 from condetr.training.input.dataset import TrainingDataset
 from condetr.training.input.sampling import Sampling

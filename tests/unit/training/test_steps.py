@@ -15,7 +15,7 @@ from condetr.training.optimization.optimizer import build_optimizer
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.events import Warned
-from condetr.training.steps import MEASURED, Step, take_step
+from condetr.training.steps import AUXILIARY, MEASURED, Step, take_step
 from condetr.training.supervised import SupervisedDetector
 from condetr.training.train_state import TrainState
 from tests.unit.training.networks import tiny_detector
@@ -30,8 +30,9 @@ def processes():
     return Processes("cpu")
 
 
-def state_of(detector, dtype=torch.float32, lr=1e-3):
-    supervised = SupervisedDetector(detector, MatchingCosts(), LossWeights(), precision := Precision(dtype, "cpu"))
+def state_of(detector, dtype=torch.float32, lr=1e-3, **options):
+    precision = Precision(dtype, "cpu")
+    supervised = SupervisedDetector(detector, MatchingCosts(), LossWeights(), precision, **options)
     optimizer = build_optimizer(supervised, lr=lr, lr_backbone=lr, weight_decay=0.0, decay_norms=True)
     return TrainState(supervised, supervised, optimizer, precision.scaler(), None)
 
@@ -49,14 +50,20 @@ def weights_of(state):
     return {name: tensor.clone() for name, tensor in state.supervised.state_dict().items()}
 
 
-def test_accumulated_batches_are_one_large_batch(processes):
+@pytest.mark.parametrize("options", [{}, {"one_to_many": 2, "dense_aux": 1.0, "iou_aware": 0.75}], ids=str)
+def test_accumulated_batches_are_one_large_batch(processes, options):
     """Divided by the objects of all of them: uneven batches count as they should."""
     detector = tiny_detector(dropout=0.0)
-    together, apart = state_of(detector, lr=0.0), state_of(copy.deepcopy(detector), lr=0.0)
+    together, apart = (state_of(copy.deepcopy(detector), lr=0.0, **options) for _ in range(2))
+    apart.supervised.load_state_dict(together.supervised.state_dict())  # what is added begins at random
     one, other = batch_of(TWO, NONE, seed=1), batch_of(ONE, TWO, seed=2)
     whole = TrainingBatch(torch.cat((one.pixels, other.pixels)), None, (TWO, NONE, ONE, TWO), ("",) * 4)
     first, second = take_step(together, [whole], processes, 0.0), take_step(apart, [one, other], processes, 0.0)
     assert second.measured[:4] == pytest.approx(first.measured[:4], rel=1e-5)
+    for name in AUXILIARY:
+        ours, theirs = (step.measured[MEASURED.index(f"loss_{name}")] for step in (second, first))
+        is_trained = any(option.startswith(name) for option in options)
+        assert ours == pytest.approx(theirs, rel=1e-5) if is_trained else math.isnan(ours)
     assert second.measured[-2] == pytest.approx(first.measured[-2])  # a mean over images
     assert MEASURED[-2] == "cardinality_error"
     assert math.isnan(first.measured[MEASURED.index("loss_mask")]), "a detector learns no masks"

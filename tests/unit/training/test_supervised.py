@@ -10,6 +10,7 @@ from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.supervised import SupervisedDetector
 from tests.scramble import scramble
+from tests.tiny import tiny_segmenter
 from tests.unit.training.networks import tiny_detector
 
 FP32 = Precision(torch.float32, "cpu")
@@ -66,6 +67,70 @@ def test_three_groups_give_the_mean_of_their_losses():
     losses.total.backward()
     assert grouped.groups.extra.grad.abs().sum() > 0
     assert detector.body.decoder.object_queries.grad.abs().sum() > 0
+
+
+def with_queries_of(detector, queries):
+    other = copy.deepcopy(detector)
+    other.body.decoder.object_queries.data = queries.detach().clone()
+    return other
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_to_many_adds_the_loss_of_a_group_that_has_every_object_several_times(groups):
+    detector = scramble(tiny_detector(dropout=0.0))
+    supervised = SupervisedDetector(detector, *PARTS, query_groups=groups, one_to_many=3)
+    scramble(supervised.groups, seed=5)
+    pixels, mask = batch()
+    losses = supervised(pixels, mask, TARGETS, 3.0)
+    *one_to_one, last = (detector.body.decoder.object_queries, *supervised.groups.extra.split(6))
+    alone = [
+        SupervisedDetector(with_queries_of(detector, own), *PARTS)(pixels, mask, TARGETS, 3.0) for own in one_to_one
+    ]
+    repeated = [Target(target.labels.repeat(3), target.boxes.repeat(3, 1)) for target in TARGETS]
+    many = SupervisedDetector(with_queries_of(detector, last), *PARTS)(pixels, mask, repeated, 9.0).total
+    torch.testing.assert_close(losses.auxiliary["one_to_many"], many, rtol=1e-5, atol=1e-5)
+    total = torch.stack([one.total for one in alone]).mean() + many
+    torch.testing.assert_close(losses.total, total, rtol=1e-5, atol=1e-5)
+    assert losses.unmatched == 0
+    losses.total.backward()
+    assert all(part.abs().sum() > 0 for part in supervised.groups.extra.grad.split(6))
+    assert detector.body.decoder.object_queries.grad.abs().sum() > 0
+
+
+def test_the_one_to_many_group_begins_as_a_copy_of_the_queries():
+    detector = tiny_detector(dropout=0.0)
+    losses = SupervisedDetector(detector, *PARTS, one_to_many=1)(*batch(), TARGETS)
+    torch.testing.assert_close(losses.auxiliary["one_to_many"] * 2, losses.total)
+
+
+def test_dense_supervision_adds_the_loss_of_the_memory_until_its_share_is_over():
+    detector = scramble(tiny_detector(dropout=0.0))
+    supervised = SupervisedDetector(detector, *PARTS, dense_aux=2.0, dense_until=0.5)
+    pixels, mask = batch()
+    plain = SupervisedDetector(copy.deepcopy(detector), *PARTS)(pixels, mask, TARGETS)
+    losses = supervised(pixels, mask, TARGETS, done=0.125)
+    trace = detector.trace(pixels, mask)
+    expected = 1.5 * supervised.dense(trace.memory, trace.cells, TARGETS, 3.0)
+    torch.testing.assert_close(losses.auxiliary["dense"], expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.total, plain.total + expected, rtol=1e-5, atol=1e-5)
+    losses.auxiliary["dense"].backward()
+    assert all(part.grad is not None for part in detector.body.encoder.parameters())
+    assert detector.body.input_projection.weight.grad.abs().sum() > 0
+    assert all(part.grad is None for part in detector.body.decoder.parameters())
+    after = supervised(pixels, mask, TARGETS, done=0.5)
+    assert (after.auxiliary, after.total) == ({}, plain.total)
+
+
+def test_masks_are_learned_one_to_one_only():
+    segmenter = tiny_segmenter(num_labels=2, dropout=0.0)
+    pixels, mask = batch()
+    targets = [
+        Target(target.labels, target.boxes, torch.rand(len(target), 32, 48).round().bool()) for target in TARGETS
+    ]
+    plain = SupervisedDetector(copy.deepcopy(segmenter), *PARTS)(pixels, mask, targets)
+    losses = SupervisedDetector(segmenter, *PARTS, one_to_many=2)(pixels, mask, targets)
+    torch.testing.assert_close((losses.masks, losses.dice), (plain.masks, plain.dice), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.total - losses.auxiliary["one_to_many"], plain.total, rtol=1e-5, atol=1e-5)
 
 
 def test_groups_leave_the_prediction_and_the_stored_weights_alone():

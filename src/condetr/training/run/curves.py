@@ -16,6 +16,7 @@ PANELS = {
     "learning rate": ("lr", "lr_backbone"),
     "gradient norm": ("gradient",),
 }
+AUXILIARY = {"auxiliary losses": ("loss_one_to_many", "loss_dense")}  # shown where there are any
 
 
 def curves_of(rows: Sequence[Row]) -> Image.Image:
@@ -24,6 +25,7 @@ def curves_of(rows: Sequence[Row]) -> Image.Image:
     shown = {name: row[name] for row in rows for name in sorted(evaluated) if name in row}
     shares = tuple(name for name, value in shown.items() if isinstance(value, int | float) and 0 <= value <= 1)
     panels = ({"evaluation": shares[: len(COLORS)]} if shares else {}) | PANELS
+    panels |= {title: names for title, names in AUXILIARY.items() if any(name in row for row in rows for name in names)}
     extent = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     return tiled([lines_chart(title, _lines(rows, names), extent=extent) for title, names in panels.items()], 2)
 

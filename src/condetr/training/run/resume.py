@@ -15,7 +15,8 @@ from condetr.training.progress import Position, Progress
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
 from condetr.training.settings import TrainingSettings
 
-FIXED = ("seed", "query_groups", "ema", "overfit", "repeat_factor")  # settings that the stored state depends on
+# settings that the stored state depends on
+FIXED = ("seed", "query_groups", "one_to_many", "dense_aux", "ema", "overfit", "repeat_factor")
 
 
 @dataclass(frozen=True, slots=True)
