@@ -96,6 +96,23 @@ def test_two_processes_learn_what_one_does_and_one_can_go_on(tmp_path, launched)
     assert numbers == pytest.approx(expected, rel=2e-3)
 
 
+ADDED = {"one_to_many": 2, "dense_aux": 1.0, "dense_until": 0.5, "iou_aware": 0.75}
+FROZEN = {"freeze": ["backbone", "encoder"], "freeze_steps": 3}
+
+
+@pytest.mark.parametrize("options", [ADDED, FROZEN], ids=str)
+def test_two_processes_learn_what_one_does_where_training_adds_to_it(tmp_path, launched, options):
+    """The dense head rests, and frozen parts are trained, from the second half on."""
+    scenes = write_scenes(tmp_path / "scenes", 7, empty=range(3))
+    small_run(tmp_path / "one", scenes, **(PLAIN | options | {"batch": 2}))
+    two = launched(tmp_path / "two", port=free_port(), **options)
+    said = ends(two, within=120)
+    assert [process.returncode for process in two] == [0, 0], said
+    (ours, numbers), (theirs, expected) = measured(tmp_path / "two"), measured(tmp_path / "one")
+    assert ours == theirs
+    assert numbers == pytest.approx(expected, rel=2e-3)  # sums in another order, as above
+
+
 def test_a_killed_process_ends_the_others_in_words(tmp_path, launched):
     write_scenes(tmp_path / "scenes", 7)
     two = launched(tmp_path / "run", port=free_port(), epochs=1000)

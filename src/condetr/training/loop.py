@@ -107,6 +107,7 @@ class Loop:
             batches = next(feed)
             self._guard.check_batches(batches)
             factor = self._set_rates(progress)
+            self._unfreeze(progress)
             step = self._take_step(batches, progress)
             self._guard.check_step(step, progress)
             if step.skip_reason is None and self._state.average is not None:
@@ -188,3 +189,9 @@ class Loop:
     def _done(self, progress: Progress) -> float:
         """The fraction of the training."""
         return progress.epochs_done(self._sampling.images) / self._settings.epochs
+
+    def _unfreeze(self, progress: Progress) -> None:
+        """Train frozen parts when their steps are over; a resumed run begins with this, too."""
+        if self._state.frozen and progress.step >= self._settings.freeze_steps:
+            self._state.unfreeze()
+            self._say(Noted(f"step {progress.step}: no longer frozen: {', '.join(self._settings.freeze)}"))

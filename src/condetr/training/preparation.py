@@ -58,6 +58,8 @@ def announce(
         say(Warned(text))
     if settings.patience and not evaluates:
         say(Warned("patience has no effect without evaluation"))
+    if settings.freeze_steps and not settings.freeze:
+        say(Warned("freeze_steps has no effect: nothing is frozen"))
 
 
 def overfit_subset(dataset: Dataset, count: int) -> Dataset:
@@ -144,7 +146,9 @@ def batch_size(
         return settings.batch
     if stored is not None:
         return int(stored.state["batch"])
-    batch = min(processes.gather(batch_that_fits(state.supervised, size, processes.device, processes.count)))
+    with state.all_trained():
+        fits = batch_that_fits(state.supervised, size, processes.device, processes.count)
+    batch = min(processes.gather(fits))
     say(Noted(f"batch: {batch} images of {size[0]}x{size[1]} on each of {processes.count} processes"))
     return batch
 

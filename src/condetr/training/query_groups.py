@@ -60,6 +60,9 @@ class QueryGroups(nn.Module):
 
     def _split_groups(self, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         embeddings, object_queries, mask = inputs
+        if mask is not None:  # other queries, which are one group
+            self._present = 1
+            return inputs
         self._present = embeddings.shape[1] // self.size
         return self.separate(embeddings), self.separate(object_queries), mask
 

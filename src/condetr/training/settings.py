@@ -24,7 +24,7 @@ from condetr.training.optimization.schedule import Shape
 _AT_LEAST = {
     **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
     **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
-    **dict.fromkeys(("lr", "weight_decay", "one_to_many", "dense_aux"), 0),
+    **dict.fromkeys(("lr", "weight_decay", "one_to_many", "dense_aux", "teacher_weight", "freeze_steps"), 0),
 }
 _SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share", "repeat_factor": "share"}
 _ONE_OF = {
@@ -79,6 +79,9 @@ class TrainingOptions:
     iou_aware: Annotated[
         float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
     ] = 0.0
+    teacher: Annotated[str | None, "distill the decoder of this hub id, folder or weights file"] = None
+    teacher_weight: Annotated[float, "weight of the distillation"] = 1.0
+    freeze_steps: Annotated[int, "steps after which frozen modules are trained, too; 0: they stay frozen"] = 0
     patience: Annotated[int, "early stopping after so many evaluations without improvement; 0 disables it"] = 0
     evaluate_every: Annotated[int, "epochs between evaluations"] = 1
     save_every: Annotated[int, "steps between checkpoints, besides one per epoch; 0: per epoch only"] = 0

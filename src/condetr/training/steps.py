@@ -17,7 +17,7 @@ from condetr.losses.set_loss import Losses
 from condetr.training.processes import Processes
 from condetr.training.train_state import TrainState
 
-AUXILIARY = ("one_to_many", "dense")
+AUXILIARY = ("one_to_many", "dense", "teacher")
 MEASURED = (
     *("loss", "loss_ce", "loss_bbox", "loss_giou", "loss_mask", "loss_dice"),
     *(f"loss_{name}" for name in AUXILIARY),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from condetr.core.records import Prediction, Target
-from condetr.core.shapes import PixelMask, Pixels
+from condetr.core.shapes import PixelMask, Pixels, Points, Queries
 from condetr.losses.loss_weights import LossWeights
 from condetr.losses.masks import MaskMaps, MaskSupervision, Matches
 from condetr.losses.object_count import objects_in
@@ -23,9 +23,11 @@ from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.transformer import Trace
 from condetr.speed.training.lean_backbone import make_lean, undo_lean
 from condetr.training.dense_supervision import DenseSupervision
+from condetr.training.distillation import Distillation
 from condetr.training.one_to_many import repeated_objects
 from condetr.training.optimization.mixed_precision import Precision
 from condetr.training.query_groups import QueryGroups
+from condetr.training.teacher import Teacher
 
 OfQueries = Float[Tensor, "batch queries channels"]
 OfGroups = Float[Tensor, "groups_of_batch queries_of_group channels"]
@@ -38,6 +40,7 @@ class SupervisedDetector(nn.Module):
         detector: the network to train; a segmenter is trained on masks, too.
         groups: the additional query groups, if any.
         dense: the dense auxiliary head, if there is one.
+        distillation: from a teacher, if there is one.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class SupervisedDetector(nn.Module):
         dense_aux: float = 0.0,
         dense_until: float = 0.5,
         iou_aware: float = 0.0,
+        teacher: Teacher | None = None,
+        teacher_weight: float = 1.0,
         recomputed: bool = False,
     ) -> None:
         """The options are settings of the same names, but for ``recomputed``: activation checkpointing."""
@@ -61,11 +66,15 @@ class SupervisedDetector(nn.Module):
         self.groups = QueryGroups(detector, query_groups, one_to_many=one_to_many > 0) if has_groups else None
         self._repetitions = one_to_many
         self.dense = DenseSupervision(detector.config, weights, dense_aux, dense_until) if dense_aux else None
+        self.distillation = None
+        if teacher is not None:
+            self.distillation = Distillation(teacher, detector.config.d_model, costs, weights)
+        self._teacher_weight = teacher_weight
         self._precision = precision
         self._set_loss = partial(set_loss, costs=costs, weights=weights, iou_aware=iou_aware)
         make_lean(detector.body.backbone)
-        if recomputed:
-            activation_checkpointing.enable(_layers_of(detector))
+        self._recomputed = _layers_of(detector) if recomputed else []
+        activation_checkpointing.enable(self._recomputed)
 
     def forward(
         self,
@@ -93,6 +102,9 @@ class SupervisedDetector(nn.Module):
             auxiliary["one_to_many"] = self._one_to_many_loss(self.groups.one_to_many(trace), targets, count)
         if self.dense is not None and (weight := self.dense.weight(done)):
             auxiliary["dense"] = weight * self.dense(trace.memory, trace.cells, targets, count)
+        if self.distillation is not None:
+            distilled = self._distillation_loss(self.distillation, one_to_one, pixels, mask)
+            auxiliary["teacher"] = self._teacher_weight * distilled / count
         if not auxiliary:
             return losses
         return replace(losses, total=losses.total + sum(auxiliary.values()), auxiliary=auxiliary)
@@ -119,6 +131,19 @@ class SupervisedDetector(nn.Module):
         repeated = repeated_objects(targets, self._repetitions, trace.reference_logits.shape[1])
         return self._set_loss(self._predict(trace), repeated, objects=objects * self._repetitions).total
 
+    def _distillation_loss(
+        self, distillation: Distillation, trace: Trace, pixels: Pixels, mask: PixelMask | None
+    ) -> Float[Tensor, ""]:
+        """The sum over layers and queries, before it is divided; additional query groups are not distilled."""
+        teacher = distillation.teach(pixels, mask)
+        with self._precision.autocast():
+            decoded = distillation.decode(self.detector, trace, pixels, mask)
+        fixed = distillation.fixed_loss(self._apply_head(decoded.embeddings, decoded.reference_logits), teacher)
+        own = self.detector.body.decoder.object_queries.shape[0]
+        embeddings = [of_layer[:, :own] for of_layer in trace.embeddings]
+        student = self._apply_head(embeddings, trace.reference_logits[:, :own])
+        return fixed + distillation.adaptive_loss(student, teacher)
+
     def predictions(self, pixels: Pixels, mask: PixelMask | None) -> list[Prediction]:
         """Of every decoder layer, the last one last; each query group counts as a separate image."""
         return self._predict(self._trace(pixels, mask))
@@ -131,13 +156,13 @@ class SupervisedDetector(nn.Module):
             return self.groups.trace(self.detector, pixels, mask)
 
     def _predict(self, trace: Trace) -> list[Prediction]:
-        """The heads run in fp32: bf16 cannot represent half a pixel of a large image."""
-        embeddings, points = (
-            [self._separate_groups(of_layer) for of_layer in trace.embeddings],
-            self._separate_groups(trace.reference_logits),
-        )
+        embeddings = [self._separate_groups(of_layer) for of_layer in trace.embeddings]
+        return self._apply_head(embeddings, self._separate_groups(trace.reference_logits))
+
+    def _apply_head(self, embeddings: Sequence[Queries], points: Points) -> list[Prediction]:
+        """It runs in fp32: bf16 cannot represent half a pixel of a large image."""
         layers = len(embeddings)
-        stacked = self.detector.head(torch.cat(embeddings).float(), points.float().repeat(layers, 1, 1))
+        stacked = self.detector.head(torch.cat(list(embeddings)).float(), points.float().repeat(layers, 1, 1))
         return [Prediction(*of_layer) for of_layer in zip(*(part.chunk(layers) for part in stacked), strict=True)]
 
     def _masks(self, mask_head: MaskHead, trace: Trace, images: Matches, queries: Matches) -> MaskMaps:
@@ -152,7 +177,7 @@ class SupervisedDetector(nn.Module):
         return of_queries if self.groups is None else self.groups.separate(of_queries)
 
     def release(self) -> None:
-        activation_checkpointing.disable(_layers_of(self.detector))
+        activation_checkpointing.disable(self._recomputed)
         undo_lean(self.detector.body.backbone)
         if self.groups is not None:
             self.groups.release()

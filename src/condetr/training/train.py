@@ -43,6 +43,7 @@ from condetr.training.run.run_folder import RunFolder
 from condetr.training.run.run_logger import RunFiles, RunLogger
 from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.settings import TrainingSettings
+from condetr.training.teacher import load_teacher
 from condetr.training.train_state import TrainState, build_train_state
 
 Evaluate: TypeAlias = Callable[[ConditionalDetr, Dataset], Mapping[str, float]]
@@ -109,11 +110,16 @@ def train(
     processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     announce(initial, preprocessing, dataset, settings, folder, say, evaluates=measure is not None)
 
+    teacher = None
+    if settings.teacher is not None:
+        teacher = load_teacher(settings.teacher, dataset.classes.names, preprocessing, processes.device)
+        for text in teacher.notes:
+            say(Noted(text))
     images = training_dataset(dataset, settings, preprocessing, augmentation, say)
     stored = stored_state(folder, processes, say)
     if settings.pretrain_backbone and stored is None:
         _pretrain_backbone(detector, images, len(dataset), settings, processes.device, say)
-    state = build_train_state(detector, settings, processes)
+    state = build_train_state(detector, settings, processes, teacher)
     batch = batch_size(settings, stored, state, largest_size(preprocessing, dataset), processes, say)
     context = RunContext(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
     progress = Progress() if stored is None else resume(stored, state, context, say)

@@ -1,6 +1,7 @@
 """Everything that changes during training: weights, optimizer state, gradient scale, EMA."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.amp import GradScaler
 from torch.optim import AdamW
 
 from condetr.checkpoints.keys import own_name
+from condetr.core.errors import SettingsError
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.input.sampling import seed_from
@@ -19,10 +21,14 @@ from condetr.training.optimization.optimizer import build_optimizer
 from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
 from condetr.training.supervised import SupervisedDetector
+from condetr.training.teacher import Teacher
 
 
 class TrainState:
-    """Attributes: ``network`` is ``supervised``, in DistributedDataParallel where there are several processes."""
+    """Attributes: ``network`` is ``supervised``, in DistributedDataParallel where there are several processes.
+
+    The optimizer knows parameters that are ``frozen`` for a while, and has no state of them before they are trained.
+    """
 
     def __init__(
         self,
@@ -31,9 +37,28 @@ class TrainState:
         optimizer: AdamW,
         scaler: GradScaler,
         average: WeightAverage[ConditionalDetr] | None,
+        frozen: Sequence[nn.Parameter] = (),
     ) -> None:
         self.supervised, self.network = supervised, network
         self.optimizer, self.scaler, self.average = optimizer, scaler, average
+        self.frozen = frozen
+
+    def unfreeze(self) -> None:
+        """Train what was frozen for a while."""
+        for parameter in self.frozen:
+            parameter.requires_grad = True
+        self.frozen = ()
+
+    @contextmanager
+    def all_trained(self) -> Iterator[None]:
+        """As after `unfreeze`, for a while."""
+        for parameter in self.frozen:
+            parameter.requires_grad = True
+        try:
+            yield
+        finally:
+            for parameter in self.frozen:
+                parameter.requires_grad = False
 
     @property
     def eval_model(self) -> ConditionalDetr:
@@ -79,14 +104,20 @@ def _under_current_names(stored: Mapping[str, Tensor], current: Iterable[str]) -
     return {names.get(own_name(name), name): tensor for name, tensor in stored.items()}
 
 
-def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, processes: Processes) -> TrainState:
+def build_train_state(
+    detector: ConditionalDetr, settings: TrainingSettings, processes: Processes, teacher: Teacher | None = None
+) -> TrainState:
     """Move the detector to its device, and build the optimizer, scaler and EMA for it.
+
+    ``teacher`` is the loaded one of the settings.
 
     Raises:
         SettingsError: everything is frozen, or the device does not support the precision.
     """
     precision = precision_of(settings.precision, processes.device)
-    freeze(detector, (*settings.freeze, "backbone") if settings.lr_backbone == 0 else settings.freeze)
+    freeze(detector, ("backbone",) if settings.lr_backbone == 0 else ())
+    if not settings.freeze_steps:
+        freeze(detector, settings.freeze)
     detector.float().to(processes.device)
     average = WeightAverage(detector, settings.ema) if settings.ema else None
     torch.manual_seed(seed_from("query groups", settings.seed))
@@ -100,12 +131,14 @@ def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, pro
         dense_aux=settings.dense_aux,
         dense_until=settings.dense_until,
         iou_aware=settings.iou_aware,
+        teacher=teacher,
+        teacher_weight=settings.teacher_weight,
         recomputed=settings.recompute,
     )
     drops = max(detector.config.encoder_layerdrop, detector.config.decoder_layerdrop) > 0
     masks = isinstance(detector, ConditionalDetrSegmenter)  # their losses are missing where a batch has no objects
-    ends = settings.dense_aux > 0  # when its weight is 0, the dense head does not run
-    unused = drops or masks or ends or detector.config.decoder_layers == 1
+    changes = settings.dense_aux > 0 or settings.freeze_steps > 0  # what is trained: the dense head, frozen parts
+    unused = drops or masks or changes or detector.config.decoder_layers == 1
     network = processes.wrapped(supervised, unused_weights=unused)
     optimizer = build_optimizer(
         supervised,
@@ -116,4 +149,7 @@ def build_train_state(detector: ConditionalDetr, settings: TrainingSettings, pro
     )
     if average is not None:  # wrapping gave all processes the weights of the first
         average.network.load_state_dict(detector.state_dict())
-    return TrainState(supervised, network, optimizer, precision.scaler(), average)
+    frozen = freeze(detector, settings.freeze)
+    if not any(parameter.requires_grad for parameter in supervised.parameters()):
+        raise SettingsError(f"every part is frozen for {settings.freeze_steps} steps", item="freeze")
+    return TrainState(supervised, network, optimizer, precision.scaler(), average, frozen)

@@ -21,7 +21,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.initial_model import InitialModel
 from condetr.training.run import checkpointing
-from condetr.training.run.events import ignore_events
+from condetr.training.run.events import Event, EventHandler, Stepped, ignore_events
 from condetr.training.run.run_folder import claimed
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained, train
@@ -83,6 +83,20 @@ def state_of(folder: Path) -> str:
     newest = max((folder / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
     files = sorted(newest.glob("*.safetensors"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+class StoppedError(Exception):
+    """What `stopping_at` raises."""
+
+
+def stopping_at(step: int) -> EventHandler:
+    """Ends a run as a crash would, after this step."""
+
+    def say(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == step:
+            raise StoppedError
+
+    return say
 
 
 def die_in_save(step: int) -> None:

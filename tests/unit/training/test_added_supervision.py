@@ -7,24 +7,14 @@ import torch
 
 from condetr.checkpoints.loading import load
 from condetr.checkpoints.safetensors_file import read_safetensors
+from condetr.checkpoints.saving import save
 from condetr.core.errors import SettingsError
+from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
-from tests.unit.training.runs import small_run, state_of
+from tests.unit.training.runs import PREPROCESSING, StoppedError, small_run, state_of, stopping_at
 from tests.unit.training.scenes import write_scenes
 
 ADDED = [{"one_to_many": 2, "iou_aware": 0.75}, {"dense_aux": 1.0, "dense_until": 0.9}]
-
-
-class StoppedError(Exception):
-    pass
-
-
-def stopping_at(step):
-    def say(event):
-        if getattr(event, "step", None) == step:
-            raise StoppedError
-
-    return say
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +22,22 @@ def scenes(tmp_path_factory):
     return write_scenes(tmp_path_factory.mktemp("scenes"), 6, empty=[0])
 
 
-@pytest.mark.parametrize("options", ADDED, ids=str)
-def test_a_run_resumes_bit_by_bit_and_stores_a_plain_model(tmp_path, scenes, options):
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    detector = scramble(tiny_detector(d_model=16, num_queries=9))
+    save(
+        folder := tmp_path_factory.mktemp("teacher"),
+        detector,
+        {0: "blue", 1: "red"},
+        preprocessing=PREPROCESSING.to_dict(),
+    )
+    return str(folder)
+
+
+@pytest.mark.parametrize("options", [*ADDED, {"teacher": None}], ids=str)
+def test_a_run_resumes_bit_by_bit_and_stores_a_plain_model(tmp_path, scenes, teacher, options):
+    if "teacher" in options:
+        options = options | {"teacher": teacher}
     options = options | {"query_groups": 1, "save_every": 1}
     small_run(tmp_path / "whole", scenes, **options)
     with pytest.raises(StoppedError):

@@ -12,7 +12,7 @@ def test_the_defaults_are_the_recipe_of_the_paper():
     assert (paper.lr, paper.lr_backbone, paper.weight_decay) == (1e-4, 1e-5, 1e-4)
     assert (paper.schedule, paper.decay_begins * paper.epochs) == ("step", 40)
     assert (paper.augment, paper.freeze, paper.query_groups, paper.ema) == ("detr", ("early",), 1, 0.0)
-    assert (paper.iou_aware, paper.one_to_many, paper.dense_aux) == (0, 0, 0)
+    assert (paper.iou_aware, paper.one_to_many, paper.dense_aux, paper.teacher) == (0, 0, 0, None)
 
 
 def test_the_command_line_can_say_everything():
@@ -45,6 +45,8 @@ def test_the_command_line_can_say_everything():
         "non_finite=ignore",
         "one_to_many=-1",
         "dense_aux=-0.5",
+        "teacher_weight=-1.0",
+        "freeze_steps=-1",
         "dense_until=0.0",
         "dense_until=1.5",
         "iou_aware=1.5",

@@ -9,14 +9,15 @@ from condetr.model.backbone import early_layers
 from condetr.model.detector import ConditionalDetr
 
 
-def freeze(detector: ConditionalDetr, parts: Sequence[FreezablePart]) -> None:
-    """Disable the gradients of these parts.
+def freeze(detector: ConditionalDetr, parts: Sequence[FreezablePart]) -> list[nn.Parameter]:
+    """Disable the gradients of these parts; returns the parameters that had them.
 
     "early" is the stem and first stage of the backbone (DETR, appendix A.4); "detector" is everything but a mask head.
     """
-    for part in parts:
-        for parameter in _parameters(detector, part):
-            parameter.requires_grad = False
+    frozen = [parameter for part in parts for parameter in _parameters(detector, part) if parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad = False
+    return frozen
 
 
 def _parameters(detector: ConditionalDetr, part: FreezablePart) -> list[nn.Parameter]:

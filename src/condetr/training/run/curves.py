@@ -16,7 +16,7 @@ PANELS = {
     "learning rate": ("lr", "lr_backbone"),
     "gradient norm": ("gradient",),
 }
-AUXILIARY = {"auxiliary losses": ("loss_one_to_many", "loss_dense")}  # shown where there are any
+AUXILIARY = {"auxiliary losses": ("loss_one_to_many", "loss_dense", "loss_teacher")}  # shown where there are any
 
 
 def curves_of(rows: Sequence[Row]) -> Image.Image:

@@ -16,7 +16,7 @@ from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents
 from condetr.training.settings import TrainingSettings
 
 # settings that the stored state depends on
-FIXED = ("seed", "query_groups", "one_to_many", "dense_aux", "ema", "overfit", "repeat_factor")
+FIXED = ("seed", "query_groups", "one_to_many", "dense_aux", "teacher", "ema", "overfit", "repeat_factor")
 
 
 @dataclass(frozen=True, slots=True)
