@@ -10,12 +10,13 @@ import pytest
 
 from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
 from condetr.cli.main import run
-from condetr.cli.settings import train_settings
+from condetr.cli.settings import train_settings, tune_settings
 from condetr.cli.settings.settings_tree import flag_of
 
 SETTINGS = {
     ("predict",): predict.PredictSettings,
     ("train",): train_settings.TrainSettings,
+    ("tune",): tune_settings.TuneSettings,
     ("explain",): explain.ExplainSettings,
     ("export",): export.ExportSettings,
     ("benchmark",): benchmark.BenchmarkSettings,
@@ -50,6 +51,7 @@ PROMISED = {
         " --image-size --max-size --augment --query-groups --patience --workers --log --overfit --output --resume"
         " --pretrain-backbone-steps --flip --flip-vertical --quarter-turns --min-visibility"
     ),
+    ("tune",): "--minutes --trials --search --output --resume --epochs --validation",
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
     ("benchmark",): "--model --backend --precision --compile --batch --image-size --output",

@@ -22,6 +22,7 @@ from condetr.cli.commands import (
     predict,
     serve,
     train,
+    tune,
 )
 from condetr.cli.output.outcome import exit_status_of
 from condetr.cli.settings.command import Run, as_command
@@ -43,6 +44,7 @@ _data = typer.Typer(name="data", help="Labeled images: check, count, convert, sh
 _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
     (app, train.train),
+    (app, tune.tune),
     (app, evaluate.evaluate),
     (app, explain.explain),
     (app, export.export),

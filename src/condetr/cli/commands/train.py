@@ -45,7 +45,7 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
         trained = run(
             data,
             settings.training(),
-            lambda classes: _initial_model(classes, settings),
+            lambda classes: initial_model(classes, settings),
             output=settings.output,
             split=settings.split,
             validation=settings.validation,
@@ -59,7 +59,7 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     return 0
 
 
-def _initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
+def initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
     from condetr.training.initial_model import InitialModel
 
     if settings.model is None:
