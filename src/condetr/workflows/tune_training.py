@@ -32,6 +32,7 @@ def tune_training(
     resume: bool = False,
     device: str = "auto",
     command: str = "",
+    origin: Mapping[str, Any] | None = None,
     say: EventHandler = ignore_events,
 ) -> Tuned:
     """Search for settings around ``settings``, which the first trial has; see `condetr.workflows.tuning.tune`.
@@ -50,6 +51,7 @@ def tune_training(
         resume: continue the study in ``output``.
         device: where to train.
         command: how the search was started, for the run folders.
+        origin: settings of the initial model, for the file of the best ones.
         say: called with every event, also those of the trials.
 
     Raises:
@@ -93,5 +95,6 @@ def tune_training(
         task=settings.task,
         seed=settings.seed,
         data=parts.train.fingerprint() + parts.val.fingerprint(),
+        origin=origin,
         say=say,
     )

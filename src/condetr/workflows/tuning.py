@@ -82,6 +82,7 @@ def tune(
     task: Task = "detect",
     seed: int = 0,
     data: str = "",
+    origin: Mapping[str, Any] | None = None,
     say: EventHandler = ignore_events,
 ) -> Tuned:
     """Train with settings that optuna suggests until the time is over.
@@ -100,6 +101,7 @@ def tune(
         task: what is trained for.
         seed: of the suggestions.
         data: fingerprint of the dataset; a study is only continued with the same one.
+        origin: settings of the initial model, for the file of the best ones.
         say: called with every event.
 
     Raises:
@@ -122,9 +124,10 @@ def tune(
         make_writable(folder)
     lock = Lock(folder, "tuning")
     try:
-        key = json.dumps({"data": data, "named": _plain(named), "search": searched, **length})
+        origin = dict(origin or {})
+        key = json.dumps({"data": data, "origin": origin, "named": _plain(named), "search": searched, **length})
         study = _study(folder, seed, key, first_guess(searched, base), resume=resume)
-        search_in = _Search(study, train, dict(base), {**named, **length}, searched, folder, task, say)
+        search_in = _Search(study, train, dict(base), {**named, **length}, searched, origin, folder, task, say)
         end, needed = time.monotonic() + 60 * minutes, 60 * SPARE * length.get("minutes", 0)
         search_in.run(end, needed, math.inf if trials is None else trials)
         return search_in.result()
@@ -140,14 +143,15 @@ class _Search:
         base: dict[str, Any],
         named: dict[str, Any],
         searched: tuple[Searched, ...],
+        origin: dict[str, Any],
         folder: Path,
         task: Task,
         say: EventHandler,
     ) -> None:
-        self._study, self._train, self._base, self._named = study, train, base, named
+        self._study, self._train, self._base, self._named, self._origin = study, train, base, named, origin
         self._searched, self._folder, self._watched, self._say = searched, folder, WATCHED[task], say
 
-    def run(self, end: float, needed: float, most: float) -> None:
+    def run(self, end: float, needed: float, most: float | int) -> None:
         """Trials that need so many seconds until ``end`` (of ``time.monotonic``), or until there are ``most``."""
         failures = 0
         while self._begun() < most and time.monotonic() + needed < end:
@@ -206,9 +210,9 @@ class _Search:
         return any(trial.state.name == "COMPLETE" for trial in self._study.get_trials(deepcopy=False))
 
     def _best_settings(self) -> dict[str, Any]:
-        """What the user named and what was found, without the time of a trial."""
+        """The model, what the user named and what was found, without the length of a trial."""
         named = {name: value for name, value in _plain(self._named).items() if name not in LENGTHS}
-        return named | self._study.best_trial.user_attrs["settings"]
+        return self._origin | named | self._study.best_trial.user_attrs["settings"]
 
     def _write_best(self) -> None:
         if not self._finished():

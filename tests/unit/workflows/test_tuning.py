@@ -56,7 +56,7 @@ pytestmark = pytest.mark.usefixtures("_optuna")
 
 def test_the_first_trial_has_the_defaults_and_better_settings_are_found(tmp_path):
     trainings, said = Trainings(), []
-    tuned = tune(trainings, BASE, {"task": "detect"}, minutes=60, trials=30, output=tmp_path, say=said.append)
+    tuned = tune(trainings, BASE, {"task": "detect"}, minutes=60.0, trials=30, output=tmp_path, say=said.append)
     first = trainings.seen[0]
     assert {name: first[name] for name in ("lr", "batch", "augment", "ema")} == {
         name: BASE[name] for name in ("lr", "batch", "augment", "ema")
@@ -79,48 +79,48 @@ def test_a_search_that_was_stopped_goes_on_with_the_trial_that_it_was_in(tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(stopped, BASE, {}, minutes=60, output=tmp_path)
+        tune(stopped, BASE, {}, minutes=60.0, output=tmp_path)
     with pytest.raises(UsageError, match="already holds a study"):
-        tune(Trainings(), BASE, {}, minutes=60, output=tmp_path)
+        tune(Trainings(), BASE, {}, minutes=60.0, output=tmp_path)
     trainings = Trainings()
-    tuned = tune(trainings, BASE, {}, minutes=60, trials=4, output=tmp_path, resume=True)
+    tuned = tune(trainings, BASE, {}, minutes=60.0, trials=4, output=tmp_path, resume=True)
     assert trainings.seen[0]["lr"] == BASE["lr"]
     assert len(trainings.seen) == 3
     assert tuned.trials == {"finished": 3, "ended early": 0, "failed": 1}
     again = Trainings()
-    tune(again, BASE, {}, minutes=60, trials=6, output=tmp_path, resume=True)
+    tune(again, BASE, {}, minutes=60.0, trials=6, output=tmp_path, resume=True)
     assert len(again.seen) == 2
 
 
 @pytest.mark.parametrize("change", [{"named": {"lr": 1e-4}}, {"data": "other"}, {"search": ("lr",)}])
 def test_a_study_goes_on_with_what_it_began_with_only(tmp_path, change):
     begun = {"base": BASE, "named": {}, "data": "mine"}
-    tune(Trainings(), **begun, minutes=60, trials=1, output=tmp_path)
+    tune(Trainings(), **begun, minutes=60.0, trials=1, output=tmp_path)
     with pytest.raises(SettingsError, match="began with other settings"):
-        tune(Trainings(), **begun | change, minutes=60, trials=2, output=tmp_path, resume=True)
+        tune(Trainings(), **begun | change, minutes=60.0, trials=2, output=tmp_path, resume=True)
 
 
 def test_a_trial_that_fails_is_left_behind_and_several_in_a_row_end_the_search(tmp_path):
     trainings = Trainings(failing=(0, 1, 3))
-    tuned = tune(trainings, BASE, {}, minutes=60, trials=5, output=tmp_path / "a")
+    tuned = tune(trainings, BASE, {}, minutes=60.0, trials=5, output=tmp_path / "a")
     assert tuned.trials == {"finished": 2, "ended early": 0, "failed": 3}
     with pytest.raises(ModelError, match="out of memory"):
-        tune(Trainings(failing=range(9)), BASE, {}, minutes=60, output=tmp_path / "b")
+        tune(Trainings(failing=range(9)), BASE, {}, minutes=60.0, output=tmp_path / "b")
 
 
 def test_trials_have_the_length_that_is_named(tmp_path):
     trainings = Trainings()
-    tune(trainings, BASE, {"epochs": 3}, minutes=60, trials=1, output=tmp_path / "a")
+    tune(trainings, BASE, {"epochs": 3}, minutes=60.0, trials=1, output=tmp_path / "a")
     assert (trainings.seen[0]["epochs"], "minutes" in trainings.seen[0]) == (3, False)
-    tune(trainings, BASE, {}, minutes=60, trial_minutes=2.5, trials=1, output=tmp_path / "b")
+    tune(trainings, BASE, {}, minutes=60.0, trial_minutes=2.5, trials=1, output=tmp_path / "b")
     assert trainings.seen[1]["minutes"] == 2.5
 
 
 def test_a_trial_in_epochs_ends_with_the_time_of_the_search(tmp_path, monkeypatch):
-    clock = iter(range(0, 10_000, 10))  # seconds, ten for every look
+    clock = iter(map(float, range(0, 10_000, 10)))  # seconds, ten for every look
     monkeypatch.setattr(tuning, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     trainings = Trainings()
-    tuned = tune(trainings, BASE, {"epochs": 3}, minutes=3, output=tmp_path)
+    tuned = tune(trainings, BASE, {"epochs": 3}, minutes=3.0, output=tmp_path)
     assert tuned.trials == {"finished": 1, "ended early": 1, "failed": 0}
     assert trainings.stopped == [1]
 
@@ -128,20 +128,20 @@ def test_a_trial_in_epochs_ends_with_the_time_of_the_search(tmp_path, monkeypatc
 def test_a_trial_in_minutes_begins_only_if_there_is_time(tmp_path):
     trainings = Trainings()
     with pytest.raises(UsageError, match="no trial finished"):
-        tune(trainings, BASE, {}, minutes=1, trial_minutes=3, output=tmp_path)
+        tune(trainings, BASE, {}, minutes=1.0, trial_minutes=3.0, output=tmp_path)
     assert trainings.seen == []
 
 
 def test_what_cannot_be_searched_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="nothing to search"):
-        tune(Trainings(), BASE, {"lr": 1e-4}, minutes=1, search=("lr",), output=tmp_path)
+        tune(Trainings(), BASE, {"lr": 1e-4}, minutes=1.0, search=("lr",), output=tmp_path)
     with pytest.raises(UsageError, match="has no study to resume"):
-        tune(Trainings(), BASE, {}, minutes=1, output=tmp_path, resume=True)
+        tune(Trainings(), BASE, {}, minutes=1.0, output=tmp_path, resume=True)
     with pytest.raises(DataError, match="no validation images"):
-        tune(Trainings(evaluates=False), BASE, {}, minutes=60, output=tmp_path / "b")
+        tune(Trainings(evaluates=False), BASE, {}, minutes=60.0, output=tmp_path / "b")
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r'condetr tune needs optuna \(pip install "condetr\[tune\]"\)'):
-        tune(Trainings(), BASE, {}, minutes=1, output=tmp_path)
+        tune(Trainings(), BASE, {}, minutes=1.0, output=tmp_path)

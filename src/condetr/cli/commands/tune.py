@@ -40,6 +40,7 @@ def tune(data: _Data, settings: TuneSettings, reporter: Reporter) -> int:
             resume=settings.resume,
             device=settings.device,
             command=shlex.join(sys.argv),
+            origin=jsonable(settings.origin()),
             say=say,
         )
     trials = ", ".join(f"{count} {state}" for state, count in tuned.trials.items())

@@ -1,9 +1,10 @@
 """The options of ``condetr tune``: those of a training, and of the search."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from condetr.cli.settings.network_settings import NetworkSettings
 from condetr.cli.settings.shared import check_at_least
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.core.errors import SettingsError
@@ -36,6 +37,12 @@ class TuneSettings(TrainSettings):
         values = {spec.name: (getattr(self, spec.name), spec) for spec in fields(self)}
         names = {spec.name for spec in fields(TrainingSettings)} & values.keys()
         return {name: values[name][0] for name in sorted(names) if values[name][0] != _default_of(values[name][1])}
+
+    def origin(self) -> dict[str, Any]:
+        """The settings that name the initial model, where they differ from their defaults."""
+        if self.model is None:
+            return {} if self.network == NetworkSettings() else {"network": asdict(self.network.config())}
+        return {"model": self.model} | ({} if self.revision is None else {"revision": self.revision})
 
 
 def _default_of(spec: Any) -> Any:

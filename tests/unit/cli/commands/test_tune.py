@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 
@@ -39,9 +38,8 @@ def test_a_search_trains_and_writes_settings_that_train_reads(condetr_json, data
     assert (settings["batch"], settings["image_size"]) == (4, 64), "what is chosen is not searched"
     status, more, _ = condetr_json(*words, "--trials", 3, "--resume")
     assert (status, more["trials"]["finished"] + more["trials"]["ended early"]) == (0, 3)
-    config = {**settings, "network": yaml.safe_load(SMALL)["network"]}
-    small.write_text(json.dumps(config))
-    assert read_settings(TrainSettings, file=small).lr == settings["lr"]
+    again, begun = read_settings(TrainSettings, file=Path(answer["best"])), read_settings(TrainSettings, file=small)
+    assert (again.lr, again.network.config()) == (settings["lr"], begun.network.config())
 
 
 def test_a_missing_extra_is_named_before_anything_else(condetr, data, monkeypatch):
