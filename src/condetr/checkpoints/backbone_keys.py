@@ -10,7 +10,7 @@ from torch import nn
 from condetr.checkpoints import keys
 from condetr.checkpoints.keys import foreign_keys
 from condetr.model.config import ResNetDescription, TimmDescription
-from condetr.model.timm_stages import wrapped_names
+from condetr.model.timm_backbone import wrapped_names
 
 CLASSIFIERS = ("fc.", "classifier.", "head.")
 _STAGE = pattern(r"layer(\d+)\.")

@@ -7,9 +7,8 @@ import torch
 
 from condetr.model.config import ResNetDescription, TimmDescription
 from condetr.model.resnet_names import RESNETS
-from condetr.model.timm_backbone import timm_features
+from condetr.model.timm_backbone import timm_features, used_stages
 from condetr.model.timm_norms import without_idle_options
-from condetr.model.timm_stages import used_stages
 
 
 def named_backbone(name: str, output_stride: int | None = None) -> ResNetDescription | TimmDescription:

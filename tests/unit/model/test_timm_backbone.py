@@ -6,8 +6,8 @@ import torch
 from condetr.core.errors import SettingsError
 from condetr.model.backbone import build_backbone, early_layers
 from condetr.model.config import TimmDescription
+from condetr.model.timm_backbone import used_stages
 from condetr.model.timm_norms import FrozenBatchNormAct, without_idle_options
-from condetr.model.timm_stages import used_stages
 from tests.scramble import scramble
 
 timm = pytest.importorskip("timm")
