@@ -57,8 +57,8 @@ def test_the_weight_of_the_dense_head_falls_to_0_and_then_it_rests(tmp_path, sce
     assert all(torch.equal(one[name], other[name]) for name in one if name.startswith("dense."))
 
 
-@pytest.mark.parametrize("name", ["one_to_many", "dense_aux"])
-def test_what_the_stored_state_depends_on_cannot_change(tmp_path, scenes, name):
+@pytest.mark.parametrize(("name", "value"), [("one_to_many", 2), ("dense_aux", 2.0)])
+def test_what_the_stored_state_depends_on_cannot_change(tmp_path, scenes, name, value):
     small_run(tmp_path, scenes, epochs=1)
-    with pytest.raises(SettingsError, match=f"{name}: is 2, but the run began with 0"):
-        small_run(tmp_path, scenes, resume=True, epochs=2, **{name: 2})
+    with pytest.raises(SettingsError, match=f"{name}: is {value}, but the run began with 0"):
+        small_run(tmp_path, scenes, resume=True, epochs=2, **{name: value})

@@ -54,7 +54,7 @@ def test_a_run_resumes_bit_by_bit_before_and_after(tmp_path, scenes, stop):
 
 
 def test_a_backbone_without_a_learning_rate_stays_frozen():
-    settings = TrainingSettings(lr_backbone=0, freeze=("early", "encoder"), freeze_steps=5)
+    settings = TrainingSettings(lr_backbone=0.0, freeze=("early", "encoder"), freeze_steps=5)
     state = build_train_state(tiny_detector(), settings, Processes("cpu"))
     body = state.supervised.detector.body
     assert len(state.frozen) == len(list(body.encoder.parameters()))
