@@ -3,7 +3,7 @@
 python -m benchmarks.from_scratch [--scenes FOLDER] [--pictures 3000] [--pretraining 500] [--seeds 0 1 2]
     [--peer-seeds 0] [--only overfitting|"two epochs"] [--json FILE]
 
-The architecture is that of recipes/digits.yaml. Once it overfits on 8 scenes, in 100 steps, once it sees each of
+The architecture is that of the recipe digits. Once it overfits on 8 scenes, in 100 steps, once it sees each of
 ``--pictures`` scenes twice and is measured on 500 others, of other handwriting. The steps in which condetr's backbone
 learns to name come before that; transformers' model takes as many steps more, so that it sees as many images. Both
 are measured by condetr. CPU seconds are those of a training in one thread, with the reading of its images.
@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.interleave import machine
 from benchmarks.peer_training import NOTHING, OUR_STEPS, train_peer
+from condetr.bundled import RECIPES
 from condetr.checkpoints.loading import load
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
@@ -36,7 +37,7 @@ from condetr.training.initial_model import InitialModel
 from condetr.training.run.run_folder import claimed
 from condetr.training.train import train
 
-RECIPE = Path(__file__).parents[1] / "recipes/digits.yaml"
+RECIPE = RECIPES["digits"]
 BATCH, SIDE = 8, 96
 OVERFIT, PRETRAINING, STEPS = 8, 100, 100
 PEERS = {"transformers, as it comes": NOTHING, "transformers, our rates, all layers": OUR_STEPS}

@@ -1,6 +1,7 @@
 """Segmenters are trained, resumed, measured and used as detectors are, and made from them."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,6 @@ from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.training.initial_model import InitialModel
 from condetr.training.run.events import Evaluated, Stepped
-from condetr.training.settings import TrainingSettings
 from condetr.workflows.training import run
 
 NETWORK = """
@@ -136,9 +136,12 @@ def begun(task, classes):
 
 
 def small(data, task, output, begin=None, *, say=lambda event: None, resume=False, **settings):
-    how = TrainingSettings(
-        task=task, epochs=3, batch=4, image_size=64, max_size=64, workers=0, warmup=1, augment="strong", **settings
-    )
-    return run(
-        data, how, begin or (lambda classes: begun(task, classes)), output=output, resume=resume, device="cpu", say=say
-    )
+    named = {
+        **{"task": task, "epochs": 3, "batch": 4, "image_size": 64, "max_size": 64, "workers": 0, "warmup": 1},
+        **{"augment": "strong", "lr": 1e-4, "lr_backbone": 1e-5, "pretrain_backbone": 0},
+    } | settings
+
+    def build(classes, queries):
+        return (begin or partial(begun, task))(classes)
+
+    return run(data, named, build, output=output, resume=resume, device="cpu", say=say)

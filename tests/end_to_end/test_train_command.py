@@ -49,5 +49,5 @@ def test_a_stop_while_it_is_measured(command, tmp_path, number, status):
     resumed = command("train", "data", "--output", "run", "--resume", "--json", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     said = json.loads(resumed.stdout)
-    assert (said["progress"]["step"], said["progress"]["evaluated"]) == (1, 1)
+    assert (said["progress"]["step"], said["progress"]["evaluated_step"]) == (1, 1)
     assert "0 steps of 4 images" in resumed.stderr

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from condetr.api.loaded_model import LoadedModel
 from condetr.api.option_names import reject_foreign_option_names
@@ -70,7 +70,7 @@ class Detector(LoadedModel):
         output: str | Path | None = None,
         split: str | None = None,
         validation: str | None = None,
-        resume: bool = False,
+        resume: "bool | Literal['auto']" = False,
         num_queries: int | None = None,
         augment: "str | Path | Sequence[Mapping[str, Any]] | Augmentation | None" = None,
         callbacks: "Sequence[Callback]" = (),
@@ -84,7 +84,8 @@ class Detector(LoadedModel):
             output: run folder; ``runs/train``, or with a number, unless given.
             split: training split; train unless named, or the only one.
             validation: validation split, or "none"; val unless named, or a tenth of the images, held out.
-            resume: resume the run in ``output``, with its own weights and settings; give only what changes.
+            resume: resume the run in ``output``, with its own weights and settings; give only what changes. "auto":
+                if there is one, else begin.
             num_queries: train with more or fewer object queries than the model has, see `condetr.load`.
             augment: a preset ("none", "light", "detr", "strong", "lsj"); a YAML file or list of torchvision v2
                 transforms; or a callable, which takes and returns a sample as those transforms do, or is a Compose of
@@ -102,19 +103,25 @@ class Detector(LoadedModel):
         """
         from condetr.training.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.training.run.console import ConsoleReporter
-        from condetr.workflows.training import check_queries, run, settings_of
+        from condetr.workflows.training import check_queries, is_resumed, run, settings_of
 
         output = None if output is None else Path(output)
         own = augment if callable(augment) else None
         if augment is not None:
             settings["augment"] = None if own is not None else augment
-        options = settings_of({"task": self.task} | settings, output if resume else None)
+        resume = is_resumed(output, resume)
+        size = {"image_size": None} if self.has_own_size else {}  # that with which it was loaded is not chosen anew
+        options = settings_of({"task": self.task, **size} | settings, output if resume else None)
         if resume and output is not None and num_queries is not None:
             check_queries(output, num_queries)
 
-        def initial_model(classes: Sequence[str]) -> InitialModel:
+        def initial_model(classes: Sequence[str], queries: int | None) -> InitialModel:
             return InitialModel.from_model(
-                self.checkpoint, self.preprocessing, classes=classes, task=options.task, num_queries=num_queries
+                self.checkpoint,
+                self.preprocessing,
+                classes=classes,
+                task=options["task"],
+                num_queries=num_queries or queries,
             )
 
         return run(

@@ -53,6 +53,7 @@ class LoadedModel:
         numerics: Numerics = "pil" if str(processor.get("image_processor_type", "")).endswith("Pil") else "torchvision"
         source = checkpoint.provenance.path / "preprocessor_config.json"
         self.preprocessing = Preprocessing.from_dict(processor, numerics=numerics, source=source)
+        self.has_own_size = image_size is not None
         if image_size is not None:
             self.preprocessing = replace(self.preprocessing, size=size_of(image_size, longest=1333, field="image_size"))
         self.device = device_of(device)

@@ -19,6 +19,7 @@ _THEIRS = {
     "output": "save_dir output_dir out_dir work_dir project",
     "lr": "learning_rate lr0 base_lr",
     "epochs": "num_epochs num_train_epochs max_epochs",
+    "steps": "max_steps total_steps max_iters",
     "accumulate": "gradient_accumulation_steps accumulate_grad_batches",
     "clip": "clip_max_norm max_grad_norm gradient_clip_val",
     "warmup": "warmup_steps",

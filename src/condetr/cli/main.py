@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from condetr.cli.commands import (
     hub,
     info,
     predict,
+    recipes,
     serve,
     train,
     tune,
@@ -45,6 +47,7 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
     (app, train.train),
     (app, tune.tune),
+    (app, recipes.recipes),
     (app, evaluate.evaluate),
     (app, explain.explain),
     (app, export.export),
@@ -85,7 +88,15 @@ def _root(version: _Version = False) -> None:  # noqa: FBT002  typer's flag
     pass
 
 
+def _with_values(words: list[str]) -> list[str]:
+    """Flags that may have a value, which the parser does not know."""
+    for position, pair in enumerate(pairwise(words)):
+        if pair == ("--resume", "auto"):
+            return [*words[:position], "--set", "resume=auto", *words[position + 2 :]]
+    return ["--set=resume=auto" if word == "--resume=auto" else word for word in words]
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and answer with its exit status; see ``outcome.py``."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _with_values(list(sys.argv[1:] if arguments is None else arguments))
     return exit_status_of(lambda: app(args=words, prog_name="condetr", standalone_mode=False), debug="--debug" in words)

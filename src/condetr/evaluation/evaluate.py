@@ -111,7 +111,10 @@ def evaluate_detector(
                 model, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
             )
         collector = ResultCollector(dataset, matched, tiled(boxes, tile), segments)
-        collected = collector.collect(share.positions(len(dataset)), on_picture)
+        positions = share.positions(len(dataset))
+        collected = collector.collect(
+            _by_size(dataset, positions, preprocessing) if batch > 1 else positions, on_picture
+        )
         results = merge_shards(share.gather(collected), len(dataset))
         readable = _readable(dataset, [result.detections for result in results])
         paths = [readable[position] for position in evenly_spread(len(readable), _TIMED)]
@@ -158,6 +161,11 @@ def evaluate_predictions(
         boxes=predictions.boxes,
         boxed=predictions.boxed,
     )
+
+
+def _by_size(dataset: Dataset, positions: Iterable[int], preprocessing: Preprocessing) -> list[int]:
+    """Images that have one size after preprocessing side by side, so that they fill batches."""
+    return sorted(positions, key=lambda position: preprocessing.fit(dataset[position].size))
 
 
 def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path]:

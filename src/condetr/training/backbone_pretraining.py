@@ -5,8 +5,9 @@ anything (docs/convergence.md).
 """
 
 import math
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 import torch
@@ -29,22 +30,30 @@ LEARNING_RATE = 2e-3
 WARM_UP = 0.05  # fraction of the steps; then the rate falls along half a cosine
 WEIGHT_DECAY = 1e-2
 CLIP = 1.0
+MEASURED = 20  # steps, to find how many fit in the time
 REPORTED_STEPS = 100  # the last ones, over which accuracy is reported
 
 CellClasses = Int64[Tensor, "batch rows columns"]
 
 
 def pretrain_backbone(
-    detector: ConditionalDetr, feed: Iterator[list[TrainingBatch]], steps: int, device: torch.device, say: EventHandler
+    detector: ConditionalDetr,
+    feed: Iterator[list[TrainingBatch]],
+    steps: int,
+    device: torch.device,
+    say: EventHandler,
+    fitting: Callable[[int, float], int] | None = None,
 ) -> None:
     """Train the backbone on the first ``steps`` batches of ``feed``, with a classifier of single cells.
 
-    Its batch norms are trainable meanwhile, and then frozen with their statistics, scales and shifts.
+    ``fitting`` returns how many steps fit in the time, from the first ones and their seconds. The batch norms of the
+    backbone are trainable meanwhile, and then frozen with their statistics, scales and shifts.
 
     Raises:
         ModelError: the loss is not finite.
     """
     say(Noted(f"backbone pretraining first: {steps} steps"))
+    began = time.monotonic()
     backbone, classes = detector.body.backbone.to(device), detector.config.num_labels
     recent: deque[tuple[int, int]] = deque(maxlen=REPORTED_STEPS)
     classifier = nn.Conv2d(backbone.widths[-1], classes + 1, kernel_size=1).to(device)
@@ -52,6 +61,10 @@ def pretrain_backbone(
         weights = [*backbone.parameters(), *classifier.parameters()]
         optimizer = AdamW(weights, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         for step, batch in enumerate(islice(chain.from_iterable(feed), steps)):
+            if step == MEASURED and fitting is not None:
+                steps = fitting(step, time.monotonic() - began)
+            if step >= steps:
+                break
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * _rate_factor(step / steps)
             moved = batch.to(device)
@@ -69,7 +82,8 @@ def pretrain_backbone(
             recent.append(_correct_cells(logits, targets, classes))
             say(BackbonePretrained(step + 1, steps, loss.item()))
     correct, objects = (sum(counts) for counts in zip(*recent, strict=True))
-    say(Noted(f"backbone pretraining done: {correct / max(1, objects):.0%} of the cells with objects are correct"))
+    correct_share = f"{correct / max(1, objects):.0%} of the cells with objects are correct"
+    say(Noted(f"backbone pretraining done, {steps} steps: {correct_share}"))
 
 
 def cell_classes(targets: Sequence[Target], cells: GridMask, background: int) -> CellClasses:

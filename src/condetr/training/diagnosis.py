@@ -12,6 +12,10 @@ from condetr.training.settings import TrainingSettings
 MIN_STEPS = 200  # after which the loss of a network that learns has fallen
 FALLEN = 0.95  # of the first loss: above it the loss has not fallen
 DIVERGED = 2.0  # of the first loss
+PLATEAU_AP, MIN_EVALUATIONS = 0.02, 5  # below it after so many evaluations, a training is on a plateau
+PLATEAU_SHARE, PLATEAU_STEPS = 0.6, 500  # of the steps, over which a loss is flat; not before so many of them
+FEWEST_ROWS = 8  # of the log, to compare their losses
+FLAT = 0.98  # of the loss before
 TRAINED_AP = 0.1  # of a model whose loss need not fall any more
 
 
@@ -58,6 +62,33 @@ def explain_no_learning(rows: Sequence[Row], dataset: Dataset, settings: Trainin
     direction = "rose" if recent > DIVERGED * first else "has not fallen"
     causes = "; ".join(_causes(rows, dataset, settings))
     return f"nothing is learned yet: the loss {direction}, {first:.4g} then {recent:.4g}. Likely causes: {causes}"
+
+
+def explain_plateau(rows: Sequence[Row]) -> str | None:
+    """A warning where a training is on a plateau, by AP or by its loss, with what helps; None otherwise."""
+    measured = [row["ap"] for row in rows if "ap" in row]
+    if any(ap >= TRAINED_AP for ap in measured):
+        return None
+    if len(measured) >= MIN_EVALUATIONS and max(measured) < PLATEAU_AP:
+        sign = f"AP is at most {max(measured):.3f} after {len(measured)} evaluations"
+    elif (flat := _flat_loss(rows)) is not None:
+        sign = f"the loss stays at {flat:.4g} over {PLATEAU_SHARE:.0%} of the steps"
+    else:
+        return None
+    remedies = "start from trained weights (--model); train for more steps (--minutes); smaller images (--image-size)"
+    return f"the training is on a plateau: {sign}. What helps: {remedies}"
+
+
+def _flat_loss(rows: Sequence[Row]) -> float | None:
+    """The loss of the last steps, where it has not fallen during them and the learning rate has not, either."""
+    rows = [row for row in rows if "loss" in row]
+    late = rows[int((1 - PLATEAU_SHARE) * len(rows)) :]
+    if len(late) < FEWEST_ROWS or rows[-1]["step"] < PLATEAU_STEPS:
+        return None
+    if rows[-1].get("lr", 0.0) < 0.5 * max(row.get("lr", 0.0) for row in rows):
+        return None
+    first, second = (fmean(row["loss"] for row in half) for half in (late[: len(late) // 2], late[len(late) // 2 :]))
+    return second if second > FLAT * first else None
 
 
 def _causes(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -> list[str]:

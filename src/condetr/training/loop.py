@@ -11,11 +11,11 @@ from condetr.core.names import Task
 from condetr.core.out_of_memory import is_out_of_memory
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
+from condetr.training.duration.course import Course
 from condetr.training.failure_guard import FailureGuard, is_lost_contact, lost_contact, out_of_memory
 from condetr.training.input.sampling import Sampling, seed_from
 from condetr.training.interruption import Interruption
 from condetr.training.optimization.optimizer import set_rates
-from condetr.training.optimization.schedule import Schedule
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.callbacks import CallbackError, Callbacks
@@ -26,7 +26,7 @@ from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
 from condetr.training.train_state import TrainState
 
-Measure: TypeAlias = Callable[[ConditionalDetr], Mapping[str, float]]
+Measure: TypeAlias = Callable[[ConditionalDetr, int | None], Mapping[str, float]]
 WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # selects the best model
 CHECKPOINT_STEPS = 100  # between the checkpoints of short epochs
 
@@ -35,6 +35,7 @@ class Loop:
     def __init__(
         self,
         settings: TrainingSettings,
+        course: Course,
         sampling: Sampling,
         state: TrainState,
         processes: Processes,
@@ -44,13 +45,13 @@ class Loop:
         stop: Callbacks,
         say: EventHandler,
     ) -> None:
-        """``writer`` exists on the first process only; ``measure`` evaluates the model after an epoch, if given.
+        """``writer`` exists on the first process only; ``measure``, if given, evaluates on all or so many images.
 
         ``stop`` has a reason once a callback asked to end the run.
         """
-        self._settings, self._sampling, self._state, self._processes = settings, sampling, state, processes
+        self._settings, self._course, self._sampling = settings, course, sampling
+        self._state, self._processes = state, processes
         self._logger, self._writer, self._measure, self._stop, self._say = logger, writer, measure, stop, say
-        self._schedule = Schedule(settings.schedule, settings.decay_begins, settings.warmup)
         self._guard = FailureGuard(settings.non_finite, settings.unreadable, say)
 
     def run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
@@ -76,12 +77,13 @@ class Loop:
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         with Interruption(self._say) as interruption:
-            self._save(progress)  # from here on there is always a checkpoint to resume from
-            if progress.position.offset == 0 and progress.evaluated < progress.position.epoch:
+            with self._course.timing_pause():
+                self._save(progress)  # from here on there is always a checkpoint to resume from
+            if self._course.is_pause(progress) and progress.evaluated_step < progress.step:
                 self._end_epoch(progress, interruption)  # the run was stopped before this evaluation
             while not self._is_over(progress, interruption):
                 self._run_epoch(feed, progress, interruption)
-                if progress.position.offset == 0:
+                if self._course.is_pause(progress):
                     self._end_epoch(progress, interruption)
             self._save(progress)
         if self._stop.stop_reason is not None:
@@ -90,7 +92,7 @@ class Loop:
             interruption.raise_again(self._processes.gather(interruption.number))
 
     def _is_over(self, progress: Progress, interruption: Interruption) -> bool:
-        if self._is_ending(interruption) or progress.position.epoch >= self._settings.epochs:
+        if self._is_ending(interruption) or self._course.is_over(progress):
             return True
         return self._is_out_of_patience(progress)
 
@@ -99,11 +101,11 @@ class Loop:
         return self._processes.any(interruption.requested or self._stop.stop_reason is not None)
 
     def _run_epoch(self, feed: Iterator[list[TrainingBatch]], progress: Progress, interruption: Interruption) -> None:
-        """To the end of the epoch, to a signal, or until a callback ends the run."""
-        epoch = progress.position.epoch
+        """To the end of the epoch or of the training, to an evaluation, or to what ends the run before."""
         self._state.network.train()
         self._logger.restart_clock()
-        while progress.position.epoch == epoch:
+        self._course.restart_clock()
+        while True:
             batches = next(feed)
             self._guard.check_batches(batches)
             factor = self._set_rates(progress)
@@ -116,16 +118,16 @@ class Loop:
             progress.position = self._sampling.after(progress.position)
             rates = {"lr": self._settings.lr * factor, "lr_backbone": self._settings.lr_backbone * factor}
             self._logger.add_step(step, progress, rates, slivers=sum(batch.slivers for batch in batches))
-            if self._is_save_due(progress):
+            if self._course.keep_time(progress, self._try_evaluation) or self._is_save_due(progress):
                 self._save(progress)
-            if self._is_ending(interruption):
+            if self._is_ending(interruption) or self._course.is_pause(progress):
                 return
 
     def _take_step(self, batches: Sequence[TrainingBatch], progress: Progress) -> Step:
         """Its random numbers depend on seed, step and rank alone, so that no generator state needs to be stored."""
         torch.manual_seed(seed_from("step", self._settings.seed, progress.step, self._processes.rank))
         try:
-            return take_step(self._state, batches, self._processes, self._settings.clip, self._done(progress))
+            return take_step(self._state, batches, self._processes, self._settings.clip, self._course.done(progress))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory(f"in step {progress.step}", batches) from error
@@ -133,28 +135,41 @@ class Loop:
 
     def _end_epoch(self, progress: Progress, interruption: Interruption) -> None:
         """Evaluate and draw charts, with everything saved before."""
-        epoch = progress.position.epoch
-        is_last = epoch == self._settings.epochs
-        if self._measure is not None and (is_last or epoch % self._settings.evaluate_every == 0):
-            self._save(progress)
-            if self._is_ending(interruption):
-                return
-            with interruption.immediate("saved; --resume repeats the evaluation"):
-                self._evaluate(self._measure, progress)
-        progress.evaluated = epoch
-        self._logger.end_epoch(self._state.eval_model, is_last=is_last)
+        if not self._course.evaluates(progress):
+            self._draw(progress)
+            return
+        with self._course.timing_pause():
+            if self._measure is not None:
+                self._save(progress)
+                if self._is_ending(interruption):
+                    return
+                with interruption.immediate("saved; --resume repeats the evaluation"):
+                    self._evaluate(self._measure, progress)
+            self._draw(progress)
+        self._course.revise(progress)
+
+    def _draw(self, progress: Progress) -> None:
+        progress.evaluated_step = progress.step
+        self._logger.end_epoch(self._state.eval_model, is_last=self._course.is_over(progress))
+
+    def _try_evaluation(self, images: int) -> None:
+        """Of the first images, only to measure how long it takes."""
+        if self._measure is not None:
+            self._measure(self._state.eval_model.eval(), images)
+            self._state.network.train()
 
     def _evaluate(self, measure: Measure, progress: Progress) -> None:
-        epoch = progress.position.epoch
+        epoch = self._logger.epoch(progress)
         self._say(Evaluating(epoch))
         try:
-            metrics = dict(measure(self._state.eval_model.eval()))
+            with self._course.timing_evaluation(self._course.images):
+                metrics = dict(measure(self._state.eval_model.eval(), self._course.images))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
-                raise out_of_memory(f"in the evaluation after epoch {epoch}", ()) from error
+                raise out_of_memory(f"in the evaluation after epoch {epoch:g}", ()) from error
             raise
         metrics = self._processes.from_first(metrics)
-        is_best = progress.record(metrics, WATCHED[self._settings.task])
+        is_best = progress.record(metrics, WATCHED[self._settings.task], epoch)
         if is_best and self._writer is not None:
             self._writer.save_best()
         self._logger.add_evaluation(progress)
@@ -164,7 +179,7 @@ class Loop:
         patience = self._settings.patience
         if not patience or progress.stale < patience:
             return False
-        text = f"no improvement in {progress.stale} evaluations: the best was after epoch {progress.best_epoch}"
+        text = f"no improvement in {progress.stale} evaluations: the best was after epoch {progress.best_epoch:g}"
         self._say(Noted(text))
         return True
 
@@ -178,17 +193,14 @@ class Loop:
         if self._writer is None or progress.saved == progress.step:
             return
         progress.saved = progress.step
+        self._course.save_time(progress)
         self._say(Saved(self._writer.save(progress)))
 
     def _set_rates(self, progress: Progress) -> float:
         """Returns the factor of the learning rates."""
-        factor = self._schedule.factor(progress.step, self._done(progress))
+        factor = self._course.rate_factor(progress)
         set_rates(self._state.optimizer, factor)
         return factor
-
-    def _done(self, progress: Progress) -> float:
-        """The fraction of the training."""
-        return progress.epochs_done(self._sampling.images) / self._settings.epochs
 
     def _unfreeze(self, progress: Progress) -> None:
         """Train frozen parts when their steps are over; a resumed run begins with this, too."""

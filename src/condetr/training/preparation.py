@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch.optim import AdamW
+
 from condetr.core.errors import CheckpointError, DataError, SettingsError, UsageError, first_line_of
+from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, HeightWidth
@@ -15,6 +18,8 @@ from condetr.model.detector import ConditionalDetr
 from condetr.training.diagnosis import start_warnings
 from condetr.training.initial_model import InitialModel
 from condetr.training.input.batch_size import batch_that_fits
+from condetr.training.optimization.batch_scaling import rate_scale
+from condetr.training.optimization.optimizer import scale_rates
 from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.checkpoint_writer import RunContext
@@ -68,6 +73,12 @@ def overfit_subset(dataset: Dataset, count: int) -> Dataset:
     if not labeled:
         raise DataError("no image has an object", source=dataset.root, item="overfit")
     return dataset.subset(labeled[:count])
+
+
+def part_to_evaluate(dataset: Dataset, count: int) -> Dataset:
+    """Images from all over the dataset; the first with objects where none of these has any."""
+    part = dataset.subset(evenly_spread(len(dataset), count))
+    return part if any(example.objects for example in part) else overfit_subset(dataset, count)
 
 
 def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int | None) -> Preprocessing:
@@ -153,6 +164,20 @@ def batch_size(
     return batch
 
 
+def scale_learning_rates(
+    settings: TrainingSettings, optimizer: AdamW, images_per_step: int, say: EventHandler
+) -> TrainingSettings:
+    """Scale the rates of the optimizer for so many images per step; returns the settings with these rates."""
+    scale = rate_scale(settings.reference_batch, images_per_step)
+    if scale == 1:
+        return settings
+    scale_rates(optimizer, scale)
+    scaled = replace(settings, lr=settings.lr * scale, lr_backbone=settings.lr_backbone * scale)
+    rates = f"learning rate {scaled.lr:.3g}, of the backbone {scaled.lr_backbone:.3g}"
+    say(Noted(f"{rates}: for {images_per_step} images per step; {settings.lr:g} is for {settings.reference_batch}"))
+    return scaled
+
+
 def resume(stored: Stored, state: TrainState, context: RunContext, say: EventHandler) -> Progress:
     """Restore the training state, and report what differs from the interrupted run.
 
@@ -171,7 +196,7 @@ def resume(stored: Stored, state: TrainState, context: RunContext, say: EventHan
         say(
             Noted(
                 f"{context.processes} processes instead of {before}: the order of the images stays, none is repeated or"
-                f" left out, and a step has {context.processes * context.batch * context.settings.accumulate} images"
+                f" left out, and a step has {context.processes * context.batch * context.accumulate} images"
             )
         )
     check_model(stored, now)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from condetr.core.errors import SettingsError
 from condetr.core.names import (
@@ -22,11 +22,14 @@ from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.optimization.schedule import Shape
 
 _AT_LEAST = {
-    **dict.fromkeys(("epochs", "accumulate", "query_groups", "evaluate_every"), 1),
-    **dict.fromkeys(("warmup", "patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
-    **dict.fromkeys(("lr", "weight_decay", "one_to_many", "dense_aux", "teacher_weight", "freeze_steps"), 0),
+    **dict.fromkeys(("epochs", "query_groups"), 1),
+    **dict.fromkeys(("patience", "save_every", "workers", "overfit", "pretrain_backbone", "clip"), 0),
+    **dict.fromkeys(
+        ("lr", "weight_decay", "reference_batch", "one_to_many", "dense_aux", "teacher_weight", "freeze_steps"), 0
+    ),
 }
 _SHARES = {"flip": "probability", "flip_vertical": "probability", "min_visibility": "share", "repeat_factor": "share"}
+_AT_LEAST_OR_AUTO = {"batch": 1, "accumulate": 1, "evaluate_every": 1, "warmup": 0}
 _ONE_OF = {
     "task": get_args(Task),
     "schedule": get_args(Shape),
@@ -40,18 +43,34 @@ _ONE_OF = {
 class TrainingOptions:
     """What the command line and Python share; help texts are those of ``condetr train --help``."""
 
+    # each of these stands for the others in a recipe, a config file or an interrupted run
+    SUPERSEDES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "epochs": ("steps", "minutes"),
+        "steps": ("epochs", "minutes"),
+        "minutes": ("epochs", "steps"),
+        "lr": ("reference_batch",),
+        "lr_backbone": ("reference_batch",),
+    }
+
     task: Annotated[Task, "what to train for: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
     epochs: Annotated[int, "passes over the training images"] = 50
+    steps: Annotated[int | None, "optimization steps to train for, instead of epochs"] = None
+    minutes: Annotated[float | None, "time for all of the command, instead of epochs; steps are measured first"] = None
     batch: Annotated[int | Literal["auto"], "batch size of each process; auto: as many as fit, at most 16"] = 2
-    accumulate: Annotated[int, "gradient accumulation steps"] = 1
+    accumulate: Annotated[int | Literal["auto"], "gradient accumulation steps; auto: to reach the reference batch"] = 1
+    reference_batch: Annotated[
+        int, "images per step that lr is for; with others, lr is scaled by the square root of their ratio; 0: never"
+    ] = 0
     lr: Annotated[float, "learning rate"] = 1e-4
     weight_decay: Annotated[float, "weight decay of AdamW"] = 1e-4
     decay_norms: Annotated[bool, "apply weight decay to norms and biases, too"] = True
     schedule: Annotated[Shape, "learning rate schedule"] = "step"
     decay_at: Annotated[float | None, "share of the training after which lr falls; default: step 0.8, others 0"] = None
-    warmup: Annotated[int, "warm-up steps of the learning rate"] = 0
+    warmup: Annotated[int | Literal["auto"], "warm-up steps of the learning rate; auto: fits the steps"] = 0
     clip: Annotated[float, "maximum gradient norm; 0 disables clipping"] = 0.1
-    ema: Annotated[float, "EMA decay of the weights, e.g. 0.999; 0 disables EMA"] = 0.0
+    ema: Annotated[
+        float | Literal["auto"], "EMA decay of the weights, e.g. 0.999; auto: fits the steps; 0 disables EMA"
+    ] = 0.0
     precision: Annotated[Precision, "compute precision of the network; weights and losses stay fp32"] = "fp32"
     recompute: Annotated[bool, "activation checkpointing: less memory, more computation"] = False
     image_size: Annotated[int | None, "shorter edge in pixels; default: the model's"] = None
@@ -83,7 +102,7 @@ class TrainingOptions:
     teacher_weight: Annotated[float, "weight of the distillation"] = 1.0
     freeze_steps: Annotated[int, "steps after which frozen modules are trained, too; 0: they stay frozen"] = 0
     patience: Annotated[int, "early stopping after so many evaluations without improvement; 0 disables it"] = 0
-    evaluate_every: Annotated[int, "epochs between evaluations"] = 1
+    evaluate_every: Annotated[int | Literal["auto"], "epochs between evaluations; auto: at most 12 evaluations"] = 1
     save_every: Annotated[int, "steps between checkpoints, besides one per epoch; 0: per epoch only"] = 0
     workers: Annotated[int, "data loading processes; 0: load in the training process"] = 2
     log: Annotated[tuple[str, ...], "trackers besides the files of the run folder, e.g. tensorboard"] = ()
@@ -103,13 +122,15 @@ class TrainingOptions:
         check_augment(self.augment)
         for name, least in _AT_LEAST.items():
             _at_least(name, getattr(self, name), least)
-        if self.batch != "auto":
-            _at_least("batch", self.batch, 1)
-        for name in ("image_size", "max_size"):
+        for name, least in _AT_LEAST_OR_AUTO.items():
+            if getattr(self, name) != "auto":
+                _at_least(name, getattr(self, name), least)
+        _above_zero("minutes", self.minutes)
+        for name in ("steps", "image_size", "max_size"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
         for name in ("ema", "decay_at"):
-            value = getattr(self, name) or 0
+            value = 0 if getattr(self, name) in (None, "auto") else getattr(self, name)
             if not 0 <= value < 1:
                 raise SettingsError(f"is {value}, expected at least 0 and less than 1", item=name)
         if not 0 < self.dense_until <= 1:
@@ -173,9 +194,21 @@ class TrainingSettings(TrainingOptions):
         return cls(**values)
 
 
+def replaced(before: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """``named`` over the settings ``before``, without those that it supersedes."""
+    set_here = (name for name, value in named.items() if value is not None)
+    superseded = {other for name in set_here for other in TrainingOptions.SUPERSEDES.get(name, ())}
+    return {name: value for name, value in before.items() if name not in superseded} | dict(named)
+
+
 def _one_of(name: str, value: object, words: tuple[str, ...]) -> None:
     if value not in words:
         raise SettingsError(f"is {value!r}, expected one of {', '.join(words)}", item=name)
+
+
+def _above_zero(name: str, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise SettingsError(f"is {value}, expected a number above 0", item=name)
 
 
 def _at_least(name: str, value: object, least: int) -> None:

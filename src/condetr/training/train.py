@@ -1,5 +1,6 @@
 """A training run: its parts are built from a model, a dataset and settings, then the loop runs them."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,9 @@ from condetr.data.records import Dataset
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
 from condetr.training.backbone_pretraining import pretrain_backbone
-from condetr.training.diagnosis import explain_no_learning
+from condetr.training.diagnosis import explain_no_learning, explain_plateau
+from condetr.training.duration.course import Course
+from condetr.training.duration.time_budget import TimeBudget
 from condetr.training.initial_model import InitialModel
 from condetr.training.input.augmentation import augmentation_for
 from condetr.training.input.data_loader import batches_of_steps, check_picklable
@@ -29,8 +32,10 @@ from condetr.training.preparation import (
     fingerprint_of,
     largest_size,
     overfit_subset,
+    part_to_evaluate,
     resized,
     resume,
+    scale_learning_rates,
     stored_state,
 )
 from condetr.training.processes import Processes
@@ -43,7 +48,7 @@ from condetr.training.run.run_folder import RunFolder
 from condetr.training.run.run_logger import RunFiles, RunLogger
 from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.settings import TrainingSettings
-from condetr.training.teacher import load_teacher
+from condetr.training.teacher import Teacher, load_teacher
 from condetr.training.train_state import TrainState, build_train_state
 
 Evaluate: TypeAlias = Callable[[ConditionalDetr, Dataset], Mapping[str, float]]
@@ -77,6 +82,7 @@ def train(
     device: str = "auto",
     augmentation: Augmentation | None = None,
     callbacks: Sequence[Callback] = (),
+    began: float | None = None,
     say: EventHandler = ignore_events,
 ) -> Trained:
     """Train the detector of ``initial`` in place; every process of a distributed run calls it.
@@ -92,6 +98,7 @@ def train(
         device: where to train; each process of a distributed run has its own.
         augmentation: of the user, where the setting ``augment`` is None.
         callbacks: called with every event after ``say``; they may end the run.
+        began: when the command began, on the clock of ``time.monotonic``; a time budget counts from then.
         say: called with every event.
 
     Raises:
@@ -104,44 +111,47 @@ def train(
     if settings.overfit:
         dataset = validation = overfit_subset(dataset, settings.overfit)
     measure = None if evaluate is None or validation is None else partial(_evaluated, evaluate, validation)
+    began = time.monotonic() if began is None else began
     processes = Processes(device, trackers=settings.log, folder=folder.path, say=say)
     if not processes.is_first:
         say = ignore_events
     processes.agree("settings, network or data", fingerprint_of(settings.to_dict(), dataset, detector.config))
     announce(initial, preprocessing, dataset, settings, folder, say, evaluates=measure is not None)
 
-    teacher = None
-    if settings.teacher is not None:
-        teacher = load_teacher(settings.teacher, dataset.classes.names, preprocessing, processes.device)
-        for text in teacher.notes:
-            say(Noted(text))
+    teacher = _teacher(settings, dataset, preprocessing, processes.device, say)
     images = training_dataset(dataset, settings, preprocessing, augmentation, say)
     stored = stored_state(folder, processes, say)
+    budget = None if settings.minutes is None else TimeBudget(60 * settings.minutes, began)
     if settings.pretrain_backbone and stored is None:
-        _pretrain_backbone(detector, images, len(dataset), settings, processes.device, say)
+        _pretrain_backbone(detector, images, len(dataset), settings, processes, budget, say)
     state = build_train_state(detector, settings, processes, teacher)
     batch = batch_size(settings, stored, state, largest_size(preprocessing, dataset), processes, say)
     context = RunContext(settings, dataset.fingerprint(), batch, processes.count, detector.config, preprocessing)
     progress = Progress() if stored is None else resume(stored, state, context, say)
-    sampling = _sampling(dataset, settings, batch, processes, say)
+    sampling = _sampling(dataset, settings, context, processes, say)
+    rates = scale_learning_rates(settings, state.optimizer, sampling.step_size, say)
 
+    if budget is not None:
+        evaluated = 0 if measure is None or validation is None else len(validation)
+        _prepare_budget(budget, settings, sampling, progress, evaluated)
     files = None
     if processes.is_first:
         files = _run_files(initial, dataset, validation, folder, context, state, progress, processes.device, say)
-    diagnose = partial(explain_no_learning, dataset=dataset, settings=settings)
-    logger = RunLogger(processes, sampling, files, diagnose, say)
+    diagnoses = partial(explain_no_learning, dataset=dataset, settings=settings), explain_plateau
+    logger = RunLogger(processes, sampling, files, diagnoses, say)
     writer = None if files is None else files.checkpoints
-    loop = Loop(settings, sampling, state, processes, logger, writer, measure, stop, say)
+    course = Course(settings, sampling, state, processes, budget, progress, say)
+    loop = Loop(rates, course, sampling, state, processes, logger, writer, measure, stop, say)
+    steps = course.steps_left(progress)
     feed = batches_of_steps(
         images,
         sampling,
         progress.position,
-        settings.epochs,
+        None if budget is not None else steps,
         workers=settings.workers,
         pin=processes.device.type == "cuda",
     )
-    steps = sampling.steps_from(progress.position, settings.epochs)
-    say(Started(folder.path, settings.epochs, steps, progress.step, sampling.step_size, str(processes.device)))
+    say(Started(folder.path, steps, progress.step, sampling.step_size, str(processes.device)))
     processes.start_trackers(settings.to_dict())
     try:
         loop.run(feed if files is None else files.sheets.saving_first_batches(feed), progress)
@@ -153,8 +163,31 @@ def train(
     return Trained(folder.path, folder.best if progress.best is not None else folder.last, progress.metrics, progress)
 
 
-def _evaluated(evaluate: Evaluate, validation: Dataset, detector: ConditionalDetr) -> Mapping[str, float]:
-    return evaluate(detector, validation)
+def _teacher(
+    settings: TrainingSettings, dataset: Dataset, preprocessing: Preprocessing, device: torch.device, say: EventHandler
+) -> Teacher | None:
+    if settings.teacher is None:
+        return None
+    teacher = load_teacher(settings.teacher, dataset.classes.names, preprocessing, device)
+    for text in teacher.notes:
+        say(Noted(text))
+    return teacher
+
+
+def _prepare_budget(
+    budget: TimeBudget, settings: TrainingSettings, sampling: Sampling, progress: Progress, validation: int
+) -> None:
+    """Count the time that a resumed run has used, and ``validation`` images to evaluate."""
+    budget.began -= progress.seconds
+    budget.validation = validation
+    if settings.evaluate_every != "auto":
+        budget.steps_between = settings.evaluate_every * sampling.steps_per_epoch
+
+
+def _evaluated(
+    evaluate: Evaluate, validation: Dataset, detector: ConditionalDetr, images: int | None = None
+) -> Mapping[str, float]:
+    return evaluate(detector, validation if images is None else part_to_evaluate(validation, images))
 
 
 def _run_files(
@@ -180,7 +213,7 @@ def _run_files(
 
 
 def _sampling(
-    dataset: Dataset, settings: TrainingSettings, batch: int, processes: Processes, say: EventHandler
+    dataset: Dataset, settings: TrainingSettings, context: RunContext, processes: Processes, say: EventHandler
 ) -> Sampling:
     images, factors = len(dataset), tuple[float, ...]()
     if settings.repeat_factor:
@@ -188,7 +221,7 @@ def _sampling(
         images = draws_per_epoch(factors)
         say(Noted(note_on_repeats(dataset, settings.repeat_factor, images)))
     shares = processes.count, processes.rank
-    return Sampling(images, settings.seed, batch, settings.accumulate, *shares, factors)
+    return Sampling(images, settings.seed, context.batch, context.accumulate, *shares, factors)
 
 
 def training_dataset(
@@ -216,17 +249,25 @@ def _pretrain_backbone(
     images: TrainingDataset,
     count: int,
     settings: TrainingSettings,
-    device: torch.device,
+    processes: Processes,
+    budget: TimeBudget | None,
     say: EventHandler,
 ) -> None:
     """Every process computes the same, so that nothing needs to be exchanged."""
+    device = processes.device
     seed = seed_from("naming", settings.seed)  # its former name: another word would change every run
     torch.manual_seed(seed)
-    batch = 16 if settings.batch == "auto" else settings.batch * settings.accumulate
+    batch = 16
+    if settings.batch != "auto" and settings.accumulate != "auto":
+        batch = settings.batch * settings.accumulate
     sampling = Sampling(count, seed, batch)
-    epochs = -(-settings.pretrain_backbone // sampling.steps_per_epoch)
-    feed = batches_of_steps(images, sampling, Position(), epochs, workers=settings.workers, pin=device.type == "cuda")
+    steps = settings.pretrain_backbone
+    feed = batches_of_steps(images, sampling, Position(), steps, workers=settings.workers, pin=device.type == "cuda")
+
+    def fitting(step: int, seconds: float) -> int:
+        return steps if budget is None else processes.from_first(budget.pretraining_steps(steps, step, seconds))
+
     try:
-        pretrain_backbone(detector, feed, settings.pretrain_backbone, device, say)
+        pretrain_backbone(detector, feed, steps, device, say, fitting)
     finally:
         feed.close()

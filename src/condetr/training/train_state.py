@@ -13,7 +13,9 @@ from condetr.checkpoints.keys import own_name
 from condetr.core.errors import SettingsError
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.training.duration.length import OPEN
 from condetr.training.input.sampling import seed_from
+from condetr.training.optimization.by_steps import ema_decay
 from condetr.training.optimization.ema import WeightAverage
 from condetr.training.optimization.freezing import freeze
 from condetr.training.optimization.mixed_precision import precision_of
@@ -119,7 +121,7 @@ def build_train_state(
     if not settings.freeze_steps:
         freeze(detector, settings.freeze)
     detector.float().to(processes.device)
-    average = WeightAverage(detector, settings.ema) if settings.ema else None
+    average = WeightAverage(detector, ema_decay(settings.ema, OPEN)) if settings.ema else None
     torch.manual_seed(seed_from("query groups", settings.seed))
     supervised = SupervisedDetector(
         detector,

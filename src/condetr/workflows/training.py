@@ -1,10 +1,11 @@
 """Training with evaluation between epochs, from a path to a dataset to a run folder."""
 
 import difflib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -27,17 +28,20 @@ from condetr.training.processes import check_installed
 from condetr.training.run.callbacks import Callback, check_callbacks
 from condetr.training.run.events import EventHandler, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
-from condetr.training.settings import TrainingSettings
+from condetr.training.settings import TrainingSettings, replaced
 from condetr.training.train import Evaluate, Trained, train
+from condetr.workflows.defaults import default_settings, description, queries_for
+from condetr.workflows.facts import facts_of
 
 OUTPUT = Path("runs/train")
+EVALUATION_BATCH = 8  # where the batch of training is not known yet
 ORIGIN = ("model", "revision", "network")  # the keys of config.yaml that name the initial model
 
 
 def run(
     data: str | Path,
-    settings: TrainingSettings,
-    build: Callable[[Sequence[str]], InitialModel],
+    named: Mapping[str, Any],
+    build: Callable[[Sequence[str], int | None], InitialModel],
     *,
     output: Path | None = None,
     split: str | None = None,
@@ -47,14 +51,16 @@ def run(
     command: str = "",
     augmentation: Augmentation | None = None,
     callbacks: Sequence[Callback] = (),
+    began: float | None = None,
     say: EventHandler = ignore_events,
 ) -> Trained:
     """A whole run: from a path to labeled images to a folder with an evaluated model.
 
     Args:
         data: a folder or file in any format; all of it is checked first.
-        settings: of training.
-        build: builds the initial model for these class names.
+        named: settings of training; the others are chosen to fit, see `default_settings`, unless the run is resumed.
+        build: builds the initial model for these class names, with so many object queries where the number is not
+            named; None for those that it has.
         output: the run folder; ``runs/train``, or with a number, unless given.
         split: the split to train on, see `train_val_of`.
         validation: the split to evaluate on.
@@ -63,11 +69,14 @@ def run(
         command: how the run was started, for its folder.
         augmentation: a transform of samples, where the setting ``augment`` is None.
         callbacks: called with the events of training, see `condetr.training.run.callbacks`.
+        began: when the command began, on the clock of ``time.monotonic``; a time budget counts from then.
         say: called with every event.
 
     Raises:
         CondetrError: data, settings or device are unusable, or training failed.
     """
+    began = time.monotonic() if began is None else began
+    settings = TrainingSettings.from_dict(named)
     if output is None and (resume or process_count() > 1):
         raise SettingsError("must be given to resume, and for distributed training", item="output")
     if output is not None and output.resolve() == Path(data).resolve():
@@ -90,8 +99,17 @@ def run(
         )
         classes = parts.train.classes
         torch.manual_seed(settings.seed)
-        initial = _resumed(folder, classes, settings.task) or build(classes.names)
-        for text in (*parts.report.summary().splitlines(), *parts.notes, *initial.notes):
+        initial = _resumed(folder, classes, settings.task) or build(classes.names, None)
+        chosen: list[str] = []
+        if not folder.resumes:
+            facts = facts_of(initial, parts.train, settings, device)
+            if (queries := queries_for(facts)) != facts.queries:
+                torch.manual_seed(settings.seed)
+                initial = build(classes.names, queries)
+            defaults = default_settings(facts, named)
+            settings = TrainingSettings.from_dict(replaced(defaults, named))
+            chosen = description(defaults, facts) if defaults else []
+        for text in (*parts.report.summary().splitlines(), *parts.notes, *initial.notes, *chosen):
             say(Noted(text))
         splits = {name: value for name, value in (("split", split), ("validation", validation)) if value is not None}
         return train(
@@ -104,12 +122,20 @@ def run(
             device=device,
             augmentation=augmentation,
             callbacks=callbacks,
+            began=began,
             say=say,
         )
 
 
-def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> TrainingSettings:
-    """These options, over those that the run in the folder ``resumed`` started with.
+def is_resumed(output: Path | None, resume: bool | Literal["auto"]) -> bool:  # noqa: FBT001  as in the settings
+    """Whether to continue the run in ``output``; for "auto" where there is something to continue from."""
+    if resume == "auto":
+        return output is not None and any(output.glob("checkpoints/step-*"))
+    return resume
+
+
+def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> dict[str, Any]:
+    """These options, over the settings that the run in the folder ``resumed`` started with.
 
     Raises:
         TypeError: there is no such option.
@@ -121,7 +147,9 @@ def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> Trai
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
         raise TypeError(f"train() has no option {name}=; the nearest is {nearest}=")
     before = {} if resumed is None else with_current_names(RunFolder(resumed).config())
-    return TrainingSettings.from_dict(before | options)
+    named = {name: value for name, value in replaced(before, options).items() if name in names}
+    TrainingSettings.from_dict(named)  # raises
+    return named
 
 
 def check_queries(resumed: Path, num_queries: int) -> None:
@@ -144,6 +172,7 @@ def evaluation_between_epochs(initial: InitialModel, classes: Classes, settings:
             dataset,
             preprocessing,
             labels,
+            batch=EVALUATION_BATCH if settings.batch == "auto" else settings.batch,
             device=next(network.parameters()).device,
             metrics=["ap", *(PANOPTIC_METRICS if settings.task == "panoptic" else ())],
             task=settings.task,

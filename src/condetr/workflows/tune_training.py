@@ -21,7 +21,7 @@ def tune_training(
     data: str | Path,
     settings: TrainingSettings,
     named: Mapping[str, Any],
-    build: Callable[[Sequence[str]], InitialModel],
+    build: Callable[[Sequence[str], int | None], InitialModel],
     *,
     minutes: float,
     trials: int | None = None,
@@ -70,9 +70,10 @@ def tune_training(
         raise DataError("has no validation images to compare trials on", source=data, hint=hint)
 
     def train(*, named: Mapping[str, Any], output: Path, callbacks: Sequence[Callback]) -> Trained:
+        trial = replace(settings, **named)
         return run(
             data,
-            replace(settings, **named),
+            {spec.name: getattr(trial, spec.name) for spec in fields(trial)},
             build,
             output=output,
             split=split,

@@ -231,7 +231,7 @@ class _Judge:
         self._steps, self._step, self._reported = 1, 0, -1
 
     def on_started(self, event: Started) -> None:
-        self._steps = event.done + event.steps
+        self._steps = event.done + (event.steps or 0)
 
     def on_stepped(self, event: Stepped) -> None:
         self._step = event.step

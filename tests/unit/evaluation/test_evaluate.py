@@ -89,6 +89,25 @@ def test_the_same_at_any_batch_size(colored, batch):
     assert seen[0] == seen[1]
 
 
+def test_images_of_one_size_share_a_batch_wherever_they_are(tmp_path):
+    """Twenty sizes, each twice, with all the others in between."""
+    sizes, examples = [(20 + number, 40) for number in range(20)], []
+    for number, (height, width) in enumerate(2 * sizes):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (width, height), (255, 0, 0) if number % 2 else (0, 0, 255)).save(path)
+        box = (0.0, 0.0, float(width), float(height))
+        examples.append(Example(path, (height, width), number, (Object(2 - 2 * (number % 2), box, 1.0),)))
+    dataset = Dataset(tuple(examples), Classes.named(NAMES.values()), tmp_path, "val")
+    detector, batches = SeesColors(), []
+    detector.register_forward_pre_hook(lambda module, inputs: batches.append(len(inputs[0])))
+    as_they_are = Preprocessing(do_resize=False, do_normalize=False)
+    report = evaluate_detector(detector, dataset, as_they_are, NAMES, batch=2)
+    assert batches == 20 * [2]
+    assert report.ap50 == 1
+    alone = evaluate_detector(detector, dataset, as_they_are, NAMES, batch=1)
+    assert boxes_of(report).equal(boxes_of(alone)), "in the order of the images"
+
+
 class _Kept(Exception):  # noqa: N818
     pass
 

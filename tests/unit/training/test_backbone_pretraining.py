@@ -88,21 +88,23 @@ def scenes(tmp_path_factory):
     return write_scenes(tmp_path_factory.mktemp("scenes"), 8)
 
 
-def feed(scenes, epochs):
+def feed(scenes, steps):
     preprocessing = Preprocessing(size=Edges(64, 64))
     images = TrainingDataset(scenes, augmentation_of("none", preprocessing.size), preprocessing, seed=0)
-    return batches_of_steps(images, Sampling(len(scenes), 0, 4), Position(), epochs, workers=0, pin=False)
+    return batches_of_steps(images, Sampling(len(scenes), 0, 4), Position(), steps, workers=0, pin=False)
 
 
 def test_the_backbone_learns_to_name_and_its_norms_are_frozen_again(scenes):
     torch.manual_seed(0)
     detector, said = tiny_detector(), []
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-    pretrain_backbone(detector, feed(scenes, 20), 40, torch.device("cpu"), said.append)
+    pretrain_backbone(detector, feed(scenes, 40), 40, torch.device("cpu"), said.append)
     assert [(one.step, one.steps) for one in said if isinstance(one, BackbonePretrained)] == [
         (at + 1, 40) for at in range(40)
     ]
-    share = re.fullmatch(r"backbone pretraining done: (\d+)% of the cells with objects are correct", said[-1].text)
+    share = re.fullmatch(
+        r"backbone pretraining done, 40 steps: (\d+)% of the cells with objects are correct", said[-1].text
+    )
     assert int(share[1]) > 60  # over all steps, the first of which guess
     assert said[-2].loss < 0.4 * said[1].loss
     after = detector.state_dict()
@@ -115,7 +117,7 @@ def test_numbers_that_are_not_finite_end_it(scenes):
     detector = tiny_detector()
     detector.body.backbone.stages[0][0].convs[0].conv.weight.data.fill_(torch.nan)
     with pytest.raises(ModelError, match=r"loss of 00\d.png"):
-        pretrain_backbone(detector, feed(scenes, 1), 2, torch.device("cpu"), lambda _: None)
+        pretrain_backbone(detector, feed(scenes, 2), 2, torch.device("cpu"), lambda _: None)
 
 
 def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.training.diagnosis import MIN_STEPS, explain_no_learning, is_untrained, start_warnings
+from condetr.training.diagnosis import MIN_STEPS, explain_no_learning, explain_plateau, is_untrained, start_warnings
 from condetr.training.settings import TrainingSettings
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
@@ -74,3 +74,27 @@ def test_more_objects_than_queries_are_told_with_the_fullest_image(scenes):
     fullest = next(one for one in crowded if len(one.objects) == 2)
     assert "more objects than the model has queries (1)" in said
     assert f"image {fullest.image_id} ({crowded.name_of(fullest)}) has 2" in said
+
+
+def measured(*aps):
+    return [{"step": 100 * number, "ap": ap} for number, ap in enumerate(aps, 1)]
+
+
+def test_a_plateau_is_seen_by_ap():
+    assert explain_plateau(measured(*[0.001] * 4)) is None
+    text = explain_plateau(measured(*[0.001] * 4, 0.019))
+    assert "AP is at most 0.019 after 5 evaluations" in text
+    assert "--model" in text
+    assert "--minutes" in text
+    assert "--image-size" in text
+    assert explain_plateau(measured(*[0.001] * 4, 0.021)) is None
+
+
+def test_a_plateau_is_seen_by_a_loss_that_stays_after_it_fell():
+    fell, stays = [20.0, 15.0, 11.0, 10.5, 10.2, 10.1], [10.0] * 20
+    flat = rows(*fell, *stays, every=40, lr=1e-3)
+    assert "the loss stays at 10 over 60% of the steps" in explain_plateau(flat)
+    assert explain_plateau(flat[:12]) is None, "too early"
+    assert explain_plateau([*flat, *measured(0.2)]) is None, "it has learned"
+    assert explain_plateau(rows(*(20 - 0.4 * step for step in range(26)), every=40, lr=1e-3)) is None
+    assert explain_plateau([*flat[:-1], flat[-1] | {"lr": 1e-4}]) is None, "the schedule ends"

@@ -355,3 +355,58 @@ def test_rare_classes_are_repeated_and_the_run_resumes_exactly(tmp_path):
         small_run(tmp_path / "run", rare, resume=True, **settings | {"repeat_factor": 0.0})
     small_run(tmp_path / "run", rare, resume=True, **settings)
     assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+
+
+def test_a_training_ends_after_its_steps_and_is_evaluated_there(tmp_path, scenes):
+    events = []
+    result = small_run(tmp_path, scenes, steps=5, epochs=1, say=events.append, evaluate=scores(0.1, 0.2, 0.3), **QUICK)
+    (started,) = (event for event in events if isinstance(event, Started))
+    assert started.steps == result.progress.step == 5
+    assert [event.epoch for event in events if isinstance(event, Evaluated)] == [1, 2, 2.5]
+    assert result.progress.best_epoch == 2.5
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rates = [row["lr"] for row in rows if "lr" in row]
+    assert len(rates) == 5
+    assert rates[-1] < 0.5 * rates[2], "the schedule reaches its end with the steps"
+
+
+def test_a_resumed_training_of_so_many_steps_is_that_of_an_uninterrupted_one(tmp_path, scenes):
+    full = {"steps": 7, "batch": 2, "accumulate": 1}
+    small_run(tmp_path / "whole", scenes, **full)
+
+    def stop(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small_run(tmp_path / "run", scenes, say=stop, save_every=1, **full)
+    assert (tmp_path / "run/checkpoints/step-2").is_dir()
+    result = small_run(tmp_path / "run", scenes, resume=True, **full)
+    assert result.progress.step == 7
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+    longer = small_run(tmp_path / "run", scenes, resume=True, **(full | {"steps": 9}))
+    assert longer.progress.step == 9
+
+
+def test_the_evaluation_after_the_last_step_is_repeated_where_it_failed(tmp_path, scenes):
+    def fail(detector, dataset):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(ModelError, match=r"in the evaluation after epoch 0\.5"):
+        small_run(tmp_path, scenes, evaluate=fail, steps=1, **QUICK)
+    result = small_run(tmp_path, scenes, evaluate=scores(0.7), resume=True, steps=1, **QUICK)
+    assert (result.progress.step, result.metrics["ap"]) == (1, 0.7)
+
+
+def test_rates_are_scaled_and_steps_accumulated_for_the_reference_batch(tmp_path, scenes):
+    events = []
+    settings = QUICK | {"batch": 4, "reference_batch": 1, "lr": 1e-3, "lr_backbone": 1e-4, "schedule": "constant"}
+    small_run(tmp_path / "scaled", scenes, epochs=1, warmup=0, say=events.append, **settings)
+    assert "learning rate 0.002, of the backbone 0.0002: for 4 images per step; 0.001 is for 1" in texts(events, Noted)
+    row = json.loads((tmp_path / "scaled/metrics.jsonl").read_text().splitlines()[0])
+    assert (row["lr"], row["lr_backbone"]) == (0.002, 0.0002)
+    events.clear()
+    settings |= {"batch": 1, "accumulate": "auto", "reference_batch": 4}
+    small_run(tmp_path / "accumulated", scenes, epochs=1, say=events.append, **settings)
+    assert [event.images for event in events if isinstance(event, Started)] == [4]
+    assert not any("learning rate" in text for text in texts(events, Noted))

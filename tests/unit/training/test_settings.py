@@ -1,9 +1,10 @@
 import pytest
+import yaml
 
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.core.errors import SettingsError
 from condetr.matching.matching_costs import MatchingCosts
-from condetr.training.settings import TrainingSettings
+from condetr.training.settings import TrainingSettings, replaced
 
 
 def test_the_defaults_are_the_recipe_of_the_paper():
@@ -27,6 +28,7 @@ def test_the_command_line_can_say_everything():
     "wrong",
     [
         "epochs=0",
+        "steps=0",
         "batch=0",
         "lr=-1.0",
         "lr=.nan",
@@ -73,3 +75,25 @@ def test_nothing_is_frozen(nothing):
 def test_settings_come_back_from_plain_values():
     settings = TrainingSettings(freeze=("head",), log=("tensorboard",), costs=MatchingCosts(boxes=7.0), flip=0.0)
     assert TrainingSettings.from_dict(settings.to_dict() | {"model": "x"}) == settings
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "expected"),
+    [
+        ("steps: 300", {"epochs": 3}, (3, None)),
+        ("epochs: 100", {"steps": 300}, (50, 300)),
+        ("epochs: 7\nsteps: 300", {}, (7, 300)),
+        ("epochs: 7\nsteps: null", {"lr": 0.1}, (7, None)),
+    ],
+)
+def test_epochs_stand_for_the_steps_of_a_file_and_steps_for_its_epochs(tmp_path, file, flags, expected):
+    (tmp_path / "run.yaml").write_text(file)
+    settings = read_settings(TrainingSettings, file=tmp_path / "run.yaml", flags=flags)
+    assert (settings.epochs, settings.steps) == expected
+    named = replaced(yaml.safe_load(file), flags)
+    assert TrainingSettings.from_dict(named) == settings
+
+
+def test_epochs_and_steps_on_one_line_contradict_each_other():
+    with pytest.raises(SettingsError, match="--epochs: cannot be combined with --steps"):
+        read_settings(TrainingSettings, flags={"epochs": 3, "steps": 5})

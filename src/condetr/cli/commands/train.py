@@ -2,7 +2,9 @@
 
 import shlex
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +33,7 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     Under torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed,
     130 or 143 stopped and saved.
     """
+    began = time.monotonic()
     settings.check_resumed()
     settings.check_backbone()
 
@@ -44,14 +47,15 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     with handling_events(reporter) as say:
         trained = run(
             data,
-            settings.training(),
-            lambda classes: initial_model(classes, settings),
+            settings.named_training(),
+            lambda classes, queries: initial_model(classes, queries, settings),
             output=settings.output,
             split=settings.split,
             validation=settings.validation,
-            resume=settings.resume,
+            resume=settings.resumes,
             device=settings.device,
             command=shlex.join(sys.argv),
+            began=began,
             say=say,
         )
     if is_first:
@@ -59,16 +63,19 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     return 0
 
 
-def initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
+def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSettings) -> "InitialModel":
     from condetr.training.initial_model import InitialModel
 
+    network = settings.network
+    if network.num_queries is None:
+        network = replace(network, num_queries=queries)
     if settings.model is None:
-        config = settings.network.with_classes(len(classes))
-        backbone = settings.network.backbone
+        config = network.with_classes(len(classes))
+        backbone = network.backbone
         return InitialModel.from_config(
             config,
             task=settings.task,
-            origin={"network": jsonable(settings.network.stored())},
+            origin={"network": jsonable(network.stored())},
             backbone_weights=backbone.weights if backbone.is_pretrained else None,
             backbone_name=backbone.name,
         )
@@ -77,7 +84,7 @@ def initial_model(classes: Sequence[str], settings: TrainSettings) -> "InitialMo
         classes=classes,
         task=settings.task,
         revision=settings.revision,
-        num_queries=settings.network.num_queries,
+        num_queries=network.num_queries,
     )
 
 

@@ -30,7 +30,7 @@ def tune(data: _Data, settings: TuneSettings, reporter: Reporter) -> int:
             data,
             settings.training(),
             settings.chosen(),
-            lambda classes: initial_model(classes, settings),
+            lambda classes, queries: initial_model(classes, queries, settings),
             minutes=settings.minutes,
             trials=settings.trials,
             search=settings.search,

@@ -37,17 +37,17 @@ class _EventHandler:
                 self._loss = event.loss
                 self._step()
             case events.Evaluating():
-                self._reporter.detail(f"condetr: epoch {event.epoch}: measuring")
+                self._reporter.detail(f"condetr: epoch {event.epoch:g}: measuring")
             case events.Saved():
                 self._reporter.detail(f"condetr: saved {event.path}")
             case events.Warned():
                 self._reporter.warn(event.text)
             case _ if (text := text_of(event, self._loss)) is not None:
                 self._reporter.note(f"condetr: {text}")
-        if isinstance(event, events.Started):
+        if isinstance(event, events.Started | events.Planned):
             self._begin("steps", event.steps)
 
-    def _begin(self, what: str, steps: int) -> None:
+    def _begin(self, what: str, steps: int | None) -> None:
         """Show the progress of these steps, instead of the previous ones."""
         self._stack.close()
         self._step = self._stack.enter_context(progress(what, steps, self._reporter))

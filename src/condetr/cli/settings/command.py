@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass
 from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -24,6 +24,8 @@ class CommonSettings:
 
     device: Annotated[str, "cpu, cuda, cuda:1, mps or auto"] = "auto"
     seed: Annotated[int | None, "seed of all random number generators"] = None
+    CHOSEN: ClassVar[frozenset[str]] = frozenset()  # settings without a fixed default, for the help
+    named: ClassVar[frozenset[str]] = frozenset()  # the settings in files and options, by path; `read_settings` sets it
 
     def beneath(self) -> Path | None:
         """A file of settings that all others override, if there is one."""
@@ -67,7 +69,7 @@ def as_command(run: Run) -> Callable[..., int]:
     flags, paths = {}, {}
     for path, spec in flagged(schema).items():
         name = flag_of(path)[2:].replace("-", "_") if "." in path else path
-        flags[name] = _flag(path, spec)
+        flags[name] = _flag(path, spec, chosen=path in schema.CHOSEN)
         paths[name] = path
 
     def command(**values: Any) -> int:
@@ -104,7 +106,7 @@ def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def _flag(path: str, spec: Any) -> Any:
+def _flag(path: str, spec: Any, *, chosen: bool) -> Any:
     kind, explanation = get_args(spec.type)
     wanted, metavar = _parsed_as(get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
     flag = flag_of(path)
@@ -112,17 +114,19 @@ def _flag(path: str, spec: Any) -> Any:
         f"{flag}/--no-{flag[2:]}" if wanted is bool else flag,
         help=explanation,
         metavar=metavar,
-        show_default=_shown_default(spec.default),
+        show_default="fits data and machine" if chosen else _shown_default(spec.default),
         rich_help_panel=_EVERYWHERE if spec.name in CommonSettings.__dataclass_fields__ else None,
     )
     return Annotated[wanted | None, option]
 
 
-_OTHERS = {int: "N", Path: "FILE.yaml"}  # values besides words
+_OTHERS = {int: "N", float: "N", Path: "FILE.yaml"}  # values besides words
 
 
 def _parsed_as(allowed: tuple[Any, ...]) -> tuple[Any, str | None]:
     """The type for typer, and its name in the help; `read_value` reads the rest."""
+    if bool in allowed:
+        return bool, None
     if get_origin(allowed[0]) is tuple:
         return list[str], "A,B,..."
     words = [str(word) for kind in allowed if get_origin(kind) is Literal for word in get_args(kind)]

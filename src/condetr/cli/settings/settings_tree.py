@@ -74,7 +74,7 @@ def read_settings(
     """
     leaves: dict[str, _Given] = {}
     for path in filter(None, (beneath, file)):
-        leaves |= _leaves_of(schema, _tree_of(path), str(path))
+        leaves = _over(schema, leaves, _leaves_of(schema, _tree_of(path), str(path)))
     for override in overrides:
         name, equals, text = override.partition("=")
         source = f"--set {shortened(override)}"
@@ -83,11 +83,30 @@ def read_settings(
         tree = settings_yaml(text, source=source)
         for part in reversed(name.split(".")):
             tree = {part: tree}
-        leaves |= _leaves_of(schema, tree, source)
-    for name, value in (flags or {}).items():
-        if value is not None:
-            leaves[name] = _Given(value, None, flag_of(name))
-    return _build(schema, leaves)
+        leaves = _over(schema, leaves, _leaves_of(schema, tree, source))
+    on_line = {name: _Given(value, None, flag_of(name)) for name, value in (flags or {}).items() if value is not None}
+    for name in on_line:
+        if (other := next((name for name in _superseded_by(schema, name) if name in on_line), None)) is not None:
+            raise SettingsError(
+                f"cannot be combined with {flag_of(other)}", item=flag_of(name), hint="give one of them"
+            )
+    leaves = _over(schema, leaves, on_line)
+    settings = _build(schema, leaves)
+    if hasattr(settings, "named"):
+        object.__setattr__(settings, "named", frozenset(leaves))
+    return settings
+
+
+def _over(schema: type, lower: Mapping[str, _Given], upper: Mapping[str, _Given]) -> dict[str, _Given]:
+    """All of ``upper``, and of ``lower`` what it does not replace."""
+    named = (name for name, leaf in upper.items() if leaf.value is not None)
+    superseded = {other for name in named for other in _superseded_by(schema, name)}
+    return {name: leaf for name, leaf in lower.items() if name not in superseded} | dict(upper)
+
+
+def _superseded_by(schema: type, name: str) -> tuple[str, ...]:
+    """Settings for which another one stands, such as ``epochs`` for ``steps``."""
+    return getattr(schema, "SUPERSEDES", {}).get(name, ())
 
 
 def _tree_of(file: Path) -> Mapping[str, Any]:

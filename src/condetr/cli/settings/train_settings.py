@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from condetr.cli.settings.backbone_settings import IMAGENET
 from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.network_settings import BESIDE_MODEL, NetworkSettings
+from condetr.cli.settings.recipe import recipe_file
 from condetr.cli.settings.settings_tree import flag_of, read_settings
 from condetr.core.errors import SettingsError
 from condetr.core.names import FreezablePart
 from condetr.training.settings import TrainingOptions, TrainingSettings
+from condetr.workflows.defaults import CHOSEN
 
 PRETRAINED = 1e-5  # learning rate of the paper's backbone, which was trained on ImageNet
+_NEVER_NONE = ("lr_backbone", "freeze", "seed")
 _LEAVE_OUT = "leave it out, or begin a new run with another --output"
 
 
@@ -24,21 +27,25 @@ def _has_settings(file: Path) -> bool:
 class RunSettings(CommonSettings):
     model: Annotated[str | None, "fine-tune this hub id, folder or weights file; default: random weights"] = None
     revision: Annotated[str | None, "branch, tag or commit of a hub id"] = None
+    recipe: Annotated[str | None, "settings of a recipe by name or file, under all others; see `condetr recipes`"] = (
+        None
+    )
     split: Annotated[str | None, "training split; default: train, or the only one"] = None
     validation: Annotated[str | None, "validation split, or none; default: val, or a tenth held out"] = None
     output: Annotated[Path | None, "run folder; default: runs/train"] = None
-    resume: Annotated[bool, "resume the run in the output folder"] = False
+    resume: Annotated[
+        bool | Literal["auto"], "resume the run in the output folder; --resume auto: or begin, where there is none"
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(TrainingOptions, RunSettings):
-    lr_backbone: Annotated[
-        float | None, "learning rate of the backbone, 0 freezes it; default: 1e-5 if it is pretrained, else lr"
-    ] = None
+    lr_backbone: Annotated[float | None, "learning rate of the backbone; 0 freezes it"] = None
     freeze: Annotated[
         tuple[FreezablePart, ...] | Literal["auto", "none"] | None,
         "modules to freeze, or none; auto: early if the backbone is pretrained",
     ] = "auto"
+    CHOSEN: ClassVar[frozenset[str]] = CHOSEN
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
@@ -55,14 +62,23 @@ class TrainSettings(TrainingOptions, RunSettings):
             reason = f"is {self.network.backbone.in_channels}, expected 3: images are RGB"
             raise SettingsError(reason, item="network.backbone.in_channels")
 
+    @property
+    def resumes(self) -> bool:
+        """Whether there is a run to continue, for ``auto``."""
+        if self.resume == "auto":
+            return self.output is not None and any(self.output.glob("checkpoints/step-*"))
+        return self.resume
+
     def beneath(self) -> Path | None:
-        """The config.yaml of a run that is resumed: only what changes has to be given again."""
-        stored = None if self.output is None else self.output / "config.yaml"
-        return stored if self.resume and stored is not None and stored.is_file() else None
+        """The recipe, or the config.yaml of a run that is resumed: only what changes has to be given again."""
+        if self.resumes:
+            stored = None if self.output is None else self.output / "config.yaml"
+            return stored if stored is not None and stored.is_file() else None
+        return None if self.recipe is None else recipe_file(self.recipe)
 
     def check_resumed(self) -> None:
         """Raises SettingsError where a run is resumed with another model, split or network than it began with."""
-        if (stored := self.beneath()) is None:
+        if not self.resumes or (stored := self.beneath()) is None:
             return
         begun = read_settings(TrainSettings, file=stored)
         for name in ("model", "revision", "split"):
@@ -94,16 +110,13 @@ class TrainSettings(TrainingOptions, RunSettings):
 
     def notes(self) -> list[str]:
         """What was decided about options that were not given."""
-        if self.resume and (stored := self.output and self.output / "config.yaml") and not _has_settings(stored):
+        if self.resumes and (stored := self.output and self.output / "config.yaml") and not _has_settings(stored):
             return [f"{stored} is missing or empty: what is not given again has its default"]
-        if self.model is not None or self.resume:
+        if self.model is not None or self.resumes:
             return []
         if self.network.backbone.is_pretrained:
             return ["only the backbone has pretrained weights; use --model to fine-tune a detector"]
-        notes = ["training from random weights; use --model to fine-tune"]
-        if self.lr_backbone is None:
-            notes.append(f"the backbone has the learning rate of the rest, {self.lr:g}; 1e-5 is for pretrained ones")
-        return notes
+        return ["training from random weights; use --model to fine-tune"]
 
     def training(self) -> TrainingSettings:
         """The settings of the training itself, with what depends on whether there is a model."""
@@ -117,3 +130,12 @@ class TrainSettings(TrainingOptions, RunSettings):
             freeze=self.freeze if isinstance(self.freeze, tuple) else freeze,
             seed=self.seed or 0,
         )
+
+    def named_training(self) -> dict[str, Any]:
+        """The settings of the training itself that are in a file or option; the others are chosen to fit."""
+        named = {path.partition(".")[0] for path in self.named}
+        values = {spec.name: getattr(self, spec.name) for spec in fields(TrainingSettings) if spec.name in named}
+        values = {name: value for name, value in values.items() if value is not None or name not in _NEVER_NONE}
+        if values.get("freeze") == "auto":
+            del values["freeze"]
+        return values | ({"freeze": ()} if values.get("freeze") == "none" else {})

@@ -1,10 +1,12 @@
 """The options of ``condetr tune``: those of a training, and of the search."""
 
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from condetr.cli.settings.network_settings import NetworkSettings
+from condetr.cli.settings.recipe import recipe_file
 from condetr.cli.settings.shared import check_at_least
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.core.errors import SettingsError
@@ -14,6 +16,8 @@ from condetr.workflows.search_space import SEARCHED, Searched
 
 @dataclass(frozen=True, kw_only=True)
 class TuneSettings(TrainSettings):
+    SUPERSEDES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    CHOSEN: ClassVar[frozenset[str]] = frozenset()
     minutes: Annotated[float | None, "time of the search; no trial goes on after it"] = None
     trials: Annotated[int | None, "the most trials"] = None
     search: Annotated[tuple[Searched, ...], "settings to search, unless they are given"] = SEARCHED
@@ -29,13 +33,17 @@ class TuneSettings(TrainSettings):
             check_at_least(1, trials=self.trials)
 
     def beneath(self) -> Path | None:
-        """A search that is resumed is repeated with the same options."""
-        return None
+        """The recipe; a search that is resumed is repeated with the same options."""
+        return None if self.recipe is None else recipe_file(self.recipe)
+
+    def training(self) -> TrainingSettings:
+        """Of a trial; the minutes are those of the search."""
+        return replace(super().training(), minutes=None)
 
     def chosen(self) -> dict[str, Any]:
         """The settings of the training that differ from their defaults."""
         values = {spec.name: (getattr(self, spec.name), spec) for spec in fields(self)}
-        names = {spec.name for spec in fields(TrainingSettings)} & values.keys()
+        names = ({spec.name for spec in fields(TrainingSettings)} & values.keys()) - {"minutes"}
         return {name: values[name][0] for name in sorted(names) if values[name][0] != _default_of(values[name][1])}
 
     def origin(self) -> dict[str, Any]:

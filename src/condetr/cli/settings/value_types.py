@@ -37,6 +37,8 @@ def read_value(kind: Any, value: Any, source: str | None, item: str) -> Any:
     has_words = any(get_origin(wanted) is Literal for wanted in allowed)
     if int in allowed and has_words and isinstance(value, str) and is_count(value):  # the "4" of a flag
         return int(value)
+    if float in allowed and has_words and isinstance(value, str) and _is_decimal(value):
+        return float(value)
     expected = " or ".join(_name_of(wanted) for wanted in allowed)
     hint = 'put text in quotes: "..."' if str in allowed and isinstance(value, bool | float) else None
     raise SettingsError(f"is {shown(value)}, expected {expected}", source=source, item=item, hint=hint)
@@ -86,6 +88,10 @@ def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
 def is_count(text: str) -> bool:
     """Whether it is a whole number of at most nine digits; Python refuses to read thousands of them."""
     return text.isdecimal() and len(text) < 10
+
+
+def _is_decimal(text: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d+\.?\d{0,20}|\.\d{1,20})", text) is not None and len(text) < 30
 
 
 def _is_scientific(value: object) -> bool:

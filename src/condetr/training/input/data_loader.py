@@ -20,9 +20,9 @@ from condetr.training.progress import Position
 
 
 def batches_of_steps(
-    dataset: TrainingDataset, sampling: Sampling, start: Position, epochs: int, *, workers: int, pin: bool
+    dataset: TrainingDataset, sampling: Sampling, start: Position, steps: int | None, *, workers: int, pin: bool
 ) -> Generator[list[TrainingBatch]]:
-    """The batches of each optimization step, to the end of the last epoch; workers read ahead across epochs.
+    """The batches of each of the next ``steps`` optimization steps; workers read ahead across epochs.
 
     Raises:
         ModelError: a worker died.
@@ -31,7 +31,7 @@ def batches_of_steps(
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]  # __getitem__ is all it needs
         batch_size=None,
-        sampler=_MicroBatches(sampling, start, epochs),
+        sampler=_MicroBatches(sampling, start, steps),
         num_workers=workers,
         collate_fn=_unchanged,
         pin_memory=pin,
@@ -42,7 +42,7 @@ def batches_of_steps(
         feed = iter(loader)
     workers_started = set(multiprocessing.active_children()) - other_children
     try:
-        for step in sampling.steps(start, epochs):
+        for step in sampling.steps(start, steps):
             try:
                 yield [_batch_of(next(feed)) for _ in step]
             except (RuntimeError, OSError, EOFError) as error:  # the last two: a worker died while sending a batch
@@ -96,11 +96,11 @@ def _without_sigchld_handler() -> Iterator[None]:
 
 
 class _MicroBatches:
-    def __init__(self, sampling: Sampling, start: Position, epochs: int) -> None:
-        self._sampling, self._start, self._epochs = sampling, start, epochs
+    def __init__(self, sampling: Sampling, start: Position, steps: int | None) -> None:
+        self._sampling, self._start, self._steps = sampling, start, steps
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
-        for step in self._sampling.steps(self._start, self._epochs):
+        for step in self._sampling.steps(self._start, self._steps):
             yield from step
 
 

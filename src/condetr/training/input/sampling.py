@@ -8,8 +8,10 @@ or empty; its micro-batches are then short or empty, too, but every process has 
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -47,7 +49,7 @@ class Sampling:
         return -(-self.images // self.step_size)
 
     def steps_from(self, start: Position, epochs: int) -> int:
-        """The number of steps left."""
+        """The number of steps from ``start`` to the end of epoch ``epochs``."""
         left_of_epoch = -(-(self.images - start.offset) // self.step_size)
         return max(0, left_of_epoch + (epochs - start.epoch - 1) * self.steps_per_epoch)
 
@@ -59,10 +61,13 @@ class Sampling:
         images = drawn_images(self.factors, generator)
         return images[torch.randperm(len(images), generator=generator)].tolist()
 
-    def steps(self, start: Position, epochs: int) -> Iterator[list[list[SampleIndex]]]:
-        """The micro-batches of this process, step by step, from ``start`` to the end of the last epoch."""
+    def steps(self, start: Position, count: int | None) -> Iterator[list[list[SampleIndex]]]:
+        """The micro-batches of this process in the next ``count`` steps from ``start``; None: without end."""
+        return islice(self._steps(start), count)
+
+    def _steps(self, start: Position) -> Iterator[list[list[SampleIndex]]]:
         offset = start.offset
-        for epoch in range(start.epoch, epochs):
+        for epoch in itertools.count(start.epoch):
             order = self.order(epoch)
             while offset < self.images:
                 end = min(offset + self.step_size, self.images)

@@ -42,6 +42,12 @@ def build_optimizer(
     )
 
 
+def scale_rates(optimizer: AdamW, scale: float) -> None:
+    """Change the learning rates before the schedule."""
+    for group in optimizer.param_groups:
+        group["initial_lr"] *= scale
+
+
 def set_rates(optimizer: AdamW, factor: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor

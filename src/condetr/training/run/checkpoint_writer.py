@@ -12,6 +12,7 @@ from condetr.checkpoints.saving import save
 from condetr.data.classes import Classes
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig
+from condetr.training.optimization.batch_scaling import accumulation
 from condetr.training.progress import Progress
 from condetr.training.run.checkpointing import save_checkpoint
 from condetr.training.run.run_folder import RunFolder
@@ -37,6 +38,12 @@ class RunContext:
     processes: int
     network: DetectorConfig
     preprocessing: Preprocessing
+
+    @property
+    def accumulate(self) -> int:
+        """Gradient accumulation steps."""
+        of_all = self.batch * self.processes
+        return accumulation(self.settings.accumulate, self.settings.reference_batch, of_all)
 
     def to_dict(self) -> dict[str, Any]:
         """With the types that JSON returns, such as lists for tuples."""

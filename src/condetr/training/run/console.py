@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from condetr.training.run.events import BackbonePretrained, Evaluated, Event, Noted, Started, Stepped, Warned
+from condetr.training.run.events import BackbonePretrained, Evaluated, Event, Noted, Planned, Started, Stepped, Warned
 
 INTERVAL = 10.0  # seconds between two progress lines
 COMPARED = ("ap", "ap50", "mask_ap", "mask_ap50", "pq")
@@ -19,12 +19,13 @@ def text_of(event: Event, loss: float | None = None) -> str | None:
     """One line, or None for events that are not printed; ``loss`` is that of the last step."""
     match event:
         case Started():
-            return f"{event.steps} steps of {event.images} images on {event.device}, in {event.folder}"
+            steps = "steps" if event.steps is None else f"{event.steps} steps"
+            return f"{steps} of {event.images} images on {event.device}, in {event.folder}"
         case Evaluated():
             loss_text = "" if loss is None else f"loss {loss:.3f}, "
             best = ", the best so far" if event.is_best else ""
-            return f"epoch {event.epoch}: {loss_text}{summary_of(event.metrics)}{best}"
-        case Noted():
+            return f"epoch {event.epoch:g}: {loss_text}{summary_of(event.metrics)}{best}"
+        case Noted() | Planned():
             return event.text
         case Warned():
             return f"warning: {event.text}"
@@ -36,16 +37,19 @@ class ConsoleReporter:
 
     def __init__(self) -> None:
         self._loss: float | None = None
-        self._last_step = 0
+        self._last_step: int | None = None
         self._printed = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self._last_step = event.done + event.steps
+        if isinstance(event, Started | Planned):
+            self._last_step = None if event.steps is None else event.done + event.steps
         if isinstance(event, BackbonePretrained):
             self._print_progress(f"backbone pretraining step {event.step} of {event.steps}, loss {event.loss:.3f}")
         elif isinstance(event, Stepped):
             self._loss = event.loss
+            if self._last_step is None:
+                self._print_progress(f"step {event.step}, loss {event.loss:.3f}")
+                return
             left = (self._last_step - event.step) * event.seconds
             steps = f"step {event.step} of {self._last_step}, loss {event.loss:.3f}"
             self._print_progress(f"{steps}, {left / 60:.1f} min of steps left")

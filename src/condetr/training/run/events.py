@@ -8,14 +8,22 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Attributes: the run ``folder``, ``steps`` left to take, steps ``done`` before, and ``images`` per step."""
+    """Attributes: the run ``folder``, ``steps`` left (None: not known yet), steps ``done``, and ``images`` per step."""
 
     folder: Path
-    epochs: int
-    steps: int
+    steps: int | None
     done: int
     images: int
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The steps for the time budget are laid out, or changed. Attributes: ``steps`` left, steps ``done``, in words."""
+
+    steps: int
+    done: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,12 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Evaluating:
-    epoch: int
+    epoch: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    epoch: int
+    epoch: float
     metrics: Mapping[str, float]
     is_best: bool
 
@@ -64,7 +72,7 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = Started | BackbonePretrained | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Event: TypeAlias = Started | Planned | BackbonePretrained | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
 EventHandler: TypeAlias = Callable[[Event], None]
 
 

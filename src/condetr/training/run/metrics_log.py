@@ -85,7 +85,7 @@ def rows_before(folder: Path, progress: Progress, say: EventHandler = ignore_eve
         row
         for row in rows
         if row["step"] < progress.step
-        or (row["step"] == progress.step > 0 and (is_of_training(row) or progress.evaluated == progress.position.epoch))
+        or (row["step"] == progress.step > 0 and (is_of_training(row) or progress.evaluated_step == progress.step))
     ]
 
 

@@ -11,7 +11,8 @@ from condetr.checkpoints.safetensors_file import read_safetensors
 from condetr.core.errors import CheckpointError, SettingsError
 from condetr.core.names import with_current_names
 from condetr.files.json_reading import read_json_object
-from condetr.training.progress import Position, Progress
+from condetr.training.duration.plan import is_plan
+from condetr.training.progress import Position, Progress, with_current_fields
 from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents_of, steps_saved
 from condetr.training.settings import TrainingSettings
 
@@ -83,7 +84,7 @@ def what_is_missing(stored: Stored) -> str | None:
     kinds = {"settings": dict, "data": str, "batch": int, "processes": int, "numbers": dict, "progress": dict}
     broken = [name for name, kind in kinds.items() if type(state.get(name)) is not kind]
     if not broken:
-        broken = [f"progress.{name}" for name in _broken_in(state["progress"])]
+        broken = [f"progress.{name}" for name in _broken_in(with_current_fields(state["progress"]))]
     if not broken:
         broken = [name for name in ("network", "preprocessing") if not isinstance(state.get(name, {}), dict)]
     if not broken and state["progress"]["step"] != int(stored.path.name.removeprefix("step-")):
@@ -106,8 +107,10 @@ def _broken_in(progress: dict[str, Any]) -> list[str]:
                 return isinstance(value, list) and len(value) == len(Position._fields) and all(map(is_count, value))
             case "metrics":
                 return isinstance(value, dict) and all(map(is_number, value.values()))
-            case "best":
-                return value is None or is_number(value)
+            case "best" | "plan":
+                return value is None or (is_number(value) if name == "best" else is_plan(value))
+            case "best_epoch" | "seconds":
+                return is_number(value)
             case "saved":
                 return type(value) is int
         return is_count(value)

@@ -40,19 +40,18 @@ class RunLogger:
         processes: Processes,
         sampling: Sampling,
         files: RunFiles | None,
-        diagnose: Callable[[Sequence[Row]], str | None],
+        diagnoses: Sequence[Callable[[Sequence[Row]], str | None]],
         say: EventHandler,
     ) -> None:
-        """``diagnose`` returns a warning if the rows so far show that nothing is learned."""
+        """Each of the ``diagnoses`` returns a warning if the rows so far show that something is wrong."""
         self._processes, self._sampling, self._files = processes, sampling, files
-        self._diagnose, self._say = diagnose, say
+        self._diagnoses, self._say = list(diagnoses), say
         self._steps_per_row = min(MOST_STEPS_PER_ROW, -(-sampling.images // (sampling.step_size * ROWS_PER_EPOCH)))
         self._steps: list[Step] = []  # since the last row
         self._slivers = self._all_slivers = 0  # since the last row, and since the start
         self._clock = time.monotonic()
         self._seconds_per_step = 0.0
         self._drawn = -math.inf
-        self._is_diagnosed = False
 
     def add_step(self, step: Step, progress: Progress, rates: Mapping[str, float], *, slivers: int = 0) -> None:
         """``progress`` includes the step; ``slivers`` are objects dropped from its images, see `TrainingBatch`."""
@@ -63,7 +62,7 @@ class RunLogger:
         self._steps.append(step)
         self._slivers += slivers
         self._all_slivers += slivers
-        self._say(Stepped(progress.step, self._epoch(progress), step.measured[0], self._seconds_per_step))
+        self._say(Stepped(progress.step, self.epoch(progress), step.measured[0], self._seconds_per_step))
         if progress.step % self._steps_per_row == 0 or progress.position.offset == 0:
             speed = self._sampling.step_size / self._seconds_per_step
             self._add(progress, {**rates, **self._means(), "pictures_per_second": speed})
@@ -76,13 +75,14 @@ class RunLogger:
         self._add(progress, progress.metrics)
 
     def end_epoch(self, detector: ConditionalDetr, *, is_last: bool) -> None:
-        """Draw charts and samples, at most every `REDRAW` seconds, and warn once if nothing is learned."""
+        """Draw charts and samples, at most every `REDRAW` seconds, and warn once of each problem."""
         if self._files is None:
             return
         rows, sheets = self._files.metrics.rows, self._files.sheets
-        if not self._is_diagnosed and (text := self._diagnose(rows)):
-            self._say(Warned(text))
-            self._is_diagnosed = True
+        for diagnose in tuple(self._diagnoses):
+            if (text := diagnose(rows)) is not None:
+                self._say(Warned(text))
+                self._diagnoses.remove(diagnose)
         if is_last or time.monotonic() - self._drawn > REDRAW:
             sheets.save_curves(rows)
             sheets.save_predictions(detector)
@@ -108,10 +108,11 @@ class RunLogger:
         self._steps, self._slivers = [], 0
         return {name: value for name, value in named if math.isfinite(value)} | counts
 
-    def _epoch(self, progress: Progress) -> float:
+    def epoch(self, progress: Progress) -> float:
+        """Epochs done, with three decimals."""
         return round(progress.epochs_done(self._sampling.images), 3)
 
     def _add(self, progress: Progress, values: Mapping[str, Any]) -> None:
         if self._files is not None:
-            self._files.metrics.add({"step": progress.step, "epoch": self._epoch(progress), **values})
+            self._files.metrics.add({"step": progress.step, "epoch": self.epoch(progress), **values})
             self._processes.track(values, progress.step)

@@ -1,30 +1,37 @@
 import json
 import shutil
 from dataclasses import asdict, fields, replace
+from functools import partial
 
 import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
 
+from condetr.bundled import RECIPES
 from condetr.checkpoints.loading import load
 from condetr.cli.settings.backbone_settings import BackboneSettings
 from condetr.cli.settings.network_settings import NetworkSettings
+from condetr.cli.settings.recipe import description_of, recipe_file
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
+from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.backbone import early_layers
 from condetr.model.config import DetectorConfig, NetworkConfig
 from condetr.model.resnet_names import RESNETS
 from condetr.training.initial_model import InitialModel
 from condetr.training.run.checkpointing import MANIFEST, STATE, contents_of
 from condetr.training.settings import TrainingSettings
+from condetr.workflows.defaults import CHOSEN
 from condetr.workflows.training import settings_of
 from tests.scramble import scramble
 
 SMALL = """
 epochs: 1
 batch: 4
+evaluate_every: 1
+pretrain_backbone: 0
 workers: 0
 image_size: 64
 device: cpu
@@ -59,9 +66,11 @@ def test_every_setting_of_training_can_be_given():
     assert theirs.keys() <= ours.keys()
     for name in theirs.keys() - {"freeze", "lr_backbone", "seed"}:
         assert (ours[name].type, ours[name].default) == (theirs[name].type, theirs[name].default)
-    assert TrainSettings(model="x").training() == TrainingSettings()
-    assert TrainSettings(lr=0.01).training() == TrainingSettings(freeze=(), lr=0.01, lr_backbone=0.01)
-    assert TrainSettings(lr_backbone=1e-5).training() == TrainingSettings(freeze=())
+    assert read_settings(TrainSettings, flags={"model": "x"}).named_training() == {}
+    named = read_settings(TrainSettings, flags={"lr": 0.01}, overrides=["costs.giou=3", "freeze=[]", "steps=null"])
+    costs = MatchingCosts(giou=3.0)
+    assert named.named_training() == {"lr": 0.01, "costs": costs, "freeze": (), "steps": None}
+    assert named.training() == TrainingSettings(lr=0.01, costs=costs, freeze=())
     assert read_settings(TrainSettings, flags={"batch": "4"}).training().batch == 4
     assert read_settings(TrainSettings, flags={"batch": "auto"}).training().batch == "auto"
 
@@ -170,8 +179,12 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     assert status == 0
     assert (said["model"], said["progress"]["step"]) == ("run/best", 2)
     assert "ap50" in said["metrics"]
-    assert "training from random weights; use --model to fine-tune" in err
-    assert "the backbone has the learning rate of the rest, 0.0001" in err
+    assert "chosen for 8 images of about 96x96 pixels" in err
+    assert "random weights and cpu" in err
+    assert "lr 0.0007" in err
+    assert "flip 0" in err, "the classes are digits"
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert (config["batch"], config["lr"], config["epochs"], config["minutes"]) == (4, 7e-4, 1, None)
     assert "epoch 1: loss" in err
 
     status, _, err = condetr("train", data, "--config", small, "--output", "run")
@@ -181,7 +194,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     assert (status, said["progress"]["step"]) == (0, 4)
     assert "resuming from step-2" in err
     assert "epochs changes from 1 to 2" in err
-    assert "random weights" not in err
+    assert "chosen" not in err
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text())["network"]["d_model"] == 16
 
     status, said, err = condetr_json(*again, "--config", small, "--epochs", "3")
@@ -238,7 +251,7 @@ def test_a_run_stored_under_former_names_resumes(condetr_json, condetr, data, sm
     assert "in_channels" not in err
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert (config["pretrain_backbone"], "naming" in config) == (2, False)
-    assert settings_of({"naming": 3}, tmp_path / "run").pretrain_backbone == 3
+    assert settings_of({"naming": 3}, tmp_path / "run")["pretrain_backbone"] == 3
 
 
 def test_a_recipe_and_a_flag_under_the_former_name(tmp_path, condetr, data):
@@ -260,7 +273,7 @@ def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, d
     assert (status, "\nruns/train/best\n" in out) == (0, True)
     assert "the backbone has random weights" not in err
     config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
-    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 1e-5, ["early"])
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 2e-4, [])
     assert "network" not in config
 
     (tmp_path / "first").rename(tmp_path / "elsewhere")
@@ -308,9 +321,51 @@ def test_the_settings_of_a_run_are_those_of_another_like_it(condetr, data, small
     assert not (tmp_path / "one/best").exists()
 
 
+def test_a_recipe_is_under_all_others(tmp_path, condetr, condetr_json, data):
+    (tmp_path / "mine.yaml").write_text("epochs: 7\nlr: 0.5\nclip: 0.7\nema: 0.9\nsteps: 5")
+    (tmp_path / "more.yaml").write_text("clip: 0.6\nema: 0.8")
+    read = partial(read_settings, TrainSettings, file=tmp_path / "more.yaml", overrides=["ema=0.7"])
+    first = read(flags={"recipe": str(tmp_path / "mine.yaml"), "epochs": 3})
+    settings = read(beneath=first.beneath(), flags={"epochs": 3})
+    assert (settings.lr, settings.clip, settings.ema, settings.epochs, settings.steps) == (0.5, 0.6, 0.7, 3, None)
+    status, _, err = condetr("train", data, "--recipe", "coco-51e")
+    assert (status, "there is no recipe 'coco-51e' (one of bccd, coco-50e, digits" in err) == (2, True), err
+    assert recipe_file("coco-50e").is_file()
+    assert recipe_file(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
+    assert condetr_json("recipes")[1].keys() == RECIPES.keys()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_can_be_read(name):
+    settings = read_settings(TrainSettings, file=RECIPES[name])
+    assert settings.epochs * settings.lr > 0
+    assert f"--recipe {name}" in description_of(name)
+
+
+def test_the_papers_recipe_is_the_papers():
+    settings = read_settings(TrainSettings, file=RECIPES["coco-50e"])
+    paper = TrainingSettings(accumulate="auto", reference_batch=16, decay_at=0.8, image_size=800, max_size=1333)
+    assert settings.training() == paper
+    assert settings.network.config() == NetworkConfig()
+    named = settings.named_training().keys()
+    assert CHOSEN - named == {"steps", "minutes"}, "nothing is left to choose; epochs stand for these"
+
+
+@pytest.mark.slow
+def test_resume_auto_begins_and_goes_on(condetr_json, data, small):
+    command = ("train", data, "--config", small, "--output", "run", "--resume", "auto", "--steps")
+    status, first, err = condetr_json(*command, "3")
+    assert (status, first["progress"]["step"]) == (0, 3), err
+    assert "resuming" not in err
+    status, again, err = condetr_json(*command, "4")
+    assert (status, again["progress"]["step"]) == (0, 4), err
+    assert "resuming from step-3" in err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--resume", "auto"], "resume: needs the folder of the run to resume (give --output)"),
         (["--resume"], "--resume: needs the folder of the run to resume (give --output)"),
         (["--resume", "--output", "nothing"], "has no run to resume"),
         (["--batch", "many"], "--batch: is 'many', expected a whole number or auto"),

@@ -90,11 +90,11 @@ def test_a_deleted_image_is_left_out_and_listed(dataset):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_by_step_from_the_position_of_the_run(dataset, workers):
     sampling = Sampling(6, 0, batch=2, accumulate=2)
-    feed = batches_of_steps(images_of(dataset), sampling, Position(0, 4), 2, workers=workers, pin=False)
+    feed = batches_of_steps(images_of(dataset), sampling, Position(0, 4), 3, workers=workers, pin=False)
     names = [[batch.names for batch in step] for step in feed]
     expected = [
         [tuple(f"{index.image:03}.png" for index in indices) for indices in step]
-        for step in sampling.steps(Position(0, 4), 2)
+        for step in sampling.steps(Position(0, 4), 3)
     ]
     assert names == expected
     assert [len(step) for step in names] == [1, 2, 1]

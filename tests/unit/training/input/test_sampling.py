@@ -9,7 +9,9 @@ START = Position()
 
 
 def indices_of(sampling, start=START, epochs=1):
-    return [index for step in sampling.steps(start, epochs) for batch in step for index in batch]
+    return [
+        index for step in sampling.steps(start, sampling.steps_from(start, epochs)) for batch in step for index in batch
+    ]
 
 
 def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
@@ -25,7 +27,7 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_processes_share_each_step_without_duplicates_or_gaps(images, processes):
     ranks = [Sampling(images, 0, batch=2, accumulate=2, processes=processes, rank=rank) for rank in range(processes)]
-    for together in zip(*(rank.steps(Position(), 2) for rank in ranks), strict=True):
+    for together in zip(*(rank.steps(Position(), 2 * rank.steps_per_epoch) for rank in ranks), strict=True):
         assert len({len(batches) for batches in together}) == 1, "every process has equally many micro-batches"
         sizes = [sum(map(len, batches)) for batches in together]
         assert max(sizes) - min(sizes) <= 1
@@ -39,7 +41,7 @@ def test_a_run_resumes_where_it_stopped_with_another_number_of_processes():
     two = [Sampling(23, 7, batch=3, processes=2, rank=rank) for rank in range(2)]
     position = Position()
     seen = []
-    for _, *steps in zip(range(2), *(rank.steps(Position(), 1) for rank in two), strict=False):
+    for _, *steps in zip(range(2), *(rank.steps(Position(), None) for rank in two), strict=False):
         seen += [index for step in steps for batch in step for index in batch]
         position = two[0].after(position)
     assert position == Position(0, 12)
@@ -54,7 +56,8 @@ def test_after_the_last_step_comes_the_next_epoch():
         position = sampling.after(position)
         positions.append(tuple(position))
     assert positions == [(0, 2), (0, 4), (1, 0), (1, 2)]
-    assert len(list(sampling.steps(Position(1, 2), 3))) == 2 + 3
+    assert sampling.steps_from(Position(1, 2), 3) == 2 + 3
+    assert [index.epoch for index in indices_of(sampling, Position(1, 2), 3)] == 3 * [1] + 5 * [2]
 
 
 def test_a_seed_differs_with_each_part_and_fits_torch():

@@ -43,9 +43,9 @@ def test_a_resumed_run_forgets_what_it_will_write_again(tmp_path):
         log.add(row)
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 10, "ep')  # killed in the middle of a line
-    before = Progress(step=8, position=Position(2, 0), evaluated=1)
+    before = Progress(step=8, position=Position(2, 0), evaluated_step=4)
     assert rows_before(tmp_path, before) == [training(4), evaluation(4), training(8)]
-    after = Progress(step=8, position=Position(2, 0), evaluated=2)
+    after = Progress(step=8, position=Position(2, 0), evaluated_step=8)
     MetricsLog(tmp_path, [].append, rows_before(tmp_path, after))
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
     assert rows_before(tmp_path, Progress()) == []
