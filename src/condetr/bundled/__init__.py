@@ -1,7 +1,13 @@
-"""Parts of the package that are no code: a small model, so that the first command works without a download; recipes."""
+"""Parts of the package that are no code: small models, so that the first command works without a download; recipes."""
 
 from pathlib import Path
 
-DIGITS = "condetr/digits"  # its name where a model is required
+PREFIX = "condetr/"  # of their names where a model is required
+DIGITS = f"{PREFIX}digits"
 FOLDER = Path(__file__).parent / "digits"
 RECIPES = {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}  # of training
+
+
+def bundled_models(home: Path = FOLDER.parent) -> dict[str, Path]:
+    """The folder of every bundled model, by its name."""
+    return {f"{PREFIX}{file.parent.name}": file.parent for file in sorted(home.glob("*/config.json"))}

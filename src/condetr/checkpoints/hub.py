@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from condetr.bundled import DIGITS, FOLDER
+from condetr.bundled import PREFIX, bundled_models
 from condetr.checkpoints.files import PICKLES, WEIGHTS
 from condetr.core.errors import CheckpointError, first_line_of
 
@@ -51,8 +51,9 @@ def find(
             return Location(_folder_of_model(path))
     except (OSError, RuntimeError) as error:  # no permission, too long a name, no such user
         raise CheckpointError(f"cannot be accessed: {error}", source=name) from None
-    if name == DIGITS:
-        return Location(FOLDER)
+    bundled = bundled_models()
+    if name in bundled:
+        return Location(bundled[name])
     if not HUB_ID.fullmatch(name) or path.suffix in (*PICKLES, ".safetensors"):
         raise CheckpointError("is neither a folder or file here nor a hub id (organisation/name)", source=name)
     options = {
@@ -125,4 +126,6 @@ def _named_errors(name: str, cache: object, *, revision: str | None, offline: st
         reason, hint = f"cannot be fetched: {first_line_of(error)}", offline
     else:
         return
+    if name.startswith(PREFIX):
+        hint = f"{hint}; part of the package are {', '.join(bundled_models())}"
     raise CheckpointError(f"{reason} (cache {cache})", source=name, hint=hint)

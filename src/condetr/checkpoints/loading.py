@@ -53,6 +53,7 @@ class Checkpoint:
         flat: fields of config.json that do not describe the network: costs, coefficients, anything unknown.
         preprocessing: preprocessor_config.json, if there is one.
         provenance: where it came from.
+        is_trained: whether nothing in it is freshly initialized.
     """
 
     detector: ConditionalDetr
@@ -61,6 +62,7 @@ class Checkpoint:
     flat: dict[str, Any]
     preprocessing: dict[str, Any] | None
     provenance: Provenance
+    is_trained: bool = True
 
     @property
     def config(self) -> DetectorConfig:
@@ -135,6 +137,7 @@ def load(
         flat,
         _preprocessing(location, notes),
         Provenance(location.path, location.revision, translation.key_format, tuple(notes)),
+        is_trained=not translation.fresh and set(classes or ()) <= set(split.labels.values()),
     )
 
 

@@ -25,6 +25,7 @@ class InitialModel:
         flat: the other keys of the model's config.json.
         notes: changes that were made to the model.
         origin: its source, for the run's config.yaml.
+        is_trained: for the task and all classes of the dataset; nothing is freshly initialized.
     """
 
     detector: ConditionalDetr
@@ -32,6 +33,7 @@ class InitialModel:
     flat: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    is_trained: bool = False
 
     @classmethod
     def from_config(
@@ -92,7 +94,7 @@ class InitialModel:
             origin["revision"], notes = commit, (f"{reference} is at commit {commit}", *notes)
         if num_queries is not None:
             origin["network"] = {"num_queries": num_queries}
-        return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin)
+        return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin, is_trained=checkpoint.is_trained)
 
     @classmethod
     def from_model(
@@ -110,11 +112,13 @@ class InitialModel:
             "model": str(checkpoint.provenance.path),
             "network": {"num_queries": detector.config.num_queries},  # it may have been loaded with others than stored
         }
+        is_trained = checkpoint.is_trained and set(classes) <= set(checkpoint.labels.values())
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = detector.without_masks(), (*notes, "left out the mask head")
         if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = with_masks(detector), (*notes, "new mask head, freshly initialized")
-        return cls(detector, preprocessing, checkpoint.flat, notes, origin)
+            is_trained = False
+        return cls(detector, preprocessing, checkpoint.flat, notes, origin, is_trained=is_trained)
 
     @classmethod
     def from_run(

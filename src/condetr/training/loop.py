@@ -20,7 +20,7 @@ from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.callbacks import CallbackError, Callbacks
 from condetr.training.run.checkpoint_writer import CheckpointWriter
-from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved
+from condetr.training.run.events import Evaluated, Evaluating, EventHandler, Noted, Saved, Warned
 from condetr.training.run.run_logger import RunLogger
 from condetr.training.settings import TrainingSettings
 from condetr.training.steps import Step, take_step
@@ -29,6 +29,7 @@ from condetr.training.train_state import TrainState
 Measure: TypeAlias = Callable[[ConditionalDetr, int | None], Mapping[str, float]]
 WATCHED: dict[Task, str] = {"detect": "ap", "instance": "mask_ap", "panoptic": "pq"}  # selects the best model
 CHECKPOINT_STEPS = 100  # between the checkpoints of short epochs
+LESS = "a lower --lr, a milder --augment or more images may help"
 
 
 class Loop:
@@ -44,14 +45,18 @@ class Loop:
         measure: Measure | None,
         stop: Callbacks,
         say: EventHandler,
+        *,
+        measures_start: bool = False,
     ) -> None:
         """``writer`` exists on the first process only; ``measure``, if given, evaluates on all or so many images.
 
-        ``stop`` has a reason once a callback asked to end the run.
+        ``stop`` has a reason once a callback asked to end the run. With ``measures_start`` the model is also evaluated
+        before the first step: then no model that is worse than the start is the best.
         """
         self._settings, self._course, self._sampling = settings, course, sampling
         self._state, self._processes = state, processes
         self._logger, self._writer, self._measure, self._stop, self._say = logger, writer, measure, stop, say
+        self._measures_start = measures_start
         self._guard = FailureGuard(settings.non_finite, settings.unreadable, say)
 
     def run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
@@ -65,7 +70,7 @@ class Loop:
         except RuntimeError as error:  # ModelError is one
             if is_lost_contact(error):
                 raise lost_contact(error, progress.step, self._processes.dead_peers()) from error
-            if isinstance(error, ModelError):
+            if isinstance(error, ModelError) and progress.saved >= 0:  # else in the evaluation of the start model
                 with suppress(CheckpointError):  # weights that are not finite are not saved
                     self._save(progress)
             raise
@@ -77,6 +82,9 @@ class Loop:
 
     def _run(self, feed: Iterator[list[TrainingBatch]], progress: Progress) -> None:
         with Interruption(self._say) as interruption:
+            if self._measures_start and self._measure is not None:  # unsaved, so that a resumed run does it again
+                with interruption.immediate("nothing is saved yet; --resume starts from the beginning"):
+                    self._evaluate(self._measure, progress)
             with self._course.timing_pause():
                 self._save(progress)  # from here on there is always a checkpoint to resume from
             if self._course.is_pause(progress) and progress.evaluated_step < progress.step:
@@ -88,6 +96,10 @@ class Loop:
             self._save(progress)
         if self._stop.stop_reason is not None:
             self._say(Noted(self._stop.stop_reason))
+        if progress.best is not None and not progress.best_epoch and progress.stale:
+            self._say(
+                Warned(f"no epoch was better than the start model ({progress.best:.3f}), which is in best/: {LESS}")
+            )
         if self._processes.any(interruption.requested):
             interruption.raise_again(self._processes.gather(interruption.number))
 
@@ -166,7 +178,8 @@ class Loop:
                 metrics = dict(measure(self._state.eval_model.eval(), self._course.images))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
-                raise out_of_memory(f"in the evaluation after epoch {epoch:g}", ()) from error
+                which = f"after epoch {epoch:g}" if epoch else "of the start model"
+                raise out_of_memory(f"in the evaluation {which}", ()) from error
             raise
         metrics = self._processes.from_first(metrics)
         is_best = progress.record(metrics, WATCHED[self._settings.task], epoch)
@@ -179,7 +192,8 @@ class Loop:
         patience = self._settings.patience
         if not patience or progress.stale < patience:
             return False
-        text = f"no improvement in {progress.stale} evaluations: the best was after epoch {progress.best_epoch:g}"
+        best = f"the best was after epoch {progress.best_epoch:g}" if progress.best_epoch else "the start model is better"
+        text = f"no improvement in {progress.stale} evaluations: {best}"
         self._say(Noted(text))
         return True
 

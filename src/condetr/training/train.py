@@ -141,7 +141,10 @@ def train(
     logger = RunLogger(processes, sampling, files, diagnoses, say)
     writer = None if files is None else files.checkpoints
     course = Course(settings, sampling, state, processes, budget, progress, say)
-    loop = Loop(rates, course, sampling, state, processes, logger, writer, measure, stop, say)
+    measures_start = stored is None and initial.is_trained
+    loop = Loop(
+        rates, course, sampling, state, processes, logger, writer, measure, stop, say, measures_start=measures_start
+    )
     steps = course.steps_left(progress)
     feed = batches_of_steps(
         images,

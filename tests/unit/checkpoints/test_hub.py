@@ -2,11 +2,15 @@ import shutil
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub import errors
 
+from condetr.bundled import DIGITS, bundled_models
 from condetr.checkpoints.hub import find
 from condetr.checkpoints.loading import load
+from condetr.checkpoints.saving import save
 from condetr.core.errors import CheckpointError
+from tests.unit.checkpoints.conftest import LABELS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -62,6 +66,29 @@ def test_local_paths_never_ask_the_hub(hub, folder, monkeypatch):
     hub.answer = AssertionError("asked")
     assert find(f"{folder.parent.name}/model").path.name == "model"  # looks like a hub id
     assert find(folder / "config.json").revision is None
+
+
+@pytest.fixture
+def bundled(monkeypatch, tmp_path, detector):
+    """A package with one more model, stored in half precision."""
+    save(tmp_path / "bundled/pico", detector, LABELS, dtype=torch.float16)
+    (tmp_path / "bundled/empty").mkdir()
+    models = {f"condetr/{name}": tmp_path / "bundled" / name for name in ("pico",)}
+    assert bundled_models(tmp_path / "bundled") == models
+    monkeypatch.setattr("condetr.checkpoints.hub.bundled_models", lambda: models)
+
+
+def test_bundled_models_have_names(hub, bundled, detector, tmp_path):
+    hub.answer = AssertionError("asked")
+    checkpoint = load("condetr/pico")
+    assert (checkpoint.labels, checkpoint.provenance.path) == (LABELS, tmp_path / "bundled/pico")
+    state = detector.half().float().state_dict()
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+    assert all(torch.equal(tensor, state[name]) for name, tensor in checkpoint.detector.state_dict().items())
+    hub.answer = hub_error(errors.RepositoryNotFoundError)
+    with pytest.raises(CheckpointError, match=r"condetr/femto: .*part of the package are condetr/pico"):
+        load("condetr/femto")
+    assert DIGITS in bundled_models()
 
 
 def hub_error(kind):

@@ -59,6 +59,14 @@ def test_new_classes_keep_the_rows_of_known_names(folder, detector):
     assert torch.equal(checkpoint.detector.head.boxes.last.weight, detector.head.boxes.last.weight)
 
 
+def test_a_checkpoint_knows_whether_all_of_it_is_trained(folder):
+    assert load(folder).is_trained
+    assert load(folder, classes=["bird", "cat"], num_queries=9).is_trained
+    assert not load(folder, classes=["bird", "zebra"]).is_trained
+    assert not load(folder, overrides={"num_queries": 9}, ignore_mismatched_sizes=True).is_trained
+    assert not load(without_head(folder), classes=["bird"]).is_trained
+
+
 @pytest.mark.parametrize("classes", [[], ["a", "a"], "cat"])
 def test_classes_must_be_distinct_names(folder, classes):
     with pytest.raises(CheckpointError, match="classes"):

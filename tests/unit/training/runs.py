@@ -57,12 +57,15 @@ def small_run(
     dropout=0.1,
     augmentation=None,
     callbacks=(),
+    is_trained=False,
     **settings,
 ) -> Trained:
     """``scenes`` is a data set, or a folder to write one into: seven images, three without objects."""
     dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
     torch.manual_seed(0)
-    initial = InitialModel(tiny_detector(dropout=dropout) if detector is None else detector, PREPROCESSING)
+    initial = InitialModel(
+        tiny_detector(dropout=dropout) if detector is None else detector, PREPROCESSING, is_trained=is_trained
+    )
     with claimed(folder, resume=resume, is_first=is_first_process()) as run:
         return train(
             initial,

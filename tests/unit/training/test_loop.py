@@ -60,6 +60,52 @@ def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes
     assert [row["ap"] for row in rows if "ap" in row] == [0.1, 0.3, 0.2, 0.3]
 
 
+def test_a_start_model_is_measured_first_and_stays_the_best_where_nothing_is_better(tmp_path, scenes):
+    detector, said = tiny_detector(), []
+    start = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    options = {"is_trained": True, "epochs": 2, **QUICK}
+    result = small_run(
+        tmp_path, scenes, detector=detector, evaluate=scores(0.6, 0.2, 0.5), say=said.append, patience=3, **options
+    )
+    assert [(event.epoch, event.is_best) for event in said if isinstance(event, Evaluated)] == [
+        (0, True),
+        (1, False),
+        (2, False),
+    ]
+    first = next(position for position, event in enumerate(said) if isinstance(event, Evaluated))
+    assert first < next(position for position, event in enumerate(said) if isinstance(event, Stepped))
+    assert (result.best, result.progress.best, result.metrics["ap"]) == (tmp_path / "best", 0.6, 0.5)
+    kept = load(tmp_path / "best").detector.state_dict()
+    torch.testing.assert_close(kept, start, rtol=0, atol=0)
+    (warning,) = texts(said, Warned)
+    assert warning.startswith("no epoch was better than the start model (0.600), which is in best/: a lower --lr")
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[0] == {"step": 0, "epoch": 0.0, "ap": 0.6, "ap50": 0.5}
+
+    said.clear()
+    result = small_run(
+        tmp_path, scenes, resume=True, evaluate=scores(0.5, 0.7), say=said.append, **(options | {"epochs": 3})
+    )
+    assert [(event.epoch, event.is_best) for event in said if isinstance(event, Evaluated)] == [(2, False), (3, True)]
+    assert texts(said, Warned) == []
+    again = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert again[: len(rows)] == rows
+
+
+def test_measuring_the_start_changes_no_step_and_is_repeated_where_it_was_interrupted(tmp_path, scenes):
+    def interrupted(detector, dataset):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    small_run(tmp_path / "one", scenes, epochs=1, evaluate=scores(0.1), **QUICK)
+    options = {"is_trained": True, "epochs": 1, **QUICK}
+    with pytest.raises(ModelError, match="out of memory in the evaluation of the start model"):
+        small_run(tmp_path / "other", scenes, evaluate=interrupted, **options)
+    said = []
+    small_run(tmp_path / "other", scenes, resume=True, evaluate=scores(0.2, 0.1), say=said.append, **options)
+    assert [event.epoch for event in said if isinstance(event, Evaluated)] == [0, 1]
+    assert state_of(tmp_path / "one") == state_of(tmp_path / "other")
+
+
 def test_the_average_is_what_is_measured_and_kept(tmp_path, scenes):
     measured = []
 

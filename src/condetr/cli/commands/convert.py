@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,9 @@ class ConvertSettings(CommonSettings):
     classes: Annotated[Path | None, "text file with the name of every class, one in a line, in order"] = None
     backbone: Annotated[str | None, "name of the backbone, such as resnet50, instead of the checkpoint's"] = None
     detector_only: Annotated[bool, "of a segmenter, convert the detector and leave the mask head out"] = False
+    precision: Annotated[
+        Literal["fp32", "fp16"], "of the stored weights; fp16 files have half the size and are loaded as fp32"
+    ] = "fp32"
     revision: Annotated[str | None, "branch, tag or commit, for a hub id"] = None
 
 
@@ -34,6 +37,8 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
     transformers 4 and transformers 5 read it; a note says where transformers cannot build the backbone.
     """
     names = None if settings.classes is None else names_in(settings.classes)
+
+    import torch
 
     from condetr.checkpoints.config.backbone_writing import why_not_transformers
     from condetr.checkpoints.loading import load
@@ -52,6 +57,7 @@ def convert(checkpoint: _Checkpoint, out: _Out, settings: ConvertSettings, repor
             source_ids=found.source_ids,
             flat=found.flat,
             preprocessing=found.preprocessing or Preprocessing().to_dict(),
+            dtype=torch.float16 if settings.precision == "fp16" else torch.float32,
         )
     where = found.provenance
     reason = why_not_transformers(found.config.backbone)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from condetr.prediction.sources import ImageSource
 
 Model: TypeAlias = Annotated[
-    str | None, "hub id, model, run or exported folder, or weights file; default: the bundled digit detector"
+    str | None, "hub id, bundled model, folder of a model, run or export, or weights file; default: condetr/digits"
 ]
 Revision: TypeAlias = Annotated[str | None, "branch, tag or commit of a hub id"]
 Backend: TypeAlias = Annotated[names.Backend | None, "runtime; default: that of the exported model, or torch"]

@@ -21,6 +21,8 @@ def text_of(event: Event, loss: float | None = None) -> str | None:
         case Started():
             steps = "steps" if event.steps is None else f"{event.steps} steps"
             return f"{steps} of {event.images} images on {event.device}, in {event.folder}"
+        case Evaluated(epoch=0):
+            return f"start model: {summary_of(event.metrics)}"
         case Evaluated():
             loss_text = "" if loss is None else f"loss {loss:.3f}, "
             best = ", the best so far" if event.is_best else ""

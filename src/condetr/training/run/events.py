@@ -52,6 +52,8 @@ class Evaluating:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
+    """Attributes: ``epoch`` that it follows; 0: of the start model, before the first step."""
+
     epoch: float
     metrics: Mapping[str, float]
     is_best: bool

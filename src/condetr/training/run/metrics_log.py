@@ -81,12 +81,15 @@ def rows_before(folder: Path, progress: Progress, say: EventHandler = ignore_eve
         with suppress(OSError):
             copy.write_bytes((folder / LINES).read_bytes())
         say(Warned(f"{folder / LINES}: {damaged} damaged rows are left out; {copy.name} is a copy of the file"))
-    return [
-        row
-        for row in rows
-        if row["step"] < progress.step
-        or (row["step"] == progress.step > 0 and (is_of_training(row) or progress.evaluated_step == progress.step))
-    ]
+    return [row for row in rows if _precedes(row, progress)]
+
+
+def _precedes(row: Row, progress: Progress) -> bool:
+    if row["step"] != progress.step:
+        return bool(row["step"] < progress.step)
+    if progress.step == 0:
+        return progress.best is not None  # of the start model
+    return is_of_training(row) or progress.evaluated_step == progress.step
 
 
 def is_of_training(row: Row) -> bool:
