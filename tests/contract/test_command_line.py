@@ -11,6 +11,7 @@ import pytest
 from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
 from condetr.cli.main import run
 from condetr.cli.settings import train_settings, tune_settings
+from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.settings_tree import flag_of
 
 SETTINGS = {
@@ -24,6 +25,7 @@ SETTINGS = {
     ("demo",): demo.DemoSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
+    ("models",): CommonSettings,
     ("doctor",): doctor.DoctorSettings,
     ("hub", "pull"): hub.PullSettings,
     ("hub", "push"): hub.PushSettings,

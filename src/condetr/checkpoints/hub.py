@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 from condetr.bundled import PREFIX, bundled_models
@@ -67,6 +68,39 @@ def find(
     if not settings_only and not any((folder / weights).is_file() for weights in WEIGHTS):
         folder = _download(name, SETTINGS + BINARIES, options)
     return Location(folder, revision=folder.name)
+
+
+def cached_revision(name: str) -> str | None:
+    """The commit of a model of the hub whose weights are in the cache; None where they are not."""
+    try:
+        location = find(name, local_files_only=True)
+    except CheckpointError:
+        return None
+    return location.revision if any((location.path / weights).is_file() for weights in WEIGHTS) else None
+
+
+def is_cached(name: str) -> bool:
+    """Whether a model of the hub can be loaded without the network."""
+    return cached_revision(name) is not None
+
+
+def hub_answers(name: str) -> bool:
+    """Whether the hub has this model, and says so within `PATIENCE` seconds."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answers: list[bool] = []
+
+    def ask() -> None:
+        with suppress(Exception):  # no network, no such model, no permission: there is no answer
+            HfApi().model_info(name, timeout=PATIENCE)
+            answers.append(True)
+
+    thread = Thread(target=ask, daemon=True)  # looking up the address of a host can take longer than any timeout
+    thread.start()
+    thread.join(PATIENCE)
+    return bool(answers)
 
 
 def _folder_of_model(folder: Path) -> Path:

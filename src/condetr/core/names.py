@@ -13,7 +13,10 @@ GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]
 AugmentationSteps: TypeAlias = tuple[dict[str, Any], ...]  # transforms of torchvision: {name: {argument: value}}
+Size: TypeAlias = Literal["nano", "small", "base", "large"]
 FreezablePart: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
+
+RANDOM_WEIGHTS = "none"  # in place of a model
 
 FORMER_NAMES = {"naming": "pretrain_backbone", "colours": "in_channels"}
 

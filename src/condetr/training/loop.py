@@ -192,7 +192,9 @@ class Loop:
         patience = self._settings.patience
         if not patience or progress.stale < patience:
             return False
-        best = f"the best was after epoch {progress.best_epoch:g}" if progress.best_epoch else "the start model is better"
+        best = (
+            f"the best was after epoch {progress.best_epoch:g}" if progress.best_epoch else "the start model is better"
+        )
         text = f"no improvement in {progress.stale} evaluations: {best}"
         self._say(Noted(text))
         return True

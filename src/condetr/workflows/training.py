@@ -35,7 +35,7 @@ from condetr.workflows.facts import facts_of
 
 OUTPUT = Path("runs/train")
 EVALUATION_BATCH = 8  # where the batch of training is not known yet
-ORIGIN = ("model", "revision", "network")  # the keys of config.yaml that name the initial model
+ORIGIN = ("model", "size", "revision", "network")  # the keys of config.yaml that name the initial model
 
 
 def run(

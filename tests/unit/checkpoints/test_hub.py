@@ -1,4 +1,5 @@
 import shutil
+from threading import Event
 
 import huggingface_hub
 import pytest
@@ -6,7 +7,7 @@ import torch
 from huggingface_hub import errors
 
 from condetr.bundled import DIGITS, bundled_models
-from condetr.checkpoints.hub import find
+from condetr.checkpoints.hub import cached_revision, find, hub_answers, is_cached
 from condetr.checkpoints.loading import load
 from condetr.checkpoints.saving import save
 from condetr.core.errors import CheckpointError
@@ -89,6 +90,40 @@ def test_bundled_models_have_names(hub, bundled, detector, tmp_path):
     with pytest.raises(CheckpointError, match=r"condetr/femto: .*part of the package are condetr/pico"):
         load("condetr/femto")
     assert DIGITS in bundled_models()
+
+
+def test_a_model_is_cached_where_its_weights_are(hub, folder, tmp_path):
+    hub.answer = shutil.copytree(folder, tmp_path / "snapshots" / COMMIT)
+    assert (cached_revision("org/name"), is_cached("org/name")) == (COMMIT, True)
+    assert all(options["local_files_only"] for _, options in hub.asked)
+    (hub.answer / "model.safetensors").unlink()
+    assert (cached_revision("org/name"), is_cached("org/name")) == (None, False)
+    hub.answer = hub_error(errors.LocalEntryNotFoundError)
+    assert not is_cached("org/name")
+
+
+def test_a_hub_that_is_offline_or_slow_does_not_answer(monkeypatch):
+    asked, released = [], Event()
+
+    def model_info(api, name, timeout):
+        asked.append((name, timeout))
+        if name == "org/slow":
+            released.wait(60)
+        if name == "org/none":
+            raise hub_error(errors.RepositoryNotFoundError)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    monkeypatch.setattr("condetr.checkpoints.hub.PATIENCE", 5)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert (hub_answers("org/name"), asked) == (False, [])
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    assert hub_answers("org/name")
+    assert not hub_answers("org/none")
+    assert asked == [("org/name", 5), ("org/none", 5)]
+    monkeypatch.setattr("condetr.checkpoints.hub.PATIENCE", 0.1)
+    assert not hub_answers("org/slow")
+    assert not released.is_set(), "the answer of the hub was waited for"
+    released.set()
 
 
 def hub_error(kind):

@@ -6,31 +6,35 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.output.train_progress import handling_events
 from condetr.cli.settings.train_settings import TrainSettings
+from condetr.core.errors import UsageError
 from condetr.core.launcher import is_first_process
+from condetr.core.names import RANDOM_WEIGHTS
 
 if TYPE_CHECKING:
     from condetr.training.initial_model import InitialModel
     from condetr.training.train import Trained
 
+Settings = TypeVar("Settings", bound=TrainSettings)
 _WRITTEN = ("curves.png", "samples", "metrics.csv")
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 
 
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
-    """Train a detector on labeled images; without --model, a ResNet-50 Conditional DETR from random weights.
+    """Train a detector on labeled images, by default from the best start model at hand, see `condetr models`.
 
-    --backbone and --backbone-weights choose another backbone, or one with pretrained weights. A network of another size
-    is described in --config under network, or with --set network.d_model=64 and the like; --set network.num_queries=50
-    also works beside --model. Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml.
-    Under torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed,
+    With --model none the weights are random, of the paper's ResNet-50 network, of a --size, or of a network that is
+    described in --config under network, or with --set network.d_model=64 and the like; --backbone and
+    --backbone-weights choose its backbone, perhaps with pretrained weights. --set network.num_queries=50 also works
+    beside --model. Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml. Under
+    torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed,
     130 or 143 stopped and saved.
     """
     began = time.monotonic()
@@ -42,6 +46,8 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     is_first = is_first_process()
     if not is_first:
         reporter.verbosity = -1
+    if not settings.resumes or settings.size is not None:
+        settings = with_start(settings, reporter)
     for note in settings.notes():
         reporter.note(f"condetr: {note}")
     with handling_events(reporter) as say:
@@ -63,19 +69,40 @@ def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
     return 0
 
 
+def with_start(settings: Settings, reporter: Reporter) -> Settings:
+    """With the model of the size, or the best one at hand, where none is named and no network is described."""
+    if settings.size is None and (settings.model is not None or settings.network.fixed_by_model()):
+        return settings
+
+    from condetr.workflows.start_model import OF_SIZE, best_start, start_of_size
+
+    if settings.size is not None:
+        if settings.model == RANDOM_WEIGHTS:
+            return settings
+        if settings.model not in (None, OF_SIZE[settings.size]):
+            raise UsageError("has a model of its own, or none", item="size", hint="leave out --size, or --model")
+        return replace(settings, model=start_of_size(settings.size))
+    start = best_start(settings.task, settings.device)
+    reporter.note(f"condetr: begins with {start.model or 'random weights'}: {start.reason}")
+    reporter.note("condetr: --model or --size name another start, --model none random weights")
+    return replace(settings, model=start.model or RANDOM_WEIGHTS)
+
+
 def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSettings) -> "InitialModel":
+    """The model that the settings name, with ``queries`` object queries where they name no number."""
     from condetr.training.initial_model import InitialModel
 
     network = settings.network
     if network.num_queries is None:
         network = replace(network, num_queries=queries)
-    if settings.model is None:
-        config = network.with_classes(len(classes))
+    if settings.model is None or settings.is_random:
+        if settings.size is not None:
+            return _of_size(classes, settings)
         backbone = network.backbone
         return InitialModel.from_config(
-            config,
+            network.with_classes(len(classes)),
             task=settings.task,
-            origin={"network": jsonable(network.stored())},
+            origin={"model": RANDOM_WEIGHTS, "network": jsonable(network.stored())},
             backbone_weights=backbone.weights if backbone.is_pretrained else None,
             backbone_name=backbone.name,
         )
@@ -86,6 +113,19 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
         revision=settings.revision,
         num_queries=network.num_queries,
     )
+
+
+def _of_size(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
+    """Random weights of the network of a size."""
+    from condetr.training.initial_model import InitialModel
+    from condetr.workflows.start_model import network_of_size
+
+    assert settings.size is not None
+    network = network_of_size(settings.size)
+    origin: dict[str, Any] = {"model": RANDOM_WEIGHTS, "size": settings.size}
+    if (queries := settings.network.num_queries) is not None:
+        network, origin = replace(network, num_queries=queries), {**origin, "network": {"num_queries": queries}}
+    return InitialModel.from_config(network.with_classes(len(classes)), task=settings.task, origin=origin)
 
 
 def _report(trained: "Trained", reporter: Reporter) -> None:

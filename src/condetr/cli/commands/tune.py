@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from condetr.cli.commands.train import initial_model
+from condetr.cli.commands.train import initial_model, with_start
 from condetr.cli.output.reporting import Reporter, jsonable
 from condetr.cli.output.train_progress import handling_events
 from condetr.cli.settings.tune_settings import TuneSettings
@@ -24,6 +24,7 @@ def tune(data: _Data, settings: TuneSettings, reporter: Reporter) -> int:
     """
     from condetr.workflows.tune_training import tune_training
 
+    settings = with_start(settings, reporter)
     assert settings.minutes is not None, "checked by the settings"
     with handling_events(reporter) as say:
         tuned = tune_training(

@@ -10,7 +10,7 @@ from condetr.cli.settings.network_settings import BESIDE_MODEL, NetworkSettings
 from condetr.cli.settings.recipe import recipe_file
 from condetr.cli.settings.settings_tree import flag_of, read_settings
 from condetr.core.errors import SettingsError
-from condetr.core.names import FreezablePart
+from condetr.core.names import RANDOM_WEIGHTS, FreezablePart, Size
 from condetr.training.settings import TrainingOptions, TrainingSettings
 from condetr.workflows.defaults import CHOSEN
 
@@ -25,7 +25,12 @@ def _has_settings(file: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(CommonSettings):
-    model: Annotated[str | None, "fine-tune this hub id, folder or weights file; default: random weights"] = None
+    model: Annotated[
+        str | None, "fine-tune this hub id, bundled model, folder or weights file, or none; default: the best at hand"
+    ] = None
+    size: Annotated[
+        Size | None, "fine-tune the model of this size, see `condetr models`; with --model none, its network"
+    ] = None
     revision: Annotated[str | None, "branch, tag or commit of a hub id"] = None
     recipe: Annotated[str | None, "settings of a recipe by name or file, under all others; see `condetr recipes`"] = (
         None
@@ -52,7 +57,12 @@ class TrainSettings(TrainingOptions, RunSettings):
         super().__post_init__()
         if self.resume and self.output is None:
             raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
-        if self.model is not None and (fixed := self.network.fixed_by_model()):
+        fixed = self.network.fixed_by_model()
+        if self.size is not None and fixed:
+            raise SettingsError(
+                "is that of the size", item="network", hint=f"leave out {', '.join(fixed)}, or the size"
+            )
+        if not self.is_random and fixed:
             hint = f"leave out {', '.join(fixed)}; only {', '.join(BESIDE_MODEL)} can change"
             if self.resume:
                 hint = "leave out what the run did not begin with"
@@ -69,6 +79,11 @@ class TrainSettings(TrainingOptions, RunSettings):
             return self.output is not None and any(self.output.glob("checkpoints/step-*"))
         return self.resume
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the training begins with random weights; without a model that is only so once one was looked for."""
+        return self.model in (None, RANDOM_WEIGHTS)
+
     def beneath(self) -> Path | None:
         """The recipe, or the config.yaml of a run that is resumed: only what changes has to be given again."""
         if self.resumes:
@@ -81,7 +96,12 @@ class TrainSettings(TrainingOptions, RunSettings):
         if not self.resumes or (stored := self.beneath()) is None:
             return
         begun = read_settings(TrainSettings, file=stored)
-        for name in ("model", "revision", "split"):
+        names = ["revision", "split"]
+        if not (self.is_random and begun.is_random):
+            names.append("model")
+        elif self.size != begun.size:
+            names.append("size")
+        for name in names:
             if getattr(self, name) != getattr(begun, name):
                 reason = f"is {getattr(self, name)}, but the run began with {getattr(begun, name)}"
                 raise SettingsError(reason, source=stored, item=name, hint=_LEAVE_OUT)
@@ -96,7 +116,7 @@ class TrainSettings(TrainingOptions, RunSettings):
         Raises:
             CondetrError: names what is missing.
         """
-        if self.resume or self.model is not None:
+        if self.resume or not self.is_random:
             return
         backbone = self.network.backbone
         backbone.description()
@@ -112,7 +132,7 @@ class TrainSettings(TrainingOptions, RunSettings):
         """What was decided about options that were not given."""
         if self.resumes and (stored := self.output and self.output / "config.yaml") and not _has_settings(stored):
             return [f"{stored} is missing or empty: what is not given again has its default"]
-        if self.model is not None or self.resumes:
+        if not self.is_random or self.resumes:
             return []
         if self.network.backbone.is_pretrained:
             return ["only the backbone has pretrained weights; use --model to fine-tune a detector"]
@@ -121,7 +141,7 @@ class TrainSettings(TrainingOptions, RunSettings):
     def training(self) -> TrainingSettings:
         """The settings of the training itself, with what depends on whether there is a model."""
         shared = {spec.name: getattr(self, spec.name) for spec in fields(TrainingOptions)}
-        pretrained = self.model is not None or self.network.backbone.is_pretrained
+        pretrained = not self.is_random or self.network.backbone.is_pretrained
         lr_backbone = PRETRAINED if pretrained else self.lr
         freeze: tuple[FreezablePart, ...] = ("early",) if pretrained and self.freeze == "auto" else ()
         return TrainingSettings(

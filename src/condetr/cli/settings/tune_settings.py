@@ -48,8 +48,12 @@ class TuneSettings(TrainSettings):
 
     def origin(self) -> dict[str, Any]:
         """The settings that name the initial model, where they differ from their defaults."""
+        network = {} if self.network == NetworkSettings() else {"network": asdict(self.network.config())}
         if self.model is None:
-            return {} if self.network == NetworkSettings() else {"network": asdict(self.network.config())}
+            return network
+        if self.is_random:
+            size = {} if self.size is None else {"size": self.size}
+            return {"model": self.model} | (size or network)
         return {"model": self.model} | ({} if self.revision is None else {"revision": self.revision})
 
 

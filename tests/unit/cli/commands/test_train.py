@@ -8,7 +8,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from condetr.bundled import RECIPES
+from condetr.bundled import DIGITS, FOLDER, RECIPES
 from condetr.checkpoints.loading import load
 from condetr.cli.settings.backbone_settings import BackboneSettings
 from condetr.cli.settings.network_settings import NetworkSettings
@@ -308,6 +308,74 @@ def test_more_queries_beside_a_model(condetr_json, condetr, data, model, tmp_pat
     assert json.loads((tmp_path / "runs/train/last/config.json").read_text())["num_queries"] == 31
     status, _, err = condetr("train", data, "--config", "runs/train/config.yaml", "--output", "other", "-q")
     assert (status, yaml.safe_load((tmp_path / "other/config.yaml").read_text())["network"]) == (0, {"num_queries": 31})
+
+
+@pytest.fixture
+def at_hand(monkeypatch):
+    """What is at hand to begin with, whatever else this machine has: the digits of the package."""
+    monkeypatch.setattr("condetr.workflows.start_model.is_cached", lambda name: False)
+    monkeypatch.setattr("condetr.workflows.start_model.bundled_models", lambda: {DIGITS: FOLDER})
+
+
+@pytest.mark.slow
+def test_a_run_without_a_model_begins_with_the_best_at_hand(condetr_json, condetr, data, at_hand, tmp_path):
+    quick = ("--batch", "4", "--workers", "0", "--epochs", "1", "--device", "cpu")
+    status, said, err = condetr_json("train", data, *quick)
+    assert status == 0, err
+    assert (
+        "begins with condetr/digits: it is part of condetr; microsoft/conditional-detr-resnet-50 is not in the" in err
+    )
+    assert "--model or --size name another start, --model none random weights" in err
+    assert "start model: ap 0." in err
+    assert said["metrics"]["ap"] > 0.3, "of digits, with weights that know them"
+    config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("condetr/digits", 1e-5, ["early"])
+    status, _, err = condetr("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
+    assert (status, "begins with" in err) == (0, False), err
+
+
+@pytest.mark.slow
+def test_random_weights_have_to_be_named(condetr, data, small, at_hand, tmp_path, monkeypatch):
+    assert condetr("train", data, "--config", small, "--output", "small")[0] == 0, "a network that is described"
+    config = yaml.safe_load((tmp_path / "small/config.yaml").read_text())
+    assert (config["model"], config["network"]["d_model"], config["freeze"]) == ("none", 16, [])
+    again = ("train", data, "--output", "small", "--resume", "--epochs", "2", "--device", "cpu")
+    config.pop("model")  # as earlier versions stored it
+    (tmp_path / "small/config.yaml").write_text(yaml.safe_dump(config))
+    assert condetr(*again, "--model", "none")[0] == 0
+
+    tiny = read_settings(TrainSettings, file=small).network.config()
+    monkeypatch.setattr("condetr.workflows.start_model.network_of_size", {"nano": tiny}.get)
+    sized = ("--model", "none", "--size", "nano", "--set", "network.num_queries=7")
+    quick = ("--batch", "4", "--workers", "0", "--epochs", "1", "--image-size", "64", "--device", "cpu")
+    status, _, err = condetr("train", data, *sized, *quick, "--output", "sized")
+    assert (status, "training from random weights" in err) == (0, True), err
+    config = yaml.safe_load((tmp_path / "sized/config.yaml").read_text())
+    assert (config["model"], config["size"], config["network"]) == ("none", "nano", {"num_queries": 7})
+    stored = json.loads((tmp_path / "sized/last/config.json").read_text())
+    assert (stored["num_queries"], stored["d_model"]) == (7, 16)
+    again = ("train", data, "--output", "sized", "--resume", "--epochs", "2", "--device", "cpu")
+    status, _, err = condetr(*again, "--size", "small")
+    assert (status, "size: is small, but the run began with nano" in err) == (2, True), err
+    assert condetr(*again)[0] == 0
+
+
+def test_a_size_excludes_other_descriptions(condetr, data, at_hand):
+    for words, says in {
+        ("--size", "tiny"): "--size: is 'tiny', expected one of nano, small, base, large",
+        ("--size", "nano"): "nano needs condetr/nano, which this installation does not have (it has condetr/digits)",
+        ("--size", "nano", "--model", "none"): "nano needs condetr/nano, which this installation does not have",
+        ("--size", "large"): "large has no start model on the hub (--model FILE with the authors' .pth",
+        ("--size", "base", "--model", "runs/mine"): "size: has a model of its own",
+        (
+            "--size",
+            "base",
+            "--set",
+            "network.d_model=32",
+        ): "network: is that of the size (leave out d_model, or the size)",
+    }.items():
+        status, out, err = condetr("train", data, *words, "--device", "cpu")
+        assert (status, out, says in err) == (2, "", True), err
 
 
 @pytest.mark.slow
