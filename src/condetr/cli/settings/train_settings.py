@@ -156,6 +156,9 @@ class TrainSettings(TrainingOptions, RunSettings):
         named = {path.partition(".")[0] for path in self.named}
         values = {spec.name: getattr(self, spec.name) for spec in fields(TrainingSettings) if spec.name in named}
         values = {name: value for name, value in values.items() if value is not None or name not in _NEVER_NONE}
-        if values.get("freeze") == "auto":
-            del values["freeze"]
-        return values | ({"freeze": ()} if values.get("freeze") == "none" else {})
+        values.pop("freeze", None)
+        if self.freeze != "auto":
+            values["freeze"] = self.freeze if isinstance(self.freeze, tuple) else ()
+        elif self.model is None and self.network.backbone.is_pretrained:
+            values["freeze"] = ("early",)
+        return values

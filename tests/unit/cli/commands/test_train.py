@@ -70,7 +70,7 @@ def test_every_setting_of_training_can_be_given():
     named = read_settings(TrainSettings, flags={"lr": 0.01}, overrides=["costs.giou=3", "freeze=[]", "steps=null"])
     costs = MatchingCosts(giou=3.0)
     assert named.named_training() == {"lr": 0.01, "costs": costs, "freeze": (), "steps": None}
-    assert named.training() == TrainingSettings(lr=0.01, costs=costs, freeze=())
+    assert named.training() == TrainingSettings(lr=0.01, lr_backbone=0.01, costs=costs, freeze=())
     assert read_settings(TrainSettings, flags={"batch": "4"}).training().batch == 4
     assert read_settings(TrainSettings, flags={"batch": "auto"}).training().batch == "auto"
 
