@@ -184,7 +184,7 @@ def _prepare_budget(
     budget.began -= progress.seconds
     budget.validation = validation
     if settings.evaluate_every != "auto":
-        budget.steps_between = settings.evaluate_every * sampling.steps_per_epoch
+        budget.steps_between = float(settings.evaluate_every * sampling.steps_per_epoch)
 
 
 def _evaluated(

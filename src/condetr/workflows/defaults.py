@@ -149,7 +149,7 @@ def _steps(facts: Facts, settings: Mapping[str, Any]) -> float:
     if not named or named[0] == "minutes":
         return math.inf
     batch = settings["batch"] if isinstance(settings["batch"], int) else 1
-    return settings["steps"] if named[0] == "steps" else settings["epochs"] * math.ceil(facts.images / batch)
+    return float(settings["steps"] if named[0] == "steps" else settings["epochs"] * math.ceil(facts.images / batch))
 
 
 def _workers(facts: Facts) -> int:

@@ -11,7 +11,6 @@ from condetr.bundled import DIGITS, bundled_models
 from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.empty_network import skeleton_of
 from condetr.checkpoints.hub import find, hub_answers, is_cached
-from condetr.checkpoints.published import AUTHORS, COCO
 from condetr.core.device import device_of
 from condetr.core.errors import CheckpointError, SettingsError, UsageError
 from condetr.core.names import Size, Task
@@ -19,6 +18,7 @@ from condetr.files.json_reading import read_json_object
 from condetr.model.config import DetectorConfig, NetworkConfig
 from condetr.model.resnet_names import RESNETS
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.workflows.published import AUTHORS, COCO
 
 OF_SIZE: Mapping[Size, str | None] = {"nano": "condetr/nano", "small": "condetr/small", "base": COCO, "large": None}
 PREFERRED = {"cpu": ("condetr/nano", "condetr/small", DIGITS)}  # of the package; on other devices:

@@ -30,15 +30,14 @@ from condetr.files.atomic_write import write_files, write_text
 from condetr.files.folder_lock import Lock
 from condetr.files.new_folder import make_writable, next_free, preparing
 from condetr.training.loop import WATCHED
-from condetr.training.run.callbacks import StopTraining
-from condetr.training.run.events import Evaluated, EventHandler, Noted, Started, Stepped, Warned, ignore_events
+from condetr.training.run.events import EventHandler, Noted, Warned, ignore_events
 from condetr.training.train import Trained
 from condetr.workflows.search_space import SEARCHED, Searched, first_guess, searchable, suggest
+from condetr.workflows.trial_judge import TrialJudge
+from condetr.workflows.tuning_study import STUDY, check_study, study_in
 
 OUTPUT = Path("runs/tune")
-STUDY, BEST, TRIALS = "study.journal", "best.yaml", "trials"
-PARTS = 10  # of a training, at whose ends trials are compared
-UNJUDGED = 4  # trials before any is ended early
+BEST, TRIALS = "best.yaml", "trials"
 TRIAL_SHARE = 0.1  # of the time, for each trial
 SPARE = 0.9  # of its time must be left for a trial to begin
 LENGTHS = {"minutes", "epochs", "steps"}  # settings that say how long a training takes
@@ -119,14 +118,14 @@ def tune(
         raise SettingsError("must be given to resume", item="output")
     folder = output or next_free(OUTPUT)
     check_installed()
-    _check_study(folder / STUDY, resume=resume)
+    check_study(folder / STUDY, resume=resume)
     with preparing(folder, item="output"):
         make_writable(folder)
     lock = Lock(folder, "tuning")
     try:
         origin = dict(origin or {})
         key = json.dumps({"data": data, "origin": origin, "named": _plain(named), "search": searched, **length})
-        study = _study(folder, seed, key, first_guess(searched, base), resume=resume)
+        study = study_in(folder, seed, key, first_guess(searched, base), resume=resume)
         search_in = _Search(study, train, dict(base), {**named, **length}, searched, origin, folder, task, say)
         end, needed = time.monotonic() + 60 * minutes, 60 * SPARE * length.get("minutes", 0)
         search_in.run(end, needed, math.inf if trials is None else trials)
@@ -173,7 +172,7 @@ class _Search:
         if run.exists():  # of a process that died
             shutil.rmtree(run)
         self._say(Noted(f"trial {trial.number}: {_line(chosen)}"))
-        judge = _Judge(trial, self._watched, end)
+        judge = TrialJudge(trial, self._watched, end)
         try:
             trained = self._train(named=self._named | chosen, output=run, callbacks=[judge])
         except (ModelError, CheckpointError) as error:  # out of memory, not finite
@@ -223,79 +222,12 @@ class _Search:
         write_files(self._folder, {BEST: lambda path: write_text(text, path)})
 
 
-class _Judge:
-    """A callback: reports the evaluations of a trial; ends it at the end, or where others are better."""
-
-    def __init__(self, trial: Any, watched: str, end: float) -> None:
-        self._trial, self._watched, self._end, self.is_ended = trial, watched, end, False
-        self._steps, self._step, self._reported = 1, 0, -1
-
-    def on_started(self, event: Started) -> None:
-        self._steps = event.done + (event.steps or 0)
-
-    def on_stepped(self, event: Stepped) -> None:
-        self._step = event.step
-        if time.monotonic() > self._end and self._step < self._steps:
-            self.is_ended = True
-            raise StopTraining("the time of the search is over")
-
-    def on_evaluated(self, event: Evaluated) -> None:
-        part = math.floor(PARTS * self._step / self._steps)
-        if part <= self._reported or part >= PARTS:
-            return
-        self._reported = part
-        self._trial.report(event.metrics[self._watched], part)
-        if self._trial.should_prune():
-            self.is_ended = True
-            raise StopTraining("other trials were better at this point")
-
-
 def check_installed() -> None:
     """Raises MissingExtraError where optuna is not installed."""
     try:
         import optuna  # noqa: F401
     except ImportError:
         raise MissingExtraError("optuna", "tune", "condetr tune") from None
-
-
-def _check_study(file: Path, *, resume: bool) -> None:
-    """Raises UsageError where there is a study that is not to be resumed, or none to resume."""
-    if resume and not file.is_file():
-        raise UsageError("has no study to resume", source=file.parent, hint="leave --resume out to begin one")
-    if not resume and file.exists():
-        hint = "--resume continues it; or choose another --output"
-        raise UsageError("already holds a study", source=file.parent, hint=hint)
-
-
-def _study(folder: Path, seed: int, key: str, guess: Mapping[str, Any], *, resume: bool) -> Any:
-    """The study in the folder: a new one, or, resumed, the one that is there.
-
-    Raises:
-        SettingsError: the study began with other settings or data.
-    """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    file = folder / STUDY
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(file))),
-        sampler=optuna.samplers.TPESampler(seed=seed + (len(file.read_bytes()) if resume else 0)),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=UNJUDGED),
-        study_name="condetr",
-        direction="maximize",
-        load_if_exists=resume,
-    )
-    if not resume:
-        study.set_user_attr("key", key)
-        study.enqueue_trial(dict(guess))
-    elif study.user_attrs.get("key") != key:
-        reason = "the study began with other settings, searched settings, trial minutes or data"
-        raise SettingsError(reason, source=file, hint="give the same ones, or another --output")
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):  # it was stopped
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-    return study
 
 
 def _state(name: str) -> Any:

@@ -5,11 +5,11 @@ import torch
 
 from condetr.bundled import DIGITS, FOLDER
 from condetr.checkpoints.loading import load
-from condetr.checkpoints.published import COCO
 from condetr.checkpoints.saving import save
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.model.config import NetworkConfig
 from condetr.workflows import start_model
+from condetr.workflows.published import COCO
 from condetr.workflows.start_model import best_start, network_of_size, start_of_size
 from tests.tiny import LABELS, tiny_detector, tiny_segmenter
 

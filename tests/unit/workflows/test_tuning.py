@@ -34,12 +34,12 @@ class Trainings:
         if number in self.failing:
             raise ModelError("out of memory")
         say, best = Callbacks(callbacks, lambda event: None), None
-        say(Started(output, 10, 10, 0, 4, "cpu"))
+        say(Started(output, 10, 0, 4, "cpu"))
         for step in range(1, 11):
             say(Stepped(step, float(step), 1.0, 0.1))
             if self.evaluates:
                 best = self.score(named) * step / 10
-                say(Evaluated(step, {"ap": best}, True))
+                say(Evaluated(float(step), {"ap": best}, True))
             if say.stop_reason:
                 self.stopped.append(number)
                 break

@@ -7,7 +7,7 @@ from condetr.cli.output.reporting import Reporter
 from condetr.cli.settings.command import CommonSettings
 
 if TYPE_CHECKING:
-    from condetr.checkpoints.published import PublishedModel
+    from condetr.workflows.published import PublishedModel
 
 _COLUMNS = ("model", "size", "AP", "params", "GFLOP", "license", "revision", "available")
 _NOTES = (
@@ -19,7 +19,7 @@ _NOTES = (
 def models(settings: CommonSettings, reporter: Reporter) -> None:  # noqa: ARG001  every command has settings
     """List the sizes of `condetr train --size`, the models of the package, and those that the authors published."""
     from condetr.bundled import bundled_models
-    from condetr.checkpoints.published import AUTHORS, PUBLISHED
+    from condetr.workflows.published import AUTHORS, PUBLISHED
 
     rows = [_bundled(name, folder) for name, folder in bundled_models().items()] + [_published(of) for of in PUBLISHED]
     lines = _table([_COLUMNS, *(_cells(row) for row in rows)])

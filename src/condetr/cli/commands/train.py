@@ -81,11 +81,18 @@ def with_start(settings: Settings, reporter: Reporter) -> Settings:
             return settings
         if settings.model not in (None, OF_SIZE[settings.size]):
             raise UsageError("has a model of its own, or none", item="size", hint="leave out --size, or --model")
-        return replace(settings, model=start_of_size(settings.size))
+        return _with_model(settings, start_of_size(settings.size))
     start = best_start(settings.task, settings.device)
     reporter.note(f"condetr: begins with {start.model or 'random weights'}: {start.reason}")
     reporter.note("condetr: --model or --size name another start, --model none random weights")
-    return replace(settings, model=start.model or RANDOM_WEIGHTS)
+    return _with_model(settings, start.model or RANDOM_WEIGHTS)
+
+
+def _with_model(settings: Settings, model: str) -> Settings:
+    """A copy; what is named by the user stays so, and the model was not."""
+    copy = replace(settings, model=model)
+    object.__setattr__(copy, "named", settings.named)
+    return copy
 
 
 def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSettings) -> "InitialModel":

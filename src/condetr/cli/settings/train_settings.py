@@ -116,7 +116,7 @@ class TrainSettings(TrainingOptions, RunSettings):
         Raises:
             CondetrError: names what is missing.
         """
-        if self.resume or not self.is_random:
+        if self.resumes or not self.is_random:
             return
         backbone = self.network.backbone
         backbone.description()
@@ -159,6 +159,6 @@ class TrainSettings(TrainingOptions, RunSettings):
         values.pop("freeze", None)
         if self.freeze != "auto":
             values["freeze"] = self.freeze if isinstance(self.freeze, tuple) else ()
-        elif self.model is None and self.network.backbone.is_pretrained:
+        elif self.is_random and self.network.backbone.is_pretrained:
             values["freeze"] = ("early",)
         return values

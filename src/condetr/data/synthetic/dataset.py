@@ -19,13 +19,14 @@ from condetr.data.synthetic.things import CLASS_NAMES
 from condetr.images.sizes import HeightWidth
 
 REFERENCE = "condetr/scenes"  # what to train on instead of a folder
+AGNOSTIC = "condetr/things"  # the same scenes, all things of one class
 EPOCH = 8000  # scenes
 SIDES = (96, 320)  # pixels of the shortest and the longest edge
 SMALLEST, LARGEST = 32, 1024  # edges that can be asked for
 _LARGEST_SQUARE = 0.7  # of the longest edge: the side of a square scene
 _ALIKE = 16  # consecutive scenes of one size, so that batches hardly need padding
 _MIXED = 0.15  # share of such groups whose scenes have sizes of their own
-_VERSION = 2  # of the generator: increased when scenes change
+_VERSION = 3  # of the generator: increased when scenes change
 
 
 class SyntheticScenes(Dataset):
@@ -35,37 +36,42 @@ class SyntheticScenes(Dataset):
         seed: of all scenes.
         epoch_size: scenes of an epoch.
         sides: the shortest and the longest edge, in pixels; small scenes have fewer things.
+        agnostic: whether all things are of one class.
     """
 
-    def __init__(self, *, seed: int = 0, epoch_size: int = EPOCH, sides: tuple[int, int] = SIDES) -> None:
-        super().__init__((), Classes.named(CLASS_NAMES), Path(REFERENCE), "train")
-        for name, value in (("seed", seed), ("epoch_size", epoch_size), ("sides", sides)):
+    def __init__(
+        self, *, seed: int = 0, epoch_size: int = EPOCH, sides: tuple[int, int] = SIDES, agnostic: bool = False
+    ) -> None:
+        names, reference = (("thing",), AGNOSTIC) if agnostic else (CLASS_NAMES, REFERENCE)
+        super().__init__((), Classes.named(names), Path(reference), "train")
+        for name, value in (("seed", seed), ("epoch_size", epoch_size), ("sides", sides), ("agnostic", agnostic)):
             object.__setattr__(self, name, value)
 
     keeps_sizes = True
     seed: int
     epoch_size: int
     sides: tuple[int, int]
+    agnostic: bool
 
     @classmethod
     def from_reference(cls, reference: str) -> "SyntheticScenes | None":
-        """``condetr/scenes``, or with a range of edges: ``condetr/scenes:64-144``; None for anything else.
+        """``condetr/scenes`` or ``condetr/things``, or with edges ``condetr/scenes:64-144``; else None.
 
         Raises:
             UsageError: the range is not possible.
         """
         name, colon, text = reference.partition(":")
-        if name != REFERENCE:
+        if name not in (REFERENCE, AGNOSTIC):
             return None
         if not colon:
-            return cls()
+            return cls(agnostic=name == AGNOSTIC)
         match = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
         sides = (int(match[1]), int(match[2])) if match else (0, 0)
         if not SMALLEST <= sides[0] <= _LARGEST_SQUARE * sides[1] or sides[1] > LARGEST:
-            hint = f"write {REFERENCE}:96-320 for edges of 96 to 320 pixels"
+            hint = f"write {name}:96-320 for edges of 96 to 320 pixels"
             reason = f"is {text!r}, expected the shortest and the longest edge from {SMALLEST} to {LARGEST} pixels"
             raise UsageError(f"{reason}, the shortest at most {_LARGEST_SQUARE} of the longest", item="DATA", hint=hint)
-        return cls(sides=sides)
+        return cls(sides=sides, agnostic=name == AGNOSTIC)
 
     def __len__(self) -> int:
         return self.epoch_size
@@ -99,7 +105,7 @@ class SyntheticScenes(Dataset):
         sample: Sample = {
             "image": Image(torch.from_numpy(made.pixels.copy()).permute(2, 0, 1)),
             "boxes": BoundingBoxes(boxes, format=BoundingBoxFormat.XYXY, canvas_size=size),
-            "labels": torch.tensor(made.labels, dtype=torch.int64),
+            "labels": torch.tensor(made.labels, dtype=torch.int64) * (not self.agnostic),
         }
         if masks:
             numbers = np.arange(len(made.boxes), dtype=made.owners.dtype)[:, None, None]

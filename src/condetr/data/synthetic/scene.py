@@ -12,16 +12,19 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from condetr.data.demo.glyphs import DemoSplit
 from condetr.data.records import Box
-from condetr.data.synthetic.surfaces import Color, Pixels, background, hills, rough
+from condetr.data.synthetic.surfaces import Color, Pixels, background, hills, plain_background, rough
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, Thing, thing
 
 Owners: TypeAlias = Int8[np.ndarray, "height width"]
 MOST_THINGS = 40
 _MANY = 6  # things
+_TINY, _SMALL = 2.0, 12.0  # pixels: the least size of things in a few scenes, and in the others
 _PIXELS_PER_THING = 640  # at least, of scenes with many things
 _SPLITS: dict[DemoSplit, int] = {"train": 100, "val": 101, "test": 102}  # apart from those of the digit scenes
 _MOST_HIDDEN, _MOST_HIDDEN_APART = 0.6, 0.05  # share of a thing that others may cover, with and without overlaps
-_LEAST_CONTRAST = (20.0, 90.0)  # levels between a thing's color and what is behind it
+_PLAIN = 0.85  # share of scenes that are easy to see: on plain sheets, without clutter
+_LEAST_CONTRAST_PLAIN = (90.0, 130.0)
+_LEAST_CONTRAST = (30.0, 100.0)  # levels between a thing's color and what is behind it
 _TRIES = 6
 _NO_THING = -1
 
@@ -56,26 +59,35 @@ class _Plan:
 def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", seed: int = 0) -> Scene:
     """Scene ``index`` of an endless split, at the given size."""
     rng = np.random.default_rng([seed, _SPLITS[split], index])
-    pixels = background(rng, height, width, _color(rng))
-    if rng.random() < 0.4:
-        pixels = _cluttered(rng, pixels)
+    plain = rng.random() < _PLAIN
+    if plain:
+        pixels = plain_background(rng, height, width, _color(rng))
+    else:
+        pixels = background(rng, height, width, _color(rng))
+        if rng.random() < 0.4:
+            pixels = _cluttered(rng, pixels)
     canvas = _Canvas(pixels)
-    plan = _planned(rng, height, width)
+    plan = _planned(rng, height, width, plain=plain)
+    contrast = _LEAST_CONTRAST_PLAIN if plain else _LEAST_CONTRAST
     appearance: Appearance | None = None
     colors: dict[str, Color] = {}
     for name, size in zip(plan.names, plan.sizes, strict=True):
         behind = canvas.pixels[::8, ::8].mean((0, 1))
         if name not in colors or not plan.spread:
-            colors[name] = _contrasting(rng, behind)
+            colors[name] = _contrasting(rng, behind, contrast)
         if appearance is None or not plan.spread:
             depth, hollow = rng.uniform(0, 30), float(rng.choice([0.0, 0.0, 0.5]))
-            appearance = Appearance(colors[name], plan.spread, depth, hollow, _opacity(rng))
+            appearance = Appearance(colors[name], plan.spread, depth, hollow, 1.0 if plain else _opacity(rng))
         drawn = thing(rng, name, size, replace(appearance, color=colors[name]), split)
         if drawn is not None:
             solid = drawn.coverage > VISIBLE * appearance.opacity
             most_hidden = _MOST_HIDDEN if plan.overlap else _MOST_HIDDEN_APART
             canvas.add(rng, drawn, solid, CLASS_NAMES.index(name), most_hidden)
-    return _photographed(rng, canvas.pixels, canvas.owners, canvas.labels)
+    if plain:
+        canvas.pixels += rng.uniform(0, 5) * rng.standard_normal((height, width, 1), dtype=np.float32)
+    else:
+        canvas.pixels = _photographed(rng, canvas.pixels)
+    return _labeled(canvas.pixels, canvas.owners, canvas.labels, blur=rng.uniform(0.3, 1.3) * (rng.random() < 0.4))
 
 
 class _Canvas:
@@ -126,8 +138,9 @@ class _Canvas:
         return None
 
 
-def _planned(rng: np.random.Generator, height: int, width: int) -> _Plan:
+def _planned(rng: np.random.Generator, height: int, width: int, *, plain: bool) -> _Plan:
     side, most = min(height, width), min(MOST_THINGS, max(_MANY, height * width // _PIXELS_PER_THING))
+    least = _TINY if not plain and rng.random() < 0.2 else _SMALL
     kind = rng.random()
     if kind < 0.03:
         return _Plan((), (), 0.0, overlap=False)
@@ -135,7 +148,7 @@ def _planned(rng: np.random.Generator, height: int, width: int) -> _Plan:
         return _Plan((_name(rng),), (side * rng.uniform(0.35, 1.1),), 0.0, overlap=True)
     if kind < 0.5:  # a few things of any size
         count = int(rng.integers(1, 8))
-        sizes = side * np.exp(rng.uniform(np.log(0.06), np.log(0.75), count))
+        sizes = _spread(rng, max(least, 0.06 * side), 0.75 * side, count)
         return _planned_sorted([_name(rng) for _ in range(count)], sizes, 0.0, overlap=True)
     if kind < 0.78:  # many of one to three kinds, alike in size and color
         count = int(rng.integers(_MANY, most + 1))
@@ -144,11 +157,16 @@ def _planned(rng: np.random.Generator, height: int, width: int) -> _Plan:
         scales = dict(zip(kinds, np.exp(rng.normal(0, 0.6, len(kinds))), strict=False))
         names = [kinds[min(int(rng.exponential(0.7)), len(kinds) - 1)] for _ in range(count)]
         spread = rng.uniform(0.12, 0.3)
-        sizes = np.array([typical * scales[name] * np.exp(rng.normal(0, spread)) for name in names])
+        sizes = np.array([max(least, typical * scales[name]) * np.exp(rng.normal(0, spread)) for name in names])
         return _planned_sorted(names, sizes, rng.uniform(3, 15), overlap=rng.random() < 0.5)
     count = min(most, int(rng.integers(5, 25)))  # a crowd of all sorts
-    sizes = side * np.exp(rng.uniform(np.log(0.03), np.log(0.4), count))
+    sizes = _spread(rng, max(least, 0.03 * side), 0.4 * side, count)
     return _planned_sorted([_name(rng) for _ in range(count)], sizes, 0.0, overlap=rng.random() < 0.7)
+
+
+def _spread(rng: np.random.Generator, smallest: float, largest: float, count: int) -> np.ndarray:
+    """Sizes that are alike in number at every scale."""
+    return np.exp(rng.uniform(np.log(smallest), np.log(largest), count))
 
 
 def _planned_sorted(names: list[str], sizes: np.ndarray, spread: float, *, overlap: bool) -> _Plan:
@@ -176,8 +194,8 @@ def _color(rng: np.random.Generator) -> Color:
     return np.clip(level + rng.normal(0, spread, 3), 0, 255).astype(np.float32)
 
 
-def _contrasting(rng: np.random.Generator, behind: Color) -> Color:
-    wanted = rng.uniform(*_LEAST_CONTRAST)
+def _contrasting(rng: np.random.Generator, behind: Color, contrast: tuple[float, float]) -> Color:
+    wanted = rng.uniform(*contrast)
     for _ in range(12):
         color = _color(rng)
         if np.abs(color - behind).max() > wanted:
@@ -220,7 +238,8 @@ def _cast_shadow(rng: np.random.Generator, pixels: Pixels, coverage: np.ndarray,
     pixels[y, x] += (shade * rng.uniform(-60, 40))[..., None]
 
 
-def _photographed(rng: np.random.Generator, pixels: Pixels, owners: Owners, labels: list[int]) -> Scene:
+def _photographed(rng: np.random.Generator, pixels: Pixels) -> Pixels:
+    """With uneven light, colors and noise as cameras have."""
     height, width = pixels.shape[:2]
     if rng.random() < 0.3:
         pixels = pixels * (1 + rng.uniform(0.05, 0.3) * hills(rng, height, width, 3))[..., None]
@@ -231,10 +250,14 @@ def _photographed(rng: np.random.Generator, pixels: Pixels, owners: Owners, labe
     if rng.random() < 0.5:
         shape = (height, width, 1 if rng.random() < 0.5 else 3)
         pixels = pixels + rng.uniform(1, 14) * rng.standard_normal(shape, dtype=np.float32)
-    pixels = (pixels - 128) * rng.uniform(0.6, 1.1) + 128 + rng.uniform(-20, 20)
+    return (pixels - 128) * rng.uniform(0.6, 1.1) + 128 + rng.uniform(-20, 20)
+
+
+def _labeled(pixels: Pixels, owners: Owners, labels: list[int], *, blur: float) -> Scene:
+    """The scene, with boxes around what is visible of each thing."""
     image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    if rng.random() < 0.4:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.3)))
+    if blur:
+        image = image.filter(ImageFilter.GaussianBlur(blur))
     boxes: list[Box] = []
     visible: list[int] = []
     kept = np.full_like(owners, _NO_THING)

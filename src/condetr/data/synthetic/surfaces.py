@@ -83,6 +83,12 @@ def background(rng: np.random.Generator, height: int, width: int, color: Color) 
     return pixels
 
 
+def plain_background(rng: np.random.Generator, height: int, width: int, color: Color) -> Pixels:
+    """A flat sheet, perhaps lit from one side."""
+    light = rng.uniform(0, 25) * slope(rng, height, width) * (rng.random() < 0.6)
+    return (color + light[..., None]).astype(np.float32)
+
+
 def _region(rng: np.random.Generator, pixels: Pixels, spread: float) -> Pixels:
     """With another surface beyond a wavy line: ground and sky, a wall and a floor."""
     height, width = pixels.shape[:2]

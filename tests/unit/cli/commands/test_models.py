@@ -1,5 +1,5 @@
 from condetr.bundled import DIGITS, bundled_models
-from condetr.checkpoints.published import COCO
+from condetr.workflows.published import COCO
 
 
 def test_models_are_listed_with_where_their_figures_are_from(condetr, condetr_json, monkeypatch):

@@ -329,7 +329,7 @@ def test_a_run_without_a_model_begins_with_the_best_at_hand(condetr_json, condet
     assert "start model: ap 0." in err
     assert said["metrics"]["ap"] > 0.3, "of digits, with weights that know them"
     config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
-    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("condetr/digits", 1e-5, ["early"])
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("condetr/digits", 2e-4, [])
     status, _, err = condetr("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
     assert (status, "begins with" in err) == (0, False), err
 

@@ -131,6 +131,29 @@ def test_an_impossible_range_is_refused(text):
         train_val_of(f"condetr/scenes:{text}")
 
 
+def test_all_things_may_be_of_one_class():
+    parts = train_val_of("condetr/things:64-144")
+    assert parts.train.classes.names == ("thing",)
+    ours, kinds = (
+        SyntheticScenes(sides=(64, 144), agnostic=agnostic).sample(SampleIndex(0, 3, 0)) for agnostic in (True, False)
+    )
+    assert torch.equal(ours["image"], kinds["image"])
+    assert torch.equal(ours["boxes"], kinds["boxes"])
+    assert not ours["labels"].any()
+    assert kinds["labels"].any()
+    assert parts.train.fingerprint() != train_val_of("condetr/scenes:64-144").train.fingerprint()
+
+
+def test_most_things_are_large_enough_for_a_cell():
+    sizes = [
+        np.sqrt((right - left) * (bottom - top))
+        for number in range(150)
+        for left, top, right, bottom in scene(number, 96, 96).boxes
+    ]
+    assert np.mean(np.array(sizes) > 8) > 0.75
+    assert min(sizes) < 5
+
+
 def test_small_scenes_have_few_things():
     most = max(len(scene(index, 72, 72).boxes) for index in range(60))
     assert 3 < most <= 8

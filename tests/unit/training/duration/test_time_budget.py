@@ -61,7 +61,7 @@ def machine(monkeypatch):
 def run(machine, folder, scenes, minutes, **settings):
     began = machine.now
     result = small_run(
-        folder, scenes, minutes=minutes, say=machine.say, evaluate=machine.evaluate, **(QUICK | settings)
+        folder, scenes, minutes=float(minutes), say=machine.say, evaluate=machine.evaluate, **(QUICK | settings)
     )
     return result, machine.now - began
 

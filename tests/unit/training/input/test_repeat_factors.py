@@ -71,8 +71,11 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 def test_a_resumed_run_with_other_processes_sees_the_rest_of_the_order():
     one, order = sampling(batch=2), sampling(batch=2).order(0)
     shares = [sampling(batch=1, processes=3, rank=rank) for rank in range(3)]
-    seen = [index for step in list(one.steps(Position(), 1))[:3] for batch in step for index in batch]
-    seen += [i for rank in shares for step in rank.steps(Position(0, 6), 1) for batch in step for i in batch]
+    seen = [index for step in one.steps(Position(), 3) for batch in step for index in batch]
+    rest = Position(0, 6)
+    seen += [
+        i for rank in shares for step in rank.steps(rest, rank.steps_from(rest, 1)) for batch in step for i in batch
+    ]
     assert sorted(index.position for index in seen) == list(range(one.images))
     assert all(index.image == order[index.position] for index in seen)
 

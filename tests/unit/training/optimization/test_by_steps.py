@@ -13,7 +13,7 @@ def test_short_trainings_warm_up_and_average_over_fewer_steps(steps, warmup, dec
     assert (warmup_steps(7, steps), ema_decay(0.5, steps)) == (7, 0.5)
 
 
-@pytest.mark.parametrize(("epochs", "every"), [(1, 1), (0.3, 1), (12, 1), (13, 2), (100, 9)])
+@pytest.mark.parametrize(("epochs", "every"), [(1.0, 1), (0.3, 1), (12.0, 1), (13.0, 2), (100.0, 9)])
 def test_there_are_at_most_twelve_evaluations(epochs, every):
     assert epochs_between_evaluations("auto", epochs) == every
     assert epochs_between_evaluations(3, epochs) == 3
