@@ -10,7 +10,7 @@ import yaml
 from condetr.core.errors import DataError, MissingExtraError, ModelError, SettingsError, UsageError
 from condetr.training.run.callbacks import Callbacks
 from condetr.training.run.events import Evaluated, Noted, Started, Stepped
-from condetr.workflows import tuning
+from condetr.workflows import trial_judge, tuning
 from condetr.workflows.tuning import tune
 
 BASE = {"lr": 1e-3, "lr_backbone": 1e-3, "batch": 4, "image_size": None, "augment": "light", "ema": 0.0}
@@ -118,7 +118,8 @@ def test_trials_have_the_length_that_is_named(tmp_path):
 
 def test_a_trial_in_epochs_ends_with_the_time_of_the_search(tmp_path, monkeypatch):
     clock = iter(map(float, range(0, 10_000, 10)))  # seconds, ten for every look
-    monkeypatch.setattr(tuning, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    for module in (tuning, trial_judge):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     trainings = Trainings()
     tuned = tune(trainings, BASE, {"epochs": 3}, minutes=3.0, output=tmp_path)
     assert tuned.trials == {"finished": 1, "ended early": 1, "failed": 0}
