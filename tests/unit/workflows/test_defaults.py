@@ -41,6 +41,15 @@ def test_a_small_network_is_trained_for_the_data_and_the_machine():
     assert (settings.augment, settings.flip, settings.pretrain_backbone) == ("strong", None, 0)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "device", "expected"),
+    [(4.0, "cpu", (192, "light")), (8.0, "cpu", (240, "strong")), (4.0, "cuda", (240, "strong"))],
+)
+def test_a_short_training_on_a_cpu_sees_more_but_smaller_images(minutes, device, expected):
+    settings = chosen(replace(CELLS, device=device), minutes=minutes)
+    assert (settings.image_size, settings.augment) == expected
+
+
 def test_the_papers_network_is_trained_by_the_papers_recipe():
     settings = chosen(COCO)
     assert {name: getattr(settings, name) for name in PAPER} == PAPER
