@@ -70,7 +70,7 @@ def small_run(
         return train(
             initial,
             dataset,
-            TrainingSettings(**(FULL | settings)),
+            TrainingSettings(**(FULL | {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()})),
             run,
             validation=dataset,
             evaluate=evaluate,
