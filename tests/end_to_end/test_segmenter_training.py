@@ -12,7 +12,7 @@ from condetr.data.demo.scene_folder import write_scenes
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.training.initial_model import InitialModel
 from condetr.training.run.events import Evaluated, Stepped
-from condetr.workflows.training import run
+from condetr.workflows.training import run, settings_of
 
 NETWORK = """
 network:
@@ -144,4 +144,5 @@ def small(data, task, output, begin=None, *, say=lambda event: None, resume=Fals
     def build(classes, queries):
         return (begin or partial(begun, task))(classes)
 
+    named = settings_of(named, output if resume else None)
     return run(data, named, build, output=output, resume=resume, device="cpu", say=say)

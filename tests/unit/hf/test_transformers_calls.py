@@ -10,6 +10,7 @@ from PIL import Image
 import condetr
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.hf import pushing as pushing_of_hf
+from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.processing.image_processing import ConditionalDetrImageProcessor
 from tests.unit.hf.networks import config, detector, labels, pixels
