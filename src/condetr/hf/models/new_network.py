@@ -29,6 +29,9 @@ def new_network(config: ConditionalDetrConfig, kind: type[Network]) -> Network:
     try:
         loaded = load_backbone(body, IMAGENET, config.backbone_name)
     except CondetrError as error:
+        if "backbones with a name" in error.reason:  # configurations of transformers 4 ask for weights of any network
+            log.warning("use_pretrained_backbone: %s; the backbone begins with random weights", error.reason)
+            return network
         hint = _WITHOUT if error.hint is None else f"{error.hint}; {_WITHOUT}"
         raise CheckpointError(
             f"the weights of the backbone: {error.reason}",
