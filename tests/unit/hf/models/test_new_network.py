@@ -63,7 +63,7 @@ def test_stored_models_need_no_other_weights(published, tmp_path):
     assert not asked
 
 
-def test_without_the_hub(monkeypatch):
+def test_without_the_hub(monkeypatch, caplog):
     def refuse(*_, **__):
         raise hub_error(errors.LocalEntryNotFoundError)
 
@@ -74,7 +74,11 @@ def test_without_the_hub(monkeypatch):
     ) as error:
         ConditionalDetrModel(settings)
     assert (error.value.source, error.value.item) == ("timm/resnet18.a1_in1k", "use_pretrained_backbone")
+    assert not caplog.messages
     ConditionalDetrModel(config(use_pretrained_backbone=True))  # as configurations of transformers 4 have it
+    assert caplog.messages == [
+        "use_pretrained_backbone: there are no weights of this network; its backbone begins with random ones"
+    ]
 
 
 def test_norms_of_new_models_and_of_those_of_transformers(tmp_path):
