@@ -35,7 +35,7 @@ def peer(**settings):
 def pair(**settings):
     """The peer's segmenter and ours, with the same weights."""
     theirs = peer(**settings)
-    ours = ConditionalDetrForSegmentation(ConditionalDetrConfig(**SMALL | settings))
+    ours = ConditionalDetrForSegmentation(ConditionalDetrConfig(**SMALL | settings, transformers_norms=True))
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours.eval()
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.tv_tensors import BoundingBoxes, Image, Mask
 
-from condetr.data.augmentation.presets import PRESETS, augmentation_of
+from condetr.data.augmentation.presets import CROP_SIDES, PRESETS, augmentation_of
+from condetr.data.augmentation.resizing import edge_of, scaled
 from condetr.images.sizes import Edges, Exactly, Within
 
 SIZES = st.sampled_from([Edges(64, 100), Edges(120, 160), Exactly(50, 90), Within(70, 110)])
@@ -44,6 +45,8 @@ def test_boxes_masks_labels_and_pixels_stay_together(sample, preset, size, seed)
     torch.manual_seed(seed)
     varied = augmentation_of(preset, size)(sample)
     height, width = varied["image"].shape[-2:]
+    smallest_crop = edge_of(scaled(size, CROP_SIDES[0]))
+    enlargement = max(height, width) / smallest_crop if PRESETS[preset].crop else 1.0
     assert len(varied["boxes"]) == len(varied["labels"]) == len(varied["masks"])
     assert varied["masks"].shape[1:] == (height, width)
     assert varied["masks"].dtype == torch.bool
@@ -51,7 +54,7 @@ def test_boxes_masks_labels_and_pixels_stay_together(sample, preset, size, seed)
         rows, columns = mask.as_subclass(torch.Tensor).nonzero().unbind(1)
         assert len(rows)  # all of these are large enough to stay
         # a pixel belongs where its center is, so that a mask ends within half of an enlarged pixel of its box
-        slack = 0.5 * max(height / sample["image"].shape[-2], width / sample["image"].shape[-1], 1) + 1
+        slack = 0.5 * max(enlargement, height / sample["image"].shape[-2], width / sample["image"].shape[-1], 1) + 1
         assert columns.min() >= box[0] - slack
         assert rows.min() >= box[1] - slack
         assert columns.max() + 1 <= box[2] + slack

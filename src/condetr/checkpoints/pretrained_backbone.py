@@ -12,10 +12,9 @@ from condetr.checkpoints.efficientnet_keys import has_efficientnet_keys, under_t
 from condetr.checkpoints.files import read_weights
 from condetr.checkpoints.tensors import check_tensors, listed
 from condetr.core.errors import CheckpointError
+from condetr.core.names import IMAGENET
 from condetr.model.named_backbone import name_of
 from condetr.model.transformer import DetrTransformer
-
-IMAGENET = "imagenet"  # in place of a file: what timm has for the name
 
 
 @dataclass(frozen=True, slots=True)

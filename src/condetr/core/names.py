@@ -16,7 +16,8 @@ AugmentationSteps: TypeAlias = tuple[dict[str, Any], ...]  # transforms of torch
 Size: TypeAlias = Literal["nano", "small", "base", "large"]
 FreezablePart: TypeAlias = Literal["early", "backbone", "encoder", "decoder", "head", "detector"]
 
-RANDOM_WEIGHTS = "none"  # in place of a model
+RANDOM_WEIGHTS = "none"  # in place of a model, or of a file of backbone weights
+IMAGENET = "imagenet"  # in place of a file of backbone weights: what timm has for the name of the backbone
 
 FORMER_NAMES = {"naming": "pretrain_backbone", "colours": "in_channels"}
 

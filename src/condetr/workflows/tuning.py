@@ -195,7 +195,7 @@ class _Search:
 
     def result(self) -> Tuned:
         if not self._finished():
-            hint = "give more --minutes, or shorter trials with --trial-minutes"
+            hint = "give more --minutes, or shorter trials with --epochs"
             raise UsageError("no trial finished in the time", source=self._folder, item="minutes", hint=hint)
         best, trials = self._study.best_trial, self._study.get_trials(deepcopy=False)
         counts = {

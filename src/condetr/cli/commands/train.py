@@ -104,7 +104,7 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
         network = replace(network, num_queries=queries)
     if settings.model is None or settings.is_random:
         if settings.size is not None:
-            return _of_size(classes, settings)
+            return _of_size(classes, network.num_queries, settings)
         backbone = network.backbone
         return InitialModel.from_config(
             network.with_classes(len(classes)),
@@ -122,15 +122,15 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
     )
 
 
-def _of_size(classes: Sequence[str], settings: TrainSettings) -> "InitialModel":
-    """Random weights of the network of a size."""
+def _of_size(classes: Sequence[str], queries: int | None, settings: TrainSettings) -> "InitialModel":
+    """Random weights of the network of a size, with ``queries`` object queries if that is a number."""
     from condetr.training.initial_model import InitialModel
     from condetr.workflows.start_model import network_of_size
 
     assert settings.size is not None
     network = network_of_size(settings.size)
     origin: dict[str, Any] = {"model": RANDOM_WEIGHTS, "size": settings.size}
-    if (queries := settings.network.num_queries) is not None:
+    if queries is not None:
         network, origin = replace(network, num_queries=queries), {**origin, "network": {"num_queries": queries}}
     return InitialModel.from_config(network.with_classes(len(classes)), task=settings.task, origin=origin)
 

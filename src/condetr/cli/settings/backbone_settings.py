@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
 from condetr.core.errors import SettingsError
+from condetr.core.names import RANDOM_WEIGHTS
 from condetr.model.config import ResNetDescription, TimmDescription
 
-NO_WEIGHTS, IMAGENET = "none", "imagenet"
 _BESIDE_NAME = ("output_stride", "in_channels")
 
 
@@ -17,7 +17,7 @@ class BackboneSettings(ResNetDescription):
     name: Annotated[str | None, "backbone by name: resnet18 to resnet152, or any other of timm; default: resnet50"] = (
         None
     )
-    weights: Annotated[str | None, "pretrained backbone weights: imagenet, a file, or none"] = NO_WEIGHTS
+    weights: Annotated[str | None, "pretrained backbone weights: imagenet, a file, or none"] = RANDOM_WEIGHTS
 
     def __post_init__(self) -> None:
         ResNetDescription.__post_init__(self)
@@ -32,7 +32,7 @@ class BackboneSettings(ResNetDescription):
 
     @property
     def is_pretrained(self) -> bool:
-        return self.weights not in (None, NO_WEIGHTS)
+        return self.weights not in (None, RANDOM_WEIGHTS)
 
     def description(self) -> ResNetDescription | TimmDescription:
         """Raises MissingExtraError or SettingsError where timm is missing, or has no such architecture."""

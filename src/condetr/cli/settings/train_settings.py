@@ -4,13 +4,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from condetr.cli.settings.backbone_settings import IMAGENET
 from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.network_settings import BESIDE_MODEL, NetworkSettings
 from condetr.cli.settings.recipe import recipe_file
 from condetr.cli.settings.settings_tree import flag_of, read_settings
 from condetr.core.errors import SettingsError
-from condetr.core.names import RANDOM_WEIGHTS, FreezablePart, Size
+from condetr.core.names import IMAGENET, RANDOM_WEIGHTS, FreezablePart, Size
 from condetr.training.settings import TrainingOptions, TrainingSettings
 from condetr.workflows.defaults import CHOSEN
 

@@ -3,8 +3,9 @@
 import logging
 from typing import TypeVar
 
-from condetr.checkpoints.pretrained_backbone import IMAGENET, load_backbone
+from condetr.checkpoints.pretrained_backbone import load_backbone
 from condetr.core.errors import CheckpointError, CondetrError
+from condetr.core.names import IMAGENET
 from condetr.hf.config.configuration import ConditionalDetrConfig
 from condetr.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from condetr.model.detector import ConditionalDetr
