@@ -1,0 +1,1 @@
+"""How soon DETR and Conditional DETR learn the same scenes, from the same feature maps."""
