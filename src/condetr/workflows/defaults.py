@@ -120,12 +120,14 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def description(chosen: Mapping[str, Any], facts: Facts) -> list[str]:
-    """What was chosen, for the user."""
+    """What was chosen, for the user; nothing where all that is shown was named."""
     height, width = facts.median_size
     objects = "" if facts.small_object is None else f" with up to {facts.most_objects} objects"
     weights = "random weights" if facts.is_random else "trained weights"
     shown = {name: value for name, value in chosen.items() if value is not None and name not in _NOT_SHOWN}
     values = ", ".join(f"{name} {_text(value)}" for name, value in shown.items())
+    if not values:
+        return []
     return [
         f"chosen for {facts.images} images of about {width}x{height} pixels{objects}, {weights} and {facts.device}:",
         f"{values}; an option, --config or --recipe names others",

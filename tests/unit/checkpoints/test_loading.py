@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_new_classes_keep_the_rows_of_known_names(folder, detector):
     assert head.bias[0].item() == pytest.approx(-4.595, abs=1e-3)  # the authors' prior of a new class
     assert "new class head: copied dog; freshly initialized zebra" in checkpoint.provenance.notes
     assert torch.equal(checkpoint.detector.head.boxes.last.weight, detector.head.boxes.last.weight)
+
+
+def test_new_classes_begin_as_the_only_class_of_a_model(tmp_path, folder):
+    single = load(folder, classes=["dog"])
+    save(tmp_path / "single", single.detector, single.labels)
+    stored = single.detector.head.classes
+    checkpoint = load(tmp_path / "single", classes=["zebra", "horse"])
+    head = checkpoint.detector.head.classes
+    assert torch.equal(head.weight, stored.weight.expand(2, -1))
+    torch.testing.assert_close(head.bias, stored.bias.expand(2) - math.log(2))  # each is one of two equal shares
+    assert "new class head: horse, zebra begin as dog" in checkpoint.provenance.notes
+    assert not checkpoint.is_trained
+    kept = load(tmp_path / "single", classes=["zebra", "dog"]).detector.head.classes
+    assert torch.equal(kept.weight[1], stored.weight[0])
+    assert kept.bias[0].item() == pytest.approx(-4.595, abs=1e-3)
 
 
 def test_a_checkpoint_knows_whether_all_of_it_is_trained(folder):

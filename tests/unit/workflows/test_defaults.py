@@ -165,3 +165,4 @@ def test_the_choices_are_announced_but_for_what_is_named():
     assert "minutes 15" in text
     assert "image_size 240" in text
     assert "batch" not in text
+    assert description({"reference_batch": 4}, CELLS) == []  # the user has named all that is shown
