@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 from condetr.api.option_names import OUR_WORDS
 from condetr.cli.settings.value_types import LONGEST_SHOWN, read_value, shortened, shown
 from condetr.core.errors import SettingsError, UsageError
-from condetr.core.names import FORMER_NAMES
+from condetr.core.names import FORMER_NAMES, RANDOM_WEIGHTS
 from condetr.files.yaml_reading import read_settings_yaml, settings_yaml
 
 Settings = TypeVar("Settings")
@@ -68,6 +68,8 @@ def read_settings(
 ) -> Settings:
     """Defaults < ``beneath`` < ``file`` < ``overrides`` < ``flags`` that are not None.
 
+    ``REPLACES`` of the schema maps settings to those of ``beneath`` that they stand for, where they are named above it.
+
     Raises:
         SettingsError: a setting is unknown, missing, contradictory or of the wrong kind; it is named by its path
             and by where it was given.
@@ -91,6 +93,8 @@ def read_settings(
                 f"cannot be combined with {flag_of(other)}", item=flag_of(name), hint="give one of them"
             )
     leaves = _over(schema, leaves, on_line)
+    if beneath is not None:
+        leaves = _without_replaced(schema, leaves, str(beneath))
     settings = _build(schema, leaves)
     if hasattr(settings, "named"):
         object.__setattr__(settings, "named", frozenset(leaves))
@@ -107,6 +111,20 @@ def _over(schema: type, lower: Mapping[str, _Given], upper: Mapping[str, _Given]
 def _superseded_by(schema: type, name: str) -> tuple[str, ...]:
     """Settings for which another one stands, such as ``epochs`` for ``steps``."""
     return getattr(schema, "SUPERSEDES", {}).get(name, ())
+
+
+def _without_replaced(schema: type, leaves: Mapping[str, _Given], beneath: str) -> dict[str, _Given]:
+    """Without the settings from ``beneath`` that one from above it stands for, such as the network for ``model``."""
+    replaced = {
+        inner
+        for outer, inner in getattr(schema, "REPLACES", {}).items()
+        if (leaf := leaves.get(outer)) is not None
+        and leaf.source != beneath
+        and leaf.value not in (None, RANDOM_WEIGHTS)
+    }
+    return {
+        name: leaf for name, leaf in leaves.items() if leaf.source != beneath or name.partition(".")[0] not in replaced
+    }
 
 
 def _tree_of(file: Path) -> Mapping[str, Any]:

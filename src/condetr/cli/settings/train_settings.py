@@ -50,6 +50,7 @@ class TrainSettings(TrainingOptions, RunSettings):
         "modules to freeze, or none; auto: early if the backbone is pretrained",
     ] = "auto"
     CHOSEN: ClassVar[frozenset[str]] = CHOSEN
+    REPLACES: ClassVar[dict[str, str]] = {"model": "network", "size": "network"}  # of a recipe
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:

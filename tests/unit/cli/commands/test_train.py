@@ -15,6 +15,7 @@ from condetr.cli.settings.network_settings import NetworkSettings
 from condetr.cli.settings.recipe import description_of, recipe_file
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
+from condetr.core.errors import SettingsError
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.backbone import early_layers
@@ -397,7 +398,7 @@ def test_a_recipe_is_under_all_others(tmp_path, condetr, condetr_json, data):
     settings = read(beneath=first.beneath(), flags={"epochs": 3})
     assert (settings.lr, settings.clip, settings.ema, settings.epochs, settings.steps) == (0.5, 0.6, 0.7, 3, None)
     status, _, err = condetr("train", data, "--recipe", "coco-51e")
-    assert (status, "there is no recipe 'coco-51e' (one of bccd, coco-50e, digits" in err) == (2, True), err
+    assert (status, "there is no recipe 'coco-51e' (one of bccd, coco-12e-dc5-groups" in err) == (2, True), err
     assert recipe_file("coco-50e").is_file()
     assert recipe_file(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
     assert condetr_json("recipes")[1].keys() == RECIPES.keys()
@@ -410,11 +411,22 @@ def test_recipes_can_be_read(name):
     assert f"--recipe {name}" in description_of(name)
 
 
+def test_a_model_replaces_the_network_of_a_recipe():
+    recipe = RECIPES["digits"]
+    assert read_settings(TrainSettings, beneath=recipe).network.d_model == 64
+    for flags in ({"model": "condetr/nano"}, {"size": "small"}):
+        assert read_settings(TrainSettings, beneath=recipe, flags=flags).network == NetworkSettings()
+    assert read_settings(TrainSettings, beneath=recipe, flags={"model": "none"}).network.d_model == 64
+    with pytest.raises(SettingsError, match="cannot be combined with model"):
+        read_settings(TrainSettings, file=recipe, flags={"model": "condetr/nano"})
+
+
 def test_the_papers_recipe_is_the_papers():
     settings = read_settings(TrainSettings, file=RECIPES["coco-50e"])
     paper = TrainingSettings(accumulate="auto", reference_batch=16, decay_at=0.8, image_size=800, max_size=1333)
-    assert settings.training() == paper
+    assert replace(settings.training(), lr_backbone=paper.lr_backbone, freeze=paper.freeze) == paper
     assert settings.network.config() == NetworkConfig()
+    assert settings.network.backbone.weights == "imagenet"
     named = settings.named_training().keys()
     assert CHOSEN - named == {"steps", "minutes"}, "nothing is left to choose; epochs stand for these"
 
