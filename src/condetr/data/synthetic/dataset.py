@@ -14,7 +14,7 @@ from condetr.core.errors import UsageError
 from condetr.data.augmentation.sample import Sample
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset, Example, SampleIndex
-from condetr.data.synthetic.scene import scene
+from condetr.data.synthetic.scene import PLAIN, scene
 from condetr.data.synthetic.things import CLASS_NAMES
 from condetr.images.sizes import HeightWidth
 
@@ -37,14 +37,22 @@ class SyntheticScenes(Dataset):
         epoch_size: scenes of an epoch.
         sides: the shortest and the longest edge, in pixels; small scenes have fewer things.
         agnostic: whether all things are of one class.
+        plain: share of scenes that are easy to see.
     """
 
     def __init__(
-        self, *, seed: int = 0, epoch_size: int = EPOCH, sides: tuple[int, int] = SIDES, agnostic: bool = False
+        self,
+        *,
+        seed: int = 0,
+        epoch_size: int = EPOCH,
+        sides: tuple[int, int] = SIDES,
+        agnostic: bool = False,
+        plain: float = PLAIN,
     ) -> None:
         names, reference = (("thing",), AGNOSTIC) if agnostic else (CLASS_NAMES, REFERENCE)
         super().__init__((), Classes.named(names), Path(reference), "train")
-        for name, value in (("seed", seed), ("epoch_size", epoch_size), ("sides", sides), ("agnostic", agnostic)):
+        options = {"seed": seed, "epoch_size": epoch_size, "sides": sides, "agnostic": agnostic, "plain": plain}
+        for name, value in options.items():
             object.__setattr__(self, name, value)
 
     keeps_sizes = True
@@ -52,26 +60,30 @@ class SyntheticScenes(Dataset):
     epoch_size: int
     sides: tuple[int, int]
     agnostic: bool
+    plain: float
 
     @classmethod
     def from_reference(cls, reference: str) -> "SyntheticScenes | None":
-        """``condetr/scenes`` or ``condetr/things``, or with edges ``condetr/scenes:64-144``; else None.
+        """``condetr/scenes`` or ``condetr/things``, with edges and the share of plain scenes if wanted; else None.
+
+        ``condetr/scenes:64-144`` has edges of 64 to 144 pixels; of ``condetr/scenes:64-144:0.4``, 40 % are plain.
 
         Raises:
-            UsageError: the range is not possible.
+            UsageError: the range or the share is not possible.
         """
         name, colon, text = reference.partition(":")
         if name not in (REFERENCE, AGNOSTIC):
             return None
         if not colon:
             return cls(agnostic=name == AGNOSTIC)
-        match = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
+        match = re.fullmatch(r"(\d{1,4})-(\d{1,4})(:0\.\d+|:[01])?", text)
         sides = (int(match[1]), int(match[2])) if match else (0, 0)
         if not SMALLEST <= sides[0] <= _LARGEST_SQUARE * sides[1] or sides[1] > LARGEST:
-            hint = f"write {name}:96-320 for edges of 96 to 320 pixels"
+            hint = f"write {name}:96-320 for edges of 96 to 320 pixels, {name}:96-320:0.4 for 40 % of plain scenes"
             reason = f"is {text!r}, expected the shortest and the longest edge from {SMALLEST} to {LARGEST} pixels"
             raise UsageError(f"{reason}, the shortest at most {_LARGEST_SQUARE} of the longest", item="DATA", hint=hint)
-        return cls(sides=sides, agnostic=name == AGNOSTIC)
+        plain = float(match[3][1:]) if match and match[3] else PLAIN
+        return cls(sides=sides, agnostic=name == AGNOSTIC, plain=plain)
 
     def __len__(self) -> int:
         return self.epoch_size
@@ -93,13 +105,23 @@ class SyntheticScenes(Dataset):
         return (self[index] for index in range(len(self)))
 
     def fingerprint(self) -> str:
-        content = (self.classes, self.seed, self.epoch_size, self.sides, _LARGEST_SQUARE, _ALIKE, _VERSION)
+        content: tuple[object, ...] = (
+            self.classes,
+            self.seed,
+            self.epoch_size,
+            self.sides,
+            _LARGEST_SQUARE,
+            _ALIKE,
+            _VERSION,
+        )
+        if self.plain != PLAIN:
+            content += (self.plain,)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def sample(self, index: SampleIndex, *, masks: bool = False) -> Sample:
         """A scene that depends on epoch and position, and not on the shuffled image index."""
         number = index.epoch * self.epoch_size + index.position
-        made = scene(number, *size_of(number, self.seed, self.sides), seed=self.seed)
+        made = scene(number, *size_of(number, self.seed, self.sides), plain=self.plain, seed=self.seed)
         boxes = torch.tensor(made.boxes, dtype=torch.float32).reshape(-1, 4)
         size = made.pixels.shape[:2]
         sample: Sample = {

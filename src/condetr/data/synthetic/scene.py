@@ -22,7 +22,7 @@ _TINY, _SMALL = 2.0, 12.0  # pixels: the least size of things in a few scenes, a
 _PIXELS_PER_THING = 640  # at least, of scenes with many things
 _SPLITS: dict[DemoSplit, int] = {"train": 100, "val": 101, "test": 102}  # apart from those of the digit scenes
 _MOST_HIDDEN, _MOST_HIDDEN_APART = 0.6, 0.05  # share of a thing that others may cover, with and without overlaps
-_PLAIN = 0.85  # share of scenes that are easy to see: on plain sheets, without clutter
+PLAIN = 0.85  # share of scenes that are easy to see: on plain sheets, without clutter
 _LEAST_CONTRAST_PLAIN = (90.0, 130.0)
 _LEAST_CONTRAST = (30.0, 100.0)  # levels between a thing's color and what is behind it
 _TRIES = 6
@@ -56,19 +56,24 @@ class _Plan:
     overlap: bool
 
 
-def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", seed: int = 0) -> Scene:
-    """Scene ``index`` of an endless split, at the given size."""
+def scene(
+    index: int, height: int, width: int, *, split: DemoSplit = "train", plain: float = PLAIN, seed: int = 0
+) -> Scene:
+    """Scene ``index`` of an endless split, at the given size.
+
+    ``plain`` is the share of scenes that are easy to see: on plain sheets, without clutter.
+    """
     rng = np.random.default_rng([seed, _SPLITS[split], index])
-    plain = rng.random() < _PLAIN
-    if plain:
+    is_plain = rng.random() < plain
+    if is_plain:
         pixels = plain_background(rng, height, width, _color(rng))
     else:
         pixels = background(rng, height, width, _color(rng))
         if rng.random() < 0.4:
             pixels = _cluttered(rng, pixels)
     canvas = _Canvas(pixels)
-    plan = _planned(rng, height, width, plain=plain)
-    contrast = _LEAST_CONTRAST_PLAIN if plain else _LEAST_CONTRAST
+    plan = _planned(rng, height, width, plain=is_plain)
+    contrast = _LEAST_CONTRAST_PLAIN if is_plain else _LEAST_CONTRAST
     appearance: Appearance | None = None
     colors: dict[str, Color] = {}
     for name, size in zip(plan.names, plan.sizes, strict=True):
@@ -77,13 +82,13 @@ def scene(index: int, height: int, width: int, *, split: DemoSplit = "train", se
             colors[name] = _contrasting(rng, behind, contrast)
         if appearance is None or not plan.spread:
             depth, hollow = rng.uniform(0, 30), float(rng.choice([0.0, 0.0, 0.5]))
-            appearance = Appearance(colors[name], plan.spread, depth, hollow, 1.0 if plain else _opacity(rng))
+            appearance = Appearance(colors[name], plan.spread, depth, hollow, 1.0 if is_plain else _opacity(rng))
         drawn = thing(rng, name, size, replace(appearance, color=colors[name]), split)
         if drawn is not None:
             solid = drawn.coverage > VISIBLE * appearance.opacity
             most_hidden = _MOST_HIDDEN if plan.overlap else _MOST_HIDDEN_APART
             canvas.add(rng, drawn, solid, CLASS_NAMES.index(name), most_hidden)
-    if plain:
+    if is_plain:
         canvas.pixels += rng.uniform(0, 5) * rng.standard_normal((height, width, 1), dtype=np.float32)
     else:
         canvas.pixels = _photographed(rng, canvas.pixels)

@@ -8,7 +8,7 @@ from torch import nn
 from condetr.core.errors import DataError, UsageError
 from condetr.data.records import SampleIndex
 from condetr.data.synthetic.dataset import SIDES, SyntheticScenes, size_of
-from condetr.data.synthetic.scene import MOST_THINGS, scene
+from condetr.data.synthetic.scene import MOST_THINGS, PLAIN, scene
 from condetr.data.synthetic.silhouettes import KINDS
 from condetr.data.synthetic.surfaces import background
 from condetr.data.synthetic.things import CLASS_NAMES, VISIBLE, Appearance, thing
@@ -125,10 +125,20 @@ def test_the_range_of_their_edges_is_part_of_the_reference():
     assert train_val_of("condetr/scenes:64-144").train.sides == (64, 144)
 
 
-@pytest.mark.parametrize("text", ["", "64", "144-64", "64-80", "8-64", "64-2000", "a-b", "64-144-200"])
+@pytest.mark.parametrize("text", ["", "64", "144-64", "64-80", "8-64", "64-2000", "a-b", "64-144:2", "64-144:.4.1"])
 def test_an_impossible_range_is_refused(text):
     with pytest.raises(UsageError, match="expected the shortest and the longest edge"):
         train_val_of(f"condetr/scenes:{text}")
+
+
+def test_the_share_of_plain_scenes_is_part_of_the_reference():
+    cluttered = train_val_of("condetr/things:64-144:0.25").train
+    usual = train_val_of("condetr/things:64-144").train
+    assert (cluttered.plain, usual.plain) == (0.25, PLAIN)
+    assert cluttered.fingerprint() != usual.fingerprint()
+    draws = [SampleIndex(0, number, 0) for number in range(40)]
+    alike = [torch.equal(cluttered.sample(draw)["image"], usual.sample(draw)["image"]) for draw in draws]
+    assert 0.2 < np.mean(alike) < 0.6  # but for the 60 % of scenes that are plain only in one of them
 
 
 def test_all_things_may_be_of_one_class():
