@@ -178,6 +178,36 @@ def voc_beside(root: Path) -> Path:
     return root
 
 
+def cvat(root: Path) -> Path:
+    boxes = '<box label="{}" occluded="0" xtl="10" ytl="5" xbr="30" ybr="15" z_order="0"></box>'
+    parts = ""
+    for split, names in SPLITS.items():
+        images(root / "images", names)
+        for i, name in enumerate(names):
+            parts += (
+                f'<image name="{name}.jpg" subset="{split}" width="40" height="20">{boxes.format(NAMES[i])}</image>'
+            )
+    labels = "".join(f"<label><name>{name}</name></label>" for name in NAMES)
+    meta = f"<meta><project><labels>{labels}</labels></project></meta>"
+    write(root / "annotations.xml", f"<annotations><version>1.1</version>{meta}{parts}</annotations>")
+    return root
+
+
+def cvat_file(root: Path) -> Path:
+    return cvat(root) / "annotations.xml"
+
+
+def label_studio(root: Path) -> Path:
+    tasks = []
+    for i, name in enumerate(SPLITS["train"]):
+        images(root / "files", (name,))
+        value = {"x": 25, "y": 25, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": [NAMES[i]]}
+        region = {"id": "a", "type": "rectanglelabels", "original_width": 40, "original_height": 20, "value": value}
+        tasks.append({"id": i, "annotations": [{"id": i, "result": [region]}], "data": {"image": f"/data/{name}.jpg"}})
+    write(root / "project-1-at-2026-01-01.json", json.dumps(tasks))
+    return root
+
+
 def described(root: Path) -> Path:
     coco(root / "c")
     parts = {
@@ -220,6 +250,9 @@ LAYOUTS: tuple[Callable[[Path], Path], ...] = (
     voc,
     voc_devkit,
     voc_beside,
+    cvat,
+    cvat_file,
+    label_studio,
     described,
     described_voc,
     described_yolo,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from condetr.cli.output.reporting import one_line
 from condetr.data.checks.data_report import SHOWN, DataReport
 from condetr.data.checks.problems import Outcome, ProblemKind
+from condetr.data.discovery.readable_formats import title_of
 
 if TYPE_CHECKING:
     from condetr.data.records import Dataset
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 EXAMPLES = 3  # of each kind of problem, unless --verbose
 _CLASSES = 12  # the most frequent, likewise
 _OF_SPLITS = (ProblemKind.NOTHING_TO_LEARN, ProblemKind.FRACTIONS)
-_FORMATS = {"coco": "COCO", "coco-panoptic": "COCO panoptic", "yolo": "YOLO", "voc": "Pascal VOC"}
 
 
 def check_text(
@@ -23,7 +23,7 @@ def check_text(
     """Format, classes, splits with what is in each, problems with examples, and what is to be done."""
     refused = report.count_of(Outcome.REFUSED)
     lines = [
-        f"format   {_FORMATS.get(layout_format, layout_format)}",
+        f"format   {title_of(layout_format)}",
         f"classes  {_classes_text(class_counts(splits), everything=everything)}",
         *(f"{line}  {_verdict(_refused(name, splits[name], report))}" for name, line in split_lines(splits).items()),
         *(f"{one_line(name):8} cannot be read" for name in unread),

@@ -21,6 +21,7 @@ from condetr.data.discovery.description import described, is_description
 from condetr.data.discovery.disk import absence_of, check_listable, is_file, is_folder, visible, walk, with_ending
 from condetr.data.discovery.label_files import NAME_FILES, is_label_file
 from condetr.data.discovery.layout import Layout
+from condetr.data.discovery.readable_formats import FORMATS, TOOLS
 from condetr.data.discovery.split_names import split_named
 from condetr.data.records import Dataset
 from condetr.data.voc.layout import voc_in
@@ -38,7 +39,7 @@ _DEEPEST = 3  # levels of folders that are searched for a dataset
 _DESCRIPTION_BYTES = 2**20  # a larger JSON file holds labels itself
 _EXPECTED = (
     "expected COCO (annotations/*.json, also panoptic), YOLO (data.yaml), Pascal VOC (Annotations/*.xml), "
-    "one COCO JSON file, or a YAML or JSON file with `splits:`"
+    f"{', '.join(tool.title for tool in TOOLS)}, or a YAML or JSON file with `splits:`"
 )
 
 
@@ -70,6 +71,8 @@ def _layout_of(path: Path, *, panoptic: bool) -> Layout:
         content = yaml_of(path)
         if is_yolo_yaml(content):
             return yolo_file(path, content, anywhere=True)
+    elif (found := _tool_layout(path)) is not None:
+        return found
     elif path.suffix.lower() == ".json":
         content = read_json(path) if path.stat().st_size < _DESCRIPTION_BYTES else None
         if not is_description(content):
@@ -81,6 +84,12 @@ def _layout_of(path: Path, *, panoptic: bool) -> Layout:
     if not is_description(content):
         raise DataError("is no dataset of a known format", source=path, hint=_EXPECTED)
     return described(path, content)
+
+
+def _tool_layout(path: Path) -> Layout | None:
+    """The dataset of one label file of a tool."""
+    found = (tool.file(path) for tool in TOOLS if tool.file is not None)
+    return next((layout for layout in found if layout is not None), None)
 
 
 def read_dataset(path: str | Path, split: str | None = None, *, masks: bool = False, panoptic: bool = False) -> Dataset:
@@ -141,7 +150,7 @@ def _folder_layout(folder: Path, *, panoptic: bool) -> Layout:
     check_listable(folder)
     coco = panoptic_in(folder) if panoptic else coco_in(folder) or panoptic_in(folder)
     layouts, errors = [coco] if coco is not None else [], list[CondetrError]()
-    for other_in in (yolo_in, voc_in):
+    for other_in in (yolo_in, voc_in, *(tool.folder for tool in TOOLS)):
         try:
             layout = other_in(folder)
         except CondetrError as error:
@@ -180,9 +189,9 @@ def _hint_below(folder: Path) -> str:
 
 
 def _is_dataset(folder: Path) -> bool:
-    for layout_in in (coco_in, panoptic_in, yolo_in, voc_in):
+    for each in FORMATS:
         with suppress(CondetrError, OSError):
-            if layout_in(folder) is not None:
+            if each.folder(folder) is not None:
                 return True
     return False
 

@@ -15,8 +15,8 @@ _FIRST_ELEMENT = re.compile(rb"<([\w:.-]+)")
 _LARGEST = 16 * 2**20  # bytes, of one image's labels
 
 
-def xml_of(path: Path) -> ElementTree.Element:
-    """The outermost element.
+def xml_of(path: Path, *, largest: int = _LARGEST) -> ElementTree.Element:
+    """The outermost element of a file of at most ``largest`` bytes.
 
     Raises:
         DataProblem: the file cannot be read, is too large, or is no plain XML.
@@ -24,8 +24,8 @@ def xml_of(path: Path) -> ElementTree.Element:
     try:
         if not path.is_file():
             raise DataProblem(ProblemKind.BAD_LABELS, "is not a file")
-        if path.stat().st_size > _LARGEST:
-            raise DataProblem(ProblemKind.BAD_LABELS, f"is larger than {_LARGEST} bytes")
+        if path.stat().st_size > largest:
+            raise DataProblem(ProblemKind.BAD_LABELS, f"is larger than {largest} bytes")
         content = path.read_bytes()
         guard = expat.ParserCreate()
         guard.StartDoctypeDeclHandler = _refuse_doctype

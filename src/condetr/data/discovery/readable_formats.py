@@ -1,0 +1,64 @@
+"""All formats that are read, in the order in which they are looked for; docs/data.md shows this table."""
+
+from condetr.data.coco.layout import PANOPTIC, coco_in, panoptic_in
+from condetr.data.discovery.description import FORMAT as DESCRIBED
+from condetr.data.discovery.readable_format import ReadableFormat
+from condetr.data.tools import cvat, label_studio
+from condetr.data.voc.layout import voc_in
+from condetr.data.yolo.folders import yolo_in
+
+TOOLS = (cvat.FORMAT, label_studio.FORMAT)
+FORMATS = (
+    ReadableFormat(
+        "coco",
+        "COCO",
+        "`annotations/*.json`, `*.json`, `train/*.json`, also LVIS; of several kinds, `instances_*`",
+        "`images/`, `train2017/`, `data/`, or beside the JSON",
+        "polygons, and run lengths as a list or packed text",
+        coco_in,
+    ),
+    ReadableFormat(
+        PANOPTIC,
+        "COCO panoptic",
+        "`annotations/panoptic_*.json`, or a JSON file with `segments_info`",
+        "as COCO; the PNGs in a folder of the JSON's name beside it",
+        "a PNG whose color is the number of a segment",
+        panoptic_in,
+    ),
+    ReadableFormat(
+        "yolo",
+        "YOLO",
+        "`data.yaml` with `names` and `train` or `val`; or `classes.txt` (`obj.names`), beside the images or in "
+        "`labels/`; or darknet's `obj.data`, as CVAT writes it",
+        "`images/SPLIT/`, `SPLIT/images/`, `images/`, `obj_SPLIT_data/`, list files such as `train.txt`",
+        "lines with more than four numbers after the class: an outline",
+        yolo_in,
+    ),
+    ReadableFormat(
+        "voc",
+        "Pascal VOC",
+        "`Annotations/*.xml` with `ImageSets/Main/*.txt`; or XML beside images",
+        "`JPEGImages/`, or beside the XML",
+        "none",
+        voc_in,
+    ),
+    *TOOLS,
+)
+_TITLES = {each.name: each.title for each in FORMATS} | {DESCRIBED: "described"}
+
+
+def title_of(name: str) -> str:
+    """What a format is called in text."""
+    return _TITLES.get(name, name)
+
+
+def format_table() -> str:
+    """The formats as a table in Markdown."""
+    rows = [("format", "detected by", "images", "masks"), ("---",) * 4]
+    rows += [(each.title, each.labels, each.images, each.masks) for each in FORMATS]
+    rows += [("described", "YAML or JSON with `splits:`", "anywhere", "those of COCO and YOLO")]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    print(format_table())  # noqa: T201  for docs/data.md
