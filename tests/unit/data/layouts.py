@@ -208,6 +208,26 @@ def label_studio(root: Path) -> Path:
     return root
 
 
+def labelme(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split, names)
+        for i, name in enumerate(names):
+            shape = {"label": NAMES[i], "points": [[10, 5], [30, 15]], "shape_type": "rectangle", "flags": {}}
+            write(root / split / f"{name}.json", json.dumps({"shapes": [shape], "imagePath": f"{name}.jpg"}))
+    return root
+
+
+def supervisely(root: Path) -> Path:
+    write(root / "meta.json", json.dumps({"classes": [{"title": name} for name in NAMES]}))
+    for split, names in SPLITS.items():
+        images(root / split / "img", names)
+        for i, name in enumerate(names):
+            points = {"exterior": [[10, 5], [30, 15]], "interior": []}
+            figure = {"classTitle": NAMES[i], "geometryType": "rectangle", "points": points}
+            write(root / split / f"ann/{name}.jpg.json", json.dumps({"objects": [figure]}))
+    return root
+
+
 def described(root: Path) -> Path:
     coco(root / "c")
     parts = {
@@ -253,6 +273,8 @@ LAYOUTS: tuple[Callable[[Path], Path], ...] = (
     cvat,
     cvat_file,
     label_studio,
+    labelme,
+    supervisely,
     described,
     described_voc,
     described_yolo,

@@ -58,6 +58,7 @@ class ProblemKind(Enum):
     UNREADABLE_PICTURE = Outcome.LEFT_OUT, "an image that cannot be read"
     URL_PICTURE = Outcome.LEFT_OUT, "an image named by URL, which is never fetched"
     LINKED_PICTURE = Outcome.NOTED, "an image that is a link out of the folder"
+    EMBEDDED_IMAGE = Outcome.CHANGED, "an image inside of a label file, unpacked to a file"
     WRONG_SIZE = Outcome.CHANGED, "a stated size that differs from the image's, which is used instead"
     REPEATED_PICTURE = Outcome.LEFT_OUT, "an image listed a second time"
     # boxes
@@ -71,6 +72,7 @@ class ProblemKind(Enum):
     BOX_OF_KEYPOINTS = Outcome.CHANGED, "no box but keypoints, whose box is used"
     NO_OBJECT = Outcome.LEFT_OUT, "a shape or label that is no object: points, a line, a label of the whole image"
     NO_CLASS = Outcome.LEFT_OUT, "an object without a class"
+    ONE_CLASS = Outcome.NOTED, "labels that state no class, all of them read as the class object"
     SEVERAL_CLASSES = Outcome.NOTED, "an object of several classes, of which the first is used"
     ATTRIBUTES = Outcome.NOTED, "an object with attributes, which are not used"
     IGNORED_REGION = Outcome.LEFT_OUT, "a region to ignore, which belongs to no class"

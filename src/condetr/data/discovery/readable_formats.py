@@ -3,11 +3,20 @@
 from condetr.data.coco.layout import PANOPTIC, coco_in, panoptic_in
 from condetr.data.discovery.description import FORMAT as DESCRIBED
 from condetr.data.discovery.readable_format import ReadableFormat
-from condetr.data.tools import cvat, label_studio
+from condetr.data.tools import cvat, dota, kitti, label_studio, labelme, open_images, supervisely, via
 from condetr.data.voc.layout import voc_in
 from condetr.data.yolo.folders import yolo_in
 
-TOOLS = (cvat.FORMAT, label_studio.FORMAT)
+TOOLS = (
+    cvat.FORMAT,
+    label_studio.FORMAT,
+    labelme.FORMAT,
+    supervisely.FORMAT,
+    via.FORMAT,
+    open_images.FORMAT,
+    kitti.FORMAT,
+    dota.FORMAT,
+)
 FORMATS = (
     ReadableFormat(
         "coco",

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from condetr.core.errors import AnnotationError
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
@@ -78,7 +79,7 @@ def _labels_of(files: dict[str, list[Path]], report: DataReport) -> ToolLabels:
     for split, paths in files.items():
         for path in paths:
             with report.at(path) as location:
-                content = xml_of(path, largest=_LARGEST)
+                content = _content_of(path)
                 declared |= dict.fromkeys(_declared_in(content))
                 for subset, image in _images_in(content, path, location):
                     used |= {record.label for record in image.records if record.label}
@@ -87,6 +88,13 @@ def _labels_of(files: dict[str, list[Path]], report: DataReport) -> ToolLabels:
                     splits.setdefault(name, SplitLabels()).images.append(image)
     splits = splits or {split: SplitLabels() for split in files}
     return ToolLabels(classes_of(list(declared) or sorted(used)), splits)
+
+
+def _content_of(path: Path) -> Element:
+    try:
+        return xml_of(path, largest=_LARGEST)
+    except DataProblem as problem:
+        raise AnnotationError(str(problem), source=path) from problem
 
 
 def _declared_in(content: Element) -> Iterator[str]:

@@ -62,7 +62,8 @@ class ImageSearch:
         path = self._exact(local, beside)
         if path is None:
             path = self._by_ending(local, name, folder)
-            exact = path.as_posix().endswith(f"/{os.path.normpath(local)}")
+            ending = f"/{os.path.normpath(local)}"
+            exact = any(spelling.as_posix().endswith(ending) for spelling in (path, path.with_suffix("")))
         else:
             exact = True
         if local != name or not exact:

@@ -1,37 +1,64 @@
-"""Where the label files of a tool lie: in the folder, or in folders below it, each named after a split or not."""
+"""Where the label files of a tool lie: in the folder, or in folders below it, perhaps named after splits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from condetr.data.discovery.disk import visible, with_ending
+from condetr.data.discovery.disk import is_folder, visible, with_ending
 from condetr.data.discovery.split_names import split_named
 
 _HEAD = 2**16  # bytes that show what a file is
 _TRIED = 20  # files of a folder that are opened to find one of the format
+_DEEPEST = 3  # levels of folders that are searched
 
 
-def files_by_split(folder: Path, ending: str, is_label_file: Callable[[Path], bool]) -> dict[str, list[Path]]:
-    """The label files of a tool by split, which their name says, or that of their folder; else it is `all`.
+def files_by_split(
+    folder: Path,
+    ending: str,
+    is_label_file: Callable[[Path], bool],
+    *,
+    one_an_image: bool = False,
+    whole_folders: bool = False,
+) -> dict[str, list[Path]]:
+    """The label files of a tool by split, which the name of a folder says; else it is `all`.
 
-    Label files in the folder and in folders of splits are read together; folders with other names are searched where
-    there are none.
+    Args:
+        folder: of the dataset.
+        ending: of label files, in lower case.
+        is_label_file: whether a file has the format, by its first bytes.
+        one_an_image: whether each image has a label file; otherwise the name of a file says its split, too.
+        whole_folders: whether all files of a folder belong to the format if one does, as where they may be empty.
     """
-    below = visible(folder, "*/")
-    named = [folder, *(path for path in below if split_named(path.name) or path.name.lower() == "annotations")]
     splits: dict[str, list[Path]] = {}
-    for parents in (named, [path for path in below if path not in named]):
-        for parent in parents:
-            for path in _files_of(parent, ending, is_label_file):
-                of_folder = split_named(parent.name) if parent != folder else None
-                splits.setdefault(split_named(path.stem) or of_folder or "all", []).append(path)
-        if splits:
-            return splits
+    for parent in folders_below(folder):
+        files = with_ending(parent, ending)
+        if not any(map(is_label_file, files[:_TRIED])):
+            continue
+        for path in files if whole_folders else filter(is_label_file, files):
+            by_name = None if one_an_image else split_named(path.stem)
+            splits.setdefault(by_name or split_of_folder(parent, folder) or "all", []).append(path)
     return splits
 
 
-def _files_of(folder: Path, ending: str, is_label_file: Callable[[Path], bool]) -> Sequence[Path]:
-    files = with_ending(folder, ending)
-    return [path for path in files if is_label_file(path)] if any(map(is_label_file, files[:_TRIED])) else []
+def folders_below(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
+    """The folder and those below it, without hidden ones and links."""
+    yield folder
+    if deepest:
+        for inner in visible(folder, "*/"):
+            if not inner.is_symlink():
+                yield from folders_below(inner, deepest=deepest - 1)
+
+
+def split_of_folder(path: Path, top: Path) -> str | None:
+    """The split that the innermost folder between ``top`` and ``path`` is named after."""
+    names = reversed(path.relative_to(top).parts)
+    return next((split for name in names if (split := split_named(name)) is not None), None)
+
+
+def image_named_after(label_file: Path, top: Path, folders: Sequence[str]) -> str:
+    """The name of the image of a label file that has its stem, from ``top``: in the nearest of these folders."""
+    above = [path for path in label_file.parents[1:] if path.is_relative_to(top)]
+    near = (path / name for path in above for name in folders if is_folder(path / name))
+    return (next(near, label_file.parent) / label_file.stem).relative_to(top).as_posix()
 
 
 def head_of(path: Path) -> bytes:

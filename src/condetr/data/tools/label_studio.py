@@ -84,7 +84,8 @@ def _images_of(task: Mapping[str, Any], path: Path, location: Location) -> Itera
     if "id" in task:
         location.item = f"task {short_repr(task['id'])}"
     annotations = task.get("annotations", task.get("completions"))
-    data = task.get("data") if isinstance(task.get("data"), Mapping) else task
+    inner = task.get("data")
+    data = inner if isinstance(inner, Mapping) else task
     if not isinstance(annotations, list):
         results = [region for key in task for region in _list_of(task[key]) if isinstance(region, Mapping)]
     else:
@@ -92,7 +93,7 @@ def _images_of(task: Mapping[str, Any], path: Path, location: Location) -> Itera
             message = f"has {len(_list_of(task['predictions']))} predictions, which are no labels"
             location.add(ProblemKind.OTHER_ANNOTATIONS, message)
         results = _list_of(_chosen(annotations, location).get("result"))
-    names = _image_names(mapping_of(data), task)
+    names = _image_names(data, task)
     by_image: dict[int, list[Mapping[str, Any]]] = {}
     for region in _regions(results):
         number = region.get("item_index", 0)

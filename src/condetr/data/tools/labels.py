@@ -1,9 +1,10 @@
 """What every labeling tool stores, in its own words: names of images, and records of the objects in them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from condetr.core.short_repr import short_repr
@@ -11,11 +12,13 @@ from condetr.data.box_clipping import clip_box, unclipped
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
-from condetr.data.discovery.image_paths import compare_size
+from condetr.data.discovery.image_paths import compare_size, measure_image
+from condetr.data.discovery.label_files import plain
 from condetr.data.discovery.layout import Layout
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.tools.image_search import ImageSearch
+from condetr.data.tools.image_search import ImageSearch, local_name
 from condetr.data.tools.shapes import Shape
+from condetr.data.unpacked_images import unpacked
 from condetr.images.coco_labels.segmentation import check_segmentation
 from condetr.images.sizes import HeightWidth
 
@@ -33,6 +36,8 @@ class LabeledImage:
         records: one per object, in the form of the tool.
         size: (width, height) as the file states it.
         folder: a name of a folder that decides between images of the same name.
+        other_name: which is looked for if there is no image of this name.
+        embedded: the content of an image that the label file holds, used if there is no image file.
     """
 
     name: str
@@ -41,6 +46,8 @@ class LabeledImage:
     records: Sequence[Any]
     size: tuple[object, object] | None = None
     folder: str | None = None
+    other_name: str | None = None
+    embedded: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,13 @@ class ToolLabels:
 
 
 def tool_layout(
-    name: str, folder: Path, splits: Sequence[str], labels: Callable[[], ToolLabels], read_shape: ReadShape
+    name: str,
+    folder: Path,
+    splits: Sequence[str],
+    labels: Callable[[], ToolLabels],
+    read_shape: ReadShape,
+    *,
+    one_an_image: bool = False,
 ) -> Layout:
     """How to read a dataset of a tool.
 
@@ -71,9 +84,10 @@ def tool_layout(
         labels: reads the label files; called when the first split is read.
         read_shape: the shape of a record in an image of this (height, width), or None for one that is no object, after
             reporting it; raises DataProblem, FieldError or SegmentationError for one that cannot be used.
+        one_an_image: whether each image has a label file, so that those without are reported.
     """
     labels, search = cache(labels), ImageSearch(folder)
-    read = partial(_read, labels, search, read_shape, splits[0])
+    read = partial(_read, labels, search, read_shape, splits[0], one_an_image=one_an_image)
     return Layout(name, folder, dict.fromkeys(splits, read))
 
 
@@ -83,6 +97,7 @@ def _read(
     read_shape: ReadShape,
     first: str,
     *,
+    one_an_image: bool,
     split: str,
     masks: bool = False,
 ) -> Dataset:
@@ -90,7 +105,7 @@ def _read(
     examples: dict[Path, Example] = {}
     for number, image in enumerate(part.images, start=1):
         with report.at(image.source, image.item) as location:
-            path, size = search.find(image.name, image.source.parent, location, folder=image.folder)
+            path, size = _find(image, search, location)
             if path in examples:
                 message = f"{short_repr(image.name)} is labeled a second time; the first labels are used"
                 raise DataProblem(ProblemKind.REPEATED_PICTURE, message)
@@ -98,10 +113,44 @@ def _read(
                 compare_size(image.size, path, size, location)
             objects, crowds = _objects_of(image, classes, read_shape, size, location, masks=masks)
             examples[path] = Example(path, size, number, tuple(objects), tuple(crowds))
+    if one_an_image:
+        _report_unlabeled(search, labels(), examples, report)
     report.merge(part.report)
     if split == first:
         report.merge(search.report)
     return Dataset(tuple(examples.values()), classes, search.root, split, report)
+
+
+def _report_unlabeled(search: ImageSearch, labels: ToolLabels, labeled: Collection[Path], report: DataReport) -> None:
+    """Report images beside labeled ones that no split has a label file for; they are left out."""
+    folders = {path.parent for path in labeled}
+    images = [image for part in labels.splits.values() for image in part.images]
+    names = {plain(PurePosixPath(local_name(image.name)).name) for image in images}
+    stems = names | {plain(image.other_name) for image in images if image.other_name is not None}
+    for path in search.images:
+        known = path in labeled or plain(path.name) in names or plain(path.stem) in stems
+        if path.parent in folders and not known:
+            report.add(ProblemKind.MISSING_LABELS, "has no labels", source=path)
+
+
+def _find(image: LabeledImage, search: ImageSearch, location: Location) -> tuple[Path, HeightWidth]:
+    """The image file and its upright (height, width): by its name, by its other name, or unpacked."""
+    beside = image.source.parent
+    try:
+        return search.find(image.name, beside, location, folder=image.folder)
+    except DataProblem as problem:
+        if problem.kind not in (ProblemKind.MISSING_PICTURE, ProblemKind.BAD_FIELD):
+            raise
+        if image.other_name is not None and image.other_name != image.name:
+            with suppress(DataProblem):
+                found = search.find(image.other_name, beside, location)
+                location.add(ProblemKind.OTHER_NAME, f"names the image {short_repr(image.name)}, which is not there")
+                return found
+        if image.embedded is None:
+            raise
+        path = unpacked(image.embedded())
+        location.add(ProblemKind.EMBEDDED_IMAGE, f"{problem}; that in the label file is unpacked to {path}")
+        return measure_image(path, path.parent, location)
 
 
 def _objects_of(

@@ -127,7 +127,7 @@ def patch_of_png(content: bytes, what: str) -> Bool[np.ndarray, "rows columns"]:
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     planes = np.asarray(image.getchannel("A") if "A" in image.getbands() else image)
-    return planes.reshape(*planes.shape[:2], -1).any(axis=2)
+    return np.asarray(planes.reshape(*planes.shape[:2], -1).any(axis=2))
 
 
 def bytes_of_base64(text: object, what: str) -> bytes:

@@ -160,4 +160,4 @@ def test_no_object_at_all_is_an_error(folder):
         report.refuse()
     write(folder / "annotations.xml", "<annotations><image")
     with pytest.raises(AnnotationError, match=r"not valid XML"):
-        check(folder)[1].refuse()
+        layout_of(folder)
