@@ -22,7 +22,7 @@ from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.training.optimization.mixed_precision import precision_of
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 
 DETECTIONS = 60  # of an image
 PRIOR = -4.595  # logit of the initial probability of a class, 0.01, for the focal loss

@@ -26,7 +26,7 @@ from condetr.losses.set_loss import set_loss
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 
 AUTHORS = "orig_r50_seg"
 PEERS = {"hf434_tiny_seg": "hf434", "hf523_tiny_seg": "hf523"}

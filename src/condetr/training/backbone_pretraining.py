@@ -22,9 +22,9 @@ from condetr.core.shapes import GridMask
 from condetr.data.batches import TrainingBatch
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import grid_mask
-from condetr.training.cell_objects import BACKGROUND, IGNORED, cell_objects
 from condetr.training.optimization.trainable_norms import trainable_batch_norms
 from condetr.training.run.events import BackbonePretrained, EventHandler, Noted
+from condetr.training.supervision.cell_objects import BACKGROUND, IGNORED, cell_objects
 
 LEARNING_RATE = 2e-3
 WARM_UP = 0.05  # fraction of the steps; then the rate falls along half a cosine

@@ -48,7 +48,7 @@ from condetr.training.run.run_folder import RunFolder
 from condetr.training.run.run_logger import RunFiles, RunLogger
 from condetr.training.run.sample_sheets import SampleSheets
 from condetr.training.settings import TrainingSettings
-from condetr.training.teacher import Teacher, load_teacher
+from condetr.training.supervision.teacher import Teacher, load_teacher
 from condetr.training.train_state import TrainState, build_train_state
 
 Evaluate: TypeAlias = Callable[[ConditionalDetr, Dataset], Mapping[str, float]]

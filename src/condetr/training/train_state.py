@@ -22,8 +22,8 @@ from condetr.training.optimization.mixed_precision import precision_of
 from condetr.training.optimization.optimizer import build_optimizer
 from condetr.training.processes import Processes
 from condetr.training.settings import TrainingSettings
-from condetr.training.supervised import SupervisedDetector
-from condetr.training.teacher import Teacher
+from condetr.training.supervision.supervised import SupervisedDetector
+from condetr.training.supervision.teacher import Teacher
 
 
 class TrainState:

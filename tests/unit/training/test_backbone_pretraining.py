@@ -10,13 +10,13 @@ from condetr.data.augmentation.presets import augmentation_of
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.backbone_pretraining import cell_classes, cell_loss, pretrain_backbone
-from condetr.training.cell_objects import IGNORED
 from condetr.training.input.data_loader import batches_of_steps
 from condetr.training.input.dataset import TrainingDataset
 from condetr.training.input.sampling import Sampling
 from condetr.training.progress import Position
 from condetr.training.run.events import BackbonePretrained
 from condetr.training.settings import TrainingSettings
+from condetr.training.supervision.cell_objects import IGNORED
 from tests.unit.training.networks import tiny_detector
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes

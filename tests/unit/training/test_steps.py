@@ -16,7 +16,7 @@ from condetr.training.processes import Processes
 from condetr.training.progress import Progress
 from condetr.training.run.events import Warned
 from condetr.training.steps import AUXILIARY, MEASURED, Step, take_step
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 from condetr.training.train_state import TrainState
 from tests.unit.training.networks import tiny_detector
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from condetr.core.records import Target
 from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 
 MOST = 16  # images per step in the paper, over all its devices
 USABLE = 0.6  # fraction of free memory: the rest is for convolution workspaces and other programs

@@ -5,7 +5,7 @@ from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.input import batch_size
 from condetr.training.input.batch_size import batch_that_fits, bytes_kept
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 from tests.unit.training.networks import tiny_detector
 
 CPU = torch.device("cpu")

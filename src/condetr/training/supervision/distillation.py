@@ -22,7 +22,7 @@ from condetr.matching.objects import Objects
 from condetr.model.decoder import DecoderTrace
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import Trace
-from condetr.training.teacher import Teacher
+from condetr.training.supervision.teacher import Teacher
 
 SEEN = 0.1  # the least score of what a teacher sees, for adaptive matching
 

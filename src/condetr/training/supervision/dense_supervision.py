@@ -17,7 +17,7 @@ from condetr.losses.dense import dense_loss
 from condetr.losses.loss_weights import LossWeights
 from condetr.model.config import DetectorConfig
 from condetr.model.heads import DetectionHead
-from condetr.training.cell_objects import cell_objects
+from condetr.training.supervision.cell_objects import cell_objects
 
 EDGE = 1e-3  # the least distance of a center from the edge of the image, whose logit is infinite
 

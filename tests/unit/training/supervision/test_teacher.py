@@ -4,7 +4,7 @@ import torch
 from condetr.checkpoints.saving import save
 from condetr.core.errors import SettingsError
 from condetr.images.preprocessing import Preprocessing
-from condetr.training.teacher import load_teacher
+from condetr.training.supervision.teacher import load_teacher
 from tests.tiny import LABELS, tiny_detector, tiny_segmenter
 
 OURS = Preprocessing()

@@ -7,10 +7,10 @@ from condetr.core.records import Prediction, Target
 from condetr.losses.loss_weights import LossWeights
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.speed.accelerate import accelerate
-from condetr.training.distillation import SEEN, Distillation
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.supervised import SupervisedDetector
-from condetr.training.teacher import Teacher
+from condetr.training.supervision.distillation import SEEN, Distillation
+from condetr.training.supervision.supervised import SupervisedDetector
+from condetr.training.supervision.teacher import Teacher
 from tests.scramble import scramble
 from tests.unit.training.networks import tiny_detector
 

@@ -22,12 +22,12 @@ from condetr.model.resnet import ResNet
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.model.transformer import Trace
 from condetr.speed.training.lean_backbone import make_lean, undo_lean
-from condetr.training.dense_supervision import DenseSupervision
-from condetr.training.distillation import Distillation
-from condetr.training.one_to_many import repeated_objects
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.query_groups import QueryGroups
-from condetr.training.teacher import Teacher
+from condetr.training.supervision.dense_supervision import DenseSupervision
+from condetr.training.supervision.distillation import Distillation
+from condetr.training.supervision.one_to_many import repeated_objects
+from condetr.training.supervision.query_groups import QueryGroups
+from condetr.training.supervision.teacher import Teacher
 
 OfQueries = Float[Tensor, "batch queries channels"]
 OfGroups = Float[Tensor, "groups_of_batch queries_of_group channels"]

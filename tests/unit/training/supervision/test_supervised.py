@@ -8,7 +8,7 @@ from condetr.losses.loss_weights import LossWeights
 from condetr.losses.set_loss import set_loss
 from condetr.matching.matching_costs import MatchingCosts
 from condetr.training.optimization.mixed_precision import Precision
-from condetr.training.supervised import SupervisedDetector
+from condetr.training.supervision.supervised import SupervisedDetector
 from tests.scramble import scramble
 from tests.tiny import tiny_segmenter
 from tests.unit.training.networks import tiny_detector

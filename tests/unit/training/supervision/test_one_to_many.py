@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from condetr.core.records import Target
-from condetr.training.one_to_many import repeated_objects
+from condetr.training.supervision.one_to_many import repeated_objects
 
 
 def target_of(count):

@@ -5,7 +5,7 @@ from torch.optim import AdamW
 from condetr.core.boxes import cxcywh_to_xyxy, iou
 from condetr.core.records import Target
 from condetr.losses.loss_weights import LossWeights
-from condetr.training.dense_supervision import DenseSupervision, centers_of
+from condetr.training.supervision.dense_supervision import DenseSupervision, centers_of
 from tests.unit.training.networks import tiny_detector
 
 
