@@ -18,6 +18,10 @@ AREA = 240 * 320  # pixels of a resized image of median size, for small networks
 SHORT, SHORT_AREA = 8.0, 192 * 256  # minutes on a CPU, below which images are that small and augmented lightly: BCCD
 # in 4 minutes has AP50 .61 so, and .43 with larger images and strong augmentation
 SMALLEST_OBJECT = 8  # pixels of the side of objects at the 10th percentile
+ENOUGH, LEAST_AREA = (
+    48,
+    112 * 160,
+)  # the same, and pixels of an image: in a short training, more of them only cost epochs
 MOST_AREA: Mapping[str, float] = {"cpu": 2.5 * AREA}  # to make objects that large; on other devices:
 MOST_AREA_ELSEWHERE = 8 * AREA
 DIVISOR = 8  # of the edges
@@ -104,7 +108,7 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {**(SMALL if facts.is_small else PAPER), **_length(facts), "workers": _workers(facts)}
     if facts.is_small:
         short = facts.device == "cpu" and (named.get("minutes") or MINUTES) < SHORT
-        chosen |= {**_image_size(facts, float(SHORT_AREA if short else AREA)), **_augmentation(facts, light=short)}
+        chosen |= {**_image_size(facts, short=short), **_augmentation(facts, light=short)}
     if facts.is_random:
         chosen["freeze"] = ()
         if facts.is_small:
@@ -164,12 +168,18 @@ def _workers(facts: Facts) -> int:
     return 1 if facts.device == "cpu" else min(MOST_WORKERS, facts.cores - 1)
 
 
-def _image_size(facts: Facts, area: float) -> dict[str, int]:
+def _image_size(facts: Facts, *, short: bool) -> dict[str, int]:
     height, width = facts.median_size
-    most = MOST_AREA.get(facts.device, MOST_AREA_ELSEWHERE)
-    scale = math.sqrt(area / (height * width))
+
+    def scale_to(area: int | float) -> float:
+        return math.sqrt(area / (height * width))
+
+    scale = scale_to(SHORT_AREA if short else AREA)
     if facts.small_object is not None:
-        scale = max(scale, min(SMALLEST_OBJECT / facts.small_object, math.sqrt(most / (height * width))))
+        if short:
+            scale = min(scale, max(ENOUGH / facts.small_object, scale_to(LEAST_AREA)))
+        most = MOST_AREA.get(facts.device, MOST_AREA_ELSEWHERE)
+        scale = max(scale, min(SMALLEST_OBJECT / facts.small_object, scale_to(most)))
     shortest = _rounded(min(1.0, scale) * min(height, width))
     return {"image_size": shortest, "max_size": max(shortest, _rounded(LONGEST * shortest))}
 

@@ -50,6 +50,12 @@ def test_a_short_training_on_a_cpu_sees_more_but_smaller_images(minutes, device,
     assert (settings.image_size, settings.augment) == expected
 
 
+@pytest.mark.parametrize(("small_object", "expected"), [(60.0, 192), (150.0, 152), (300.0, 112), (6.0, 376)])
+def test_a_short_training_needs_no_large_objects(small_object, expected):
+    assert chosen(replace(CELLS, small_object=small_object), minutes=5.0).image_size == expected
+    assert chosen(replace(CELLS, small_object=max(small_object, 60.0)), minutes=15.0).image_size == 240
+
+
 def test_the_papers_network_is_trained_by_the_papers_recipe():
     settings = chosen(COCO)
     assert {name: getattr(settings, name) for name in PAPER} == PAPER
