@@ -8,7 +8,21 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from condetr.cli.commands import benchmark, convert, demo, doctor, explain, export, hub, info, predict, serve
+from condetr.cli.commands import (
+    benchmark,
+    convert,
+    data,
+    data_editing,
+    demo,
+    doctor,
+    explain,
+    export,
+    hub,
+    info,
+    predict,
+    serve,
+)
+from condetr.cli.commands.labeling import label, label_server, pick
 from condetr.cli.main import run
 from condetr.cli.settings import train_settings, tune_settings
 from condetr.cli.settings.command import CommonSettings
@@ -22,6 +36,12 @@ SETTINGS = {
     ("export",): export.ExportSettings,
     ("benchmark",): benchmark.BenchmarkSettings,
     ("serve",): serve.ServeSettings,
+    ("label",): label.LabelSettings,
+    ("label-server",): label_server.LabelServerSettings,
+    ("data", "pick"): pick.PickSettings,
+    ("data", "split"): data.SplitSettings,
+    ("data", "merge"): data_editing.EditSettings,
+    ("data", "dedupe"): data_editing.DedupeSettings,
     ("demo",): demo.DemoSettings,
     ("convert",): convert.ConvertSettings,
     ("info",): info.InfoSettings,
@@ -57,6 +77,11 @@ PROMISED = {
     ("explain",): "--model --detection --threshold --classes --top-k --pixel --output --overwrite --image-size",
     ("export",): "--model --format --dynamic --precision --verify --output",
     ("benchmark",): "--model --backend --precision --compile --batch --image-size --output",
+    ("label",): "--model --output --format --threshold --task --copy --split --tolerance --classes --batch --tile",
+    ("label-server",): "--model --document-root --data-folder --train-command --port --token-file --threshold",
+    ("data", "pick"): "--model --count --output --exclude --batch",
+    ("data", "split"): "--all --group --shares --link --labels-only --to",
+    ("data", "dedupe"): "--bits --link --labels-only --to --masks",
     ("serve",): "--model --threshold --classes --batch --host --port --token-file",
     ("demo",): "--model --threshold --port",
     ("convert",): "--classes --backbone",

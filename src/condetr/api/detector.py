@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from condetr.api.loaded_model import LoadedModel
+from condetr.api.labeling import LabelingModel
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.loading import Checkpoint
 from condetr.checkpoints.pushing import push
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from condetr.workflows.export import Exported
 
 
-class Detector(LoadedModel):
+class Detector(LabelingModel):
     """What `condetr.load` returns for a model with weights."""
 
     checkpoint: Checkpoint

@@ -5,14 +5,14 @@ from typing import Any, NoReturn
 
 import torch
 
-from condetr.api.loaded_model import LoadedModel
+from condetr.api.labeling import LabelingModel
 from condetr.core.errors import UsageError
 from condetr.core.names import Backend
 from condetr.export.stored import StoredExport, read_export
 from condetr.prediction.flops import parameters_of
 
 
-class ExportedModel(LoadedModel):
+class ExportedModel(LabelingModel):
     """What `condetr.load` returns for an exported folder; no PyTorch network is built."""
 
     checkpoint: StoredExport

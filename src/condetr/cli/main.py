@@ -13,6 +13,7 @@ from condetr.cli.commands import (
     benchmark,
     convert,
     data,
+    data_editing,
     demo,
     doctor,
     evaluate,
@@ -27,6 +28,7 @@ from condetr.cli.commands import (
     train,
     tune,
 )
+from condetr.cli.commands.labeling import label, label_server, pick
 from condetr.cli.output.outcome import exit_status_of
 from condetr.cli.settings.command import Run, as_command
 
@@ -43,9 +45,12 @@ app = typer.Typer(
     },
 )
 _hub = typer.Typer(name="hub", help="Models to and from the Hugging Face hub.", no_args_is_help=True)
-_data = typer.Typer(name="data", help="Labeled images: check, count, convert, show, split, make.", no_args_is_help=True)
+_data = typer.Typer(
+    name="data", help="Labeled images: check, count, convert, show, split, change, pick, make.", no_args_is_help=True
+)
 _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, predict.predict),
+    (app, label.label),
     (app, train.train),
     (app, tune.tune),
     (app, recipes.recipes),
@@ -54,6 +59,7 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (app, export.export),
     (app, benchmark.benchmark),
     (app, serve.serve),
+    (app, label_server.label_server),
     (app, demo.demo),
     (app, convert.convert),
     (app, info.info),
@@ -64,13 +70,18 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
     (_data, data.convert),
     (_data, data.show),
     (_data, data.split),
+    (_data, data_editing.merge),
+    (_data, data_editing.rename),
+    (_data, data_editing.drop),
+    (_data, data_editing.dedupe),
+    (_data, pick.pick),
     (_data, data.demo),
     (_hub, hub.pull),
     (_hub, hub.push),
 )
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before huggingface_hub is imported, which reads it then
 for _app, _run in _COMMANDS:
-    _app.command(_run.__name__)(as_command(_run))
+    _app.command(_run.__name__.replace("_", "-"))(as_command(_run))
 app.add_typer(_data)
 app.add_typer(_hub)
 

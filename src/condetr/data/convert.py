@@ -3,8 +3,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
+
+import yaml
 
 from condetr.core.errors import DataError, UsageError
 from condetr.core.names import DatasetFormat
@@ -13,17 +17,38 @@ from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.coco.panoptic_writing import write_panoptic
 from condetr.data.coco.writing import write_coco
+from condetr.data.cvat.writing import write_cvat
 from condetr.data.discovery.split_names import split_named
+from condetr.data.image_transfer import COPY, ImageTransfer
+from condetr.data.label_studio.writing import write_label_studio
+from condetr.data.predicted import Predicted
 from condetr.data.records import Dataset, Example
 from condetr.data.voc.writing import voc_names, write_voc
 from condetr.data.yolo.writing import split_of_key, write_yolo
+from condetr.files.new_folder import OutputFolder, whole_folder
 
+_Write: TypeAlias = Callable[[Mapping[str, Dataset], OutputFolder, ImageTransfer], DataReport]
+DESCRIPTION = "dataset.yaml"  # of labels without images: where the images are
+_COCO = {"coco": "instances", "coco-panoptic": "panoptic"}  # and how names of their files begin
 _YOLO_ENDINGS, _YOLO_SIDE = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), 10  # pixels
-_WRITERS = {"coco": write_coco, "coco-panoptic": write_panoptic, "yolo": write_yolo, "voc": write_voc}
 
 
-def convert(splits: Mapping[str, Dataset], folder: str | Path, to: DatasetFormat) -> DataReport:
+def convert(
+    splits: Mapping[str, Dataset],
+    folder: str | Path,
+    to: DatasetFormat,
+    transfer: ImageTransfer = COPY,
+    *,
+    predicted: Predicted | None = None,
+) -> DataReport:
     """Write all splits into a new folder; the report names what was lost or renamed.
+
+    Args:
+        splits: by name, with one table of classes.
+        folder: a new or empty folder.
+        to: the format.
+        transfer: how the images get there.
+        predicted: of labels that a model detected; the scores are written beside them.
 
     Raises:
         AnnotationError: masks are to be written, and the dataset was read without them.
@@ -32,9 +57,31 @@ def convert(splits: Mapping[str, Dataset], folder: str | Path, to: DatasetFormat
         StorageError: it cannot be written.
     """
     _check_names(splits)
-    _check_folder(splits, Path(folder))
+    check_outside(Path(folder), {example.path.parent for dataset in splits.values() for example in dataset})
     _check_objects(splits)
-    return _WRITERS[to](splits, folder)
+    writers: dict[DatasetFormat, _Write] = {
+        "coco": write_coco,
+        "coco-panoptic": write_panoptic,
+        "yolo": write_yolo,
+        "voc": write_voc,
+        "cvat": partial(write_cvat, source="manual" if predicted is None else "auto"),
+        "label-studio": partial(write_label_studio, predicted=predicted),
+    }
+    with whole_folder(folder) as output:
+        report = writers[to](splits, output, transfer)
+        if predicted is not None:
+            predicted.write(output)
+        if transfer.how == "none" and to in _COCO and not report.counts[ProblemKind.NAME_CHANGED]:
+            output.write(DESCRIPTION, _description_of(splits, to))
+    return report
+
+
+def _description_of(splits: Mapping[str, Dataset], to: DatasetFormat) -> str:
+    entries = {
+        split: {"annotations": f"annotations/{_COCO[to]}_{split}.json", "images": str(dataset.root.absolute())}
+        for split, dataset in splits.items()
+    }
+    return yaml.safe_dump({"splits": entries}, sort_keys=False, allow_unicode=True)
 
 
 def remarks(splits: Mapping[str, Dataset], to: DatasetFormat) -> Iterator[str]:
@@ -76,11 +123,15 @@ def _voc_remarks(splits: Mapping[str, Dataset]) -> Iterator[str]:
         yield f"VOC identifies classes by name only, so those called {short_repr(repeated)} are merged"
 
 
-def _check_folder(splits: Mapping[str, Dataset], folder: Path) -> None:
-    """Refuse a folder among the images: most readers use every image below a folder, so they would read both."""
+def check_outside(folder: Path, image_folders: Iterable[Path]) -> None:
+    """Refuse a folder among the images: most readers use every image below a folder, so they would read both.
+
+    Raises:
+        UsageError: names the folder of the images.
+    """
     real = Path(os.path.realpath(folder))
     above = {real, *real.parents}
-    for top in {example.path.parent for dataset in splits.values() for example in dataset}:
+    for top in image_folders:
         if Path(os.path.realpath(top)) in above:
             reason = f"lies in {top}, a folder of the images that are converted"
             raise UsageError(reason, source=folder, hint="choose a folder elsewhere")

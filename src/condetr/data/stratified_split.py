@@ -1,7 +1,7 @@
 """One dataset divided into splits with the same distribution of classes, reproducibly."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,45 +9,61 @@ from condetr.core.errors import DataError, UsageError
 from condetr.data.records import Dataset
 
 
-def divide(dataset: Dataset, shares: Mapping[str, float], *, seed: int = 0) -> dict[str, Dataset]:
+def divide(
+    dataset: Dataset, shares: Mapping[str, float], *, seed: int = 0, groups: Sequence[Hashable] | None = None
+) -> dict[str, Dataset]:
     """Iterative stratification (Sechidis et al. 2011): rarest class first, each image to the split that lacks it most.
 
     Args:
         dataset: what to divide.
         shares: of the images, by the new splits' names; their sum is the whole.
         seed: of the order in which images are assigned.
+        groups: of each image; images of one group, such as those of one patient or camera, stay in one split.
 
     Raises:
         UsageError: a share that is not positive.
-        DataError: fewer images than splits.
+        DataError: fewer images, or groups, than splits.
     """
     if not shares or min(shares.values()) <= 0:
         raise UsageError(f"is {dict(shares)}, expected positive shares", item="shares")
-    if len(dataset) < len(shares):
-        raise DataError(f"has {len(dataset)} images, too few for {len(shares)} splits", source=dataset.root)
+    units = _units_of(range(len(dataset)) if groups is None else groups)
+    if len(units) < len(shares):
+        what = "images" if groups is None else "groups of images"
+        raise DataError(f"has {len(units)} {what}, too few for {len(shares)} splits", source=dataset.root)
     total = sum(shares.values())
     room = {split: len(dataset) * share / total for split, share in shares.items()}
-    on_image = [Counter(labeled.label for labeled in example.objects) for example in dataset]
+    in_unit = [Counter(labeled.label for position in unit for labeled in dataset[position].objects) for unit in units]
     in_total = Counter(labeled.label for example in dataset for labeled in example.objects)
     lacking = {
         label: {split: count * share / total for split, share in shares.items()} for label, count in in_total.items()
     }
     chosen: dict[str, list[int]] = {split: [] for split in shares}
-    for position in _rarest_first(on_image, in_total, seed):
-        rarest = min(on_image[position], key=lambda label: (in_total[label], label), default=None)
+    for number in _rarest_first(in_unit, in_total, seed):
+        rarest = min(in_unit[number], key=lambda label: (in_total[label], label), default=None)
         lack = lacking[rarest] if rarest is not None else room
         split = max(shares, key=lambda name: (room[name] > 0.5, lack[name], room[name]))
-        chosen[split].append(position)
-        room[split] -= 1
-        for label, count in on_image[position].items():
+        chosen[split].append(number)
+        room[split] -= len(units[number])
+        for label, count in in_unit[number].items():
             lacking[label][split] -= count
     _fill_empty(chosen)
-    return {split: dataset.subset(sorted(positions), split=split) for split, positions in chosen.items()}
+    return {
+        split: dataset.subset(sorted(position for number in numbers for position in units[number]), split=split)
+        for split, numbers in chosen.items()
+    }
 
 
-def _rarest_first(on_image: list[Counter[int]], in_total: Counter[int], seed: int) -> list[int]:
-    shuffled = np.random.default_rng(seed).permutation(len(on_image)).tolist()
-    rarest = [min((in_total[label] for label in labels), default=1 << 60) for labels in on_image]
+def _units_of(groups: Iterable[Hashable]) -> list[list[int]]:
+    """The positions of the images of each group."""
+    units: dict[Hashable, list[int]] = {}
+    for position, group in enumerate(groups):
+        units.setdefault(group, []).append(position)
+    return list(units.values())
+
+
+def _rarest_first(in_unit: list[Counter[int]], in_total: Counter[int], seed: int) -> list[int]:
+    shuffled = np.random.default_rng(seed).permutation(len(in_unit)).tolist()
+    rarest = [min((in_total[label] for label in labels), default=1 << 60) for labels in in_unit]
     return sorted(shuffled, key=rarest.__getitem__)
 
 

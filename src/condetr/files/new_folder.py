@@ -1,5 +1,6 @@
 """New folders for output: made before costly work begins; nothing that is there already is touched."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -130,6 +131,21 @@ class OutputFolder:
             raise StorageError(f"cannot be read: {error.strerror or error}", source=source) from error
         with original, writing_to(self.path / name), path.open("wb") as copy:
             shutil.copyfileobj(original, copy, 1 << 20)
+
+    def link(self, source: Path, name: str) -> None:
+        """Make a hard link to a file, else a symbolic link, else a copy.
+
+        Raises:
+            StorageError: the file cannot be read, or the copy cannot be written.
+        """
+        path, real = self.path_of(name), os.path.realpath(source)
+        if os.path.lexists(path):  # a copy would be written into the file that it is a link to
+            raise StorageError("is there already", source=self.path / name)
+        for make in (os.link, os.symlink):
+            with suppress(OSError):  # another disk, or a file system without such links
+                make(real, path)
+                return
+        self.copy(source, name)
 
 
 @contextmanager

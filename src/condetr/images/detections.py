@@ -189,9 +189,9 @@ class Detections:
         assert self.segments is not None
         return (self.segments == number for number in range(1, len(self) + 1))
 
-    def to_yolo(self) -> str:
-        """One line per detection: label, center, width and height relative to the image, score."""
-        return yolo_text(self, self.size)
+    def to_yolo(self, *, scores: bool = False) -> str:
+        """One line per detection: label, center, width and height relative to the image; with ``scores`` also those."""
+        return yolo_text(self, self.size, scores=scores)
 
     def to_csv_rows(self) -> list[tuple[str | int | float, ...]]:
         """One row per detection, with the columns of ``file_formats.CSV_HEADER``."""
@@ -228,6 +228,13 @@ class Detections:
             ImageError: it cannot be decoded.
             DataError: it has another size.
         """
+        canvas = self.upright(picture)
+        if self.segments is not None:
+            return draw_segments(canvas, self._with_track_ids(), self.segments)
+        return draw(canvas, self._with_track_ids(), self.masks)
+
+    def upright(self, picture: ImageInput | None = None) -> Image.Image:
+        """The upright image itself; arguments and errors are those of ``draw``."""
         image = next((image for image in (picture, self.picture, self.source) if image is not None), None)
         if image is None:
             raise UsageError("there is no image to draw on", hint="pass one: draw(image)")
@@ -235,9 +242,7 @@ class Detections:
         if (canvas.height, canvas.width) != self.size:
             reason = f"the image is {(canvas.height, canvas.width)} (height, width), expected {self.size}"
             raise DataError(reason, source=self.source)
-        if self.segments is not None:
-            return draw_segments(canvas, self._with_track_ids(), self.segments)
-        return draw(canvas, self._with_track_ids(), self.masks)
+        return canvas
 
     def _with_track_ids(self) -> list[Detection]:
         if self.tracks is None:

@@ -32,14 +32,20 @@ def segment_rows(labels: Sequence[int], scores: Sequence[float]) -> list[dict[st
     return [{"id": number, "category_id": label, "score": score} for number, label, score in rows]
 
 
-def yolo_text(detections: Iterable[Detection], size: HeightWidth) -> str:
-    """One line per detection: label, center, width and height relative to the image, score."""
+def yolo_text(detections: Iterable[Detection], size: HeightWidth, *, scores: bool = False) -> str:
+    """One line per detection: label, center, width and height relative to the image, and perhaps the score."""
     height, width = size
     lines = []
     for detection in detections:
         x1, y1, x2, y2 = detection.box
-        relative = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
-        numbers = " ".join(f"{number:.6f}" for number in (*relative, detection.score))
+        fractions: tuple[float, ...] = (
+            (x1 + x2) / 2 / width,
+            (y1 + y2) / 2 / height,
+            (x2 - x1) / width,
+            (y2 - y1) / height,
+        )
+        fractions += (detection.score,) if scores else ()
+        numbers = " ".join(f"{number:.6f}" for number in fractions)
         lines.append(f"{detection.label} {numbers}\n")
     return "".join(lines)
 

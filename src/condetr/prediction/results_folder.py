@@ -11,13 +11,14 @@ from condetr.core.errors import CondetrError, UsageError
 from condetr.files.atomic_write import UNNAMED, remove_unfinished
 from condetr.files.folder_lock import LOCK, Lock
 from condetr.files.new_folder import missing_folders, preparing, remove_empty
+from condetr.images.drawing.crops import crop_files
 from condetr.prediction.results_log import entries_of
 from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, CSV
 
 If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
 PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # the folder that COCO's tools expect
-VIDEO = "video"
+VIDEO, CROPS = "video", "crops"
 PER_IMAGE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
@@ -84,7 +85,7 @@ def claim(folder: Path, if_used: If) -> Claim:
             lock = Lock(folder, "predicting")
             _check_unused(folder, if_used)
             remove_unfinished(folder)
-            for kind in PER_IMAGE:
+            for kind in (*PER_IMAGE, CROPS):
                 for below in (folder / kind).rglob(f".*{UNNAMED}"):
                     below.unlink(missing_ok=True)
     except CondetrError:
@@ -138,14 +139,22 @@ def clear(folder: Path) -> None:
         for kind, endings in PER_IMAGE.items():
             for ending in endings:
                 (folder / kind / f"{name}{ending}").unlink(missing_ok=True)
+        for crop in crop_files(str(name), _classes_of(entry)):
+            (folder / CROPS / crop).unlink(missing_ok=True)
         if "frame" in entry:  # of a video: its folder has the name of the video
             (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
     for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC):
         (folder / file).unlink(missing_ok=True)
-    for kind in (*PER_IMAGE, VIDEO):
+    for kind in (*PER_IMAGE, VIDEO, CROPS):
         for below in sorted((folder / kind).rglob("*"), reverse=True):
             with suppress(OSError):  # contains something else
                 below.rmdir()
         with suppress(OSError):
             (folder / kind).rmdir()
     (folder / RUN).unlink(missing_ok=True)  # last: without it the folder would count as foreign
+
+
+def _classes_of(entry: Mapping[str, Any]) -> list[str]:
+    """Of the detections of a journal entry, which may have been changed by hand."""
+    rows = entry.get("detections")
+    return [str(row.get("name")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

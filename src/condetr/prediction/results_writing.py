@@ -13,12 +13,14 @@ from condetr.core.errors import CondetrError, ImageError, StorageError
 from condetr.core.names import ResultFormat
 from condetr.files.atomic_write import write_files, write_json
 from condetr.images.detections import Detections
+from condetr.images.drawing.crops import crop_files, crops_of
 from condetr.images.saving import image_bytes, text_bytes
 from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.predictor import Failure
 from condetr.prediction.result_names import OutputNames
 from condetr.prediction.results_folder import (
     CLASSES,
+    CROPS,
     ERRORS,
     PANOPTIC_PNGS,
     PREDICTIONS,
@@ -62,6 +64,7 @@ class ResultWriter:
         labels: Mapping[int, str],
         source_ids: Sequence[int] | None = None,
         stuff: Collection[int] = (),
+        scores: bool = False,
     ) -> None:
         """Start or resume in a folder from ``results_folder.claim``.
 
@@ -74,13 +77,14 @@ class ResultWriter:
             labels: name of every class id.
             source_ids: category id of every class in its dataset, if known.
             stuff: class ids of stuff (uncountable regions).
+            scores: whether YOLO's lines end with the score.
         """
         if overwrite:
             clear(folder)
         check_same(folder, run)
         self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
         write_files(folder, {RUN: partial(write_json, self._run | {"state": "running"})})
-        self._stuff = frozenset(stuff)
+        self._stuff, self._scores = frozenset(stuff), scores
         self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
         (folder / ERRORS).unlink(missing_ok=True)
         done = {
@@ -177,8 +181,12 @@ class ResultWriter:
         if "coco-panoptic" in self._formats:
             png, _ = result.to_coco_panoptic(0, name)
             contents[self.folder / PANOPTIC_PNGS / f"{name}.png"] = image_bytes(png, ".png")
+        if "crops" in self._formats and len(result):
+            crops = crops_of(result.upright(), result.boxes)
+            for file, crop in zip(crop_files(name, result.names), crops, strict=True):
+                contents[self.folder / CROPS / file] = image_bytes(crop, ".jpg")
         if "yolo" in self._formats:
-            contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo())
+            contents[self.folder / "labels" / f"{name}.txt"] = text_bytes(result.to_yolo(scores=self._scores))
         for path, content in contents.items():
             write_files(path.parent, {path.name: partial(_write_bytes, content)}, to_disk=False)
         return list(contents)

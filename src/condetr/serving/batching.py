@@ -17,7 +17,7 @@ from condetr.core.errors import CondetrError, ModelError
 from condetr.prediction.predictor import Failure, Predictor, PreparedImage
 from condetr.serving.process.timed_workers import TimedWorkers
 from condetr.serving.protocol.http_errors import Refused, busy
-from condetr.serving.protocol.responses import Rows, rows_of
+from condetr.serving.protocol.responses import MakeRows, Rows, rows_of
 
 _MAX_BUGS = 3  # unexpected exceptions in a row, after which the process counts as broken
 _MASK_BYTES = 2**29  # limit for the masks of a batch; an image that may need more is a batch of its own
@@ -37,7 +37,14 @@ class Batching:
     """Runs one predictor, one batch at a time."""
 
     def __init__(
-        self, predictor: Predictor, *, max_batch: int, seconds: float, on_batch: OnBatch, broken: asyncio.Event
+        self,
+        predictor: Predictor,
+        *,
+        max_batch: int,
+        seconds: float,
+        on_batch: OnBatch,
+        broken: asyncio.Event,
+        rows: MakeRows = rows_of,
     ) -> None:
         """Set up the queue; `run` processes it.
 
@@ -47,7 +54,9 @@ class Batching:
             seconds: time limit of a batch.
             on_batch: called after every batch that finished.
             broken: set when the device is lost or the process is broken.
+            rows: makes a response of the detections of an image.
         """
+        self._rows = rows
         self._predictor, self._max_batch, self._seconds, self._on_batch = predictor, max_batch, seconds, on_batch
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -96,7 +105,9 @@ class Batching:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            results = await self.workers.run(partial(_results, self._predictor, [each.prepared for each in batch]))
+            results = await self.workers.run(
+                partial(_results, self._predictor, [each.prepared for each in batch], self._rows)
+            )
         except TimeoutError:
             reason = f"the network did not finish within {self._seconds:g} s"
             _deliver(batch, [Refused(504, "timeout", reason)] * len(batch))
@@ -124,7 +135,7 @@ def _deliver(batch: Sequence[_Waiting], results: Sequence[Result | BaseException
             waiting.result.set_result(result)
 
 
-def _results(predictor: Predictor, prepared: Sequence[PreparedImage]) -> list[Result]:
+def _results(predictor: Predictor, prepared: Sequence[PreparedImage], rows: MakeRows) -> list[Result]:
     """Response rows, made in this thread so that masks, which are large, are freed with the batch.
 
     A batch on which the network fails is run again image by image, so that only the faulty image is refused.
@@ -134,5 +145,5 @@ def _results(predictor: Predictor, prepared: Sequence[PreparedImage]) -> list[Re
     except ModelError as error:
         if len(prepared) == 1:
             return [error]
-        return [result for image in prepared for result in _results(predictor, [image])]
-    return [result.error if isinstance(result, Failure) else rows_of(result) for result in results]
+        return [result for image in prepared for result in _results(predictor, [image], rows)]
+    return [result.error if isinstance(result, Failure) else rows(result) for result in results]

@@ -5,9 +5,10 @@ import functools
 import socket
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from condetr.prediction.predictor import Predictor
 from condetr.serving.limits import Limits
@@ -19,10 +20,12 @@ from condetr.serving.process.uvicorn_server import check_uvicorn, quiet_server
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.connection import Connection
 from condetr.serving.protocol.request_log import WriteLog
+from condetr.serving.protocol.responses import MakeRows, rows_of
 from condetr.serving.protocol.routes import application
 from condetr.serving.protocol.service_info import ServiceInfo
 from condetr.serving.service import Service
 
+MakeApp: TypeAlias = Callable[[Service, ServiceInfo, Limits, Metrics, WriteLog, Hosts], ASGIApp]
 _FOR_IMAGES, _FOR_RESPONSES = 0.9, 0.95  # shares of drain_seconds: the rest is for refusals and closing
 
 
@@ -52,6 +55,8 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     wakeup: int | None = None,
     on_state: Callable[[str], None] = lambda _: None,
+    make_app: MakeApp = application,
+    rows: MakeRows = rows_of,
 ) -> Ended:
     """Serve until SIGTERM or SIGINT, then drain; a second signal stops draining.
 
@@ -65,6 +70,8 @@ def serve(
         allowed_hosts: further names allowed in the ``Host`` header; see ``Hosts``.
         wakeup: see ``signals``.
         on_state: called with "ready", and with "draining" or "broken" when the service begins to end.
+        make_app: makes the application; another one speaks another protocol.
+        rows: makes a response of the detections of an image, for that application.
 
     Raises:
         CondetrError: the first image did not give finite numbers, Pillow is too old, or uvicorn too different.
@@ -74,9 +81,9 @@ def serve(
 
     async def run() -> Ended:
         metrics = Metrics()
-        service = Service(predictor, limits, metrics, batch=batch, on_ready=lambda: on_state("ready"))
+        service = Service(predictor, limits, metrics, batch=batch, on_ready=lambda: on_state("ready"), rows=rows)
         hosts = Hosts(listening.getsockname()[0], allowed_hosts)
-        app = application(service, info, limits, metrics, log, hosts)
+        app = make_app(service, info, limits, metrics, log, hosts)
         connection = functools.partial(Connection, limits=cap_connections(limits))
         server = quiet_server(app, http=connection, patience=limits.write_seconds)
         asyncio.get_running_loop().set_exception_handler(functools.partial(_log_fault, log))

@@ -19,7 +19,7 @@ from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
 from condetr.serving.protocol.http_errors import Refused, busy, http_error_of
 from condetr.serving.protocol.query_params import PredictParams
-from condetr.serving.protocol.responses import Rows
+from condetr.serving.protocol.responses import MakeRows, Rows, rows_of
 
 _REJECTED = "rejected"  # message of the cancellation
 
@@ -51,6 +51,7 @@ class Service:
         *,
         batch: int,
         on_ready: Callable[[], None] = lambda: None,
+        rows: MakeRows = rows_of,
     ) -> None:
         self._predictor, self._limits, self._metrics = predictor, limits, metrics
         self._broken = asyncio.Event()
@@ -60,6 +61,7 @@ class Service:
             seconds=limits.inference_seconds,
             on_batch=self._record_batch,
             broken=self._broken,
+            rows=rows,
         )
         self._decoding = Decoding(predictor, seconds=limits.preparing_seconds, broken=self._broken)
         self._decoded = asyncio.Semaphore(2 * batch + THREADS)  # bounds the decoded images in memory

@@ -7,7 +7,6 @@ import torch
 
 from condetr.core.distributed import ProcessShard
 from condetr.core.errors import DataError, UsageError
-from condetr.data.coco.panoptic_writing import write_panoptic
 from condetr.data.convert import convert
 from condetr.evaluation.evaluate import evaluate_detector, evaluate_predictions, held_out
 from condetr.images.preprocessing import Preprocessing
@@ -25,7 +24,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def panoptic(images, tmp_path):
-    write_panoptic({"val": images}, tmp_path / "panoptic")
+    convert({"val": images}, tmp_path / "panoptic", "coco-panoptic")
     return held_out(tmp_path / "panoptic", task="panoptic")
 
 

@@ -119,7 +119,8 @@ def test_coco_results_have_width_and_height():
 
 
 def test_yolo_lines_are_relative():
-    assert found().to_yolo().splitlines()[0] == "17 0.260417 0.625000 0.312500 0.625000 0.750000"
+    assert found().to_yolo().splitlines()[0] == "17 0.260417 0.625000 0.312500 0.625000"
+    assert found().to_yolo(scores=True).splitlines()[0] == "17 0.260417 0.625000 0.312500 0.625000 0.750000"
 
 
 def test_csv_rows_have_the_header_of_the_format(tmp_path):

@@ -147,7 +147,17 @@ def eventually(fact, seconds=20):
 
 
 @contextmanager
-def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready=None, send_buffer=None, **info):
+def serving(
+    detector=None,
+    *,
+    limits=None,
+    batch=4,
+    predictor=None,
+    before_ready=None,
+    send_buffer=None,
+    protocol=None,
+    **info,
+):
     detector = detector or Watched()
     listening = bound_socket("127.0.0.1", 0)
     if send_buffer is not None:
@@ -173,6 +183,7 @@ def serving(detector=None, *, limits=None, batch=4, predictor=None, before_ready
                 batch=batch,
                 log=served.log.append,
                 on_state=served.states.append,
+                **(protocol or {}),
             )
         except Exception as error:
             served.ended = error

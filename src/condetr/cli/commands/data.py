@@ -1,14 +1,14 @@
 """``condetr data``: check, count, convert, show and split labeled images, and make demo images."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from condetr.cli.commands.data_writing import TASK, WriteSettings, made, tell, tell_report, wanted_for, write_dataset
 from condetr.cli.output.outcome import ALL_FAILED
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, one_line
@@ -20,38 +20,35 @@ from condetr.core.names import DatasetFormat, Task
 if TYPE_CHECKING:
     from PIL import Image
 
-    from condetr.data.checks.data_report import DataReport
     from condetr.data.checks.statistics import Statistics
     from condetr.data.records import Dataset
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_TASK = "what the data is for: detect, instance (with masks) or panoptic (COCO's PNGs)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(CommonSettings):
-    task: Annotated[Task, _TASK] = "detect"
+    task: Annotated[Task, TASK] = "detect"
     queries: Annotated[int, "queries of the model; report images with more objects"] = 300
     tiny: Annotated[float, "side in pixels; report smaller objects"] = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatsSettings(CommonSettings):
-    task: Annotated[Task, _TASK] = "detect"
+    task: Annotated[Task, TASK] = "detect"
     output: Annotated[Path | None, "an image file for charts"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertSettings(CommonSettings):
+class ConvertSettings(WriteSettings):
     to: Annotated[DatasetFormat, "format to write"] = "coco"
-    task: Annotated[Task, _TASK] = "detect"
     masks: Annotated[bool, "keep segmentations; objects without one are left out"] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings(CommonSettings):
-    task: Annotated[Task, _TASK] = "detect"
+    task: Annotated[Task, TASK] = "detect"
     split: Annotated[str | None, "which one, where there are several; or all"] = None
     count: Annotated[int, "of images, spread over the split"] = 16
     columns: Annotated[int, "images in a row"] = 4
@@ -62,9 +59,13 @@ class ShowSettings(CommonSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitSettings(CommonSettings):
-    task: Annotated[Task, _TASK] = "detect"
+class SplitSettings(WriteSettings):
     split: Annotated[str | None, "which one to divide, where there are several; or all"] = None
+    all: Annotated[bool, "divide all splits together anew, as --split all"] = False
+    group: Annotated[
+        str | None,
+        "keep images together: those of a folder, or those for which a pattern of their names matches the same",
+    ] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
     to: Annotated[DatasetFormat, "format to write"] = "coco"
 
@@ -92,7 +93,7 @@ def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
     from condetr.data.discovery.formats import layout_of
     from condetr.data.discovery.split_names import without_unions
 
-    wanted = _wanted(settings.task)
+    wanted = wanted_for(settings.task)
     layout = layout_of(data, panoptic=wanted["panoptic"])
     splits, report = read_leniently(data, **wanted)
     with progress("images", sum(map(len, splits.values())), reporter) as step:
@@ -110,8 +111,8 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
     from condetr.data.checks.statistics import statistics_of
     from condetr.data.discovery.formats import read_splits
 
-    splits = read_splits(data, **_wanted(settings.task))
-    _tell(splits, reporter)
+    splits = read_splits(data, **wanted_for(settings.task))
+    tell(splits, reporter)
     numbers = {split: statistics_of(dataset) for split, dataset in splits.items()}
     if settings.output is not None:
         _save(charts_of(splits), settings.output)
@@ -124,25 +125,25 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
     from condetr.data.discovery.formats import read_splits
     from condetr.data.discovery.split_names import without_unions
 
-    wanted = _wanted(settings.task)
+    wanted = wanted_for(settings.task)
     wanted["masks"] |= settings.masks or settings.to == "coco-panoptic"
     splits = read_splits(data, **wanted)
     written = without_unions(splits)
     for union in sorted(splits.keys() - set(written)):
         reporter.note(f"{union} is made of the other splits and is not written")
-    _tell(splits, reporter)
+    tell(splits, reporter)
     if settings.to != "voc" and not wanted["masks"]:
         reporter.note("boxes are written; --masks also keeps segmentations, where there are any")
-    _write({name: splits[name] for name in written}, output, settings.to, reporter)
+    write_dataset({name: splits[name] for name in written}, output, settings.to, settings.transfer, reporter)
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
     """Draw images with their boxes, and for other tasks masks, side by side."""
     from condetr.data.checks.contact_sheet import contact_sheet, evenly_spread
 
-    wanted = _wanted(settings.task)
+    wanted = wanted_for(settings.task)
     dataset = _one(data, settings.split, wanted)
-    _tell_report(dataset.report, reporter)
+    tell_report(dataset.report, reporter)
     positions = evenly_spread(len(dataset), settings.count)
     _save(contact_sheet(dataset, positions, masks=wanted["masks"], columns=settings.columns), settings.output)
     names = [dataset.name_of(dataset.examples[position]) for position in positions]
@@ -151,12 +152,16 @@ def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
 
 def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
     """Divide a data set into parts with the same mixture of classes."""
+    from condetr.data.image_groups import groups_of
     from condetr.data.stratified_split import divide
 
-    dataset = _one(data, settings.split, _wanted(settings.task))
-    parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0)
-    _tell_report(dataset.report, reporter)
-    _write(parts, output, settings.to, reporter)
+    if settings.all and settings.split not in (None, "all"):
+        raise SettingsError(f"is {settings.split}, and --all divides all splits", item="split")
+    dataset = _one(data, "all" if settings.all else settings.split, wanted_for(settings.task))
+    groups = None if settings.group is None else groups_of(dataset, settings.group)
+    parts = divide(dataset, _shares(settings.shares), seed=settings.seed or 0, groups=groups)
+    tell_report(dataset.report, reporter)
+    write_dataset(parts, output, settings.to, settings.transfer, reporter)
 
 
 def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
@@ -174,24 +179,7 @@ def demo(output: _Output, settings: DemoSettings, reporter: Reporter) -> None:
             task=settings.task,
             step=step,
         )
-    reporter.result(*_made(splits, output))
-
-
-def _write(splits: "Mapping[str, Dataset]", output: Path, to: DatasetFormat, reporter: Reporter) -> None:
-    from condetr.data.convert import convert, remarks
-
-    report = convert(splits, output, to)
-    _tell_report(report, reporter)
-    for remark in remarks(splits, to):
-        reporter.note(remark)
-    text, found = _made(splits, output)
-    reporter.result(text, found | {"format": to, "problems": report.to_dict()})
-
-
-def _made(splits: "Mapping[str, Dataset]", output: Path) -> tuple[str, dict[str, Any]]:
-    from condetr.cli.output.data_answer import sizes, split_lines
-
-    return "\n".join((str(output), *split_lines(splits).values())), {"output": str(output), "splits": sizes(splits)}
+    reporter.result(*made(splits, output))
 
 
 def _one(data: Path, split: str | None, wanted: dict[str, bool]) -> "Dataset":
@@ -208,11 +196,6 @@ def _one(data: Path, split: str | None, wanted: dict[str, bool]) -> "Dataset":
     return read_dataset(data, split, **wanted)
 
 
-def _wanted(task: Task) -> dict[str, bool]:
-    """What a task needs of a data set."""
-    return {"masks": task != "detect", "panoptic": task == "panoptic"}
-
-
 def _shares(words: tuple[str, ...]) -> dict[str, float]:
     try:
         pairs = [(name.strip(), float(share)) for name, share in (word.split("=") for word in words)]
@@ -222,25 +205,6 @@ def _shares(words: tuple[str, ...]) -> dict[str, float]:
         reason = f"is {','.join(words)!r}, expected different names with positive shares such as train=0.8,val=0.2"
         raise SettingsError(reason, item="shares")
     return dict(pairs)
-
-
-def _tell(splits: "Mapping[str, Dataset]", reporter: Reporter) -> None:
-    """Report what was left out or changed: a warning for each kind, and examples with --verbose."""
-    from condetr.data.discovery.split_names import without_unions
-
-    names = without_unions(splits)
-    for name in names:
-        _tell_report(splits[name].report, reporter, f"{name}: " if len(names) > 1 else "")
-
-
-def _tell_report(report: "DataReport", reporter: Reporter, where: str = "") -> None:
-    from condetr.cli.output.data_answer import EXAMPLES
-
-    for line in report.lines(EXAMPLES if reporter.verbosity > 0 else 0):
-        if line.startswith(" "):
-            reporter.detail(line)
-        else:
-            reporter.warn(f"{where}{line}")
 
 
 def _table(numbers: "Statistics") -> str:

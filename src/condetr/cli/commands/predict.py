@@ -15,6 +15,7 @@ from condetr.cli.interruption import finishing_first
 from condetr.cli.output.predict_answer import Answer
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
+from condetr.cli.settings.image_sources import images_of
 from condetr.cli.settings.model_settings import (
     Backend,
     Batch,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_OUTPUT = Path("runs/predict")
 _FORMATS = (
-    "what to write, of images, video, json, jsonl, coco, coco-panoptic, yolo, csv; "
+    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv; "
     "else images,jsonl, of a video video,jsonl"
 )
 
@@ -64,6 +65,7 @@ class PredictSettings(DetectionSettings):
     output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
         None
     )
+    scores: Annotated[bool, "write the score as the sixth column of yolo"] = False
     tile: Tile = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "resume an earlier run in the output folder"] = False
@@ -72,6 +74,8 @@ class PredictSettings(DetectionSettings):
         super().__post_init__()
         PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
         tile_of(self.tile)
+        if self.scores and "yolo" not in (self.save or ()):
+            raise SettingsError("is a column of yolo", item="scores", hint="--save yolo --scores")
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
@@ -96,7 +100,7 @@ def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) ->
     """
     output = _output_of(settings, reporter)
     videos = _videos_of(sources, settings)
-    images = [] if videos else _images_of(sources, output, reporter)
+    images = [] if videos else images_of(sources, output, reporter)
     reference = model_for(settings.model, images, reporter)
     with _claimed(output, settings, sources, images, reporter) as output:
         model = _loaded(reference, settings, reporter)
@@ -120,7 +124,7 @@ def _predicted(
             painted = output if "video" in formats else None
             work = videos.results(model, painted, track=settings.track, **_options(settings))
         else:
-            keep = writer is not None and "images" in formats
+            keep = writer is not None and not {"images", "crops"}.isdisjoint(formats)
             work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
         total = videos.promised if videos else len(waiting)
         with progress("frames" if videos else "images", total, reporter) as step, _closed(work):
@@ -146,22 +150,6 @@ def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
     if settings.output is None and settings.save is None and reporter.as_json:
         return None
     return settings.output or next_free(_DEFAULT_OUTPUT)
-
-
-def _images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "list[ImageSource]":
-    """Every image once. What was pointed at and is not there ends the run before it begins."""
-    from condetr.prediction.sources import images_in
-
-    images: dict[str, ImageSource] = {}
-    repeated = 0
-    for image in images_in(sources, apart_from=output):
-        if isinstance(image.content, UsageError):
-            raise image.content
-        repeated += image.identity in images
-        images.setdefault(image.identity, image)
-    if repeated:
-        reporter.note(f"condetr: skipped duplicate images: {repeated}")
-    return list(images.values())
 
 
 @contextmanager
@@ -240,16 +228,18 @@ def _writer_to(
     from condetr.prediction.results_writing import ResultWriter
 
     finding = ("model", "task", "threshold", "mask_threshold", "classes", "top_k", "image_size", "tile", "precision")
+    written = (*finding, "scores") if "yolo" in formats else finding
     where = model.checkpoint.provenance
     return ResultWriter(
         output,
         [name for name in formats if name != "video"],
-        run=jsonable({name: getattr(settings, name) for name in (*finding, "save")} | {"revision": where.revision}),
+        run=jsonable({name: getattr(settings, name) for name in (*written, "save")} | {"revision": where.revision}),
         about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
         overwrite=settings.overwrite,
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
         stuff=model.checkpoint.stuff,
+        scores=settings.scores,
     )
 
 

@@ -2,9 +2,10 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import condetr
 from condetr.cli.output.outcome import MODEL
@@ -23,8 +24,9 @@ from condetr.serving.limits import Limits
 
 if TYPE_CHECKING:
     from condetr.api.loaded_model import LoadedModel
+    from condetr.serving.protocol.responses import MakeRows
     from condetr.serving.protocol.service_info import ServiceInfo
-    from condetr.serving.server import Ended
+    from condetr.serving.server import Ended, MakeApp
 
 _ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
 _ORDERLY = 0.98  # of the time to drain, for all that the process does by itself
@@ -53,11 +55,38 @@ class ServeSettings(DetectionSettings):
             raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
 
 
+class Protocol(NamedTuple):
+    """What a service answers; None: as ``condetr serve``."""
+
+    make_app: "MakeApp | None" = None
+    rows: "MakeRows | None" = None
+
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
 def serve(settings: ServeSettings, reporter: Reporter) -> int:
     """Serve a model over HTTP until SIGTERM or Ctrl-C; then finish what was accepted.
 
     Exit status: 0 all accepted images were answered, 1 some were sent away because the time for that was over,
     5 the model failed. The log has one line of JSON a request.
+    """
+    return run_server(settings, reporter, lambda _: Protocol(), "condetr serve")
+
+
+def run_server(
+    settings: ServeSettings,
+    reporter: Reporter,
+    protocol: "Callable[[LoadedModel], Protocol]",
+    command: str,
+) -> int:
+    """Serve a model until the process is asked to end; the exit status.
+
+    Args:
+        settings: of the service.
+        reporter: gets the log.
+        protocol: what the service answers, made for the loaded model.
+        command: its name in messages.
     """
     try:
         from condetr.serving.process.library_versions import check_pillow
@@ -66,7 +95,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
         from condetr.serving.process.watchdog import watchdog
         from condetr.serving.server import serve
     except ImportError as error:
-        raise MissingExtraError(str(error.name), "serve", "condetr serve") from None
+        raise MissingExtraError(str(error.name), "serve", command) from None
     check_pillow()
     token = _token_of(settings)
     reference = model_or_bundled(settings.model, reporter)
@@ -100,6 +129,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> int:
                 wakeup=wakeup,
                 log=lambda entry: reporter.note(json_text(entry)),
                 on_state=on_state,
+                **protocol(model).options(),
             )
     return _status_of(ended)
 

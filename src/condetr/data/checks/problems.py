@@ -80,6 +80,7 @@ class ProblemKind(Enum):
     BAD_SEGMENTATION = Outcome.LEFT_OUT, "an unusable segmentation, left out with its object"
     UNLISTED_SEGMENT = Outcome.NOTED, "pixels of a segment that is not listed, read as unlabeled"
     # the dataset as a whole
+    NEAR_DUPLICATE = Outcome.LEFT_OUT, "an image that is nearly the same as another"
     SAME_CONTENT = Outcome.NOTED, "the same image twice"
     LEAKAGE = Outcome.NOTED, "the same image in two splits"
     SAME_NAME_BUT_CASE = Outcome.NOTED, "file names that differ in upper and lower case only"

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import torch
@@ -12,28 +12,27 @@ from torch import Tensor
 
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
-from condetr.data.coco.writing import categories_of, copy_images, image_records, numbered
+from condetr.data.coco.writing import categories_of, image_records, numbered, put_images
+from condetr.data.image_transfer import COPY, ImageTransfer
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import numbered_apart
-from condetr.files.new_folder import OutputFolder, whole_folder
+from condetr.files.new_folder import OutputFolder
 from condetr.images.masks.box import box_of_mask
 from condetr.images.masks.segment_png import image_of_numbers, numbers_of
 
 
-def write_panoptic(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
-    """Copy the images, write the labels; pixels that objects share go to the smallest, which is reported.
+def write_panoptic(splits: Mapping[str, Dataset], output: OutputFolder, transfer: ImageTransfer = COPY) -> DataReport:
+    """Write images and labels; pixels that objects share go to the smallest, which is reported.
 
     Raises:
         AnnotationError: the dataset was read without masks.
-        UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
     report = DataReport()
-    with whole_folder(folder) as output:
-        for split, dataset in splits.items():
-            names = copy_images(dataset, output, split, report)
-            write_panoptic_labels(dataset, output, split, report, names)
+    for split, dataset in splits.items():
+        names = put_images(dataset, output, split, report, transfer)
+        write_panoptic_labels(dataset, output, split, report, names)
     return report
 
 

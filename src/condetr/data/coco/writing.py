@@ -2,39 +2,39 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from condetr.data.checks.data_report import DataReport
 from condetr.data.classes import Id
 from condetr.data.format_losses import report_marks
+from condetr.data.image_transfer import COPY, ImageTransfer
 from condetr.data.object_masks import object_masks
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import names_in_folders
-from condetr.files.new_folder import OutputFolder, whole_folder
+from condetr.files.new_folder import OutputFolder
 from condetr.images.masks.rle import rle_of_mask
 
 
-def write_coco(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
-    """Copy the images and write the labels; the report names what was renamed or lost.
+def write_coco(splits: Mapping[str, Dataset], output: OutputFolder, transfer: ImageTransfer = COPY) -> DataReport:
+    """Write images and labels; the report names what was renamed or lost.
 
     Raises:
-        UsageError: the folder is not new.
         StorageError: it cannot be written.
     """
     report = DataReport()
-    with whole_folder(folder) as output:
-        for split, dataset in splits.items():
-            names = copy_images(dataset, output, split, report)
-            write_coco_labels(dataset, output, split, names)
+    for split, dataset in splits.items():
+        names = put_images(dataset, output, split, report, transfer)
+        write_coco_labels(dataset, output, split, names)
     return report
 
 
-def copy_images(dataset: Dataset, output: OutputFolder, split: str, report: DataReport) -> list[str]:
-    """Copy each file once; the names of the images in the folder of the split."""
+def put_images(
+    dataset: Dataset, output: OutputFolder, split: str, report: DataReport, transfer: ImageTransfer
+) -> list[str]:
+    """Put each file once into the folder of the split; the names of the images in it."""
     names = names_in_folders(dataset, report)
     for name, path in {name: example.path for name, example in zip(names, dataset, strict=True)}.items():
-        output.copy(path, f"{split}/{name}")
+        transfer(path, output, f"{split}/{name}")
     for example in dataset:
         report_marks(example, report)
     return names

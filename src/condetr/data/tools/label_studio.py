@@ -86,7 +86,9 @@ def _images_of(task: Mapping[str, Any], path: Path, location: Location) -> Itera
     annotations = task.get("annotations", task.get("completions"))
     inner = task.get("data")
     data = inner if isinstance(inner, Mapping) else task
-    if not isinstance(annotations, list):
+    if not isinstance(annotations, list) and _list_of(task.get("predictions")):
+        results = _predicted(task["predictions"], location)
+    elif not isinstance(annotations, list):
         results = [region for key in task for region in _list_of(task[key]) if isinstance(region, Mapping)]
     else:
         if task.get("predictions"):
@@ -124,6 +126,14 @@ def _chosen(annotations: Sequence[Any], location: Location) -> Mapping[str, Any]
             message = f"annotation {other.get('id')} is not used: {usable[chosen].get('id')} is the truth or newer"
             location.add(ProblemKind.OTHER_ANNOTATIONS, message)
     return usable[chosen]
+
+
+def _predicted(predictions: Sequence[Any], location: Location) -> list[Any]:
+    """The newest prediction for a task that was never annotated, as ``condetr label`` writes it."""
+    results = _list_of(mapping_of(predictions[-1]).get("result"))
+    for _ in results:
+        location.add(ProblemKind.SCORE, "is of a prediction; the score is ignored")
+    return results
 
 
 def _image_names(data: Mapping[str, Any], task: Mapping[str, Any]) -> list[str]:

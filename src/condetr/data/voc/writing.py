@@ -10,19 +10,20 @@ from condetr.data.checks.data_report import DataReport
 from condetr.data.classes import Classes
 from condetr.data.discovery.split_names import split_named
 from condetr.data.format_losses import report_crowds, report_segmentation
+from condetr.data.image_transfer import COPY, ImageTransfer
 from condetr.data.records import Dataset, Example
 from condetr.data.unique_names import flat_names
-from condetr.files.new_folder import whole_folder
+from condetr.files.new_folder import OutputFolder
 
 _NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def write_voc(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
-    """Copy the images and write the boxes; the report names what VOC cannot hold.
+def write_voc(splits: Mapping[str, Dataset], output: OutputFolder, transfer: ImageTransfer = COPY) -> DataReport:
+    """Write images and boxes; the report names what VOC cannot hold.
 
     Raises:
         DataError: there is no object, and so no class.
-        UsageError: the folder is not new, or VOC has no such split.
+        UsageError: VOC has no such split.
         StorageError: it cannot be written.
     """
     report, others = DataReport(), [name for name in splits if split_named(name) is None]
@@ -34,24 +35,28 @@ def write_voc(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
         raise DataError(reason, source=next(iter(splits.values())).root, hint="write another format")
     names_of_splits = flat_names(splits.values(), report, words=True)
     written = set[str]()
-    with whole_folder(folder) as output:
-        for (split, dataset), names in zip(splits.items(), names_of_splits, strict=True):
-            class_names = voc_names(dataset.classes)
-            for name, example in zip(names, dataset, strict=True):
-                report_crowds(example, report)
-                for labeled in example.objects:
-                    report_segmentation(labeled, example, report)
-                if name not in written:
-                    written.add(name)
-                    output.copy(example.path, f"JPEGImages/{name}")
-                    output.write(f"Annotations/{Path(name).with_suffix('.xml')}", _xml_of(example, name, class_names))
-            output.write(f"ImageSets/Main/{split}.txt", "".join(f"{Path(name).stem}\n" for name in names))
+    for (split, dataset), names in zip(splits.items(), names_of_splits, strict=True):
+        class_names = voc_names(dataset.classes)
+        for name, example in zip(names, dataset, strict=True):
+            report_crowds(example, report)
+            for labeled in example.objects:
+                report_segmentation(labeled, example, report)
+            if name not in written:
+                written.add(name)
+                transfer(example.path, output, f"JPEGImages/{name}")
+                output.write(f"Annotations/{Path(name).with_suffix('.xml')}", _xml_of(example, name, class_names))
+        output.write(f"ImageSets/Main/{split}.txt", "".join(f"{Path(name).stem}\n" for name in names))
     return report
 
 
 def voc_names(classes: Classes) -> list[str]:
     """The names of classes in XML: without characters that it cannot hold, or loses."""
-    return [_NOT_IN_XML.sub(" ", name).strip() or "_" for name in classes.names]
+    return [xml_text(name).strip() or "_" for name in classes.names]
+
+
+def xml_text(text: str) -> str:
+    """The text with a space for every character that XML cannot hold, or loses."""
+    return _NOT_IN_XML.sub(" ", text)
 
 
 def _xml_of(example: Example, name: str, class_names: Sequence[str]) -> str:

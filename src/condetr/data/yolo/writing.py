@@ -14,37 +14,37 @@ from condetr.core.errors import UsageError
 from condetr.data.checks.data_report import DataReport
 from condetr.data.discovery.split_names import split_named
 from condetr.data.format_losses import report_crowds, report_marks, report_segmentation
+from condetr.data.image_transfer import COPY, ImageTransfer
 from condetr.data.records import Dataset, Example, Object
 from condetr.data.unique_names import flat_names
-from condetr.files.new_folder import whole_folder
+from condetr.files.new_folder import OutputFolder
 from condetr.images.sizes import HeightWidth
 
 _KEYS = ("train", "val", "test")
 
 
-def write_yolo(splits: Mapping[str, Dataset], folder: str | Path) -> DataReport:
-    """Copy the images and write the boxes; the report names what YOLO cannot hold.
+def write_yolo(splits: Mapping[str, Dataset], output: OutputFolder, transfer: ImageTransfer = COPY) -> DataReport:
+    """Write images and boxes; the report names what YOLO cannot hold.
 
     Raises:
-        UsageError: the folder is not new, or YOLO has no key for a split.
+        UsageError: YOLO has no key for a split.
         StorageError: it cannot be written.
     """
     report, split_by_key = DataReport(), split_of_key(splits)
-    with whole_folder(folder) as output:
-        for split, dataset in splits.items():
-            (names,) = flat_names([dataset], report)
-            for name, example in zip(names, dataset, strict=True):
-                output.copy(example.path, f"images/{split}/{name}")
-                lines = [_line_of(labeled, example.size) for labeled in example.objects]
-                output.write(f"labels/{split}/{Path(name).with_suffix('.txt')}", "".join(lines))
-                _report_losses(example, report)
-        content: dict[str, Any] = {key: f"images/{split}" for key, split in split_by_key.items()}
-        objects = (labeled for dataset in splits.values() for example in dataset for labeled in example.objects)
-        if any(_outline_of(labeled) is not None for labeled in objects):
-            content["task"] = "segment"  # else a line of nine numbers could be a box with keypoints
-        classes = next(iter(splits.values())).classes
-        content["names"] = dict(enumerate(classes.names))
-        output.write("data.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    for split, dataset in splits.items():
+        (names,) = flat_names([dataset], report)
+        for name, example in zip(names, dataset, strict=True):
+            transfer(example.path, output, f"images/{split}/{name}")
+            lines = [_line_of(labeled, example.size) for labeled in example.objects]
+            output.write(f"labels/{split}/{Path(name).with_suffix('.txt')}", "".join(lines))
+            _report_losses(example, report)
+    content: dict[str, Any] = {key: f"images/{split}" for key, split in split_by_key.items()}
+    objects = (labeled for dataset in splits.values() for example in dataset for labeled in example.objects)
+    if any(_outline_of(labeled) is not None for labeled in objects):
+        content["task"] = "segment"  # else a line of nine numbers could be a box with keypoints
+    classes = next(iter(splits.values())).classes
+    content["names"] = dict(enumerate(classes.names))
+    output.write("data.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return report
 
 

@@ -26,13 +26,19 @@ async def read_image(request: Request, limits: Limits, take: Callable[[int], Non
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         raise Refused(400, "json", "URL input is disabled, and JSON is not accepted: send the image as the body")
-    body = await _body(request, limits, take)
+    body = await read_body(request, limits, take)
     if not body:
         raise Refused(400, "empty", "the body is empty; send an image as the body or as one part of a form")
     return image_part(body, content_type) if kind == "multipart/form-data" else body
 
 
-async def _body(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
+async def read_body(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refused: it is too large or too slow.
+        ClientDisconnect: the client has disconnected.
+    """
     max_bytes = limits.body_bytes
     too_large = Refused(413, "too_large", f"the request is over the limit of {max_bytes} bytes", unread=True)
     declared = request.headers.get("content-length", "0")

@@ -1,6 +1,7 @@
 """Response bodies: detections in the format of hosted object-detection services, and errors."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from condetr.images.masks.rle import rle_of_mask
 from condetr.serving.protocol.http_errors import Refused
 
 Rows: TypeAlias = list[dict[str, Any]]
+MakeRows: TypeAlias = Callable[[Detections], Rows]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 

@@ -1,7 +1,6 @@
 """The routes of the service: ``/predict``, health and metadata as in the Open Inference Protocol, metrics."""
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -24,6 +23,7 @@ from condetr.serving.protocol.request_checks import RequestChecks, has_body
 from condetr.serving.protocol.request_log import CLIENT_GONE, RequestLog, WriteLog
 from condetr.serving.protocol.responses import error_response
 from condetr.serving.protocol.service_info import ServiceInfo
+from condetr.serving.protocol.token_check import with_token
 from condetr.serving.service import Answer, Service, State
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -33,7 +33,11 @@ def application(
     service: Service, info: ServiceInfo, limits: Limits, metrics: Metrics, log: WriteLog, hosts: Hosts
 ) -> ASGIApp:
     """The whole service as one ASGI application."""
-    routes = _Routes(service, info, limits, metrics).all()
+    return application_of(_Routes(service, info, limits, metrics).all(), service, metrics, log, hosts)
+
+
+def application_of(routes: list[Route], service: Service, metrics: Metrics, log: WriteLog, hosts: Hosts) -> ASGIApp:
+    """Routes with the checks, the log and the error responses of every request."""
     app = Starlette(
         routes=routes, exception_handlers={Refused: _refused, HTTPException: _no_such_route, Exception: _bug}
     )
@@ -65,9 +69,9 @@ class _Routes:
             **({"/metrics": self.metrics} if self._info.metrics else {}),
         }
         return [
-            Route("/predict", self._guarded(self.predict), methods=["POST"]),
+            Route("/predict", with_token(self.predict, self._info.token), methods=["POST"]),
             *(Route(path, endpoint) for path, endpoint in public.items()),
-            *(Route(path, self._guarded(endpoint)) for path, endpoint in guarded.items()),
+            *(Route(path, with_token(endpoint, self._info.token)) for path, endpoint in guarded.items()),
         ]
 
     async def predict(self, request: Request) -> Response:
@@ -122,20 +126,6 @@ class _Routes:
         finally:
             gone.cancel()
             work.cancel()
-
-    def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        if self._info.token is None:
-            return endpoint
-        expected = f"Bearer {self._info.token}".encode()
-
-        async def guarded(request: Request) -> Response:
-            authorization = request.headers.get("authorization", "").encode("latin-1")
-            if not hmac.compare_digest(authorization, expected):
-                reason = "send the token of this service in the header Authorization: Bearer TOKEN"
-                raise Refused(401, "unauthorized", reason, unread=request.method == "POST")
-            return await endpoint(request)
-
-        return guarded
 
 
 async def _until_gone(request: Request) -> None:

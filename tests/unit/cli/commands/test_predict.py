@@ -107,12 +107,13 @@ def test_classes_top_k_and_image_size(condetr_json, model, photos):
         (["--top-k", "0"], "--top-k: is 0"),
         (
             ["--save", "images,xml"],
-            "is 'images,xml', expected a list, each one of images, json, jsonl, coco, coco-panoptic, yolo, csv, video",
+            "is 'images,xml', expected a list, each one of images, crops, json, jsonl, coco, coco-panoptic, yolo, csv",
         ),
         (["--set", "thresh=0.3"], "thresh: no such setting (condetr calls it threshold)"),
         (["--image-size", "big"], "--image-size: is 'big', expected pixels such as 640"),
         (["--overwrite", "--resume", "--output", "out"], "--overwrite: cannot be combined with resume"),
         (["--resume"], "--resume: needs the folder of the run to resume"),
+        (["--scores"], "--scores: is a column of yolo (--save yolo --scores)"),
         (["--classes", "unicorn"], "the model has no class 'unicorn'"),
         (["--device", "tpu"], "device: 'tpu' is not the name of a device"),
         (["--config", "gone.yaml"], "gone.yaml: cannot be read"),
@@ -178,6 +179,30 @@ def test_a_used_output_is_refused_unless_it_goes_on_or_begins_anew(condetr, mode
     assert condetr(*words, photos / "b.png", "--resume")[:2] == (0, "0 ok, 0 failed, 1 done before; results in out\n")
     assert condetr(*words, photos / "b.png", "--overwrite")[0] == 0
     assert files_in(tmp_path / "out") == ["classes.txt", "labels/b.txt", "predictions.jsonl", "run.json"]
+
+
+def test_yolo_has_scores_where_they_are_asked_for(condetr, model, photos, tmp_path):
+    words = ("predict", photos / "a.png", "--model", model, "--save", "yolo", "--threshold", "0.3")
+    for output, more, columns in (("five", [], 5), ("six", ["--scores"], 6)):
+        assert condetr(*words, "--output", output, *more)[0] == 0
+        lines = (tmp_path / output / "labels/a.txt").read_text().splitlines()
+        assert {len(line.split()) for line in lines} == {columns}
+    status, _, err = condetr(*words, "--output", "five", "--resume", "--scores")
+    assert status == 2
+    assert "scores: is True, but the run in this folder began with False" in err
+
+
+def test_crops_are_cut_out_by_class(condetr, model, photos, tmp_path):
+    words = ("predict", photos / "a.png", "--model", model, "--threshold", "0.3", "--output", "out")
+    assert condetr(*words, "--save", "crops")[0] == 0
+    detections = results_in(tmp_path / "out")[0]["detections"]
+    expected = sorted(f"{found['name']}/a-{number}.jpg" for number, found in enumerate(detections, start=1))
+    assert files_in(tmp_path / "out/crops") == expected
+    x1, y1, x2, y2 = detections[0]["box"]
+    with Image.open(tmp_path / "out/crops" / f"{detections[0]['name']}/a-1.jpg") as crop:
+        assert crop.size == (np.ceil(x2) - np.floor(x1), np.ceil(y2) - np.floor(y1))
+    assert condetr(*words, "--save", "json", "--overwrite")[0] == 0
+    assert not (tmp_path / "out/crops").exists()
 
 
 def test_a_broken_model_does_not_cost_the_earlier_results(condetr, model, photos, tmp_path):

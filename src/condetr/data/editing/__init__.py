@@ -1,0 +1,1 @@
+"""Changes to whole datasets: classes, members, near duplicates."""

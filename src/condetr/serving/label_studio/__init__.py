@@ -1,0 +1,1 @@
+"""The ML backend protocol of Label Studio."""
