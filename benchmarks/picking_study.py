@@ -33,6 +33,17 @@ from condetr.data.synthetic.things import CLASS_NAMES
 from condetr.files.atomic_write import write_json
 
 POOL_SEED, TEST_SEED = 101, 102
+SETTINGS: dict[str, Any] = {  # named, so that none is chosen by what was picked
+    "batch": 8,
+    "lr": 7e-4,
+    "lr_backbone": 2e-4,
+    "schedule": "linear",
+    "warmup": "auto",
+    "ema": "auto",
+    "freeze": (),
+    "augment": "light",
+    "workers": 0,
+}
 
 
 def write_scenes(folder: Path, count: int, sides: tuple[int, int], seed: int) -> Dataset:
@@ -53,6 +64,12 @@ def write_scenes(folder: Path, count: int, sides: tuple[int, int], seed: int) ->
         dataset = Dataset(tuple(examples), Classes.named(CLASS_NAMES), folder / "images", "train")
         convert({"train": dataset}, folder / "coco", "coco", LINK)
     return read_dataset(folder / "coco")
+
+
+def sides_of(text: str) -> tuple[int, int]:
+    """The shortest and the longest edge of ``96-192``."""
+    shortest, longest = map(int, text.split("-"))
+    return shortest, longest
 
 
 class Study:
@@ -89,8 +106,9 @@ class Study:
                 shutil.rmtree(folder, ignore_errors=True)  # of a study that was stopped
             convert({"train": self._pool.subset(sorted(positions))}, data, "coco", LINK)
             start = condetr.load(self._options.model, classes=list(CLASS_NAMES), device="cpu")
-            epochs = self._options.epochs
-            start.train(data, output=run, validation="none", epochs=epochs, seed=seed, workers=0)
+            epochs, (shortest, longest) = self._options.epochs, sides_of(self._options.sides)
+            sizes = {"image_size": shortest, "max_size": longest, "evaluate_every": epochs}
+            start.train(data, output=run, validation="none", epochs=epochs, seed=seed, **sizes, **SETTINGS)
             write_json({"images": len(positions), "epochs": epochs}, trained)
         return run / "last"
 
@@ -128,9 +146,9 @@ def main(words: Sequence[str] | None = None) -> None:
     if begun.exists() and json.loads(begun.read_text()) != now:
         parser.error(f"{options.output} holds a study with other settings: {begun.read_text()}")
     write_json(now, begun)
-    shortest, longest = map(int, options.sides.split("-"))
-    pool = write_scenes(options.output / "pool", options.pool, (shortest, longest), POOL_SEED)
-    test = write_scenes(options.output / "test", options.test, (shortest, longest), TEST_SEED)
+    sides = sides_of(options.sides)
+    pool = write_scenes(options.output / "pool", options.pool, sides, POOL_SEED)
+    test = write_scenes(options.output / "test", options.test, sides, TEST_SEED)
     study, rows = Study(options.output, pool, test, options), list[dict[str, Any]]()
     for seed in options.seeds:
         rows.append(study.run(seed))
