@@ -14,6 +14,7 @@ from condetr.model.detector import ConditionalDetr
 
 if TYPE_CHECKING:
     from condetr.data.augmentation.own import Augmentation
+    from condetr.data.hub_datasets import HubDataset
     from condetr.training.run.callbacks import Callback
     from condetr.training.run.events import EventHandler
     from condetr.training.train import Trained
@@ -65,7 +66,7 @@ class Detector(LabelingModel):
     @reject_foreign_option_names
     def train(
         self,
-        data: str | Path,
+        data: "str | Path | HubDataset | Mapping[str, HubDataset]",
         *,
         output: str | Path | None = None,
         split: str | None = None,
@@ -80,7 +81,8 @@ class Detector(LabelingModel):
         """Train a copy of the model on labeled images, with a head for their classes; the model stays as it is.
 
         Args:
-            data: a folder or file in any format; all of it is checked first.
+            data: a folder or file in any format; all of it is checked first. Or a Dataset or DatasetDict of the
+                library `datasets`, which is written to the cache, see `condetr.data.hub_datasets`.
             output: run folder; ``runs/train``, or with a number, unless given.
             split: training split; train unless named, or the only one.
             validation: validation split, or "none"; val unless named, or a tenth of the images, held out.
@@ -101,11 +103,12 @@ class Detector(LabelingModel):
         Raises:
             CondetrError: something about the data, the settings or the device does not fit, or training failed.
         """
+        from condetr.data.hub_datasets import data_path
         from condetr.training.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.training.run.console import ConsoleReporter
         from condetr.workflows.training import check_queries, is_resumed, run, settings_of
 
-        output = None if output is None else Path(output)
+        output, data = None if output is None else Path(output), data_path(data)
         own = augment if callable(augment) else None
         if augment is not None:
             settings["augment"] = None if own is not None else augment

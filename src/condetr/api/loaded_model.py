@@ -1,6 +1,6 @@
 """A loaded model: it detects objects in images, videos and camera streams, and is evaluated."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from condetr.checkpoints.loading import Checkpoint
 from condetr.core.device import device_of
 from condetr.core.distributed import SINGLE_PROCESS, ProcessShard
 from condetr.core.names import Metric, Task
+from condetr.data.hub_datasets import HubDataset, data_path
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap
 from condetr.evaluation.evaluate import evaluate_detector, held_out
@@ -197,7 +198,7 @@ class LoadedModel:
     @reject_foreign_option_names
     def evaluate(
         self,
-        data: str | Path | Dataset,
+        data: str | Path | Dataset | HubDataset | Mapping[str, HubDataset],
         *,
         split: str | None = None,
         batch: int = 1,
@@ -213,7 +214,8 @@ class LoadedModel:
         """Measure the model on labeled images.
 
         Args:
-            data: a folder or file in any format, or a dataset that was read.
+            data: a folder or file in any format, a dataset that was read, or a Dataset or DatasetDict of the library
+                `datasets`, which is written to the cache.
             split: which part; val unless named, else test, or the only one.
             batch: the most images in one batch; it does not change the results.
             top_k: the most detections of an image; COCO counts 100.
@@ -231,7 +233,7 @@ class LoadedModel:
             DataError: there is no such data, it has no objects, or no image can be read.
         """
         task = task or self.task
-        dataset = data if isinstance(data, Dataset) else held_out(data, split, task=task)
+        dataset = data if isinstance(data, Dataset) else held_out(data_path(data), split, task=task)
         return evaluate_detector(
             self.inference_model,
             dataset,

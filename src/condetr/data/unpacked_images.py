@@ -12,10 +12,14 @@ from condetr.files.atomic_write import write_files
 _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"BM": ".bmp", b"RI": ".webp", b"II": ".tif"}
 
 
-def folder_of_unpacked() -> Path:
-    """`condetr/images` in the cache of the user (`XDG_CACHE_HOME`, or `~/.cache`)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "condetr" / "images"
+def folder_of_cache() -> Path:
+    """`condetr` in the cache of the user: `XDG_CACHE_HOME`, or `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "condetr"
+
+
+def ending_of(content: bytes) -> str:
+    """The usual ending of the file of an image; "" for an unknown format."""
+    return _ENDINGS.get(content[:2], "")
 
 
 def unpacked(content: bytes) -> Path:
@@ -25,11 +29,11 @@ def unpacked(content: bytes) -> Path:
         DataProblem: they are no image of a known format.
         StorageError: it cannot be written.
     """
-    ending = _ENDINGS.get(content[:2])
-    if ending is None:
+    ending = ending_of(content)
+    if not ending:
         raise DataProblem(ProblemKind.UNREADABLE_PICTURE, "holds an image of no known format")
     name = hashlib.sha256(content).hexdigest()[:40]
-    path = folder_of_unpacked() / name[:2] / f"{name}{ending}"
+    path = folder_of_cache() / "images" / name[:2] / f"{name}{ending}"
     if not path.is_file() or path.stat().st_size != len(content):
         write_files(path.parent, {path.name: partial(_write, content)}, to_disk=False)
     return path

@@ -12,6 +12,7 @@ from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.demo.scenes import scene
 from condetr.training.run.run_folder import RunFolder
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
+from tests.unit.data.hub_dataset import BOXES, FEATURES, Dataset, rows
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,19 @@ def test_a_copy_with_more_queries_is_trained(folder, scenes, tmp_path):
     with pytest.raises(condetr.SettingsError, match="num_queries: is 9, but the run began with 21"):
         model.train(scenes, resume=True, num_queries=9, **more)
     assert model.train(scenes, resume=True, num_queries=21, **(more | {"epochs": 2})).progress.step == 4
+
+
+def test_a_dataset_of_the_hub_is_trained_and_measured_on(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = {"train": Dataset(rows([BOXES] * 4), FEATURES), "validation": Dataset(rows(), FEATURES)}
+    model = condetr.load(folder, device="cpu", image_size=48)
+    options = {"output": tmp_path / "run", "batch": 2, "workers": 0, "epochs": 1, "say": lambda event: None}
+    trained = condetr.load(model.train(data, **options).folder, device="cpu")
+    assert list(trained.names.values()) == ["hand", "cup"]
+    assert set(trained.evaluate(data, split="val").per_class) == {"hand", "cup"}
+    for call in (model.train, model.evaluate):
+        with pytest.raises(UsageError, match="is a int, expected a path, or a Dataset"):
+            call(5)
 
 
 def test_training_is_asked_for_in_our_words(model, scenes, tmp_path):

@@ -178,6 +178,142 @@ def voc_beside(root: Path) -> Path:
     return root
 
 
+def voc_flat(root: Path) -> Path:
+    images(root / "images", SPLITS["train"])
+    voc_labels(root / "annotations", SPLITS["train"])
+    return root
+
+
+def voc_oxford(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / "images", names)
+        voc_labels(root / "annotations/xmls", names)
+        write(root / f"annotations/{split}.txt", "".join(f"{name} 1 1 1\n" for name in names))
+    return root
+
+
+def voc_folders(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / f"JPEGImages/{split}_cam", names)
+        voc_labels(root / f"Annotations/{split}_cam", names)
+        write(root / f"ImageSets/Main/{split}.txt", "".join(f"{split}_cam/{name}\n" for name in names))
+    return root
+
+
+def voc_split_folders(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split / "images", names)
+        voc_labels(root / split / "annotations", names)
+    return root
+
+
+def voc_folders_of_splits(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / "images" / split, names)
+        voc_labels(root / "labels" / split, names)
+    return root
+
+
+def yolo_darknet_folders(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / "data/obj", names)
+        yolo_labels(root / "data/obj", names)
+        write(root / f"data/{split}.txt", "".join(f"data/obj/{name}.jpg\n" for name in names))
+    write(root / "data/obj.names", "cat\ndog\n")
+    write(root / "cfg/obj.data", "classes=2\ntrain=data/train.txt\nvalid=data/val.txt\nnames=data/obj.names\n")
+    return root
+
+
+def coco_lvis(root: Path) -> Path:
+    coco(root)
+    for split in SPLITS:
+        path = root / f"annotations/instances_{split}2017.json"
+        content = json.loads(path.read_text())
+        for record in content["images"]:
+            name = record.pop("file_name")
+            record |= {"coco_url": f"http://images.cocodataset.org/{split}2017/{name}", "neg_category_ids": []}
+        path.rename(path.with_name(f"lvis_v1_{split}.json")).write_text(json.dumps(content))
+    return root
+
+
+def coco_keypoints(root: Path) -> Path:
+    coco(root)
+    for split in SPLITS:
+        path = root / f"annotations/instances_{split}2017.json"
+        content = json.loads(path.read_text())
+        for record in content["annotations"]:
+            del record["bbox"], record["area"]
+            record |= {"keypoints": [10, 5, 2, 30, 15, 1, 0, 0, 0], "num_keypoints": 2}
+        path.rename(path.with_name(f"person_keypoints_{split}2017.json")).write_text(json.dumps(content))
+    return root
+
+
+def via(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split, names)
+        table = {}
+        for i, name in enumerate(names):
+            rect = {"name": "rect", "x": 10, "y": 5, "width": 20, "height": 10}
+            region = {"shape_attributes": rect, "region_attributes": {"type": NAMES[i]}}
+            table[f"{name}.jpg1"] = {"filename": f"{name}.jpg", "size": 1, "regions": [region], "file_attributes": {}}
+        write(root / split / "via_region_data.json", json.dumps(table))
+    return root
+
+
+def open_images(root: Path) -> Path:
+    rows = ["ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax"]
+    images(root / "data", SPLITS["train"])
+    rows += [f"{name},x,/m/{i},1,0.25,0.75,0.25,0.75" for i, name in enumerate(SPLITS["train"])]
+    write(root / "labels/detections.csv", "\n".join(rows))
+    write(root / "metadata/classes.csv", "/m/0,cat\n/m/1,dog\n")
+    return root
+
+
+def kitti(root: Path) -> Path:
+    images(root / "training/image_2", SPLITS["train"])
+    images(root / "val/image_2", SPLITS["val"])
+    for folder, names in (("training", SPLITS["train"]), ("val", SPLITS["val"])):
+        for i, name in enumerate(names):
+            write(root / folder / f"label_2/{name}.txt", f"{NAMES[i]} 0 0 0 10 5 30 15 0 0 0 0 0 0 0\n")
+    return root
+
+
+def dota(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split / "images", names)
+        for i, name in enumerate(names):
+            write(root / split / f"labelTxt/{name}.txt", f"gsd:0.1\n10 5 30 5 30 15 10 15 {NAMES[i]} 0\n")
+    return root
+
+
+def yolo_roboflow_darknet(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split, names)
+        yolo_labels(root / split, names)
+        write(root / split / "_darknet.labels", "cat\ndog\n")
+    return root
+
+
+def csv_boxes(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split, names)
+        rows = [f"{name}.jpg,40,20,{NAMES[i]},10,5,30,15\n" for i, name in enumerate(names)]
+        write(root / split / "_annotations.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "".join(rows))
+    return root
+
+
+def create_ml(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / split, names)
+        box = {"x": 20, "y": 10, "width": 20, "height": 10}
+        content = [
+            {"image": f"{name}.jpg", "annotations": [{"label": NAMES[i], "coordinates": box}]}
+            for i, name in enumerate(names)
+        ]
+        write(root / split / "_annotations.createml.json", json.dumps(content))
+    return root
+
+
 def cvat(root: Path) -> Path:
     boxes = '<box label="{}" occluded="0" xtl="10" ytl="5" xbr="30" ybr="15" z_order="0"></box>'
     parts = ""
@@ -270,6 +406,21 @@ LAYOUTS: tuple[Callable[[Path], Path], ...] = (
     voc,
     voc_devkit,
     voc_beside,
+    voc_flat,
+    voc_oxford,
+    voc_folders,
+    voc_split_folders,
+    voc_folders_of_splits,
+    yolo_darknet_folders,
+    coco_lvis,
+    coco_keypoints,
+    via,
+    open_images,
+    kitti,
+    dota,
+    yolo_roboflow_darknet,
+    csv_boxes,
+    create_ml,
     cvat,
     cvat_file,
     label_studio,

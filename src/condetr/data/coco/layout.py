@@ -28,6 +28,7 @@ _LONGEST_KEY = 64
 def coco_in(folder: Path) -> Layout | None:
     """The COCO dataset in a folder, if it is one."""
     files = [path for path in _json_files(folder) if not _OTHER_TASKS.search(path.name) and looks_like_coco(path)]
+    files = files or [path for path in _json_files(folder) if "keypoint" in path.name and looks_like_coco(path)]
     files = [path for path in files if not holds_segments(path)]
     files = [path for path in files if path.name.startswith("instances")] or files
     return _layout_of("coco", folder, {path: coco_file(path) for path in files})
@@ -112,7 +113,8 @@ def _usual_folders(annotations: Path) -> tuple[Path, ...]:
     tops = (beside, beside.parent) if beside.name.lower() == "annotations" else (beside,)
     name = annotations.stem.removeprefix("instances_").removeprefix("panoptic_")
     split = split_named(name)
-    below = [name, *([split] if split else [])]
+    last_word = name.rpartition("_")[2]  # train2017 of person_keypoints_train2017
+    below = list(dict.fromkeys([name, last_word, *([split] if split else [])]))
     return tuple(
         folder
         for top in tops

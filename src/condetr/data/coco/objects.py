@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,7 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes, Id
 from condetr.data.coco.tables import ImageFiles
 from condetr.data.records import Annotated, Box, Object
-from condetr.images.coco_labels.fields import SegmentationError, as_float, box_of, id_of, mapping_of
+from condetr.images.coco_labels.fields import SegmentationError, as_float, box_of, id_of, mapping_of, number_of
 from condetr.images.coco_labels.segmentation import box_of_segmentation, check_segmentation
 from condetr.images.sizes import HeightWidth
 
@@ -117,10 +117,23 @@ def is_crowd(record: Mapping[str, Any], location: Location) -> bool:
 
 def _bbox(record: Mapping[str, Any], size: HeightWidth, location: Location) -> Any:
     bbox = record.get("bbox")
+    if not bbox and not record.get("segmentation") and isinstance(record.get("keypoints"), list):
+        return _box_of_keypoints(record["keypoints"], location)
     if bbox is None and record.get("segmentation") is not None:
         bbox = box_of_segmentation(record["segmentation"], size)
         location.add(ProblemKind.BOX_OF_OUTLINE, f"has no bbox; that of its segmentation is {short_repr(bbox)}")
     return bbox
+
+
+def _box_of_keypoints(keypoints: Sequence[Any], location: Location) -> list[float]:
+    """The box of those that are labeled: x, y, and 0 for a keypoint that is not, 1 for a hidden one, or 2."""
+    numbers = [number_of(number, "keypoints") for number in keypoints]
+    points = [(x, y) for x, y, flag in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False) if flag > 0]
+    if not points:
+        raise DataProblem(ProblemKind.EMPTY_BOX, f"has no bbox, and none of {len(numbers) // 3} keypoints is labeled")
+    xs, ys = zip(*points, strict=True)
+    location.add(ProblemKind.BOX_OF_KEYPOINTS, f"has no bbox; that of its {len(points)} keypoints is used")
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def _annotated(record: Mapping[str, Any], bbox: Any) -> Annotated:

@@ -20,10 +20,10 @@ from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.coco.layout import coco_file, holds_segments, panoptic_file
-from condetr.data.discovery.disk import absence_of, is_folder, slashed, with_ending
+from condetr.data.discovery.disk import absence_of, is_folder, slashed
 from condetr.data.discovery.layout import Layout, ReadSplit, add_absent, add_split
 from condetr.data.discovery.split_names import split_named
-from condetr.data.voc.layout import classes_in, voc_files
+from condetr.data.voc.layout import classes_in, voc_files, xml_files
 from condetr.data.yolo.layout import yolo_images
 from condetr.files.inside import exists
 
@@ -87,7 +87,7 @@ class _DescribedSplit:
 
     def voc_label_files(self) -> list[Path]:
         labels = self._paths.get("annotations")
-        return with_ending(labels, ".xml") if labels is not None and is_folder(labels) else []
+        return xml_files(labels, self._paths["images"]) if labels is not None and is_folder(labels) else []
 
     def reader(self, voc_classes: Any, names: list[str] | None) -> ReadSplit:
         images, labels = self._paths["images"], self._paths.get("annotations")

@@ -33,6 +33,19 @@ def with_ending(folder: Path, *endings: str) -> list[Path]:
     return [folder / name for name in sorted(names) if os.path.splitext(name)[1].lower() in endings]  # noqa: PTH122
 
 
+def folders_below(folder: Path, *, deepest: int = 3) -> Iterator[Path]:
+    """The folder and those below it, down to this level, by name, without hidden ones and links."""
+    yield folder
+    if deepest:
+        try:
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return
+        for name in sorted(name for name in names if not is_hidden(name)):
+            yield from folders_below(folder / name, deepest=deepest - 1)
+
+
 def check_listable(folder: Path) -> None:
     """Refuse a folder that cannot be listed, which `glob` would take for an empty one.
 

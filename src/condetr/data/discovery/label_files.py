@@ -21,7 +21,7 @@ from condetr.files.inside import exists
 from condetr.files.text import text_of
 from condetr.images.file_endings import has_image_ending
 
-NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt", "predefined_classes.txt")
+NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt", "predefined_classes.txt", "_darknet.labels")
 _ENDING = ".txt"
 _SMALL = 2**20  # bytes; a label file is smaller
 

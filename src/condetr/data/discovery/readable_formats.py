@@ -3,7 +3,19 @@
 from condetr.data.coco.layout import PANOPTIC, coco_in, panoptic_in
 from condetr.data.discovery.description import FORMAT as DESCRIBED
 from condetr.data.discovery.readable_format import ReadableFormat
-from condetr.data.tools import cvat, dota, kitti, label_studio, labelme, open_images, supervisely, via
+from condetr.data.tools import (
+    create_ml,
+    csv_boxes,
+    cvat,
+    dota,
+    kitti,
+    label_studio,
+    labelme,
+    open_images,
+    saved_datasets,
+    supervisely,
+    via,
+)
 from condetr.data.voc.layout import voc_in
 from condetr.data.yolo.folders import yolo_in
 
@@ -16,12 +28,16 @@ TOOLS = (
     open_images.FORMAT,
     kitti.FORMAT,
     dota.FORMAT,
+    create_ml.FORMAT,
+    csv_boxes.FORMAT,
+    saved_datasets.FORMAT,
 )
 FORMATS = (
     ReadableFormat(
         "coco",
         "COCO",
-        "`annotations/*.json`, `*.json`, `train/*.json`, also LVIS; of several kinds, `instances_*`",
+        "`annotations/*.json`, `*.json`, `train/*.json`, also LVIS; of several kinds, `instances_*`; "
+        "where there is no box, that of the outline or of the keypoints",
         "`images/`, `train2017/`, `data/`, or beside the JSON",
         "polygons, and run lengths as a list or packed text",
         coco_in,
@@ -46,8 +62,9 @@ FORMATS = (
     ReadableFormat(
         "voc",
         "Pascal VOC",
-        "`Annotations/*.xml` with `ImageSets/Main/*.txt`; or XML beside images",
-        "`JPEGImages/`, or beside the XML",
+        "`Annotations/` (`annotations/xmls/`, `labels/`, ...) with XML, perhaps in folders, and `ImageSets/Main/*.txt` "
+        "or lists beside it; or XML beside images; each also in folders of splits",
+        "`JPEGImages/`, `images/`, or beside the XML",
         "none",
         voc_in,
     ),

@@ -5,6 +5,7 @@ frame; where it is `outside`, the object is not in the frame.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat, folder_of
 from condetr.data.discovery.split_names import split_named
-from condetr.data.tools.label_files import files_by_split
+from condetr.data.tools.label_files import files_by_split, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Point,
@@ -37,6 +38,7 @@ from condetr.images.coco_labels.fields import FieldError, SegmentationError
 from condetr.images.sizes import HeightWidth
 
 NAME = "cvat"
+_PARTS = re.compile(rb"<(version|meta|image|track)[\s/>]")
 _MOST_PIXELS = 2**28  # of a mask
 _LARGEST = 512 * 2**20  # bytes of the labels of a project
 _SHAPES = frozenset({"box", "polygon", "ellipse", "mask", "cuboid", "skeleton", "points", "polyline", "tag"})
@@ -61,7 +63,7 @@ def cvat_file(path: Path) -> Layout | None:
 
 
 def is_cvat_file(path: Path) -> bool:
-    return starts_with(path, "annotations")
+    return starts_with(path, "annotations") and _PARTS.search(head_of(path)) is not None
 
 
 def cvat_files(folder: Path, files: dict[str, list[Path]]) -> Layout:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from condetr.core.short_repr import short_repr
@@ -154,6 +154,12 @@ def local_name(name: str) -> str:
         query = parse_qs(address.query).get("d", [])
         return slashed(query[0] if query else unquote(address.path))
     return slashed(text)
+
+
+def image_key(name: str) -> str:
+    """The same for all names that may mean one image: without folders, encoding, a tool's prefix, and ending."""
+    last = plain(unquote(PurePosixPath(local_name(name)).name))
+    return _UPLOAD.sub("", os.path.splitext(last)[0] if has_image_ending(last) else last, count=1)  # noqa: PTH122
 
 
 def _parts_of(local: str) -> list[str]:

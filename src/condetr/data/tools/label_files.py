@@ -1,14 +1,13 @@
 """Where the label files of a tool lie: in the folder, or in folders below it, perhaps named after splits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from condetr.data.discovery.disk import is_folder, visible, with_ending
+from condetr.data.discovery.disk import folders_below, is_folder, with_ending
 from condetr.data.discovery.split_names import split_named
 
 _HEAD = 2**16  # bytes that show what a file is
 _TRIED = 20  # files of a folder that are opened to find one of the format
-_DEEPEST = 3  # levels of folders that are searched
 
 
 def files_by_split(
@@ -37,15 +36,6 @@ def files_by_split(
             by_name = None if one_an_image else split_named(path.stem)
             splits.setdefault(by_name or split_of_folder(parent, folder) or "all", []).append(path)
     return splits
-
-
-def folders_below(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
-    """The folder and those below it, without hidden ones and links."""
-    yield folder
-    if deepest:
-        for inner in visible(folder, "*/"):
-            if not inner.is_symlink():
-                yield from folders_below(inner, deepest=deepest - 1)
 
 
 def split_of_folder(path: Path, top: Path) -> str | None:

@@ -37,7 +37,7 @@ from condetr.images.sizes import HeightWidth
 
 NAME = "label-studio"
 _KEYS = re.compile(
-    rb'"(annotations|completions|annotation_id|annotator|lead_time|file_upload|(rectangle|polygon|brush|ellipse)labels)"'
+    rb'"(completions|annotation_id|annotator|lead_time|file_upload|result|(rectangle|polygon|brush|ellipse)labels)"'
 )
 _IMAGE_KEYS = ("image", "images", "img", "url", "photo", "captioning", "ocr")
 _GEOMETRY = ("x", "points", "rle", "imageDataURL", "vertices")
@@ -58,7 +58,8 @@ def label_studio_file(path: Path) -> Layout | None:
 
 def is_label_studio_file(path: Path) -> bool:
     head = head_of(path)
-    return re.match(rb"\[\s*\{", head) is not None and _KEYS.search(head) is not None
+    is_task = b'"annotations"' in head and b'"data"' in head
+    return re.match(rb"\[\s*\{", head) is not None and (is_task or _KEYS.search(head) is not None)
 
 
 def label_studio_files(folder: Path, files: dict[str, list[Path]]) -> Layout:

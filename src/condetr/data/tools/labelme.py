@@ -7,13 +7,14 @@ the image itself. Shapes of one label and one `group_id` are parts of one object
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from condetr.core.errors import CondetrError
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
+from condetr.data.discovery.disk import is_file, slashed
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat, folder_of
 from condetr.data.tools.label_files import files_by_split, head_of
@@ -32,6 +33,7 @@ from condetr.data.tools.shapes import (
 from condetr.files.json_reading import read_json
 from condetr.files.text import lines_of, text_of
 from condetr.images.coco_labels.fields import FieldError, mapping_of, number_of
+from condetr.images.file_endings import IMAGE_ENDINGS
 from condetr.images.sizes import HeightWidth
 
 NAME = "labelme"
@@ -66,8 +68,8 @@ def _labels_of(folder: Path, files: dict[str, list[Path]]) -> ToolLabels:
     splits = {split: SplitLabels() for split in files}
     for split, paths in files.items():
         for path in paths:
-            with splits[split].report.at(path):
-                splits[split].images.append(_image_of(path))
+            with splits[split].report.at(path) as location:
+                splits[split].images.append(_image_of(path, location))
     records = (record for part in splits.values() for image in part.images for record in image.records)
     used = {_label_of(shapes[0]) for shapes in records}
     listed = [name for name in _names_in(folder / "labels.txt") if name in used or name not in _NO_CLASSES]
@@ -83,7 +85,7 @@ def _names_in(path: Path) -> list[str]:
         return []
 
 
-def _image_of(path: Path) -> LabeledImage:
+def _image_of(path: Path, location: Location) -> LabeledImage:
     try:
         content = read_json(path, trim=_without_pixels)
     except CondetrError as error:
@@ -92,8 +94,12 @@ def _image_of(path: Path) -> LabeledImage:
         raise DataProblem(ProblemKind.BAD_LABELS, "has no list of shapes")
     name, size = content.get("imagePath"), (content.get("imageWidth"), content.get("imageHeight"))
     embedded = partial(_embedded_in, path) if content.get("imageData") else None
+    name = name if isinstance(name, str) and name else path.stem
+    beside = None if PurePosixPath(slashed(name)).stem == path.stem else _beside(path)
+    if beside is not None:
+        location.add(ProblemKind.OTHER_NAME, f"names the image {short_repr(name)}; {beside} of the same name is used")
     return LabeledImage(
-        name if isinstance(name, str) and name else path.stem,
+        beside or name,
         path,
         None,
         _groups(content["shapes"]),
@@ -101,6 +107,12 @@ def _image_of(path: Path) -> LabeledImage:
         other_name=path.stem,
         embedded=embedded,
     )
+
+
+def _beside(path: Path) -> str | None:
+    """The image beside a label file that has its name: people rename both, and `imagePath` stays."""
+    endings = (spelling for ending in sorted(IMAGE_ENDINGS) for spelling in (ending, ending.upper()))
+    return next((path.with_suffix(ending).name for ending in endings if is_file(path.with_suffix(ending))), None)
 
 
 def _without_pixels(record: dict[str, Any]) -> dict[str, Any]:

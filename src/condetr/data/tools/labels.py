@@ -1,10 +1,10 @@
 """What every labeling tool stores, in its own words: names of images, and records of the objects in them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from condetr.core.short_repr import short_repr
@@ -13,10 +13,9 @@ from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.discovery.image_paths import compare_size, measure_image
-from condetr.data.discovery.label_files import plain
 from condetr.data.discovery.layout import Layout
 from condetr.data.records import Dataset, Example, Object
-from condetr.data.tools.image_search import ImageSearch, local_name
+from condetr.data.tools.image_search import ImageSearch, image_key
 from condetr.data.tools.shapes import Shape
 from condetr.data.unpacked_images import unpacked
 from condetr.images.coco_labels.segmentation import check_segmentation
@@ -113,24 +112,26 @@ def _read(
                 compare_size(image.size, path, size, location)
             objects, crowds = _objects_of(image, classes, read_shape, size, location, masks=masks)
             examples[path] = Example(path, size, number, tuple(objects), tuple(crowds))
+    unlabeled, folders = _unlabeled(search, labels()), {path.parent for path in examples}
     if one_an_image:
-        _report_unlabeled(search, labels(), examples, report)
+        for path in unlabeled:
+            if path.parent in folders:
+                report.add(ProblemKind.MISSING_LABELS, "has no labels", source=path)
+    elif unlabeled and split == first:
+        message = f"{len(unlabeled)} images are in no label file, such as {unlabeled[0].relative_to(search.root)}"
+        report.add(ProblemKind.NO_SPLIT, message, source=search.root)
     report.merge(part.report)
     if split == first:
         report.merge(search.report)
     return Dataset(tuple(examples.values()), classes, search.root, split, report)
 
 
-def _report_unlabeled(search: ImageSearch, labels: ToolLabels, labeled: Collection[Path], report: DataReport) -> None:
-    """Report images beside labeled ones that no split has a label file for; they are left out."""
-    folders = {path.parent for path in labeled}
+def _unlabeled(search: ImageSearch, labels: ToolLabels) -> list[Path]:
+    """The images that no label file of any split names."""
     images = [image for part in labels.splits.values() for image in part.images]
-    names = {plain(PurePosixPath(local_name(image.name)).name) for image in images}
-    stems = names | {plain(image.other_name) for image in images if image.other_name is not None}
-    for path in search.images:
-        known = path in labeled or plain(path.name) in names or plain(path.stem) in stems
-        if path.parent in folders and not known:
-            report.add(ProblemKind.MISSING_LABELS, "has no labels", source=path)
+    names = (name for image in images for name in (image.name, image.other_name) if isinstance(name, str))
+    keys = set(map(image_key, names))
+    return [path for path in search.images if image_key(path.name) not in keys]
 
 
 def _find(image: LabeledImage, search: ImageSearch, location: Location) -> tuple[Path, HeightWidth]:

@@ -13,13 +13,13 @@ from condetr.core.errors import AnnotationError
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
-from condetr.data.discovery.disk import with_ending
+from condetr.data.discovery.disk import folders_below, with_ending
 from condetr.data.discovery.image_paths import images_in
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat, folder_of
 from condetr.data.discovery.split_names import split_named
 from condetr.data.tools.csv_rows import rows_of
-from condetr.data.tools.label_files import files_by_split, folders_below, head_of
+from condetr.data.tools.label_files import files_by_split, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import Shape
 from condetr.files.text import lines_of, text_of

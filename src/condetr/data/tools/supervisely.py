@@ -14,10 +14,10 @@ from condetr.core.errors import AnnotationError, CondetrError
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
-from condetr.data.discovery.disk import is_file, with_ending
+from condetr.data.discovery.disk import folders_below, is_file, with_ending
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat
-from condetr.data.tools.label_files import folders_below, head_of, split_of_folder
+from condetr.data.tools.label_files import head_of, split_of_folder
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Point,

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,7 +11,7 @@ from condetr.core.errors import CondetrError, UsageError
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
-from condetr.data.discovery.disk import is_file, visible, with_ending
+from condetr.data.discovery.disk import folders_below, is_file, visible, with_ending
 from condetr.data.discovery.image_paths import images_in
 from condetr.data.discovery.label_files import image_stem, is_label_file, plain
 from condetr.data.discovery.layout import Layout, ReadSplit, add_split
@@ -23,9 +23,11 @@ from condetr.files.inside import path_inside
 from condetr.files.text import lines_of, text_of
 from condetr.images.file_endings import has_image_ending
 
-_IMAGE_FOLDERS = ("JPEGImages", "images", "imgs")
+_IMAGE_FOLDERS = ("JPEGImages", "images", "imgs", "img", "data")
 _PLAIN_FOLDERS = {name.lower() for name in _IMAGE_FOLDERS}
 _LIST = re.compile(r"[a-zA-Z]+-?[0-9]*")  # train2012, and not cat_train, which lists one class
+_LABEL_FOLDERS = ("annotations", "annotation", "xmls", "xml", "annots", "labels")
+_DEEPEST = 2  # levels of folders in the folder of labels
 _TRIED = 200  # XML files of which one must be an annotation
 
 
@@ -34,36 +36,78 @@ def voc_in(folder: Path) -> Layout | None:
     inner = visible(folder, "VOC*/Annotations")
     if len(inner) == 1 and not (folder / "Annotations").is_dir():
         folder = inner[0].parent  # VOCdevkit/VOC2012
-    below = visible(folder, "*/")
-    labels = next((path for path in below if path.name.lower() == "annotations" and _holds_voc(path)), None)
+    labels = _labels_in(folder)
     if labels is not None:
         return _with_lists(folder, labels)
     report = DataReport()
-    parts = [(split, path) for path in below if (split := split_named(path.name)) and _holds_voc(path)]
+    below = visible(folder, "*/")
+    parts = [(split, *part) for path in below if (split := split_named(path.name)) and (part := _part_of(path))]
     if _holds_voc(folder):
         if parts:
             report.add(ProblemKind.NO_SPLIT, "label files beside the folders of the splits", source=folder)
         else:
-            parts = [("all", folder)]
-    classes = classes_in([path for _, part in parts for path in with_ending(part, ".xml")])
+            parts = [("all", folder, folder)]
+    return _of_parts(folder, parts, report) if parts else None
+
+
+def _labels_in(folder: Path) -> Path | None:
+    """The folder of XML files, which may have folders itself, beside a folder of images."""
+    below = {path.name.lower(): path for path in visible(folder, "*/")}
+    return next((below[name] for name in _LABEL_FOLDERS if name in below and _holds_voc_below(below[name])), None)
+
+
+def _part_of(folder: Path) -> tuple[Path, Path] | None:
+    """Where the XML files and the images of a split are."""
+    if _holds_voc(folder):
+        return folder, folder
+    labels = _labels_in(folder)
+    return None if labels is None else (labels, _images_in(folder))
+
+
+def _of_parts(folder: Path, parts: Iterable[tuple[str, Path, Path]], report: DataReport) -> Layout:
+    """A layout of splits that have folders of their own."""
+    parts = list(parts)
+    classes = classes_in([path for _, labels, images in parts for path in xml_files(labels, images)])
     splits: dict[str, ReadSplit] = {}
-    for split, part in parts:
-        add_split(splits, split, voc_files(part, part, None, classes), folder)
-    return Layout("voc", folder, splits, report) if splits else None
+    for split, labels, images in parts:
+        add_split(splits, split, voc_files(labels, images, None, classes), folder)
+    return Layout("voc", folder, splits, report)
 
 
 def _holds_voc(folder: Path) -> bool:
     return any(starts_with(path, "annotation") for path in with_ending(folder, ".xml")[:_TRIED])
 
 
-def _with_lists(folder: Path, labels: Path) -> Layout:
+def _holds_voc_below(folder: Path) -> bool:
+    return any(map(_holds_voc, folders_below(folder, deepest=_DEEPEST)))
+
+
+def xml_files(labels: Path, images: Path) -> list[Path]:
+    """The XML files in a folder of labels, and in folders below it, which CVAT keeps; beside images only there."""
+    deepest = 0 if labels == images else _DEEPEST
+    return [path for folder in folders_below(labels, deepest=deepest) for path in with_ending(folder, ".xml")]
+
+
+def _images_in(folder: Path) -> Path:
+    """The folder of images: the first with a usual name, or the folder itself."""
     below = {path.name: path for path in visible(folder, "*/")}
     images = next((below[name] for name in _IMAGE_FOLDERS if name in below), None)
-    images = images or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
-    classes = classes_in(with_ending(labels, ".xml"))
+    return images or next((path for name, path in below.items() if name.lower() in _PLAIN_FOLDERS), folder)
+
+
+def _with_lists(folder: Path, labels: Path) -> Layout:
+    images = _images_in(folder)
+    inner = [path for path in visible(labels, "*/") if _holds_voc(path)]
+    own = {split: path for path in inner if (split := split_named(path.name)) is not None}
+    if inner and len(own) == len(inner) and not _holds_voc(labels):
+        parts = [(split, path, images / path.name) for split, path in own.items()]
+        return _of_parts(folder, ((split, path, i if i.is_dir() else images) for split, path, i in parts), DataReport())
+    near = [path for path in with_ending(labels, ".txt") if not is_label_file(path)]
+    lists = with_ending(folder / "ImageSets/Main", ".txt") or near  # Oxford Pets has them beside
+    classes = classes_in(xml_files(labels, images))
     splits: dict[str, ReadSplit] = {}
     report, nameless = DataReport(), list[Path]()
-    for path in with_ending(folder / "ImageSets/Main", ".txt"):
+    for path in lists:
         split = split_named(path.stem)
         if split is not None and _LIST.fullmatch(path.stem):
             add_split(splits, split, voc_files(labels, images, path, classes), folder)
@@ -75,11 +119,11 @@ def _with_lists(folder: Path, labels: Path) -> Layout:
     for path in beside:
         report.add(ProblemKind.NO_SPLIT, "is not read: lists of splits are read in ImageSets/Main", source=path)
     if splits:
-        _report_unlisted(labels, with_ending(folder / "ImageSets/Main", ".txt"), report)
+        _report_unlisted(labels, images, lists, report)
     return Layout("voc", folder, splits or {"all": voc_files(labels, images, None, classes)}, report)
 
 
-def _report_unlisted(labels: Path, lists: list[Path], report: DataReport) -> None:
+def _report_unlisted(labels: Path, images: Path, lists: list[Path], report: DataReport) -> None:
     listed: set[str] = set()
     for path in lists:
         try:
@@ -88,10 +132,15 @@ def _report_unlisted(labels: Path, lists: list[Path], report: DataReport) -> Non
             continue  # reading the split raises it
         names = {*lines, *(line.split()[0] for line in lines)}
         listed |= names | {Path(name).stem for name in names if has_image_ending(name)}
-    unlisted = [path for path in with_ending(labels, ".xml") if path.stem not in listed]
+    unlisted = [path for path in xml_files(labels, images) if not {path.stem, _inner_name(path, labels)} & listed]
     if unlisted:
         message = f"{len(unlisted)} label files are in no list, such as {unlisted[0].name}"
         report.add(ProblemKind.NO_SPLIT, message, source=labels)
+
+
+def _inner_name(path: Path, labels: Path) -> str:
+    """The name of a label file in lists: with folders and without its ending."""
+    return path.relative_to(labels).with_suffix("").as_posix()
 
 
 def voc_files(labels: Path, images: Path, listed: Path | None, classes: Callable[[], Classes]) -> ReadSplit:
@@ -125,7 +174,7 @@ def _read(
     index = defaultdict(list)
     for path in images_in(images, report):
         index[path.stem].append(path)
-    files = with_ending(labels, ".xml") if listed is None else _listed_files(listed, labels, report)
+    files = xml_files(labels, images) if listed is None else _listed_files(listed, labels, report)
     dataset = read_voc(files, ImageIndex(images, index), classes(), split=split)
     if listed is None:
         _report_unlabeled(index, files, labels, dataset.report)
@@ -164,11 +213,13 @@ def _report_unlabeled(index: Mapping[str, list[Path]], files: list[Path], labels
 def _listed_files(listed: Path, labels: Path, report: DataReport) -> list[Path]:
     """The label files of the lines of an image set: a name, perhaps with a column behind it."""
     files: dict[Path, None] = {}
+    inner = {path.stem: path for folder in visible(labels, "*/") for path in with_ending(folder, ".xml")}
     for number, line in enumerate(lines_of(text_of(listed)), start=1):
         if not line.strip():
             continue
         with report.at(listed, f"line {number}") as location:
             path = _listed(line.strip(), labels)
+            path = path if is_file(path) else inner.get(path.stem, path)
             if path in files:
                 location.add(ProblemKind.REPEATED_PICTURE, f"{path.stem} is listed twice")
             elif not is_file(path):

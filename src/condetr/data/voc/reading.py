@@ -18,6 +18,7 @@ from condetr.data.box_clipping import clip_box, unclipped
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
+from condetr.data.discovery.disk import slashed
 from condetr.data.discovery.image_paths import compare_size, is_image_of, measure_image
 from condetr.data.discovery.label_files import image_stem, plain
 from condetr.data.records import Dataset, Example, Object
@@ -101,7 +102,10 @@ def _image_of(annotation: Element, path: Path, images: ImageIndex, location: Loc
             return candidates[0]
         message = f"no image {path.stem}.* or {short_repr(filename)} in {images.folder}"
         raise DataProblem(ProblemKind.MISSING_PICTURE, message)
-    if filename and Path(filename).stem != path.stem:
+    near = [image for image in same if image.parent.parts[-1:] == path.parent.parts[-1:]]
+    if len(same) > 1 and len(near) == 1:
+        return near[0]
+    if filename and Path(slashed(filename)).stem != path.stem:
         message = f"filename is {short_repr(filename)}; the image of the same name is used: {same[0].name}"
         location.add(ProblemKind.OTHER_NAME, message)
     return same[0]

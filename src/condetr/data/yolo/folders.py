@@ -15,6 +15,7 @@ from condetr.data.yolo.layout import described_in, with_distinct_names, yolo_ima
 from condetr.files.text import lines_of, text_of
 from condetr.images.file_endings import has_image_ending
 
+_DARKNET_FOLDERS = ("", "cfg", "data")  # where `obj.data` lies; paths in it start from the folder of darknet
 _SUBSETS = "obj_*_data"  # CVAT's folders, one per split
 
 
@@ -79,7 +80,8 @@ class _Splits:
 
 
 def _darknet_files(folder: Path) -> list[Path]:
-    return [path for path in with_ending(folder, ".data") if path.is_file() and path.stat().st_size < 2**16]
+    files = [path for name in _DARKNET_FOLDERS for path in with_ending(folder / name, ".data")]
+    return [path for path in files if path.is_file() and path.stat().st_size < 2**16]
 
 
 def _darknet_table(path: Path) -> dict[str, str]:

@@ -293,3 +293,15 @@ def test_latin_1_is_refused_by_name(coco):
     path.write_bytes('{"images": ["é"]}'.encode("latin-1"))
     with pytest.raises(AnnotationError, match=r"instances_train\.json: is not utf-8 text at byte 13"):
         read_dataset(path)
+
+
+def test_a_missing_box_is_that_of_the_keypoints_that_are_labeled(coco):
+    content = good_content()
+    for annotation, bbox in zip(content["annotations"], ({}, {"bbox": None}, {"bbox": []}, {}), strict=False):
+        annotation.pop("bbox")
+        annotation |= bbox | {"keypoints": [10, 20, 2, 0, 0, 0, 30, 50, 1], "segmentation": []}
+    content["annotations"][3]["keypoints"] = [0, 0, 0] * 17
+    dataset = read_dataset(coco(content))
+    assert [labeled.box for example in dataset for labeled in example.objects] == [(10, 20, 30, 50)] * 3
+    counts = dataset.report.counts
+    assert (counts[ProblemKind.BOX_OF_KEYPOINTS], counts[ProblemKind.EMPTY_BOX]) == (3, 1)

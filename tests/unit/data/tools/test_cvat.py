@@ -38,6 +38,11 @@ def test_boxes_of_labels_in_their_declared_order(folder):
     assert dataset.classes.names == ("cup", "hand", "unused")
     assert [example.objects[0].marks for example in dataset] == [(), ("occluded",)]
     assert set(problems) == {"unused_class"}
+    image(folder / "more/c.jpg", (60, 40), seed=3)
+    write(folder / "images/.ipynb_checkpoints/a-checkpoint.jpg", "")
+    objects, problems = found(folder)
+    assert len(objects["all"]) == 2
+    assert (problems["no_split"], problems["hidden"]) == (1, 1)
     assert layout_of(folder).format == layout_of(folder / "annotations.xml").format == "cvat"
 
 
@@ -158,6 +163,6 @@ def test_no_object_at_all_is_an_error(folder):
     report = check(folder)[1]
     with pytest.raises(AnnotationError, match=r"nothing to train on.*points"):
         report.refuse()
-    write(folder / "annotations.xml", "<annotations><image")
+    write(folder / "annotations.xml", "<annotations><image name='a.jpg'>")
     with pytest.raises(AnnotationError, match=r"not valid XML"):
         layout_of(folder)

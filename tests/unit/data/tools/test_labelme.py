@@ -89,10 +89,20 @@ def test_images_in_another_folder(tmp_path, path):
     assert found(tmp_path)[0] == {"all": {"photos/a.jpg": [("cup", (10, 5, 30, 25))]}}
 
 
-def test_an_image_that_was_renamed_with_its_labels(folder):
+def test_images_that_were_renamed_with_their_labels(folder):
+    image(folder / "b.JPG", (60, 40), seed=1)
     write(folder / "a.json", content(BOX, path="IMG_0001.jpg"))
+    write(folder / "b.json", content(BOX | {"label": "hand"}, path="..\\a.jpg"))
     objects, problems = found(folder)
-    assert list(objects["all"]) == ["a.jpg"]
+    assert objects["all"] == {"a.jpg": [("cup", (10, 5, 30, 25))], "b.JPG": [("hand", (10, 5, 30, 25))]}
+    assert problems["other_name"] == 2
+
+
+def test_an_image_that_was_renamed_in_another_folder(tmp_path):
+    image(tmp_path / "images/a.jpg", (60, 40))
+    write(tmp_path / "json/a.json", content(BOX, path="IMG_0001.jpg"))
+    objects, problems = found(tmp_path)
+    assert list(objects["all"]) == ["images/a.jpg"]
     assert problems["other_name"] == 1
 
 

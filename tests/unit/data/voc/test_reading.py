@@ -197,3 +197,14 @@ def test_bccd_is_read_and_its_degenerate_boxes_found(shared):
         "test": {},
         "trainval": {ProblemKind.EMPTY_BOX: 2},
     }
+
+
+def test_images_of_one_name_in_two_folders_go_with_the_labels_of_their_folder(tmp_path):
+    for number, cam in enumerate(("cam1", "cam2")):
+        image(tmp_path / f"JPEGImages/{cam}/a.jpg", seed=number)
+        path = tmp_path / f"Annotations/{cam}/a.xml"
+        path.parent.mkdir(parents=True)
+        path.write_text(xml(voc_object(1, 2, 30 + number, 40)))
+    dataset = read_dataset(tmp_path)
+    found = {dataset.name_of(example): example.objects[0].box[2] for example in dataset}
+    assert found == {"cam1/a.jpg": 30, "cam2/a.jpg": 31}

@@ -1,0 +1,150 @@
+"""Boxes in a CSV file, a row an object, as Roboflow, VoTT, TensorFlow's tutorials and Kaggle write them.
+
+The first line names the columns: of the image, of the class, and of the box as corners, as x, y, width and height, or
+as a list in one column. Rows without a box are images without objects.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from condetr.core.short_repr import short_repr
+from condetr.data.checks.data_report import DataProblem, Location
+from condetr.data.checks.problems import ProblemKind
+from condetr.data.discovery.layout import Layout
+from condetr.data.discovery.readable_format import ReadableFormat, folder_of
+from condetr.data.discovery.split_names import split_named
+from condetr.data.tools.csv_rows import rows_of
+from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
+from condetr.data.tools.open_images import is_box_file
+from condetr.data.tools.shapes import Shape
+from condetr.images.coco_labels.fields import FieldError, as_float
+from condetr.images.sizes import HeightWidth
+
+NAME = "csv"
+_ONE_CLASS = "object"
+_IMAGES = ("filename", "file_name", "image", "image_name", "image_path", "path", "img", "image_id", "file")
+_CLASSES = ("class", "class_name", "label", "category", "category_name", "name", "object")
+_CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+)
+_SIDES = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("bbox_x", "bbox_y", "bbox_width", "bbox_height"))
+_LISTS = ("bbox", "box")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Names of columns: four of the box, or one that holds all."""
+
+    image: str
+    label: str | None
+    box: Sequence[str]
+    corners: bool
+
+
+def csv_boxes_in(folder: Path) -> Layout | None:
+    """The CSV files of boxes in a folder, if there are any."""
+    files = files_by_split(folder, ".csv", is_csv_of_boxes)
+    return _layout(folder, files) if files else None
+
+
+def csv_boxes_file(path: Path) -> Layout | None:
+    """The dataset of one CSV file of boxes."""
+    if path.suffix.lower() != ".csv" or not is_csv_of_boxes(path):
+        return None
+    return _layout(folder_of(path), {split_named(path.stem) or "all": [path]})
+
+
+def is_csv_of_boxes(path: Path) -> bool:
+    return not is_box_file(path) and _columns_in(path) is not None
+
+
+def _columns_in(path: Path) -> _Columns | None:
+    first = re.split(rb"[\r\n]", head_of(path), maxsplit=1)[0].decode("utf-8", "replace")
+    names = {name.strip().strip('"').lower(): name.strip().strip('"') for name in first.split(",")}
+    image = next((names[name] for name in _IMAGES if name in names), None)
+    label = next((names[name] for name in _CLASSES if name in names), None)
+    if image is None:
+        return None
+    for corners, choices in ((True, _CORNERS), (False, _SIDES), (False, [(name,) for name in _LISTS])):
+        for choice in choices:
+            if names.keys() >= set(choice):
+                return _Columns(image, label, [names[name] for name in choice], corners)
+    return None
+
+
+def _layout(folder: Path, files: dict[str, list[Path]]) -> Layout:
+    return tool_layout(NAME, folder, list(files), partial(_labels_of, files), _shape_of)
+
+
+def _labels_of(files: Mapping[str, list[Path]]) -> ToolLabels:
+    splits = {split: SplitLabels() for split in files}
+    used = set[str]()
+    for split, paths in files.items():
+        for path in paths:
+            columns = _columns_in(path)
+            assert columns is not None, "it was found by them"
+            images: dict[str, list[tuple[str, list[str], bool]]] = {}
+            for _, row in rows_of(path):
+                of_image = images.setdefault(row.get(columns.image, ""), [])
+                sides = [row.get(column, "").strip() for column in columns.box]
+                if any(sides):
+                    name = _ONE_CLASS if columns.label is None else row.get(columns.label, "").strip()
+                    used.add(name)
+                    of_image.append((name, sides, columns.corners))
+            if columns.label is None and any(images.values()):
+                message = f"has no column of classes: all are {_ONE_CLASS!r}"
+                splits[split].report.add(ProblemKind.ONE_CLASS, message, source=path)
+            splits[split].images.extend(
+                LabeledImage(name, path, f"image {short_repr(name)}", rows) for name, rows in images.items()
+            )
+    return ToolLabels(classes_of(sorted(used - {""})), splits)
+
+
+def _shape_of(
+    record: tuple[str, list[str], bool],
+    size: HeightWidth,  # noqa: ARG001  a ReadShape
+    location: Location,  # noqa: ARG001
+) -> Shape | None:
+    name, sides, corners = record
+    if not name:
+        raise DataProblem(ProblemKind.NO_CLASS, f"has a box {short_repr(sides)} without a class")
+    x, y, third, fourth = _listed(sides[0]) if len(sides) == 1 else map(_number, sides)
+    return Shape(name, (x, y, third, fourth) if corners else (x, y, x + third, y + fourth))
+
+
+def _listed(text: str) -> list[float]:
+    try:
+        numbers = [as_float(number) for number in json.loads(text)]
+    except (TypeError, ValueError, RecursionError):
+        numbers = []
+    known = [number for number in numbers if number is not None]
+    if len(known) != 4 or len(numbers) != 4:
+        raise FieldError(f"has the box {short_repr(text)}, expected a list of four numbers")
+    return known
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text) if "_" not in text else math.nan
+    except ValueError:
+        raise FieldError(f"has {short_repr(text)} in its box, expected a number") from None
+
+
+FORMAT = ReadableFormat(
+    NAME,
+    "CSV of boxes",
+    "`*.csv` with columns such as `filename`, `class`, `xmin`, `ymin`, `xmax`, `ymax`; or `image_id`, `bbox`",
+    "anywhere below, by name or stem",
+    "none",
+    csv_boxes_in,
+    csv_boxes_file,
+)
