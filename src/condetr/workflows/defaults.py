@@ -15,8 +15,11 @@ MINUTES = 15.0  # of a training from trained weights, or of a small network
 STEPS_TO_OVERFIT = 400
 MOST_WORKERS = 8
 AREA = 240 * 320  # pixels of a resized image of median size, for small networks
-SHORT, SHORT_AREA = 8.0, 192 * 256  # minutes on a CPU, below which images are that small and augmented lightly: BCCD
-# in 4 minutes has AP50 .61 so, and .43 with larger images and strong augmentation
+SHORT, SHORT_AREA = 8.0, 192 * 256  # minutes on a CPU, below which images are that small
+LIGHT = (
+    30.0  # minutes on a CPU, below which images are augmented lightly: after six epochs of BCCD, AP50 on its validation
+)
+# split is .69 so, and .54 with strong augmentation
 SMALLEST_OBJECT = 8  # pixels of the side of objects at the 10th percentile
 ENOUGH, LEAST_AREA = (
     48,
@@ -34,8 +37,8 @@ SMALL_WIDTH = 128  # d_model of networks that are trained like the bundled ones,
 SMALL: Mapping[str, Any] = {
     "batch": 4,
     "reference_batch": 4,
-    "lr": 7e-4,
-    "lr_backbone": 2e-4,
+    "lr": 1.5e-3,
+    "lr_backbone": 1.5e-3,
     "warmup": "auto",
     "schedule": "linear",
     "decay_at": 0.5,
@@ -44,6 +47,8 @@ SMALL: Mapping[str, Any] = {
     "freeze": (),
     "evaluate_every": "auto",
 }
+SMALL_RANDOM: Mapping[str, Any] = {"lr": 7e-4, "lr_backbone": 2e-4}  # in place of these, for random weights
+SMALL_TRAINED: Mapping[str, Any] = {"lr": 2e-4, "lr_backbone": 1e-4}  # and where the model knows all classes
 PAPER: Mapping[str, Any] = {
     "batch": "auto",
     "accumulate": "auto",
@@ -79,6 +84,7 @@ class Facts:
         width: ``d_model`` of the network.
         queries: of the network.
         is_random: whether its weights are random.
+        knows_classes: whether it was trained for all classes of the dataset.
         device: its type, such as "cpu" or "cuda".
         cores: that each process may use.
         task: to train for.
@@ -97,6 +103,7 @@ class Facts:
     cores: int
     task: Task = "detect"
     overfits: bool = False
+    knows_classes: bool = False
 
     @property
     def is_small(self) -> bool:
@@ -107,8 +114,9 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
     """A value for every setting that is chosen, and is not ``named`` or follows from one that is."""
     chosen = {**(SMALL if facts.is_small else PAPER), **_length(facts), "workers": _workers(facts)}
     if facts.is_small:
-        short = facts.device == "cpu" and (named.get("minutes") or MINUTES) < SHORT
-        chosen |= {**_image_size(facts, short=short), **_augmentation(facts, light=short)}
+        minutes = (named.get("minutes") or MINUTES) if facts.device == "cpu" else math.inf
+        chosen |= {**_image_size(facts, short=minutes < SHORT), **_augmentation(facts, light=minutes < LIGHT)}
+        chosen |= SMALL_RANDOM if facts.is_random else SMALL_TRAINED if facts.knows_classes else {}
     if facts.is_random:
         chosen["freeze"] = ()
         if facts.is_small:

@@ -30,6 +30,7 @@ def facts_of(initial: InitialModel, dataset: Dataset, settings: TrainingSettings
         cores=max(1, _cores() // local_process_count()),
         task=settings.task,
         overfits=settings.overfit > 0,
+        knows_classes=initial.is_trained,
     )
 
 

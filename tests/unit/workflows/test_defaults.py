@@ -38,12 +38,17 @@ def test_a_small_network_is_trained_for_the_data_and_the_machine():
     assert {name: getattr(settings, name) for name in SMALL} == SMALL
     assert (settings.minutes, settings.steps, settings.workers) == (15, None, 1)
     assert (settings.image_size, settings.max_size) == (240, 400)
-    assert (settings.augment, settings.flip, settings.pretrain_backbone) == ("strong", None, 0)
+    assert (settings.augment, settings.flip, settings.pretrain_backbone) == ("light", None, 0)
 
 
 @pytest.mark.parametrize(
     ("minutes", "device", "expected"),
-    [(4.0, "cpu", (192, "light")), (8.0, "cpu", (240, "strong")), (4.0, "cuda", (240, "strong"))],
+    [
+        (4.0, "cpu", (192, "light")),
+        (8.0, "cpu", (240, "light")),
+        (30.0, "cpu", (240, "strong")),
+        (4.0, "cuda", (240, "strong")),
+    ],
 )
 def test_a_short_training_on_a_cpu_sees_more_but_smaller_images(minutes, device, expected):
     settings = chosen(replace(CELLS, device=device), minutes=minutes)
@@ -101,6 +106,15 @@ def test_writing_is_never_mirrored_and_small_images_are_augmented_lightly():
 )
 def test_loading_has_the_cores_that_the_network_leaves(device, cores, workers):
     assert chosen(replace(CELLS, device=device, cores=cores)).workers == workers
+
+
+def test_weights_that_know_the_classes_change_slowly():
+    rates = [
+        (settings.lr, settings.lr_backbone)
+        for settings in map(chosen, (CELLS, replace(CELLS, is_random=True), replace(CELLS, knows_classes=True)))
+    ]
+    assert rates == [(1.5e-3, 1.5e-3), (7e-4, 2e-4), (2e-4, 1e-4)]
+    assert chosen(replace(COCO, knows_classes=True)).lr == PAPER["lr"]
 
 
 def test_a_small_network_with_random_weights_begins_with_its_backbone():
@@ -167,7 +181,7 @@ def test_everything_chosen_can_be_named_and_is_in_the_help():
 def test_the_choices_are_announced_but_for_what_is_named():
     text = " ".join(description(default_settings(CELLS, {"batch": 8}), CELLS))
     assert "292 images of about 640x480 pixels with up to 30 objects, trained weights and cpu" in text
-    assert "lr 0.0007" in text
+    assert "lr 0.0015" in text
     assert "minutes 15" in text
     assert "image_size 240" in text
     assert "batch" not in text
