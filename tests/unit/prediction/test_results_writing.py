@@ -92,7 +92,7 @@ def test_every_format(images, out):
     assert size_of(out / "images/42.jpg") == (40, 30)
     assert Detections.from_dict(lines_of(out / "json/42.json")[0]).names == ("cat", "big dog")
     assert [line["output"] for line in lines_of(out / "predictions.jsonl")] == ["000000000007", "42"]
-    assert (out / "labels/42.txt").read_text().splitlines()[0] == "0 0.150000 0.400000 0.250000 0.666667 0.750000"
+    assert (out / "labels/42.txt").read_text().splitlines()[0] == "0 0.150000 0.400000 0.250000 0.666667"
     assert (out / "classes.txt").read_text() == "cat\nbig dog\n"
     rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
     assert [(row["name"], row["x2"]) for row in rows] == [("cat", "11.0"), ("big dog", "11.0")] * 2
