@@ -21,10 +21,10 @@ help:
 demo: environment
 	$(BIN)/python demo/demo.py
 
-# The run-time checks of shapes and types cost a third of the time: the rooms that compute with tensors have them.
+# The run-time checks of shapes and types cost a third of the time: the rooms that compute most with tensors have them.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 UNCHECKED := -o addopts="--strict-markers --strict-config"
-CHECKED := $(addprefix tests/unit/,core evaluation explain hf images losses matching model prediction training)
+CHECKED := $(addprefix tests/unit/,core evaluation explain losses matching model prediction)
 
 test: check
 	$(PYTEST) --durations 15 $(CHECKED); checked=$$?; \

@@ -9,7 +9,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 THREADS = int(os.environ.get("CONDETR_TEST_THREADS", "1"))  # any number must do: CONTRIBUTING.md
 
 # The same examples in every run; other ones with `--hypothesis-profile search`.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("repeatable", derandomize=True, max_examples=50)
 hypothesis.settings.register_profile("search", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 

@@ -203,7 +203,7 @@ def test_a_run_goes_on_as_it_began(condetr_json, condetr, data, small, tmp_path)
     for words, says in {
         ("--set", "network.d_model=32"): "network: is not what the run began with: d_model 32 for 16",
         ("--split", "val"): "split: is val, but the run began with None",
-        ("--model", "run"): "network: describes a network to train from random weights",
+        ("--model", "run"): "model: is run, but the run began with none",
         ("--seed", "1"): "seed: is 1, but the run began with 0",
     }.items():
         status, _, err = condetr(*again, *words)
@@ -274,7 +274,7 @@ def test_a_run_that_began_with_a_model_needs_it_no_more(condetr_json, condetr, d
     assert (status, "\nruns/train/best\n" in out) == (0, True)
     assert "the backbone has random weights" not in err
     config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
-    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 2e-4, [])
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("first", 1e-4, [])
     assert "network" not in config
 
     (tmp_path / "first").rename(tmp_path / "elsewhere")
@@ -330,7 +330,7 @@ def test_a_run_without_a_model_begins_with_the_best_at_hand(condetr_json, condet
     assert "start model: ap 0." in err
     assert said["metrics"]["ap"] > 0.3, "of digits, with weights that know them"
     config = yaml.safe_load((tmp_path / "runs/train/config.yaml").read_text())
-    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("condetr/digits", 2e-4, [])
+    assert (config["model"], config["lr_backbone"], config["freeze"]) == ("condetr/digits", 1e-4, [])
     status, _, err = condetr("train", data, "--output", "runs/train", "--resume", "--epochs", "2", "--device", "cpu")
     assert (status, "begins with" in err) == (0, False), err
 
