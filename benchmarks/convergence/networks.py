@@ -70,7 +70,7 @@ class Conditional:
     def __init__(self, config: DetectorConfig, *, spatial: str = "T s", groups: int = 1, one_to_many: int = 0) -> None:
         self._detector = ConditionalDetr(config)
         backbone = self._detector.body.backbone
-        self._backbone = _FixedMaps(tuple(backbone.widths[-1:]), SIDE // self._rows(config))
+        self._backbone = _FixedMaps(tuple(backbone.widths[-1:]), backbone.stride)
         if "T" not in spatial:
             self._detector.body.decoder.spatial_scale = _Ones()  # type: ignore[assignment]
         self._has_points = "s" in spatial
@@ -83,12 +83,6 @@ class Conditional:
             query_groups=groups,
             one_to_many=one_to_many,
         )
-
-    @staticmethod
-    def _rows(config: DetectorConfig) -> int:
-        assert isinstance(config.backbone, ResNetDescription)
-        assert config.backbone.output_stride is not None
-        return SIDE // config.backbone.output_stride
 
     @contextmanager
     def _of(self, maps: Maps) -> Iterator[Tensor]:

@@ -4,20 +4,17 @@ A line is a type, how truncated and occluded it is, an angle, the box (left, top
 box in space, and perhaps a score. `DontCare` marks regions in which nothing is labeled.
 """
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
-from condetr.data.discovery.label_files import labels_of
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat
-from condetr.data.tools.label_files import files_by_split, head_of, image_named_after
-from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
+from condetr.data.tools.label_files import head_of
+from condetr.data.tools.object_lines import LineFormat, is_number, lines_in
 from condetr.data.tools.shapes import Shape
-from condetr.files.text import lines_of
 from condetr.images.sizes import HeightWidth
 
 NAME = "kitti"
@@ -30,32 +27,28 @@ _OTHER_FOLDERS = ("images", "image", "data", "image_2")
 
 def kitti_in(folder: Path) -> Layout | None:
     """The KITTI labels of a folder, if there are any."""
-    files = files_by_split(folder, ".txt", is_kitti_file, one_an_image=True, whole_folders=True)
-    if not files:
-        return None
-    return tool_layout(NAME, folder, list(files), partial(_labels_of, folder, files), _shape_of, one_an_image=True)
+    return lines_in(folder, _LINES)
 
 
 def is_kitti_file(path: Path) -> bool:
     """Whether the first line is a type and fourteen numbers, or fifteen."""
     words = head_of(path).split(b"\n", 1)[0].split()
-    if len(words) not in _COLUMNS or _is_number(words[0]):
+    if len(words) not in _COLUMNS or is_number(words[0]):
         return False
-    return all(map(_is_number, words[1:]))
+    return all(map(is_number, words[1:]))
 
 
-def _labels_of(folder: Path, files: Mapping[str, list[Path]]) -> ToolLabels:
-    splits = {split: SplitLabels() for split in files}
-    names = set[str]()
-    for split, paths in files.items():
-        for path in paths:
-            with splits[split].report.at(path):
-                lines = [line for line in lines_of(labels_of(path)) if line.strip()]
-                names |= {line.split()[0] for line in lines}
-                folders = _FOLDERS.get(path.parent.name, _OTHER_FOLDERS)
-                image = image_named_after(path, folder, folders)
-                splits[split].images.append(LabeledImage(image, path, None, lines))
-    return ToolLabels(classes_of(sorted(name for name in names if name.lower() != _IGNORED)), splits)
+def _is_object(_: str) -> bool:
+    return True  # there are no headers
+
+
+def _class_of(line: str) -> str | None:
+    name = line.split()[0]
+    return None if name.lower() == _IGNORED else name
+
+
+def _image_folders(label_file: Path) -> Sequence[str]:
+    return _FOLDERS.get(label_file.parent.name, _OTHER_FOLDERS)
 
 
 def _shape_of(line: str, size: HeightWidth, location: Location) -> Shape | None:  # noqa: ARG001  a ReadShape
@@ -73,14 +66,7 @@ def _shape_of(line: str, size: HeightWidth, location: Location) -> Shape | None:
     return Shape(words[0], (x1, y1, x2, y2), marks=marks)
 
 
-def _is_number(word: bytes) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
+_LINES = LineFormat(NAME, is_kitti_file, _is_object, _class_of, _image_folders, _shape_of)
 FORMAT = ReadableFormat(
     NAME,
     "KITTI",
