@@ -82,8 +82,12 @@ def is_camera(name: str) -> bool:
     return name.isdecimal() and len(name) <= _DIGITS
 
 
-def refuse_videos(source: object) -> None:
-    """Refuse videos where all results are held in memory.
+def refuse_videos(
+    source: object,
+    reason: str = "is a video or camera; its results may not fit in memory",
+    hint: str = "stream() returns one result at a time",
+) -> None:
+    """Refuse videos, by default because all results are held in memory.
 
     Raises:
         UsageError: a source is a video or a camera.
@@ -91,8 +95,7 @@ def refuse_videos(source: object) -> None:
     for single in source if isinstance(source, list | tuple) else [source]:
         if is_video(single):
             name = single.name if isinstance(single, Video) else single
-            hint = "stream() returns one result at a time"
-            raise UsageError("is a video or camera; its results may not fit in memory", source=name, hint=hint)
+            raise UsageError(reason, source=name, hint=hint)
 
 
 def frames_of(source: str | int | Video, *, label: str | None = None) -> Iterator[ImageSource]:

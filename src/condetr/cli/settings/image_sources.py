@@ -41,9 +41,8 @@ def images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "l
 
 def refuse_videos(sources: list[str]) -> None:
     """Raises UsageError: a source is a video or a camera."""
-    from condetr.prediction.sources import is_video
+    from condetr.prediction.sources import refuse_videos as refuse
 
-    for source in sources:
-        if is_video(source):
-            hint = "condetr predict reads videos; save frames as images first"
-            raise UsageError("is a video or camera, not an image file", source=source, hint=hint)
+    refuse(
+        sources, "is a video or camera, not an image file", "condetr predict reads videos; save frames as images first"
+    )

@@ -1,1 +1,1 @@
-"""CVAT: XML for images."""
+"""CVAT's XML for images, read and written."""

@@ -1,15 +1,15 @@
 """All formats that are read, in the order in which they are looked for; docs/data.md shows this table."""
 
 from condetr.data.coco.layout import PANOPTIC, coco_in, panoptic_in
+from condetr.data.cvat import reading as cvat
 from condetr.data.discovery.description import FORMAT as DESCRIBED
 from condetr.data.discovery.readable_format import ReadableFormat
+from condetr.data.label_studio import reading as label_studio
 from condetr.data.tools import (
     create_ml,
     csv_boxes,
-    cvat,
     dota,
     kitti,
-    label_studio,
     labelme,
     open_images,
     saved_datasets,

@@ -1,1 +1,1 @@
-"""Label Studio: JSON tasks."""
+"""Label Studio's JSON tasks, read and written."""

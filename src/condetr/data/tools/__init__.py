@@ -1,1 +1,1 @@
-"""The files of labeling tools and well-known data sets, one file a tool."""
+"""Formats of labeling tools and well-known data sets that are only read, one file each, and what all tools share."""

@@ -16,9 +16,9 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat, folder_of
 from condetr.data.discovery.split_names import split_named
+from condetr.data.label_studio.brush import pixels_of_brush
 from condetr.data.tools.image_search import local_name
 from condetr.data.tools.label_files import files_by_split, head_of
-from condetr.data.tools.label_studio_brush import pixels_of_brush
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Shape,
