@@ -11,7 +11,7 @@ from condetr.prediction.predictor import Failure, Predictor, PreparedImage
 from condetr.prediction.sources import ImageSource
 from condetr.serving.process.timed_workers import TimedWorkers
 from condetr.serving.protocol.http_errors import Refused
-from condetr.serving.protocol.query_params import PredictParams
+from condetr.serving.protocol.predict_params import PredictParams
 
 THREADS = 2
 _NAME = "the image"

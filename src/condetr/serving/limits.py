@@ -11,6 +11,7 @@ class Limits:
 
     Attributes:
         queue: maximum number of accepted images, from their last byte to their response.
+        images: maximum number of images of a request.
         body_bytes: maximum size of a request.
         all_bytes: maximum size of all requests in memory together.
         pixels: maximum pixels of an image; decoded, a pixel takes four bytes.
@@ -26,6 +27,7 @@ class Limits:
     """
 
     queue: int = 64
+    images: int = 16
     body_bytes: int = 20 * 2**20
     all_bytes: int = 256 * 2**20
     pixels: int = 50_000_000

@@ -18,7 +18,7 @@ from condetr.serving.decoding import THREADS, Decoding
 from condetr.serving.limits import Limits
 from condetr.serving.metrics import Metrics
 from condetr.serving.protocol.http_errors import Refused, busy, http_error_of
-from condetr.serving.protocol.query_params import PredictParams
+from condetr.serving.protocol.predict_params import PredictParams
 from condetr.serving.protocol.responses import MakeRows, Rows, rows_of
 
 _REJECTED = "rejected"  # message of the cancellation

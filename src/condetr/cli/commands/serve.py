@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -18,6 +19,7 @@ from condetr.cli.settings.model_settings import (
     loaded,
     model_or_bundled,
 )
+from condetr.cli.settings.vertex_variables import VertexVariables, model_at, vertex_variables
 from condetr.core.errors import MissingExtraError, SettingsError, StorageError
 from condetr.prediction.options import PredictionOptions
 from condetr.serving.limits import Limits
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
 _ORDERLY = 0.98  # of the time to drain, for all that the process does by itself
+_PORT = 8000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -41,7 +44,7 @@ class ServeSettings(DetectionSettings):
     )
     batch: Batch = 8
     host: Annotated[str, "address to listen on; only this machine can reach the default"] = "127.0.0.1"
-    port: Annotated[int, "port to listen on; 0 takes a free one"] = 8000
+    port: Annotated[int | None, "port to listen on; 0 takes a free one; default: AIP_HTTP_PORT, or 8000"] = None
     allowed_host: Annotated[
         tuple[str, ...] | None, "name that callers may ask for it by, besides localhost; * for any; again for more"
     ] = None
@@ -51,7 +54,7 @@ class ServeSettings(DetectionSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         PredictionOptions(batch=self.batch)  # raises
-        if not 0 <= self.port < 2**16:
+        if self.port is not None and not 0 <= self.port < 2**16:
             raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
 
 
@@ -98,8 +101,9 @@ def run_server(
         raise MissingExtraError(str(error.name), "serve", command) from None
     check_pillow()
     token = _token_of(settings)
-    reference = model_or_bundled(settings.model, reporter)
-    with bound_socket(settings.host, settings.port) as listening:
+    vertex = vertex_variables(os.environ)
+    port = settings.port if settings.port is not None else vertex.port if vertex.port is not None else _PORT
+    with bound_socket(settings.host, port) as listening, _model_of(settings, vertex, reporter) as reference:
         _warn(settings, token, reporter)
         model = loaded(reference, settings, reporter)
         host, port = listening.getsockname()[:2]
@@ -122,7 +126,7 @@ def run_server(
             ended = serve(
                 predictor,
                 listening,
-                _offer_of(model, reference, settings, token),
+                _offer_of(model, settings.model or vertex.storage_uri or reference, settings, token, vertex),
                 settings.limits,
                 batch=settings.batch,
                 allowed_hosts=_names_of(settings),
@@ -134,7 +138,20 @@ def run_server(
     return _status_of(ended)
 
 
-def _offer_of(model: "LoadedModel", reference: str, settings: ServeSettings, token: str | None) -> "ServiceInfo":
+@contextmanager
+def _model_of(settings: ServeSettings, vertex: VertexVariables, reporter: Reporter) -> Iterator[str]:
+    """The model to load."""
+    if settings.model is None and vertex.storage_uri is not None:
+        reporter.note(f"condetr: the model is that of AIP_STORAGE_URI: {vertex.storage_uri}")
+        with model_at(vertex.storage_uri) as folder:
+            yield folder
+    else:
+        yield model_or_bundled(settings.model, reporter)
+
+
+def _offer_of(
+    model: "LoadedModel", reference: str, settings: ServeSettings, token: str | None, vertex: VertexVariables
+) -> "ServiceInfo":
     from condetr.serving.protocol.service_info import ServiceInfo
 
     return ServiceInfo(
@@ -145,6 +162,8 @@ def _offer_of(model: "LoadedModel", reference: str, settings: ServeSettings, tok
         threshold=settings.threshold,
         token=token,
         metrics=token is not None or settings.host in _LOOPBACK,
+        health_routes=() if vertex.health_route is None else (vertex.health_route,),
+        predict_routes=() if vertex.predict_route is None else (vertex.predict_route,),
     )
 
 

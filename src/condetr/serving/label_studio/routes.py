@@ -24,7 +24,7 @@ from condetr.serving.memory_budget import MemoryBudget
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.http_errors import Refused
-from condetr.serving.protocol.query_params import PredictParams
+from condetr.serving.protocol.predict_params import PredictParams
 from condetr.serving.protocol.request_body import read_body
 from condetr.serving.protocol.request_log import CLIENT_GONE, WriteLog
 from condetr.serving.protocol.routes import Endpoint, application_of

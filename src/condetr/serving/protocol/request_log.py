@@ -63,7 +63,8 @@ class RequestLog:
 
     def _add_headers(self, message: Message, request_id: str) -> None:
         headers = MutableHeaders(scope=message)
-        headers.update(_HEADERS | {"x-request-id": request_id})
+        for name, value in (_HEADERS | {"x-request-id": request_id}).items():
+            headers.setdefault(name, value)
         if self._is_ending():
             headers["connection"] = "close"
 

@@ -1,6 +1,7 @@
 """Response bodies: detections in the format of hosted object-detection services, and errors."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from condetr.serving.protocol.http_errors import Refused
 
 Rows: TypeAlias = list[dict[str, Any]]
 MakeRows: TypeAlias = Callable[[Detections], Rows]
+_INFER = re.compile(r"/v2/models/.*/infer")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 
@@ -31,8 +33,11 @@ def rows_of(detections: Detections) -> Rows:
 
 
 def error_response(request: Request, refused: Refused) -> Response:
+    """The error in the service's format; under ``/v2/models/NAME/infer`` in that of the Open Inference Protocol."""
     request.state.entry["code"] = refused.code
     body, headers = refused.body(request.state.request_id), refused.headers()
+    if _INFER.fullmatch(request.scope["path"]):  # its clients join the error and other text
+        body = body["error"] | {"error": refused.message}
     response_class = _ResponseToUnread if refused.unread else JSONResponse
     return response_class(body, refused.status, headers)
 

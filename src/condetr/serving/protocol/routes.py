@@ -1,13 +1,12 @@
-"""The routes of the service: ``/predict``, health and metadata as in the Open Inference Protocol, metrics."""
+"""The routes of the service: predictions, health and metadata under the names that platforms use, and metrics."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -15,16 +14,18 @@ from condetr.serving.limits import Limits
 from condetr.serving.memory_budget import MemoryBudget
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
 from condetr.serving.protocol.allowed_hosts import Hosts
+from condetr.serving.protocol.answering import Answering
+from condetr.serving.protocol.docs_page import DOCS_POLICY, docs_page
 from condetr.serving.protocol.http_errors import BUG, Refused
 from condetr.serving.protocol.openapi import document_of
-from condetr.serving.protocol.query_params import PredictParams, read_params
-from condetr.serving.protocol.request_body import read_image
+from condetr.serving.protocol.predict_params import Defaults
+from condetr.serving.protocol.prediction_request import PredictionReader
 from condetr.serving.protocol.request_checks import RequestChecks, has_body
-from condetr.serving.protocol.request_log import CLIENT_GONE, RequestLog, WriteLog
+from condetr.serving.protocol.request_log import RequestLog, WriteLog
 from condetr.serving.protocol.responses import error_response
 from condetr.serving.protocol.service_info import ServiceInfo
 from condetr.serving.protocol.token_check import with_token
-from condetr.serving.service import Answer, Service, State
+from condetr.serving.service import Service, State
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -54,44 +55,44 @@ def application_of(routes: list[Route], service: Service, metrics: Metrics, log:
 
 class _Routes:
     def __init__(self, service: Service, info: ServiceInfo, limits: Limits, metrics: Metrics) -> None:
-        self._service, self._info, self._limits, self._metrics = service, info, limits, metrics
-        self._memory = MemoryBudget(limits.all_bytes)
-        self._openapi = document_of(info.version, with_token=info.token is not None)
+        self._service, self._info, self._metrics = service, info, metrics
+        self._answering = Answering(service, MemoryBudget(limits.all_bytes))
+        self._reader = PredictionReader(Defaults(info.threshold, service.gives_masks), limits, info.name)
+        self._openapi = document_of(info, masks=service.gives_masks, max_images=limits.images)
+        self._docs = docs_page(self._openapi)
 
     def all(self) -> list[Route]:
         model = f"/v2/models/{self._info.name}"
-        public = {"/v2/health/live": self.live, "/v2/health/ready": self.ready}
+        predicts = ("/", "/predict", "/invocations", *self._info.predict_routes)
+        posts = {
+            **dict.fromkeys(predicts, self.predict),
+            f"{model}/infer": self.infer,
+            f"{model}/versions/1/infer": self.infer,
+        }
+        ready = ("/v2/health/ready", "/health", "/ping", *self._info.health_routes)
+        public = {"/v2/health/live": self.live, **dict.fromkeys(ready, self.ready)}
         guarded = {
             "/v2": self.server,
             model: self.model,
             f"{model}/ready": self.ready,
+            f"{model}/versions/1": self.model,
+            f"{model}/versions/1/ready": self.ready,
             "/openapi.json": self.openapi,
+            "/docs": self.docs,
             **({"/metrics": self.metrics} if self._info.metrics else {}),
         }
+        token = self._info.token
         return [
-            Route("/predict", with_token(self.predict, self._info.token), methods=["POST"]),
+            *(Route(path, with_token(endpoint, token), methods=["POST"]) for path, endpoint in posts.items()),
             *(Route(path, endpoint) for path, endpoint in public.items()),
-            *(Route(path, with_token(endpoint, self._info.token)) for path, endpoint in guarded.items()),
+            *(Route(path, with_token(endpoint, token)) for path, endpoint in guarded.items()),
         ]
 
     async def predict(self, request: Request) -> Response:
-        params = read_params(
-            request.query_params, threshold=self._info.threshold, gives_masks=self._service.gives_masks
-        )
-        entry = request.state.entry
-        try:
-            with self._memory.share() as take:
-                image = await read_image(request, self._limits, take)
-                entry["bytes"] = len(image)
-                answer = await self._answer_unless_gone(image, params, request)
-        except ClientDisconnect:
-            return Response(status_code=CLIENT_GONE)
-        entry |= {
-            "together": answer.batch_size,
-            "waited_ms": round(answer.waited * 1000, 1),
-            "found": len(answer.rows),
-        }
-        return JSONResponse(answer.rows)
+        return await self._answering.response(request, self._reader.predict)
+
+    async def infer(self, request: Request) -> Response:
+        return await self._answering.response(request, self._reader.infer)
 
     async def live(self, _: Request) -> Response:
         return JSONResponse({"live": True})
@@ -103,7 +104,7 @@ class _Routes:
         return error_response(request, Refused(503, "not_ready", reason, retry_after=1))
 
     async def server(self, _: Request) -> Response:
-        return JSONResponse({"name": "condetr", "version": self._info.version, "extensions": []})
+        return JSONResponse({"name": "condetr", "version": self._info.version, "extensions": ["binary_tensor_data"]})
 
     async def model(self, _: Request) -> Response:
         return JSONResponse(self._info.metadata(masks=self._service.gives_masks))
@@ -111,26 +112,11 @@ class _Routes:
     async def openapi(self, _: Request) -> Response:
         return JSONResponse(self._openapi)
 
+    async def docs(self, _: Request) -> Response:
+        return HTMLResponse(self._docs, headers={"content-security-policy": DOCS_POLICY})
+
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
-
-    async def _answer_unless_gone(self, image: bytes, params: PredictParams, request: Request) -> Answer:
-        """The service's answer, unless the client disconnects before."""
-        work = asyncio.create_task(self._service.predict(image, params))
-        gone = asyncio.create_task(_until_gone(request))
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise ClientDisconnect
-            return work.result()
-        finally:
-            gone.cancel()
-            work.cancel()
-
-
-async def _until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -149,7 +135,7 @@ async def _bug(request: Request, _: Exception) -> Response:
 async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for these"
     code = {404: "not_found", 405: "method"}.get(error.status_code, "http")
-    message = {404: "there is no such path; see /openapi.json", 405: "this path does not allow this method"}
+    message = {404: "there is no such path; see /docs", 405: "this path does not allow this method"}
     unread = has_body(request.headers)
     refused = Refused(error.status_code, code, message.get(error.status_code, error.detail), unread=unread)
     response = error_response(request, refused)

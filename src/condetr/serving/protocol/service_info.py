@@ -16,6 +16,8 @@ class ServiceInfo:
         threshold: default of requests: detections at or below it are omitted.
         token: required of clients, if set.
         metrics: whether ``/metrics`` exists.
+        health_routes: more paths of ``/v2/health/ready``.
+        predict_routes: more paths of ``/predict``.
     """
 
     name: str
@@ -25,6 +27,8 @@ class ServiceInfo:
     threshold: float
     token: str | None = None
     metrics: bool = True
+    health_routes: tuple[str, ...] = ()
+    predict_routes: tuple[str, ...] = ()
 
     def metadata(self, *, masks: bool) -> dict[str, Any]:
         """Metadata of the model, as in the Open Inference Protocol."""
@@ -33,11 +37,12 @@ class ServiceInfo:
             "name": self.name,
             "versions": ["1"],
             "platform": f"condetr_{self.backend}",
-            "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [1]}],
+            "inputs": [{"name": "picture", "datatype": "BYTES", "shape": [-1]}],
             "outputs": [
                 {"name": "score", "datatype": "FP32", "shape": [-1]},
                 {"name": "label", "datatype": "BYTES", "shape": [-1]},
                 {"name": "box", "datatype": "INT32", "shape": [-1, 4]},
+                {"name": "image", "datatype": "INT32", "shape": [-1]},
                 *mask_output,
             ],
             "classes": list(self.classes),

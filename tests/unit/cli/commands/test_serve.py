@@ -153,3 +153,76 @@ def test_without_the_extra_the_pip_line_is_printed(condetr, monkeypatch):
     status, _, err = condetr("serve")
     assert status == 7
     assert 'pip install "condetr[serve]"' in err
+
+
+def a_free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_the_variables_of_vertex_ai_hold(condetr, model, ending, monkeypatch):
+    seen, port = ending(server.End.DRAINED), a_free_port()
+    for name, value in {
+        "HTTP_PORT": str(port),
+        "HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/8",
+        "PREDICT_ROUTE": "/v1/endpoints/7/deployedModels/8:predict",
+        "STORAGE_URI": str(model),
+    }.items():
+        monkeypatch.setenv(f"AIP_{name}", value)
+    status, _, err = condetr("serve")
+    assert status == 0
+    assert f"the model is that of AIP_STORAGE_URI: {model}" in err
+    info = seen["info"]
+    assert seen["address"][1] == port
+    assert (info.name, info.classes) == (model.name, ("cat", "dog", "bird"))
+    assert info.health_routes == ("/v1/endpoints/7/deployedModels/8",)
+    assert info.predict_routes == ("/v1/endpoints/7/deployedModels/8:predict",)
+    monkeypatch.setenv("AIP_STORAGE_URI", "/nowhere")
+    assert condetr("serve", "--model", model, "--port", 0)[0] == 0, "options come first"
+    assert seen["address"][1] != port
+    monkeypatch.setenv("AIP_HTTP_PORT", "")
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", "")
+    assert condetr("serve", "--model", model, "--port", 0)[0] == 0
+    assert seen["info"].predict_routes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AIP_HTTP_PORT", "http"),
+        ("AIP_HTTP_PORT", "0"),
+        ("AIP_HTTP_PORT", "70000"),
+        ("AIP_HTTP_PORT", "8" * 9999),
+        ("AIP_HEALTH_ROUTE", "health"),
+        ("AIP_PREDICT_ROUTE", "/predict?x=1"),
+        ("AIP_PREDICT_ROUTE", "/{path}"),
+    ],
+)
+def test_a_variable_that_cannot_be_is_refused(condetr, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    status, _, err = condetr("serve", "--model", "nowhere", "-q")
+    assert status == 2
+    assert f"{name}: is " in err
+    assert len(err) < 200
+
+
+def test_a_model_is_copied_from_a_storage(condetr, model, ending, monkeypatch):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.put(str(model), "/bucket/birds", recursive=True)
+    seen = ending(server.End.DRAINED)
+    monkeypatch.setenv("AIP_STORAGE_URI", "memory://bucket/birds")
+    assert condetr("serve", "--port", 0)[0] == 0
+    assert (seen["info"].name, seen["info"].classes) == ("birds", ("cat", "dog", "bird"))
+    monkeypatch.setenv("AIP_STORAGE_URI", "memory://bucket/cats")
+    status, _, err = condetr("serve", "--port", 0, "-q")
+    assert status == 6
+    assert "memory://bucket/cats: AIP_STORAGE_URI: " in err
+
+
+def test_a_storage_whose_library_is_missing(condetr, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
+    monkeypatch.setenv("AIP_STORAGE_URI", "gs://bucket/birds")
+    status, _, err = condetr("serve", "--port", 0, "-q")
+    assert status == 7
+    assert "a model at gs:// needs gcsfs (pip install gcsfs)" in err

@@ -59,8 +59,8 @@ def test_no_url_is_ever_fetched(service):
 
 
 def test_unknown_paths_and_methods(service):
-    assert is_refusal(service.get("/"), 404, "not_found")
-    assert is_refusal(service.get("/docs"), 404, "not_found")
+    assert is_refusal(service.get("/nowhere"), 404, "not_found")
+    assert is_refusal(service.get("/"), 405, "method")
     answer = service.get("/predict")
     assert is_refusal(answer, 405, "method")
     assert answer.headers["allow"] == "POST"
@@ -104,7 +104,7 @@ def test_the_name_of_a_file_means_nothing(service, name):
 
 
 def test_without_the_token_only_health_is_open(small):
-    for path in ("/v2", "/v2/models/tiny", "/v2/models/tiny/ready", "/metrics", "/openapi.json"):
+    for path in ("/v2", "/v2/models/tiny", "/v2/models/tiny/ready", "/metrics", "/openapi.json", "/docs"):
         assert is_refusal(small.get(path), 401, "unauthorized")
         assert small.get(path, headers=allowed()).status == 200
     for wrong in ("", "sesame", "Bearer sesamf", "Bearer sesam", "Bearer sesame2", "bearer \xff"):

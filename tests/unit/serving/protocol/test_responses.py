@@ -1,5 +1,7 @@
 """Responses of the service."""
 
+import base64
+import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -108,10 +110,11 @@ def test_health_and_metadata(service):
     assert service.get("/v2/health/live").json == {"live": True}
     assert service.get("/v2/health/ready").json == {"ready": True}
     assert service.get("/v2/models/tiny/ready").json == {"ready": True}
-    assert service.get("/v2").json == {"name": "condetr", "version": "0", "extensions": []}
+    assert service.get("/v2").json == {"name": "condetr", "version": "0", "extensions": ["binary_tensor_data"]}
     model = service.get("/v2/models/tiny").json
     assert (model["name"], model["versions"], model["classes"]) == ("tiny", ["1"], ["cat"])
-    assert [output["name"] for output in model["outputs"]] == ["score", "label", "box"]
+    assert [output["name"] for output in model["outputs"]] == ["score", "label", "box", "image"]
+    assert service.get("/v2/models/tiny/versions/1").json == model
     assert service.get("/v2/models/other").status == 404
     assert service.ask("HEAD", "/v2/health/live").status == 200
 
@@ -131,9 +134,8 @@ def test_the_metrics_count(service):
 def test_openapi_tells_the_truth(service):
     document = service.get("/openapi.json").json
     for path, item in document["paths"].items():
-        real = path.replace("{model}", "tiny")
         if "get" in item:
-            answer = service.get(real)
+            answer = service.get(path)
             schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             assert answer.status == 200
             assert set(schema["required"]) <= answer.json.keys()
@@ -143,6 +145,31 @@ def test_openapi_tells_the_truth(service):
     assert service.predict(b"").json["error"].keys() == set(schemas["Refusal"]["properties"]["error"]["required"])
     answer = {parameter["name"] for parameter in document["paths"]["/predict"]["post"]["parameters"]}
     assert answer == {"threshold", "masks"}
+    posts = {path for path, item in document["paths"].items() if "post" in item}
+    assert posts == {"/", "/predict", "/invocations", "/v2/models/tiny/infer"}
+    refused = service.ask("POST", "/v2/models/tiny/infer", b"{}").json
+    assert refused.keys() == set(schemas["InferRefusal"]["required"])
+
+
+def test_docs_are_one_page_without_scripts(service):
+    answer = service.get("/docs")
+    page = answer.body.decode()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    for path in service.get("/openapi.json").json["paths"]:
+        assert path in page
+    assert not re.search(r"<script|<link|<img|src=|@import|url\(", page)
+    assert not re.search(r"https?://", page), "nothing comes from elsewhere"
+    style = re.search("<style>(.*?)</style>", page, re.DOTALL)[1].encode()
+    hashed = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    assert answer.headers["content-security-policy"] == f"default-src 'none'; style-src 'sha256-{hashed}'"
+
+
+def test_docs_escape_the_names_of_classes():
+    with serving(classes=("<img src=x onerror=alert(1)>", "a&b")) as served:
+        page = served.get("/docs").body.decode()
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+    assert "a&amp;b" in page
 
 
 def test_clients_of_the_hosted_services_understand_it(service, monkeypatch):
