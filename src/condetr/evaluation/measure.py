@@ -7,6 +7,7 @@ from condetr.core.errors import DataError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes, annotated, ground_truth_of, predicted_objects_of
+from condetr.evaluation.calibration import calibration_of
 from condetr.evaluation.class_mapping import check_names
 from condetr.evaluation.coco_ap import Rle, accumulate, accumulate_masks, averages_of
 from condetr.evaluation.confusion import confusion_of
@@ -70,9 +71,12 @@ def measure(
         of_masks = averages_of(accumulate_masks(ordered, truth, predicted, _at(order, masks), boxed=boxed))
     above = predicted.where(predicted.scores > threshold)
     matches = match_detections(truth, above)
-    errors = None
+    errors = calibration = None
+    at_any_score = match_detections(truth, predicted) if metrics & {"errors", "calibration"} else matches
+    if "calibration" in metrics:
+        calibration = calibration_of(predicted, at_any_score, names)
     if "errors" in metrics:
-        costs = costs_of(truth, predicted, match_detections(truth, predicted), **extent)
+        costs = costs_of(truth, predicted, at_any_score, **extent)
         errors = Errors(counts_of(matches), costs, int((~truth.crowd).sum()), int(matches.hit.sum()), threshold)
     return Report(
         **vars(averages_of(accumulated)),
@@ -83,6 +87,7 @@ def measure(
         curves=curves_of(accumulated, names) if "pr" in metrics else None,
         confusion=confusion_of(truth, above, matches, names, threshold=threshold) if "confusion" in metrics else None,
         errors=errors,
+        calibration=calibration,
         speed=speed,
         dataset=dataset,
         found=detections,

@@ -8,6 +8,7 @@ from condetr.core.errors import GateError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
+from condetr.evaluation.calibration import Calibration
 from condetr.evaluation.coco_ap import Averages, Rle
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
@@ -34,6 +35,7 @@ class Report(Averages):
         curves: precision over recall.
         confusion: the confusion matrix.
         errors: counts and costs of each kind of error.
+        calibration: expected calibration error and reliability diagrams of all detections and of each class.
         speed: milliseconds of each step.
         dataset: that was evaluated, without images that could not be read.
         found: the detections of each image of ``dataset``, with its labels; masks are in ``runs``.
@@ -50,6 +52,7 @@ class Report(Averages):
     curves: Curves | None = None
     confusion: Confusion | None = None
     errors: Errors | None = None
+    calibration: Calibration | None = None
     speed: Speed | None = None
     dataset: Dataset = field(repr=False, compare=False)
     found: tuple[Detections, ...] = field(repr=False, compare=False)
@@ -90,7 +93,13 @@ class Report(Averages):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the detections, as JSON values."""
-        parts = {"curves": self.curves, "confusion": self.confusion, "errors": self.errors, "speed": self.speed}
+        parts = {
+            "curves": self.curves,
+            "confusion": self.confusion,
+            "errors": self.errors,
+            "calibration": self.calibration,
+            "speed": self.speed,
+        }
         by_class = {name: result.to_dict() for name, result in (self.per_class or {}).items()}
         return {
             **{spec.name: getattr(self, spec.name) for spec in fields(Averages)},

@@ -128,7 +128,13 @@ def test_the_gate(scenes):
 @pytest.mark.parametrize("metric", DEFAULT_METRICS)
 def test_only_what_is_asked_for(scenes, metric):
     report = measure(scenes, distorted(scenes), metrics=[metric])
-    parts = {"per-class": "per_class", "pr": "curves", "confusion": "confusion", "errors": "errors"}
+    parts = {
+        "per-class": "per_class",
+        "pr": "curves",
+        "confusion": "confusion",
+        "errors": "errors",
+        "calibration": "calibration",
+    }
     measured = [key for key, name in parts.items() if getattr(report, name) is not None]
     assert measured == [key for key in parts if key == metric]
     assert [name for name in report.to_dict() if name in parts.values()] == [parts[key] for key in measured]

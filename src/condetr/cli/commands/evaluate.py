@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from condetr.evaluation.report import Report
 
 _DEFAULT_OUTPUT = Path("runs/evaluate")
-_METRICS = "what to measure: ap, per-class, pr, confusion, errors, pq, miou, speed; else all but speed"
+_METRICS = "what to measure: ap, per-class, pr, confusion, errors, calibration, pq, miou, speed; else all but speed"
 
 
 @dataclass(frozen=True, kw_only=True)

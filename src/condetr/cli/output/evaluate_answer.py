@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from condetr.cli.output.reporting import one_line
 
 if TYPE_CHECKING:
+    from condetr.evaluation.calibration import Calibration
     from condetr.evaluation.error_kinds import Errors
     from condetr.evaluation.panoptic_quality import Panoptic
     from condetr.evaluation.per_class import ClassResult
@@ -18,7 +19,9 @@ def text_of(report: "Report") -> str:
     if report.panoptic is not None:
         parts.append(_panoptic(report.panoptic))
     if report.per_class is not None:
-        parts.append(_per_class(report.per_class))
+        parts.append(_per_class(report.per_class, report.calibration))
+    if report.calibration is not None:
+        parts.append(_calibration(report.calibration))
     if report.errors is not None:
         parts.append(_errors(report.errors))
     if report.speed is not None:
@@ -53,12 +56,19 @@ def _panoptic(panoptic: "Panoptic") -> str:
     return f"{_table(('segments', 'PQ', 'SQ', 'RQ'), rows)}\nmean IoU of classes {_number(panoptic.miou)}"
 
 
-def _per_class(per_class: "dict[str, ClassResult]") -> str:
+def _per_class(per_class: "dict[str, ClassResult]", calibration: "Calibration | None") -> str:
+    columns = ("class", "objects", "AP", "AP50", "AR", "best threshold", "precision", "recall")
     rows = []
     for name, result in per_class.items():
         values = (result.ap, result.ap50, result.ar, result.threshold, result.precision, result.recall)
-        rows.append((name, str(result.objects), *map(_number, values)))
-    return _table(("class", "objects", "AP", "AP50", "AR", "best threshold", "precision", "recall"), rows)
+        errors = () if calibration is None else (calibration.by_class[name].ece,)
+        rows.append((name, str(result.objects), *map(_number, (*values, *errors))))
+    return _table(columns if calibration is None else (*columns, "ECE"), rows)
+
+
+def _calibration(calibration: "Calibration") -> str:
+    numbers = f"{_number(calibration.ece)}, mean of the classes {_number(calibration.mean_ece)}"
+    return f"expected calibration error (ECE) of scores above {calibration.lowest:g}: {numbers}"
 
 
 def _errors(errors: "Errors") -> str:
