@@ -26,7 +26,6 @@ from tests.tiny import LABELS, PREPROCESSING, tiny_detector, tiny_segmenter
 pytest.importorskip("selenium", reason="needs selenium")
 pytest.importorskip("gradio", minversion="6", reason='needs "condetr[demo]"')
 
-from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -34,12 +33,13 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions as EC  # noqa: N812  as selenium calls it
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.end_to_end.chromium import browsing, need_chromium
+
 
 @contextmanager
 def shown(*words):
     """``condetr demo`` with these options; gives its address."""
-    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
-        pytest.skip("needs chromium and chromedriver")
+    need_chromium()
     command = [sys.executable, "-m", "condetr", "demo", "--port", "0", "--device", "cpu", *map(str, words)]
     folder = Path(tempfile.mkdtemp())
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
@@ -75,22 +75,6 @@ def address():
 @pytest.fixture(scope="module")
 def downloads(tmp_path_factory):
     return tmp_path_factory.mktemp("downloads")
-
-
-@contextmanager
-def browsing(address, downloads):
-    options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1400"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options, service)
-    try:
-        driver.get(address)
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="module")

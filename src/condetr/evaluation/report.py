@@ -112,8 +112,12 @@ class Report(Averages):
             "notes": list(self.notes),
         }
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, html: bool = False) -> Path:
         """Write JSON, tables, charts and the worst images to a new folder.
+
+        Args:
+            folder: to make.
+            html: also write report.html, a page to look at, which needs no network.
 
         Raises:
             UsageError: the folder is not new.
@@ -121,7 +125,7 @@ class Report(Averages):
         """
         from condetr.evaluation.report_folder import write_report  # which imports this module
 
-        return write_report(self, folder)
+        return write_report(self, folder, html=html)
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from condetr.core.errors import first_line_of
 from condetr.evaluation.confusion import Confusion
+from condetr.evaluation.page.document import document_of
 from condetr.evaluation.predictions_file import write_predictions
 from condetr.evaluation.report import Report
 from condetr.evaluation.report_charts import confusion_chart, curves_chart, errors_chart
@@ -21,11 +22,11 @@ from condetr.evaluation.worst import worst_images, worst_rows
 from condetr.files.new_folder import OutputFolder
 
 _logger = logging.getLogger(__name__)
-REPORT, PREDICTIONS = "report.json", "predictions.json"
+REPORT, PREDICTIONS, PAGE = "report.json", "predictions.json", "report.html"
 
 
-def write_report(report: Report, folder: str | Path) -> Path:
-    """Write the files of all parts that were measured.
+def write_report(report: Report, folder: str | Path, *, html: bool = False) -> Path:
+    """Write the files of all parts that were measured, and with ``html`` a page.
 
     Raises:
         UsageError: the folder is not new.
@@ -56,6 +57,8 @@ def write_report(report: Report, folder: str | Path) -> Path:
             output.write("worst.csv", _table(rows))
             charts["worst.jpg"] = partial(worst_images, report.dataset, report.found, threshold=threshold)
     _paint(charts, output)
+    if html:
+        output.write(PAGE, document_of(report, output.path))
     return output.path
 
 

@@ -53,7 +53,10 @@ class EvaluateSettings(ModelSettings):
     top_k: Annotated[int, "the most detections of an image; COCO counts 100"] = 100
     batch: Batch = 1
     tile: Tile = None
-    output: Annotated[Path | None, "new folder for the report; else runs/evaluate, or with --json none"] = None
+    html: Annotated[bool, "also write report.html, a page of the errors and curves that needs no network"] = False
+    output: Annotated[
+        Path | None, "new folder for the report; else runs/evaluate, or with --json and no --html none"
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,7 +104,7 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
             learned = "" if dataset.split == "test" else ", which the model may have learned from"
             reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
         output = None
-        if share.is_first and (settings.output is not None or not reporter.as_json):
+        if share.is_first and (settings.output is not None or settings.html or not reporter.as_json):
             output = settings.output or next_free(_DEFAULT_OUTPUT)
         with nullcontext() if output is None else new_folder(output):
             if model is None:
@@ -122,7 +125,7 @@ def _told(
     for failure in report.failures:
         say(f"condetr: failed: {failure.error}")
     if output is not None:
-        report.save(output)
+        report.save(output, html=settings.html)
     where = None if output is None else str(output)
     text = text_of(report) + ("" if where is None else f"\n\nreport in {where}")
     reporter.result(text, jsonable(about | report.to_dict() | {"output": where}))

@@ -1,0 +1,60 @@
+"""Small copies of images, as large as a number of bytes for all of them allows."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from condetr.core.errors import ImageError
+from condetr.data.checks.contact_sheet import evenly_spread
+from condetr.images.decoding.decode import decode
+
+
+class _Setting(NamedTuple):
+    side: int
+    quality: int
+
+
+_SETTINGS = tuple(
+    _Setting(side, quality)
+    for side, quality in (
+        (320, 70), (256, 60), (224, 55), (192, 50), (160, 45), (128, 40), (112, 35), (96, 30), (80, 25), (64, 20),
+    )
+)  # fmt: skip
+_SAMPLED = 16  # images, from which the size of all is estimated
+
+
+def thumbnails(paths: Sequence[Path], room: int) -> list[str]:
+    """WebP images in base64; "" for what cannot be read.
+
+    Args:
+        paths: of the images.
+        room: characters for all of them, estimated from a sample; the smallest copies, of 64 pixels a side, are made
+            even where they take more.
+    """
+    sample = [image for position in evenly_spread(len(paths), _SAMPLED) if (image := _image(paths[position]))]
+    each = room / max(1, len(paths))
+    setting = next(
+        (one for one in _SETTINGS if sum(len(_encoded(image, one)) for image in sample) <= each * len(sample)),
+        _SETTINGS[-1],
+    )
+    images = (_image(path) for path in paths)
+    return ["" if image is None else _encoded(image, setting) for image in images]
+
+
+def _image(path: Path) -> Image.Image | None:
+    try:
+        return decode(path)
+    except ImageError:
+        return None
+
+
+def _encoded(image: Image.Image, setting: _Setting) -> str:
+    scale = min(1.0, setting.side / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    file = BytesIO()
+    image.resize(size, Image.Resampling.BOX).save(file, "WEBP", quality=setting.quality)
+    return b64encode(file.getvalue()).decode()
