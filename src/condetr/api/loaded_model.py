@@ -219,8 +219,8 @@ class LoadedModel:
             split: which part; val unless named, else test, or the only one.
             batch: the most images in one batch; it does not change the results.
             top_k: the most detections of an image; COCO counts 100.
-            metrics: ap, per-class, pr, confusion, errors, calibration, speed; of segments also pq, miou. By default
-                all but speed.
+            metrics: ap, per-class, pr, confusion, errors, calibration, layers, speed; of segments also pq, miou. By
+                default all but layers and speed.
             threshold: score above which detections count in the confusion matrix and among the errors, and segments.
             class_map: the model's names of the dataset's classes, where their names differ.
             task: "detect" measures boxes, "instance" also masks, "panoptic" also segments; by default what the model

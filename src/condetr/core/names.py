@@ -6,7 +6,9 @@ from typing import Any, Literal, TypeAlias
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
 Backend: TypeAlias = Literal["torch", "onnx", "openvino"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
-Metric: TypeAlias = Literal["ap", "per-class", "pr", "confusion", "errors", "calibration", "pq", "miou", "speed"]
+Metric: TypeAlias = Literal[
+    "ap", "per-class", "pr", "confusion", "errors", "calibration", "pq", "miou", "layers", "speed"
+]
 DatasetFormat: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc", "cvat", "label-studio"]
 LabelFormat: TypeAlias = Literal["coco", "yolo", "voc", "cvat", "label-studio"]
 ResultFormat: TypeAlias = Literal["images", "crops", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]

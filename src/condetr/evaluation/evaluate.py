@@ -16,7 +16,8 @@ from condetr.data.checks.verdict import require_objects
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMap, match_classes
-from condetr.evaluation.collection import ResultCollector
+from condetr.evaluation.collection import ImageResult, ResultCollector
+from condetr.evaluation.layers import LayerCollector, layered
 from condetr.evaluation.measure import check_measurable, measure
 from condetr.evaluation.predictions_file import read_predictions
 from condetr.evaluation.report import DEFAULT_METRICS, PANOPTIC_METRICS, Report
@@ -73,7 +74,7 @@ def evaluate_detector(
             numbers are the same with any batch.
         device: "auto" is the fastest that is available.
         top_k: the most detections per image; COCO counts 100.
-        metrics: measured besides AP; by default all but speed, and PQ and mIoU for panoptic data only.
+        metrics: measured besides AP; by default all but layers and speed, and PQ and mIoU for panoptic data only.
         threshold: score above which detections count in the confusion matrix and the errors, and as segments.
         task: "instance" also measures masks, "panoptic" also segments; the dataset must be read for it.
         stuff: class ids of the network with at most one segment per image; by default those of the dataset.
@@ -97,6 +98,8 @@ def evaluate_detector(
         raise UsageError("pq and miou need segments", item="metrics", hint='evaluate with task="panoptic"')
     if tile is not None and task == "panoptic":
         raise UsageError("panoptic segments of tiles cannot be merged", item="tile")
+    if tile is not None and "layers" in metrics:
+        raise UsageError("the detections of decoder layers are of whole images", item="tile")
     if stuff is None:
         stuff = [number for number, label in matched.label_of.items() if label in dataset.classes.stuff]
     options: dict[str, Any] = {"batch": batch, "device": device, "top_k": top_k}
@@ -110,18 +113,25 @@ def evaluate_detector(
             segments = Predictor(
                 model, preprocessing, labels, threshold=threshold, task="panoptic", stuff=stuff, **options
             )
+        layers = None
+        if "layers" in metrics:
+            layers = LayerCollector(layered(model), preprocessing, labels, dataset, matched, device=device, top_k=top_k)
         collector = ResultCollector(dataset, matched, tiled(boxes, tile), segments)
         positions = share.positions(len(dataset))
         collected = collector.collect(
             _by_size(dataset, positions, preprocessing) if batch > 1 else positions, on_picture
         )
         results = merge_shards(share.gather(collected), len(dataset))
+        of_layers = None
+        if layers is not None:
+            found = merge_shards(share.gather(layers.collect(positions)), len(dataset))
+            of_layers = [each for each, result in zip(found, results, strict=True) if _is_usable(result)]
         readable = _readable(dataset, [result.detections for result in results])
         paths = [readable[position] for position in evenly_spread(len(readable), _TIMED)]
         speed = speed_of(model, preprocessing, paths, device=device) if "speed" in metrics else None
     finally:
         network.train(was_training)
-    usable = [result for result in results if isinstance(result.detections, Detections)]
+    usable = [result for result in results if _is_usable(result)]
     return measure(
         dataset,
         [result.detections for result in results],
@@ -129,6 +139,7 @@ def evaluate_detector(
         threshold=threshold,
         masks=None if task == "detect" else [result.masks for result in usable],
         segments=None if segments is None else [result.segments for result in usable if result.segments is not None],
+        layers=of_layers,
         speed=speed,
         notes=matched.notes,
     )
@@ -166,6 +177,10 @@ def evaluate_predictions(
 def _by_size(dataset: Dataset, positions: Iterable[int], preprocessing: Preprocessing) -> list[int]:
     """Images that have one size after preprocessing side by side, so that they fill batches."""
     return sorted(positions, key=lambda position: preprocessing.fit(dataset[position].size))
+
+
+def _is_usable(result: ImageResult) -> bool:
+    return isinstance(result.detections, Detections)
 
 
 def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path]:

@@ -13,6 +13,7 @@ from condetr.evaluation.coco_ap import Rle, accumulate, accumulate_masks, averag
 from condetr.evaluation.confusion import confusion_of
 from condetr.evaluation.curves import curves_of
 from condetr.evaluation.error_kinds import Errors, costs_of, counts_of
+from condetr.evaluation.layers import layer_results
 from condetr.evaluation.panoptic_quality import PanopticCounts, panoptic_of
 from condetr.evaluation.per_class import per_class
 from condetr.evaluation.report import DEFAULT_METRICS, Report
@@ -35,6 +36,7 @@ def measure(
     boxes: Sequence[Boxes] | None = None,
     boxed: bool = True,
     segments: Sequence[PanopticCounts] | None = None,
+    layers: Sequence[Sequence[Detections]] | None = None,
     speed: Speed | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
@@ -49,6 +51,7 @@ def measure(
         boxes: of each image that did not fail, as in a file of predictions; by default those of the detections.
         boxed: whether the area of a detection is that of its box, or of its mask.
         segments: of each image that did not fail, its panoptic counts.
+        layers: of each image that did not fail, the detections of every decoder layer.
         speed: measured times.
         notes: about the numbers, for the report.
 
@@ -87,6 +90,7 @@ def measure(
         curves=curves_of(accumulated, names) if "pr" in metrics else None,
         confusion=confusion_of(truth, above, matches, names, threshold=threshold) if "confusion" in metrics else None,
         errors=errors,
+        layers=None if layers is None else layer_results(truth, _at(order, layers), **extent),
         calibration=calibration,
         speed=speed,
         dataset=dataset,

@@ -13,6 +13,7 @@ from condetr.evaluation.coco_ap import Averages, Rle
 from condetr.evaluation.confusion import Confusion
 from condetr.evaluation.curves import Curves
 from condetr.evaluation.error_kinds import Errors
+from condetr.evaluation.layers import LayerResult
 from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.per_class import ClassResult
 from condetr.evaluation.timing.speed import Speed
@@ -20,8 +21,11 @@ from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+SLOW_METRICS: tuple[Metric, ...] = ("layers", "speed")  # predict a second time
 PANOPTIC_METRICS: tuple[Metric, ...] = ("pq", "miou")
-DEFAULT_METRICS: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric not in ("speed", *PANOPTIC_METRICS))
+DEFAULT_METRICS: tuple[Metric, ...] = tuple(
+    metric for metric in METRICS if metric not in SLOW_METRICS + PANOPTIC_METRICS
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,7 @@ class Report(Averages):
         confusion: the confusion matrix.
         errors: counts and costs of each kind of error.
         calibration: expected calibration error and reliability diagrams of all detections and of each class.
+        layers: AP of each decoder layer, the last layer last.
         speed: milliseconds of each step.
         dataset: that was evaluated, without images that could not be read.
         found: the detections of each image of ``dataset``, with its labels; masks are in ``runs``.
@@ -53,6 +58,7 @@ class Report(Averages):
     confusion: Confusion | None = None
     errors: Errors | None = None
     calibration: Calibration | None = None
+    layers: tuple[LayerResult, ...] | None = None
     speed: Speed | None = None
     dataset: Dataset = field(repr=False, compare=False)
     found: tuple[Detections, ...] = field(repr=False, compare=False)
@@ -106,6 +112,7 @@ class Report(Averages):
             **({} if self.masks is None else {"masks": asdict(self.masks)}),
             **({} if self.panoptic is None else {"panoptic": self.panoptic.to_dict()}),
             **({"per_class": by_class} if by_class else {}),
+            **({} if self.layers is None else {"layers": [asdict(layer) for layer in self.layers]}),
             **{name: part.to_dict() for name, part in parts.items() if part is not None},
             "data": _about(self.dataset),
             "failures": [failure.to_dict() for failure in self.failures],

@@ -45,8 +45,17 @@ class FastDetector(nn.Module):
     @torch.no_grad()
     def predict_last(self, trace: Trace) -> Prediction:
         """Boxes and scores in the precision of the head, whatever that of the rest."""
+        return self._predict_layer(trace, -1)
+
+    @torch.no_grad()
+    def predict_layers(self, pixels: Pixels, mask: PixelMask | None = None) -> tuple[Prediction, ...]:
+        """The predictions of all decoder layers, last layer last."""
+        trace = self.trace(pixels, mask)
+        return tuple(self._predict_layer(trace, layer) for layer in range(len(trace.embeddings)))
+
+    def _predict_layer(self, trace: Trace, layer: int) -> Prediction:
         precision = self.network.head.classes.weight.dtype
-        return self.network.head(trace.embeddings[-1].to(precision), trace.reference_logits.to(precision))
+        return self.network.head(trace.embeddings[layer].to(precision), trace.reference_logits.to(precision))
 
     def train(self, mode: bool = True) -> "FastDetector":  # noqa: FBT001, FBT002  torch's signature
         if mode:

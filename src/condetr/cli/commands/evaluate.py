@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from condetr.evaluation.report import Report
 
 _DEFAULT_OUTPUT = Path("runs/evaluate")
-_METRICS = "what to measure: ap, per-class, pr, confusion, errors, calibration, pq, miou, speed; else all but speed"
+_METRICS = (
+    "what to measure: ap, per-class, pr, confusion, errors, calibration, pq, miou, layers, speed; "
+    "else all but layers and speed"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +74,9 @@ class EvaluateSettings(ModelSettings):
             if self.compile or self.precision != "fp32":
                 name = "compile" if self.compile else "precision"
                 raise SettingsError("is for a model; it cannot be combined with predictions", item=name)
-            if "speed" in (self.metrics or ()):
-                raise SettingsError("speed is of a model; a file of predictions has none", item="metrics")
+            for name in ("layers", "speed"):
+                if name in (self.metrics or ()):
+                    raise SettingsError(f"{name} is of a model; a file of predictions has none", item="metrics")
             if self.task == "panoptic":
                 raise SettingsError("a file of predictions holds boxes (detect) or masks (instance)", item="task")
 

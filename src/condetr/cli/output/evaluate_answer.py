@@ -24,6 +24,12 @@ def text_of(report: "Report") -> str:
         parts.append(_calibration(report.calibration))
     if report.errors is not None:
         parts.append(_errors(report.errors))
+    if report.layers is not None:
+        rows = [
+            (str(number), *map(_number, (layer.ap, layer.ap50, layer.ap75)))
+            for number, layer in enumerate(report.layers, start=1)
+        ]
+        parts.append(_table(("decoder layer", "AP", "AP50", "AP75"), rows))
     if report.speed is not None:
         speed = report.speed
         steps = ", ".join(f"{step} {getattr(speed, step):.1f}" for step in ("decode", "prepare", "forward", "score"))

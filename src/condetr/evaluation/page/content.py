@@ -1,6 +1,7 @@
 """What the page of a report shows, as JSON values."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +46,7 @@ def content_of(report: Report, folder: Path) -> dict[str, Any]:
         "averages": report.averages(),
         "ap": None if report.per_class is None else [report.per_class[name].ap for name in names],
         "costs": None if report.errors is None else dict(report.errors.costs),
+        "layers": None if report.layers is None else [asdict(layer) for layer in report.layers],
         "calibration": _calibration(calibration_of(predicted, matches, names), names),
         "objects": columns[0],
         "detections": columns[1],

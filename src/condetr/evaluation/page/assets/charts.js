@@ -11,7 +11,7 @@ function chart(title, labels, ...marks) {
     grid.push(svg("line", { class: "grid", x1: across(0), x2: across(1), y1: down(tick), y2: down(tick) }));
     grid.push(svg("line", { class: "grid", x1: across(tick), x2: across(tick), y1: down(0), y2: down(1) }));
     grid.push(svg("text", { x: across(0) - 4, y: down(tick) + 4, "text-anchor": "end" }, String(tick)));
-    grid.push(svg("text", { x: across(tick), y: down(0) + 14, "text-anchor": "middle" }, String(tick)));
+    grid.push(svg("text", { class: "tick", x: across(tick), y: down(0) + 14, "text-anchor": "middle" }, String(tick)));
   }
   const below = svg("text", { x: across(0.5), y: CHART.height - 4, "text-anchor": "middle" }, labels[0]);
   const beside = svg("text", { x: across(0) + 4, y: down(1) + 12 }, labels[1]);
@@ -71,4 +71,20 @@ function drawReliability(of, name) {
   const mean = of === page.calibration ? `, mean of the classes ${rate(page.calibration.mean_ece)}` : "";
   const caption = `${name}: share of hits in ten bins of scores; expected calibration error (ECE) ${rate(of.ece)}${mean}.`;
   figure("reliability", chart("Reliability diagram", ["score", "share of hits"], ...marks), caption);
+}
+
+// A bar for each decoder layer, its AP50 behind its AP.
+function drawLayers(layers) {
+  const width = (across(1) - across(0)) / layers.length;
+  const marks = layers.flatMap((layer, at) => {
+    const bounds = { x: across(0) + at * width + width * 0.15, width: width * 0.7 };
+    const bar = (name, value) => svg("rect", { class: name, ...bounds, y: down(value), height: down(0) - down(value) });
+    const middle = bounds.x + bounds.width / 2;
+    const label = (text, y) => svg("text", { class: "series", x: middle, y, "text-anchor": "middle" }, text);
+    const texts = [label(rate(layer.ap), Math.max(down(layer.ap50) - 4, down(1) + 10)), label(String(at + 1), down(0) + 14)];
+    return [bar("behind", layer.ap50), bar("column", layer.ap), ...texts];
+  });
+  const drawn = chart("AP of each decoder layer", ["decoder layer", ""], ...marks);
+  drawn.classList.add("bars");
+  figure("layers", drawn, "AP of each decoder layer, AP50 behind it. Inference uses the last one.");
 }

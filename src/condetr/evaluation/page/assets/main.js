@@ -147,6 +147,7 @@ function start() {
     $("class").value = String(ALL);
     draw();
   });
+  if (page.layers) drawLayers(page.layers);
   $("controls").addEventListener("submit", (event) => event.preventDefault());
   draw();
 }
