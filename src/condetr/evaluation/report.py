@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from condetr.core.errors import GateError
+from condetr.core.errors import GateError, UsageError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
 from condetr.evaluation.arrays import Boxes
@@ -18,6 +18,7 @@ from condetr.evaluation.panoptic_quality import Panoptic
 from condetr.evaluation.per_class import ClassResult
 from condetr.evaluation.timing.speed import Speed
 from condetr.images.detections import Detections
+from condetr.images.library_objects import data_frame
 from condetr.prediction.predictor import Failure
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -118,6 +119,22 @@ class Report(Averages):
             "failures": [failure.to_dict() for failure in self.failures],
             "notes": list(self.notes),
         }
+
+    def to_dataframe(self) -> Any:
+        """The classes as a pandas DataFrame: a row for each, with its name, the values of `ClassResult`, and its ECE.
+
+        Raises:
+            UsageError: per-class was not measured.
+            MissingExtraError: pandas is not installed.
+        """
+        if self.per_class is None:
+            raise UsageError("per-class was not measured", item="metrics", hint='evaluate with metrics=["per-class"]')
+        values = [result.to_dict() for result in self.per_class.values()]
+        columns: dict[str, Any] = {"class": list(self.per_class)}
+        columns |= {name: [row[name] for row in values] for name in (spec.name for spec in fields(ClassResult))}
+        if self.calibration is not None:
+            columns["ece"] = [self.calibration.by_class[name].ece for name in self.per_class]
+        return data_frame(columns, "to_dataframe()")
 
     def save(self, folder: str | Path, *, html: bool = False) -> Path:
         """Write JSON, tables, charts and the worst images to a new folder.

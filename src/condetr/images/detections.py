@@ -1,23 +1,22 @@
 """The detections of one image: the result type of prediction, evaluation and serving."""
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import DataError, MissingExtraError, UsageError
+from condetr.core.errors import DataError, UsageError
 from condetr.images.detection import Detection, Moment
 from condetr.images.drawing.draw import draw, draw_segments
 from condetr.images.file_formats import coco_rows, csv_rows, csv_text, json_rows, segment_rows, yolo_text
 from condetr.images.image_inputs import ImageInput, image_of, pil_of
+from condetr.images.library_objects import data_frame, fiftyone_detections, supervision_detections
 from condetr.images.masks.rle import mask_of_rle, rle_of_mask
 from condetr.images.masks.segment_png import image_of_numbers
 from condetr.images.saving import IMAGE_FORMATS, image_bytes, save_as, text_bytes
@@ -197,25 +196,40 @@ class Detections:
         """One row per detection, with the columns of ``file_formats.CSV_HEADER``."""
         return csv_rows(self, self.source)
 
+    def to_dataframe(self) -> Any:
+        """As a pandas DataFrame with a row for each detection.
+
+        Columns: source, label, name, score, x1, y1, x2, y2; track where there are tracks; frame and seconds of a video.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        corners = dict(zip(("x1", "y1", "x2", "y2"), self.boxes.cpu().T.numpy(), strict=True))
+        columns: dict[str, Any] = {"source": [self.source] * len(self), "label": self.labels.cpu().numpy()}
+        columns |= {"name": list(self.names), "score": self.scores.cpu().numpy(), **corners}
+        columns |= {} if self.tracks is None else {"track": list(self.tracks)}
+        if self.moment is not None:
+            columns |= {name: [value] * len(self) for name, value in self.moment._asdict().items()}
+        return data_frame(columns, "to_dataframe()")
+
     def to_supervision(self) -> Any:
         """As ``supervision.Detections``, for its trackers, zones and annotators.
 
         Raises:
             MissingExtraError: supervision is not installed.
         """
-        try:
-            supervision = importlib.import_module("supervision")
-        except ImportError:
-            raise MissingExtraError("supervision", "video", "to_supervision()") from None
-        has_masks = len(self) and (self.masks is not None or self.segments is not None)
-        return supervision.Detections(
-            xyxy=self.boxes.cpu().numpy(),
-            confidence=self.scores.cpu().numpy(),
-            class_id=self.labels.cpu().numpy(),
-            mask=torch.stack(list(self._each_mask())).cpu().numpy() if has_masks else None,
-            tracker_id=None if self.tracks is None else _tracker_ids(self.tracks),
-            data={"class_name": list(self.names)},
-        )
+        return supervision_detections(list(self), self._masks_or_segments(), self.tracks)
+
+    def to_fiftyone(self) -> Any:
+        """As ``fiftyone.Detections``, a field of a FiftyOne sample: ``sample["predictions"] = found.to_fiftyone()``.
+
+        Raises:
+            MissingExtraError: fiftyone is not installed.
+        """
+        return fiftyone_detections(list(self), self.size, self._masks_or_segments(), self.tracks)
+
+    def _masks_or_segments(self) -> Iterator[Bool[Tensor, "_height _width"]] | None:
+        return None if self.masks is None and self.segments is None else self._each_mask()
 
     def draw(self, picture: ImageInput | None = None) -> Image.Image:
         """The upright image with boxes, masks and labels; with segments, those and a legend below.
@@ -272,8 +286,3 @@ def _numbered(masks: Sequence[Bool[Tensor, "_height _width"]], size: HeightWidth
     for number, mask in enumerate(masks, start=1):
         segments[mask] = number
     return segments
-
-
-def _tracker_ids(tracks: tuple[int | None, ...]) -> Int64[np.ndarray, "_detections"]:
-    """In supervision's convention: -1 for none."""
-    return np.array([-1 if track is None else track for track in tracks], dtype=np.int64)
