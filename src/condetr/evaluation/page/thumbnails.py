@@ -38,7 +38,11 @@ def thumbnails(paths: Sequence[Path], room: int) -> list[str]:
     sample = [image for position in evenly_spread(len(paths), _SAMPLED) if (image := _image(paths[position]))]
     each = room / max(1, len(paths))
     setting = next(
-        (one for one in _SETTINGS if sum(len(_encoded(image, one)) for image in sample) <= each * len(sample)),
+        (
+            setting
+            for setting in _SETTINGS
+            if sum(len(_encoded(image, setting)) for image in sample) <= each * len(sample)
+        ),
         _SETTINGS[-1],
     )
     images = (_image(path) for path in paths)
@@ -46,15 +50,20 @@ def thumbnails(paths: Sequence[Path], room: int) -> list[str]:
 
 
 def _image(path: Path) -> Image.Image | None:
+    """No larger than any copy, so that a sample of large images takes no memory; None where it cannot be read."""
     try:
-        return decode(path)
+        return _within(decode(path), _SETTINGS[0].side)
     except ImageError:
         return None
 
 
 def _encoded(image: Image.Image, setting: _Setting) -> str:
-    scale = min(1.0, setting.side / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     file = BytesIO()
-    image.resize(size, Image.Resampling.BOX).save(file, "WEBP", quality=setting.quality)
+    _within(image, setting.side).save(file, "WEBP", quality=setting.quality)
     return b64encode(file.getvalue()).decode()
+
+
+def _within(image: Image.Image, side: int) -> Image.Image:
+    scale = min(1.0, side / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BOX)
