@@ -1,19 +1,19 @@
 """A loaded model that helps to label: it writes its detections as labels."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from condetr.api.loaded_model import LoadedModel
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.core.errors import UsageError
 from condetr.core.names import LabelFormat, Task
 from condetr.data.image_transfer import ImageTransfer
-from condetr.files.new_folder import check_unused
 from condetr.images.detections import Detections
 from condetr.prediction.picking import FLOOR, Pick, pick
 from condetr.prediction.predictor import Failure
-from condetr.prediction.sources import refuse_videos
+from condetr.prediction.sources import images_in, refuse_videos
 from condetr.prediction.thresholds import DEFAULT, thresholds_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class LabelingModel(LoadedModel):
     ) -> "Labeled":
         """Write the detections in image files as a dataset that people correct in their tool, and train on.
 
+        The detections so far are kept in the folder OUTPUT.unfinished, from which the same call goes on if it is
+        killed.
+
         Args:
             source: image files, folders, patterns and lists, as for `predict`.
             output: a new folder, complete or absent. Scores are beside the labels, in scores.csv.
@@ -70,37 +73,41 @@ class LabelingModel(LoadedModel):
 
         Raises:
             DataError: no image can be used, or, for VOC, nothing was detected.
-            UsageError: the folder is not new, a source is no image file, or the task is panoptic.
+            UsageError: the folder is not new, a source is no image file, the task is panoptic, or a labeling that was
+                killed had another model or other settings.
             StorageError: the folder cannot be written.
         """
         from condetr.workflows.labeling import label  # imported late: predictions do not need it
+        from condetr.workflows.labeling_resume import check_output, detected_before
 
         refuse_videos(source)
-        check_unused(Path(output))
+        check_output(Path(output))
         thresholds = thresholds_of(threshold, self.names)
-        results = self.stream(
-            source,
-            threshold=thresholds.lowest,
-            top_k=top_k,
-            batch=batch,
-            classes=classes,
-            task=labeling_task(task, self),
-            mask_threshold=mask_threshold,
-            tile=tile,
-            on_error="collect",
-        )
-        return label(
-            _counted(results, on_image),
-            output,
-            to=format,
-            names=self.names,
-            source_ids=self.checkpoint.source_ids,
-            thresholds=thresholds,
-            model=self.version,
-            split=split,
-            tolerance=tolerance,
-            transfer=ImageTransfer("copy" if copy else "link"),
-        )
+        options: dict[str, Any] = {
+            "threshold": thresholds.lowest,
+            "top_k": top_k,
+            "classes": None if classes is None else list(classes),
+            "task": labeling_task(task, self),
+            "mask_threshold": mask_threshold,
+            "tile": tile,
+        }
+        with detected_before(Path(output), self._origin() | options, self.names) as detected:
+            results = detected.results(
+                list(images_in(source)), partial(self.stream, batch=batch, on_error="collect", **options)
+            )
+            return label(
+                _counted(results, on_image),
+                output,
+                to=format,
+                names=self.names,
+                source_ids=self.checkpoint.source_ids,
+                thresholds=thresholds,
+                model=self.version,
+                split=split,
+                tolerance=tolerance,
+                transfer=ImageTransfer("copy" if copy else "link"),
+                before=detected.before,
+            )
 
     @reject_foreign_option_names
     def pick(
@@ -142,6 +149,15 @@ class LabelingModel(LoadedModel):
             on_error="raise" if on_failure is None else "collect",
         )
         return pick(_without_failures(_counted(results, on_image), on_failure), count, class_ids=self.names)
+
+    def _origin(self) -> dict[str, Any]:
+        """What tells this model from another that was stored in its folder, as JSON values."""
+        path = self.checkpoint.provenance.path
+        files = path.iterdir() if path.is_dir() else [path]
+        changed = max((file.stat().st_mtime_ns for file in files if file.is_file()), default=0)
+        precision = self._acceleration.precision
+        processing = self.preprocessing.to_dict()
+        return {"model": self.version, "changed": changed, "precision": precision, "preprocessing": processing}
 
     @property
     def version(self) -> str:

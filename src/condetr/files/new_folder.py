@@ -14,7 +14,7 @@ from condetr.core.errors import CondetrError, StorageError, UsageError
 from condetr.files.atomic_write import writing_to
 
 ANOTHER_OUTPUT = "give another --output"
-_UNFINISHED = ".unfinished"  # a folder in the new one that holds everything until it is complete
+UNFINISHED = ".unfinished"  # a folder in the new one that holds everything until it is complete
 
 
 def next_free(base: Path) -> Path:
@@ -91,8 +91,8 @@ class OutputFolder:
         self.path = Path(path)
         self._beneath = self.path / inside
         with writing_to(self.path):
-            killed = (self.path / _UNFINISHED).is_dir()
-            left = f"{_UNFINISHED} in it was left by a killed process; remove the folder, or " if killed else ""
+            killed = (self.path / UNFINISHED).is_dir()
+            left = f"{UNFINISHED} in it was left by a killed process; remove the folder, or " if killed else ""
             check_unused(self.path, hint=f"{left}name a new one")
             self._beneath.mkdir(parents=True, exist_ok=True)
 
@@ -159,14 +159,14 @@ def whole_folder(path: str | Path) -> Iterator[OutputFolder]:
     missing = missing_folders(Path(path))
     output = None
     try:
-        output = OutputFolder(path, inside=_UNFINISHED)
+        output = OutputFolder(path, inside=UNFINISHED)
         yield output
         with writing_to(output.path):
-            for written in sorted((output.path / _UNFINISHED).iterdir()):
+            for written in sorted((output.path / UNFINISHED).iterdir()):
                 written.rename(output.path / written.name)
-            (output.path / _UNFINISHED).rmdir()
+            (output.path / UNFINISHED).rmdir()
     except BaseException:
         if output is not None:
-            shutil.rmtree(output.path / _UNFINISHED, ignore_errors=True)
+            shutil.rmtree(output.path / UNFINISHED, ignore_errors=True)
         remove_empty(missing)
         raise

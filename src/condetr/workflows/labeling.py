@@ -32,6 +32,7 @@ class Labeled:
         images: in it.
         objects: in it.
         failures: images that could not be read, and are not in it.
+        before: images whose detections an earlier run, which was killed, had made.
         report: what was renamed, or what the format cannot hold.
     """
 
@@ -40,6 +41,7 @@ class Labeled:
     objects: int
     failures: tuple[Failure, ...]
     report: DataReport
+    before: int = 0
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ def label(
     split: str = "train",
     tolerance: float | int = TOLERANCE,
     transfer: ImageTransfer = LINK,
+    before: int = 0,
 ) -> Labeled:
     """Write detections as the labels of their images.
 
@@ -77,6 +80,7 @@ def label(
         split: the name of the images' split.
         tolerance: pixels by which a polygon may miss the edge of its mask.
         transfer: how the images get there.
+        before: how many results an earlier run had made.
 
     Raises:
         DataError: no image could be read, or, for VOC, nothing was detected.
@@ -102,7 +106,7 @@ def label(
     predicted = Predicted(found.scores, found.rows, model)
     report = convert({split: dataset}, output, to, transfer, predicted=predicted)
     objects = sum(len(example.objects) for example in found.examples)
-    return Labeled(Path(output), len(found.examples), objects, tuple(found.failures), report)
+    return Labeled(Path(output), len(found.examples), objects, tuple(found.failures), report, before)
 
 
 def _classes_of(names: Mapping[int, str], source_ids: Sequence[int] | None) -> tuple[Classes, dict[int, int]]:

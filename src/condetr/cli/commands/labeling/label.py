@@ -67,15 +67,16 @@ class LabelSettings(ModelSettings):
 def label(sources: ImageSources, settings: LabelSettings, reporter: Reporter) -> int:
     """Label images with a model, to correct in CVAT, Label Studio or another tool.
 
-    Writes a dataset of the detections, complete or not at all; images are linked, and never painted on.
+    Writes a dataset of the detections, complete or not at all; images are linked, and never painted on. A run that is
+    killed goes on with the same command, from the folder OUTPUT.unfinished.
     Exit status: 0 all done, 3 no image could be read, 4 some could not.
     """
-    from condetr.files.new_folder import check_unused
     from condetr.prediction.thresholds import thresholds_of
+    from condetr.workflows.labeling_resume import check_output
 
     assert settings.output is not None, "checked above"
     refuse_videos(sources)
-    check_unused(settings.output)
+    check_output(settings.output)
     images = images_of(sources, settings.output, reporter)
     model = loaded(model_for(settings.model, images, reporter), settings, reporter)
     thresholds_of(settings.threshold, model.names)  # refused before anything is predicted
@@ -108,6 +109,9 @@ def _report(labeled: "Labeled", settings: LabelSettings, reporter: Reporter) -> 
     if settings.format in _NEXT:
         reporter.note(f"condetr: {_NEXT[settings.format].format(root=labeled.output.absolute().parent)}")
     counts: dict[str, Any] = {"images": labeled.images, "objects": labeled.objects, "failed": len(labeled.failures)}
+    counts["before"] = labeled.before
+    if labeled.before:
+        reporter.note(f"condetr: an earlier run, which did not end, had detected objects in {labeled.before} images")
     text = f"{labeled.output}: {labeled.images} images, {labeled.objects} objects, {len(labeled.failures)} failed"
     found = {"output": str(labeled.output), "format": settings.format, "counts": counts}
     failures = [failure.to_dict() for failure in labeled.failures]
