@@ -63,9 +63,10 @@ class Protocol(NamedTuple):
 
     make_app: "MakeApp | None" = None
     rows: "MakeRows | None" = None
+    threshold: float | None = None  # of requests that have none; else that of the settings
 
     def options(self) -> dict[str, Any]:
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        return {name: value for name in ("make_app", "rows") if (value := getattr(self, name)) is not None}
 
 
 def serve(settings: ServeSettings, reporter: Reporter) -> int:
@@ -109,6 +110,7 @@ def run_server(
         host, port = listening.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         reporter.note(f"condetr: listening on {address}")
+        service = protocol(model)
         predictor = model.predictor(
             threshold=0,
             top_k=settings.top_k,
@@ -126,14 +128,16 @@ def run_server(
             ended = serve(
                 predictor,
                 listening,
-                _offer_of(model, settings.model or vertex.storage_uri or reference, settings, token, vertex),
+                _offer_of(
+                    model, settings.model or vertex.storage_uri or reference, settings, token, vertex, service.threshold
+                ),
                 settings.limits,
                 batch=settings.batch,
                 allowed_hosts=_names_of(settings),
                 wakeup=wakeup,
                 log=lambda entry: reporter.note(json_text(entry)),
                 on_state=on_state,
-                **protocol(model).options(),
+                **service.options(),
             )
     return _status_of(ended)
 
@@ -150,7 +154,12 @@ def _model_of(settings: ServeSettings, vertex: VertexVariables, reporter: Report
 
 
 def _offer_of(
-    model: "LoadedModel", reference: str, settings: ServeSettings, token: str | None, vertex: VertexVariables
+    model: "LoadedModel",
+    reference: str,
+    settings: ServeSettings,
+    token: str | None,
+    vertex: VertexVariables,
+    threshold: float | None,
 ) -> "ServiceInfo":
     from condetr.serving.protocol.service_info import ServiceInfo
 
@@ -159,7 +168,7 @@ def _offer_of(
         version=condetr.__version__,
         backend=model.backend,
         classes=tuple(name for name in model.names.values() if name != "N/A"),
-        threshold=settings.threshold,
+        threshold=settings.threshold if threshold is None else threshold,
         token=token,
         metrics=token is not None or settings.host in _LOOPBACK,
         health_routes=() if vertex.health_route is None else (vertex.health_route,),

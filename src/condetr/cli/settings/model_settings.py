@@ -55,7 +55,9 @@ class DetectionSettings(ModelSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        PredictionOptions(threshold=self.threshold, top_k=self.top_k)  # raises
+        PredictionOptions(top_k=self.top_k)  # raises
+        if isinstance(self.threshold, int | float):  # else the classes have thresholds of their own
+            PredictionOptions(threshold=self.threshold)
 
 
 def tile_of(text: str | None) -> tuple[int, int] | None:

@@ -6,21 +6,25 @@ from typing import Any
 from condetr.data.label_studio.regions import prediction_of, region_of
 from condetr.images.detections import Detections
 from condetr.images.masks.outlines import one_polygon, polygons_of_mask
+from condetr.prediction.thresholds import Thresholds
 from condetr.serving.label_studio.project import Project
 from condetr.serving.protocol.responses import MakeRows, Rows
 
 
-def rows_with_outlines(tolerance: float) -> MakeRows:
+def rows_with_outlines(tolerance: float, thresholds: Thresholds | None = None) -> MakeRows:
     """Makes a row for each detection: name, score, box, size of the image, and the outline of its mask, or None.
 
     Args:
         tolerance: pixels by which an outline may miss the edge of its mask.
+        thresholds: detections must score higher than that of their class.
     """
-    return partial(_rows_of, tolerance)
+    return partial(_rows_of, tolerance, thresholds)
 
 
-def _rows_of(tolerance: float, detections: Detections) -> Rows:
+def _rows_of(tolerance: float, thresholds: Thresholds | None, detections: Detections) -> Rows:
     rows: list[dict[str, Any]] = []
+    if thresholds is not None:
+        detections = thresholds.kept(detections)
     for number, detection in enumerate(detections):
         polygons = []
         if detections.masks is not None:

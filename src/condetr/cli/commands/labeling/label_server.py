@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelServerSettings(ServeSettings):
-    threshold: Annotated[float, "leave out detections that score at or below it"] = 0.5
+    threshold: Annotated[  # type: ignore[assignment]  # of a class, too
+        tuple[str, ...] | float, "leave out detections that score at or below it; 0.5,cell=0.4 for some classes"
+    ] = 0.5
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 9090
     document_root: Annotated[Path | None, "document root of Label Studio, for images of its local storage"] = None
     data_folder: Annotated[Path | None, "data folder of Label Studio, for images that were uploaded"] = None
@@ -60,6 +62,7 @@ def label_server(settings: LabelServerSettings, reporter: Reporter) -> int:
 
     def protocol(model: "LoadedModel") -> Protocol:
         from condetr.api.labeling import LabelingModel
+        from condetr.prediction.thresholds import thresholds_of
         from condetr.serving.label_studio.routes import LabelStudio
         from condetr.serving.label_studio.rows import rows_with_outlines
         from condetr.serving.label_studio.task_images import TaskImages
@@ -69,6 +72,7 @@ def label_server(settings: LabelServerSettings, reporter: Reporter) -> int:
         images = TaskImages(settings.document_root, settings.data_folder, settings.limits.body_bytes)
         hook = TrainHook(settings.words()) if settings.train_command is not None else None
         backend = LabelStudio(images, model.version, hook)
-        return Protocol(backend.application, rows_with_outlines(settings.tolerance))
+        thresholds = thresholds_of(settings.threshold, model.names)
+        return Protocol(backend.application, rows_with_outlines(settings.tolerance, thresholds), thresholds.lowest)
 
     return run_server(settings, reporter, protocol, "condetr label-server")
