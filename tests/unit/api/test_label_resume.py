@@ -96,9 +96,9 @@ def test_a_run_that_was_killed_while_it_wrote_goes_on(photos, model, tmp_path, p
         loaded.label(photos, tmp_path / "mine")
 
 
-@pytest.mark.parametrize("change", [{"threshold": 0.1}, {"top_k": 3}, {"classes": ["cat"]}, {"tile": (20, 20)}])
+@pytest.mark.parametrize("change", [{"threshold": 0.1}, {"top_k": 3}, {"classes": ["cat"]}, {"tile": (36, 36)}])
 def test_other_settings_are_refused(photos, model, tmp_path, change):
-    loaded, options = condetr.load(model, device="cpu"), {"tile": (24, 24), "classes": ["cat", "dog"]}
+    loaded, options = condetr.load(model, device="cpu"), {"tile": (32, 32), "classes": ["cat", "dog"]}
     with pytest.raises(KeyboardInterrupt):
         loaded.label(photos, tmp_path / "out", on_image=stop_after(2), **options)
     with pytest.raises(UsageError, match=f"{next(iter(change))}: is ") as caught:
