@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelServerSettings(ServeSettings):
-    threshold: Annotated[  # type: ignore[assignment]  # of a class, too
+    threshold: Annotated[
         tuple[str, ...] | float, "leave out detections that score at or below it; 0.5,cell=0.4 for some classes"
-    ] = 0.5
+    ] = 0.5  # type: ignore[assignment]  # of classes, too
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 9090
     document_root: Annotated[Path | None, "document root of Label Studio, for images of its local storage"] = None
     data_folder: Annotated[Path | None, "data folder of Label Studio, for images that were uploaded"] = None
