@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _ENDING = {"draining": 1, "broken": MODEL}  # and the status of the process where it does not come to its end in time
 _ORDERLY = 0.98  # of the time to drain, for all that the process does by itself
 _PORT = 8000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -48,6 +49,7 @@ class ServeSettings(DetectionSettings):
     allowed_host: Annotated[
         tuple[str, ...] | None, "name that callers may ask for it by, besides localhost; * for any; again for more"
     ] = None
+    name: Annotated[str | None, "name of the model for clients; default: the last part of --model"] = None
     token_file: Annotated[Path | None, "file with a token that callers must send; else CONDETR_TOKEN, or none"] = None
     limits: Limits = field(default_factory=Limits)
 
@@ -56,6 +58,9 @@ class ServeSettings(DetectionSettings):
         PredictionOptions(batch=self.batch)  # raises
         if self.port is not None and not 0 <= self.port < 2**16:
             raise SettingsError(f"is {self.port}, expected 0 to 65535", item="port")
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            reason = f"is {self.name[:80]!r}, expected letters, digits, '.', '_' and '-', of which the first is no sign"
+            raise SettingsError(reason, item="name")
 
 
 class Protocol(NamedTuple):
@@ -164,7 +169,7 @@ def _offer_of(
     from condetr.serving.protocol.service_info import ServiceInfo
 
     return ServiceInfo(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",
+        name=settings.name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(reference).name).strip("-.") or "model",
         version=condetr.__version__,
         backend=model.backend,
         classes=tuple(name for name in model.names.values() if name != "N/A"),

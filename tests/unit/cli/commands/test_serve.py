@@ -44,6 +44,8 @@ def test_what_is_served_is_what_was_asked_for(condetr, model, ending, tmp_path):
     assert info.name == model.name
     assert info.classes == ("cat", "dog", "bird")
     assert info.backend == "torch"
+    assert condetr("serve", "--model", model, "--port", 0, "--name", "birds")[0] == 0
+    assert seen["info"].name == "birds"
 
 
 def test_a_backend_that_a_model_has_no_graph_for_is_refused(condetr, model):
@@ -87,6 +89,7 @@ def test_other_machines_are_let_in_with_a_warning(condetr, model, ending, monkey
         (["--batch", "0"], "batch"),
         (["--threshold", "1.5"], "threshold"),
         (["--port", "70000"], "port"),
+        (["--name", "a/b"], "name: is 'a/b'"),
         (["--host", "203.0.113.7"], "203.0.113.7"),
         (["--host", ""], "'' port 8000"),
         (["--allowed-host", ""], "--allowed-host: is ''"),
