@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from condetr.data.demo.scene_folder import write_scenes
+from tests.end_to_end.test_distributed_training import free_port
 from tests.unit.cli.commands.test_train import SMALL
 
 # Without GPUs `device: auto` must find the other process all the same.
@@ -39,3 +42,54 @@ def test_a_run_and_what_it_measured(command, tmp_path):
     assert measured["ap"] == pytest.approx(best["ap"], abs=1e-9)
     assert measured["ap50"] == pytest.approx(best["ap50"], abs=1e-9)
     assert measured["data"]["pictures"] == 7
+
+
+def start_node(folder, number, port, *words):
+    """A machine without a shared disk: its own launcher, working folder and output."""
+    folder.mkdir()
+    meeting = ["--nnodes", "2", "--nproc-per-node", "1", "--node-rank", str(number), "--max-restarts", "2"]
+    meeting += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "two-nodes"]
+    meeting += ["--rdzv-conf", f"is_host={number == 0}", "--local-addr", "127.0.0.1", "--monitor-interval", "0.1"]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *meeting, "-m", "condetr", *words],
+            cwd=folder,
+            env=WITHOUT_GPU | {"OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def wait_until(holds, nodes):
+    deadline = time.monotonic() + 240
+    while not holds():
+        assert all(node.poll() is None for node in nodes), "ended before"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_two_nodes_without_a_shared_disk_survive_a_kill(tmp_path, victim):
+    """The launchers restart both workers; the node that lacks the checkpoint gets it; the weights are the same bits."""
+    write_scenes(tmp_path / "data", train=6, val=2)
+    (tmp_path / "small.yaml").write_text(SMALL + "\nlr: 0.002\nlr_backbone: 0.002\n")
+    words = ["train", str(tmp_path / "data"), "--config", str(tmp_path / "small.yaml"), "--output", "run"]
+    words += ["--epochs", "9", "--save-every", "1", "--validation", "none", "--batch", "1"]
+    ended = {}
+    for name in ("whole", "killed"):
+        port = free_port()
+        nodes = [start_node(tmp_path / f"{name}-{number}", number, port, *words) for number in range(2)]
+        try:
+            if name == "killed":
+                wait_until(lambda: any((tmp_path / "killed-0/run/checkpoints").glob("step-[4-9]")), nodes)
+                psutil.Process(nodes[victim].pid).children()[0].kill()
+            for number, node in enumerate(nodes):
+                assert node.wait(timeout=300) == 0, (tmp_path / f"{name}-{number}/log").read_text()
+        finally:
+            for node in nodes:
+                node.kill()
+        writers = [number for number in range(2) if (tmp_path / f"{name}-{number}/run/labels.json").exists()]
+        ended[name] = {(tmp_path / f"{name}-{number}/run/last/model.safetensors").read_bytes() for number in writers}
+    assert "resuming from step-" in (tmp_path / "killed-0/log").read_text()
+    assert ended["whole"] <= ended["killed"]

@@ -106,7 +106,8 @@ class Detector(LabelingModel):
         from condetr.data.hub_datasets import data_path
         from condetr.training.initial_model import InitialModel  # training needs libraries that prediction does not
         from condetr.training.run.console import ConsoleReporter
-        from condetr.workflows.training import check_queries, is_resumed, run, settings_of
+        from condetr.training.run.resumption import is_resumed
+        from condetr.workflows.training import check_queries, run, settings_of
 
         output, data = None if output is None else Path(output), data_path(data)
         own = augment if callable(augment) else None

@@ -15,6 +15,7 @@ from torch import distributed
 
 from condetr.core.errors import LostContactError, UsageError, first_line_of
 from condetr.core.launcher import local_rank, process_count
+from condetr.core.rendezvous import join_group
 
 _Result = TypeVar("_Result")
 _TIMEOUT = timedelta(hours=2)  # between the fastest and the slowest shard of an evaluation
@@ -93,11 +94,7 @@ def process_group() -> Iterator[ProcessShard]:
     if process_count() == 1:
         yield SINGLE_PROCESS
         return
-    try:
-        # Results lie in main memory, wherever they were computed.
-        distributed.init_process_group("gloo", timeout=_TIMEOUT)
-    except (RuntimeError, ValueError) as error:
-        raise cannot_connect(error) from error
+    join_group("gloo", _TIMEOUT)  # results lie in main memory, wherever they were computed
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
     try:
@@ -110,10 +107,6 @@ def leave_group() -> None:
     """Disconnect; a process that exits while connected can crash or take others down with it."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
-
-
-def cannot_connect(error: BaseException, hint: str | None = None) -> UsageError:
-    return UsageError(f"the processes cannot connect to each other: {first_line_of(error)}", hint=hint)
 
 
 class Peer(NamedTuple):

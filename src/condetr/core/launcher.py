@@ -30,6 +30,11 @@ def local_rank() -> int:
     return _number("LOCAL_RANK", 0)
 
 
+def restart_count() -> int:
+    """How often torchrun has restarted the processes of this job; 0 without it."""
+    return _number("TORCHELASTIC_RESTART_COUNT", 0)
+
+
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, "").strip() or str(default)
     if not text.isdecimal():

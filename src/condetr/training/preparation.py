@@ -131,17 +131,17 @@ def stored_state(folder: RunFolder, processes: Processes, say: EventHandler) -> 
     if not folder.resumes:
         return None
     stored, problems = newest_usable(folder.checkpoints) if processes.is_first else (None, [])
-    path, problems = processes.from_first((None if stored is None else stored.path, problems))
-    if path is None and problems:
+    name, problems = processes.from_first((None if stored is None else stored.path.name, problems))
+    if name is None and problems:
         hint = f"restore one, or start a new run with --model {folder.last}"
         raise CheckpointError(f"no checkpoint is complete: {'; '.join(problems)}", source=folder.checkpoints, hint=hint)
     for text in problems:
         say(Warned(text))
-    if path is None:
+    if name is None:
         say(Noted("the run was stopped before its first checkpoint; it starts from the beginning"))
         return None
-    say(Noted(f"resuming from {path.name}"))
-    return read_checkpoint(path) if stored is None else stored
+    say(Noted(f"resuming from {name}"))
+    return read_checkpoint(folder.checkpoints / name) if stored is None else stored
 
 
 def batch_size(

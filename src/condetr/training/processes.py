@@ -18,9 +18,10 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from condetr.core.device import device_of
-from condetr.core.distributed import Peer, cannot_connect, dead_peers, gather, leave_group
+from condetr.core.distributed import Peer, dead_peers, gather, leave_group
 from condetr.core.errors import MissingExtraError, SettingsError, UsageError, first_line_of
 from condetr.core.launcher import local_process_count, process_count
+from condetr.core.rendezvous import cannot_connect, join_group
 from condetr.training.run.events import EventHandler, Warned
 
 TIMEOUT = timedelta(minutes=30)  # of a collective: an evaluation on one process keeps the others waiting
@@ -53,10 +54,13 @@ class Processes:
             _check_one_gpu_each(device)
         from accelerate import Accelerator, InitProcessGroupKwargs  # type: ignore[import-untyped]
 
+        on_cpu = device == "cpu" or not torch.cuda.is_available()
+        if launched > 1:
+            join_group("gloo" if on_cpu else "nccl", TIMEOUT)  # accelerate's own would meet processes that are gone
         try:
             self._accelerator = Accelerator(
                 mixed_precision="no",  # Precision keeps matching, losses and heads in fp32
-                cpu=launched > 1 and (device == "cpu" or not torch.cuda.is_available()),  # else it starts no group
+                cpu=launched > 1 and on_cpu,
                 log_with=list(trackers) or None,
                 project_dir=folder,
                 kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
@@ -64,7 +68,7 @@ class Processes:
         except (ValueError, ImportError) as error:
             raise UsageError(str(error), item="device") from error
         except RuntimeError as error:  # torch.distributed: port taken, no answer
-            raise cannot_connect(error, "is another run using this port? give --main_process_port") from error
+            raise cannot_connect(error) from error
         self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
         if launched not in (1, self.count):
             reason = f"the launcher started {launched} processes, but this one is connected to {self.count - 1} others"

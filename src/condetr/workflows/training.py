@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -125,13 +125,6 @@ def run(
             began=began,
             say=say,
         )
-
-
-def is_resumed(output: Path | None, resume: bool | Literal["auto"]) -> bool:  # noqa: FBT001  as in the settings
-    """Whether to continue the run in ``output``; for "auto" where there is something to continue from."""
-    if resume == "auto":
-        return output is not None and any(output.glob("checkpoints/step-*"))
-    return resume
 
 
 def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from condetr.cli.settings.recipe import recipe_file
 from condetr.cli.settings.settings_tree import flag_of, read_settings
 from condetr.core.errors import SettingsError
 from condetr.core.names import IMAGENET, RANDOM_WEIGHTS, FreezablePart, Size
+from condetr.training.run.resumption import is_resumed
 from condetr.training.settings import TrainingOptions, TrainingSettings
 from condetr.workflows.defaults import CHOSEN
 
@@ -74,10 +75,8 @@ class TrainSettings(TrainingOptions, RunSettings):
 
     @property
     def resumes(self) -> bool:
-        """Whether there is a run to continue, for ``auto``."""
-        if self.resume == "auto":
-            return self.output is not None and any(self.output.glob("checkpoints/step-*"))
-        return self.resume
+        """Whether there is a run to continue, for ``auto`` and after a launcher's restart."""
+        return is_resumed(self.output, self.resume)
 
     @property
     def is_random(self) -> bool:
