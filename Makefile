@@ -8,11 +8,12 @@ STAMP := $(VENV)/.condetr-stamp
 # The environment is made anew when what goes into it changes, and pointed here when the checkout moved.
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
 
-.PHONY: help demo test quick check lint types format environment benchmarks clean
+.PHONY: help demo test docs quick check lint types format environment benchmarks clean
 
 help:
 	@echo "make demo      predict on generated pictures and say where they are"
 	@echo "make test      lint, types, import contracts and all tests"
+	@echo "make docs      write the documentation as a site to build/site"
 	@echo "make quick     unit and property tests that are not marked slow: a few minutes on two cores"
 	@echo "make check     lint, types and import contracts only"
 	@echo "make format    rewrite the sources in the project's format"
@@ -29,6 +30,13 @@ CHECKED := $(addprefix tests/unit/,core evaluation explain losses matching model
 test: check
 	$(PYTEST) --durations 15 $(CHECKED); checked=$$?; \
 	$(PYTEST) --durations 15 $(UNCHECKED) tests $(CHECKED:%=--ignore %) && exit $$checked
+
+# zensical has an environment of its own: its requirements are pinned, and nothing else needs them.
+docs: environment
+	$(BIN)/python -m reference
+	@test -x $(VENV)/docs/bin/zensical || $(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	$(VENV)/docs/bin/zensical build --strict --clean
 
 quick: environment
 	$(PYTEST) $(UNCHECKED) -m "not slow" tests/unit tests/property

@@ -29,6 +29,7 @@ from condetr.cli.commands import (
     tune,
 )
 from condetr.cli.commands.labeling import label, label_server, pick
+from condetr.cli.examples import epilog
 from condetr.cli.output.outcome import exit_status_of
 from condetr.cli.settings.command import Run, as_command
 
@@ -81,7 +82,9 @@ _COMMANDS: tuple[tuple[typer.Typer, Run], ...] = (
 )
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before huggingface_hub is imported, which reads it then
 for _app, _run in _COMMANDS:
-    _app.command(_run.__name__.replace("_", "-"))(as_command(_run))
+    _name = _run.__name__.replace("_", "-")
+    _words = _name if _app is app else f"{_app.info.name} {_name}"
+    _app.command(_name, epilog=epilog(_words))(as_command(_run))
 app.add_typer(_data)
 app.add_typer(_hub)
 

@@ -1,7 +1,7 @@
 """From a function and its settings dataclass to a command with flags."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ class CommonSettings:
     device: Annotated[str, "cpu, cuda, cuda:1, mps or auto"] = "auto"
     seed: Annotated[int | None, "seed of all random number generators"] = None
     CHOSEN: ClassVar[frozenset[str]] = frozenset()  # settings without a fixed default, for the help
+    PANELS: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # of the help: settings that belong together, by title
     named: ClassVar[frozenset[str]] = frozenset()  # the settings in files and options, by path; `read_settings` sets it
 
     def beneath(self) -> Path | None:
@@ -33,11 +34,11 @@ class CommonSettings:
 
 
 _HIGHEST_SEED = 2**32 - 1  # that numpy takes
-_EVERYWHERE = "On every command"
+EVERYWHERE = "On every command"
 
 
 def _everywhere(*names: str, **more: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=_EVERYWHERE, **more)
+    return typer.Option(*names, rich_help_panel=EVERYWHERE, **more)
 
 
 _COMMON = {
@@ -67,9 +68,11 @@ def as_command(run: Run) -> Callable[..., int]:
     schema = kinds["settings"]
     arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
     flags, paths = {}, {}
-    for path, spec in flagged(schema).items():
+    panels = {path: _panel_of(path, spec, schema.PANELS) for path, spec in flagged(schema).items()}
+    order = [None, *schema.PANELS, EVERYWHERE]  # in which the help shows them
+    for path, spec in sorted(flagged(schema).items(), key=lambda item: order.index(panels[item[0]])):
         name = flag_of(path)[2:].replace("-", "_") if "." in path else path
-        flags[name] = _flag(path, spec, chosen=path in schema.CHOSEN)
+        flags[name] = _flag(path, spec, chosen=path in schema.CHOSEN, panel=panels[path])
         paths[name] = path
 
     def command(**values: Any) -> int:
@@ -106,7 +109,13 @@ def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def _flag(path: str, spec: Any, *, chosen: bool) -> Any:
+def _panel_of(path: str, spec: Any, panels: Mapping[str, tuple[str, ...]]) -> str | None:
+    if spec.name in CommonSettings.__dataclass_fields__:
+        return EVERYWHERE
+    return next((title for title, paths in panels.items() if path in paths), None)
+
+
+def _flag(path: str, spec: Any, *, chosen: bool, panel: str | None) -> Any:
     kind, explanation = get_args(spec.type)
     wanted, metavar = _parsed_as(get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
     flag = flag_of(path)
@@ -115,7 +124,7 @@ def _flag(path: str, spec: Any, *, chosen: bool) -> Any:
         help=explanation,
         metavar=metavar,
         show_default="fits data and machine" if chosen else _shown_default(spec.default),
-        rich_help_panel=_EVERYWHERE if spec.name in CommonSettings.__dataclass_fields__ else None,
+        rich_help_panel=panel,
     )
     return Annotated[wanted | None, option]
 

@@ -1,5 +1,6 @@
 """The options of ``condetr train``: those of training, where the model and the data come from, and the network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -51,6 +52,25 @@ class TrainSettings(TrainingOptions, RunSettings):
         "modules to freeze, or none; auto: early if the backbone is pretrained",
     ] = "auto"
     CHOSEN: ClassVar[frozenset[str]] = CHOSEN
+    PANELS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Model": (
+            *("model", "size", "revision", "task", "network.backbone.name", "network.backbone.weights"),
+            *("freeze", "freeze_steps", "pretrain_backbone"),
+        ),
+        "Data": ("split", "validation", "image_size", "max_size", "repeat_factor", "workers", "overfit", "unreadable"),
+        "Augmentation": ("augment", "flip", "flip_vertical", "quarter_turns", "min_visibility"),
+        "Length and schedule": (
+            *("minutes", "steps", "epochs", "schedule", "decay_at", "warmup", "patience", "evaluate_every"),
+        ),
+        "Optimization": (
+            *("batch", "accumulate", "lr", "lr_backbone", "reference_batch", "weight_decay", "decay_norms", "clip"),
+            *("ema", "precision", "recompute", "non_finite"),
+        ),
+        "More supervision": (
+            *("query_groups", "one_to_many", "dense_aux", "dense_until", "iou_aware", "teacher", "teacher_weight"),
+        ),
+        "Output": ("output", "recipe", "resume", "allow_changed_data", "save_every", "log"),
+    }
     REPLACES: ClassVar[dict[str, str]] = {"model": "network", "size": "network"}  # of a recipe
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
