@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from torch import distributed
-from torch.distributed import PrefixStore, Store
+from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]  # public, by its docs
 
 from condetr.core.errors import UsageError, first_line_of
 
@@ -17,11 +17,11 @@ _POLLING = 0.02  # seconds
 
 
 class Meeting(NamedTuple):
-    """``store`` is shared by these ``count`` processes, and by none that had their places before a restart."""
+    """``store`` is shared by these ``processes``, and by none that had their places before a restart."""
 
     store: Store
     rank: int
-    count: int
+    processes: int
 
 
 @cache
@@ -32,7 +32,7 @@ def meet() -> Meeting:
         UsageError: they cannot be reached, or do not come.
     """
     try:
-        store, rank, count = next(distributed.rendezvous("env://"))
+        store, rank, count = next(rendezvous("env://"))
         key = agree_on_key(store, rank, count)
     except (RuntimeError, ValueError) as error:
         raise error if isinstance(error, UsageError) else cannot_connect(error) from error
@@ -50,7 +50,7 @@ def join_group(backend: str, timeout: timedelta) -> None:
     meeting = meet()
     try:
         distributed.init_process_group(
-            backend, store=meeting.store, rank=meeting.rank, world_size=meeting.count, timeout=timeout
+            backend, store=meeting.store, rank=meeting.rank, world_size=meeting.processes, timeout=timeout
         )
     except (RuntimeError, ValueError) as error:
         raise cannot_connect(error) from error
