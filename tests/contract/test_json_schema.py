@@ -29,7 +29,7 @@ INFO_KEYS = {
 }  # fmt: skip
 DOCTOR_KEYS = {
     "condetr", "python", "platform", "versions", "extras", "devices", "device", "threads", "cores", "cache", "here",
-    "offline", "problems",
+    "offline", "problems", "vector_units", "torch_uses", "models", "speed", "hub_answers",
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 PREFIX = "condetr/"  # of their names where a model is required
-DIGITS = f"{PREFIX}digits"
+DIGITS, NANO = f"{PREFIX}digits", f"{PREFIX}nano"
 FOLDER = Path(__file__).parent / "digits"
 RECIPES = {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}  # of training
 

@@ -33,7 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "convert": ("condetr convert ConditionalDETR_r50dc5_epoch50.pth conditional-detr-r50-dc5",),
     "info": ("condetr info runs/mine",),
     "models": ("condetr models",),
-    "doctor": ("condetr doctor",),
+    "doctor": ("condetr doctor", "condetr doctor --hub"),
     "data check": ("condetr data check labeled/",),
     "data stats": ("condetr data stats labeled/ --output statistics",),
     "data convert": ("condetr data convert labeled/ coco/ --to coco",),

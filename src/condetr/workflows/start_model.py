@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from condetr.bundled import DIGITS, bundled_models
+from condetr.bundled import DIGITS, NANO, bundled_models
 from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.empty_network import skeleton_of
 from condetr.checkpoints.hub import find, hub_answers, is_cached
@@ -20,9 +20,9 @@ from condetr.model.resnet_names import RESNETS
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.workflows.published import AUTHORS, COCO
 
-OF_SIZE: Mapping[Size, str | None] = {"nano": "condetr/nano", "small": "condetr/small", "base": COCO, "large": None}
-PREFERRED = {"cpu": ("condetr/nano", "condetr/small", DIGITS)}  # of the package; on other devices:
-PREFERRED_ELSEWHERE = ("condetr/small", "condetr/nano", DIGITS)
+OF_SIZE: Mapping[Size, str | None] = {"nano": NANO, "small": "condetr/small", "base": COCO, "large": None}
+PREFERRED = {"cpu": (NANO, "condetr/small", DIGITS)}  # of the package; on other devices:
+PREFERRED_ELSEWHERE = ("condetr/small", NANO, DIGITS)
 
 
 class Start(NamedTuple):

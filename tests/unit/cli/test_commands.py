@@ -153,11 +153,25 @@ def test_doctor_says_what_is_there_and_what_is_wrong(condetr, condetr_json, monk
     assert "cpu" in answer["devices"]
     assert answer["extras"]["timm"] in (True, False)
     assert not set(answer["extras"]) & {"test", "lint", "dev"}
+    assert answer["models"]["condetr/nano"] is True
+    assert answer["speed"]["images_per_second"] > 0
+    assert answer["hub_answers"] is None, "the hub is asked only with --hub"
     monkeypatch.setattr(doctor, "_version_of", lambda name: None if name == "scipy" else "1")
     monkeypatch.setattr(os, "access", lambda *_: False)
     _, answer, _ = condetr_json("doctor")
     assert "scipy is not installed" in answer["problems"]
     assert any("is not writable" in problem for problem in answer["problems"])
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_doctor_asks_the_hub_where_that_is_wanted(condetr, condetr_json, monkeypatch, answers):
+    monkeypatch.setattr("condetr.checkpoints.hub.hub_answers", lambda name: answers)
+    _, answer, _ = condetr_json("doctor", "--hub")
+    assert answer["hub_answers"] is answers
+    assert ("the hub does not answer" in answer["problems"]) is not answers
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    _, out, _ = condetr("doctor", "--hub")
+    assert f"hub      {'answers' if answers else 'does not answer'}\n" in out
 
 
 def test_hub_pull_names_the_cache_when_there_is_no_network(condetr):

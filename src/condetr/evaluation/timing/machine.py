@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from condetr.core.processor import processor_name
+
 _SIDE = 1536  # of the matrices that are multiplied: larger than caches, less than a second on one core
 _PRODUCTS = 7
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -36,7 +38,7 @@ class Machine:
 
 
 def machine_of(device: torch.device) -> Machine:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return Machine(device, name, torch.get_num_threads(), _peak(device))
 
 
@@ -82,11 +84,3 @@ def _peak(device: torch.device) -> float:
         seconds.append(computing(device) - start)
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     return 2 * _SIDE**3 / min(seconds) * threads
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
