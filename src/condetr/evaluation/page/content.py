@@ -43,7 +43,6 @@ def content_of(report: Report, folder: Path) -> dict[str, Any]:
         "steps": STEPS,
         "classes": list(names),
         "kinds": [kind.word for kind in Kind],
-        "averages": report.averages(),
         "ap": None if report.per_class is None else [report.per_class[name].ap for name in names],
         "costs": None if report.errors is None else dict(report.errors.costs),
         "layers": None if report.layers is None else [asdict(layer) for layer in report.layers],
