@@ -62,7 +62,8 @@ function errorsText(row) {
 function card(row, state, onOpen) {
   const name = images.names[row.image];
   const frame = element("div", { class: "frame" }, paper(row.image, marksOf(row.image, state), [260, 150]));
-  const lines = [element("span", { class: "name", textContent: name }), element("span", { class: "errors", textContent: errorsText(row) })];
+  const ending = name.slice(name.lastIndexOf("/") + 1); // the whole name is shown on hovering, and in large
+  const lines = [element("span", { class: "name", textContent: ending }), element("span", { class: "errors", textContent: errorsText(row) })];
   const made = element("button", { class: "card", type: "button", title: name }, frame, ...lines);
   made.addEventListener("click", onOpen);
   return made;
