@@ -1,25 +1,32 @@
 """Writing the graph files of a network into a folder."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from torch import nn
 
 from condetr.core.names import GraphFormat, GraphPrecision
-from condetr.export.calibration import quantized
+from condetr.export.calibration import quantize_onnx, quantized
+from condetr.export.folded_norms import with_folded_norms
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, check_possible, files_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
+from condetr.export.half_precision import in_half_precision, with_half_weights
 from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
+
+_HALVED: dict[GraphFormat, Callable[[nn.Module], nn.Module]] = {  # OpenVINO stores halves by itself
+    "onnx": with_half_weights,
+    "torch-export": in_half_precision,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,7 @@ class GraphKind:
 
     Attributes:
         form: the file format.
-        precision: of weights and arithmetic; OpenVINO's fp16 stores halves and computes in fp32 on a CPU.
+        precision: of weights and arithmetic; ONNX and OpenVINO in fp16 store halves and compute in fp32 on a CPU.
         fixed: the only (height, width) that it accepts, at a batch of one; None for any batch and size.
         best: the number of detections from post-processing inside the graph; None for none.
     """
@@ -64,15 +71,17 @@ def build(
         MissingExtraError: a library is not installed.
     """
     libraries = check_possible(kind.form, kind.precision)
-    halved = kind.precision == "fp16" and kind.form != "openvino"
-    dtype = torch.float16 if halved else torch.float32
-    network = copy.deepcopy(network).to(dtype).eval()
+    network = copy.deepcopy(network).eval()
+    if kind.precision == "fp16" and kind.form in _HALVED:
+        network = _HALVED[kind.form](network)
+    elif kind.precision == "int8" and kind.form == "onnx":
+        network = with_folded_norms(network)
     segments, masks = isinstance(network, ConditionalDetrSegmenter), None
     graph: type[DetectionGraph] = SegmentationGraph if segments else DetectionGraph
-    detection = traced_detection(graph(network, best=kind.best, dtype=dtype).eval(), colors, kind.fixed)
+    detection = traced_detection(graph(network, best=kind.best).eval(), colors, kind.fixed)
     _write(detection, kind, folder / GRAPH_FILES[kind.form][0], calibration, preprocessing)
     if isinstance(network, ConditionalDetrSegmenter):
-        masks = traced_masks(MaskGraph(network.mask_head, dtype=dtype).eval(), detection)
+        masks = traced_masks(MaskGraph(network.mask_head).eval(), detection)
         _write(masks, kind, folder / MASK_FILES[kind.form][0])
     return {
         "format": kind.form,
@@ -93,7 +102,12 @@ def _write(
     preprocessing: Preprocessing | None = None,
 ) -> None:
     """Without calibration images, as for masks, int8 is not applied."""
-    if kind.form == "onnx":
+    if kind.form == "onnx" and kind.precision == "int8" and preprocessing is not None:
+        with TemporaryDirectory() as folder:
+            plain = Path(folder) / file.name
+            write_onnx(traced, plain)
+            quantize_onnx(plain, file, calibration, preprocessing)
+    elif kind.form == "onnx":
         write_onnx(traced, file)
     elif kind.form == "torch-export":
         write_torch(traced, file)

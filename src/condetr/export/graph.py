@@ -1,6 +1,5 @@
 """The modules that are exported: from pixels and mask to predictions, and from chosen queries to masks."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -21,31 +20,27 @@ class Graph(nn.Module):
 
 
 class DetectionGraph(Graph):
-    """Logits and boxes; on request also the best pairs of a query and a class.
-
-    Inputs and outputs are float32 in any precision of the network.
-    """
+    """Logits and boxes; on request also the best pairs of a query and a class."""
 
     inputs = ("pixels", "mask")
 
-    def __init__(self, detector: nn.Module, *, best: int | None = None, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, detector: nn.Module, *, best: int | None = None) -> None:
         """Wrap a network in evaluation mode.
 
         Args:
             detector: maps ``(pixels, mask)`` to a Prediction.
             best: include post-processing with this many detections per image.
-            dtype: of the network's weights.
         """
         super().__init__()
         self.detector = detector
-        self.best, self.dtype = best, dtype
+        self.best = best
         self.outputs = PREDICTION if best is None else (*PREDICTION, *BEST)
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
-        return self._outputs(self.detector(pixels.to(self.dtype), mask))
+        return self._outputs(self.detector(pixels, mask))
 
     def _outputs(self, prediction: Prediction) -> tuple[Tensor, ...]:
-        logits, boxes = prediction.logits.float(), prediction.boxes.float()
+        logits, boxes = prediction.logits, prediction.boxes
         if self.best is None:
             return logits, boxes
         scores, labels, boxes_xyxy, _ = best_pairs(logits, boxes, self.best)
@@ -57,17 +52,16 @@ class SegmentationGraph(DetectionGraph):
 
     detector: ConditionalDetrSegmenter
 
-    def __init__(self, detector: nn.Module, *, best: int | None = None, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(detector, best=best, dtype=dtype)
+    def __init__(self, detector: nn.Module, *, best: int | None = None) -> None:
+        super().__init__(detector, best=best)
         self.outputs = (*self.outputs, "embeddings", *MASK_INPUTS)
 
     def forward(self, pixels: Pixels, mask: PixelMask) -> tuple[Tensor, ...]:
-        trace = self.detector.trace(pixels.to(self.dtype), mask)
+        trace = self.detector.trace(pixels, mask)
         features, keys = self.detector.mask_head.image_features(trace)
         grid = keys.unflatten(2, trace.cells.shape[1:])
-        floats = (grid, features.coarse, *features.finer)
-        keys, *maps = (tensor.float() for tensor in floats)
-        return *self._outputs(self.detector.predict_last(trace)), trace.embeddings[-1].float(), keys, trace.cells, *maps
+        maps = (features.coarse, *features.finer)
+        return *self._outputs(self.detector.predict_last(trace)), trace.embeddings[-1], grid, trace.cells, *maps
 
 
 class MaskGraph(Graph):
@@ -76,9 +70,9 @@ class MaskGraph(Graph):
     inputs = ("chosen", *MASK_INPUTS)
     outputs = ("masks",)
 
-    def __init__(self, mask_head: MaskHead, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, mask_head: MaskHead) -> None:
         super().__init__()
-        self.mask_head, self.dtype = mask_head, dtype
+        self.mask_head = mask_head
 
     def forward(
         self,
@@ -90,7 +84,5 @@ class MaskGraph(Graph):
         finer_2: FeatureMap,
         finer_3: FeatureMap,
     ) -> tuple[MaskLogits]:
-        maps = (tensor.to(self.dtype) for tensor in (coarse, finer_1, finer_2, finer_3))
-        first, *finer = maps
-        context = MaskContext(ImageFeatures(first, tuple(finer)), keys[0].flatten(1, 2).to(self.dtype), cells[0])
-        return (self.mask_head.block(context, chosen.to(self.dtype)).float(),)
+        context = MaskContext(ImageFeatures(coarse, (finer_1, finer_2, finer_3)), keys[0].flatten(1, 2), cells[0])
+        return (self.mask_head.block(context, chosen),)

@@ -64,9 +64,10 @@ def check_possible(form: str, precision: str) -> tuple[str, ...]:
         raise UsageError(f"is {form!r}, expected one of {', '.join(GRAPH_FILES)}", item="format")
     if precision not in get_args(GraphPrecision):
         raise UsageError(f"is {precision!r}, expected fp32, fp16 or int8", item="precision")
-    if precision == "int8" and form != "openvino":
-        raise UsageError(f"int8 is supported for openvino, not for {form}", item="precision", hint="--format openvino")
-    libraries = _LIBRARIES[form] + (("nncf",) if precision == "int8" else ())
+    if precision == "int8" and form not in RUNNABLE:
+        reason = f"int8 is supported for {' and '.join(RUNNABLE)}, not for {form}"
+        raise UsageError(reason, item="precision", hint="--format onnx")
+    libraries = _LIBRARIES[form] + (("nncf",) if precision == "int8" and form == "openvino" else ())
     for library in libraries:
         needed(library)
     return libraries

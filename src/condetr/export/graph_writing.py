@@ -11,7 +11,7 @@ from condetr.export.tracing import Traced
 
 
 def write_onnx(traced: Traced, file: Path) -> None:
-    """One file with the weights inside; dynamic axes have names."""
+    """One file with the weights inside; dynamic axes have names, and nothing names files of this machine."""
     with quiet():
         exported = torch.onnx.export(
             traced.program,
@@ -26,6 +26,8 @@ def write_onnx(traced: Traced, file: Path) -> None:
         for position, axis in enumerate(AXES[str(value.name)]):
             if axis in traced.dynamic:
                 value.shape[position] = axis
+    for node in exported.model.graph:
+        node.metadata_props.clear()  # stack traces, with paths of this machine
     exported.save(file, external_data=False)
 
 

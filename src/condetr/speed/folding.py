@@ -19,12 +19,12 @@ def fold_norms(model: ConditionalDetr | FastDetector) -> FastDetector:
     replacements: dict[nn.Module, nn.Module] = {}
     for unit in network_of(model).modules():
         if isinstance(unit, ConvNorm):
-            replacements |= {unit.conv: _folded(unit.conv, unit.norm), unit.norm: nn.Identity()}
+            replacements |= {unit.conv: folded_convolution(unit.conv, unit.norm), unit.norm: nn.Identity()}
     return replace_modules(model, STEP, replacements)
 
 
-def _folded(conv: nn.Conv2d, norm: FrozenBatchNorm) -> FoldedConvolution:
-    """In double precision, so that a weight is rounded once."""
+def folded_convolution(conv: nn.Conv2d, norm: FrozenBatchNorm) -> FoldedConvolution:
+    """A convolution with the norm in it, computed in double precision, so that a weight is rounded once."""
     scale = norm.weight.double() * (norm.running_var.double() + norm.epsilon).rsqrt()
     weight = conv.weight.double() * scale[:, None, None, None]
     bias = norm.bias.double() - norm.running_mean.double() * scale

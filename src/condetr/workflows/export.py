@@ -23,6 +23,7 @@ from condetr.export.graph_formats import check_possible
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json
+from condetr.export.triton import write_repository
 from condetr.files.new_folder import next_free, whole_folder
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
@@ -101,6 +102,8 @@ def export(
         StorageError: the folder cannot be written.
     """
     check_possible(form, options.precision)
+    if options.triton and form != "onnx":
+        raise UsageError(f"is for onnx, not for {form}", item="triton", hint="--format onnx")
     network = _on_cpu(checkpoint.detector, masks=options.masks)
     config = checkpoint.config
     fixed = None
@@ -132,6 +135,8 @@ def export(
         (folder / "config.json").write_text(as_json(join_config(settings)), encoding="utf-8")
         (folder / "preprocessor_config.json").write_text(as_json(preprocessing.to_dict()), encoding="utf-8")
         (folder / RECORD).write_text(as_json(record), encoding="utf-8")
+        if options.triton:
+            write_repository(folder, record, where.path.name)
     return Exported(written.path, record)
 
 

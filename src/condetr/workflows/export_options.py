@@ -11,10 +11,11 @@ from condetr.core.names import GraphPrecision
 class GraphOptions:
     """Help texts are those of ``condetr export --help``."""
 
-    precision: Annotated[GraphPrecision, "of weights and arithmetic; int8 is for openvino"] = "fp32"
+    precision: Annotated[GraphPrecision, "of weights and arithmetic; int8 is for onnx and openvino"] = "fp32"
     dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
     post_processing: Annotated[int | None, "include post-processing in the graph, for so many detections"] = None
     masks: Annotated[bool, "also export the mask head, as a second graph, where the model has one"] = True
+    triton: Annotated[bool, "also write a model repository for Triton, with copies of the graphs; for onnx"] = False
     verify: Annotated[bool, "compare with the model on images, and exit with status 8 where they differ"] = True
     tolerance: Annotated[float | None, "the largest difference; default: 1e-4, or 0.02 for fp16"] = None
     split: Annotated[str | None, "split of the data to measure on; default: val, test or the only one"] = None

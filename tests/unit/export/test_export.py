@@ -69,6 +69,14 @@ def test_free_axes_have_names(onnx):
 
 
 @pytest.mark.slow
+def test_no_file_of_this_machine_is_named(onnx):
+    content = (onnx.folder / "model.onnx").read_bytes()
+    assert b"stages.0" in content
+    for word in (b"stack_trace", b".py", b"/src/"):
+        assert word not in content
+
+
+@pytest.mark.slow
 def test_post_processing_inside_gives_what_ours_gives(onnx, detector):
     from condetr.images.scoring import best_pairs
 
@@ -212,8 +220,8 @@ def _padded(model, size):
 def test_options_are_checked_before_anything_is_done(model, tmp_path):
     with pytest.raises(UsageError, match="expected one of onnx"):
         model.export("tflite")
-    with pytest.raises(UsageError, match="int8 is supported for openvino"):
-        model.export("onnx", precision="int8", pictures="somewhere")
+    with pytest.raises(UsageError, match="int8 is supported for onnx and openvino"):
+        model.export("torch-export", precision="int8", pictures="somewhere")
     with pytest.raises(UsageError, match="calibrated on images"):
         model.export("openvino", precision="int8")
     with pytest.raises(TypeError, match="has no option half="):

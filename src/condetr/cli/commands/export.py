@@ -33,8 +33,8 @@ class ExportSettings(GraphOptions, CommonSettings):
             height_and_width_of(self.image_size)
             if self.dynamic:
                 raise SettingsError("is for a graph of one size", item="image_size", hint="give --no-dynamic, too")
-        if self.precision == "int8" and self.format != "openvino":
-            raise SettingsError(f"int8 is supported for openvino, not for {self.format}", item="precision")
+        if self.precision == "int8" and self.format == "torch-export":
+            raise SettingsError(f"int8 is supported for onnx and openvino, not for {self.format}", item="precision")
         if self.precision == "int8" and self.pictures is None and self.data is None:
             hint = "give --pictures like those it will see, or --data with a train split"
             raise SettingsError("int8 is calibrated on images", item="pictures", hint=hint)

@@ -80,7 +80,11 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
     ("words", "reason"),
     [
         (("--format", "tflite"), "format"),
-        (("--precision", "int8"), "int8 is supported for openvino, not for onnx"),
+        (
+            ("--precision", "int8", "--format", "torch-export"),
+            "int8 is supported for onnx and openvino, not for torch-export",
+        ),
+        (("--precision", "int8"), "int8 is calibrated on images"),
         (("--precision", "int8", "--format", "openvino"), "int8 is calibrated on images"),
         (("--image-size", "64x64"), "--image-size: is for a graph of one size (give --no-dynamic, too)"),
         (("--image-size", "64", "--no-dynamic"), "--image-size: is '64', expected HEIGHTxWIDTH such as 480x640"),
