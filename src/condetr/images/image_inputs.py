@@ -19,14 +19,16 @@ from condetr.images.resize import UprightImage
 ImageInput: TypeAlias = Source | Array
 
 
-def image_of(image: ImageInput, *, pixel_limit: Limit = "default") -> UprightImage:
+def image_of(image: ImageInput, *, pixel_limit: Limit = "default", may_be_mapped: bool = False) -> UprightImage:
     """One upright RGB image from a path, encoded bytes, a binary stream, a PIL image or an array.
+
+    With ``may_be_mapped``, a large one may be a `MappedImage`; see `decode`.
 
     Raises:
         ImageError: not a usable image.
     """
     if isinstance(image, str | os.PathLike | Encoded | Readable | Image.Image):
-        return decode(image, pixel_limit=pixel_limit)
+        return decode(image, pixel_limit=pixel_limit, may_be_mapped=may_be_mapped)
     return image_of_array(image)
 
 

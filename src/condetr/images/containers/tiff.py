@@ -66,7 +66,8 @@ class _FirstPage(TiffImagePlugin.TiffImageFile):
     """Pillow's TIFF reader, without reading EXIF, turning the image on load, and Pillow's pixel limit."""
 
     def load_prepare(self) -> None:
-        self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
+        if self._im is None:
+            self.im = Image.new(self.mode, getattr(self, "_tile_size", self.size)).im
         super().load_prepare()
 
     def load_end(self) -> None:

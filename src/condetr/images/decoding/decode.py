@@ -14,18 +14,25 @@ from condetr.core.out_of_memory import is_out_of_memory, memory_for
 from condetr.images.containers.header import Header, damaged
 from condetr.images.containers.reading import read_header
 from condetr.images.decoding.frames import warn_of_frames
+from condetr.images.decoding.mapped import MappedPixels, can_be_mapped, upright_rgb
 from condetr.images.decoding.modes import bands_of
 from condetr.images.decoding.orientation import turned, upright
 from condetr.images.decoding.pixel_limit import Limit, check_size
 from condetr.images.decoding.sources import Source, Stream, name_of, open_source
 from condetr.images.decoding.truncation import strict_truncation
 
+_WRITES_ROWS = ("JPEG", "PNG", "TIFF", "BMP")  # Pillow's decoders that need no memory for the whole image
+MAPPED_FROM = 64_000_000  # pixels of an image that is decoded into a file, where that is allowed
 
-def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3) -> Image.Image:
+
+def decode(
+    source: Source, *, pixel_limit: Limit = "default", channels: int = 3, may_be_mapped: bool = False
+) -> Image.Image:
     """The upright image: RGB for three ``channels``, else see `bands_of`.
 
     Of an animation or a multi-page file it is the first, and a warning is logged. The content decides the format, not
     the file name. An image above ``pixel_limit`` is refused from its header, before any memory is allocated.
+    With ``may_be_mapped``, a large RGB image may be a `MappedImage`, for a caller that only crops and resizes it.
 
     Raises:
         ImageError: it cannot be read, is not an image of a supported format, is damaged, cut off, too large, or
@@ -39,6 +46,11 @@ def decode(source: Source, *, pixel_limit: Limit = "default", channels: int = 3)
     with open_source(source) as stream:
         header = sound_header(stream, name, pixel_limit)
         with _memory_for(header.width, header.height, name):
+            if may_be_mapped and channels == 3 and header.width * header.height > MAPPED_FROM:
+                with strict_truncation():
+                    image = _opened(header, name)
+                if can_be_mapped(image.mode, header.bits) and header.format in _WRITES_ROWS:
+                    return _mapped(image, header, name)
             stored = turned(_pixels_of(header, name), header.orientation)
             return bands_of(stored, channels, name, bits=header.bits)
 
@@ -68,15 +80,26 @@ def sound_header(stream: Stream, name: str, pixel_limit: Limit = "default", *, w
 
 
 def _pixels_of(header: Header, name: str) -> Image.Image:
-    warn_of_frames(header.format, header.frames, name)
     with strict_truncation():
-        try:
-            image = header.open()
-        except ImageError:
-            raise
-        except Exception as error:
-            raise _explained(error, name) from error
-        return _loaded(image, name)
+        return _loaded(_opened(header, name), name)
+
+
+def _mapped(image: Image.Image, header: Header, name: str) -> Image.Image:
+    pixels = MappedPixels(image.mode, (header.width, header.height))
+    image.im = pixels.core  # where the decoder writes to
+    with strict_truncation(), pixels.giving_back():
+        _loaded(image, name)
+    return upright_rgb(image, pixels, header.orientation, name)
+
+
+def _opened(header: Header, name: str) -> Image.Image:
+    warn_of_frames(header.format, header.frames, name)
+    try:
+        return header.open()
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _explained(error, name) from error
 
 
 def _loaded(image: Image.Image, name: str) -> Image.Image:

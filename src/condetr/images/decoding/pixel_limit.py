@@ -1,6 +1,8 @@
 """The largest image that is decoded, checked from the header, so that a small file cannot take gigabytes."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from condetr.core.errors import ImageError, SettingsError
@@ -39,3 +41,17 @@ def default_limit() -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise SettingsError(f"is {os.environ[VARIABLE]!r}, expected a number of pixels", item=VARIABLE)
     return int(text)
+
+
+@contextmanager
+def limited_to(pixels: int) -> Iterator[None]:
+    """Another default limit for this process and those that it starts."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(pixels)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
