@@ -66,7 +66,7 @@ EVERYWHERE = (
 PROMISED = {
     ("predict",): (
         "--model --backend --threshold --classes --batch --save --output --top-k --overwrite --resume --image-size"
-        " --track --precision --compile"
+        " --track --precision --compile --tile --shard --merge --decode-workers --max-pixels"
     ),
     ("train",): (
         "--model --epochs --batch --accumulate --lr --lr-backbone --schedule --warmup --freeze --ema --precision"

@@ -88,6 +88,7 @@ class LoadedModel:
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
         tile: int | tuple[int, int] | None = None,
+        decode_workers: int | None = None,
         on_error: str = "raise",
     ) -> Any:
         """Detect the objects of one image, or of many.
@@ -104,6 +105,7 @@ class LoadedModel:
             mask_threshold: probability from which a pixel belongs to a mask.
             tile: also detect in tiles of this many pixels a side, or (height, width), for small objects in large
                 images; ``top_k`` is then of each tile. Not for segments.
+            decode_workers: threads that decode images; by default one beside a network on the CPU, else up to 8.
             on_error: "raise" what is wrong with an image, or "collect" it as a Failure in the place of its result.
 
         Returns:
@@ -123,6 +125,7 @@ class LoadedModel:
                 task=task,
                 mask_threshold=mask_threshold,
                 tile=tile,
+                decode_workers=decode_workers,
                 on_error=on_error,
             )
         )
@@ -143,6 +146,7 @@ class LoadedModel:
         on_error: str = "raise",
         track: bool = False,
         keep_pictures: bool = False,
+        decode_workers: int | None = None,
     ) -> Iterator[Detections | Failure]:
         """The same, one result after the other, in bounded memory, also of videos and cameras (by number).
 
@@ -157,6 +161,7 @@ class LoadedModel:
             task=task,
             mask_threshold=mask_threshold,
             keep_pictures=keep_pictures,
+            decode_workers=decode_workers,
         )
         results = tiled(predictor, tile).stream(self._checked(source), on_error=on_error)
         return with_track_ids(results) if track else results
@@ -171,6 +176,7 @@ class LoadedModel:
         task: Task | None = None,
         mask_threshold: float | int = 0.5,
         keep_pictures: bool = False,
+        decode_workers: int | None = None,
     ) -> Predictor:
         """A `Predictor` of this model, for a service or page of your own; the options are those of `stream`."""
         return Predictor(
@@ -186,6 +192,7 @@ class LoadedModel:
             mask_threshold=mask_threshold,
             stuff=self.checkpoint.stuff,
             keep_pictures=keep_pictures,
+            decode_workers=decode_workers,
         )
 
     def _checked(self, source: object) -> Iterable[Any]:

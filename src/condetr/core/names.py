@@ -11,7 +11,7 @@ Metric: TypeAlias = Literal[
 ]
 DatasetFormat: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc", "cvat", "label-studio"]
 LabelFormat: TypeAlias = Literal["coco", "yolo", "voc", "cvat", "label-studio"]
-ResultFormat: TypeAlias = Literal["images", "crops", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv"]
+ResultFormat: TypeAlias = Literal["images", "crops", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv", "parquet"]
 GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,25 +27,36 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], None]], *, 
     Raises:
         StorageError: the folder cannot be made or written, or the disk is full. Files that were there before stay.
     """
-    written: dict[Path, Path] = {}
+
+    def write(paths: Mapping[str, Path]) -> None:
+        for name, path in paths.items():
+            writers[name](path)
+
+    write_together(folder, list(writers), write, to_disk=to_disk)
+
+
+def write_together(
+    folder: Path, names: Sequence[str], write: Callable[[Mapping[str, Path]], None], *, to_disk: bool = True
+) -> None:
+    """The same for one function that writes all the files: it gets their temporary paths, by name."""
+    written: dict[str, Path] = {}
     try:
         with writing_to(folder, hint="check the path, its permissions and the free space"):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, write in writers.items():
+            for name in names:
                 handle, path = tempfile.mkstemp(prefix=f".{name}.", suffix=UNNAMED, dir=folder)
                 os.close(handle)
-                temporary = Path(path)
-                written[temporary] = folder / name
-                write(temporary)
-                if to_disk:
-                    reach_disk(temporary)
-            for temporary, final in written.items():
+                written[name] = Path(path)
+            write(written)
+            for temporary in written.values() if to_disk else ():
+                reach_disk(temporary)
+            for name, temporary in written.items():
                 temporary.chmod(0o666 & ~_umask())
-                temporary.replace(final)
-            if to_disk and writers:
+                temporary.replace(folder / name)
+            if to_disk and written:
                 reach_disk(folder)
     finally:
-        for temporary in written:
+        for temporary in written.values():
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 

@@ -23,8 +23,6 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
     results of an earlier run.
     """
     entered = {_identity(above) for above in (Path(folder).resolve(), *Path(folder).resolve().parents)}
-    if apart_from is not None and apart_from.exists():
-        entered.add(_identity(apart_from))
     pending: list[tuple[str, bool]] = [(folder, True)]
     others: list[str] = []
     while pending:
@@ -38,7 +36,7 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
         try:
             if path != folder:
                 identity = _identity(path)
-                if identity in entered:
+                if identity in entered or (apart_from is not None and _is_same(path, apart_from)):
                     continue
                 entered.add(identity)
             entries = _entries(path)
@@ -52,10 +50,10 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
 
 
 def with_image_names(source: str, paths: Iterable[str]) -> Iterator[str]:
-    """The ``paths`` with the name of an image file, without folders."""
+    """The ``paths`` with the name of an image file, archive or PDF document, without folders."""
     others = []
     for path in paths:
-        if has_image_ending(path) and not Path(path).is_dir():
+        if (has_image_ending(path) or has_archive_name(path) or is_pdf(path)) and not Path(path).is_dir():
             yield path
         else:
             others.append(path)
@@ -68,6 +66,10 @@ def has_archive_name(path: str) -> bool:
 
 def has_video_name(path: str) -> bool:
     return _VIDEOS.fullmatch(_suffix(path)) is not None
+
+
+def is_pdf(path: str) -> bool:
+    return _suffix(path) == ".pdf"
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
@@ -86,6 +88,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _identity(path: str | Path) -> tuple[int, int]:
     status = Path(path).stat()
     return status.st_dev, status.st_ino
+
+
+def _is_same(path: str, folder: Path) -> bool:
+    """Whether a path is this folder, which may be made while the images are listed."""
+    return folder.exists() and _identity(path) == _identity(folder)
 
 
 def _suffix(path: str) -> str:

@@ -1,6 +1,7 @@
 """Runs a detector over images: results in order, each independent of the batch."""
 
 import difflib
+import os
 from collections import deque
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,8 @@ from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
 _DIGITS = 9  # of a class id; Python refuses to parse numbers of thousands of digits
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # images decoded ahead of the network
+_AHEAD_OF_EACH_WORKER = 2  # so that an image that takes long stops no other worker
+_MOST_WORKERS = 8  # by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Predictor:
         fast: bool = True,
         acceleration: AccelerationOptions = NONE,
         keep_pictures: bool = False,
+        decode_workers: int | None = None,
     ) -> None:
         """Check the options and move the detector to its device.
 
@@ -84,6 +88,7 @@ class Predictor:
             acceleration: precision of that copy, and whether it is compiled.
             keep_pictures: return decoded images with their results, within a memory limit, so that drawing need not
                 decode them again.
+            decode_workers: threads that decode images; by default what `decode_workers_for` gives.
 
         Raises:
             UsageError: an option is out of range, the task needs a mask head and the model has none, or the device
@@ -108,6 +113,9 @@ class Predictor:
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch
+        self._workers = decode_workers_for(self.device) if decode_workers is None else decode_workers
+        if self._workers < 1:
+            raise UsageError(f"is {self._workers}, expected at least 1", item="decode_workers")
         self._budget = ImageBudget() if keep_pictures else None
         self._options, self._run_task = options, task_runner(self._detector, options)
 
@@ -147,13 +155,14 @@ class Predictor:
         return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
 
     def _prepared_ahead(self, sources: Iterator[ImageSource]) -> Generator["PreparedImage | Failure", None, None]:
-        """Decodes in a separate thread, a bounded number of images ahead of the network."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="condetr-decode") as pool:
+        """Decodes in separate threads, a bounded number of images ahead of the network."""
+        ahead = max(_FEWEST_AHEAD, self._window, _AHEAD_OF_EACH_WORKER * self._workers)
+        with ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="condetr-decode") as pool:
             pending: deque[Future[PreparedImage | Failure]] = deque()
             try:
                 for source in sources:
                     pending.append(pool.submit(self.prepare, source))
-                    if len(pending) > max(_FEWEST_AHEAD, self._window):
+                    if len(pending) > ahead:
                         yield pending.popleft().result()
                 while pending:
                     yield pending.popleft().result()
@@ -257,6 +266,11 @@ class PreparedImage:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
         real = (inside[0] / height, inside[1] / width)
         return ImageInfo(self.batch.original_sizes[0], real, self.min_score, self.masks)
+
+
+def decode_workers_for(device: torch.device) -> int:
+    """Threads that decode images: one beside a network on the CPU, which needs its cores itself; else up to 8."""
+    return 1 if device.type == "cpu" else max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))
 
 
 def class_ids(classes: Sequence[str | int], labels: Mapping[int, str]) -> list[int]:

@@ -13,12 +13,13 @@ from condetr.files.folder_lock import LOCK, Lock
 from condetr.files.new_folder import missing_folders, preparing, remove_empty
 from condetr.images.drawing.crops import crop_files
 from condetr.prediction.results_log import entries_of
-from condetr.prediction.tables import COCO_IMAGES, COCO_PANOPTIC, COCO_RESULTS, CSV
+from condetr.prediction.tables import COCO_PANOPTIC, TABLES
 
 If: TypeAlias = Literal["refuse", "overwrite", "resume"]
 RUN, PREDICTIONS, ERRORS, CLASSES = "run.json", "predictions.jsonl", "errors.jsonl", "classes.txt"
 PANOPTIC_PNGS = COCO_PANOPTIC.removesuffix(".json")  # the folder that COCO's tools expect
 VIDEO, CROPS = "video", "crops"
+SHARD, SHARDS = "shard.json", "shards"  # what merging needs to know of a shard; the folder with those of all shards
 PER_IMAGE = {"images": (".jpg", ".png"), "json": (".json",), "labels": (".txt",), PANOPTIC_PNGS: (".png",)}
 
 
@@ -113,14 +114,14 @@ def check_same(folder: Path, run: Mapping[str, Any]) -> None:
     Raises:
         UsageError: names the setting that differs.
     """
-    earlier = _read(folder / RUN) if (folder / RUN).exists() else run
+    earlier = read_run(folder / RUN) if (folder / RUN).exists() else run
     for name in run:
         if earlier.get(name) != run[name]:
             reason = f"is {run[name]!r}, but the run in this folder began with {earlier.get(name)!r}"
             raise UsageError(reason, source=folder, item=name, hint="give another --output, or --overwrite it")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_run(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -143,7 +144,7 @@ def clear(folder: Path) -> None:
             (folder / CROPS / crop).unlink(missing_ok=True)
         if "frame" in entry:  # of a video: its folder has the name of the video
             (folder / VIDEO / f"{name.parent}.mp4").unlink(missing_ok=True)
-    for file in (PREDICTIONS, ERRORS, CLASSES, CSV, COCO_RESULTS, COCO_IMAGES, COCO_PANOPTIC):
+    for file in (PREDICTIONS, ERRORS, CLASSES, SHARD, *TABLES):
         (folder / file).unlink(missing_ok=True)
     for kind in (*PER_IMAGE, VIDEO, CROPS):
         for below in sorted((folder / kind).rglob("*"), reverse=True):

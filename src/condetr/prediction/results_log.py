@@ -1,10 +1,13 @@
 """The journal of a run: one JSON line per finished image, from which a run resumes and tables are made."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from condetr.core.errors import StorageError
 from condetr.files.atomic_write import writing_to
@@ -71,20 +74,44 @@ def entries_of(path: Path) -> Iterator[dict[str, Any]]:
 
 def latest_entries_of(path: Path) -> Iterator[dict[str, Any]]:
     """The last result of each image; without locks, two runs in one folder may have written an image twice."""
-    if not path.exists():
-        return
-    with path.open(encoding="ascii", errors="replace") as lines:
-        last = {_source_of(line): number for number, line in enumerate(lines)}
+    last = _last_lines_of_repeated(path)
     for number, entry in enumerate(entries_of(path)):
         if last.get(entry["source"], number) == number:
             yield entry
 
 
-def _source_of(line: str) -> Any:
-    """The source in a line of ``Detections.to_dict``, without parsing the detections."""
+def sources_of(path: Path) -> Iterator[str | None]:
+    """The image of each complete line, without parsing the detections; None where there is none."""
+    if not path.exists():
+        return
+    with path.open(encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield source_of(line)
+
+
+def source_of(line: str) -> str | None:
+    """The source in a line of ``Detections.to_dict``."""
     try:
         if line.startswith(_FIRST):
-            return json.JSONDecoder().raw_decode(line, len(_FIRST))[0]
-        return json.loads(line)["source"]
+            source = json.JSONDecoder().raw_decode(line, len(_FIRST))[0]
+        else:
+            source = json.loads(line)["source"]
     except (ValueError, TypeError, KeyError):  # `entries_of` refuses it
         return None
+    return source if isinstance(source, str) else None
+
+
+def _last_lines_of_repeated(path: Path) -> dict[str | None, int]:
+    """The last line of each image that has several; eight bytes are kept of each of the others."""
+    keys = np.fromiter((_key(source) for source in sources_of(path)), dtype=np.uint64)
+    values, counts = np.unique(keys, return_counts=True)
+    if len(values) == len(keys):
+        return {}
+    repeated = set(values[counts > 1].tolist())
+    return {source: number for number, source in enumerate(sources_of(path)) if _key(source) in repeated}
+
+
+def _key(source: str | None) -> int:
+    text = "" if source is None else source
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from condetr.core.errors import CondetrError, ImageError, StorageError
 from condetr.core.names import ResultFormat
-from condetr.files.atomic_write import write_files, write_json
+from condetr.files.atomic_write import write_files, write_json, write_together
 from condetr.images.detections import Detections
 from condetr.images.drawing.crops import crop_files, crops_of
 from condetr.images.saving import image_bytes, text_bytes
 from condetr.prediction.group_commit import GroupCommit
+from condetr.prediction.input.listing import Listing
 from condetr.prediction.predictor import Failure
 from condetr.prediction.result_names import OutputNames
 from condetr.prediction.results_folder import (
@@ -29,17 +30,10 @@ from condetr.prediction.results_folder import (
     clear,
 )
 from condetr.prediction.results_log import Journal, entries_of
+from condetr.prediction.sharding.record import POSITION, write_shard_record
+from condetr.prediction.sharding.shard import Shard
 from condetr.prediction.sources import ImageSource, identity_of
-from condetr.prediction.tables import (
-    COCO_IMAGES,
-    COCO_PANOPTIC,
-    COCO_RESULTS,
-    CSV,
-    coco_images_writer,
-    coco_panoptic_writer,
-    coco_results_writer,
-    csv_writer,
-)
+from condetr.prediction.tables import Classes, table_names, write_tables
 
 _LONGEST_JPEG_SIDE = 65_000
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -65,6 +59,7 @@ class ResultWriter:
         source_ids: Sequence[int] | None = None,
         stuff: Collection[int] = (),
         scores: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         """Start or resume in a folder from ``results_folder.claim``.
 
@@ -78,14 +73,19 @@ class ResultWriter:
             source_ids: category id of every class in its dataset, if known.
             stuff: class ids of stuff (uncountable regions).
             scores: whether YOLO's lines end with the score.
+            shard: which part of a run this is; the other parts have folders of their own.
         """
         if overwrite:
             clear(folder)
         check_same(folder, run)
         self.folder, self._formats, self._run = folder, frozenset(formats), {**run, **about}
         write_files(folder, {RUN: partial(write_json, self._run | {"state": "running"})})
-        self._stuff, self._scores = frozenset(stuff), scores
-        self._labels, self._category_ids = dict(labels), dict(enumerate(source_ids or ()))
+        self._scores, self._shard = scores, shard
+        self._classes = Classes(
+            names=dict(labels), category_ids=dict(enumerate(source_ids or ())), stuff=frozenset(stuff)
+        )
+        if shard is not None:
+            write_shard_record(folder, shard, self._classes)
         (folder / ERRORS).unlink(missing_ok=True)
         done = {
             entry["source"]: entry["output"] for entry in entries_of(folder / PREDICTIONS)
@@ -117,22 +117,27 @@ class ResultWriter:
         if isinstance(result, Detections):
             try:
                 name = self._names.name_for(source)
-                drawing = self._drawing(result)
+                drawing = self._drawing(source, result)
                 files = self._write_files(name, result, drawing)
-                self._group.add(result.to_dict() | {"output": name}, files)
+                self._group.add(result.to_dict() | {"output": name} | _position(source), files)
             except StorageError:
                 raise
             except CondetrError as error:
                 result = Failure(source.name, error)
         if isinstance(result, Failure):
-            self._record_failure(result)
+            self._record_failure(source, result)
         self.counts["failed" if isinstance(result, Failure) else "ok"] += 1
         return result
 
-    def _record_failure(self, failure: Failure) -> None:
+    def _record_failure(self, source: ImageSource, failure: Failure) -> None:
         if self._errors is None:
             self._errors = Journal(self.folder / ERRORS)
-        self._errors.add(failure.to_dict())
+        self._errors.add(failure.to_dict() | _position(source))
+
+    def listed(self, listing: Listing) -> None:
+        """Note that all images of a shard have been listed, and which they are."""
+        if self._shard is not None:
+            write_shard_record(self.folder, self._shard, self._classes, listing)
 
     def __enter__(self) -> "ResultWriter":
         return self
@@ -149,14 +154,14 @@ class ResultWriter:
             self._journal.close()
             if self._errors is not None:
                 self._errors.close()
-            write_files(self.folder, self._tables())
+            self._write_tables()
             run = self._run | {"state": state, "counts": dict(self.counts)}
             write_files(self.folder, {RUN: partial(write_json, run)})
         except StorageError:
             if not quietly:
                 raise
 
-    def _drawing(self, result: Detections) -> tuple[str, bytes] | None:
+    def _drawing(self, source: ImageSource, result: Detections) -> tuple[str, bytes] | None:
         """Extension and content of the annotated image, if requested and possible."""
         if "images" not in self._formats:
             return None
@@ -169,7 +174,7 @@ class ResultWriter:
             self.counts["not_painted"] += 1
             failure = not_painted(result, error)
             _logger.warning("%s", failure.error)
-            self._record_failure(failure)
+            self._record_failure(source, failure)
             return None
 
     def _write_files(self, name: str, result: Detections, drawing: tuple[str, bytes] | None) -> list[Path]:
@@ -191,19 +196,25 @@ class ResultWriter:
             write_files(path.parent, {path.name: partial(_write_bytes, content)}, to_disk=False)
         return list(contents)
 
-    def _tables(self) -> dict[str, Any]:
-        journal, tables = self._journal.path, {}
-        if "csv" in self._formats:
-            tables[CSV] = csv_writer(journal)
-        if "coco" in self._formats:
-            tables[COCO_RESULTS] = coco_results_writer(journal, self._category_ids)
-            tables[COCO_IMAGES] = coco_images_writer(journal)
-        if "coco-panoptic" in self._formats:
-            tables[COCO_PANOPTIC] = coco_panoptic_writer(journal, self._labels, self._category_ids, self._stuff)
-        if "yolo" in self._formats:
-            names = "".join(f"{_line_of(label, name)}\n" for label, name in self._labels.items())
-            tables[CLASSES] = partial(_write_bytes, names.encode())
-        return tables
+    def _write_tables(self) -> None:
+        write_result_tables(self.folder, self._formats, self._classes)
+
+
+def write_result_tables(folder: Path, formats: Collection[ResultFormat], classes: Classes) -> None:
+    """Write the tables of a run, made from its journal, and the names of the classes for YOLO.
+
+    Raises:
+        StorageError: they cannot be written, or the journal cannot be read.
+    """
+    write_together(folder, table_names(formats), lambda paths: write_tables(folder / PREDICTIONS, paths, classes))
+    if "yolo" in formats:
+        names = "".join(f"{_line_of(label, name)}\n" for label, name in classes.names.items())
+        write_files(folder, {CLASSES: partial(_write_bytes, names.encode())})
+
+
+def _position(source: ImageSource) -> dict[str, int]:
+    """The last entry of the lines of a shard, by which they are merged."""
+    return {} if source.position is None else {POSITION: source.position}
 
 
 def not_painted(result: Detections, error: Exception) -> Failure:

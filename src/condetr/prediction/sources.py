@@ -12,13 +12,17 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
+from condetr.core.errors import CondetrError, DataError, ImageError, MissingExtraError, UsageError
 from condetr.images.decoding.sources import Encoded, Readable, content_of, name_of
 from condetr.images.detection import Moment
+from condetr.images.file_endings import has_image_ending
 from condetr.images.image_inputs import ImageInput, image_of
 from condetr.images.resize import UprightImage
-from condetr.prediction.image_files import has_archive_name, has_video_name, images_under, with_image_names
+from condetr.prediction.image_files import has_archive_name, has_video_name, images_under, is_pdf, with_image_names
 from condetr.prediction.image_lists import SUFFIXES, paths_in
+from condetr.prediction.input.archives import images_in_archive
+from condetr.prediction.input.pdf_pages import pages_of
+from condetr.prediction.input.remote_files import images_at, is_address
 from condetr.video.reading import Video
 
 _DIGITS = 6
@@ -34,15 +38,17 @@ class ImageSource:
         relative_path: below the folder, list or video that it comes from; results are filed under it.
         content: the image to decode, or the error that stands in its place.
         moment: frame number and time in a video.
+        position: among the images of all shards, where it is predicted in one of them.
     """
 
     name: str
     relative_path: PurePath
     content: ImageInput | CondetrError
     moment: Moment | None = None
+    position: int | None = None
 
-    def image(self) -> UprightImage:
-        """The upright RGB image.
+    def image(self, *, may_be_mapped: bool = False) -> UprightImage:
+        """The upright RGB image; with ``may_be_mapped``, a large one may lie in a file.
 
         Raises:
             CondetrError: not a usable image; the error has its name.
@@ -50,7 +56,7 @@ class ImageSource:
         if isinstance(self.content, CondetrError):
             raise self.content
         try:
-            return image_of(self.content)
+            return image_of(self.content, may_be_mapped=True) if may_be_mapped else image_of(self.content)
         except CondetrError as error:
             raise error.at(source=self.name) from error
         except OSError as error:  # the disk failed while reading
@@ -64,7 +70,14 @@ class ImageSource:
 
 def identity_of(name: str) -> str:
     """The identity of a source by its name; names of images in memory are not paths, but differ too."""
+    if is_address(name):
+        return name
     return os.path.abspath(name)  # noqa: PTH100  a Path would cost minutes
+
+
+def folder_with(name: str) -> str:
+    """The folder of an image file."""
+    return os.path.dirname(name) or "."  # noqa: PTH120  a Path would cost minutes
 
 
 def is_video(source: object) -> bool:
@@ -75,6 +88,10 @@ def is_video(source: object) -> bool:
             return has_video_name(path)
         return is_camera(path) and not os.path.lexists(path)
     return isinstance(source, int | Video) and not isinstance(source, bool)
+
+
+def is_folder(source: str) -> bool:
+    return os.path.isdir(source)  # noqa: PTH112  a Path cannot hold every string
 
 
 def is_camera(name: str) -> bool:
@@ -125,8 +142,8 @@ def is_one(source: object) -> bool:
     """Whether this is a single image, not a collection of images."""
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        is_folder = os.path.isdir(path)  # noqa: PTH112  a Path cannot hold every string
-        return not (is_folder or PurePath(path).suffix.lower() in SUFFIXES or _is_pattern(path))
+        several = is_folder(path) or PurePath(path).suffix.lower() in SUFFIXES or has_archive_name(path) or is_pdf(path)
+        return not (several or _is_pattern(path) or (is_address(path) and not has_image_ending(path)))
     return isinstance(source, _IN_MEMORY)
 
 
@@ -134,11 +151,12 @@ def images_in(source: object, *, apart_from: Path | None = None) -> Iterator[Ima
     """Every image of ``source``, in order; an error stands in the place of what cannot be read.
 
     Folders are searched recursively in alphabetical order for files with the extension of an image, without hidden
-    ones. A list file (.txt, .csv) has one path per line, relative to the list; see `image_lists.paths_in`.
+    ones; archives (tar, zip) in their own order. A list file (.txt, .csv) has one path per line, relative to the list;
+    see `image_lists.paths_in`.
 
     Args:
-        source: a path, folder, pattern, list file, video, number of a camera, PIL image, RGB array, tensor,
-            `ImageSource`, or any iterable of these.
+        source: a path, folder, archive, PDF document, address of fsspec, pattern, list file, video, number of a
+            camera, PIL image, RGB array, tensor, `ImageSource`, or any iterable of these.
         apart_from: a folder that is skipped: the one that results are written to.
     """
     single = (str, os.PathLike, int, ImageSource, Video, *_IN_MEMORY)
@@ -185,12 +203,14 @@ def _at_path(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
         return
     if stat.S_ISDIR(mode):
         yield from _or_error(path, _in_folder(path, apart_from), "contains no images")
-    elif has_archive_name(path):
-        yield _unusable(path, "is an archive, not an image", "unpack it and pass the folder")
     elif has_video_name(path):
         yield from frames_of(path)
     elif not stat.S_ISREG(mode):
         yield _unusable(path, "is a pipe, socket or device, not an image file")
+    elif has_archive_name(path):
+        yield from _or_error(path, _in_archive(path), "contains no images")
+    elif is_pdf(path):
+        yield from _pages(path)
     elif PurePath(path).suffix.lower() in SUFFIXES:
         yield from _or_error(path, _listed(Path(path)), "lists no images")
     else:
@@ -198,14 +218,15 @@ def _at_path(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
 
 
 def _not_a_file(path: str, reason: str) -> Iterator[ImageSource]:
-    if "://" in path:
+    if is_address(path):
+        yield from _or_error(path, _remote(path), "contains no images")
+    elif "://" in path:
         yield _unusable(path, "is a URL; images and videos are read from disk", "download it first")
     elif is_camera(path):
         yield from frames_of(int(path))
     elif _is_pattern(path):
         paths = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  a Path cannot hold every pattern
-        matches = (ImageSource(match, PurePath(PurePath(match).name), match) for match in with_image_names(path, paths))
-        yield from _or_error(path, matches, "matches no images")
+        yield from _or_error(path, _matching(with_image_names(path, paths)), "matches no images")
     else:
         yield _unusable(path, f"cannot be read: {reason}", "check the path")
 
@@ -216,6 +237,39 @@ def _in_folder(folder: str, apart_from: Path | None) -> Iterator[ImageSource]:
             yield ImageSource(path.source or folder, PurePath(), path)
         else:
             yield ImageSource(path, PurePath(os.path.relpath(path, folder)), path)
+
+
+def _in_archive(path: str) -> Iterator[ImageSource]:
+    try:
+        for name, relative_path, content in images_in_archive(path):
+            yield ImageSource(name, relative_path, content)
+    except UsageError as error:
+        yield ImageSource(path, PurePath(PurePath(path).name), error)
+
+
+def _remote(address: str) -> Iterator[ImageSource]:
+    try:
+        for name, relative_path, content in images_at(address):
+            yield ImageSource(name, relative_path, content)
+    except (UsageError, MissingExtraError) as error:
+        yield ImageSource(address, PurePath(PurePath(address).name), error)
+
+
+def _pages(path: str) -> Iterator[ImageSource]:
+    folder = PurePath(PurePath(path).name)
+    try:
+        for number, page in enumerate(pages_of(path), start=1):
+            yield ImageSource(page.name, folder / f"page-{number:04d}.png", page)
+    except (UsageError, MissingExtraError) as error:
+        yield ImageSource(path, folder, error)
+
+
+def _matching(paths: Iterable[str]) -> Iterator[ImageSource]:
+    for path in paths:
+        if has_archive_name(path) or is_pdf(path):
+            yield from _at_path(path, None)
+        else:
+            yield ImageSource(path, PurePath(PurePath(path).name), path)
 
 
 def _listed(file: Path) -> Iterator[ImageSource]:

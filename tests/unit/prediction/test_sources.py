@@ -238,7 +238,8 @@ def test_a_list_mixes_everything(folder):
         ("gone.png", "cannot be read: No such file"),
         ("loop.png", "cannot be read: Too many levels"),
         ("pipe.png", "is a pipe, socket or device"),
-        ("x.tar", "is an archive"),
+        ("x.tar", "cannot be read as an archive"),
+        ("x.rar", "those of kind .rar are not read"),
         ("empty", "contains no images"),
         ("empty.txt", "lists no images"),
         ("rtsp://camera/1", "is a URL"),
@@ -253,7 +254,7 @@ def test_non_images_are_reported_without_blocking(tmp_path, monkeypatch, name, s
     Path("loop.png").symlink_to("loop.png")
     os.mkfifo("pipe.png")
     Path("empty").mkdir()
-    for file in ("x.tar", "x.mp4", "empty.txt"):
+    for file in ("x.tar", "x.rar", "x.mp4", "empty.txt"):
         Path(file).touch()
     if says is None:
         with pytest.raises(UsageError, match="a float is not an image"):

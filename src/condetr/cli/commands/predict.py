@@ -1,6 +1,6 @@
 """``condetr predict``: images in; boxes, masks, images and tables out."""
 
-import os
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,11 +11,10 @@ import typer
 
 import condetr
 from condetr.cli.commands.predict_video import Videos
-from condetr.cli.interruption import finishing_first
-from condetr.cli.output.predict_answer import Answer
+from condetr.cli.interruption import Interruption, finishing_first
+from condetr.cli.output.predict_answer import Answer, exit_status_of, summary_of
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.settings.image_sources import images_of
 from condetr.cli.settings.model_settings import (
     Backend,
     Batch,
@@ -28,23 +27,30 @@ from condetr.cli.settings.model_settings import (
     model_for,
     tile_of,
 )
+from condetr.cli.settings.settings_tree import flag_of
+from condetr.cli.settings.shared import check_at_least
 from condetr.core.errors import SettingsError, UsageError
 from condetr.core.names import ResultFormat
+from condetr.images.decoding.pixel_limit import limited_to
 from condetr.prediction.options import PredictionOptions
 
 if TYPE_CHECKING:
     from condetr.api.loaded_model import LoadedModel
+    from condetr.images.detections import Detections
+    from condetr.prediction.input.listing import Listing
+    from condetr.prediction.predictor import Failure
     from condetr.prediction.results_writing import ResultWriter
+    from condetr.prediction.sharding.shard import Shard
     from condetr.prediction.sources import ImageSource
 
 _DEFAULT_OUTPUT = Path("runs/predict")
 _FORMATS = (
-    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv; "
+    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv, parquet; "
     "else images,jsonl, of a video video,jsonl"
 )
 
 Format: TypeAlias = Literal[ResultFormat, "video"]
-_DEFAULT_FORMATS: tuple[Format, ...] = ("images", "jsonl")
+_DEFAULT_FORMATS: tuple[ResultFormat, ...] = ("images", "jsonl")
 _DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 
 
@@ -67,23 +73,38 @@ class PredictSettings(DetectionSettings):
     )
     scores: Annotated[bool, "write the score as the sixth column of yolo"] = False
     tile: Tile = None
+    decode_workers: Annotated[
+        int | None, "threads that decode images; default: 1 beside a network on the CPU, else up to 8"
+    ] = None
+    max_pixels: Annotated[int | None, "refuse images of more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"] = (
+        None
+    )
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "resume an earlier run in the output folder"] = False
+    shard: Annotated[
+        str | None,
+        "predict only this part of the images: 2/8, or auto for the numbers that torchrun or a Slurm array sets",
+    ] = None
+    merge: Annotated[Path | None, "merge the results of all shards in this output folder; without SOURCE"] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
         tile_of(self.tile)
+        limits = {"decode_workers": self.decode_workers, "max_pixels": self.max_pixels}
+        check_at_least(1, **{name: limit for name, limit in limits.items() if limit is not None})
         if self.scores and "yolo" not in (self.save or ()):
             raise SettingsError("is a column of yolo", item="scores", hint="--save yolo --scores")
         if self.overwrite and self.resume:
             raise SettingsError("cannot be combined with resume", item="overwrite")
         if self.resume and self.output is None:
             raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
+        if self.shard is not None and self.output is None:
+            raise SettingsError("needs the folder that all shards share", item="shard", hint="give --output")
 
 
 _Sources = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         help="Files, folders, patterns, or lists (.txt, .csv) of images; videos, or numbers of cameras.",
         metavar="SOURCE...",
@@ -92,56 +113,146 @@ _Sources = Annotated[
 ]
 
 
-def predict(sources: _Sources, settings: PredictSettings, reporter: Reporter) -> int:
+def predict(settings: PredictSettings, reporter: Reporter, sources: _Sources = None) -> int:
     """Detect objects in images, videos and camera streams.
 
     Results are written to a folder, or with --json to stdout (and to a folder where --save or --output ask for it).
     Exit status: 0 all done, 3 every image failed, 4 some failed.
     """
-    output = _output_of(settings, reporter)
+    if settings.merge is not None:
+        return _merged(settings.merge, sources or [], settings, reporter)
+    if not sources:
+        raise UsageError("Missing argument 'SOURCE...'.")
+    with nullcontext() if settings.max_pixels is None else limited_to(settings.max_pixels):
+        return _predicted_of(sources, settings, reporter)
+
+
+def _predicted_of(sources: list[str], settings: PredictSettings, reporter: Reporter) -> int:
+    from condetr.prediction.input.listing import Listing
+
+    output, shard = _output_of(settings, reporter), _shard_of(settings)
     videos = _videos_of(sources, settings)
-    images = [] if videos else images_of(sources, output, reporter)
-    reference = model_for(settings.model, images, reporter)
+    images = None if videos else Listing(sources, apart_from=settings.output or output, shard=shard)
+    reference = model_for(settings.model, [] if images is None else images.first, reporter)
     with _claimed(output, settings, sources, images, reporter) as output:
         model = _loaded(reference, settings, reporter)
-        return _predicted(model, videos, images, output, settings, reporter)
+        status = _predicted(model, videos if images is None else images, output, settings, reporter)
+    if images is not None and images.repeated:
+        reporter.note(f"condetr: skipped duplicate images: {images.repeated}")
+    return status
 
 
 def _predicted(
     model: "LoadedModel",
-    videos: Videos,
-    images: "list[ImageSource]",
+    work: "Listing | Videos",
     output: Path | None,
     settings: PredictSettings,
     reporter: Reporter,
 ) -> int:
+    from condetr.prediction.written import written
+
     answer = Answer(reporter, model, output)
-    formats = settings.save or (_DEFAULT_OF_VIDEOS if videos else _DEFAULT_FORMATS)
+    videos = work if isinstance(work, Videos) else None
+    formats = settings.save or (_DEFAULT_FORMATS if videos is None else _DEFAULT_OF_VIDEOS)
     with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
-        waiting = [image for image in images if writer is None or not writer.is_done(image)]
-        answer.begin(done_before=len(images) - len(waiting))
-        if videos:
+        answer.begin()
+        if isinstance(work, Videos):
             painted = output if "video" in formats else None
-            work = videos.results(model, painted, track=settings.track, **_options(settings))
+            total = work.promised
+            results = work.results(model, painted, track=settings.track, **_options(settings))
         else:
+            waiting = _Waiting(work, writer)
+            total = waiting.total
             keep = writer is not None and not {"images", "crops"}.isdisjoint(formats)
-            work = zip(waiting, model.stream(waiting, keep_pictures=keep, **_options(settings)), strict=True)
-        total = videos.promised if videos else len(waiting)
-        with progress("frames" if videos else "images", total, reporter) as step, _closed(work):
-            for image, result in work:
-                answer.add(result if writer is None else writer.add(image, result))
+            results = waiting.with_results(model.stream(waiting, keep_pictures=keep, **_options(settings)))
+        results = _until(interruption, results)
+        finished = (result for _, result in results) if writer is None else written(results, writer.add)
+        with progress("frames" if videos else "images", total, reporter) as step, _closed(results), _closed(finished):
+            for result in finished:
+                answer.add(result)
                 step()
-                if interruption:
-                    break
-        if videos and writer is not None:
-            writer.note(videos=videos.counts)
+        if isinstance(work, Videos):
+            if writer is not None:
+                writer.note(videos=work.counts)
+        else:
+            answer.done_before(waiting.done_before)
+            if writer is not None and not interruption:
+                writer.listed(work)
         answer.end(
             interrupted=bool(interruption),
-            videos=videos.counts,
-            not_painted=videos.not_painted + (0 if writer is None else writer.counts["not_painted"]),
+            videos=None if videos is None else videos.counts,
+            not_painted=(0 if videos is None else videos.not_painted)
+            + (0 if writer is None else writer.counts["not_painted"]),
         )
         interruption.end()
     return answer.exit_status
+
+
+def _until(
+    interruption: Interruption, results: "Iterator[tuple[ImageSource, Detections | Failure]]"
+) -> "Generator[tuple[ImageSource, Detections | Failure], None, None]":
+    """The results up to the one during which a signal arrived."""
+    with _closed(results):
+        for result in results:
+            yield result
+            if interruption:
+                return
+
+
+class _Waiting:
+    """The images of a listing that an earlier run has not finished.
+
+    ``total`` is how many they are, None where they have not all been listed yet.
+    """
+
+    def __init__(self, listing: "Listing", writer: "ResultWriter | None") -> None:
+        self._listing, self._writer = listing, writer
+        self._in_hand: deque[ImageSource] = deque()
+        self._passed_over = 0
+        ours = None if listing.all_ours is None else [self._is_done(image) for image in listing.all_ours]
+        self._known_before = None if ours is None else sum(ours)
+        self.total = None if ours is None else len(ours) - sum(ours)
+
+    @property
+    def done_before(self) -> int:
+        """How many images an earlier run finished; of those that were listed so far, where they are many."""
+        return self._passed_over if self._known_before is None else self._known_before
+
+    def __iter__(self) -> "Iterator[ImageSource]":
+        for image in self._listing:
+            if self._is_done(image):
+                self._passed_over += 1
+            else:
+                self._in_hand.append(image)
+                yield image
+
+    def with_results(
+        self, results: "Iterator[Detections | Failure]"
+    ) -> "Generator[tuple[ImageSource, Detections | Failure], None, None]":
+        """Each result with its image."""
+        with _closed(results):
+            for result in results:
+                yield self._in_hand.popleft(), result
+
+    def _is_done(self, image: "ImageSource") -> bool:
+        return self._writer is not None and self._writer.is_done(image)
+
+
+def _merged(folder: Path, sources: list[str], settings: PredictSettings, reporter: Reporter) -> int:
+    from condetr.prediction.sharding.merging import merge
+
+    others = [*sources, *(flag_of(name) for name in sorted(settings.named - {"merge"}))]
+    if others:
+        raise UsageError(f"cannot be combined with {others[0]}", item="merge", hint="condetr predict --merge OUTPUT")
+    counts = merge(folder, _DEFAULT_FORMATS)
+    reporter.result(f"{summary_of(counts)}; results in {folder}", {"output": str(folder), "counts": counts})
+    return exit_status_of(counts)
+
+
+def _shard_of(settings: PredictSettings) -> "Shard | None":
+    from condetr.prediction.sharding.shard import shard_of
+
+    return None if settings.shard is None else shard_of(settings.shard)
 
 
 def _output_of(settings: PredictSettings, reporter: Reporter) -> Path | None:
@@ -157,18 +268,22 @@ def _claimed(
     output: Path | None,
     settings: PredictSettings,
     sources: list[str],
-    images: "list[ImageSource]",
+    images: "Listing | None",
     reporter: Reporter,
 ) -> Iterator[Path | None]:
     """The folder for the results, which no other run writes to meanwhile."""
     from condetr.files.new_folder import next_free
     from condetr.prediction.results_folder import check_apart, claim
+    from condetr.prediction.sharding.merging import folder_of
+    from condetr.prediction.sources import folder_with
 
     if output is None:
         yield None
         return
-    folders = {os.path.dirname(image.name) or "." for image in images}  # noqa: PTH120  a Path would cost minutes
+    folders = {folder_with(image.name) for image in (() if images is None else images.first)}
     check_apart(output, [*sources, *sorted(folders)])
+    if (shard := _shard_of(settings)) is not None:
+        output = folder_of(output, shard)
     if_used: Literal["overwrite", "resume", "refuse"] = (
         "overwrite" if settings.overwrite else "resume" if settings.resume else "refuse"
     )
@@ -188,8 +303,11 @@ def _claimed(
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "LoadedModel":
+    from condetr.prediction.parquet_table import require_parquet
     from condetr.prediction.predictor import class_ids
 
+    if "parquet" in (settings.save or ()):
+        require_parquet()
     model = loaded(reference, settings, reporter)
     if settings.classes is not None:
         class_ids(settings.classes, model.checkpoint.labels)  # refused before anything is written
@@ -203,6 +321,8 @@ def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
     videos = Videos(sources)
     if videos and settings.resume:
         raise SettingsError("cannot resume inside a video", item="resume", hint="--overwrite starts again")
+    if videos and settings.shard is not None:
+        raise SettingsError("divides images, not the frames of a video", item="shard")
     if not videos and settings.track:
         raise SettingsError("needs a video or a camera", item="track")
     if not videos and "video" in (settings.save or ()):
@@ -240,6 +360,7 @@ def _writer_to(
         source_ids=model.checkpoint.source_ids,
         stuff=model.checkpoint.stuff,
         scores=settings.scores,
+        shard=_shard_of(settings),
     )
 
 
@@ -252,5 +373,6 @@ def _options(settings: PredictSettings) -> dict[str, Any]:
         "task": settings.task,
         "mask_threshold": settings.mask_threshold,
         "tile": tile_of(settings.tile),
+        "decode_workers": settings.decode_workers,
         "on_error": "collect",
     }

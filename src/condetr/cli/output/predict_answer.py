@@ -22,8 +22,7 @@ class Answer:
         self._not_painted = 0
         self._counts = Counter(ok=0, failed=0, before=0)
 
-    def begin(self, *, done_before: int) -> None:
-        self._counts["before"] = done_before
+    def begin(self) -> None:
         if self._reporter.as_json:
             where = self._model.checkpoint.provenance
             output = None if self._output is None else str(self._output)
@@ -45,6 +44,10 @@ class Answer:
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         self._reporter.detail(f"{result.source}: {found}")
 
+    def done_before(self, count: int) -> None:
+        """How many images an earlier run finished."""
+        self._counts["before"] = count
+
     def end(
         self, *, interrupted: bool, videos: Mapping[str, Mapping[str, int]] | None = None, not_painted: int = 0
     ) -> None:
@@ -64,14 +67,23 @@ class Answer:
             return
         for name, frames in (videos or {}).items():
             self._reporter.note(f"condetr: {name}: {', '.join(f'{count} {what}' for what, count in frames.items())}")
-        unpainted = f", {not_painted} not painted" if not_painted else ""
-        before = f", {counts['before']} done before" if counts["before"] else ""
         cut = ", interrupted" if interrupted else ""
         saved = f"; results in {self._output}" if self._output is not None else ""
-        self._reporter.result(f"{counts['ok']} ok, {counts['failed']} failed{unpainted}{before}{cut}{saved}", counts)
+        self._reporter.result(f"{summary_of(counts)}{cut}{saved}", counts)
 
     @property
     def exit_status(self) -> int:
-        if not self._counts["failed"]:
-            return PARTIAL if self._not_painted else 0
-        return PARTIAL if self._counts["ok"] or self._counts["before"] else ALL_FAILED
+        return exit_status_of(self._counts | {"not_painted": self._not_painted})
+
+
+def summary_of(counts: Mapping[str, int]) -> str:
+    """How many images are ok, failed, not painted, done before."""
+    unpainted = f", {counts['not_painted']} not painted" if counts.get("not_painted") else ""
+    before = f", {counts['before']} done before" if counts["before"] else ""
+    return f"{counts['ok']} ok, {counts['failed']} failed{unpainted}{before}"
+
+
+def exit_status_of(counts: Mapping[str, int]) -> int:
+    if not counts["failed"]:
+        return PARTIAL if counts.get("not_painted") else 0
+    return PARTIAL if counts["ok"] or counts["before"] else ALL_FAILED

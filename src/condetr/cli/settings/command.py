@@ -67,6 +67,11 @@ def as_command(run: Run) -> Callable[..., int]:
     kinds = get_type_hints(run, include_extras=True)
     schema = kinds["settings"]
     arguments = {name: kind for name, kind in kinds.items() if name not in ("settings", "reporter", "return")}
+    optional = {
+        name: parameter.default
+        for name, parameter in inspect.signature(run).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
     flags, paths = {}, {}
     panels = {path: _panel_of(path, spec, schema.PANELS) for path, spec in flagged(schema).items()}
     order = [None, *schema.PANELS, EVERYWHERE]  # in which the help shows them
@@ -99,13 +104,16 @@ def as_command(run: Run) -> Callable[..., int]:
     annotations = arguments | flags | _COMMON
     command.__annotations__ = annotations
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads
-        [_parameter(name, kind, required=name in arguments) for name, kind in annotations.items()]
+        [
+            _parameter(name, kind, required=name in arguments and name not in optional, optional=optional.get(name))
+            for name, kind in annotations.items()
+        ]
     )
     return command
 
 
-def _parameter(name: str, kind: Any, *, required: bool) -> inspect.Parameter:
-    default = inspect.Parameter.empty if required else _COMMON_DEFAULTS.get(name)
+def _parameter(name: str, kind: Any, *, required: bool, optional: Any) -> inspect.Parameter:
+    default = inspect.Parameter.empty if required else _COMMON_DEFAULTS.get(name, optional)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 

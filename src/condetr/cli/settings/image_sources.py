@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from condetr.cli.output.reporting import Reporter
-from condetr.core.errors import UsageError
+from condetr.core.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from condetr.prediction.sources import ImageSource
@@ -30,7 +30,7 @@ def images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "l
     images: dict[str, ImageSource] = {}
     repeated = 0
     for image in images_in(sources, apart_from=output):
-        if isinstance(image.content, UsageError):
+        if isinstance(image.content, UsageError | MissingExtraError):
             raise image.content
         repeated += image.identity in images
         images.setdefault(image.identity, image)

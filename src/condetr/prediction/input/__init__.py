@@ -1,0 +1,1 @@
+"""Where images come from besides folders and lists: archives, storage, documents; and the listing of a run."""

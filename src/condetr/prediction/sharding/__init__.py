@@ -1,0 +1,1 @@
+"""A run that is divided among processes, and merged."""
