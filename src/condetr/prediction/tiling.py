@@ -5,28 +5,30 @@ one is detected in the whole image. Duplicates from different views (tiles or wh
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool
+from PIL import Image
 from torch import Tensor
 
-from condetr.core.boxes import iou
 from condetr.core.errors import CondetrError, UsageError
 from condetr.images.detections import Detections
 from condetr.images.image_inputs import pil_of
+from condetr.images.masks.box import box_of_mask
 from condetr.images.sizes import HeightWidth
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import ImageSource, images_in
+from condetr.prediction.suppression import without_duplicates
 
 Corner: TypeAlias = tuple[int, int]  # (y, x) of a tile's top left pixel
 OVERLAP = 0.25  # minimum, of two neighboring tiles
 SMALLEST = 32  # pixels per side
 _MARGIN = 0.01  # of a tile: boxes that end this close to its edge are cut off
-_SAME = 0.5  # IoU of two boxes of the same object
 
 
 def checked_tile(tile: int | HeightWidth) -> HeightWidth:
@@ -92,31 +94,44 @@ class TiledPredictor:
         views = self._predictor.stream(self._views(images_in(images), plans), on_error=on_error)
         with closing(views):
             for whole in views:
-                plan = plans.popleft()
-                results = [whole, *(next(views) for _ in plan.corners)]
-                failed = next((result for result in results if isinstance(result, Failure)), None)
-                if failed is not None:
-                    yield Failure(plan.source.name, failed.error)
-                    continue
-                yield _merged(plan, [result for result in results if isinstance(result, Detections)])
+                yield _merged(plans.popleft(), whole, views)
 
     def _views(self, sources: Iterable[ImageSource], plans: deque[_Plan]) -> Iterator[ImageSource]:
+        with closing(_decoded_ahead(sources)) as decoded:
+            for source, image in decoded:
+                if image is None:  # the predictor reports why
+                    plans.append(_Plan(source, (0, 0), ()))
+                    yield source
+                    continue
+                size = (image.height, image.width)
+                plan = _Plan(self._predictor.with_image(source, image), size, corners_of(size, self.tile))
+                plans.append(plan)
+                yield replace(source, content=image)
+                for top, left in plan.corners:
+                    bottom, right = min(top + self.tile[0], size[0]), min(left + self.tile[1], size[1])
+                    yield replace(source, content=image.crop((left, top, right, bottom)))
+
+
+def _decoded_ahead(
+    sources: Iterable[ImageSource],
+) -> Generator[tuple[ImageSource, Image.Image | None], None, None]:
+    """Each image, decoded while the tiles of the one before are predicted; None where it cannot be."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="condetr-large") as pool:
+        pending: deque[tuple[ImageSource, Future[Image.Image | None]]] = deque()
         for source in sources:
-            try:
-                image = pil_of(source.image())
-            except CondetrError:  # the predictor reports it
-                plans.append(_Plan(source, (0, 0), ()))
-                yield source
-                continue
-            with_image = self._predictor.with_image(source, image)
-            plan = _Plan(with_image, (image.height, image.width), corners_of((image.height, image.width), self.tile))
-            plans.append(plan)
-            yield replace(source, content=image)
-            for top, left in plan.corners:
-                bottom, right = (
-                    min(*ends) for ends in zip((top + self.tile[0], left + self.tile[1]), plan.size, strict=True)
-                )
-                yield replace(source, content=image.crop((left, top, right, bottom)))
+            pending.append((source, pool.submit(_decoded, source)))
+            if len(pending) > 1:
+                first, future = pending.popleft()
+                yield first, future.result()
+        for first, future in pending:
+            yield first, future.result()
+
+
+def _decoded(source: ImageSource) -> Image.Image | None:
+    try:
+        return pil_of(source.image(may_be_mapped=True))
+    except CondetrError:
+        return None
 
 
 def tiled(predictor: Predictor, tile: int | HeightWidth | None) -> Predictor | TiledPredictor:
@@ -124,21 +139,66 @@ def tiled(predictor: Predictor, tile: int | HeightWidth | None) -> Predictor | T
     return predictor if tile is None else TiledPredictor(predictor, tile)
 
 
-def _merged(plan: _Plan, views: Sequence[Detections]) -> Detections:
-    content = plan.source.content
-    whole, *parts = (replace(view, picture=None if isinstance(content, CondetrError) else content) for view in views)
-    pairs = zip(parts, plan.corners, strict=True)
-    every = [whole, *(_moved(_uncut(part, corner, plan.size), corner, plan.size) for part, corner in pairs)]
-    together = replace(
+def _merged(plan: _Plan, whole: Detections | Failure, tiles: Iterator[Detections | Failure]) -> Detections | Failure:
+    """The result of an image from those of its views, which are taken from ``tiles``."""
+    failed = whole if isinstance(whole, Failure) else None
+    parts = [] if isinstance(whole, Failure) else [_Part(whole, (0, 0))]
+    for corner in plan.corners:
+        result = next(tiles)
+        if isinstance(result, Failure):
+            failed = failed or result
+        elif failed is None:
+            parts.append(_Part(_uncut(result, corner, plan.size), corner))
+    if failed is not None or isinstance(whole, Failure):
+        return Failure(plan.source.name, failed.error) if failed is not None else whole
+    boxes = torch.cat([part.boxes for part in parts])
+    scores = torch.cat([part.scores for part in parts])
+    labels = torch.cat([part.labels for part in parts])
+    view_of = torch.cat([torch.full((len(part.names),), number) for number, part in enumerate(parts)])
+    kept = without_duplicates(boxes, scores, labels, view_of)
+    names, content = [name for part in parts for name in part.names], plan.source.content
+    masks = None
+    if whole.masks is not None:
+        patches = [patch for part in parts for patch in part.patches]
+        masks = torch.zeros((len(kept), *plan.size), dtype=torch.bool)
+        for plane, position in zip(masks, kept.tolist(), strict=True):
+            patches[position].write(plane)
+    return replace(
         whole,
-        boxes=torch.cat([view.boxes for view in every]),
-        scores=torch.cat([view.scores for view in every]),
-        labels=torch.cat([view.labels for view in every]),
-        names=tuple(name for view in every for name in view.names),
-        masks=None if whole.masks is None else torch.cat([view.masks for view in every if view.masks is not None]),
+        boxes=boxes[kept],
+        scores=scores[kept],
+        labels=labels[kept],
+        names=tuple(names[position] for position in kept.tolist()),
+        masks=masks,
+        picture=None if isinstance(content, CondetrError) else content,
     )
-    view_of = torch.cat([torch.full((len(view),), number) for number, view in enumerate(every)])
-    return together.chosen(_without_duplicates(together, view_of))
+
+
+class _Part:
+    """What one view found, in pixels of the image; of masks only the pixels around them."""
+
+    def __init__(self, found: Detections, corner: Corner) -> None:
+        top, left = corner
+        self.boxes = found.boxes + torch.tensor([left, top] * 2)
+        self.scores, self.labels, self.names = found.scores, found.labels, found.names
+        self.patches = [] if found.masks is None else [_Patch.of(mask, corner) for mask in found.masks]
+
+
+class _Patch(NamedTuple):
+    """The rectangle of a mask that has its pixels, and where in the image it begins."""
+
+    top: int
+    left: int
+    pixels: Bool[Tensor, "_rows _columns"]
+
+    @classmethod
+    def of(cls, mask: Bool[Tensor, "_height _width"], corner: Corner) -> "_Patch":
+        x1, y1, x2, y2 = box_of_mask(mask) if mask.any() else (0, 0, 0, 0)
+        return cls(corner[0] + y1, corner[1] + x1, mask[y1:y2, x1:x2].clone())
+
+    def write(self, plane: Bool[Tensor, "_height _width"]) -> None:
+        rows, columns = self.pixels.shape
+        plane[self.top : self.top + rows, self.left : self.left + columns] = self.pixels
 
 
 def _uncut(part: Detections, corner: Corner, size: HeightWidth) -> Detections:
@@ -150,24 +210,3 @@ def _uncut(part: Detections, corner: Corner, size: HeightWidth) -> Detections:
     reaches = torch.cat((part.boxes[:, :2] <= low, part.boxes[:, 2:] >= high), dim=1)
     cut = (reaches & torch.tensor(inner)).any(dim=1)
     return part.chosen((~cut).nonzero()[:, 0])
-
-
-def _moved(part: Detections, corner: Corner, size: HeightWidth) -> Detections:
-    """From pixels of the tile to pixels of the image."""
-    (top, left), (height, width) = corner, part.size
-    masks = None
-    if part.masks is not None:
-        masks = part.masks.new_zeros(len(part), *size)
-        masks[:, top : top + height, left : left + width] = part.masks
-    return replace(part, boxes=part.boxes + torch.tensor([left, top] * 2), masks=masks, size=size)
-
-
-def _without_duplicates(found: Detections, view: Int64[Tensor, "detections"]) -> Int64[Tensor, "kept"]:
-    """Positions of the detections to keep, best first: NMS per class, but between different views only."""
-    keep: list[int] = []
-    for i in found.scores.argsort(descending=True, stable=True).tolist():
-        better = torch.tensor(keep, dtype=torch.int64)
-        better = better[(view[better] != view[i]) & (found.labels[better] == found.labels[i])]
-        if not (iou(found.boxes[i], found.boxes[better]) >= _SAME).any():
-            keep.append(i)
-    return torch.tensor(keep, dtype=torch.int64)

@@ -177,3 +177,49 @@ def test_tiles_cover_the_image_and_overlap(height, width, rows, columns):
         for one, after in pairwise(starts):
             assert one < after <= one + round(part * (1 - OVERLAP)) + 1
     assert len(corners) == len(set(corners))
+
+
+def test_a_large_image_is_decoded_into_a_file_and_nothing_changes(tmp_path, monkeypatch):
+    from condetr.images.decoding import decode
+
+    image_with(SMALL).save(tmp_path / "large.png")
+    (expected,) = TiledPredictor(predictor(), 128).predict(tmp_path / "large.png")
+    monkeypatch.setattr(decode, "MAPPED_FROM", 1000)
+    (found,) = TiledPredictor(predictor(), 128).predict(tmp_path / "large.png")
+    assert len(found) == len(SMALL)
+    assert torch.equal(found.boxes, expected.boxes)
+    assert torch.equal(found.scores, expected.scores)
+    assert found.draw().size == (512, 512)
+
+
+def test_a_view_that_fails_fails_its_image_alone():
+    class Delicate(Blobs):
+        """Learned positions would refuse like this."""
+
+        def forward(self, pixels, mask=None):
+            if 0.3 < pixels.max() < 0.6:
+                raise UsageError("is too large")
+            return super().forward(pixels, mask)
+
+    gray = image_with([(300, 300, 330, 330)], brightness=128)
+    sources = [image_with(SMALL), gray, image_with(SMALL[:2])]
+    first, failed, last = TiledPredictor(Predictor(Delicate(), PREPROCESSING, LABELS, device="cpu"), 128).predict(
+        sources, on_error="collect"
+    )
+    assert (len(first), len(last)) == (len(SMALL), 2)
+    assert isinstance(failed, Failure)
+
+
+def test_masks_of_tiles_take_the_memory_of_their_objects():
+    from condetr.prediction.tiling import _Patch
+
+    mask = torch.zeros(500, 600, dtype=torch.bool)
+    mask[10:20, 30:35] = True
+    patch, empty = _Patch.of(mask, (100, 200)), _Patch.of(torch.zeros(5, 5, dtype=torch.bool), (0, 0))
+    assert (patch.top, patch.left) == (110, 230)
+    assert patch.pixels.untyped_storage().nbytes() == 50
+    plane = torch.zeros(800, 900, dtype=torch.bool)
+    patch.write(plane)
+    empty.write(plane)
+    assert plane.sum() == 50
+    assert plane[110:120, 230:235].all()
