@@ -1,6 +1,7 @@
 """Labeling that goes on where it was killed: detections are kept beside the output until that is complete."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from condetr.prediction.results_log import latest_entries_of
 from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sources import ImageSource, identity_of
 
+_logger = logging.getLogger(__name__)
 _HINT = "give another --output, or remove this folder"
 
 
@@ -61,7 +63,9 @@ def detected_before(output: Path, run: Mapping[str, Any], names: Mapping[int, st
     """
     folder = _folder_of(output)
     try:
-        with claim(folder, "resume"):
+        with claim(folder, "resume") as claimed:
+            if claimed.missing:
+                _logger.warning(claimed.missing)
             try:
                 writer = ResultWriter(
                     folder, (), run=json.loads(json.dumps(run)), about={}, overwrite=False, labels=names
