@@ -26,6 +26,12 @@ def _offline():
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_data_cache():
+    """A test reads its data itself, and leaves nothing behind; those of the cache have their own."""
+    os.environ["CONDETR_DATA_CACHE"] = "off"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real images, expected numbers and hostile files that are no part of the project."""

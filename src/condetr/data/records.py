@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, overload
 
@@ -13,6 +14,7 @@ from condetr.images.sizes import HeightWidth
 
 if TYPE_CHECKING:
     from condetr.data.augmentation.sample import Sample
+    from condetr.data.columns.examples import ExampleColumns
 
 Box: TypeAlias = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright image
 
@@ -90,6 +92,7 @@ class Dataset(Sequence[Example]):
     """Examples that share a table of classes.
 
     Attributes:
+        examples: records, or columns from which a record is made when it is used.
         root: the folder of the images.
         report: what was left out or changed while reading.
         keeps_sizes: whether training takes the images at their own sizes, whatever size the model predicts at.
@@ -97,7 +100,7 @@ class Dataset(Sequence[Example]):
 
     keeps_sizes: ClassVar[bool] = False
 
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     classes: Classes
     root: Path
     split: str = "all"
@@ -117,8 +120,19 @@ class Dataset(Sequence[Example]):
         return iter(self.examples)
 
     def subset(self, positions: Iterable[int], *, split: str | None = None) -> "Dataset":
+        from condetr.data.columns.examples import ExampleColumns
+
+        if isinstance(self.examples, ExampleColumns):
+            return replace(self, examples=self.examples.chosen(positions), split=split or self.split)
         chosen = tuple(self.examples[position] for position in positions)
         return replace(self, examples=chosen, split=split or self.split)
+
+    @cached_property
+    def columns(self) -> "ExampleColumns":
+        """The labels as arrays, to count and measure; without outlines unless the examples are columns already."""
+        from condetr.data.columns.building import columns_of
+
+        return columns_of(self if isinstance(self.examples, tuple) else self.examples, exact=False)
 
     def name_of(self, example: Example) -> str:
         """The image's path below ``root``, or relative to it, with forward slashes."""
@@ -143,6 +157,13 @@ class Dataset(Sequence[Example]):
 
     def fingerprint(self) -> str:
         """A hash of names, sizes, classes and objects, without pixels."""
+        from condetr.data.columns.examples import ExampleColumns
+
+        if isinstance(self.examples, ExampleColumns):  # the same hash, computed once
+            return self.examples.remembered(repr((self.root, self.classes, self.classes.stuff)), self._fingerprint)
+        return self._fingerprint()
+
+    def _fingerprint(self) -> str:
         content = hashlib.sha256(repr(self.classes).encode())
         content.update(repr(self.classes.stuff).encode() if self.classes.stuff else b"")
         for example in self:

@@ -32,8 +32,10 @@ def divide(
         raise DataError(f"has {len(units)} {what}, too few for {len(shares)} splits", source=dataset.root)
     total = sum(shares.values())
     room = {split: len(dataset) * share / total for split, share in shares.items()}
-    in_unit = [Counter(labeled.label for position in unit for labeled in dataset[position].objects) for unit in units]
-    in_total = Counter(labeled.label for example in dataset for labeled in example.objects)
+    labels, ends = dataset.columns.objects().labels.tolist(), np.cumsum(dataset.columns.counts()).tolist()
+    of_image = [labels[first:last] for first, last in zip([0, *ends[:-1]], ends, strict=True)]
+    in_unit = [Counter(label for position in unit for label in of_image[position]) for unit in units]
+    in_total = Counter(labels)
     lacking = {
         label: {split: count * share / total for split, share in shares.items()} for label, count in in_total.items()
     }

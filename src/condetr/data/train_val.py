@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from condetr.core.errors import DataError
-from condetr.data.checks.check import check
+from condetr.data.checked_data import SILENT, Watcher, checked_data
+from condetr.data.checks.check import check_choice
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.verdict import (
     NONE,
@@ -47,6 +48,7 @@ def train_val_of(
     hold_out: bool = True,
     masks: bool = False,
     panoptic: bool = False,
+    watcher: Watcher = SILENT,
 ) -> TrainVal:
     """Check the whole dataset, and choose what to train and evaluate on.
 
@@ -59,13 +61,18 @@ def train_val_of(
         hold_out: False never holds images out.
         masks: whether objects need a segmentation.
         panoptic: whether to prefer COCO's panoptic annotations over others in the same folder.
+        watcher: is called with what happens while the data are read.
 
     Raises:
         DataError: there is no such dataset or split, or it cannot be used.
     """
     if (scenes := SyntheticScenes.from_reference(Path(data).as_posix())) is not None:
         return _synthetic(scenes, split, validation)
-    splits, report = check(data, masks=masks, panoptic=panoptic, train=split, val=validation)
+    checked = checked_data(data, masks=masks, panoptic=panoptic, watcher=watcher)
+    splits, report = checked.splits, DataReport()
+    report.merge(checked.report)
+    check_choice(splits, report, train=split, val=validation)
+    report.merge(checked.checks)
     report.refuse()
 
     def usable(name: str) -> Dataset:
@@ -107,7 +114,7 @@ def _leakage(train: Dataset, val: Dataset) -> tuple[str, ...]:
 def _held_out(dataset: Dataset, report: DataReport, why: str) -> TrainVal:
     if len(dataset) > 1:
         train, val = divide(dataset, {"train": 1 - HOLD_OUT, "val": HOLD_OUT}).values()
-        if all(any(example.objects for example in part) for part in (train, val)):
+        if all(part.columns.counts().any() for part in (train, val)):
             held_out = f"{len(val)} of the {len(dataset)} images of {dataset.split} are held out for it"
             note = f"{why}: {held_out} (--validation chooses another split, or {NONE})"
             return TrainVal(replace(train, split=dataset.split), val, report, (note,))

@@ -7,13 +7,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from condetr.data.records import Annotated, Dataset, Example, Object
+from condetr.data.records import Dataset, Example, Object
 from condetr.images.detections import Detections
 
 Flags: TypeAlias = Bool[np.ndarray, "_rows"]
 Numbers: TypeAlias = Float64[np.ndarray, "_rows"]
 Positions: TypeAlias = Int64[np.ndarray, "_rows"]
 Boxes: TypeAlias = Float64[np.ndarray, "_rows 4"]  # x, y, width, height in pixels, exactly as in COCO files
+
+_COUNTED, _CROWDS = ("objects", "lost", "crowds", "lost_crowds"), ("crowds", "lost_crowds")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,21 +80,17 @@ def labeled_in(example: Example) -> list[Labeled]:
     return sorted(everything, key=lambda labeled: labeled.object.order)
 
 
-def annotated(item: Object) -> Annotated:
-    """The box and area of an object that COCO's AP uses."""
-    x1, y1, x2, y2 = item.box
-    return item.annotated or Annotated(x1, y1, x2 - x1, y2 - y1, item.area)
-
-
 def ground_truth_of(dataset: Dataset) -> GroundTruth:
-    rows = [
-        (position, labeled.object.label, *annotated(labeled.object), labeled.crowd)
-        for position, example in enumerate(dataset)
-        for labeled in labeled_in(example)
-    ]
-    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
-    images, labels = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return GroundTruth(images, labels, table[:, 2:6], table[:, 6], table[:, 7] > 0)
+    """What `labeled_in` lists for every image, as arrays."""
+    columns = dataset.columns
+    objects = [columns.objects(kind) for kind in _COUNTED]
+    stated = [columns.annotated(kind) for kind in _COUNTED]
+    images = np.concatenate([of_kind.images for of_kind in objects])
+    order = np.lexsort((np.concatenate([of_kind.orders for of_kind in stated]), images))  # stable, as `sorted`
+    values = np.concatenate([of_kind.values for of_kind in stated])[order]
+    labels = np.concatenate([of_kind.labels for of_kind in objects])[order]
+    crowd = np.repeat([kind in _CROWDS for kind in _COUNTED], [len(of_kind.images) for of_kind in objects])[order]
+    return GroundTruth(images[order], labels, values[:, :4], values[:, 4], crowd)
 
 
 def predicted_objects_of(detections: Sequence[Detections], boxes: Sequence[Boxes] | None = None) -> PredictedObjects:

@@ -109,7 +109,7 @@ def accumulate_masks(
     Raises:
         AnnotationError: the dataset was read without masks.
     """
-    sizes = [{"height": example.size[0], "width": example.size[1]} for example in dataset]
+    sizes = [{"height": height, "width": width} for height, width in dataset.columns.sizes.tolist()]
     true_masks: list[Rle | list[list[float]]] = [rle for example in dataset for rle in _true_masks(example)]
     objects = _objects(truth, sizes, len(dataset.classes), true_masks)
     columns = (

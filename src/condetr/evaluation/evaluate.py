@@ -176,7 +176,8 @@ def evaluate_predictions(
 
 def _by_size(dataset: Dataset, positions: Iterable[int], preprocessing: Preprocessing) -> list[int]:
     """Images that have one size after preprocessing side by side, so that they fill batches."""
-    return sorted(positions, key=lambda position: preprocessing.fit(dataset[position].size))
+    sizes = dataset.columns.sizes.tolist()
+    return sorted(positions, key=lambda position: preprocessing.fit((sizes[position][0], sizes[position][1])))
 
 
 def _is_usable(result: ImageResult) -> bool:

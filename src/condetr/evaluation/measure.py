@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from condetr.core.errors import DataError
 from condetr.core.names import Metric
 from condetr.data.records import Dataset
-from condetr.evaluation.arrays import Boxes, annotated, ground_truth_of, predicted_objects_of
+from condetr.evaluation.arrays import Boxes, ground_truth_of, predicted_objects_of
 from condetr.evaluation.calibration import calibration_of
 from condetr.evaluation.class_mapping import check_names
 from condetr.evaluation.coco_ap import Rle, accumulate, accumulate_masks, averages_of
@@ -104,7 +106,7 @@ def measure(
 
 def _coco_order(dataset: Dataset) -> list[int]:
     """By image id, which decides between detections of equal scores."""
-    ids = [example.image_id for example in dataset]
+    ids = dataset.columns.image_ids
     return sorted(range(len(ids)), key=lambda position: (isinstance(ids[position], str), ids[position]))
 
 
@@ -114,14 +116,12 @@ def _at(positions: Sequence[int], values: Sequence[_Value]) -> list[_Value]:
 
 def _notes_of(dataset: Dataset) -> Iterator[str]:
     """How the annotations that AP counts differ from the training targets."""
-    boxes = [
-        (labeled.box, annotated(labeled)) for example in dataset for labeled in (*example.objects, *example.crowds)
-    ]
-    moved = sum(
-        max(abs(x - x1), abs(y - y1), abs(x + width - x2), abs(y + height - y2)) > _ROUNDING
-        for (x1, y1, x2, y2), (x, y, width, height, _) in boxes
-    )
-    lost = sum(len(example.lost) for example in dataset)
+    moved = 0
+    for kind in ("objects", "crowds"):
+        boxes, stated = dataset.columns.objects(kind).boxes, dataset.columns.annotated(kind).values
+        corners = np.concatenate((stated[:, :2], stated[:, :2] + stated[:, 2:4]), axis=1)
+        moved += int((np.abs(corners - boxes) > _ROUNDING).any(1).sum())
+    lost = int(dataset.columns.counts("lost").sum())
     if moved:
         yield f"boxes that reach over the edge of their image: {moved}; AP uses the whole boxes, as pycocotools does"
     if lost:
@@ -134,6 +134,6 @@ def _notes_of(dataset: Dataset) -> Iterator[str]:
 def check_measurable(dataset: Dataset) -> None:
     """Raises DataError where there is no AP: no objects, or two classes of one name."""
     check_names(dataset.classes)
-    if not any(example.objects for example in dataset):
+    if not dataset.columns.counts().any():
         reason = f"{dataset.split} has no object in {len(dataset)} images, so there is no AP"
         raise DataError(reason, source=dataset.root, hint="choose another split")

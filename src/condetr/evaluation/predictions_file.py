@@ -75,7 +75,7 @@ def read_predictions(path: str | Path, dataset: Dataset, *, masks: bool = False)
     if not isinstance(rows, list):
         reason = f"holds {short_repr(rows)}, expected a list of image_id, category_id, bbox and score"
         raise DataError(reason, source=path)
-    positions = _Ids("image", {example.image_id: position for position, example in enumerate(dataset)})
+    positions = _Ids("image", {image_id: position for position, image_id in enumerate(dataset.columns.image_ids)})
     labels = _Ids("category", dataset.classes.label_of_source)
     by_image: list[list[_Row]] = [[] for _ in dataset.examples]
     problems: list[tuple[int, str]] = []

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import socket
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -12,6 +14,13 @@ from condetr.core.errors import UsageError
 
 LOCK = ".lock"
 AT = 1 << 20  # the locked byte is behind the text, for Windows lets no other process read locked bytes
+
+
+_BETWEEN_TRIES = 0.1  # seconds
+
+
+class TakenError(UsageError):
+    """Another process holds the lock."""
 
 
 class Lock:
@@ -29,7 +38,8 @@ class Lock:
             work: for the error message of a second run, e.g. "training".
 
         Raises:
-            UsageError: another process holds the lock; the message names it.
+            TakenError: another process holds the lock; the message names it.
+            UsageError: the lock file cannot be opened.
         """
         self.missing: str | None = None
         self._path = folder / LOCK
@@ -75,13 +85,30 @@ class Lock:
         return (ours.st_dev, ours.st_ino) == (current.st_dev, current.st_ino)
 
 
-def _taken(folder: Path, work: str) -> UsageError:
+def lock_when_free(folder: Path, work: str, on_wait: Callable[[str], None]) -> tuple[Lock, bool]:
+    """The lock of a folder, and whether other processes had it before; ``on_wait`` is called with a text about them.
+
+    Raises:
+        UsageError: the lock file cannot be opened.
+    """
+    waited = False
+    while True:
+        try:
+            return Lock(folder, work), waited
+        except TakenError as error:
+            if not waited:
+                on_wait(f"waiting: {error.reason}")
+            waited = True
+            time.sleep(_BETWEEN_TRIES)
+
+
+def _taken(folder: Path, work: str) -> TakenError:
     try:
         holder = json.loads((folder / LOCK).read_text())
         who = f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "another process"
-    return UsageError(f"{who} is {work} in this folder", source=folder, hint="choose another --output")
+    return TakenError(f"{who} is {work} in this folder", source=folder, hint="choose another --output")
 
 
 def _lock(file: IO[bytes]) -> None:

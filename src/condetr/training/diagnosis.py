@@ -38,11 +38,11 @@ def start_warnings(detector: ConditionalDetr, dataset: Dataset, settings: Traini
             " start from a pretrained model, or give --freeze none"
         )
     queries = detector.config.num_queries
-    crowded = [example for example in dataset if len(example.objects) > queries]
-    if crowded:
-        fullest = max(crowded, key=lambda example: len(example.objects))
+    counts = dataset.columns.counts()
+    if crowded := int((counts > queries).sum()):
+        fullest = dataset[int(counts.argmax())]
         warnings.append(
-            f"{len(crowded)} images have more objects than the model has queries ({queries}), the most that it can"
+            f"{crowded} images have more objects than the model has queries ({queries}), the most that it can"
             f" detect: image {fullest.image_id} ({dataset.name_of(fullest)}) has {len(fullest.objects)};"
             " --set network.num_queries gives it more"
         )
@@ -96,7 +96,7 @@ def _causes(rows: Sequence[Row], dataset: Dataset, settings: TrainingSettings) -
     skipped = sum(row.get("skipped", 0) for row in rows)
     if skipped:
         causes.append(f"{skipped} steps were skipped because of values that are not finite")
-    empty = sum(not example.objects for example in dataset)
+    empty = int((dataset.columns.counts() == 0).sum())
     if empty > len(dataset) / 2:
         causes.append(f"{empty} of {len(dataset)} images have no objects")
     if settings.lr > 1e-3:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from torch.optim import AdamW
 
 from condetr.core.errors import CheckpointError, DataError, SettingsError, UsageError, first_line_of
@@ -69,7 +70,7 @@ def announce(
 
 def overfit_subset(dataset: Dataset, count: int) -> Dataset:
     """The first images that have objects."""
-    labeled = [position for position, example in enumerate(dataset) if example.objects]
+    labeled = np.flatnonzero(dataset.columns.counts()).tolist()
     if not labeled:
         raise DataError("no image has an object", source=dataset.root, item="overfit")
     return dataset.subset(labeled[:count])
@@ -78,7 +79,7 @@ def overfit_subset(dataset: Dataset, count: int) -> Dataset:
 def part_to_evaluate(dataset: Dataset, count: int) -> Dataset:
     """Images from all over the dataset; the first with objects where none of these has any."""
     part = dataset.subset(evenly_spread(len(dataset), count))
-    return part if any(example.objects for example in part) else overfit_subset(dataset, count)
+    return part if part.columns.counts().any() else overfit_subset(dataset, count)
 
 
 def resized(preprocessing: Preprocessing, image_size: int | None, max_size: int | None) -> Preprocessing:
@@ -112,7 +113,8 @@ def note_on_size(before: Preprocessing, now: Preprocessing) -> str | None:
 
 def largest_size(preprocessing: Preprocessing, dataset: Dataset) -> HeightWidth:
     """The padded size of the worst batch, such as a portrait image beside a landscape one."""
-    heights, widths = zip(*{preprocessing.fit(size) for size in {example.size for example in dataset}}, strict=True)
+    sizes = np.unique(dataset.columns.sizes, axis=0).tolist()
+    heights, widths = zip(*{preprocessing.fit((height, width)) for height, width in sizes}, strict=True)
     return max(heights), max(widths)
 
 

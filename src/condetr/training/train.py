@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
 
 from condetr.data.augmentation.own import Augmentation, OwnAugmentation
@@ -239,7 +240,7 @@ def training_dataset(
     augmentation, masks = augmentation_for(settings, size, own), settings.task != "detect"
     if isinstance(augmentation, OwnAugmentation):
         check_picklable(augmentation, settings.workers)
-        sizes = sizes_to_try(example.size for example in dataset)
+        sizes = sizes_to_try((height, width) for height, width in np.unique(dataset.columns.sizes, axis=0).tolist())
         for text in try_augmentation(augmentation, sizes, masks=masks):
             say(Warned(text))
         if settings.min_visibility is not None:

@@ -1,6 +1,7 @@
 """Training with evaluation between epochs, from a path to a dataset to a run folder."""
 
 import difflib
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -14,6 +15,7 @@ from condetr.core.errors import SettingsError, UsageError
 from condetr.core.launcher import is_first_process, process_count
 from condetr.core.names import Task, with_current_names
 from condetr.data.augmentation.own import Augmentation
+from condetr.data.checked_data import Watcher
 from condetr.data.classes import Classes
 from condetr.data.records import Dataset
 from condetr.data.train_val import train_val_of
@@ -26,7 +28,7 @@ from condetr.training.input.augmentation import augmentation_for
 from condetr.training.preparation import resized
 from condetr.training.processes import check_installed
 from condetr.training.run.callbacks import Callback, check_callbacks
-from condetr.training.run.events import EventHandler, Noted, ignore_events
+from condetr.training.run.events import EventHandler, ImageChecked, Noted, ignore_events
 from condetr.training.run.run_folder import RunFolder, claimed
 from condetr.training.settings import TrainingSettings, replaced
 from condetr.training.train import Evaluate, Trained, train
@@ -96,6 +98,7 @@ def run(
             hold_out=not settings.overfit,
             masks=settings.task != "detect",
             panoptic=settings.task == "panoptic",
+            watcher=watcher_of(say),
         )
         classes = parts.train.classes
         torch.manual_seed(settings.seed)
@@ -125,6 +128,16 @@ def run(
             began=began,
             say=say,
         )
+
+
+def watcher_of(say: EventHandler) -> Watcher:
+    """Reports the reading of data as events."""
+
+    def images(count: int) -> Callable[[], None]:
+        numbers = itertools.count(1)
+        return lambda: say(ImageChecked(next(numbers), count))
+
+    return Watcher(lambda text: say(Noted(text)), images)
 
 
 def settings_of(options: Mapping[str, Any], resumed: Path | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from condetr.training.run.events import EventHandler, ignore_events
 from condetr.training.settings import TrainingSettings
 from condetr.training.train import Trained
 from condetr.workflows.search_space import SEARCHED, Searched
-from condetr.workflows.training import run
+from condetr.workflows.training import run, watcher_of
 from condetr.workflows.tuning import Tuned, check_installed, tune
 
 
@@ -63,7 +63,12 @@ def tune_training(
         raise UsageError("is the dataset itself", source=output, item="output", hint="choose another --output")
     is_masked = settings.task != "detect"
     parts = train_val_of(
-        data, split=split, validation=validation, masks=is_masked, panoptic=settings.task == "panoptic"
+        data,
+        split=split,
+        validation=validation,
+        masks=is_masked,
+        panoptic=settings.task == "panoptic",
+        watcher=watcher_of(say),
     )
     if parts.val is None:
         hint = "name a split with --validation"

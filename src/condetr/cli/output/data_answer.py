@@ -53,13 +53,13 @@ def class_counts(splits: "Mapping[str, Dataset]") -> dict[str, int]:
     counts: Counter[str] = Counter()
     for dataset in splits.values():
         counts.update(dict.fromkeys(dataset.classes.names, 0))
-        counts.update(dataset.classes.names[labeled.label] for example in dataset for labeled in example.objects)
+        counts.update(dataset.classes.names[label] for label in dataset.columns.objects().labels.tolist())
     return dict(counts.most_common())
 
 
 def sizes(splits: "Mapping[str, Dataset]") -> dict[str, dict[str, int]]:
     return {
-        name: {"pictures": len(dataset), "objects": sum(len(example.objects) for example in dataset)}
+        name: {"pictures": len(dataset), "objects": int(dataset.columns.counts().sum())}
         for name, dataset in splits.items()
     }
 
@@ -74,7 +74,7 @@ def split_lines(splits: "Mapping[str, Dataset]") -> dict[str, str]:
 
 
 def empty_images(dataset: "Dataset") -> int:
-    return sum(not example.objects for example in dataset)
+    return int((dataset.columns.counts() == 0).sum())
 
 
 def _classes_text(counts: Mapping[str, int], *, everything: bool) -> str:

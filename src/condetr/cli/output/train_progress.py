@@ -29,6 +29,10 @@ class _EventHandler:
         from condetr.training.run.console import text_of
 
         match event:
+            case events.ImageChecked():
+                if event.image == 1:
+                    self._begin("images", event.images)
+                self._step()
             case events.BackbonePretrained():
                 if event.step == 1:
                     self._begin("backbone pretraining steps", event.steps)

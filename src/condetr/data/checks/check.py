@@ -4,13 +4,17 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from condetr.core.errors import CondetrError
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.duplicates import Step, check_content, check_names
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.checks.verdict import check_train_and_val
 from condetr.data.coco.layout import PANOPTIC
+from condetr.data.columns.examples import ExampleColumns
 from condetr.data.discovery.formats import layout_of
+from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.split_names import without_unions
 from condetr.data.records import Dataset, Example
 
@@ -58,6 +62,13 @@ def read_leniently(
     Raises:
         DataError: there is no dataset.
     """
+    return read_with_layout(path, masks=masks, panoptic=panoptic)[1:]
+
+
+def read_with_layout(
+    path: str | Path, *, masks: bool = False, panoptic: bool = False
+) -> tuple[Layout, dict[str, Dataset], DataReport]:
+    """The same, and what the dataset looked like before it was read."""
     layout, report, splits = layout_of(path, panoptic=panoptic), DataReport(), {}
     for split in without_unions(layout.names):
         try:
@@ -67,7 +78,7 @@ def read_leniently(
         else:
             report.merge(splits[split].report)
     report.merge(layout.report)
-    return splits, report
+    return layout, splits, report
 
 
 def check_splits(
@@ -81,13 +92,45 @@ def check_splits(
     val: str | None = None,
 ) -> None:
     """Report what only the whole dataset shows, and whether it can be trained on; ``step`` is called per image."""
+    check_choice(splits, report, train=train, val=val)
+    check_images(splits, report, queries=queries, tiny=tiny, step=step)
+
+
+def check_choice(
+    splits: Mapping[str, Dataset], report: DataReport, *, train: str | None = None, val: str | None = None
+) -> None:
+    """What depends on the splits that are used, and opens no image."""
     check_train_and_val(splits, report, train=train, val=val)
     check_classes(splits, report)
+
+
+def check_images(
+    splits: Mapping[str, Dataset],
+    report: DataReport,
+    *,
+    queries: int = QUERIES,
+    tiny: float = TINY,
+    step: Step | None = None,
+) -> None:
+    """What does not depend on them: objects, names and pixels."""
     for dataset in splits.values():
-        for example in dataset:
-            check_objects(example, dataset, report, queries=queries, tiny=tiny)
+        for position in _to_report(dataset.columns, queries, tiny):
+            check_objects(dataset[position], dataset, report, queries=queries, tiny=tiny)
     check_names(splits, report)
     check_content(splits, report, step)
+
+
+def _to_report(columns: ExampleColumns, queries: int, tiny: float) -> list[int]:
+    """The images that `check_objects` may find something in; it finds nothing in others."""
+    objects = columns.objects()
+    sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).min(1, initial=np.inf)
+    rows = np.column_stack((objects.images, objects.labels, objects.boxes + 0.0))  # -0.0 is 0.0
+    order = np.lexsort(rows.T[::-1])
+    is_same = (rows[order][1:] == rows[order][:-1]).all(1)
+    marked = columns.counts() > queries
+    marked[objects.images[sides < tiny]] = True
+    marked[objects.images[order][1:][is_same]] = True
+    return np.flatnonzero(marked).tolist()
 
 
 def check_objects(example: Example, dataset: Dataset, report: DataReport, *, queries: int, tiny: float) -> None:
@@ -111,10 +154,7 @@ def check_objects(example: Example, dataset: Dataset, report: DataReport, *, que
 def check_classes(splits: Mapping[str, Dataset], report: DataReport) -> None:
     if not splits:
         return
-    counts = {
-        split: Counter(labeled.label for example in dataset for labeled in example.objects)
-        for split, dataset in splits.items()
-    }
+    counts = {split: Counter(dataset.columns.objects().labels.tolist()) for split, dataset in splits.items()}
     first = next(iter(splits))
     for split, dataset in splits.items():
         location = report.at(dataset.root, split)

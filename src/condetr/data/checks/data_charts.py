@@ -23,9 +23,7 @@ def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
     sides = {split: _sides_of(dataset) for split, dataset in splits.items()}
     charts = {
         "objects of each class, share of all": _classes(splits),
-        "objects in an image": _numbers(
-            {s: np.array([len(example.objects) for example in data]) for s, data in splits.items()}, 1.0
-        ),
+        "objects in an image": _numbers({s: data.columns.counts() for s, data in splits.items()}, 1.0),
         "side of a box, root of its area in pixels": _numbers({s: np.sqrt(x.prod(axis=1)) for s, x in sides.items()}),
         "width of a box by its height": _numbers({s: _ratios(x) for s, x in sides.items()}),
     }
@@ -33,9 +31,7 @@ def charts_of(splits: Mapping[str, Dataset]) -> Image.Image:
 
 
 def _sides_of(dataset: Dataset) -> Float64[np.ndarray, "objects 2"]:
-    corners = np.array([labeled.box for example in dataset for labeled in example.objects], dtype=np.float64).reshape(
-        -1, 4
-    )
+    corners = dataset.columns.objects().boxes
     return corners[:, 2:] - corners[:, :2]
 
 
@@ -47,7 +43,7 @@ def _ratios(sides: Float64[np.ndarray, "objects 2"]) -> Values:
 def _classes(splits: Mapping[str, Dataset]) -> Bars:
     """Shares of the most frequent classes."""
     counts = {
-        split: Counter(data.classes.names[labeled.label] for example in data for labeled in example.objects)
+        split: Counter(data.classes.names[label] for label in data.columns.objects().labels.tolist())
         for split, data in splits.items()
     }
     names = [name for name, _ in sum(counts.values(), Counter[str]()).most_common(_MOST_BARS)]

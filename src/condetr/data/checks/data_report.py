@@ -78,6 +78,22 @@ class DataReport:
     def count_of(self, outcome: Outcome) -> int:
         return sum(count for kind, count in self.counts.items() if kind.outcome is outcome)
 
+    def to_rows(self) -> list[list[Any]]:
+        """All of it, for a JSON file that `from_rows` reads."""
+        return [
+            [kind.name, count, [[finding.source, finding.item, finding.message] for finding in self.of(kind)]]
+            for kind, count in self.counts.items()
+        ]
+
+    @classmethod
+    def from_rows(cls, rows: list[list[Any]]) -> "DataReport":
+        report = cls()
+        for name, count, findings in rows:
+            kind = ProblemKind[name]
+            report.counts[kind] = count
+            report._first[kind] = [Finding(kind, *finding) for finding in findings]
+        return report
+
     def refuse(self) -> None:
         """Raise the first finding that makes the data unusable, if there is one.
 

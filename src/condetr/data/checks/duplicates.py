@@ -13,6 +13,7 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.records import Dataset
 from condetr.images.decoding.decode import decode
 
+_AT_ONCE = 256  # images that wait for a thread: more would only take memory
 Step: TypeAlias = Callable[[], None]
 
 
@@ -45,9 +46,11 @@ def check_names(splits: Mapping[str, Dataset], report: DataReport) -> None:
 def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str | ImageError]]:
     listed = [(split, example.path) for split, dataset in splits.items() for example in dataset]
     with ThreadPoolExecutor(cpu_count()) as pool:
-        contents = pool.map(_content_of, [path for _, path in listed])
-        for (split, path), content in zip(listed, contents, strict=True):
-            yield split, path, content
+        for first in range(0, len(listed), _AT_ONCE):
+            part = listed[first : first + _AT_ONCE]
+            contents = pool.map(_content_of, [path for _, path in part])
+            for (split, path), content in zip(part, contents, strict=True):
+                yield split, path, content
 
 
 def _content_of(path: Path) -> str | ImageError:

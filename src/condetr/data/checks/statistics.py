@@ -47,24 +47,23 @@ class Statistics:
 
 def statistics_of(dataset: Dataset) -> Statistics:
     """Count and measure labels; no image is opened."""
-    objects = [labeled for example in dataset for labeled in example.objects]
-    counts = Counter(labeled.label for labeled in objects)
-    corners = np.array([labeled.box for labeled in objects], dtype=np.float64).reshape(-1, 4)
-    width, height = (corners[:, 2:] - corners[:, :2]).T
-    areas = np.array([labeled.area for labeled in objects])
+    columns = dataset.columns
+    objects, per_picture = columns.objects(), columns.counts()
+    width, height = (objects.boxes[:, 2:] - objects.boxes[:, :2]).T
+    areas, sizes = objects.areas, columns.sizes.astype(np.float64)
     return Statistics(
         pictures=len(dataset),
-        without_objects=sum(not example.objects for example in dataset),
-        objects=_by_name(dataset.classes.names, counts),
-        crowds=sum(len(example.crowds) for example in dataset),
+        without_objects=int((per_picture == 0).sum()),
+        objects=_by_name(dataset.classes.names, Counter(objects.labels.tolist())),
+        crowds=int(columns.counts("crowds").sum()),
         by_size={
             "small": int((areas < _SMALL).sum()),
             "medium": int(((areas >= _SMALL) & (areas < _MEDIUM)).sum()),
             "large": int((areas >= _MEDIUM).sum()),
         },
-        per_picture=_percentiles(np.array([len(example.objects) for example in dataset], dtype=np.float64)),
-        picture_widths=_percentiles(np.array([example.size[1] for example in dataset], dtype=np.float64)),
-        picture_heights=_percentiles(np.array([example.size[0] for example in dataset], dtype=np.float64)),
+        per_picture=_percentiles(per_picture.astype(np.float64)),
+        picture_widths=_percentiles(sizes[:, 1]),
+        picture_heights=_percentiles(sizes[:, 0]),
         box_sides=_percentiles(np.sqrt(width * height)),
         proportions=_percentiles(width / height),
     )

@@ -28,7 +28,7 @@ def val_split_of(splits: Mapping[str, Dataset], train: Dataset, requested: str |
 
 def shared_images(first: Dataset, second: Dataset) -> int:
     """How many images are in both."""
-    return len({example.path for example in first} & {example.path for example in second})
+    return len(set(first.columns.paths) & set(second.columns.paths))
 
 
 def check_train_and_val(
@@ -90,9 +90,9 @@ def _check_objects(dataset: Dataset, report: DataReport, purpose: str, remedy: s
 
 def _lack_of_objects(dataset: Dataset, purpose: str) -> str | None:
     """Why there is nothing to train or evaluate on; None if there is an object."""
-    if any(example.objects for example in dataset):
+    if dataset.columns.counts().any():
         return None
-    crowds = sum(len(example.crowds) for example in dataset)
+    crowds = int(dataset.columns.counts("crowds").sum())
     lack = f"no image of {dataset.split} has an object" if len(dataset) else f"has no usable image in {dataset.split}"
     message = f"{lack}: nothing to {purpose}"
     if crowds:
@@ -110,9 +110,13 @@ def _first_reason(report: DataReport) -> str:
 
 def _fractions_in(dataset: Dataset) -> str | None:
     """Why its boxes are no pixels, if most of them lie in the first pixel of their images."""
-    objects = (labeled for example in dataset if min(example.size) > 2 for labeled in example.objects + example.crowds)
-    boxes = [labeled.box for labeled in objects]
-    tiny = sum(box[2] <= _FRACTION and box[3] <= _FRACTION for box in boxes)
-    if 2 * tiny <= len(boxes):
+    columns, tiny, count = dataset.columns, 0, 0
+    is_larger = columns.sizes.min(1) > 2
+    for kind in ("objects", "crowds"):
+        objects = columns.objects(kind)
+        ends = objects.boxes[is_larger[objects.images], 2:]
+        tiny += int((ends <= _FRACTION).all(1).sum())
+        count += len(ends)
+    if 2 * tiny <= count:
         return None
-    return f"{tiny} of {len(boxes)} boxes lie within 0 and 1: they are fractions of the image, not pixels"
+    return f"{tiny} of {count} boxes lie within 0 and 1: they are fractions of the image, not pixels"

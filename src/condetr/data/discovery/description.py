@@ -60,7 +60,8 @@ def described(path: Path, content: Mapping[str, Any]) -> Layout:
     if not splits:
         first = next(iter(report.of(ProblemKind.MISSING_SPLIT)))
         raise AnnotationError(first.message, source=path, item=first.item)
-    return Layout(FORMAT, path, splits, report)
+    sources = frozenset(source for described_split in described_splits.values() for source in described_split.paths)
+    return Layout(FORMAT, path, splits, report, image_sources=sources)
 
 
 class _DescribedSplit:
@@ -77,6 +78,10 @@ class _DescribedSplit:
             str(key): Path(os.path.abspath(folder / slashed(str(value))))  # noqa: PTH100  resolve() would follow links
             for key, value in entry.items()
         }
+
+    @property
+    def paths(self) -> list[Path]:
+        return list(self._paths.values())
 
     def absent(self) -> AnnotationError | None:
         """An error about a path that does not exist, if there is one."""

@@ -136,7 +136,7 @@ def read_splits(path: str | Path, *, masks: bool = False, panoptic: bool = False
 
 
 def _checked(dataset: Dataset, path: str | Path, *, panoptic: bool) -> Dataset:
-    if panoptic and any(example.segments is None for example in dataset):
+    if panoptic and not dataset.columns.has_segments.all():
         raise _not_panoptic(path, dataset.split)
     return require_usable(dataset, path)
 

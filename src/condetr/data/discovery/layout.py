@@ -31,7 +31,7 @@ class Layout:
         report: what was noticed while finding them.
         repeated: splits that are another once more, as when YOLO's val names the images of train: they are read on
             request, and not listed.
-        image_sources: folders and lists of images, if they are named one by one.
+        image_sources: folders and lists of images, if they are named one by one; of a description, all that it names.
     """
 
     format: str

@@ -6,8 +6,8 @@ as probability. Other than in LVIS all epochs are equally long: the sum of all f
 """
 
 import math
-from collections import Counter
 
+import numpy as np
 import torch
 
 from condetr.data.records import Dataset
@@ -17,14 +17,21 @@ SHOWN = 3  # classes
 
 def class_factors(dataset: Dataset, threshold: float) -> dict[int, float]:
     """The repeat factor of each class that has objects, by label."""
-    images = Counter(label for example in dataset for label in {labeled.label for labeled in example.objects})
-    return {label: max(1.0, math.sqrt(threshold * len(dataset) / count)) for label, count in sorted(images.items())}
+    objects = dataset.columns.objects()
+    pairs = np.unique(np.column_stack((objects.labels, objects.images)), axis=0)
+    labels, counts = (column.tolist() for column in np.unique(pairs[:, 0], return_counts=True))
+    frequent = zip(labels, counts, strict=True)
+    return {label: max(1.0, math.sqrt(threshold * len(dataset) / count)) for label, count in frequent}
 
 
 def image_factors(dataset: Dataset, threshold: float) -> tuple[float, ...]:
     """The repeat factor of each image; 1 for those without objects."""
     classes = class_factors(dataset, threshold)
-    return tuple(max((classes[labeled.label] for labeled in example.objects), default=1.0) for example in dataset)
+    objects, of_class = dataset.columns.objects(), np.ones(len(dataset.classes))
+    of_class[list(classes)] = list(classes.values())
+    factors = np.ones(len(dataset))
+    np.maximum.at(factors, objects.images, of_class[objects.labels])
+    return tuple(factors.tolist())
 
 
 def draws_per_epoch(factors: tuple[float, ...]) -> int:

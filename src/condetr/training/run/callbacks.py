@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, get_args
 
 from condetr.core.errors import UsageError, first_line_of
-from condetr.training.run.events import Event, EventHandler
+from condetr.training.run.events import Event, EventHandler, ImageChecked
 
 Callback: TypeAlias = Callable[[Event], None] | object
 
@@ -28,7 +28,7 @@ def _method_of(event: type) -> str:
     return "on" + re.sub(r"(?=[A-Z])", "_", event.__name__).lower()
 
 
-METHODS = tuple(map(_method_of, get_args(Event)))
+METHODS = tuple(_method_of(event) for event in get_args(Event) if event is not ImageChecked)  # it precedes training
 
 
 class Callbacks:

@@ -4,7 +4,17 @@ import sys
 import time
 from collections.abc import Mapping
 
-from condetr.training.run.events import BackbonePretrained, Evaluated, Event, Noted, Planned, Started, Stepped, Warned
+from condetr.training.run.events import (
+    BackbonePretrained,
+    Evaluated,
+    Event,
+    ImageChecked,
+    Noted,
+    Planned,
+    Started,
+    Stepped,
+    Warned,
+)
 
 INTERVAL = 10.0  # seconds between two progress lines
 COMPARED = ("ap", "ap50", "mask_ap", "mask_ap50", "pq")
@@ -45,7 +55,9 @@ class ConsoleReporter:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started | Planned):
             self._last_step = None if event.steps is None else event.done + event.steps
-        if isinstance(event, BackbonePretrained):
+        if isinstance(event, ImageChecked):
+            self._print_progress(f"image {event.image} of {event.images} is checked")
+        elif isinstance(event, BackbonePretrained):
             self._print_progress(f"backbone pretraining step {event.step} of {event.steps}, loss {event.loss:.3f}")
         elif isinstance(event, Stepped):
             self._loss = event.loss

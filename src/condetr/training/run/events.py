@@ -27,6 +27,14 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageChecked:
+    """After every image whose pixels are checked, of which there are ``images``."""
+
+    image: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class BackbonePretrained:
     """After every step of backbone pretraining, of which there are ``steps``."""
 
@@ -74,7 +82,9 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = Started | Planned | BackbonePretrained | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+Event: TypeAlias = (
+    ImageChecked | Started | Planned | BackbonePretrained | Stepped | Evaluating | Evaluated | Saved | Noted | Warned
+)
 EventHandler: TypeAlias = Callable[[Event], None]
 
 
