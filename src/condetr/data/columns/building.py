@@ -3,10 +3,10 @@
 import os
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from condetr.data.classes import Id
 from condetr.data.columns.arrays import KINDS, NO_ID, NUMBER, TEXT, ExampleArrays
 from condetr.data.columns.examples import ExampleColumns
 from condetr.data.columns.outlines import NotJsonError, packed_outline
@@ -81,7 +81,7 @@ class _Builder:
             self._annotated.extend(annotated)
         self._outline.add(packed_outline(labeled.segmentation) if self._exact else b"")
 
-    def _add_id(self, value: Id | None, numbers: "array[int]", kinds: "array[int]") -> None:
+    def _add_id(self, value: Any, numbers: "array[int]", kinds: "array[int]") -> None:
         if not self._exact and not isinstance(value, str | None):
             value = int(value)  # of numpy
         if value is None:

@@ -114,13 +114,14 @@ class DataCache:
             text = json.dumps(content, indent=1)
             (unfinished / MANIFEST).write_text(f"{_sum_of(text)}\n{text}", encoding="ascii")
             folder = self.folder / hashlib.sha256((state + repr(_written_by())).encode()).hexdigest()[:16]
-            with suppress(FileNotFoundError):  # a damaged one, which a process may still use
-                folder.rename(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
+            if folder.exists():  # a damaged one, which a process may still use
+                folder.rename(unfinished.with_name(f"{unfinished.name}-old"))
             unfinished.rename(folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         _remove(other for other in self._kept() if other != folder)
+        _remove(self.folder.glob(f"{_UNFINISHED}*"))
         return _opened(folder, content)
 
     def _kept(self) -> list[Path]:

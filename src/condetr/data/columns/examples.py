@@ -1,4 +1,4 @@
-"""A sequence of examples over columns: an `Example` exists only while somebody uses it."""
+"""A sequence of examples over columns: an `Example` exists only while it is used."""
 
 import hashlib
 import os

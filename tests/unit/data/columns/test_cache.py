@@ -109,6 +109,7 @@ def test_any_change_of_the_files_is_noticed(tmp_path, top, change):
     again = Notes(root)
     assert (again.has(KEPT), again.has(READ)) == (False, True)
     (new,) = files_in(top, "manifest.json")
+    assert not list(top.glob("*/.unfinished*"))
     assert new.parent != old.parent, "what was kept for the old state is removed"
     assert Notes(root).has(KEPT)
 
@@ -186,6 +187,7 @@ def test_a_damaged_cache_is_not_used_and_is_replaced(tmp_path, top, file, spoil)
     assert again.has(DAMAGED) == (spoil is not Path.unlink)
     assert content_of(again.checked) == expected
     assert Notes(root).has(KEPT)
+    assert not list(top.glob("*/.unfinished*"))
 
 
 def test_a_damaged_fingerprint_is_computed_again(tmp_path, top):
