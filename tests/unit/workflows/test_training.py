@@ -3,7 +3,8 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges
 from condetr.training.initial_model import InitialModel
 from condetr.training.run.events import Noted
-from condetr.workflows.training import is_resumed, run, settings_of
+from condetr.training.run.resumption import is_resumed
+from condetr.workflows.training import run, settings_of
 from tests.unit.training.networks import tiny_detector
 
 
