@@ -19,17 +19,16 @@ from condetr.cli.commands import (
     export,
     hub,
     info,
-    predict,
     serve,
 )
 from condetr.cli.commands.labeling import label, label_server, pick
 from condetr.cli.main import run
-from condetr.cli.settings import train_settings, tune_settings
+from condetr.cli.settings import predict_settings, train_settings, tune_settings
 from condetr.cli.settings.command import CommonSettings
 from condetr.cli.settings.settings_tree import flag_of
 
 SETTINGS = {
-    ("predict",): predict.PredictSettings,
+    ("predict",): predict_settings.PredictSettings,
     ("train",): train_settings.TrainSettings,
     ("tune",): tune_settings.TuneSettings,
     ("explain",): explain.ExplainSettings,

@@ -1,13 +1,14 @@
 """A loaded model: it detects objects in images, videos and camera streams, and is evaluated."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from condetr.api.description import description_of
 from condetr.api.option_names import reject_foreign_option_names
 from condetr.checkpoints.loading import Checkpoint
 from condetr.core.device import device_of
@@ -23,7 +24,6 @@ from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
-from condetr.prediction.flops import flops_of
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import images_in, is_one, refuse_videos
 from condetr.prediction.tasks import Segmenter
@@ -267,19 +267,7 @@ class LoadedModel:
             image_size: (height, width) to count operations for; by default that of a 480x640 image, resized.
         """
         size = image_size or self.preprocessing.fit((480, 640))
-        checkpoint, provenance = self.checkpoint, self.checkpoint.provenance
-        return {
-            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
-            "flops": flops_of(checkpoint.config, size),
-            "flops_image_size": list(size),
-            "classes": {str(number): name for number, name in self.names.items()},
-            "architecture": asdict(checkpoint.config),
-            "preprocessing": self.preprocessing.to_dict(),
-            "path": str(provenance.path),
-            "revision": provenance.revision,
-            "dialect": provenance.key_format,
-            "notes": list(provenance.notes),
-        }
+        return description_of(self.checkpoint, self.network, self.preprocessing, size)
 
     def speed(self) -> dict[str, Any]:
         """The optimizations in use on this device, and those left out, each with its reason."""

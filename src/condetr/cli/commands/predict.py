@@ -1,11 +1,9 @@
 """``condetr predict``: images in; boxes, masks, images and tables out."""
 
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,24 +13,11 @@ from condetr.cli.interruption import Interruption, finishing_first
 from condetr.cli.output.predict_answer import Answer, exit_status_of, summary_of
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.settings.model_settings import (
-    Backend,
-    Batch,
-    Compile,
-    DetectionSettings,
-    Precision,
-    Task,
-    Tile,
-    loaded,
-    model_for,
-    tile_of,
-)
+from condetr.cli.settings.model_settings import loaded, model_for, tile_of
+from condetr.cli.settings.predict_settings import DEFAULT_FORMATS, DEFAULT_OF_VIDEOS, Format, PredictSettings
 from condetr.cli.settings.settings_tree import flag_of
-from condetr.cli.settings.shared import check_at_least
 from condetr.core.errors import SettingsError, UsageError
-from condetr.core.names import ResultFormat
 from condetr.images.decoding.pixel_limit import limited_to
-from condetr.prediction.options import PredictionOptions
 
 if TYPE_CHECKING:
     from condetr.api.loaded_model import LoadedModel
@@ -44,65 +29,6 @@ if TYPE_CHECKING:
     from condetr.prediction.sources import ImageSource
 
 _DEFAULT_OUTPUT = Path("runs/predict")
-_FORMATS = (
-    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv, parquet; "
-    "else images,jsonl, of a video video,jsonl"
-)
-
-Format: TypeAlias = Literal[ResultFormat, "video"]
-_DEFAULT_FORMATS: tuple[ResultFormat, ...] = ("images", "jsonl")
-_DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictSettings(DetectionSettings):
-    model: Annotated[
-        str | None,
-        "hub id, model, run or exported folder, weights file; optional only for images of condetr data demo",
-    ] = None
-    task: Task = None
-    backend: Backend = None
-    precision: Precision = "fp32"
-    compile: Compile = False
-    mask_threshold: Annotated[float, "probability from which a pixel belongs to a mask"] = 0.5
-    batch: Batch = 1
-    track: Annotated[bool, "track objects of a video: they keep a number from frame to frame"] = False
-    save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
-    output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
-        None
-    )
-    scores: Annotated[bool, "write the score as the sixth column of yolo"] = False
-    tile: Tile = None
-    decode_workers: Annotated[
-        int | None, "threads that decode images; default: 1 beside a network on the CPU, else up to 8"
-    ] = None
-    max_pixels: Annotated[int | None, "refuse images of more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"] = (
-        None
-    )
-    overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
-    resume: Annotated[bool, "resume an earlier run in the output folder"] = False
-    shard: Annotated[
-        str | None,
-        "predict only this part of the images: 2/8, or auto for the numbers that torchrun or a Slurm array sets",
-    ] = None
-    merge: Annotated[Path | None, "merge the results of all shards in this output folder; without SOURCE"] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
-        tile_of(self.tile)
-        limits = {"decode_workers": self.decode_workers, "max_pixels": self.max_pixels}
-        check_at_least(1, **{name: limit for name, limit in limits.items() if limit is not None})
-        if self.scores and "yolo" not in (self.save or ()):
-            raise SettingsError("is a column of yolo", item="scores", hint="--save yolo --scores")
-        if self.overwrite and self.resume:
-            raise SettingsError("cannot be combined with resume", item="overwrite")
-        if self.resume and self.output is None:
-            raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
-        if self.shard is not None and self.output is None:
-            raise SettingsError("needs the folder that all shards share", item="shard", hint="give --output")
-
-
 _Sources = Annotated[
     list[str] | None,
     typer.Argument(
@@ -149,11 +75,12 @@ def _predicted(
     settings: PredictSettings,
     reporter: Reporter,
 ) -> int:
+    from condetr.prediction.unfinished_images import UnfinishedImages, closed
     from condetr.prediction.written import written
 
     answer = Answer(reporter, model, output)
     videos = work if isinstance(work, Videos) else None
-    formats = settings.save or (_DEFAULT_FORMATS if videos is None else _DEFAULT_OF_VIDEOS)
+    formats = settings.save or (DEFAULT_FORMATS if videos is None else DEFAULT_OF_VIDEOS)
     with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
         answer.begin()
         if isinstance(work, Videos):
@@ -161,13 +88,13 @@ def _predicted(
             total = work.promised
             results = work.results(model, painted, track=settings.track, **_options(settings))
         else:
-            waiting = _Waiting(work, writer)
+            waiting = UnfinishedImages(work, writer)
             total = waiting.total
             keep = writer is not None and not {"images", "crops"}.isdisjoint(formats)
             results = waiting.with_results(model.stream(waiting, keep_pictures=keep, **_options(settings)))
         results = _until(interruption, results)
         finished = (result for _, result in results) if writer is None else written(results, writer.add)
-        with progress("frames" if videos else "images", total, reporter) as step, _closed(results), _closed(finished):
+        with progress("frames" if videos else "images", total, reporter) as step, closed(results), closed(finished):
             for result in finished:
                 answer.add(result)
                 step()
@@ -192,50 +119,13 @@ def _until(
     interruption: Interruption, results: "Iterator[tuple[ImageSource, Detections | Failure]]"
 ) -> "Generator[tuple[ImageSource, Detections | Failure], None, None]":
     """The results up to the one during which a signal arrived."""
-    with _closed(results):
+    from condetr.prediction.unfinished_images import closed
+
+    with closed(results):
         for result in results:
             yield result
             if interruption:
                 return
-
-
-class _Waiting:
-    """The images of a listing that an earlier run has not finished.
-
-    ``total`` is how many they are, None where they have not all been listed yet.
-    """
-
-    def __init__(self, listing: "Listing", writer: "ResultWriter | None") -> None:
-        self._listing, self._writer = listing, writer
-        self._in_hand: deque[ImageSource] = deque()
-        self._passed_over = 0
-        ours = None if listing.all_ours is None else [self._is_done(image) for image in listing.all_ours]
-        self._known_before = None if ours is None else sum(ours)
-        self.total = None if ours is None else len(ours) - sum(ours)
-
-    @property
-    def done_before(self) -> int:
-        """How many images an earlier run finished; of those that were listed so far, where they are many."""
-        return self._passed_over if self._known_before is None else self._known_before
-
-    def __iter__(self) -> "Iterator[ImageSource]":
-        for image in self._listing:
-            if self._is_done(image):
-                self._passed_over += 1
-            else:
-                self._in_hand.append(image)
-                yield image
-
-    def with_results(
-        self, results: "Iterator[Detections | Failure]"
-    ) -> "Generator[tuple[ImageSource, Detections | Failure], None, None]":
-        """Each result with its image."""
-        with _closed(results):
-            for result in results:
-                yield self._in_hand.popleft(), result
-
-    def _is_done(self, image: "ImageSource") -> bool:
-        return self._writer is not None and self._writer.is_done(image)
 
 
 def _merged(folder: Path, sources: list[str], settings: PredictSettings, reporter: Reporter) -> int:
@@ -244,7 +134,7 @@ def _merged(folder: Path, sources: list[str], settings: PredictSettings, reporte
     others = [*sources, *(flag_of(name) for name in sorted(settings.named - {"merge"}))]
     if others:
         raise UsageError(f"cannot be combined with {others[0]}", item="merge", hint="condetr predict --merge OUTPUT")
-    counts = merge(folder, _DEFAULT_FORMATS)
+    counts = merge(folder, DEFAULT_FORMATS)
     reporter.result(f"{summary_of(counts)}; results in {folder}", {"output": str(folder), "counts": counts})
     return exit_status_of(counts)
 
@@ -328,16 +218,6 @@ def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
     if not videos and "video" in (settings.save or ()):
         raise SettingsError("video needs a video or a camera", item="save")
     return videos
-
-
-@contextmanager
-def _closed(work: object) -> Iterator[None]:
-    """What is in hand is finished also where the work ends early."""
-    try:
-        yield
-    finally:
-        if isinstance(work, Generator):
-            work.close()
 
 
 def _writer_to(

@@ -1,0 +1,78 @@
+"""The options of ``condetr predict``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from condetr.cli.settings.model_settings import (
+    Backend,
+    Batch,
+    Compile,
+    DetectionSettings,
+    Precision,
+    Task,
+    Tile,
+    tile_of,
+)
+from condetr.cli.settings.shared import check_at_least
+from condetr.core.errors import SettingsError
+from condetr.core.names import ResultFormat
+from condetr.prediction.options import PredictionOptions
+
+_FORMATS = (
+    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv, parquet; "
+    "else images,jsonl, of a video video,jsonl"
+)
+
+Format: TypeAlias = Literal[ResultFormat, "video"]
+DEFAULT_FORMATS: tuple[ResultFormat, ...] = ("images", "jsonl")
+DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings(DetectionSettings):
+    model: Annotated[
+        str | None,
+        "hub id, model, run or exported folder, weights file; optional only for images of condetr data demo",
+    ] = None
+    task: Task = None
+    backend: Backend = None
+    precision: Precision = "fp32"
+    compile: Compile = False
+    mask_threshold: Annotated[float, "probability from which a pixel belongs to a mask"] = 0.5
+    batch: Batch = 1
+    track: Annotated[bool, "track objects of a video: they keep a number from frame to frame"] = False
+    save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
+    output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
+        None
+    )
+    scores: Annotated[bool, "write the score as the sixth column of yolo"] = False
+    tile: Tile = None
+    decode_workers: Annotated[
+        int | None, "threads that decode images; default: 1 beside a network on the CPU, else up to 8"
+    ] = None
+    max_pixels: Annotated[int | None, "refuse images of more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"] = (
+        None
+    )
+    overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
+    resume: Annotated[bool, "resume an earlier run in the output folder"] = False
+    shard: Annotated[
+        str | None,
+        "predict only this part of the images: 2/8, or auto for the numbers that torchrun or a Slurm array sets",
+    ] = None
+    merge: Annotated[Path | None, "merge the results of all shards in this output folder; without SOURCE"] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
+        tile_of(self.tile)
+        limits = {"decode_workers": self.decode_workers, "max_pixels": self.max_pixels}
+        check_at_least(1, **{name: limit for name, limit in limits.items() if limit is not None})
+        if self.scores and "yolo" not in (self.save or ()):
+            raise SettingsError("is a column of yolo", item="scores", hint="--save yolo --scores")
+        if self.overwrite and self.resume:
+            raise SettingsError("cannot be combined with resume", item="overwrite")
+        if self.resume and self.output is None:
+            raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
+        if self.shard is not None and self.output is None:
+            raise SettingsError("needs the folder that all shards share", item="shard", hint="give --output")
