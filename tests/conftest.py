@@ -8,8 +8,12 @@ import torch
 SHARED = Path(__file__).parents[2] / "shared"
 THREADS = int(os.environ.get("CONDETR_TEST_THREADS", "1"))  # any number must do: CONTRIBUTING.md
 
+# Before any test module copies the environment. A test never reaches the network: one that would fails at once. And it
+# reads its data itself, and leaves nothing behind; tests of the cache have one of their own.
+os.environ |= {"HF_HUB_OFFLINE": "1", "CONDETR_DATA_CACHE": "off"}
+
 # The same examples in every run; other ones with `--hypothesis-profile search`.
-hypothesis.settings.register_profile("repeatable", derandomize=True, max_examples=50)
+hypothesis.settings.register_profile("repeatable", derandomize=True, max_examples=30)
 hypothesis.settings.register_profile("search", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
@@ -18,18 +22,6 @@ hypothesis.settings.load_profile("repeatable")
 def _repeatable():
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _offline():
-    """A test never reaches the network; one that would fails at once."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_data_cache():
-    """A test reads its data itself, and leaves nothing behind; those of the cache have their own."""
-    os.environ["CONDETR_DATA_CACHE"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_no_masks_by_default(service):
 
 def test_the_metadata_lists_masks(service):
     outputs = service.get("/v2/models/tiny").json["outputs"]
-    assert [output["name"] for output in outputs] == ["score", "label", "box", "mask"]
+    assert [output["name"] for output in outputs] == ["score", "label", "box", "image", "mask"]
 
 
 def test_come_from_a_graph_as_from_the_network(service, tmp_path):

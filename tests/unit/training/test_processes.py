@@ -67,6 +67,7 @@ def test_no_process_trains_alone_where_a_launcher_started_more(monkeypatch):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     accelerate = SimpleNamespace(process_index=0, num_processes=1, device=torch.device("cpu"))
     monkeypatch.setattr("accelerate.Accelerator", lambda **_: accelerate)
+    monkeypatch.setattr("condetr.training.processes.join_group", lambda *_: None)
     with pytest.raises(UsageError, match="the launcher started 2 processes, but this one is connected to 0 others"):
         Processes("auto")
 

@@ -75,7 +75,7 @@ def _predicted(
     settings: PredictSettings,
     reporter: Reporter,
 ) -> int:
-    from condetr.prediction.unfinished_images import UnfinishedImages, closed
+    from condetr.prediction.input.unfinished_images import UnfinishedImages, closed
     from condetr.prediction.written import written
 
     answer = Answer(reporter, model, output)
@@ -119,7 +119,7 @@ def _until(
     interruption: Interruption, results: "Iterator[tuple[ImageSource, Detections | Failure]]"
 ) -> "Generator[tuple[ImageSource, Detections | Failure], None, None]":
     """The results up to the one during which a signal arrived."""
-    from condetr.prediction.unfinished_images import closed
+    from condetr.prediction.input.unfinished_images import closed
 
     with closed(results):
         for result in results:
