@@ -19,9 +19,9 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
+from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.discovery.split_names import split_named
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Point,
@@ -49,17 +49,6 @@ _CORNERS = [f"{side}{face}" for face in (1, 2) for side in ("tl", "bl", "tr", "b
 class _Record(NamedTuple):
     shape: Element
     label: str | None  # of the shape or of its track
-
-
-def cvat_in(folder: Path) -> Layout | None:
-    """The CVAT XML of a folder, if there is any."""
-    files = files_by_split(folder, ".xml", is_cvat_file)
-    return cvat_files(folder, files) if files else None
-
-
-def cvat_file(path: Path) -> Layout | None:
-    """The dataset of one XML file, if it is CVAT's."""
-    return cvat_files(folder_of(path), {split_named(path.stem) or "all": [path]}) if is_cvat_file(path) else None
 
 
 def is_cvat_file(path: Path) -> bool:
@@ -231,12 +220,13 @@ def _whole(text: str | None) -> object:
         return text
 
 
+_FILES = ToolFiles((".xml",), is_cvat_file, cvat_files)
 FORMAT = ReadableFormat(
     NAME,
     "CVAT XML 1.1",
     "`*.xml` of `<annotations>`, for images or video; subsets are splits",
     "anywhere below, by the end of the name; frames of a video as `frame_000012.png`",
     "masks and outlines (polygons, ellipses, boxes that are turned)",
-    cvat_in,
-    cvat_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

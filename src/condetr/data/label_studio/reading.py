@@ -14,11 +14,10 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.discovery.split_names import split_named
+from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.label_studio.brush import pixels_of_brush
 from condetr.data.tools.image_search import local_name
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Shape,
@@ -42,18 +41,6 @@ _KEYS = re.compile(
 _IMAGE_KEYS = ("image", "images", "img", "url", "photo", "captioning", "ocr")
 _GEOMETRY = ("x", "points", "rle", "imageDataURL", "vertices")
 _TURNED = "was drawn on an image that Label Studio turned by {} degrees, which is not read"
-
-
-def label_studio_in(folder: Path) -> Layout | None:
-    """The Label Studio exports of a folder, if there are any."""
-    files = files_by_split(folder, ".json", is_label_studio_file)
-    return label_studio_files(folder, files) if files else None
-
-
-def label_studio_file(path: Path) -> Layout | None:
-    """The dataset of one JSON file, if it is Label Studio's."""
-    files = {split_named(path.stem) or "all": [path]}
-    return label_studio_files(folder_of(path), files) if is_label_studio_file(path) else None
 
 
 def is_label_studio_file(path: Path) -> bool:
@@ -226,12 +213,13 @@ def _list_of(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+_FILES = ToolFiles((".json",), is_label_studio_file, label_studio_files)
 FORMAT = ReadableFormat(
     NAME,
     "Label Studio JSON, JSON-MIN",
     "`*.json`, a list of tasks",
     "anywhere below, by the end of the URL, with or without the prefix of an upload",
     "brush, bitmasks and outlines (polygons, ellipses, boxes that are turned)",
-    label_studio_in,
-    label_studio_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

@@ -10,9 +10,8 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.discovery.split_names import split_named
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.discovery.readable_format import ReadableFormat
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import Shape
 from condetr.files.json_reading import read_json
@@ -21,18 +20,6 @@ from condetr.images.sizes import HeightWidth
 
 NAME = "create-ml"
 _SIDES = ("x", "y", "width", "height")
-
-
-def create_ml_in(folder: Path) -> Layout | None:
-    """The Create ML files of a folder, if there are any."""
-    files = files_by_split(folder, ".json", is_create_ml_file)
-    return _layout(folder, files) if files else None
-
-
-def create_ml_file(path: Path) -> Layout | None:
-    """The dataset of one JSON file, if it is Create ML's."""
-    files = {split_named(path.stem) or "all": [path]}
-    return _layout(folder_of(path), files) if is_create_ml_file(path) else None
 
 
 def is_create_ml_file(path: Path) -> bool:
@@ -73,12 +60,13 @@ def _shape_of(record: Any, size: HeightWidth, location: Location) -> Shape | Non
     return Shape(_label_of(record), (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
 
 
+_FILES = ToolFiles((".json",), is_create_ml_file, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "Create ML",
     "`*.json`, a list of images with `coordinates` in their annotations",
     "anywhere below, by name",
     "none",
-    create_ml_in,
-    create_ml_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

@@ -16,10 +16,9 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.discovery.split_names import split_named
+from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.tools.csv_rows import rows_of
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.open_images import is_box_file
 from condetr.data.tools.shapes import Shape
@@ -50,21 +49,8 @@ class _Columns:
     corners: bool
 
 
-def csv_boxes_in(folder: Path) -> Layout | None:
-    """The CSV files of boxes in a folder, if there are any."""
-    files = files_by_split(folder, ".csv", is_csv_of_boxes)
-    return _layout(folder, files) if files else None
-
-
-def csv_boxes_file(path: Path) -> Layout | None:
-    """The dataset of one CSV file of boxes."""
-    if path.suffix.lower() != ".csv" or not is_csv_of_boxes(path):
-        return None
-    return _layout(folder_of(path), {split_named(path.stem) or "all": [path]})
-
-
 def is_csv_of_boxes(path: Path) -> bool:
-    return not is_box_file(path) and _columns_in(path) is not None
+    return path.suffix.lower() == ".csv" and not is_box_file(path) and _columns_in(path) is not None
 
 
 def _columns_in(path: Path) -> _Columns | None:
@@ -139,12 +125,13 @@ def _number(text: str) -> float:
         raise FieldError(f"has {short_repr(text)} in its box, expected a number") from None
 
 
+_FILES = ToolFiles((".csv",), is_csv_of_boxes, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "CSV of boxes",
     "`*.csv` with columns such as `filename`, `class`, `xmin`, `ymin`, `xmax`, `ymax`; or `image_id`, `bbox`",
     "anywhere below, by name or stem",
     "none",
-    csv_boxes_in,
-    csv_boxes_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

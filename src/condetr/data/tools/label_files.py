@@ -1,13 +1,47 @@
 """Where the label files of a tool lie: in the folder, or in folders below it, perhaps named after splits."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from condetr.data.discovery.disk import folders_below, is_folder, with_ending
+from condetr.data.discovery.layout import Layout
+from condetr.data.discovery.readable_format import folder_of
 from condetr.data.discovery.split_names import split_named
 
 _HEAD = 2**16  # bytes that show what a file is
 _TRIED = 20  # files of a folder that are opened to find one of the format
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFiles:
+    """How the label files of a tool are recognized, in a folder and one by one.
+
+    Attributes:
+        endings: of label files, in lower case; those of the first that a folder has are taken.
+        is_label_file: whether a file has the format, by its first bytes.
+        layout: how to read the files of a dataset in its folder, by split.
+        one_an_image: whether each image has a label file; otherwise the name of a file says its split, too.
+    """
+
+    endings: tuple[str, ...]
+    is_label_file: Callable[[Path], bool]
+    layout: Callable[[Path, dict[str, list[Path]]], Layout]
+    one_an_image: bool = False
+
+    def in_folder(self, folder: Path) -> Layout | None:
+        """The dataset of the label files in a folder, if there are any."""
+        for ending in self.endings:
+            if files := files_by_split(folder, ending, self.is_label_file, one_an_image=self.one_an_image):
+                return self.layout(folder, files)
+        return None
+
+    def of_file(self, path: Path) -> Layout | None:
+        """The dataset of one file, if it has the format."""
+        if not self.is_label_file(path):
+            return None
+        split = None if self.one_an_image else split_named(path.stem)
+        return self.layout(folder_of(path), {split or "all": [path]})
 
 
 def files_by_split(

@@ -16,8 +16,8 @@ from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.disk import is_file, slashed
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.discovery.readable_format import ReadableFormat
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import (
     Point,
@@ -42,17 +42,6 @@ _KEYS = re.compile(rb'"(shapes"\s*:\s*\[|imageData"\s*:\s*["n])')
 _ORIENTED = ("rotation", "oriented_rectangle", "rotatedbox")
 _NO_OBJECTS = ("point", "points", "line", "linestrip", "line_strip")
 _NO_CLASSES = ("__ignore__", "_background_")  # in labelme's labels.txt
-
-
-def labelme_in(folder: Path) -> Layout | None:
-    """The labelme files of a folder, if there are any."""
-    files = files_by_split(folder, ".json", is_labelme_file, one_an_image=True)
-    return _layout(folder, files) if files else None
-
-
-def labelme_file(path: Path) -> Layout | None:
-    """The dataset of one JSON file, if it is labelme's."""
-    return _layout(folder_of(path), {"all": [path]}) if is_labelme_file(path) else None
 
 
 def is_labelme_file(path: Path) -> bool:
@@ -195,12 +184,13 @@ def _points_of(record: Mapping[str, Any]) -> list[Point]:
     return [(number_of(point[0], "points"), number_of(point[1], "points")) for point in points]
 
 
+_FILES = ToolFiles((".json",), is_labelme_file, _layout, one_an_image=True)
 FORMAT = ReadableFormat(
     NAME,
     "labelme",
     "`*.json` with `shapes`, one an image; `labels.txt`, if there is one, orders the classes",
     "`imagePath` from the JSON file, or by its end anywhere below; or inside of the JSON (`imageData`)",
     "masks and outlines (polygons, circles, boxes that are turned)",
-    labelme_in,
-    labelme_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

@@ -16,10 +16,9 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.disk import folders_below, with_ending
 from condetr.data.discovery.image_paths import images_in
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.discovery.split_names import split_named
+from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.tools.csv_rows import rows_of
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import Shape
 from condetr.files.text import lines_of, text_of
@@ -34,20 +33,9 @@ _FARTHEST = 2.0  # a coordinate beyond it is in pixels, or nonsense
 _ATTRIBUTES = ("IsDepiction", "IsInside")
 
 
-def open_images_in(folder: Path) -> Layout | None:
-    """The Open Images boxes of a folder, if there are any."""
-    files = files_by_split(folder, ".csv", is_box_file)
-    return _layout(folder, files) if files else None
-
-
-def open_images_file(path: Path) -> Layout | None:
-    """The dataset of one CSV file, if it is of Open Images."""
-    if path.suffix.lower() != ".csv" or not is_box_file(path):
-        return None
-    return _layout(folder_of(path), {split_named(path.stem) or "all": [path]})
-
-
 def is_box_file(path: Path) -> bool:
+    if path.suffix.lower() != ".csv":
+        return False
     first = re.split(rb"[\r\n]", head_of(path), maxsplit=1)[0]
     return {name.strip() for name in first.decode("utf-8", "replace").split(",")} >= _COLUMNS
 
@@ -124,12 +112,13 @@ def _fraction(row: Mapping[str, str], key: str) -> float:
     return number
 
 
+_FILES = ToolFiles((".csv",), is_box_file, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "Open Images",
     "`*-annotations-bbox.csv`, with the class descriptions as CSV; groups (`IsGroupOf`) are crowds",
     "anywhere below, by their id; boxes of images that are not there are counted once",
     "none",
-    open_images_in,
-    open_images_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )

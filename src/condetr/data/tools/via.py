@@ -17,10 +17,9 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
-from condetr.data.discovery.readable_format import ReadableFormat, folder_of
-from condetr.data.discovery.split_names import split_named
+from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.tools.csv_rows import rows_of
-from condetr.data.tools.label_files import files_by_split, head_of
+from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import Shape, ellipse, outlined
 from condetr.files.json_reading import read_json
@@ -33,18 +32,6 @@ _ONE_CLASS = "object"
 _JSON = re.compile(rb'\{\s*"(_via_\w+"\s*:|[^"]*"\s*:\s*\{\s*"(filename|fileref|size|regions|file_attributes)")')
 _KEYS = re.compile(rb'"(_via_img_metadata|regions)"\s*:')
 _CSV = re.compile(rb'"?#?filename"?,"?file_size"?,"?file_attributes"?,"?region_count"?,')
-
-
-def via_in(folder: Path) -> Layout | None:
-    """The VIA files of a folder, if there are any."""
-    files = files_by_split(folder, ".json", is_via_file) or files_by_split(folder, ".csv", is_via_file)
-    return _layout(folder, files) if files else None
-
-
-def via_file(path: Path) -> Layout | None:
-    """The dataset of one JSON or CSV file, if it is VIA's."""
-    files = {split_named(path.stem) or "all": [path]}
-    return _layout(folder_of(path), files) if is_via_file(path) else None
 
 
 def is_via_file(path: Path) -> bool:
@@ -172,12 +159,13 @@ def _shape_of(record: tuple[str, Any], size: HeightWidth, location: Location) ->
     raise DataProblem(ProblemKind.NO_OBJECT, f"is a {short_repr(kind)} ({short_repr(name)})")
 
 
+_FILES = ToolFiles((".json", ".csv"), is_via_file, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "VIA",
     "`*.json` or `*.csv` of VGG Image Annotator 1 or 2: a project or annotations",
     "anywhere below, by name",
     "outlines (polygons, circles, ellipses)",
-    via_in,
-    via_file,
+    _FILES.in_folder,
+    _FILES.of_file,
 )
