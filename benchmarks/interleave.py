@@ -10,9 +10,10 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+
+from condetr.core.processor import processor_name
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def in_turns(
 def machine() -> dict[str, str | int]:
     """What the numbers hold for."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "vector_units": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -61,10 +62,3 @@ def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
     start = clock()
     run()
     return clock() - start
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from condetr.core.errors import CondetrError
-from condetr.data.checks.check import check
 from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_splits
 from condetr.data.train_val import train_val_of
 from tests.property.spoilt import KEEPING, SPOILING
+from tests.unit.data.checking import check
 from tests.unit.data.layouts import LAYOUTS, described_yolo
 
 COUNTED = {

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
+from itertools import count as counting
 from typing import Any, NamedTuple
 
 from torch import distributed
@@ -14,6 +15,7 @@ from condetr.core.errors import UsageError, first_line_of
 
 MEETING_TIME = timedelta(minutes=10)  # until the last process has started
 _POLLING = 0.02  # seconds
+_PARTS = counting()
 
 
 class Meeting(NamedTuple):
@@ -39,6 +41,16 @@ def meet() -> Meeting:
     return Meeting(PrefixStore(key, store), rank, count)
 
 
+def own_part() -> Meeting:
+    """With a part of the store that nothing else uses; all processes ask for their parts in the same order.
+
+    Raises:
+        UsageError: the other processes cannot be reached.
+    """
+    meeting = meet()
+    return meeting._replace(store=PrefixStore(str(next(_PARTS)), meeting.store))
+
+
 def join_group(backend: str, timeout: timedelta) -> None:
     """The process group of torch.distributed; nothing where there is one.
 
@@ -47,7 +59,7 @@ def join_group(backend: str, timeout: timedelta) -> None:
     """
     if distributed.is_initialized():
         return
-    meeting = meet()
+    meeting = own_part()
     try:
         distributed.init_process_group(
             backend, store=meeting.store, rank=meeting.rank, world_size=meeting.processes, timeout=timeout

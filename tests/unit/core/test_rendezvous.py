@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from torch.distributed import HashStore
 
+from condetr.core import rendezvous
 from condetr.core.errors import UsageError
-from condetr.core.rendezvous import agree_on_key
+from condetr.core.rendezvous import Meeting, agree_on_key, own_part
 
 
 def meet(store, count, order):
@@ -47,3 +48,13 @@ def test_an_answer_to_a_process_that_is_gone_is_not_taken():
 def test_one_that_does_not_come_is_named(rank, missing):
     with pytest.raises(UsageError, match=missing):
         agree_on_key(HashStore(), rank, 3, timeout=timedelta(seconds=0.1))
+
+
+def test_what_uses_the_store_twice_does_not_read_its_own_past(monkeypatch):
+    """As two trainings in one process: their keys have the same names."""
+    store = HashStore()
+    monkeypatch.setattr(rendezvous, "meet", lambda: Meeting(store, 0, 1))
+    first, second = own_part().store, own_part().store
+    first.set("step", "7")
+    assert first.check(["step"])
+    assert not second.check(["step"])

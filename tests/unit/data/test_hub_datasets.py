@@ -8,9 +8,9 @@ import pytest
 from PIL import Image as Pil
 
 from condetr.core.errors import DataError, UsageError
-from condetr.data.checks.check import check
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.hub_datasets import data_path, folder_of_hub_dataset
+from tests.unit.data.checking import check
 from tests.unit.data.hub_dataset import BOXES, FEATURES, FIELDS, ClassLabel, Dataset, Image, Sequence, jpeg, rows
 from tests.unit.data.tools.reading import found, mask_areas
 

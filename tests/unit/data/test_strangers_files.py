@@ -5,9 +5,9 @@ import json
 import pytest
 
 from condetr.core.errors import DataError
-from condetr.data.checks.check import check
 from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset, read_splits
+from tests.unit.data.checking import check
 from tests.unit.data.layouts import (
     LAYOUTS,
     coco,

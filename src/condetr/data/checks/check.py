@@ -22,38 +22,6 @@ QUERIES = 300  # of the paper's models: the most objects that one image can have
 TINY = 8.0  # pixels; a smaller object is less than one cell of stride 8, a quarter of one of the paper's 32
 
 
-def check(
-    path: str | Path,
-    *,
-    masks: bool = False,
-    panoptic: bool = False,
-    queries: int = QUERIES,
-    tiny: float = TINY,
-    train: str | None = None,
-    val: str | None = None,
-) -> tuple[dict[str, Dataset], DataReport]:
-    """Read every split as far as possible, decode every image, and report all problems.
-
-    Args:
-        path: a dataset in any format.
-        masks: whether objects need a segmentation; those of panoptic annotations are always checked.
-        panoptic: whether to prefer COCO's panoptic annotations over others in the same folder.
-        queries: of the model to be trained.
-        tiny: a side in pixels; smaller objects are reported.
-        train: the split to train on; else train, trainval or all.
-        val: the split to evaluate on, "none" for none; else val.
-
-    Returns:
-        What can be read, and the report; problems that must be refused are in it, not raised.
-
-    Raises:
-        DataError: there is no dataset.
-    """
-    splits, report = read_leniently(path, masks=masks, panoptic=panoptic)
-    check_splits(splits, report, queries=queries, tiny=tiny, train=train, val=val)
-    return splits, report
-
-
 def read_leniently(
     path: str | Path, *, masks: bool = False, panoptic: bool = False
 ) -> tuple[dict[str, Dataset], DataReport]:

@@ -5,7 +5,6 @@ of Label Studio, which are not used: images are read from folders.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from condetr.serving.memory_budget import MemoryBudget
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.http_errors import Refused
+from condetr.serving.protocol.json_body import object_in
 from condetr.serving.protocol.predict_params import PredictParams
 from condetr.serving.protocol.request_body import read_body
 from condetr.serving.protocol.request_log import CLIENT_GONE, WriteLog
@@ -156,18 +156,8 @@ class _Routes:
             try:
                 with self._memory.share() as take:
                     request.state.body = await read_body(request, self._limits, take)
-                    return await endpoint(_object_in(request.state.body), request)
+                    return await endpoint(object_in(request.state.body, None), request)  # masks have many
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
 
         return read
-
-
-def _object_in(body: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise Refused(400, "json", "expected a JSON object")
-    return content

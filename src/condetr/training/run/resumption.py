@@ -34,38 +34,21 @@ def is_resumed(output: Path | None, resume: bool | Literal["auto"]) -> bool:  # 
 @cache  # the folder is filled by the run itself later on
 def _restarted(output: Path, *, may_resume: bool) -> bool:
     """Whether any of the processes was; a launcher only counts restarts of its own machine."""
-    from condetr.core.rendezvous import meet
+    from condetr.core.rendezvous import own_part
 
-    store, rank, count = meet()
-    messages = Messages(store, "run")
-    messages.set(f"restarts/{rank}", str(restart_count()).encode())
-    restarted = any(int(messages.get(f"restarts/{other}")) for other in range(count))
+    store, rank, count = own_part()
+    store.set(f"restarts/{rank}", str(restart_count()))
+    restarted = any(int(store.get(f"restarts/{other}")) for other in range(count))
     if may_resume or restarted:
-        copy_to_all(messages, output, rank, count, leader=rank - local_rank())
+        copy_to_all(store, output, rank, count, leader=rank - local_rank())
     return restarted
 
 
-class Messages:
-    """The launcher's key-value store, for keys of our own; ``get`` waits until another process has set the key."""
-
-    def __init__(self, store: Any, prefix: str) -> None:
-        self._store, self._prefix = store, prefix
-
-    def set(self, key: str, value: bytes) -> None:
-        self._store.set(f"{self._prefix}/{key}", value)
-
-    def get(self, key: str) -> bytes:
-        return bytes(self._store.get(f"{self._prefix}/{key}"))
-
-    def delete(self, key: str) -> None:
-        self._store.delete_key(f"{self._prefix}/{key}")
-
-
-def copy_to_all(messages: Messages, output: Path, rank: int, count: int, *, leader: int) -> None:
+def copy_to_all(store: Any, output: Path, rank: int, count: int, *, leader: int) -> None:
     """Give all machines the newest checkpoint of any, and what belongs to it; nothing is copied on a shared disk.
 
     Args:
-        messages: between ``count`` processes.
+        store: of torch.distributed, shared by ``count`` processes; ``get`` waits until another one has set the key.
         output: the run folder of this machine.
         rank: of this process.
         count: of the processes.
@@ -79,25 +62,22 @@ def copy_to_all(messages: Messages, output: Path, rank: int, count: int, *, lead
     newest = None
     if rank == leader:
         newest, _ = newest_complete(output / "checkpoints")
-        messages.set(_STEP.format(rank), str(_step_of(newest)).encode())
+        store.set(_STEP.format(rank), str(_step_of(newest)))
     else:
-        messages.set(_STEP.format(rank), messages.get(_STEP.format(leader)))
-    steps = [int(messages.get(_STEP.format(other))) for other in range(count)]
+        store.set(_STEP.format(rank), store.get(_STEP.format(leader)))
+    steps = [int(store.get(_STEP.format(other))) for other in range(count)]
     behind = [other for other, step in enumerate(steps) if step < max(steps)]
     if not behind:
         return
     problems = [_FINISHED]
     if rank == steps.index(max(steps)) and newest is not None:
-        keys = list(_send(messages, output, newest))
-        problems = [messages.get(_COPIED.format(other)) for other in behind]
+        keys = list(_send(store, output, newest))
+        problems = [store.get(_COPIED.format(other)) for other in behind]
         for key in keys:
-            messages.delete(key)
+            store.delete_key(key)
     elif rank in behind:
-        if rank == leader:
-            result = _result_of(lambda: _receive(messages, output))
-        else:
-            result = messages.get(_COPIED.format(leader)) if leader in behind else _FINISHED
-        messages.set(_COPIED.format(rank), result)
+        result = _result_of(lambda: _receive(store, output)) if rank == leader else store.get(_COPIED.format(leader))
+        store.set(_COPIED.format(rank), result)
         problems = [result]
     failed = [problem.decode() for problem in problems if problem != _FINISHED]
     if failed:
@@ -109,7 +89,7 @@ def _step_of(checkpoint: Path | None) -> int:
     return -1 if checkpoint is None else int(checkpoint.name.removeprefix("step-"))
 
 
-def _send(messages: Messages, output: Path, checkpoint: Path) -> Iterator[str]:
+def _send(store: Any, output: Path, checkpoint: Path) -> Iterator[str]:
     """The keys of the messages. The checkpoint comes last: what has one has the rest."""
     paths = [path for pattern in _BESIDE for path in sorted(output.glob(pattern)) if path.is_file()]
     paths += sorted(checkpoint.iterdir())
@@ -119,22 +99,22 @@ def _send(messages: Messages, output: Path, checkpoint: Path) -> Iterator[str]:
             while True:
                 content = file.read(CHUNK)
                 name = path.relative_to(output).as_posix().encode()
-                messages.set(key := f"file/{number}", name + b"\0" + content)
+                store.set(key := f"file/{number}", name + b"\0" + content)
                 yield key
                 number += 1
                 if len(content) < CHUNK:
                     break
-    messages.set(key := f"file/{number}", b"")
+    store.set(key := f"file/{number}", b"")
     yield key
 
 
-def _receive(messages: Messages, output: Path) -> None:
+def _receive(store: Any, output: Path) -> None:
     """Write the files; the checkpoint has a temporary name until it is complete."""
     from condetr.training.run.checkpointing import STAGED
 
     staged: dict[Path, Path] = {}
     number, written = 0, Path()
-    while message := messages.get(f"file/{number}"):
+    while message := store.get(f"file/{number}"):
         name, _, content = message.partition(b"\0")
         path = output / name.decode()
         if path.parent.name.startswith("step-"):

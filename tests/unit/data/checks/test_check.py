@@ -4,10 +4,11 @@ import shutil
 import pytest
 
 from condetr.core.errors import UsageError
-from condetr.data.checks.check import check, check_splits, read_leniently
+from condetr.data.checks.check import check_splits, read_leniently
 from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_splits
+from tests.unit.data.checking import check
 from tests.unit.data.conftest import SIZES, good_content, image
 
 

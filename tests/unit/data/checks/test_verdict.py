@@ -5,11 +5,11 @@ import json
 import pytest
 
 from condetr.core.errors import DataError
-from condetr.data.checks.check import check
 from condetr.data.checks.problems import Outcome, ProblemKind
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.train_val import train_val_of
 from condetr.evaluation.evaluate import held_out
+from tests.unit.data.checking import check
 from tests.unit.data.layouts import LAYOUTS, coco, voc_beside, write, yolo, yolo_roboflow
 
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from condetr.core.errors import AnnotationError, DataError
-from condetr.data.checks.check import check
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes
 from condetr.data.convert import convert
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.object_masks import object_masks
+from tests.unit.data.checking import check
 from tests.unit.data.panoptic import HEIGHT, WIDTH, content, numbers, panoptic_folder, save_numbers
 
 

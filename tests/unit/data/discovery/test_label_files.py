@@ -6,10 +6,10 @@ import unicodedata
 import pytest
 
 from condetr.core.errors import DataError
-from condetr.data.checks.check import check
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.formats import read_dataset, read_splits
 from condetr.data.train_val import train_val_of
+from tests.unit.data.checking import check
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import LINE, SIZE, voc_beside, write, yolo
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from condetr.data.checks.check import check
 from condetr.data.object_masks import object_masks
+from tests.unit.data.checking import check
 
 
 def found(path, **options):

@@ -3,8 +3,8 @@
 import pytest
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.check import check
 from condetr.data.discovery.formats import layout_of
+from tests.unit.data.checking import check
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import write
 from tests.unit.data.tools.reading import found

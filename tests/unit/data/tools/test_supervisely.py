@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.check import check
 from condetr.data.discovery.formats import read_dataset
+from tests.unit.data.checking import check
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import write
 from tests.unit.data.tools.reading import found, mask_areas

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from condetr.core.errors import AnnotationError
-from condetr.data.checks.check import check
 from condetr.data.discovery.formats import layout_of, read_dataset
+from tests.unit.data.checking import check
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import write
 from tests.unit.data.tools.reading import found, mask_areas

@@ -13,7 +13,7 @@ from torch.distributed import HashStore
 from condetr.core.errors import StorageError
 from condetr.training.run import resumption
 from condetr.training.run.checkpointing import save_checkpoint
-from condetr.training.run.resumption import Messages, copy_to_all, is_resumed
+from condetr.training.run.resumption import copy_to_all, is_resumed
 
 
 def run_at(folder, step, *, value=1.0):
@@ -34,7 +34,7 @@ def exchange(folders, leaders=None):
     leaders = leaders or list(range(len(folders)))
     with ThreadPoolExecutor(len(folders)) as pool:
         jobs = [
-            pool.submit(copy_to_all, Messages(store, "run"), folder, rank, len(folders), leader=leaders[rank])
+            pool.submit(copy_to_all, store, folder, rank, len(folders), leader=leaders[rank])
             for rank, folder in enumerate(folders)
         ]
     return store, [job.exception() for job in jobs]

@@ -9,28 +9,31 @@ const LOCALISATION = KINDS.indexOf("localisation");
 const MISSED = KINDS.indexOf("missed");
 const ERRORS = KINDS.map((_, kind) => kind).filter((kind) => kind > HIT);
 
-function column(text, Type) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Type(bytes.buffer);
+// The columns of a table, and the number of its rows.
+function table(texts, types) {
+  const columns = Object.entries(types).map(([name, Type]) => {
+    const bytes = Uint8Array.from(atob(texts[name]), (character) => character.charCodeAt(0));
+    return [name, new Type(bytes.buffer)];
+  });
+  const content = Object.fromEntries(columns);
+  return { ...content, count: content.labels.length };
 }
 
 const images = page.images;
 images.count = images.names.length;
 
-const objects = {
-  starts: column(page.objects.starts, Uint32Array),
-  labels: column(page.objects.labels, Uint16Array),
-  crowd: column(page.objects.crowd, Uint8Array),
-  boxes: column(page.objects.boxes, Uint16Array),
-};
-objects.count = objects.labels.length;
+const objects = table(page.objects, {
+  starts: Uint32Array,
+  labels: Uint16Array,
+  crowd: Uint8Array,
+  boxes: Uint16Array,
+});
 
-const detections = {
-  starts: column(page.detections.starts, Uint32Array),
-  labels: column(page.detections.labels, Uint16Array),
-  scores: column(page.detections.scores, Uint16Array),
-  kinds: column(page.detections.kinds, Uint8Array),
-  about: column(page.detections.about, Uint32Array),
-  boxes: column(page.detections.boxes, Uint16Array),
-};
-detections.count = detections.labels.length;
+const detections = table(page.detections, {
+  starts: Uint32Array,
+  labels: Uint16Array,
+  scores: Uint16Array,
+  kinds: Uint8Array,
+  about: Uint32Array,
+  boxes: Uint16Array,
+});
