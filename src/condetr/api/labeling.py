@@ -91,7 +91,8 @@ class LabelingModel(LoadedModel):
             "mask_threshold": mask_threshold,
             "tile": tile,
         }
-        with detected_before(Path(output), self._origin() | options, self.names) as detected:
+        labels = {"format": format, "split": split, "tolerance": tolerance, "copy": copy}
+        with detected_before(Path(output), self._origin() | options, self.names, labels) as detected:
             results = detected.results(
                 list(images_in(source)), partial(self.stream, batch=batch, on_error="collect", **options)
             )
@@ -107,6 +108,7 @@ class LabelingModel(LoadedModel):
                 tolerance=tolerance,
                 transfer=ImageTransfer("copy" if copy else "link"),
                 before=detected.before,
+                resumed=detected.same_labels,
             )
 
     @reject_foreign_option_names

@@ -22,6 +22,11 @@ class Predicted:
     rows: Sequence[Sequence[str | int | float]]
     model: str
 
+    @property
+    def table(self) -> bytes:
+        """The content of the table of scores."""
+        return text_bytes(csv_text(self.rows))
+
     def write(self, output: OutputFolder) -> None:
         """Write the table of scores. Raises StorageError."""
-        output.write_bytes(SCORES, text_bytes(csv_text(self.rows)))
+        output.write_bytes(SCORES, self.table)

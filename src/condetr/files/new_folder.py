@@ -157,16 +157,29 @@ def whole_folder(path: str | Path) -> Iterator[OutputFolder]:
         StorageError: it cannot be written.
     """
     missing = missing_folders(Path(path))
-    output = None
+    output, names = None, list[str]()
     try:
         output = OutputFolder(path, inside=UNFINISHED)
         yield output
         with writing_to(output.path):
-            for written in sorted((output.path / UNFINISHED).iterdir()):
-                written.rename(output.path / written.name)
-            (output.path / UNFINISHED).rmdir()
+            names = os.listdir(output.path / UNFINISHED)  # noqa: PTH208
+            finish(output.path)
     except BaseException:
         if output is not None:
-            shutil.rmtree(output.path / UNFINISHED, ignore_errors=True)
+            for written in (output.path / name for name in (UNFINISHED, *names)):
+                shutil.rmtree(written, ignore_errors=True)
+                with suppress(OSError):
+                    written.unlink()
         remove_empty(missing)
         raise
+
+
+def finish(folder: Path) -> None:
+    """Move everything out of the folder UNFINISHED in a folder, as the last step of writing it.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    for written in sorted((folder / UNFINISHED).iterdir()):
+        written.rename(folder / written.name)
+    (folder / UNFINISHED).rmdir()

@@ -18,6 +18,7 @@ from condetr.images.file_formats import csv_rows
 from condetr.images.masks.outlines import one_polygon, polygons_of_mask
 from condetr.prediction.predictor import Failure
 from condetr.prediction.thresholds import Thresholds
+from condetr.workflows.labeling_resume import completed
 
 TOLERANCE = 1.0  # pixels
 _ONE_POLYGON = ("yolo", "cvat", "label-studio")  # for each object
@@ -66,6 +67,7 @@ def label(
     tolerance: float | int = TOLERANCE,
     transfer: ImageTransfer = LINK,
     before: int = 0,
+    resumed: bool = False,
 ) -> Labeled:
     """Write detections as the labels of their images.
 
@@ -81,6 +83,7 @@ def label(
         tolerance: pixels by which a polygon may miss the edge of its mask.
         transfer: how the images get there.
         before: how many results an earlier run had made.
+        resumed: whether that run may have been killed after it had written these labels.
 
     Raises:
         DataError: no image could be read, or, for VOC, nothing was detected.
@@ -104,7 +107,8 @@ def label(
     root = Path(commonpath([example.path.parent for example in found.examples]))
     dataset = Dataset(tuple(found.examples), classes, root, split)
     predicted = Predicted(found.scores, found.rows, model)
-    report = convert({split: dataset}, output, to, transfer, predicted=predicted)
+    written = resumed and completed(Path(output), predicted)
+    report = DataReport() if written else convert({split: dataset}, output, to, transfer, predicted=predicted)
     objects = sum(len(example.objects) for example in found.examples)
     return Labeled(Path(output), len(found.examples), objects, tuple(found.failures), report, before)
 

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from condetr.core.errors import DataError, UsageError
-from condetr.files.new_folder import UNFINISHED, check_unused, remove_empty
+from condetr.data.predicted import SCORES, Predicted
+from condetr.files.atomic_write import writing_to
+from condetr.files.new_folder import UNFINISHED, check_unused, finish, remove_empty
 from condetr.images.detections import Detections
 from condetr.prediction.predictor import Failure
-from condetr.prediction.results_folder import PREDICTIONS, claim, clear
+from condetr.prediction.results_folder import PREDICTIONS, RUN, claim, clear, read_run
 from condetr.prediction.results_log import latest_entries_of
 from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sources import ImageSource, identity_of
 
 _logger = logging.getLogger(__name__)
+_LABELS = "labels"  # in the record of a run
 _HINT = "give another --output, or remove this folder"
 
 
@@ -28,11 +31,34 @@ def check_output(output: Path) -> None:
         check_unused(output)
 
 
-class Detected:
-    """The detections of images so far; new ones are written down before they are used."""
+def completed(output: Path, predicted: Predicted) -> bool:
+    """Whether a run that was killed had written these labels; what it had not moved to its place yet is moved there.
 
-    def __init__(self, folder: Path, writer: ResultWriter) -> None:
-        self._writer = writer
+    The scores are written last: where they are complete, all files are.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    with writing_to(output):
+        for folder in (output / UNFINISHED, output):
+            if (folder / SCORES).is_file() and (folder / SCORES).read_bytes() == predicted.table:
+                if (output / UNFINISHED).is_dir():
+                    finish(output)
+                _logger.warning("%s was written by an earlier run, which was killed at its end", output)
+                return True
+    return False
+
+
+class Detected:
+    """The detections of images so far; new ones are written down before they are used.
+
+    Attributes:
+        before: how many images an earlier run, which was killed, had detections of.
+        same_labels: whether it would have made the same labels of them.
+    """
+
+    def __init__(self, folder: Path, writer: ResultWriter, *, same_labels: bool) -> None:
+        self._writer, self.same_labels = writer, same_labels
         self._entries = {identity_of(entry["source"]): entry for entry in latest_entries_of(folder / PREDICTIONS)}
         self.before = len(self._entries)
 
@@ -49,13 +75,16 @@ class Detected:
 
 
 @contextmanager
-def detected_before(output: Path, run: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[Detected]:
+def detected_before(
+    output: Path, run: Mapping[str, Any], names: Mapping[int, str], labels: Mapping[str, Any]
+) -> Iterator[Detected]:
     """The detections of an earlier, killed run, in the folder OUTPUT.unfinished; it is removed at the end.
 
     Args:
         output: the folder that is written afterwards.
         run: what the detections depend on, as JSON values.
         names: of every class id.
+        labels: what the labels depend on besides, as JSON values.
 
     Raises:
         UsageError: the earlier run had other settings, or another one is labeling into this folder.
@@ -67,15 +96,15 @@ def detected_before(output: Path, run: Mapping[str, Any], names: Mapping[int, st
             if claimed.missing:
                 _logger.warning(claimed.missing)
             try:
-                writer = ResultWriter(
-                    folder, (), run=json.loads(json.dumps(run)), about={}, overwrite=False, labels=names
-                )
+                earlier = read_run(folder / RUN).get(_LABELS) if (folder / RUN).exists() else None
+                run, about = json.loads(json.dumps(run)), {_LABELS: dict(labels)}
+                writer = ResultWriter(folder, (), run=run, about=about, overwrite=False, labels=names)
             except UsageError as error:
                 raise UsageError(error.reason, source=folder, item=error.item, hint=_HINT) from error
-            if _was_killed(output):
+            if _entries_of(output) == [UNFINISHED]:
                 shutil.rmtree(output / UNFINISHED, ignore_errors=True)
             with _kept_where_useful(folder), writer:
-                yield Detected(folder, writer)
+                yield Detected(folder, writer, same_labels=earlier in (None, labels))
     finally:
         remove_empty([folder])
 
@@ -101,5 +130,12 @@ def _folder_of(output: Path) -> Path:
 
 
 def _was_killed(output: Path) -> bool:
-    """Whether a labeling was killed while it wrote the folder."""
-    return _folder_of(output).is_dir() and output.is_dir() and os.listdir(output) == [UNFINISHED]  # noqa: PTH208
+    """Whether a labeling was killed while it wrote the folder, or after that."""
+    if not _folder_of(output).is_dir():
+        return False
+    has_scores = any((folder / SCORES).is_file() for folder in (output / UNFINISHED, output))
+    return has_scores or _entries_of(output) == [UNFINISHED]
+
+
+def _entries_of(output: Path) -> list[str]:
+    return os.listdir(output) if output.is_dir() else []  # noqa: PTH208

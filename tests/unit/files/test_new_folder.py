@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,28 @@ def test_what_stops_halfway_leaves_nothing(coco, tmp_path, monkeypatch, to, erro
     with pytest.raises(type(error)):
         convert({"train": original}, tmp_path / "there", to)
     assert list((tmp_path / "there").iterdir()) == [], "a folder that was there stays, and is empty again"
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_what_stops_while_it_is_moved_leaves_nothing(tmp_path, monkeypatch, last):
+    """A Ctrl-C between the last renames."""
+    renames, rename = [], Path.rename
+
+    def stop(self, target):
+        renames.append(target)
+        if len(renames) == last:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    def write():
+        with whole_folder(tmp_path / "out") as output:
+            output.write("a.txt", "a")
+            output.write("b/b.txt", "b")
+
+    monkeypatch.setattr(Path, "rename", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("to", FORMATS)

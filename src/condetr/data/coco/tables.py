@@ -9,6 +9,7 @@ from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.classes import Classes, Id
+from condetr.data.discovery.disk import found_below
 from condetr.data.discovery.image_paths import compare_size, find_image, is_image_of
 from condetr.images.coco_labels.fields import id_of, mapping_of
 from condetr.images.sizes import HeightWidth
@@ -71,14 +72,20 @@ def images_of(images: list[Any], root: Path, source: Path, report: DataReport) -
     """The names of all images that are listed, and the files of those that exist."""
     names: dict[Id, str] = {}
     files: ImageFiles = {}
+    written: dict[Path, str] = {}  # as the file writes their names
     for position, image in enumerate(images):
         with report.at(source, f"images[{position}]") as location:
-            _add_image(mapping_of(image), root, location, names, files)
+            _add_image(mapping_of(image), root, location, names, files, written)
     return names, files
 
 
 def _add_image(
-    record: Mapping[str, Any], root: Path, location: Location, names: dict[Id, str], files: ImageFiles
+    record: Mapping[str, Any],
+    root: Path,
+    location: Location,
+    names: dict[Id, str],
+    files: ImageFiles,
+    written: dict[Path, str],
 ) -> None:
     image_id, name = id_of(record, "id"), record.get("file_name")
     location.item = f"image {short_repr(image_id)}"
@@ -94,16 +101,26 @@ def _add_image(
         message = "is not labeled for every class: an unlabeled object counts as background"
         location.add(ProblemKind.NOT_EXHAUSTIVE, message)
     names[image_id] = short_repr(name)
-    files[image_id] = find_image(root, name, location)
+    path, size = find_image(root, name, location)
+    other = written.setdefault(path, str(name))
+    if other != name:  # train/1.jpg and val/1.jpg of another machine, where only 1.jpg is here
+        message = f"file_name {short_repr(name)} is read as {path.name}, and so is {short_repr(other)}"
+        raise DataProblem(ProblemKind.BAD_FIELD, message)
+    files[image_id] = path, size
     stated = record.get("width"), record.get("height")
     if stated != (None, None):
-        compare_size(stated, *files[image_id], location)
+        compare_size(stated, path, size, location)
 
 
 def likeliest(folders: Sequence[Path], images: list[Any]) -> Path:
-    """The folder that holds most of the first files; the first folder if none holds more than another."""
+    """The folder that holds most of the first files, by their names, or else by their ends; of several, the first."""
     names = [_names_of(image) for image in images[:_TRIED] if isinstance(image, Mapping)]
-    return max(folders, key=lambda folder: sum(any(is_image_of(folder, name) for name in some) for some in names))
+
+    def held(folder: Path) -> tuple[int, int]:
+        exact = sum(any(is_image_of(folder, name) for name in some) for some in names)
+        return exact, sum(any(found_below(folder, name) is not None for name in some) for some in names)
+
+    return max(folders, key=held)
 
 
 def _names_of(record: Mapping[str, Any]) -> list[str]:

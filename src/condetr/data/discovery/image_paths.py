@@ -10,7 +10,7 @@ from condetr.core.errors import ImageError
 from condetr.core.short_repr import short_repr
 from condetr.data.checks.data_report import DataProblem, DataReport, Location
 from condetr.data.checks.problems import ProblemKind
-from condetr.data.discovery.disk import absence_of, is_file, slashed, walk
+from condetr.data.discovery.disk import absence_of, found_below, is_file, slashed, walk
 from condetr.files.inside import exists, path_inside
 from condetr.images.coco_labels.fields import file_name_of
 from condetr.images.decoding.headers import upright_size
@@ -21,6 +21,8 @@ from condetr.images.sizes import HeightWidth
 def find_image(root: Path, name: object, location: Location) -> tuple[Path, HeightWidth]:
     """The image that a ``file_name`` means, and its upright (height, width).
 
+    A path of another machine or folder means the longest end of it that exists below ``root``.
+
     Raises:
         DataProblem, FieldError, OutsideFolderError: it is no name, leads out of ``root``, or there is no image there.
     """
@@ -29,6 +31,9 @@ def find_image(root: Path, name: object, location: Location) -> tuple[Path, Heig
         message = f"has the URL {short_repr(name)} as file_name; images are read from disk only"
         raise DataProblem(ProblemKind.URL_PICTURE, message)
     local = _local_spelling(root, name)
+    if not is_image_of(root, local):  # of another machine or folder
+        ending = found_below(root, local)
+        local = local if ending is None else ending.relative_to(root).as_posix()
     if local != name:
         location.add(ProblemKind.CONVERTED_NAME, f"file_name {short_repr(name)} is read as {short_repr(local)}")
     return measure_image(path_inside(root, local), root, location)

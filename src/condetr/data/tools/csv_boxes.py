@@ -1,14 +1,16 @@
 """Boxes in a CSV file, a row an object, as Roboflow, VoTT, TensorFlow's tutorials and Kaggle write them.
 
 The first line names the columns: of the image, of the class, and of the box as corners, as x, y, width and height, or
-as a list in one column. Rows without a box are images without objects.
+as a list in one column; files of makesense.ai and keras-retinanet may have no such line. Rows without a box are images
+without objects.
 """
 
+import csv
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +22,17 @@ from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.tools.csv_rows import rows_of
 from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
+from condetr.data.tools.object_lines import is_number
 from condetr.data.tools.open_images import is_box_file
 from condetr.data.tools.shapes import Shape
 from condetr.images.coco_labels.fields import FieldError, as_float
+from condetr.images.file_endings import has_image_ending
 from condetr.images.sizes import HeightWidth
 
 NAME = "csv"
 _ONE_CLASS = "object"
 _IMAGES = ("filename", "file_name", "image", "image_name", "image_path", "path", "img", "image_id", "file")
-_CLASSES = ("class", "class_name", "label", "category", "category_name", "name", "object")
+_CLASSES = ("class", "class_name", "label", "label_name", "category", "category_name", "name", "object")
 _CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
@@ -37,16 +41,23 @@ _CORNERS = (
 )
 _SIDES = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("bbox_x", "bbox_y", "bbox_width", "bbox_height"))
 _LISTS = ("bbox", "box")
+_DELIMITERS = (",", ";", "\t")
+_WITHOUT_NAMES = (
+    ("label", "x", "y", "width", "height", "image", "image_width", "image_height"),  # makesense.ai
+    ("image", "x1", "y1", "x2", "y2", "label"),  # keras-retinanet
+)
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Names of columns: four of the box, or one that holds all."""
+    """Names of columns: four of the box, or one that holds all; ``names`` of all, where the file has none."""
 
     image: str
     label: str | None
     box: Sequence[str]
     corners: bool
+    delimiter: str
+    names: Sequence[str] | None = None
 
 
 def is_csv_of_boxes(path: Path) -> bool:
@@ -55,15 +66,35 @@ def is_csv_of_boxes(path: Path) -> bool:
 
 def _columns_in(path: Path) -> _Columns | None:
     first = re.split(rb"[\r\n]", head_of(path), maxsplit=1)[0].decode("utf-8", "replace")
-    names = {name.strip().strip('"').lower(): name.strip().strip('"') for name in first.split(",")}
-    image = next((names[name] for name in _IMAGES if name in names), None)
-    label = next((names[name] for name in _CLASSES if name in names), None)
+    for delimiter in _DELIMITERS:
+        fields = [field.strip() for field in next(csv.reader([first], delimiter=delimiter), [])]
+        names = next((names for names in _WITHOUT_NAMES if _fits(fields, names)), None)
+        columns = _columns_of(names or [field.lstrip("#") for field in fields], delimiter)
+        if columns is not None:
+            return replace(columns, names=names)
+    return None
+
+
+def _fits(fields: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the fields of a line are an image, a class, numbers, and nothing else, in the order of these names."""
+    if len(fields) != len(names):
+        return False
+    table = dict(zip(names, fields, strict=True))
+    numbers = [table[name] for name in names if name not in ("image", "label")]
+    is_box = bool(table["label"]) and all(map(is_number, numbers))
+    return has_image_ending(table["image"]) and (is_box or not any((table["label"], *numbers)))
+
+
+def _columns_of(names: Sequence[str], delimiter: str) -> _Columns | None:
+    own = {name.lower(): name for name in names}
+    image = next((own[name] for name in _IMAGES if name in own), None)
+    label = next((own[name] for name in _CLASSES if name in own), None)
     if image is None:
         return None
     for corners, choices in ((True, _CORNERS), (False, _SIDES), (False, [(name,) for name in _LISTS])):
         for choice in choices:
-            if names.keys() >= set(choice):
-                return _Columns(image, label, [names[name] for name in choice], corners)
+            if own.keys() >= set(choice):
+                return _Columns(image, label, [own[name] for name in choice], corners, delimiter)
     return None
 
 
@@ -79,9 +110,11 @@ def _labels_of(files: Mapping[str, list[Path]]) -> ToolLabels:
             columns = _columns_in(path)
             assert columns is not None, "it was found by them"
             images: dict[str, list[tuple[str, list[str], bool]]] = {}
-            for _, row in rows_of(path):
+            for _, row in rows_of(path, delimiter=columns.delimiter, names=columns.names):
                 of_image = images.setdefault(row.get(columns.image, ""), [])
                 sides = [row.get(column, "").strip() for column in columns.box]
+                if columns.delimiter == ";" and len(sides) > 1:
+                    sides = [side.replace(",", ".") for side in sides]  # a decimal comma
                 if any(sides):
                     name = _ONE_CLASS if columns.label is None else row.get(columns.label, "").strip()
                     used.add(name)
@@ -129,7 +162,8 @@ _FILES = ToolFiles((".csv",), is_csv_of_boxes, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "CSV of boxes",
-    "`*.csv` with columns such as `filename`, `class`, `xmin`, `ymin`, `xmax`, `ymax`; or `image_id`, `bbox`",
+    "`*.csv` with columns such as `filename`, `class`, `xmin`, `ymin`, `xmax`, `ymax`; or `image_id`, `bbox`; also with"
+    " `;`, and without names as of makesense.ai and keras-retinanet",
     "anywhere below, by name or stem",
     "none",
     _FILES.in_folder,

@@ -1,14 +1,21 @@
 """Rows of CSV files of any size, by the names in their first line."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from condetr.core.errors import AnnotationError, StorageError
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def rows_of(
+    path: Path, *, delimiter: str = ",", names: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """The number of each line and its fields, without the `#` before the names of some tools.
+
+    Args:
+        path: the file.
+        delimiter: between fields.
+        names: of the fields, where the first line has none.
 
     Raises:
         AnnotationError: it is not UTF-8 text, or no CSV.
@@ -16,8 +23,9 @@ def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            names = [name.strip().lstrip("#") for name in next(reader, [])]
+            reader = csv.reader(stream, delimiter=delimiter)
+            if names is None:
+                names = [name.strip().lstrip("#") for name in next(reader, [])]
             for fields in reader:
                 if any(fields):
                     yield reader.line_num, dict(zip(names, fields, strict=False))

@@ -14,6 +14,7 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.disk import is_file, slashed
 from condetr.data.discovery.image_paths import images_in, measure_image
 from condetr.data.discovery.label_files import plain
+from condetr.data.discovery.split_names import split_named
 from condetr.files.inside import OutsideFolderError, path_inside
 from condetr.images.file_endings import has_image_ending
 from condetr.images.sizes import HeightWidth
@@ -49,7 +50,7 @@ class ImageSearch:
             name: as the label file writes it.
             beside: the folder of the label file, from which relative names start.
             location: where it is reported if the name is not the end of the image's path.
-            folder: the name of a folder that decides between images of the same name.
+            folder: the name of a folder or split that decides between images of the same name.
 
         Raises:
             DataProblem: it is no name, or no image or several can be meant.
@@ -116,7 +117,8 @@ class ImageSearch:
             if mine not in (plain(theirs), plain(unquote(theirs))):
                 break
             same += 1
-        return same, folder is not None and plain(folder) in own
+        wanted = None if folder is None else plain(folder)
+        return same, wanted is not None and any(wanted in (part, split_named(part)) for part in own)
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:

@@ -104,7 +104,7 @@ def _read(
     examples: dict[Path, Example] = {}
     for number, image in enumerate(part.images, start=1):
         with report.at(image.source, image.item) as location:
-            path, size = _find(image, search, location)
+            path, size = _find(image, search, location, split)
             if path in examples:
                 message = f"{short_repr(image.name)} is labeled a second time; the first labels are used"
                 raise DataProblem(ProblemKind.REPEATED_PICTURE, message)
@@ -134,11 +134,11 @@ def _unlabeled(search: ImageSearch, labels: ToolLabels) -> list[Path]:
     return [path for path in search.images if image_key(path.name) not in keys]
 
 
-def _find(image: LabeledImage, search: ImageSearch, location: Location) -> tuple[Path, HeightWidth]:
+def _find(image: LabeledImage, search: ImageSearch, location: Location, split: str) -> tuple[Path, HeightWidth]:
     """The image file and its upright (height, width): by its name, by its other name, or unpacked."""
     beside = image.source.parent
     try:
-        return search.find(image.name, beside, location, folder=image.folder)
+        return search.find(image.name, beside, location, folder=image.folder or split)
     except DataProblem as problem:
         if problem.kind not in (ProblemKind.MISSING_PICTURE, ProblemKind.BAD_FIELD):
             raise

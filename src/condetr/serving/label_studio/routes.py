@@ -23,7 +23,7 @@ from condetr.serving.memory_budget import MemoryBudget
 from condetr.serving.metrics import CONTENT_TYPE, Metrics
 from condetr.serving.protocol.allowed_hosts import Hosts
 from condetr.serving.protocol.http_errors import Refused
-from condetr.serving.protocol.json_body import object_in
+from condetr.serving.protocol.json_body import VALUE_BYTES, object_in, value_count
 from condetr.serving.protocol.predict_params import PredictParams
 from condetr.serving.protocol.request_body import read_body
 from condetr.serving.protocol.request_log import CLIENT_GONE, WriteLog
@@ -33,6 +33,7 @@ from condetr.serving.protocol.token_check import with_token
 from condetr.serving.service import Service
 
 _START = "START_TRAINING"
+_MAX_VALUES = 1_000_000  # of a request: the brush masks of tasks are lists of bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,9 @@ class _Routes:
         async def read(request: Request) -> Response:
             try:
                 with self._memory.share() as take:
-                    request.state.body = await read_body(request, self._limits, take)
-                    return await endpoint(object_in(request.state.body, None), request)  # masks have many
+                    request.state.body = body = await read_body(request, self._limits, take)
+                    take(VALUE_BYTES * min(value_count(body), _MAX_VALUES))
+                    return await endpoint(object_in(body, _MAX_VALUES), request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
 

@@ -131,7 +131,7 @@ REFUSED = [  # place, value, words
     (("images", 1, "file_name"), "..\\..\\secret.png", ["secret.png", "outside"]),
     (("images", 1, "file_name"), "a/../../../secret.png", ["secret.png", "outside"]),
     (("images", 1, "file_name"), "/etc/passwd", ["passwd", "outside"]),
-    (("images", 1, "file_name"), "C:\\pictures\\b.png", ["b.png", "outside"]),
+    (("images", 1, "file_name"), "C:\\pictures\\secret.png", ["secret.png", "outside"]),
     (("images", 1), 7, ["images[1]", "object"]),
     (("categories", 1, "id"), 9, ["category 9", "duplicate category id"]),
     (("categories", 1, "id"), None, ["categories[1]", "id"]),
@@ -152,6 +152,32 @@ def test_what_could_mislead_a_model_is_refused_with_a_reason(coco, position, val
         read_dataset(coco(changed(position, value)))
     for word in ["instances_train.json", *words]:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "C:\\Users\\me\\images\\b.png",
+        "/content/drive/MyDrive/set/images/b.png",
+        "../pictures/b.png",
+        "images\\1/b.png",  # Label Studio's, with the number of its project
+        "..\\..\\label-studio\\media\\upload\\4\\b.png",
+        "train/b.png",
+    ],
+)
+def test_paths_of_other_machines_are_read_by_their_end(coco, name):
+    dataset = read_dataset(coco(changed(("images", 1, "file_name"), name)))
+    assert [dataset.name_of(example) for example in dataset] == ["a.jpg", "b.png", "c.jpg"]
+    (finding,) = dataset.report
+    assert (finding.kind, "is read as 'b.png'" in finding.message) == (ProblemKind.CONVERTED_NAME, True)
+
+
+@pytest.mark.parametrize("names", [("train/b.png", "val/b.png"), ("/set/b.png", "b.png"), ("b.png", "C:\\b.png")])
+def test_two_names_of_one_image_are_refused(coco, names):
+    content = changed(("images", 0, "file_name"), names[0])
+    content["images"][1]["file_name"] = names[1]
+    with pytest.raises(AnnotationError, match=r"is read as b\.png, and so is"):
+        read_dataset(coco(content))
 
 
 def test_names_of_other_systems_are_converted(coco):

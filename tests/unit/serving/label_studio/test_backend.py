@@ -9,6 +9,7 @@ from condetr.serving.label_studio.routes import LabelStudio
 from condetr.serving.label_studio.rows import rows_with_outlines
 from condetr.serving.label_studio.task_images import TaskImages
 from condetr.serving.label_studio.train_hook import TrainHook
+from condetr.serving.limits import Limits
 from tests.tiny import tiny_segmenter
 from tests.unit.data.label_studio.test_writing import assert_is_region
 from tests.unit.serving.served import encoded, eventually, predictor_of, serving
@@ -172,6 +173,26 @@ def test_requests_that_are_refused(root, path, content, code):
     with serving(threshold=0.3, classes=NAMES, protocol=backend_of(root)) as service:
         answer = post(service, path, content)
         assert (answer.status, answer.error["code"]) == (400, code)
+
+
+def test_brush_masks_are_read_and_lists_without_end_are_not(root):
+    request = predict_request(LOCAL)
+    request["tasks"][0]["annotations"] = [{"result": [{"value": {"format": "rle", "rle": [0] * 900_000}}]}]
+    with serving(threshold=0.3, classes=NAMES, protocol=backend_of(root)) as service:
+        assert post(service, "/predict", request).json["results"][0]["result"]
+        for path in ("/predict", "/webhook"):
+            answer = post(service, path, request | {"extra": [[]] * 100_000})
+            assert (answer.status, answer.error["code"]) == (400, "json")
+            assert "more than 1000000 values" in answer.error["message"]
+
+
+def test_values_count_against_the_memory_of_all_requests(root):
+    limits = Limits(body_bytes=2**20, all_bytes=2**20)
+    request = predict_request(LOCAL) | {"extra": [0] * 20_000}
+    with serving(threshold=0.3, classes=NAMES, protocol=backend_of(root), limits=limits) as service:
+        answer = post(service, "/predict", request)
+        assert (answer.status, answer.error["code"]) == (503, "busy")
+        assert post(service, "/predict", predict_request(LOCAL)).status == 200, "and are returned"
 
 
 def test_the_token_may_be_a_password(root):
