@@ -37,6 +37,7 @@ docs: environment
 	@test -x $(VENV)/docs/bin/zensical || $(PYTHON) -m venv $(VENV)/docs
 	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
 	$(VENV)/docs/bin/zensical build --strict --clean
+	$(BIN)/python -m reference.llms build/site
 
 quick: environment
 	$(PYTEST) $(UNCHECKED) -m "not slow" tests/unit tests/property

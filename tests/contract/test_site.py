@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from reference.__main__ import write_pages
+from reference.llms import llms_text
 from reference.markdown import from_docstring
 from reference.names import exported
 
@@ -24,6 +25,8 @@ _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 def reference(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs") / "reference"
     write_pages(folder)
+    for page in PAGES:
+        (folder.parent / page.name).write_bytes(page.read_bytes())
     return folder
 
 
@@ -78,6 +81,27 @@ def test_the_reference_has_every_command_setting_and_name(reference):
     assert {"load", "Detector", "ConditionalDetrForObjectDetection", "CondetrError"} <= set(exported())
     assert "### Detector.train" in python
     assert " at 0x" not in python
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_begins_with_what_it_is_about(page):
+    heading, beginning = page.read_text(encoding="utf-8").split("\n\n")[:2]
+    assert re.fullmatch("# .+", heading)
+    assert re.match(r"(?!```|#|<!--|\||- |    )", beginning)
+
+
+def test_llms_txt_lists_every_page_with_its_first_sentence(reference):
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    text = llms_text(config, reference.parent)
+    listed = [re.sub(r"(^|/)index\.md$", r"\1", page).replace(".md", "/") or "./" for page in navigation(config["nav"])]
+    assert re.findall(r"^- \[[^\]]+\]\(([^)]*)\)", text, re.MULTILINE) == listed
+    assert [line.partition("# ")[2] for line in text.splitlines() if line.startswith("## ")] == [
+        title for section in config["nav"] for title in section
+    ]
+    assert (
+        "\n- [Your own images in fifteen minutes](own_images/): You need a folder of labeled images, and a laptop.\n"
+        in text
+    )
 
 
 def test_sections_of_a_docstring_become_lists():
