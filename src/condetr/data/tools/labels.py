@@ -29,7 +29,7 @@ class LabeledImage:
     """An image as a label file names it.
 
     Attributes:
-        name: of the image file, perhaps with folders of another machine, or a URL.
+        name: of the image file, perhaps with folders of another machine, or a URL; checked when it is looked for.
         source: the label file.
         item: the image's place in that file, for messages.
         records: one per object, in the form of the tool.
@@ -39,7 +39,7 @@ class LabeledImage:
         embedded: the content of an image that the label file holds, used if there is no image file.
     """
 
-    name: str
+    name: object
     source: Path
     item: str | None
     records: Sequence[Any]
