@@ -4,14 +4,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What `make demo` needs is condetr alone; everything else wants the tools of development, too. An environment is made anew
+# when what goes into it changes, and pointed here when the checkout moved.
 STAMP := $(VENV)/.condetr-stamp
-# The environment is made anew when what goes into it changes, and pointed here when the checkout moved.
+CORE_STAMP := $(VENV)/.condetr-core-stamp
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
 
-.PHONY: help demo test docs quick check lint types format environment benchmarks clean
+# The index of torch's wheels for CPUs, as pytorch.org gives it: they are a tenth of the size. make demo TORCH_INDEX=...
+TORCH_INDEX ?=
+
+.PHONY: help demo test docs quick check lint types format core environment benchmarks clean
 
 help:
-	@echo "make demo      predict on generated pictures and say where they are"
+	@echo "make demo      installs condetr alone, finds digits in images, measures, trains for a minute"
 	@echo "make test      lint, types, import contracts and all tests"
 	@echo "make docs      write the documentation as a site to build/site"
 	@echo "make quick     unit and property tests that are not marked slow: a few minutes on two cores"
@@ -19,7 +24,7 @@ help:
 	@echo "make format    rewrite the sources in the project's format"
 	@echo "make benchmarks  condetr against transformers on this machine, row by row: the better part of an hour"
 
-demo: environment
+demo: core
 	$(BIN)/python demo/demo.py
 
 # The run-time checks of shapes and types cost a third of the time: the rooms that compute most with tensors have them.
@@ -58,6 +63,19 @@ format: environment
 
 benchmarks: environment
 	$(BIN)/python -m benchmarks --json benchmarks.json
+
+core:
+	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(WANTED)" ] && [ "$$(cat $(CORE_STAMP) 2>/dev/null)" != "$(WANTED)" ]; then \
+		set -e; \
+		echo "Installing condetr and what it needs into $(VENV). PyTorch is large: the first time takes some minutes."; \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		if [ -n "$(TORCH_INDEX)" ]; then \
+			$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision; \
+		fi; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables; \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt -e .; \
+		echo "$(WANTED)" > $(CORE_STAMP); \
+	fi
 
 environment:
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(WANTED)" ]; then \

@@ -1,9 +1,12 @@
 import os
+from functools import partial
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+
+from tests.exports import exported_once, noise_images
 
 SHARED = Path(__file__).parents[2] / "shared"
 THREADS = int(os.environ.get("CONDETR_TEST_THREADS", "1"))  # any number must do: CONTRIBUTING.md
@@ -22,6 +25,35 @@ hypothesis.settings.load_profile("repeatable")
 def _repeatable():
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(scope="session")
+def digits_as(tmp_path_factory):
+    """The bundled detector as a graph, by the name of its format."""
+    import condetr
+
+    return lambda form: exported_once(tmp_path_factory.getbasetemp(), "digits", form, condetr.load().export)
+
+
+@pytest.fixture(scope="session")
+def segmenter_model(tmp_path_factory):
+    """A tiny segmenter, one of whose classes is stuff, from a folder."""
+    import condetr
+    from condetr.checkpoints.config.class_names import STUFF
+    from condetr.checkpoints.saving import save
+    from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
+
+    folder = tmp_path_factory.mktemp("segmenter")
+    save(folder, tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict(), flat={STUFF: [1]})
+    return condetr.load(folder)
+
+
+@pytest.fixture(scope="session")
+def segmenter_as(segmenter_model, tmp_path_factory):
+    """It as a graph, by the name of its format."""
+    base = tmp_path_factory.getbasetemp()
+    export = partial(segmenter_model.export, pictures=noise_images())
+    return lambda form: exported_once(base, "segmenter", form, export)
 
 
 @pytest.fixture(scope="session")

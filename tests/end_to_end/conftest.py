@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tests.scramble import scramble
-from tests.unchecked import without_shape_checks
 
 PROJECT = Path(__file__).parents[2]
 
@@ -69,21 +68,3 @@ def tiny(stored_by_transformers):
         id2label=names,
         label2id={name: number for number, name in names.items()},
     )
-
-
-@pytest.fixture(scope="session")
-def digits_as(tmp_path_factory):
-    """The bundled detector as a graph, by the name of its format; each is made once."""
-    import condetr
-
-    folders = {}
-
-    def export(form):
-        for library in {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",)}[form]:
-            pytest.importorskip(library)
-        if form not in folders:
-            with without_shape_checks():
-                folders[form] = condetr.load().export(form, output=tmp_path_factory.mktemp("graph") / form).folder
-        return folders[form]
-
-    return export

@@ -243,7 +243,8 @@ def alike(browser, expected):
 
 def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, downloads):
     [found] = condetr.load(device="cpu").predict([digits(tmp_path, 1)], threshold=0.5)
-    with shown("--model", digits_as("onnx"), "--backend", "onnx") as address, browsing(address, downloads) as browser:
+    graph = digits_as("onnx").folder
+    with shown("--model", graph, "--backend", "onnx") as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
         until(browser, lambda: table(browser) and found_image(browser))
         shown_rows = table(browser)

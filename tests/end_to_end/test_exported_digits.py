@@ -20,11 +20,8 @@ def _unchecked():
         yield
 
 
-def test_a_graph_has_the_ap_of_the_model(scenes, tmp_path):
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    model = condetr.load()
-    done = model.export("onnx", output=tmp_path / "onnx", pictures=scenes / "val")
+def test_a_graph_has_the_ap_of_the_model(scenes, digits_as):
+    model, done = condetr.load(), digits_as("onnx")
     assert done.record["verification"]["difference"] < 1e-4
     of_graph, of_model = (item.evaluate(scenes, batch=8) for item in (condetr.load(done.folder), model))
     assert of_model.ap > 0.6

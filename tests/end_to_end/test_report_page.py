@@ -18,6 +18,7 @@ from tests.unit.evaluation.scored import distorted
 pytest.importorskip("selenium", reason="needs selenium")
 
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.end_to_end.chromium import browsing
 
@@ -122,10 +123,12 @@ def test_numbers_lead_to_their_images_and_these_are_made_when_they_are_seen(brow
     browser.find_element(By.ID, "all").click()
     assert browser.find_element(By.ID, "shown").text == "200 of 200 images"
     assert 0 < len(cards(browser)) < 200
-    for _ in range(20):
+
+    def all_are_made(_):
         browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
-        browser.execute_async_script("setTimeout(arguments[0], 50)")
-    assert len(cards(browser)) == 200
+        return len(cards(browser)) == 200
+
+    WebDriverWait(browser, 30, poll_frequency=0.05).until(all_are_made)
 
 
 def test_images_are_sorted_searched_and_opened(browser, scenes):

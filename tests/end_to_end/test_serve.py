@@ -161,7 +161,7 @@ def listening_sockets(pid):
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, images, form):
     """Graphs sum in another order than PyTorch does; boxes come in whole pixels."""
-    folder = digits_as(form)
+    folder = digits_as(form).folder
     model = condetr.load(device="cpu")
     with process("--model", folder, "--backend", form) as served, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda image: served.predict(image, "?threshold=0.05"), images[:16]))

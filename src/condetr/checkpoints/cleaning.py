@@ -86,13 +86,25 @@ def under_expected_names(stored: dict[str, Tensor], expected: set[str], source: 
 
 
 def without_unused_stages(
-    stored: dict[str, Tensor], backbone: ResNetDescription | TimmDescription, notes: list[str]
+    stored: dict[str, Tensor],
+    backbone: ResNetDescription | TimmDescription,
+    expected: Iterable[str],
+    notes: list[str],
 ) -> dict[str, Tensor]:
-    """Without backbone stages after the last one that is used: transformers' ResNet builds and stores these, too."""
+    """Without backbone stages after the last one that is used: transformers builds and stores these, too.
+
+    Args:
+        stored: tensors by key.
+        backbone: of the network.
+        expected: the keys of the network.
+        notes: what was left out is added.
+    """
     if isinstance(backbone, TimmDescription):
-        return stored
-    stage = re.compile(r"\.encoder\.stages\.(\d+)\.layers\.")
-    unused = {key for key in stored if (match := stage.search(key)) and int(match[1]) >= len(backbone.depths)}
+        stage = re.compile(r"\.(?:model|body)\.blocks\.(\d+)\.")
+        count = 1 + max((int(match[1]) for key in expected if (match := stage.search(key))), default=10**6)
+    else:
+        stage, count = re.compile(r"\.encoder\.stages\.(\d+)\.layers\."), len(backbone.depths)
+    unused = {key for key in stored if (match := stage.search(key)) and int(match[1]) >= count}
     if unused:
         notes.append(f"left out {len(unused)} tensors of unused backbone stages")
     return {key: tensor for key, tensor in stored.items() if key not in unused}

@@ -77,7 +77,7 @@ def to_condetr(
         stored = without_masks(stored, source, notes, allowed=Accept.EXTRA_MASK_HEAD in accept)
     key_format, expected = _closest_format(stored, shapes, backbone)
     stored = under_expected_names(stored, {foreign.key for foreign in expected.values()}, source)
-    stored = without_unused_stages(stored, backbone, notes)
+    stored = without_unused_stages(stored, backbone, [foreign.key for foreign in expected.values()], notes)
 
     head = {name for name in shapes if name.startswith("head.")}
     absent = {name for name, foreign in expected.items() if foreign.key not in stored}

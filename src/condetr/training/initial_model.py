@@ -1,17 +1,18 @@
 """The model that a run starts from: random weights, a trained model, or the last model of a run that is resumed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from condetr.checkpoints.exchanged_backbone import with_backbone
 from condetr.checkpoints.fitted_copy import fitted_copy
 from condetr.checkpoints.loading import Checkpoint, load
 from condetr.checkpoints.pretrained_backbone import load_backbone
 from condetr.core.errors import CheckpointError, SettingsError, StorageError
 from condetr.core.names import Task
 from condetr.images.preprocessing import Preprocessing
-from condetr.model.config import DetectorConfig
+from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 
@@ -95,6 +96,42 @@ class InitialModel:
         if num_queries is not None:
             origin["network"] = {"num_queries": num_queries}
         return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin, is_trained=checkpoint.is_trained)
+
+    def with_backbone(
+        self,
+        description: ResNetDescription | TimmDescription,
+        origin: Mapping[str, Any],
+        *,
+        weights: str | Path | None = None,
+        name: str | None = None,
+    ) -> "InitialModel":
+        """Its transformer and heads on another backbone, and a new input projection.
+
+        Args:
+            description: of the backbone.
+            origin: of the backbone, for ``network`` of the run's config.yaml.
+            weights: pretrained, see `load_backbone`; mean and standard deviation of their images become those of the
+                preprocessing. None: random weights.
+            name: with the tag of its weights where timm has several.
+
+        Raises:
+            CheckpointError: the weights cannot be fetched, are unsafe, or not those of this backbone.
+        """
+        detector, notes = with_backbone(self.detector, description)
+        preprocessing = self.preprocessing
+        if weights is not None:
+            loaded = load_backbone(detector.body, weights, name)
+            mean, std = loaded.statistics
+            preprocessing, notes = replace(preprocessing, image_mean=mean, image_std=std), (*notes, *loaded.notes)
+        network = {**self.origin.get("network", {}), **origin}
+        return replace(
+            self,
+            detector=detector,
+            preprocessing=preprocessing,
+            notes=(*self.notes, *notes),
+            origin={**self.origin, "network": network},
+            is_trained=False,
+        )
 
     @classmethod
     def from_model(

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from condetr.checkpoints.pretrained_backbone import load_backbone
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, SettingsError
 from condetr.model.backbone import early_layers
 from condetr.model.config import ResNetDescription, TimmDescription
 from condetr.model.named_backbone import name_of, named_backbone
@@ -162,6 +162,13 @@ def test_names():
     assert named_backbone("test_efficientnet.r160_in1k", output_stride=16).out_indices == (1, 2, 3, 4)
     assert [name_of(named_backbone(name)) for name in ("resnet18d", "test_vit")] == ["resnet18d", "test_vit"]
     assert name_of(TINY.backbone) is None
+    assert named_backbone("test_efficientnet", out_indices=(0, 1)).out_indices == (0, 1)
+    for name, indices, reason in (
+        ("resnet50", (1, 2), "out_indices: is for backbones of timm; resnet50 is a ResNet"),
+        ("test_efficientnet", (1, 5), r"out_indices: is \[1, 5\], expected ascending numbers of its stages, 0 to 4"),
+    ):
+        with pytest.raises(SettingsError, match=reason):
+            named_backbone(name, out_indices=indices)
 
 
 def test_a_spoilt_file_of_efficientnet_pytorch(tmp_path):

@@ -1,9 +1,10 @@
-import numpy as np
+from functools import partial
+
 import pytest
-from PIL import Image
 
 import condetr
 from condetr.checkpoints.saving import save
+from tests.exports import exported_once, noise_images
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector
 from tests.unchecked import without_shape_checks
 
@@ -22,25 +23,19 @@ def model(detector, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def images():
-    """RGB images in several sizes and proportions."""
-    rng = np.random.default_rng(0)
-    sizes = ((40, 30), (64, 48), (33, 57), (50, 50), (90, 41))
-    return [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
+    return noise_images()
 
 
 @pytest.fixture(scope="session")
 def onnx(model, images, tmp_path_factory):
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    with without_shape_checks():
-        return model.export("onnx", output=tmp_path_factory.mktemp("onnx") / "out", pictures=images, post_processing=7)
+    export = partial(model.export, pictures=images, post_processing=7, triton=True)
+    return exported_once(tmp_path_factory.getbasetemp(), "detector", "onnx", export)
 
 
 @pytest.fixture(scope="session")
 def openvino(model, images, tmp_path_factory):
-    pytest.importorskip("openvino")
-    with without_shape_checks():
-        return model.export("openvino", output=tmp_path_factory.mktemp("openvino") / "out", pictures=images)
+    export = partial(model.export, pictures=images)
+    return exported_once(tmp_path_factory.getbasetemp(), "detector", "openvino", export)
 
 
 @pytest.fixture(autouse=True)

@@ -8,16 +8,13 @@ import pytest
 import torch
 
 import condetr
-from condetr.checkpoints.config.class_names import STUFF
-from condetr.checkpoints.saving import save
 from condetr.core.errors import CheckpointError, GateError
 from condetr.export.running import ExportedSegmenter
 from condetr.model import mask_head
-from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
-from tests.unchecked import without_shape_checks
+from tests.exports import NEEDED
+from tests.tiny import tiny_segmenter
 
 pytestmark = pytest.mark.slow  # each format of a segmenter takes half a minute
-NEEDED = {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",), "torch-export": ()}
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +23,13 @@ def segmenter():
 
 
 @pytest.fixture(scope="module")
-def model(segmenter, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("segmenter")
-    save(folder, segmenter, LABELS, preprocessing=PREPROCESSING.to_dict(), flat={STUFF: [1]})
-    return condetr.load(folder)
+def model(segmenter_model):
+    return segmenter_model
 
 
 @pytest.fixture(scope="module", params=["onnx", "openvino"])
-def exported(request, model, images, tmp_path_factory):
-    for library in NEEDED[request.param]:
-        pytest.importorskip(library)
-    with without_shape_checks():
-        return model.export(request.param, output=tmp_path_factory.mktemp(request.param) / "out", pictures=images)
+def exported(request, segmenter_as):
+    return segmenter_as(request.param)
 
 
 @pytest.mark.parametrize("blocks", ["all at once", "one by one"])

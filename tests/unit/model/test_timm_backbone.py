@@ -133,3 +133,28 @@ def test_stages_that_are_used(strides, used):
 def test_stages_that_timm_does_not_have():
     with pytest.raises(SettingsError, match=r"timm cannot build 'test_convnext' with stages \(9,\)"):
         build_backbone(TimmDescription(name="test_convnext", out_indices=(9,)))
+
+
+def test_blocks_behind_the_last_stage_are_left_out_and_change_nothing():
+    name, options = "tf_mobilenetv3_small_minimal_100", {"out_indices": (1, 2)}
+    theirs = scramble(timm.create_model(name, features_only=True, **options)).eval()
+    ours = build_backbone(TimmDescription(name=name, **options)).eval()
+    assert len(ours.network.blocks) == 2 < len(theirs.blocks)
+    assert ours.stride == 8
+    own = ours.network.state_dict().keys()
+    ours.network.load_state_dict({key: t for key, t in theirs.state_dict().items() if key in own})
+    pixels = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(pixels), tuple(theirs(pixels)), rtol=1e-5, atol=1e-5)
+
+
+def test_an_image_does_not_depend_on_its_neighbors():
+    backbone = scramble(build_backbone(TimmDescription(name="tf_mobilenetv3_small_minimal_100"))).eval()
+    pixels = torch.randn(3, 3, 160, 160)  # more than fit into the cache
+    together, alone = backbone(pixels), [backbone(image) for image in pixels.split(1)]
+    for of_stage, each in zip(together, zip(*alone, strict=True), strict=True):
+        assert torch.equal(of_stage, torch.cat(each))
+    loss = sum(each.square().mean() for each in together)
+    gradients = torch.autograd.grad(loss, list(backbone.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients)

@@ -1,20 +1,16 @@
 """A segmenter behind the service: masks on request, within limits."""
 
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import condetr
-from condetr.checkpoints.saving import save
 from condetr.images.masks.rle import mask_of_rle
 from condetr.serving import batching
 from condetr.serving.limits import Limits
-from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
-from tests.unchecked import without_shape_checks
+from tests.tiny import tiny_segmenter
 from tests.unit.serving.served import encoded, eventually, predictor_of, serving
 
 THRESHOLD = 0.6
@@ -55,18 +51,15 @@ def test_the_metadata_lists_masks(service):
     assert [output["name"] for output in outputs] == ["score", "label", "box", "image", "mask"]
 
 
-def test_come_from_a_graph_as_from_the_network(service, tmp_path):
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    save(tmp_path / "model", tiny_segmenter(), LABELS, preprocessing=PREPROCESSING.to_dict())
+def test_come_from_a_graph_as_from_the_network(segmenter_model, segmenter_as):
     image = encoded(60, 90)
-    with without_shape_checks():
-        done = condetr.load(tmp_path / "model").export(
-            "onnx", output=tmp_path / "onnx", pictures=[Image.open(BytesIO(image))]
-        )
-        predictor = condetr.load(done.folder).predictor(threshold=0, task="instance")
-    with serving(predictor=predictor, threshold=THRESHOLD) as served:
-        rows, expected = (item.predict(image, "?masks=true").json for item in (served, service))
+    graph = condetr.load(segmenter_as("onnx").folder)
+    answers = []
+    for model in (graph, segmenter_model):
+        with serving(predictor=model.predictor(threshold=0, task="instance"), threshold=THRESHOLD) as served:
+            answers.append(served.predict(image, "?masks=true").json)
+    rows, expected = answers
+    assert len(rows) > 0
     assert [row["label"] for row in rows] == [row["label"] for row in expected]
     for row, other in zip(rows, expected, strict=True):
         assert row["score"] == pytest.approx(other["score"], rel=1e-4)

@@ -113,13 +113,19 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
             backbone_weights=backbone.weights if backbone.is_pretrained else None,
             backbone_name=backbone.name,
         )
-    return InitialModel.from_checkpoint(
+    model = InitialModel.from_checkpoint(
         settings.model,
         classes=classes,
         task=settings.task,
         revision=settings.revision,
         num_queries=network.num_queries,
     )
+    backbone = network.backbone
+    if backbone.name is None:
+        return model
+    weights = backbone.weights if backbone.is_pretrained else None
+    origin = {"backbone": jsonable(backbone.stored())}
+    return model.with_backbone(backbone.description(), origin, weights=weights, name=backbone.name)
 
 
 def _of_size(classes: Sequence[str], queries: int | None, settings: TrainSettings) -> "InitialModel":

@@ -1,4 +1,7 @@
-"""The backbone of ``condetr train``: described, or by name, with or without pretrained weights."""
+"""The backbone of ``condetr train``: described, or by name, with or without pretrained weights.
+
+Beside a model it takes the place of that model's backbone, and the transformer stays.
+"""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
@@ -18,6 +21,9 @@ class BackboneSettings(ResNetDescription):
         None
     )
     weights: Annotated[str | None, "pretrained backbone weights: imagenet, a file, or none"] = RANDOM_WEIGHTS
+    out_indices: Annotated[
+        tuple[int, ...], "stages to use of timm's backbone; default: the last of each stride from 4 to 32"
+    ] = ()
 
     def __post_init__(self) -> None:
         ResNetDescription.__post_init__(self)
@@ -29,6 +35,8 @@ class BackboneSettings(ResNetDescription):
         if self.name is not None and described:
             reason = f"is {self.name!r}, which already decides {', '.join(described)}"
             raise SettingsError(reason, item="name", hint="give a name or a description")
+        if self.out_indices and self.name is None:
+            raise SettingsError("is for a backbone of timm by its name", item="out_indices", hint="give the name, too")
 
     @property
     def is_pretrained(self) -> bool:
@@ -40,7 +48,7 @@ class BackboneSettings(ResNetDescription):
             return ResNetDescription(**{spec.name: getattr(self, spec.name) for spec in fields(ResNetDescription)})
         from condetr.model.named_backbone import named_backbone
 
-        return named_backbone(self.name, self.output_stride)
+        return named_backbone(self.name, self.output_stride, self.out_indices or None)
 
     def stored(self) -> dict[str, Any]:
         """For config.yaml: the name, or the shape without one; the weights where there are any."""
@@ -48,4 +56,5 @@ class BackboneSettings(ResNetDescription):
         shape = _BESIDE_NAME[:1] if self.name is not None else [spec.name for spec in fields(ResNetDescription)]
         name = {} if self.name is None else {"name": self.name}
         weights = {"weights": self.weights} if self.is_pretrained else {}
-        return name | weights | {key: values[key] for key in shape}
+        stages = {} if not self.out_indices else {"out_indices": list(self.out_indices)}
+        return name | weights | stages | {key: values[key] for key in shape}

@@ -83,8 +83,10 @@ class TrainSettings(TrainingOptions, RunSettings):
             raise SettingsError(
                 "is that of the size", item="network", hint=f"leave out {', '.join(fixed)}, or the size"
             )
+        if self.network.backbone.name is not None:  # it takes the place of the model's
+            fixed = [name for name in fixed if name != "backbone"]
         if not self.is_random and fixed:
-            hint = f"leave out {', '.join(fixed)}; only {', '.join(BESIDE_MODEL)} can change"
+            hint = f"leave out {', '.join(fixed)}; only {', '.join(BESIDE_MODEL)} and a named backbone can change"
             if self.resume:
                 hint = "leave out what the run did not begin with"
             reason = "describes a network to train from random weights; it cannot be combined with model"
@@ -135,9 +137,9 @@ class TrainSettings(TrainingOptions, RunSettings):
         Raises:
             CondetrError: names what is missing.
         """
-        if self.resumes or not self.is_random:
-            return
         backbone = self.network.backbone
+        if self.resumes or not (self.is_random or backbone.name is not None):
+            return
         backbone.description()
         if (
             backbone.is_pretrained

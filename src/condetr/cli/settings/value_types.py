@@ -80,7 +80,7 @@ def what_is_wrong_with(text: str | Path, *, is_path: bool) -> str | None:
 
 def _as_words(value: Any, wanted: Any) -> tuple[Any, ...]:
     words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(words):
+    if not isinstance(words, list | tuple) or "" in words:
         raise _Unfit
     return tuple(_as_kind(wanted, word) for word in words)
 

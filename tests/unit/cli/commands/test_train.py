@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from condetr.bundled import DIGITS, FOLDER, RECIPES
 from condetr.checkpoints.loading import load
+from condetr.checkpoints.saving import save
 from condetr.cli.settings.backbone_settings import BackboneSettings
 from condetr.cli.settings.network_settings import NetworkSettings
 from condetr.cli.settings.recipe import description_of, recipe_file
@@ -27,6 +28,7 @@ from condetr.training.settings import TrainingSettings
 from condetr.workflows.defaults import CHOSEN
 from condetr.workflows.training import settings_of
 from tests.scramble import scramble
+from tests.tiny import LABELS, tiny_detector
 
 SMALL = """
 epochs: 1
@@ -126,12 +128,46 @@ def test_a_backbone_by_name(tmp_path):
             2,
             "--backbone: is 'resnet18', which already decides depths (give a name or a description)",
         ),
-        (["--backbone", "resnet18", "--model", "x"], 2, "cannot be combined with model (leave out backbone"),
+        (["--backbone-weights", "imagenet", "--model", "x"], 2, "cannot be combined with model (leave out backbone"),
+        (
+            ["--backbone", "resnet18", "--model", "x", "--set", "network.d_model=64"],
+            2,
+            "cannot be combined with model (leave out d_model; only num_queries and a named backbone can change",
+        ),
+        (
+            ["--backbone", "test_resnet", "--set", "network.backbone.out_indices=[2,1]"],
+            2,
+            "out_indices: is [2, 1], expected ascending numbers of its stages, 0 to 4",
+        ),
+        (["--set", "network.backbone.out_indices=[0]"], 2, "out_indices: is for a backbone of timm by its name"),
     ],
 )
 def test_backbones_that_cannot_be(condetr, data, words, status, says):
     answer = condetr("train", data, *words)
     assert (answer[0], says in answer[2]) == (status, True), answer[2]
+
+
+@pytest.mark.slow
+def test_a_model_on_another_backbone(condetr_json, data, small, tmp_path):
+    """Its transformer stays; the run is resumed without the weights of the backbone."""
+    timm = pytest.importorskip("timm")
+    save(tmp_path / "model", tiny_detector(), LABELS)
+    save_file(scramble(timm.create_model("test_byobnet")).state_dict(), tmp_path / "w.safetensors")
+    words = ("--backbone", "test_byobnet", "--backbone-weights", "w.safetensors")
+    stages = ("--set", "network.backbone.out_indices=[0,1,2]")
+    once = ("--steps", 2, "--batch", 2, "--workers", 0, "--lr-backbone", 0, "--output", "run", "--device", "cpu")
+    status, said, err = condetr_json("train", data, "--model", "model", *words, *stages, *once)
+    assert (status, said["progress"]["step"]) == (0, 2), err
+    assert "another backbone; freshly initialized beside it: body.input_projection.weight" in err
+    trained = load(tmp_path / "run/last").detector
+    assert trained.config.backbone.out_indices == (0, 1, 2)
+    begun = InitialModel.from_checkpoint(str(tmp_path / "model"), classes=["x"], task="detect")
+    begun = begun.with_backbone(trained.config.backbone, {}, weights=tmp_path / "w.safetensors")
+    for name, weight in begun.detector.body.backbone.named_parameters():
+        assert torch.equal(weight, trained.body.backbone.get_parameter(name)), name
+    (tmp_path / "w.safetensors").unlink()
+    again = condetr_json("train", data, "--output", "run", "--resume", "--steps", 3, "--device", "cpu")
+    assert (again[0], again[1]["progress"]["step"]) == (0, 3), again[2]
 
 
 @pytest.mark.slow
@@ -452,7 +488,7 @@ def test_resume_auto_begins_and_goes_on(condetr_json, data, small):
         (["--lr", "-1"], "lr: is -1.0, expected a number of at least 0"),
         (
             ["--model", "x", "--set", "network.d_model=32"],
-            "with model (leave out d_model; only num_queries can change)",
+            "with model (leave out d_model; only num_queries and a named backbone can change)",
         ),
         (["--set", "network.num_queries=0"], "network.num_queries: is 0, expected a whole number of at least 1"),
         (["--model", "x", "--set", "num_queries=9"], "condetr calls it network.num_queries"),
