@@ -42,17 +42,15 @@ WRONG = {
 }
 
 
-def check(tmp_path, text):
-    (tmp_path / "client.py").write_text(text)
-    words = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(tmp_path / "client.py")]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.slow
 def test_a_typed_program_is_checked(tmp_path):
     assert (ROOT / "src/condetr/py.typed").is_file()
-    right = check(tmp_path, CLIENT)
-    assert right.returncode == 0, right.stdout
-    wrong = check(tmp_path, "import condetr\n" + "\n".join(WRONG))
-    assert wrong.returncode == 1
-    assert [line.rpartition("[")[2].rstrip("]") for line in wrong.stdout.splitlines()[:-1]] == list(WRONG.values())
+    client, wrong = tmp_path / "client.py", tmp_path / "wrong.py"
+    client.write_text(CLIENT)
+    wrong.write_text("import condetr\n" + "\n".join(WRONG))
+    words = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(client), str(wrong)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    errors = [line for line in done.stdout.splitlines()[:-1] if ": error: " in line]
+    assert all("wrong.py:" in error for error in errors), done.stdout
+    assert [error.rpartition("[")[2].rstrip("]") for error in errors] == list(WRONG.values())

@@ -6,6 +6,7 @@ Each list holds words that were used once and that a newcomer had to learn, with
 import io
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ PROSE = {
 }
 
 
+@cache
 def tokens_of(path):
     return list(tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline))
 

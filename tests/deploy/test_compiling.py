@@ -10,12 +10,14 @@ import pytest
 
 PROGRAM = """
 import torch
+from condetr.model.config import ResNetDescription
 from condetr.speed.accelerate import AccelerationOptions, accelerate
 from tests.unit.speed.networks import segmenter
 
 pixels, mask = torch.randn(2, 3, 64, 96), torch.ones(2, 64, 96, dtype=torch.bool)
 mask[1, 40:] = False
-plain, queries = segmenter(), [torch.arange(7)] * 2
+backbone = ResNetDescription(block="basic", depths=(1, 1, 1), widths=(8, 16, 32), stem_widths=(8,))
+plain, queries = segmenter(backbone, decoder_layers=1), [torch.arange(7)] * 2  # a layer is compiled for seconds
 fast = accelerate(plain, torch.device("cpu"), AccelerationOptions(compile=True))
 assert "compiled with frozen weights" in fast.steps
 with torch.inference_mode():

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.exports import exported_once
 from tests.unchecked import without_shape_checks
 
 
@@ -18,13 +19,10 @@ def _unchecked():
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
     """The tiny model for OpenVINO."""
-    pytest.importorskip("openvino")
     import condetr
 
-    folder = tmp_path_factory.mktemp("exported") / "out"
-    with without_shape_checks():
-        condetr.load(model).export("openvino", output=folder)
-    return folder
+    export = condetr.load(model).export
+    return exported_once(tmp_path_factory.getbasetemp(), "of-commands", "openvino", export).folder
 
 
 @pytest.mark.slow
