@@ -48,6 +48,7 @@ SMALL: Mapping[str, Any] = {
     "evaluate_every": "auto",
 }
 SMALL_RANDOM: Mapping[str, Any] = {"lr": 7e-4, "lr_backbone": 2e-4}  # in place of these, for random weights
+SMALL_OF_TIMM: Mapping[str, Any] = {"lr": 1.2e-3, "lr_backbone": 4e-4}  # and on a backbone with ImageNet weights
 SMALL_TRAINED: Mapping[str, Any] = {"lr": 2e-4, "lr_backbone": 1e-4}  # and where the model knows all classes
 PAPER: Mapping[str, Any] = {
     "batch": "auto",
@@ -85,6 +86,7 @@ class Facts:
         queries: of the network.
         is_random: whether its weights are random.
         knows_classes: whether it was trained for all classes of the dataset.
+        has_timm_backbone: whether timm built its backbone, which then began with weights of ImageNet.
         device: its type, such as "cpu" or "cuda".
         cores: that each process may use.
         task: to train for.
@@ -104,6 +106,7 @@ class Facts:
     task: Task = "detect"
     overfits: bool = False
     knows_classes: bool = False
+    has_timm_backbone: bool = False
 
     @property
     def is_small(self) -> bool:
@@ -116,6 +119,7 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
     if facts.is_small:
         minutes = (named.get("minutes") or MINUTES) if facts.device == "cpu" else math.inf
         chosen |= {**_image_size(facts, short=minutes < SHORT), **_augmentation(facts, light=minutes < LIGHT)}
+        chosen |= SMALL_OF_TIMM if facts.has_timm_backbone else {}
         chosen |= SMALL_RANDOM if facts.is_random else SMALL_TRAINED if facts.knows_classes else {}
     if facts.is_random:
         chosen["freeze"] = ()

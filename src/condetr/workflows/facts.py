@@ -6,6 +6,7 @@ from condetr.core.device import device_of
 from condetr.core.launcher import local_process_count
 from condetr.data.checks.statistics import statistics_of
 from condetr.data.records import Dataset
+from condetr.model.config import TimmDescription
 from condetr.training.diagnosis import is_untrained
 from condetr.training.initial_model import InitialModel
 from condetr.training.settings import TrainingSettings
@@ -31,6 +32,7 @@ def facts_of(initial: InitialModel, dataset: Dataset, settings: TrainingSettings
         task=settings.task,
         overfits=settings.overfit > 0,
         knows_classes=initial.is_trained,
+        has_timm_backbone=isinstance(config.backbone, TimmDescription),
     )
 
 

@@ -114,6 +114,9 @@ def test_weights_that_know_the_classes_change_slowly():
         for settings in map(chosen, (CELLS, replace(CELLS, is_random=True), replace(CELLS, knows_classes=True)))
     ]
     assert rates == [(1.5e-3, 1.5e-3), (7e-4, 2e-4), (2e-4, 1e-4)]
+    on_timm = chosen(replace(CELLS, has_timm_backbone=True))
+    assert (on_timm.lr, on_timm.lr_backbone) == (1.2e-3, 4e-4)
+    assert chosen(replace(CELLS, has_timm_backbone=True, is_random=True)).lr == 7e-4
     assert chosen(replace(COCO, knows_classes=True)).lr == PAPER["lr"]
 
 
