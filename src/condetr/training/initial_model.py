@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from condetr.checkpoints.exchanged_backbone import with_backbone
 from condetr.checkpoints.fitted_copy import fitted_copy
 from condetr.checkpoints.loading import Checkpoint, load
 from condetr.checkpoints.pretrained_backbone import load_backbone
@@ -15,6 +14,7 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.model.config import DetectorConfig, ResNetDescription, TimmDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
+from condetr.training.exchanged_backbone import with_backbone
 
 
 @dataclass(frozen=True, slots=True)

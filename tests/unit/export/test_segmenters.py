@@ -134,9 +134,7 @@ def test_without_masks_it_is_a_detector(model, images, tmp_path):
     done = model.export("torch-export", output=tmp_path / "out", pictures=images, masks=False)
     assert done.record["masks"] is None
     assert not list(done.folder.glob("masks.*"))
-    graph = condetr.load(done.folder)
-    assert graph.task == "detect"
-    assert graph.predict(images[0], threshold=0.2).masks is None
+    assert done.record["outputs"].keys() == {"logits", "boxes"}
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "of something else"])

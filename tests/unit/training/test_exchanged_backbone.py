@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from condetr.checkpoints.exchanged_backbone import with_backbone
 from condetr.model.config import ResNetDescription
+from condetr.training.exchanged_backbone import with_backbone
 from tests.tiny import tiny_detector, tiny_segmenter
 
 OTHER = ResNetDescription(block="basic", depths=(1, 1, 1), widths=(4, 8, 24), stem_widths=(4,))
