@@ -20,7 +20,7 @@ ImageFiles: TypeAlias = dict[Id, tuple[Path, HeightWidth]]
 
 
 def lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
-    """The content of a file that has images, annotations and categories.
+    """The images, annotations and categories of a file.
 
     Raises:
         AnnotationError: one is missing, of the wrong kind, or empty.
@@ -35,7 +35,7 @@ def lists_of(content: Any, source: Path) -> Mapping[str, list[Any]]:
     for key in ("images", "categories"):
         if not content[key]:
             raise AnnotationError("is empty, so there is nothing to learn", source=source, item=key)
-    return content
+    return {key: content[key] for key in _LISTS}
 
 
 def classes_of(categories: list[Any], source: Path, report: DataReport) -> Classes:
