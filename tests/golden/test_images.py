@@ -13,7 +13,7 @@ from condetr.images.coco_labels.panoptic import panoptic_labels
 from condetr.images.coco_labels.resizing import normalize_labels, pad_labels, resize_labels
 from condetr.images.decoding.modes import rgb_of
 from condetr.images.preprocessing import Preprocessing
-from tests.golden.resampling import GRAY_LEVEL, OLD_PILLOW
+from tests.golden.resampling import rounding
 
 CASES = [
     "default_a",
@@ -85,7 +85,7 @@ def check(shared, cases, folder, numerics, case, own_size_masks=False):
     expected = load_file(shared / "goldens" / folder / "expected.safetensors")
     about = json.loads((shared / "goldens" / folder / "expected.json").read_text())[case]
     assert "error" not in about
-    close = GRAY_LEVEL if numerics == "pil" and OLD_PILLOW else 1e-4
+    close = rounding(pil=numerics == "pil")
     pixels, mask, labels = processed(shared / "goldens/images", *cases[case], numerics)
     for i, image in enumerate(pixels):
         got = image[..., :: about["stride"], :: about["stride"]].float()

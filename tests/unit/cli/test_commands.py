@@ -151,7 +151,7 @@ def test_doctor_says_what_is_there_and_what_is_wrong(condetr, condetr_json, monk
     assert f"torch {torch.__version__.partition('+')[0]}" in out
     _, answer, _ = condetr_json("doctor")
     assert "cpu" in answer["devices"]
-    assert answer["extras"]["timm"] in (True, False)
+    assert answer["extras"]["onnx"] in (True, False)
     assert not set(answer["extras"]) & {"test", "lint", "dev"}
     assert answer["models"]["condetr/nano"] is True
     assert answer["speed"]["images_per_second"] > 0

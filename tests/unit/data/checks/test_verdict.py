@@ -32,7 +32,7 @@ def fractions(content):
 
 def all_missing(content):
     for image in content["images"]:
-        image["file_name"] = f"deeper/{image['file_name']}"
+        image["file_name"] = f"deeper/no-{image['file_name']}"
 
 
 def no_annotations(content):
