@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# What `make demo` needs is condetr alone; everything else wants the tools of development, too. An environment is made anew
+# What `make demo` needs is condetr, and what trains it; everything else wants the tools of development, too. An environment is made anew
 # when what goes into it changes, and pointed here when the checkout moved.
 STAMP := $(VENV)/.condetr-stamp
 CORE_STAMP := $(VENV)/.condetr-core-stamp
@@ -16,7 +16,7 @@ TORCH_INDEX ?=
 .PHONY: help demo test docs quick check lint types format core environment benchmarks clean
 
 help:
-	@echo "make demo      installs condetr alone, finds digits in images, measures, trains for a minute"
+	@echo "make demo      installs condetr, finds digits in images, measures, trains for a minute"
 	@echo "make test      lint, types, import contracts and all tests"
 	@echo "make docs      write the documentation as a site to build/site"
 	@echo "make quick     unit and property tests that are not marked slow: a few minutes on two cores"
@@ -73,7 +73,7 @@ core:
 			$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --index-url $(TORCH_INDEX) torch torchvision; \
 		fi; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables; \
-		$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt -e .; \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt -e ".[train]"; \
 		echo "$(WANTED)" > $(CORE_STAMP); \
 	fi
 
