@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# What `make demo` needs is condetr, and what trains it; everything else wants the tools of development, too. An environment is made anew
-# when what goes into it changes, and pointed here when the checkout moved.
+# What `make demo` needs is condetr, and what trains it; everything else wants the tools of development, too. An environment
+# is made anew when what goes into it changes, and pointed here when the checkout moved.
 STAMP := $(VENV)/.condetr-stamp
 CORE_STAMP := $(VENV)/.condetr-core-stamp
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
