@@ -10,7 +10,7 @@ STAMP := $(VENV)/.condetr-stamp
 CORE_STAMP := $(VENV)/.condetr-core-stamp
 WANTED := $(shell cat constraints.txt pyproject.toml | cksum | tr -d ' ') $(CURDIR)
 
-# The index of torch's wheels for CPUs, as pytorch.org gives it: they are a tenth of the size. make demo TORCH_INDEX=...
+# The index of torch's wheels for CPUs, as pytorch.org gives it; they are much smaller. make demo TORCH_INDEX=...
 TORCH_INDEX ?=
 
 .PHONY: help demo test docs quick check lint types format core environment benchmarks clean
