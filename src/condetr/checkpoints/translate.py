@@ -76,8 +76,9 @@ def to_condetr(
     if not masks:
         stored = without_masks(stored, source, notes, allowed=Accept.EXTRA_MASK_HEAD in accept)
     key_format, expected = _closest_format(stored, shapes, backbone)
-    stored = under_expected_names(stored, {foreign.key for foreign in expected.values()}, source)
-    stored = without_unused_stages(stored, backbone, [foreign.key for foreign in expected.values()], notes)
+    wanted = {foreign.key for foreign in expected.values()}
+    stored = under_expected_names(stored, wanted, source)
+    stored = without_unused_stages(stored, backbone, wanted, notes)
 
     head = {name for name in shapes if name.startswith("head.")}
     absent = {name for name, foreign in expected.items() if foreign.key not in stored}
@@ -97,7 +98,7 @@ def to_condetr(
     allowed = (head if headless and Accept.NO_HEAD in accept else set()) | (masks if maskless else set())
     _check_keys(
         missing={expected[name].key for name in absent - allowed},
-        unexpected=stored.keys() - {foreign.key for foreign in expected.values()},
+        unexpected=stored.keys() - wanted,
         key_format=key_format,
         source=source,
     )

@@ -62,10 +62,8 @@ class InitialModel:
         network = (ConditionalDetr if task == "detect" else ConditionalDetrSegmenter)(config)
         if backbone_weights is None:
             return cls(network, Preprocessing(), origin=origin)
-        loaded = load_backbone(network.body, backbone_weights, backbone_name)
-        mean, std = loaded.statistics
-        preprocessing = Preprocessing(image_mean=mean, image_std=std)
-        return cls(network, preprocessing, notes=loaded.notes, origin=origin)
+        preprocessing, notes = _with_pretrained_backbone(network, Preprocessing(), backbone_weights, backbone_name)
+        return cls(network, preprocessing, notes=notes, origin=origin)
 
     @classmethod
     def from_checkpoint(
@@ -120,9 +118,8 @@ class InitialModel:
         detector, notes = with_backbone(self.detector, description)
         preprocessing = self.preprocessing
         if weights is not None:
-            loaded = load_backbone(detector.body, weights, name)
-            mean, std = loaded.statistics
-            preprocessing, notes = replace(preprocessing, image_mean=mean, image_std=std), (*notes, *loaded.notes)
+            preprocessing, more = _with_pretrained_backbone(detector, preprocessing, weights, name)
+            notes = (*notes, *more)
         network = {**self.origin.get("network", {}), **origin}
         return replace(
             self,
@@ -169,3 +166,12 @@ class InitialModel:
         except (CheckpointError, SettingsError, StorageError):  # its weights are not needed: the checkpoints have them
             return None
         return cls(model.detector, model.preprocessing, model.flat, origin=origin)
+
+
+def _with_pretrained_backbone(
+    detector: ConditionalDetr, preprocessing: Preprocessing, weights: str | Path, name: str | None
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Load the weights into the detector; the preprocessing for the images that they are for, and notes."""
+    loaded = load_backbone(detector.body, weights, name)
+    mean, std = loaded.statistics
+    return replace(preprocessing, image_mean=mean, image_std=std), loaded.notes

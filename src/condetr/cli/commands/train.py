@@ -99,18 +99,18 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
     """The model that the settings name, with ``queries`` object queries where they name no number."""
     from condetr.training.initial_model import InitialModel
 
-    network = settings.network
+    network, backbone = settings.network, settings.network.backbone
+    weights = backbone.weights if backbone.is_pretrained else None
     if network.num_queries is None:
         network = replace(network, num_queries=queries)
     if settings.model is None or settings.is_random:
         if settings.size is not None:
             return _of_size(classes, network.num_queries, settings)
-        backbone = network.backbone
         return InitialModel.from_config(
             network.with_classes(len(classes)),
             task=settings.task,
             origin={"model": RANDOM_WEIGHTS, "network": jsonable(network.stored())},
-            backbone_weights=backbone.weights if backbone.is_pretrained else None,
+            backbone_weights=weights,
             backbone_name=backbone.name,
         )
     model = InitialModel.from_checkpoint(
@@ -120,10 +120,8 @@ def initial_model(classes: Sequence[str], queries: int | None, settings: TrainSe
         revision=settings.revision,
         num_queries=network.num_queries,
     )
-    backbone = network.backbone
     if backbone.name is None:
         return model
-    weights = backbone.weights if backbone.is_pretrained else None
     origin = {"backbone": jsonable(backbone.stored())}
     return model.with_backbone(backbone.description(), origin, weights=weights, name=backbone.name)
 
