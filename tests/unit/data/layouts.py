@@ -260,6 +260,20 @@ def via(root: Path) -> Path:
     return root
 
 
+def datumaro(root: Path) -> Path:
+    for split, names in SPLITS.items():
+        images(root / "images" / split, names)
+        labels = [{"name": name, "parent": "", "attributes": []} for name in NAMES]
+        box = {"id": 0, "type": "bbox", "attributes": {"occluded": False}, "group": 0, "bbox": [10, 5, 20, 10]}
+        items = [
+            {"id": name, "annotations": [box | {"label_id": i}], "image": {"path": f"{name}.jpg", "size": [20, 40]}}
+            for i, name in enumerate(names)
+        ]
+        content = {"info": {}, "categories": {"label": {"labels": labels, "attributes": []}}, "items": items}
+        write(root / f"annotations/{split}.json", json.dumps(content))
+    return root
+
+
 def open_images(root: Path) -> Path:
     rows = ["ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax"]
     images(root / "data", SPLITS["train"])
@@ -415,6 +429,7 @@ LAYOUTS: tuple[Callable[[Path], Path], ...] = (
     coco_lvis,
     coco_keypoints,
     via,
+    datumaro,
     open_images,
     kitti,
     dota,

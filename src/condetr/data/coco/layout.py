@@ -17,6 +17,7 @@ PANOPTIC = "coco-panoptic"  # name of the format
 _SMALL, _HEAD = 2**16, 2**24  # bytes of a JSON file that show whether it is COCO's
 _BEGINS = re.compile(rb'[\xef\xbb\xbf\xff\xfe\s]*\{\s*"(?:info|licenses|type)"')
 _LIST = re.compile(rb"[\xef\xbb\xbf\xff\xfe\s]*\[")
+_DATUMARO = re.compile(rb'"categories"\s*:\s*\{\s*"(label|points|mask|caption)"')
 _OTHER_TASKS = re.compile(r"panoptic|caption|keypoint|stuff|image_info|unlabeled")
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:')
 _FOLDERS = ("images", "data", "JPEGImages", "imgs")
@@ -80,8 +81,8 @@ def looks_like_coco(path: Path) -> bool:
             return False
         with path.open("rb") as stream:
             start = stream.read(_SMALL).replace(b"\0", b"")  # UTF-16 of ASCII
-            if _LIST.match(start):
-                return False  # of results, or of tasks of Label Studio
+            if _LIST.match(start) or _DATUMARO.search(start):
+                return False  # a list is of results, or of tasks of Label Studio
             is_all = not stream.read(1)
             keys = set(_KEYS.findall(start))
             if is_all:

@@ -8,6 +8,7 @@ from condetr.data.label_studio import reading as label_studio
 from condetr.data.tools import (
     create_ml,
     csv_boxes,
+    datumaro,
     dota,
     kitti,
     labelme,
@@ -25,6 +26,7 @@ TOOLS = (
     labelme.FORMAT,
     supervisely.FORMAT,
     via.FORMAT,
+    datumaro.FORMAT,
     open_images.FORMAT,
     kitti.FORMAT,
     dota.FORMAT,

@@ -25,6 +25,7 @@ from condetr.data.tools.shapes import (
     box_around,
     bytes_of_base64,
     ellipse,
+    joined,
     oriented,
     outlined,
     painted,
@@ -143,7 +144,7 @@ def _shape_of(parts: Sequence[Any], size: HeightWidth, location: Location) -> Sh
     if isinstance(flags, Mapping) and any(flags.values()):
         location.add(ProblemKind.ATTRIBUTES, f"has the flags {short_repr([key for key in flags if flags[key]])}")
     shapes = [_drawn(str(kind), name, record, size, location) for record in records]
-    return shapes[0] if len(shapes) == 1 else _joined(shapes)
+    return shapes[0] if len(shapes) == 1 else joined(shapes)
 
 
 def _drawn(kind: str, name: str, record: Mapping[str, Any], size: HeightWidth, location: Location) -> Shape:
@@ -167,14 +168,6 @@ def _drawn(kind: str, name: str, record: Mapping[str, Any], size: HeightWidth, l
         patch = patch_of_png(bytes_of_base64(record.get("mask"), "mask"), "mask")
         return painted(name, patch, round(left), round(top), size)
     raise DataProblem(ProblemKind.NO_OBJECT, f"is a {short_repr(kind)} ({short_repr(name)})")
-
-
-def _joined(shapes: Sequence[Shape]) -> Shape:
-    """The parts of one object as one."""
-    corners = [corner for shape in shapes for corner in (shape.corners[:2], shape.corners[2:])]
-    polygons = [polygon for shape in shapes if isinstance(shape.segmentation, list) for polygon in shape.segmentation]
-    whole = all(isinstance(shape.segmentation, list) for shape in shapes)
-    return Shape(shapes[0].name, box_around(corners), polygons if whole else None)
 
 
 def _points_of(record: Mapping[str, Any]) -> list[Point]:

@@ -79,6 +79,14 @@ def oriented(name: str, points: Sequence[Point], location: Location) -> Shape:
     return outlined(name, points, location, kind=ProblemKind.ORIENTED_BOX)
 
 
+def joined(shapes: Sequence[Shape]) -> Shape:
+    """The parts of one object as one."""
+    corners = [corner for shape in shapes for corner in (shape.corners[:2], shape.corners[2:])]
+    polygons = [polygon for shape in shapes if isinstance(shape.segmentation, list) for polygon in shape.segmentation]
+    whole = all(isinstance(shape.segmentation, list) for shape in shapes)
+    return Shape(shapes[0].name, box_around(corners), polygons if whole else None)
+
+
 def ellipse(name: str, center: Point, radii: Point, degrees: float, location: Location) -> Shape:
     """The shape of an ellipse that is turned clockwise."""
     (x, y), (across, down) = center, radii

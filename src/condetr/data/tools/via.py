@@ -1,4 +1,4 @@
-"""VGG Image Annotator 1 and 2 (https://www.robots.ox.ac.uk/~vgg/software/via): a project, or regions in JSON or CSV.
+"""VGG Image Annotator (https://www.robots.ox.ac.uk/~vgg/software/via): a project, or regions in JSON or CSV.
 
 Coordinates are in pixels. Regions have attributes that the labeler defines; one of them is the class: the first of
 these names that there is, else the one that most regions have.
@@ -22,6 +22,8 @@ from condetr.data.tools.csv_rows import rows_of
 from condetr.data.tools.label_files import ToolFiles, head_of
 from condetr.data.tools.labels import LabeledImage, SplitLabels, ToolLabels, classes_of, tool_layout
 from condetr.data.tools.shapes import Shape, ellipse, outlined
+from condetr.data.tools.via3_regions import BEGINNING as VERSION_3
+from condetr.data.tools.via3_regions import images_of
 from condetr.files.json_reading import read_json
 from condetr.images.coco_labels.fields import FieldError, mapping_of, number_of
 from condetr.images.sizes import HeightWidth
@@ -38,6 +40,8 @@ def is_via_file(path: Path) -> bool:
     head = head_of(path)
     if path.suffix.lower() == ".csv":
         return _CSV.match(head) is not None
+    if VERSION_3.match(head) is not None:
+        return True
     return _JSON.match(head) is not None and (_KEYS.search(head) is not None or b"_via_settings" in head)
 
 
@@ -65,6 +69,10 @@ def _labels_of(files: Mapping[str, list[Path]]) -> ToolLabels:
 def _entries(path: Path, location: Location) -> Iterator[LabeledImage]:
     """The images of a JSON file."""
     content = mapping_of(read_json(path))
+    if "project" in content and "view" in content:
+        with location:
+            yield from images_of(content, path, location)
+        return
     table = content.get("_via_img_metadata", content)
     for key, entry in table.items() if isinstance(table, Mapping) else ():
         location.item = f"image {short_repr(key)}"
@@ -163,7 +171,7 @@ _FILES = ToolFiles((".json", ".csv"), is_via_file, _layout)
 FORMAT = ReadableFormat(
     NAME,
     "VIA",
-    "`*.json` or `*.csv` of VGG Image Annotator 1 or 2: a project or annotations",
+    "`*.json` or `*.csv` of VGG Image Annotator 1 to 3: a project or annotations",
     "anywhere below, by name",
     "outlines (polygons, circles, ellipses)",
     _FILES.in_folder,

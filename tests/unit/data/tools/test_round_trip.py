@@ -16,6 +16,7 @@ OF_TOOLS = (
     layouts.labelme,
     layouts.supervisely,
     layouts.via,
+    layouts.datumaro,
     layouts.open_images,
     layouts.kitti,
     layouts.dota,
