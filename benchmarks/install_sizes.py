@@ -3,8 +3,8 @@
     pip install ".[all]" | tee install.log
     python -m benchmarks.install_sizes install.log
 
-It reads the packages of the environment that it runs in, and the sizes of wheels in what pip printed. It downloads nothing.
-Without the log it gives the sizes on disk.
+It reads the packages of the environment that it runs in, and the sizes of wheels in what pip printed; nothing is
+downloaded. Without the log it gives the sizes on disk.
 """
 
 import re
