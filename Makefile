@@ -17,7 +17,7 @@ TORCH_INDEX ?=
 
 help:
 	@echo "make demo      installs condetr, finds digits in images, measures, trains for a minute"
-	@echo "make test      lint, types, import contracts and all tests"
+	@echo "make test      lint, types, import contracts, the documentation's links, and all tests"
 	@echo "make docs      write the documentation as a site to build/site"
 	@echo "make quick     unit and property tests that are not marked slow: a few minutes on two cores"
 	@echo "make check     lint, types and import contracts only"
@@ -32,15 +32,17 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 UNCHECKED := -o addopts="--strict-markers --strict-config"
 CHECKED := $(addprefix tests/unit/,core evaluation explain losses matching model prediction)
 
-test: check
+test: check docs
 	$(PYTEST) --durations 15 $(CHECKED); checked=$$?; \
 	$(PYTEST) --durations 15 $(UNCHECKED) tests $(CHECKED:%=--ignore %) && exit $$checked
 
-# zensical has an environment of its own: its requirements are pinned, and nothing else needs them.
+# A broken link ends it. zensical has an environment of its own: its requirements are pinned, and nothing else needs them.
 docs: environment
+	@cmp --silent docs/requirements.txt $(VENV)/docs/requirements.txt || { set -e; \
+		$(PYTHON) -m venv $(VENV)/docs; \
+		$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt; \
+		cp docs/requirements.txt $(VENV)/docs; }
 	$(BIN)/python -m reference
-	@test -x $(VENV)/docs/bin/zensical || $(PYTHON) -m venv $(VENV)/docs
-	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
 	$(VENV)/docs/bin/zensical build --strict --clean
 	$(BIN)/python -m reference.llms build/site
 
