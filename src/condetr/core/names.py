@@ -14,6 +14,7 @@ LabelFormat: TypeAlias = Literal["coco", "yolo", "voc", "cvat", "label-studio"]
 ResultFormat: TypeAlias = Literal["images", "crops", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv", "parquet"]
 GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
+Int8Target: TypeAlias = Literal["any", "vnni", "auto"]
 AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]
 AugmentationSteps: TypeAlias = tuple[dict[str, Any], ...]  # transforms of torchvision: {name: {argument: value}}
 Size: TypeAlias = Literal["nano", "small", "base", "large"]

@@ -17,6 +17,7 @@ from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, check_possible, files_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.half_precision import in_half_precision, with_half_weights
+from condetr.export.int8_target import BITS, Target
 from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
@@ -38,12 +39,14 @@ class GraphKind:
         precision: of weights and arithmetic; ONNX and OpenVINO in fp16 store halves and compute in fp32 on a CPU.
         fixed: the only (height, width) that it accepts, at a batch of one; None for any batch and size.
         best: the number of detections from post-processing inside the graph; None for none.
+        target: the processors of an int8 graph.
     """
 
     form: GraphFormat
     precision: GraphPrecision = "fp32"
     fixed: HeightWidth | None = None
     best: int | None = None
+    target: Target = "any"
 
 
 def build(
@@ -86,6 +89,7 @@ def build(
     return {
         "format": kind.form,
         "precision": kind.precision,
+        "target": kind.target if kind.precision == "int8" else None,
         "dynamic": kind.fixed is None,
         "files": {name: (folder / name).stat().st_size for name in files_of(kind.form, masks=segments)},
         **detection.described(),
@@ -106,7 +110,7 @@ def _write(
         with TemporaryDirectory() as folder:
             plain = Path(folder) / file.name
             write_onnx(traced, plain)
-            quantize_onnx(plain, file, calibration, preprocessing)
+            quantize_onnx(plain, file, calibration, preprocessing, BITS[kind.target])
     elif kind.form == "onnx":
         write_onnx(traced, file)
     elif kind.form == "torch-export":
@@ -114,5 +118,5 @@ def _write(
     else:
         model = openvino_model(traced)
         if kind.precision == "int8" and preprocessing is not None:
-            model = quantized(model, calibration, preprocessing)
+            model = quantized(model, calibration, preprocessing, BITS[kind.target])
         write_openvino(model, file, half=kind.precision == "fp16")

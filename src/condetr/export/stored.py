@@ -14,6 +14,7 @@ from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.core.names import Backend, GraphFormat
 from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, files_of
+from condetr.export.int8_target import warn_of_overflow
 from condetr.export.running import ExportedNetwork, open_network
 from condetr.files.json_reading import read_json_object
 from condetr.images.sizes import HeightWidth
@@ -97,6 +98,7 @@ def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
     network = open_network(form, folder, torch.get_num_threads(), masks=_has_masks(record), fixed=fixed)
     _check_classes(record, len(split.labels), folder)
     precision = record.get("precision")
+    warn_of_overflow(record.get("target"), folder)
     notes = (*split.notes, f"this is a graph for {form} in {precision}, not a PyTorch network")
     return StoredExport(
         network,

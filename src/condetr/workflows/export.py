@@ -20,6 +20,7 @@ from condetr.export.accuracy import ApLost, FoundAgain, found_again
 from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.graph_formats import check_possible
+from condetr.export.int8_target import target_here, warn_of_overflow
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json
@@ -112,7 +113,9 @@ def export(
         preprocessing = replace(
             preprocessing, do_resize=True, size=Within(*fixed), do_pad=True, pad_size=Exactly(*fixed)
         )
-    kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing)
+    target = target_here(options.target)
+    kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing, target=target)
+    warn_of_overflow(target)
     calibration, compared = _images(options)
     with whole_folder(next_free(_DEFAULT_OUTPUT) if output is None else output) as written:
         folder = written.path_of("")

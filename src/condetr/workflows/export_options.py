@@ -1,10 +1,10 @@
 """The options of an export that the command line and Python share; nothing here imports torch."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args
 
 from condetr.core.errors import UsageError
-from condetr.core.names import GraphPrecision
+from condetr.core.names import GraphPrecision, Int8Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +12,9 @@ class GraphOptions:
     """Help texts are those of ``condetr export --help``."""
 
     precision: Annotated[GraphPrecision, "of weights and arithmetic; int8 is for onnx and openvino"] = "fp32"
+    target: Annotated[
+        Int8Target, "processors of an int8 graph: any, or vnni (weights of 8 bits); auto: vnni if this one has it"
+    ] = "any"
     dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
     post_processing: Annotated[int | None, "include post-processing in the graph, for so many detections"] = None
     masks: Annotated[bool, "also export the mask head, as a second graph, where the model has one"] = True
@@ -22,6 +25,10 @@ class GraphOptions:
     calibrate: Annotated[int, "the most images that int8 is calibrated on"] = 200
 
     def __post_init__(self) -> None:
+        if self.target not in get_args(Int8Target):
+            raise UsageError(f"is {self.target!r}, expected any, vnni or auto", item="target")
+        if self.target != "any" and self.precision != "int8":
+            raise UsageError("is for int8", item="target", hint="--precision int8")
         for name in ("post_processing", "calibrate"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -76,6 +76,7 @@ def _lines(done: "Exported") -> list[str]:
         f"takes    {shapes['inputs']}",
         f"gives    {shapes['outputs']}",
         *_masks(record),
+        *_weights(record),
         *_agreement(record),
     ]
 
@@ -85,6 +86,11 @@ def _masks(record: dict[str, Any]) -> list[str]:
         return []
     masks, chosen = graph["outputs"]["masks"], graph["inputs"]["chosen"]
     return [f"and      {_shape(('masks', masks))} of {_shape(('chosen', chosen))} embeddings, by a second graph"]
+
+
+def _weights(record: dict[str, Any]) -> list[str]:
+    words = {"any": "of 7 bits, for any processor", "vnni": "of 8 bits, for processors with VNNI"}
+    return [f"weights  {words[record['target']]}"] if record["precision"] == "int8" else []
 
 
 def _shape(named: tuple[str, dict[str, Any]]) -> str:

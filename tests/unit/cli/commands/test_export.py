@@ -88,6 +88,7 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
         (("--image-size", "64", "--no-dynamic"), "--image-size: is '64', expected HEIGHTxWIDTH such as 480x640"),
         (("--post-processing", "0"), "is 0, expected at least 1"),
         (("--data", "somewhere"), "is for int8"),
+        (("--target", "vnni"), "target: is for int8 (--precision int8)"),
         (("--format", "torch-export", "--pictures", "nowhere"), "nowhere: cannot be read"),
     ],
 )
