@@ -11,9 +11,10 @@ from condetr.core.errors import UsageError
 from condetr.core.names import LabelFormat, Task
 from condetr.data.image_transfer import ImageTransfer
 from condetr.images.detections import Detections
+from condetr.prediction.input.videos import refuse_videos
 from condetr.prediction.picking import FLOOR, Pick, pick
 from condetr.prediction.predictor import Failure
-from condetr.prediction.sources import images_in, refuse_videos
+from condetr.prediction.sources import images_in
 from condetr.prediction.thresholds import DEFAULT, thresholds_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class LabelingModel(LoadedModel):
         labels = {"format": format, "split": split, "tolerance": tolerance, "copy": copy}
         with detected_before(Path(output), self._origin() | options, self.names, labels) as detected:
             results = detected.results(
-                list(images_in(source)), partial(self.stream, batch=batch, on_error="collect", **options)
+                list(images_in(source, pages=False)), partial(self.stream, batch=batch, on_error="collect", **options)
             )
             return label(
                 _counted(results, on_image),
@@ -142,7 +143,7 @@ class LabelingModel(LoadedModel):
         """
         refuse_videos(source)
         results = self.stream(
-            source,
+            images_in(source, pages=False),
             threshold=FLOOR,
             batch=batch,
             classes=classes,

@@ -24,8 +24,9 @@ from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Numerics, size_of
 from condetr.prediction.bundled_model_check import checked_for_handwriting
+from condetr.prediction.input.videos import refuse_videos
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import images_in, is_one, refuse_videos
+from condetr.prediction.sources import images_in, is_one
 from condetr.prediction.tasks import Segmenter
 from condetr.prediction.tiling import tiled
 from condetr.prediction.track_ids import with_track_ids

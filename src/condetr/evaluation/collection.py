@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
-from pathlib import PurePath
 
 from condetr.data.records import Dataset
 from condetr.evaluation.class_mapping import ClassMatch
@@ -11,6 +10,7 @@ from condetr.evaluation.coco_ap import Rle
 from condetr.evaluation.panoptic_quality import PanopticCounts, counts_of
 from condetr.images.detections import Detections
 from condetr.images.masks.rle import rle_of_mask
+from condetr.prediction.input.labeled_images import labeled_images
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import ImageSource
 from condetr.prediction.tiling import TiledPredictor
@@ -65,5 +65,4 @@ class ResultCollector:
         return ImageResult(replace(detections, masks=None), masks, counts)
 
     def _sources(self, positions: Iterable[int]) -> Iterator[ImageSource]:
-        paths = (self.dataset.examples[position].path for position in positions)
-        return (ImageSource(str(path), PurePath(path.name), path) for path in paths)
+        return labeled_images(map(self.dataset.examples.__getitem__, positions))

@@ -5,7 +5,6 @@ Inference uses the last one only.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -20,8 +19,8 @@ from condetr.evaluation.coco_ap import accumulate
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
+from condetr.prediction.input.labeled_images import labeled_images
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import ImageSource
 from condetr.speed.fast_detector import FastDetector
 
 LayeredDetector: TypeAlias = ConditionalDetr | FastDetector
@@ -69,8 +68,8 @@ class LayerCollector:
         return {position: tuple(self._of_image(position)) for position in positions}
 
     def _of_image(self, position: int) -> list[Detections]:
-        path = self._dataset[position].path
-        prepared = self._predictor.prepare(ImageSource(str(path), PurePath(path.name), path))
+        (source,) = labeled_images([self._dataset[position]])
+        prepared = self._predictor.prepare(source)
         if isinstance(prepared, Failure):
             return []
         found = []

@@ -117,7 +117,7 @@ def _inside(pixel: tuple[float | int, float | int], size: HeightWidth, source: s
 
 
 def _only_one(image: object) -> ImageSource:
-    sources = list(islice(images_in(image), 2))
+    sources = list(islice(images_in(image, pages=False), 2))
     if len(sources) != 1:
         raise UsageError("explains one image at a time", item="source", hint="give a single image")
     return sources[0]

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from condetr.core.errors import CondetrError, DataError, ImageError, MissingExtraError, UsageError
+from condetr.images.decoding.pages import has_page_ending
+from condetr.images.decoding.pages import pages_of as pages_of_file
 from condetr.images.decoding.sources import Encoded, Readable, content_of, name_of
 from condetr.images.detection import Moment
 from condetr.images.file_endings import has_image_ending
@@ -23,9 +25,9 @@ from condetr.prediction.image_lists import SUFFIXES, paths_in
 from condetr.prediction.input.archives import images_in_archive
 from condetr.prediction.input.pdf_pages import pages_of
 from condetr.prediction.input.remote_files import images_at, is_address
+from condetr.prediction.input.videos import is_camera
 from condetr.video.reading import Video
 
-_DIGITS = 6
 _IN_MEMORY = (Image.Image, np.ndarray, Tensor, Readable, *get_args(Encoded))
 
 
@@ -80,39 +82,8 @@ def folder_with(name: str) -> str:
     return os.path.dirname(name) or "."  # noqa: PTH120  a Path would cost minutes
 
 
-def is_video(source: object) -> bool:
-    """Whether this is a file with the name of a video, an open video, or the number of a camera."""
-    if isinstance(source, str | os.PathLike):
-        path = os.fsdecode(source)
-        if os.path.isfile(path):  # noqa: PTH113  a Path cannot hold every string
-            return has_video_name(path)
-        return is_camera(path) and not os.path.lexists(path)
-    return isinstance(source, int | Video) and not isinstance(source, bool)
-
-
 def is_folder(source: str) -> bool:
     return os.path.isdir(source)  # noqa: PTH112  a Path cannot hold every string
-
-
-def is_camera(name: str) -> bool:
-    """Whether this is the number of a camera; bounded, since Python refuses to parse very long numbers."""
-    return name.isdecimal() and len(name) <= _DIGITS
-
-
-def refuse_videos(
-    source: object,
-    reason: str = "is a video or camera; its results may not fit in memory",
-    hint: str = "stream() returns one result at a time",
-) -> None:
-    """Refuse videos, by default because all results are held in memory.
-
-    Raises:
-        UsageError: a source is a video or a camera.
-    """
-    for single in source if isinstance(source, list | tuple) else [source]:
-        if is_video(single):
-            name = single.name if isinstance(single, Video) else single
-            raise UsageError(reason, source=name, hint=hint)
 
 
 def frames_of(source: str | int | Video, *, label: str | None = None) -> Iterator[ImageSource]:
@@ -141,13 +112,15 @@ def frames_of(source: str | int | Video, *, label: str | None = None) -> Iterato
 def is_one(source: object) -> bool:
     """Whether this is a single image, not a collection of images."""
     if isinstance(source, str | os.PathLike):
-        path = os.fspath(source)
+        path = os.fsdecode(source)
+        if has_page_ending(path) and next(pages_of_file(path), None) is not None:
+            return False
         several = is_folder(path) or PurePath(path).suffix.lower() in SUFFIXES or has_archive_name(path) or is_pdf(path)
         return not (several or _is_pattern(path) or (is_address(path) and not has_image_ending(path)))
     return isinstance(source, _IN_MEMORY)
 
 
-def images_in(source: object, *, apart_from: Path | None = None) -> Iterator[ImageSource]:
+def images_in(source: object, *, apart_from: Path | None = None, pages: bool = True) -> Iterator[ImageSource]:
     """Every image of ``source``, in order; an error stands in the place of what cannot be read.
 
     Folders are searched recursively in alphabetical order for files with the extension of an image, without hidden
@@ -158,6 +131,7 @@ def images_in(source: object, *, apart_from: Path | None = None) -> Iterator[Ima
         source: a path, folder, archive, PDF document, address of fsspec, pattern, list file, video, number of a
             camera, PIL image, RGB array, tensor, `ImageSource`, or any iterable of these.
         apart_from: a folder that is skipped: the one that results are written to.
+        pages: whether each page of a TIFF or GIF on disk is an image; else only the first, as in datasets.
     """
     single = (str, os.PathLike, int, ImageSource, Video, *_IN_MEMORY)
     sources = [source] if isinstance(source, single) else source
@@ -169,11 +143,12 @@ def images_in(source: object, *, apart_from: Path | None = None) -> Iterator[Ima
         elif isinstance(item, _IN_MEMORY):
             yield _in_memory(item, position)
         elif isinstance(item, str | os.PathLike):
-            yield from _at_path(os.fsdecode(item), apart_from)
+            found = _at_path(os.fsdecode(item), apart_from)
+            yield from (page for image in found for page in _pages_in(image)) if pages else found
         elif isinstance(item, int | Video) and not isinstance(item, bool):
             yield from frames_of(item)
         elif isinstance(item, Iterable):
-            yield from images_in(item, apart_from=apart_from)
+            yield from images_in(item, apart_from=apart_from, pages=pages)
         else:
             yield ImageSource(str(item), PurePath(PurePath(str(item)).name), _not_an_image(item, source=str(item)))
 
@@ -259,9 +234,26 @@ def _pages(path: str) -> Iterator[ImageSource]:
     folder = PurePath(PurePath(path).name)
     try:
         for number, page in enumerate(pages_of(path), start=1):
-            yield ImageSource(page.name, folder / f"page-{number:04d}.png", page)
+            yield ImageSource(page.name, folder / _page_file(number), page)
     except (UsageError, MissingExtraError) as error:
         yield ImageSource(path, folder, error)
+
+
+def _pages_in(image: ImageSource) -> Iterator[ImageSource]:
+    """The pages of an image file that has several; else the image itself."""
+    path, several = image.content, False
+    for page in pages_of_file(path) if isinstance(path, str) and has_page_ending(path) else ():
+        several = True
+        if isinstance(page, CondetrError):
+            yield ImageSource(image.name, image.relative_path, page)
+        else:
+            yield ImageSource(page.name, image.relative_path / _page_file(page.number), page)
+    if not several:
+        yield image
+
+
+def _page_file(number: int) -> str:
+    return f"page-{number:04d}.png"
 
 
 def _matching(paths: Iterable[str]) -> Iterator[ImageSource]:

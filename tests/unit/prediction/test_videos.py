@@ -6,8 +6,9 @@ import torch
 from condetr.core.errors import MissingExtraError, UsageError, VideoError
 from condetr.images.detection import Moment
 from condetr.images.detections import Detections
+from condetr.prediction.input.videos import is_video
 from condetr.prediction.predictor import Failure, Predictor
-from condetr.prediction.sources import frames_of, images_in, is_video
+from condetr.prediction.sources import frames_of, images_in
 from condetr.prediction.track_ids import with_track_ids
 from tests.tiny import LABELS, PREPROCESSING
 from tests.videos import cut, make_noisy_video, make_video

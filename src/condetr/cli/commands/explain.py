@@ -52,7 +52,7 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     from condetr.files.new_folder import new_folder, next_free
     from condetr.prediction.sources import images_in
 
-    reference = model_for(settings.model, [] if settings.model else list(images_in(image)), reporter)
+    reference = model_for(settings.model, [] if settings.model else list(images_in(image, pages=False)), reporter)
     output = settings.output or next_free(_DEFAULT_OUTPUT)
     with new_folder(output, may_be_used=settings.overwrite, hint="give another --output, or --overwrite it"):
         model = loaded(reference, settings, reporter)

@@ -32,7 +32,7 @@ class Videos:
             MissingExtraError: the extra ``video`` is not installed.
         """
         from condetr.prediction.image_files import has_video_name
-        from condetr.prediction.sources import is_video
+        from condetr.prediction.input.videos import is_video
         from condetr.video.reading import Video
 
         videos: dict[bool, list[str]] = {True: [], False: []}

@@ -20,7 +20,7 @@ ImageSources: TypeAlias = Annotated[
 
 
 def images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "list[ImageSource]":
-    """Every image once, without those in the folder ``output``.
+    """Every image once, without those in the folder ``output``; of a file of several pages the first.
 
     Raises:
         UsageError: a source does not exist, which ends the run before it begins.
@@ -29,7 +29,7 @@ def images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "l
 
     images: dict[str, ImageSource] = {}
     repeated = 0
-    for image in images_in(sources, apart_from=output):
+    for image in images_in(sources, apart_from=output, pages=False):
         if isinstance(image.content, UsageError | MissingExtraError):
             raise image.content
         repeated += image.identity in images
@@ -41,7 +41,7 @@ def images_of(sources: list[str], output: Path | None, reporter: Reporter) -> "l
 
 def refuse_videos(sources: list[str]) -> None:
     """Raises UsageError: a source is a video or a camera."""
-    from condetr.prediction.sources import refuse_videos as refuse
+    from condetr.prediction.input.videos import refuse_videos as refuse
 
     refuse(
         sources, "is a video or camera, not an image file", "condetr predict reads videos; save frames as images first"

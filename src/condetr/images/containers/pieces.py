@@ -52,6 +52,10 @@ class Pieces:
             self._stream.seek(position)
         return self._stream.read(size)
 
+    def restart_clock(self) -> None:
+        """Begin anew to count the seconds, for the next of several images."""
+        self._deadline = time.monotonic() + self._seconds
+
     def seek(self, offset: int, whence: int = 0) -> int:
         self._position = max(0, offset + (0, self._position, self._ends[-1])[whence])
         return self._position

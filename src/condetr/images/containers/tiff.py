@@ -1,6 +1,9 @@
 """TIFF: the tags of the first page, checked before Pillow and libtiff read what they point to."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -56,7 +59,7 @@ def read_tiff(stream: Stream, name: str, whole: bool) -> Header:  # noqa: FBT001
         width=width,
         height=height,
         orientation=orientation or orientation_of(b"", xmp),
-        frames=_count(stream, layout, page, name) if whole else 1,
+        frames=_count(stream, layout, name) if whole else 1,
         bits=number(_BITS, 1),
         open=open_image,
     )
@@ -104,17 +107,32 @@ def _check_strips(stream: Stream, page: Directory, number: Any, size: tuple[int,
         check_scans(stream, 0, _SCANS * stored + _MOST_SCANS, name)
 
 
-def _count(stream: Stream, layout: Layout, page: Directory, name: str) -> int:
-    """The number of pages; an unreadable page ends the count."""
-    seen, position = {layout.first}, page.next
-    while position and position not in seen and len(seen) < MOST_FRAMES:
+def page_positions(stream: Stream, layout: Layout, name: str) -> Iterator[tuple[int, int]]:
+    """Where the directory of each page begins, and where the offset of the next one stands.
+
+    A directory that was there before ends them.
+
+    Raises:
+        ImageError: a directory is unreadable.
+    """
+    seen, position = set[int](), layout.first
+    while position and position not in seen:
+        seen.add(position)
         try:
             stream.seek(position)
             (entries,) = struct.unpack(layout.order + layout.count, exactly(stream, layout.count_size, name))
-            stream.seek(entries * layout.entry_size, 1)
+            end = stream.seek(entries * layout.entry_size, 1)
             (following,) = struct.unpack(layout.order + layout.offset, exactly(stream, layout.offset_size, name))
-        except (ImageError, OSError, ValueError, OverflowError):
-            break
-        seen.add(position)
+        except (OSError, ValueError, OverflowError) as error:
+            raise damaged(f"a page lies outside of the file ({error})", name) from error
+        yield position, end
         position = following
-    return len(seen)
+
+
+def _count(stream: Stream, layout: Layout, name: str) -> int:
+    """The number of pages; an unreadable page ends the count."""
+    count = 0
+    with suppress(ImageError):
+        for _ in islice(page_positions(stream, layout, name), MOST_FRAMES):
+            count += 1
+    return max(1, count)

@@ -19,6 +19,8 @@ MOST_BYTES = 2**30  # of a stream, which may be endless
 
 class _Reads(type):
     def __instancecheck__(cls, value: object) -> bool:
+        if cls.__mro__[1] is not object:  # a class of our own
+            return super().__instancecheck__(value)
         return callable(getattr(value, "read", None)) and not isinstance(value, str | os.PathLike)
 
 
@@ -26,6 +28,20 @@ class Readable(metaclass=_Reads):
     """Anything with ``read``: an open binary file, `io.BytesIO`, an upload, a member of an archive."""
 
     read: Callable[[int], Any]
+
+
+class StreamSource(Readable):
+    """A part of a file that may be too large to be read as a whole."""
+
+    name: str
+
+    def opened(self) -> Stream:
+        """A stream, which the caller closes. Raises ImageError."""
+        raise NotImplementedError
+
+    def read(self, size: int = -1) -> bytes:
+        with self.opened() as stream:
+            return stream.read(size)
 
 
 Source: TypeAlias = Path | Encoded | Readable | Image.Image
@@ -52,6 +68,8 @@ def open_source(source: Path | Encoded | Readable) -> Stream:
     """
     if isinstance(source, Encoded):
         return io.BytesIO(source)
+    if isinstance(source, StreamSource):
+        return source.opened()
     if isinstance(source, Readable):
         return io.BytesIO(content_of(source))
     name = name_of(source)

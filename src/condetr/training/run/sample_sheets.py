@@ -25,6 +25,7 @@ from condetr.images.drawing.draw import draw, draw_segments
 from condetr.images.drawing.marks import captioned
 from condetr.images.preprocessing import Preprocessing
 from condetr.model.detector import ConditionalDetr
+from condetr.prediction.input.labeled_images import labeled_images
 from condetr.prediction.predictor import Predictor
 from condetr.training.run.curves import curves_of
 from condetr.training.run.events import EventHandler, Warned, ignore_events
@@ -124,7 +125,7 @@ def sheet_of_predictions(
         task=task,
         stuff=dataset.classes.stuff,
     )
-    results = predictor.stream([example.path for example in dataset], on_error="collect")
+    results = predictor.stream(labeled_images(dataset), on_error="collect")
     pairs = [
         (_ground_truth(example, dataset, result), _best_detections(result))
         for example, result in zip(dataset, results, strict=True)
