@@ -50,10 +50,10 @@ def images_under(folder: str, *, apart_from: Path | None = None) -> Iterator[str
 
 
 def with_image_names(source: str, paths: Iterable[str]) -> Iterator[str]:
-    """The ``paths`` with the name of an image file, archive or PDF document, without folders."""
+    """The ``paths`` with the name of an image file or of one that holds images, without folders."""
     others = []
     for path in paths:
-        if (has_image_ending(path) or has_archive_name(path) or is_pdf(path)) and not Path(path).is_dir():
+        if (has_image_ending(path) or holds_images(path)) and not Path(path).is_dir():
             yield path
         else:
             others.append(path)
@@ -66,6 +66,15 @@ def has_archive_name(path: str) -> bool:
 
 def has_video_name(path: str) -> bool:
     return _VIDEOS.fullmatch(_suffix(path)) is not None
+
+
+def holds_images(path: str) -> bool:
+    """Whether this is the name of an archive, a PDF document or a Parquet file."""
+    return has_archive_name(path) or is_pdf(path) or is_parquet(path)
+
+
+def is_parquet(path: str) -> bool:
+    return _suffix(path) in (".parquet", ".pq")
 
 
 def is_pdf(path: str) -> bool:
@@ -101,8 +110,8 @@ def _suffix(path: str) -> str:
 
 def _report(source: str, others: list[str]) -> None:
     for path in others:
-        if has_archive_name(path) or has_video_name(path):
-            _logger.warning("%s: skipped: archives and videos in a folder are not read", path)
+        if has_archive_name(path) or has_video_name(path) or is_parquet(path):
+            _logger.warning("%s: skipped: archives, Parquet files and videos in a folder are not read", path)
     counts = Counter(_suffix(path) or "without extension" for path in others)
     if counts:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())

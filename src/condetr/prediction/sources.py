@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, get_args
@@ -20,9 +20,18 @@ from condetr.images.detection import Moment
 from condetr.images.file_endings import has_image_ending
 from condetr.images.image_inputs import ImageInput, image_of
 from condetr.images.resize import UprightImage
-from condetr.prediction.image_files import has_archive_name, has_video_name, images_under, is_pdf, with_image_names
+from condetr.prediction.image_files import (
+    has_archive_name,
+    has_video_name,
+    holds_images,
+    images_under,
+    is_parquet,
+    is_pdf,
+    with_image_names,
+)
 from condetr.prediction.image_lists import SUFFIXES, paths_in
 from condetr.prediction.input.archives import images_in_archive
+from condetr.prediction.input.parquet_rows import images_in_table
 from condetr.prediction.input.pdf_pages import pages_of
 from condetr.prediction.input.remote_files import images_at, is_address
 from condetr.prediction.input.videos import is_camera
@@ -115,7 +124,7 @@ def is_one(source: object) -> bool:
         path = os.fsdecode(source)
         if has_page_ending(path) and next(pages_of_file(path), None) is not None:
             return False
-        several = is_folder(path) or PurePath(path).suffix.lower() in SUFFIXES or has_archive_name(path) or is_pdf(path)
+        several = is_folder(path) or PurePath(path).suffix.lower() in SUFFIXES or holds_images(path)
         return not (several or _is_pattern(path) or (is_address(path) and not has_image_ending(path)))
     return isinstance(source, _IN_MEMORY)
 
@@ -128,8 +137,8 @@ def images_in(source: object, *, apart_from: Path | None = None, pages: bool = T
     see `image_lists.paths_in`.
 
     Args:
-        source: a path, folder, archive, PDF document, address of fsspec, pattern, list file, video, number of a
-            camera, PIL image, RGB array, tensor, `ImageSource`, or any iterable of these.
+        source: a path, folder, archive, Parquet file, PDF document, address of fsspec, pattern, list file, video,
+            number of a camera, PIL image, RGB array, tensor, `ImageSource`, or any iterable of these.
         apart_from: a folder that is skipped: the one that results are written to.
         pages: whether each page of a TIFF or GIF on disk is an image; else only the first, as in datasets.
     """
@@ -183,9 +192,11 @@ def _at_path(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
     elif not stat.S_ISREG(mode):
         yield _unusable(path, "is a pipe, socket or device, not an image file")
     elif has_archive_name(path):
-        yield from _or_error(path, _in_archive(path), "contains no images")
+        yield from _or_error(path, _found(path, images_in_archive), "contains no images")
     elif is_pdf(path):
         yield from _pages(path)
+    elif is_parquet(path):
+        yield from _or_error(path, _found(path, images_in_table), "has no rows")
     elif PurePath(path).suffix.lower() in SUFFIXES:
         yield from _or_error(path, _listed(Path(path)), "lists no images")
     else:
@@ -194,7 +205,7 @@ def _at_path(path: str, apart_from: Path | None) -> Iterator[ImageSource]:
 
 def _not_a_file(path: str, reason: str) -> Iterator[ImageSource]:
     if is_address(path):
-        yield from _or_error(path, _remote(path), "contains no images")
+        yield from _or_error(path, _found(path, images_at), "contains no images")
     elif "://" in path:
         yield _unusable(path, "is a URL; images and videos are read from disk", "download it first")
     elif is_camera(path):
@@ -214,20 +225,13 @@ def _in_folder(folder: str, apart_from: Path | None) -> Iterator[ImageSource]:
             yield ImageSource(path, PurePath(os.path.relpath(path, folder)), path)
 
 
-def _in_archive(path: str) -> Iterator[ImageSource]:
+def _found(path: str, images_of: Callable[[str], Iterable[tuple[str, PurePath, Any]]]) -> Iterator[ImageSource]:
+    """What a reader finds there, or why it cannot read it."""
     try:
-        for name, relative_path, content in images_in_archive(path):
-            yield ImageSource(name, relative_path, content)
-    except UsageError as error:
-        yield ImageSource(path, PurePath(PurePath(path).name), error)
-
-
-def _remote(address: str) -> Iterator[ImageSource]:
-    try:
-        for name, relative_path, content in images_at(address):
+        for name, relative_path, content in images_of(path):
             yield ImageSource(name, relative_path, content)
     except (UsageError, MissingExtraError) as error:
-        yield ImageSource(address, PurePath(PurePath(address).name), error)
+        yield ImageSource(path, PurePath(PurePath(path).name), error)
 
 
 def _pages(path: str) -> Iterator[ImageSource]:
@@ -258,7 +262,7 @@ def _page_file(number: int) -> str:
 
 def _matching(paths: Iterable[str]) -> Iterator[ImageSource]:
     for path in paths:
-        if has_archive_name(path) or is_pdf(path):
+        if holds_images(path):
             yield from _at_path(path, None)
         else:
             yield ImageSource(path, PurePath(PurePath(path).name), path)

@@ -81,7 +81,7 @@ def test_archives_and_videos_in_a_folder_are_logged(folder, caplog):
     (folder / "more.tar.gz").write_bytes(b"")
     (folder / "clip.MP4").write_bytes(b"")
     assert len(names(folder)) == 4
-    assert "more.tar.gz: skipped: archives and videos in a folder are not read" in caplog.text
+    assert "more.tar.gz: skipped: archives, Parquet files and videos in a folder are not read" in caplog.text
     assert "clip.MP4: skipped: archives" in caplog.text
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
-from condetr.core.errors import ImageError
+from condetr.core.errors import CondetrError, ImageError
 
 Path: TypeAlias = str | os.PathLike[str]
 Encoded: TypeAlias = bytes | bytearray | memoryview
@@ -99,6 +99,7 @@ def content_of(stream: Readable) -> bytes:
 
     Raises:
         ImageError: it cannot be read, is a text stream or too large.
+        CondetrError: what a source of our own raises.
     """
     name = name_of(stream)
     try:
@@ -106,6 +107,8 @@ def content_of(stream: Readable) -> bytes:
         if seek is not None and getattr(stream, "seekable", lambda: True)():
             seek(0)
         content = stream.read(MOST_BYTES + 1)
+    except CondetrError:
+        raise
     except (OSError, ValueError) as error:  # closed, or not readable
         raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=name) from error
     if not isinstance(content, Encoded):

@@ -5,12 +5,16 @@ origin would be fetched.
 """
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from condetr.core.errors import CondetrError, DataError, MissingExtraError, UsageError, first_line_of
 from condetr.images.decoding.sources import MOST_BYTES, Readable
 from condetr.images.file_endings import has_image_ending
+from condetr.prediction.image_files import is_parquet
+from condetr.prediction.input.parquet_rows import StoredRow, images_in_table
 
 _REFUSED = ("http", "https", "ftp")
 _MAGIC = "*?["
@@ -37,7 +41,7 @@ class Found(NamedTuple):
 
     name: str
     relative_path: PurePath
-    content: "RemoteFile | CondetrError"
+    content: "RemoteFile | StoredRow | CondetrError"
 
 
 def is_address(source: str) -> bool:
@@ -67,9 +71,16 @@ def images_at(address: str) -> Iterator[Found]:
 
     try:
         if any(character in path for character in _MAGIC) and not system.exists(path):
-            matches = sorted(file for file in system.glob(path) if has_image_ending(file))
+            matches = sorted(str(file) for file in system.glob(path))
             below = path[: min(path.index(character) for character in _MAGIC if character in path)].rpartition("/")[0]
-            return (found(str(file), below) for file in matches)
+            tables = {file for file in matches if is_parquet(file)}
+            images = (file for file in matches if file in tables or has_image_ending(file))
+            return chain.from_iterable(
+                _in_table(system, file, system.unstrip_protocol(file)) if file in tables else [found(file, below)]
+                for file in images
+            )
+        if is_parquet(path) and system.isfile(path):
+            return _in_table(system, path, address)
         if system.isfile(path):
             return iter([Found(address, PurePath(PurePosixPath(path).name), RemoteFile(system, path, address))])
         exists = system.exists(path)
@@ -78,6 +89,15 @@ def images_at(address: str) -> Iterator[Found]:
     if not exists:
         raise UsageError("does not exist", source=address, hint="check the address")
     return (item if isinstance(item, Found) else found(item, path.rstrip("/")) for item in _below(system, path))
+
+
+def _in_table(system: Any, path: str, name: str) -> Iterator[Found]:
+    try:
+        for row, relative_path, content in images_in_table(name, partial(system.open, path, "rb")):
+            assert not isinstance(content, str), "only encoded images are read from storage"
+            yield Found(row, relative_path, content)
+    except (UsageError, MissingExtraError) as error:
+        yield Found(name, PurePath(PurePosixPath(path).name), error)
 
 
 def _opened(address: str) -> tuple[Any, str]:
