@@ -18,6 +18,7 @@ from condetr.prediction.input.parquet_rows import StoredRow, images_in_table
 
 _REFUSED = ("http", "https", "ftp")
 _MAGIC = "*?["
+_HINT = "check the address, and your rights there"
 
 
 class RemoteFile(Readable):
@@ -85,7 +86,7 @@ def images_at(address: str) -> Iterator[Found]:
             return iter([Found(address, PurePath(PurePosixPath(path).name), RemoteFile(system, path, address))])
         exists = system.exists(path)
     except Exception as error:  # each storage has errors of its own
-        raise UsageError(f"cannot be read: {first_line_of(error)}", source=address) from error
+        raise UsageError(f"cannot be read: {first_line_of(error)}", source=address, hint=_HINT) from error
     if not exists:
         raise UsageError("does not exist", source=address, hint="check the address")
     return (item if isinstance(item, Found) else found(item, path.rstrip("/")) for item in _below(system, path))
@@ -124,7 +125,7 @@ def _below(system: Any, top: str) -> Iterator[str | Found]:
             entries = system.ls(path, detail=True)
         except Exception as error:  # each storage has errors of its own
             name = system.unstrip_protocol(path)
-            refused = DataError(f"cannot be read: {first_line_of(error)}", source=name)
+            refused = DataError(f"cannot be read: {first_line_of(error)}", source=name, hint=_HINT)
             yield Found(name, PurePath(PurePosixPath(path).name), refused)
             continue
         named = sorted((entry["name"].rstrip("/"), entry["type"] == "directory") for entry in entries)
