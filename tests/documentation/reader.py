@@ -24,6 +24,7 @@ _TRAINING = (("--minutes", "--epochs", "--steps"), "--steps 2 --workers 0 --pret
 _SHORTER = {  # options that say how much is done, and what the reader types instead
     ("train",): _TRAINING,
     ("data", "demo"): (("--train", "--val"), "--train 6 --val 3"),
+    ("tune",): (("--minutes", "--epochs"), "--minutes 1 --trials 1 --epochs 1 --workers 0"),
     ("benchmark",): (("--rounds",), "--rounds 2"),
 }
 _SERVICES = ("serve", "demo", "label-server")
@@ -59,9 +60,11 @@ def outcome_of(block: Block) -> Outcome:
 
 
 def _outcome_of_command(words: list[str]) -> Outcome:
+    if words[:2] == ["condetr", "export"]:
+        return Outcome.PARSED  # and what follows runs with a graph that was exported once
     if words[0] == "condetr":
         return Outcome.SHORTENED if _shorter_of(words[1:]) else Outcome.RUN
-    if words[0] == "curl":
+    if words[0] in ("curl", "condetr-run"):
         return Outcome.RUN
     return Outcome.PARSED if words[0] in ("pip", "make") or words[:2] == ["python", "-m"] else Outcome.UNKNOWN
 
@@ -111,9 +114,14 @@ class Reader:
                     if "--config" in line:
                         self.put(line[line.index("--config") + 1])
                     self.parse(line)
+            elif words[:2] == ["condetr", "export"]:
+                self.parse(words[1:])
+                self.put(words[words.index("--output") + 1])
             elif words[0] == "condetr":
                 calls = [following for following in commands[number + 1 :] if following[0] == "curl"]
                 self._condetr(words[1:], calls)
+            elif words[0] == "condetr-run":
+                self._condetr_run(words[1:])
             elif words[0] == "curl":
                 assert any(words[:2] == ["condetr", "serve"] for words in commands[:number]), "nothing listens"
             else:
@@ -140,6 +148,18 @@ class Reader:
         if pipe:
             assert pipe[0] == "jq", pipe
             assert json.loads(printed.getvalue())[pipe[1].removeprefix(".")]
+
+    def _condetr_run(self, words: list[str]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(ROOT / "run/src")
+            from condetr_run.command import main
+
+            self._read(["condetr-run", *words])
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                status = main(words)
+        assert status == 0, f"condetr-run {' '.join(words)}: exit status {status}"
+        assert printed.getvalue()
 
     def _read(self, words: list[str]) -> None:
         if words[:2] == ["data", "demo"]:

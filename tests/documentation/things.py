@@ -1,4 +1,4 @@
-"""What a reader of the pages has: images, labels, a video, a run, and the cache of the hub; small and real."""
+"""What a reader of the pages has: images, labels, a video, a run, a graph, and the cache of the hub; small and real."""
 
 import json
 import shutil
@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
+import condetr
 from condetr.bundled import bundled_models
 from condetr.cli.main import run
 from condetr.data.demo.scenes import scene
+from tests.exports import exported_once
 from tests.tiny import tiny_detector
 from tests.videos import make_video
 
@@ -76,6 +78,13 @@ def _run(path: Path, *words: str) -> None:
     _condetr("train", *words, "--steps", 2, "--workers", 0, "--pretrain-backbone-steps", 0, "--output", path)
 
 
+def _graph(path: Path) -> None:
+    """Of the digit detector, with other classes; ``path`` is in a folder beside those of other tests."""
+    exported = exported_once(path.parents[1], "digits", "onnx", condetr.load("condetr/digits").export)
+    shutil.copytree(exported.folder, path)
+    _rename_classes(path)
+
+
 def _weights_of_the_authors(path: Path) -> None:
     from tests.unit.checkpoints.test_segmenters import with_keys_of
 
@@ -103,9 +112,18 @@ _MAKERS: dict[str, _Maker] = {
     "runs/mine": (("labeled",), lambda path: _run(path, "labeled", "--model", HUB_MODEL)),
     "runs/scenes": (("scenes",), lambda path: _run(path, "scenes", "--recipe", "scenes", "--task", "panoptic")),
     "runs/tune/best.yaml": ((), lambda path: path.write_text("lr: 1.0e-4\n")),
+    "runs/second": (("labeled",), lambda path: _run(path, "labeled", "--model", HUB_MODEL)),
+    "mine-onnx": ((), _graph),
     "resnet18.pth": ((), lambda path: torch.save(resnet18().state_dict(), path)),
     "ConditionalDETR_r50dc5_epoch50.pth": ((), _weights_of_the_authors),
 }
+
+
+def _rename_classes(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    config["id2label"] = {number: CLASSES[int(name)] for number, name in config["id2label"].items()}
+    config["label2id"] = {name: int(number) for number, name in config["id2label"].items()}
+    (model / "config.json").write_text(json.dumps(config))
 
 
 @contextmanager
@@ -114,10 +132,7 @@ def hub_in(folder: Path) -> Iterator[None]:
     repository = folder / f"models--{HUB_MODEL.replace('/', '--')}"
     snapshot = repository / "snapshots" / _COMMIT
     shutil.copytree(bundled_models()["condetr/digits"], snapshot)
-    config = json.loads((snapshot / "config.json").read_text())
-    config["id2label"] = {number: CLASSES[int(name)] for number, name in config["id2label"].items()}
-    config["label2id"] = {name: int(number) for number, name in config["id2label"].items()}
-    (snapshot / "config.json").write_text(json.dumps(config))
+    _rename_classes(snapshot)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(_COMMIT)
     with pytest.MonkeyPatch.context() as patch:
