@@ -12,7 +12,12 @@ from PIL import Image
 from condetr.workflows.export import Exported
 from tests.unchecked import without_shape_checks
 
-NEEDED = {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",), "torch-export": ()}
+NEEDED = {
+    "onnx": ("onnxscript", "onnxruntime"),
+    "openvino": ("openvino",),
+    "torch-export": (),
+    "executorch": ("executorch",),
+}
 
 
 def noise_images() -> list[Image.Image]:

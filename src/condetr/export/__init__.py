@@ -1,1 +1,1 @@
-"""The network as a graph for other programs, ONNX, OpenVINO or torch.export: written, verified and run."""
+"""The network as a graph for other programs, ONNX, OpenVINO, torch.export or ExecuTorch: written, verified and run."""

@@ -12,9 +12,10 @@ from torch import nn
 
 from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.calibration import quantize_onnx, quantized
+from condetr.export.executorch_program import write_executorch
 from condetr.export.folded_norms import with_folded_norms
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
-from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, check_possible, files_of
+from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, files_of, libraries_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.half_precision import in_half_precision, with_half_weights
 from condetr.export.int8_target import BITS, Target
@@ -69,11 +70,10 @@ def build(
         calibration: images to calibrate int8 on.
 
     Raises:
-        UsageError: there is no such kind.
         ModelError: the network cannot be exported.
         MissingExtraError: a library is not installed.
     """
-    libraries = check_possible(kind.form, kind.precision)
+    libraries = libraries_of(kind.form, kind.precision)
     network = copy.deepcopy(network).eval()
     if kind.precision == "fp16" and kind.form in _HALVED:
         network = _HALVED[kind.form](network)
@@ -115,6 +115,8 @@ def _write(
         write_onnx(traced, file)
     elif kind.form == "torch-export":
         write_torch(traced, file)
+    elif kind.form == "executorch":
+        write_executorch(traced, file)
     else:
         model = openvino_model(traced)
         if kind.precision == "int8" and preprocessing is not None:

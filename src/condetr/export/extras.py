@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ _EXTRA_OF = {
     "onnxruntime": ("onnx", "running ONNX"),
     "openvino": ("openvino", "OpenVINO"),
     "nncf": ("openvino", "int8"),
+    "executorch": ("executorch", "ExecuTorch"),
 }
 _WITH_TELEMETRY = ("openvino", "nncf")
 _NOISY = (
@@ -24,12 +26,13 @@ _NOISY = (
     "torch.fx",
     "torch.fx.experimental.symbolic_shapes",
     "torch._dynamo",
+    "torch.utils._pytree",
     "torch.utils.cpp_extension",
 )
 
 
 def needed(library: str) -> ModuleType:
-    """The library.
+    """The library, or a module of it.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -40,8 +43,9 @@ def needed(library: str) -> ModuleType:
         with quiet():
             return importlib.import_module(library)
     except ImportError:
-        extra, purpose = _EXTRA_OF[library]
-        raise MissingExtraError(library, extra, purpose) from None
+        package = library.partition(".")[0]
+        extra, purpose = _EXTRA_OF[package]
+        raise MissingExtraError(package, extra, purpose) from None
 
 
 def _switch_off_telemetry() -> None:
@@ -77,3 +81,17 @@ def without_warnings() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def without_native_stderr() -> Iterator[None]:
+    """Without what C++ code writes to stderr: ExecuTorch describes the processor there."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

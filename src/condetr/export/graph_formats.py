@@ -1,4 +1,4 @@
-"""Export formats, and the names of files, inputs, outputs and dynamic axes."""
+"""Export formats, what each can hold, and the names of files, inputs, outputs and dynamic axes."""
 
 from typing import get_args
 
@@ -6,17 +6,27 @@ from condetr.core.errors import UsageError
 from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.extras import needed
 
-RUNNABLE = ("onnx", "openvino")  # by condetr
+RUNNABLE = ("onnx", "openvino", "executorch")  # by condetr
+ONE_SIZE = ("executorch",)  # their memory is planned at export
+WITHOUT_MASKS = ("executorch",)  # their number of objects is not fixed
+PRECISIONS: dict[GraphFormat, tuple[GraphPrecision, ...]] = {
+    "onnx": ("fp32", "fp16", "int8"),
+    "openvino": ("fp32", "fp16", "int8"),
+    "torch-export": ("fp32", "fp16"),
+    "executorch": ("fp32",),
+}
 
 GRAPH_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("model.onnx",),
     "openvino": ("model.xml", "model.bin"),
     "torch-export": ("model.pt2",),
+    "executorch": ("model.pte",),
 }
 MASK_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("masks.onnx",),
     "openvino": ("masks.xml", "masks.bin"),
     "torch-export": ("masks.pt2",),
+    "executorch": (),
 }
 PREDICTION = ("logits", "boxes")
 BEST = ("scores", "labels", "boxes_xyxy")  # of post-processing
@@ -45,6 +55,7 @@ _LIBRARIES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino",),
     "torch-export": (),
+    "executorch": ("executorch",),
 }
 
 
@@ -53,20 +64,26 @@ def files_of(form: GraphFormat, *, masks: bool) -> tuple[str, ...]:
     return GRAPH_FILES[form] + (MASK_FILES[form] if masks else ())
 
 
-def check_possible(form: str, precision: str) -> tuple[str, ...]:
-    """The libraries that a format and precision need.
-
-    Raises:
-        UsageError: there is no such combination.
-        MissingExtraError: one of them is not installed.
-    """
-    if form not in GRAPH_FILES:
-        raise UsageError(f"is {form!r}, expected one of {', '.join(GRAPH_FILES)}", item="format")
+def check_combination(form: str, precision: str, *, dynamic: bool) -> None:
+    """Raises UsageError where there is no such graph."""
+    if form not in PRECISIONS:
+        raise UsageError(f"is {form!r}, expected one of {', '.join(PRECISIONS)}", item="format")
     if precision not in get_args(GraphPrecision):
         raise UsageError(f"is {precision!r}, expected fp32, fp16 or int8", item="precision")
-    if precision == "int8" and form not in RUNNABLE:
-        reason = f"int8 is supported for {' and '.join(RUNNABLE)}, not for {form}"
-        raise UsageError(reason, item="precision", hint="--format onnx")
+    able = [name for name, precisions in PRECISIONS.items() if precision in precisions]
+    if form not in able:
+        names = " and ".join([", ".join(able[:-1]), able[-1]])
+        raise UsageError(f"{precision} is supported for {names}, not for {form}", item="precision")
+    if dynamic and form in ONE_SIZE:
+        raise UsageError(f"graphs for {form} have one size", item="dynamic", hint="--no-dynamic --image-size 480x640")
+
+
+def libraries_of(form: GraphFormat, precision: GraphPrecision) -> tuple[str, ...]:
+    """The libraries that a graph needs.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
     libraries = _LIBRARIES[form] + (("nncf",) if precision == "int8" and form == "openvino" else ())
     for library in libraries:
         needed(library)

@@ -1,27 +1,19 @@
 """Opening graph files with the library that runs them."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
-import numpy as np
 import torch
 
 from condetr.core.errors import CheckpointError
 from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
+from condetr.export.executorch_program import open_executorch
 from condetr.export.extras import needed
-from condetr.export.graph_formats import BEST, GRAPH_FILES, MASK_FILES, MASK_INPUTS, PREDICTION
-
-Arrays: TypeAlias = Mapping[str, np.ndarray]
-Run: TypeAlias = Callable[[Arrays], Arrays]
-
-
-class _Opened(NamedTuple):
-    run: Run
-    inputs: Collection[str]
-    outputs: Collection[str]
+from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, MASK_INPUTS, PREDICTION
+from condetr.export.opened import Arrays, Opened, Run, named_outputs
 
 
 def open_detection(form: GraphFormat, folder: Path, threads: int, *, masks: bool = False) -> Run:
@@ -41,7 +33,7 @@ def open_masks(form: GraphFormat, folder: Path, threads: int) -> Run:
 
 
 def _open(form: GraphFormat, file: Path, threads: int, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Run:
-    library = {"onnx": "onnxruntime", "openvino": "openvino"}.get(form)
+    library = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch"}.get(form)
     if library is not None:
         needed(library)
     try:
@@ -61,7 +53,7 @@ def _open(form: GraphFormat, file: Path, threads: int, inputs: tuple[str, ...], 
     return opened.run
 
 
-def _open_onnx(file: Path, threads: int, *_: Any) -> _Opened:
+def _open_onnx(file: Path, threads: int, *_: Any) -> Opened:
     runtime = needed("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -72,10 +64,10 @@ def _open_onnx(file: Path, threads: int, *_: Any) -> _Opened:
     def run(arrays: Arrays) -> Arrays:
         return dict(zip(names, session.run(names, dict(arrays)), strict=True))
 
-    return _Opened(run, {value.name for value in session.get_inputs()}, names)
+    return Opened(run, {value.name for value in session.get_inputs()}, names)
 
 
-def _open_openvino(file: Path, threads: int, *_: Any) -> _Opened:
+def _open_openvino(file: Path, threads: int, *_: Any) -> Opened:
     core = needed("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     model = core.compile_model(str(file), "CPU", options)
@@ -87,7 +79,7 @@ def _open_openvino(file: Path, threads: int, *_: Any) -> _Opened:
         results: Any = own.request.infer(dict(arrays))
         return {value.any_name: array for value, array in results.items()}
 
-    return _Opened(run, _names_of(model.inputs), _names_of(model.outputs))
+    return Opened(run, _names_of(model.inputs), _names_of(model.outputs))
 
 
 def _names_of(values: Any) -> set[str]:
@@ -99,21 +91,21 @@ def _open_torch(
     threads: int,  # noqa: ARG001  PyTorch has its own
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
-) -> _Opened:
+) -> Opened:
     """Only for files that were just written: reading such a file can run code in it."""
     module = torch.export.load(file).module()
 
     def run(arrays: Arrays) -> Arrays:
         with torch.no_grad():
             results = [result.numpy() for result in module(*(torch.from_numpy(arrays[name]) for name in inputs))]
-        names = outputs if len(results) == len(outputs) else (*PREDICTION, *BEST, *outputs[len(PREDICTION) :])
-        return dict(zip(names, results, strict=True))
+        return dict(zip(named_outputs(len(results), outputs), results, strict=True))
 
-    return _Opened(run, inputs, outputs)
+    return Opened(run, inputs, outputs)
 
 
-_OPENERS: dict[GraphFormat, Callable[..., _Opened]] = {
+_OPENERS: dict[GraphFormat, Callable[..., Opened]] = {
     "onnx": _open_onnx,
     "openvino": _open_openvino,
     "torch-export": _open_torch,
+    "executorch": open_executorch,
 }

@@ -14,7 +14,8 @@ from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.core.records import Prediction
 from condetr.core.shapes import PixelMask, Pixels
 from condetr.export.graph_formats import FEATURES, MASK_INPUTS
-from condetr.export.graph_opening import Arrays, Run, open_detection, open_masks
+from condetr.export.graph_opening import open_detection, open_masks
+from condetr.export.opened import Arrays, Run
 from condetr.images.sizes import HeightWidth
 from condetr.model.mask_head import ImageMasks, objects_per_block
 

@@ -19,7 +19,7 @@ from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.export.accuracy import ApLost, FoundAgain, found_again
 from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
-from condetr.export.graph_formats import check_possible
+from condetr.export.graph_formats import WITHOUT_MASKS, check_combination, libraries_of
 from condetr.export.int8_target import target_here, warn_of_overflow
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
@@ -102,10 +102,13 @@ def export(
         ModelError: the network cannot be exported.
         StorageError: the folder cannot be written.
     """
-    check_possible(form, options.precision)
+    check_combination(form, options.precision, dynamic=options.dynamic)
+    libraries_of(form, options.precision)
     if options.triton and form != "onnx":
         raise UsageError(f"is for onnx, not for {form}", item="triton", hint="--format onnx")
     network = _on_cpu(checkpoint.detector, masks=options.masks)
+    if isinstance(network, ConditionalDetrSegmenter) and form in WITHOUT_MASKS:
+        raise UsageError(f"there is no graph of masks for {form}", item="masks", hint="--no-masks")
     config = checkpoint.config
     fixed = None
     if not options.dynamic:

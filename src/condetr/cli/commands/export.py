@@ -11,6 +11,7 @@ from condetr.cli.settings.model_settings import Model, Revision, model_or_bundle
 from condetr.cli.settings.shared import height_and_width_of
 from condetr.core.errors import SettingsError
 from condetr.core.names import GraphFormat
+from condetr.export.graph_formats import check_combination, libraries_of
 from condetr.workflows.export_options import GraphOptions
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class ExportSettings(GraphOptions, CommonSettings):
             height_and_width_of(self.image_size)
             if self.dynamic:
                 raise SettingsError("is for a graph of one size", item="image_size", hint="give --no-dynamic, too")
-        if self.precision == "int8" and self.format == "torch-export":
-            raise SettingsError(f"int8 is supported for onnx and openvino, not for {self.format}", item="precision")
+        check_combination(self.format, self.precision, dynamic=self.dynamic)
         if self.precision == "int8" and self.pictures is None and self.data is None:
             hint = "give --pictures like those it will see, or --data with a train split"
             raise SettingsError("int8 is calibrated on images", item="pictures", hint=hint)
@@ -43,16 +43,14 @@ class ExportSettings(GraphOptions, CommonSettings):
 
 
 def export(settings: ExportSettings, reporter: Reporter) -> None:
-    """Write a model as a graph for ONNX, OpenVINO or torch.export.
+    """Write a model as a graph for ONNX, OpenVINO, torch.export or ExecuTorch.
 
     The folder holds the graph, labels and preprocessing, so that condetr predict, evaluate and benchmark take it as a
     model. Exit status: 7 a library is not installed, 8 the graph does not answer as the model does.
     """
     reference = model_or_bundled(settings.model, reporter)
 
-    from condetr.export.graph_formats import check_possible
-
-    check_possible(settings.format, settings.precision)
+    libraries_of(settings.format, settings.precision)
     size = None if settings.image_size is None else height_and_width_of(settings.image_size)
     model = condetr.load(reference, revision=settings.revision, device=settings.device)
     reporter.detail(f"condetr: exporting {reference} as {settings.format}")

@@ -88,6 +88,11 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
         (("--image-size", "64", "--no-dynamic"), "--image-size: is '64', expected HEIGHTxWIDTH such as 480x640"),
         (("--post-processing", "0"), "is 0, expected at least 1"),
         (("--data", "somewhere"), "is for int8"),
+        (
+            ("--format", "executorch"),
+            "dynamic: graphs for executorch have one size (--no-dynamic --image-size 480x640)",
+        ),
+        (("--format", "executorch", "--precision", "fp16"), "fp16 is supported for onnx, openvino and torch-export"),
         (("--target", "vnni"), "target: is for int8 (--precision int8)"),
         (("--format", "torch-export", "--pictures", "nowhere"), "nowhere: cannot be read"),
     ],
@@ -99,11 +104,14 @@ def test_a_typo_is_reported_in_one_line(condetr, model, words, reason):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("library", "form"), [("onnx", "onnx"), ("openvino", "openvino")])
+@pytest.mark.parametrize(
+    ("library", "form"), [("onnx", "onnx"), ("openvino", "openvino"), ("executorch", "executorch")]
+)
 def test_a_missing_extra_is_reported_with_the_pip_line(condetr, model, monkeypatch, library, form):
     real = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", lambda name, *more: _absent(name, library) or real(name, *more))
-    status, _, err = condetr("export", "--model", model, "--format", form)
+    one_size = ("--no-dynamic",) if form == "executorch" else ()
+    status, _, err = condetr("export", "--model", model, "--format", form, *one_size)
     assert status == 7
     assert f'needs {library} (pip install "condetr[{form}]")' in err
 
