@@ -1,7 +1,7 @@
-"""What `condetr data pick` is worth: AP after labeling picked images against as many random ones, on synthetic scenes.
+"""What `condetr data pick` is worth: AP after labeling picked images against as many random ones, on scenes of digits.
 
 python -m benchmarks.picking_study OUTPUT [--pool 2000] [--test 300] [--first 50] [--count 200] [--epochs 30]
-    [--seeds 0 1 2] [--model condetr/nano] [--sides 96-192]
+    [--seeds 0 1 2] [--model condetr/nano]
 
 For each seed, a model is trained on ``--first`` random scenes of the pool. It picks ``--count`` of the others; as many
 are drawn at random. Two models are then trained from ``--model``, each on the first scenes and on one of the two
@@ -19,20 +19,16 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 import condetr
-from condetr.data.classes import Classes
 from condetr.data.convert import convert
-from condetr.data.discovery.formats import read_dataset
+from condetr.data.demo.scene_folder import write_scenes
+from condetr.data.discovery.formats import read_splits
 from condetr.data.image_transfer import LINK
-from condetr.data.records import Dataset, Example, Object
-from condetr.data.synthetic.dataset import size_of
-from condetr.data.synthetic.scene import scene
-from condetr.data.synthetic.things import CLASS_NAMES
+from condetr.data.records import Dataset
 from condetr.files.atomic_write import write_json
 
-POOL_SEED, TEST_SEED = 101, 102
+SCENES_SEED = 101
 SETTINGS: dict[str, Any] = {  # named, so that none is chosen by what was picked
     "batch": 8,
     "lr": 7e-4,
@@ -42,34 +38,17 @@ SETTINGS: dict[str, Any] = {  # named, so that none is chosen by what was picked
     "ema": "auto",
     "freeze": (),
     "augment": "light",
+    "image_size": 96,
+    "max_size": 96,
     "workers": 0,
 }
 
 
-def write_scenes(folder: Path, count: int, sides: tuple[int, int], seed: int) -> Dataset:
-    """Scenes as a COCO dataset, written once."""
-    if not (folder / "coco").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "images").mkdir(parents=True)
-        examples = []
-        for number in range(count):
-            made = scene(number, *size_of(number, seed, sides), seed=seed)
-            path = folder / "images" / f"{number:05d}.png"
-            Image.fromarray(made.pixels).save(path)
-            rows = zip(np.asarray(made.boxes).reshape(-1, 4).tolist(), list(made.labels), strict=True)
-            objects = tuple(
-                Object(int(label), (x1, y1, x2, y2), (x2 - x1) * (y2 - y1)) for (x1, y1, x2, y2), label in rows
-            )
-            examples.append(Example(path, made.pixels.shape[:2], number + 1, objects))
-        dataset = Dataset(tuple(examples), Classes.named(CLASS_NAMES), folder / "images", "train")
-        convert({"train": dataset}, folder / "coco", "coco", LINK)
-    return read_dataset(folder / "coco")
-
-
-def sides_of(text: str) -> tuple[int, int]:
-    """The shortest and the longest edge of ``96-192``."""
-    shortest, longest = map(int, text.split("-"))
-    return shortest, longest
+def demo_scenes(folder: Path, pool: int, test: int) -> dict[str, Dataset]:
+    """Scenes of handwritten digits, written once; those of the test are in other handwriting."""
+    if not folder.exists():
+        write_scenes(folder, train=pool, val=test, seed=SCENES_SEED)
+    return read_splits(folder)
 
 
 class Study:
@@ -105,10 +84,10 @@ class Study:
             for folder in (run, data):
                 shutil.rmtree(folder, ignore_errors=True)  # of a study that was stopped
             convert({"train": self._pool.subset(sorted(positions))}, data, "coco", LINK)
-            start = condetr.load(self._options.model, classes=list(CLASS_NAMES), device="cpu")
-            epochs, (shortest, longest) = self._options.epochs, sides_of(self._options.sides)
-            sizes = {"image_size": shortest, "max_size": longest, "evaluate_every": epochs}
-            start.train(data, output=run, validation="none", epochs=epochs, seed=seed, **sizes, **SETTINGS)
+            start = condetr.load(self._options.model, classes=list(self._pool.classes.names), device="cpu")
+            epochs = self._options.epochs
+            epoch = {"epochs": epochs, "evaluate_every": epochs}
+            start.train(data, output=run, validation="none", seed=seed, **epoch, **SETTINGS)
             write_json({"images": len(positions), "epochs": epochs}, trained)
         return run / "last"
 
@@ -137,7 +116,6 @@ def main(words: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--model", default="condetr/nano")
-    parser.add_argument("--sides", default="96-192")
     options = parser.parse_args(words)
     (options.output / "results").mkdir(parents=True, exist_ok=True)
     begun, now = options.output / "study.json", {name: str(value) for name, value in vars(options).items()}
@@ -146,10 +124,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if begun.exists() and json.loads(begun.read_text()) != now:
         parser.error(f"{options.output} holds a study with other settings: {begun.read_text()}")
     write_json(now, begun)
-    sides = sides_of(options.sides)
-    pool = write_scenes(options.output / "pool", options.pool, sides, POOL_SEED)
-    test = write_scenes(options.output / "test", options.test, sides, TEST_SEED)
-    study, rows = Study(options.output, pool, test, options), list[dict[str, Any]]()
+    scenes = demo_scenes(options.output / "scenes", options.pool, options.test)
+    study, rows = Study(options.output, scenes["train"], scenes["val"], options), list[dict[str, Any]]()
     for seed in options.seeds:
         rows.append(study.run(seed))
         print(table(rows), end="\n\n", flush=True)
