@@ -18,6 +18,11 @@ from PIL import Image
 SCENES = {"train": 600, "val": 100}
 ENLARGED, LARGER = 12, 4  # images to look at, and how many times larger
 PARITY = ("even", "odd")
+YOURS = (
+    "condetr data check mine/                                 # labels of any common tool: docs/data.md",
+    "condetr train mine/ --minutes 15 --output runs/mine      # begins with a model of the package",
+    "condetr predict more-images/ --model runs/mine --output found",
+)
 TRAINING = (
     "--epochs 3 --batch 8 --lr 5e-4 --lr-backbone 1e-4 --schedule linear --decay-at 0.5 --ema 0.99 "
     "--augment light --flip 0 --set freeze=[] --workers 1 --seed 0"
@@ -39,7 +44,7 @@ def main() -> None:
     condetr("predict", images, "--save", "images,jsonl,coco", "--output", output / "found")
 
     title("3. How good is it, on handwriting that it never saw?")
-    condetr("evaluate", scenes, "--split", "val", "--output", output / "report")
+    condetr("evaluate", scenes, "--split", "val", "--html", "--output", output / "report")
 
     title("4. About a minute of training: the same model learns to tell even digits from odd ones")
     relabel(scenes, parity)
@@ -49,12 +54,17 @@ def main() -> None:
     title("Look at")
     for what, where in {
         "the digits that were found": output / "found" / "images",
-        "the report, its curves and worst images": output / "report",
+        "the report, in a browser: errors, curves": output / "report" / "report.html",
         "curves of the training": output / "run" / "curves.png",
         "what the training saw and found": output / "run" / "samples",
         "the even and odd digits that were found": output / "found-even-or-odd" / "images",
     }.items():
         print(f"  {what + ':':45} {where}")
+
+    title("With labeled images of your own (docs/own_images.md)")
+    programs = os.path.relpath(Path(sys.executable).parent)
+    for line in YOURS:
+        print(f"  {programs}/{line}")
 
 
 def title(text: str) -> None:

@@ -224,7 +224,8 @@ class LoadedModel:
         Args:
             data: a folder or file in any format, a dataset that was read, or a Dataset or DatasetDict of the library
                 `datasets`, which is written to the cache.
-            split: which part; val unless named, else test, or the only one.
+            split: which part; val unless named, else test, or the only one. Where there is no val, "val" is the tenth
+                of the images that a training holds out.
             batch: the most images in one batch; it does not change the results.
             top_k: the most detections of an image; COCO counts 100.
             metrics: ap, per-class, pr, confusion, errors, calibration, layers, speed; of segments also pq, miou. By

@@ -19,7 +19,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "recipes": ("condetr recipes",),
     "evaluate": (
         "condetr evaluate labeled/ --model runs/mine --split val --output report",
-        "condetr evaluate labeled/ --predictions found/predictions.json",
+        "condetr evaluate labeled/ --predictions results.json --html",
     ),
     "explain": ("condetr explain street.jpg --model runs/mine --detection 0",),
     "export": (
@@ -35,12 +35,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "models": ("condetr models",),
     "doctor": ("condetr doctor", "condetr doctor --hub"),
     "data check": ("condetr data check labeled/",),
-    "data stats": ("condetr data stats labeled/ --output statistics",),
+    "data stats": ("condetr data stats labeled/ --output charts.png",),
     "data convert": ("condetr data convert labeled/ coco/ --to coco",),
     "data show": ("condetr data show labeled/ --output sheet.jpg",),
     "data split": ("condetr data split labeled/ divided/ --shares train=0.8,val=0.1,test=0.1",),
     "data merge": ("condetr data merge first/ second/ both/",),
-    "data rename": ("condetr data rename labeled/ renamed/ car=vehicle,truck=vehicle",),
+    "data rename": ("condetr data rename labeled/ renamed/ car=vehicle truck=vehicle",),
     "data drop": ("condetr data drop labeled/ smaller/ person",),
     "data dedupe": ("condetr data dedupe labeled/ distinct/",),
     "data pick": ("condetr data pick more/ --model runs/mine --count 50 --output next.txt",),

@@ -1,6 +1,7 @@
 """Evaluate a network, or a file of predictions, on a dataset."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.checks.verdict import require_objects
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
+from condetr.data.train_val import train_val_of
 from condetr.evaluation.class_mapping import ClassMap, match_classes
 from condetr.evaluation.collection import ImageResult, ResultCollector
 from condetr.evaluation.layers import LayerCollector, layered
@@ -35,13 +37,19 @@ _TIMED = 20  # images
 def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect") -> Dataset:
     """The split of a dataset to evaluate on: ``split``, else val, else test, else the only one.
 
+    Where there is no val, ``split="val"`` is the tenth of the images that a training holds out.
+
     Raises:
         DataError: there is no such dataset or split, it does not fit the task, or it has no images.
     """
-    panoptic = task == "panoptic"
+    masks, panoptic = task != "detect", task == "panoptic"
     names = layout_of(data, panoptic=panoptic).names
+    if split == "val" and "val" not in names:
+        parts = train_val_of(data, masks=masks, panoptic=panoptic)
+        if parts.val is not None:
+            return replace(parts.val, split=f"val, held out of {parts.train.split}")
     chosen = split or next((name for name in ("val", "test") if name in names), None)
-    return require_objects(read_dataset(data, chosen, masks=task != "detect", panoptic=panoptic), data)
+    return require_objects(read_dataset(data, chosen, masks=masks, panoptic=panoptic), data)
 
 
 def evaluate_detector(

@@ -55,7 +55,9 @@ class TrainingOptions:
     task: Annotated[Task, "what to train for: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
     epochs: Annotated[int, "passes over the training images"] = 50
     steps: Annotated[int | None, "optimization steps to train for, instead of epochs"] = None
-    minutes: Annotated[float | None, "time for all of the command, instead of epochs; steps are measured first"] = None
+    minutes: Annotated[
+        float | None, "minutes for the whole command, instead of epochs; a few steps are timed first"
+    ] = None
     batch: Annotated[int | Literal["auto"], "batch size of each process; auto: as many as fit, at most 16"] = 2
     accumulate: Annotated[int | Literal["auto"], "gradient accumulation steps; auto: to reach the reference batch"] = 1
     reference_batch: Annotated[
@@ -98,7 +100,7 @@ class TrainingOptions:
     iou_aware: Annotated[
         float, "exponent of the IoU in the class target (Align-DETR: 0.75); 0: the focal loss, which ignores the IoU"
     ] = 0.0
-    teacher: Annotated[str | None, "distill the decoder of this hub id, folder or weights file"] = None
+    teacher: Annotated[str | None, "distill from this detector: hub id, folder or weights file"] = None
     teacher_weight: Annotated[float, "weight of the distillation"] = 1.0
     freeze_steps: Annotated[int, "steps after which frozen modules are trained, too; 0: they stay frozen"] = 0
     patience: Annotated[int, "early stopping after so many evaluations without improvement; 0 disables it"] = 0

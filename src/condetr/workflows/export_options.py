@@ -15,14 +15,14 @@ class GraphOptions:
     target: Annotated[
         Int8Target, "processors of an int8 graph: any, or vnni (weights of 8 bits); auto: vnni if this one has it"
     ] = "any"
-    dynamic: Annotated[bool, "any batch and image size; else one image of one size"] = True
-    post_processing: Annotated[int | None, "include post-processing in the graph, for so many detections"] = None
+    dynamic: Annotated[bool, "accept any batch and image size; with --no-dynamic one image of one size"] = True
+    post_processing: Annotated[int | None, "include post-processing in the graph, for this many detections"] = None
     masks: Annotated[bool, "also export the mask head, as a second graph, where the model has one"] = True
     triton: Annotated[bool, "also write a model repository for Triton, with copies of the graphs; for onnx"] = False
-    verify: Annotated[bool, "compare with the model on images, and exit with status 8 where they differ"] = True
-    tolerance: Annotated[float | None, "the largest difference; default: 1e-4, or 0.02 for fp16"] = None
+    verify: Annotated[bool, "compare with the model on images, and exit with status 8 if they differ"] = True
+    tolerance: Annotated[float | None, "largest difference allowed; default: 1e-4, or 0.02 for fp16"] = None
     split: Annotated[str | None, "split of the data to measure on; default: val, test or the only one"] = None
-    calibrate: Annotated[int, "the most images that int8 is calibrated on"] = 200
+    calibrate: Annotated[int, "maximum number of images for the calibration of int8"] = 200
 
     def __post_init__(self) -> None:
         if self.target not in get_args(Int8Target):

@@ -15,6 +15,7 @@ from condetr.core.records import Prediction
 from condetr.data.classes import Classes
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.data.records import Dataset, Example, Object
+from condetr.data.train_val import train_val_of
 from condetr.evaluation.evaluate import evaluate_detector, held_out
 from condetr.evaluation.report import DEFAULT_METRICS
 from condetr.images.preprocessing import Preprocessing
@@ -208,3 +209,7 @@ def test_the_split_to_measure_on(tmp_path):
     assert (held_out(tmp_path / "two").split, held_out(tmp_path / "none").split) == ("test", "train")
     with pytest.raises(DataError, match="has no split 'val'"):
         held_out(tmp_path / "two", "val")
+    write_scenes(tmp_path / "ten", train=10, val=0)
+    val = held_out(tmp_path / "ten", "val")
+    assert [val.name_of(image) for image in val] == [val.name_of(image) for image in train_val_of(tmp_path / "ten").val]
+    assert (val.split, len(val)) == ("val, held out of train", 1)

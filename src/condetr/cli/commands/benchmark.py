@@ -33,7 +33,7 @@ class BenchmarkSettings(CommonSettings):
     image_size: Annotated[
         tuple[str, ...] | None, "HEIGHTxWIDTH that the network sees, or several; else what the model makes of 480x640"
     ] = None
-    batch: Annotated[tuple[str, ...], "images at once, or several numbers"] = ("1",)
+    batch: Annotated[tuple[str, ...], "batch size, or several"] = ("1",)
     rounds: Annotated[int, "how often each is timed"] = 20
     output: Annotated[Path | None, "new folder for benchmark.json and benchmark.png"] = None
 
@@ -47,9 +47,9 @@ class BenchmarkSettings(CommonSettings):
 
 
 def benchmark(settings: BenchmarkSettings, reporter: Reporter) -> None:
-    """Time decoding, preparing, network and scoring apart, at several sizes and batches.
+    """Time decoding, preprocessing, network and scoring separately, at several sizes and batch sizes.
 
-    Medians and percentiles, images a second, memory, and how much of the measured peak of the machine is used.
+    Shows medians and percentiles, images per second, memory, and how much of the machine's measured peak is used.
     """
     reference = model_or_bundled(settings.model, reporter)
     files = _files(settings.pictures)

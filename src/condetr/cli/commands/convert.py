@@ -15,7 +15,7 @@ from condetr.core.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertSettings(CommonSettings):
-    classes: Annotated[Path | None, "text file with the name of every class, one in a line, in order"] = None
+    classes: Annotated[Path | None, "text file with the class names in order, one per line"] = None
     backbone: Annotated[str | None, "name of the backbone, such as resnet50, instead of the checkpoint's"] = None
     detector_only: Annotated[bool, "of a segmenter, convert the detector and leave the mask head out"] = False
     precision: Annotated[

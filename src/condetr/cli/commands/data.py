@@ -49,9 +49,9 @@ class ConvertSettings(WriteSettings):
 @dataclass(frozen=True, kw_only=True)
 class ShowSettings(CommonSettings):
     task: Annotated[Task, TASK] = "detect"
-    split: Annotated[str | None, "which one, where there are several; or all"] = None
-    count: Annotated[int, "of images, spread over the split"] = 16
-    columns: Annotated[int, "images in a row"] = 4
+    split: Annotated[str | None, "split to show, if there are several; or all"] = None
+    count: Annotated[int, "number of images, spread over the split"] = 16
+    columns: Annotated[int, "images per row"] = 4
     output: Annotated[Path, "image file to write"] = Path("grid.jpg")
 
     def __post_init__(self) -> None:
@@ -60,11 +60,11 @@ class ShowSettings(CommonSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(WriteSettings):
-    split: Annotated[str | None, "which one to divide, where there are several; or all"] = None
+    split: Annotated[str | None, "split to divide, if there are several; or all"] = None
     all: Annotated[bool, "divide all splits together anew, as --split all"] = False
     group: Annotated[
         str | None,
-        "keep images together: those of a folder, or those for which a pattern of their names matches the same",
+        "keep images together: folder, those of a folder; a pattern, those in whose names it matches the same text",
     ] = None
     shares: Annotated[tuple[str, ...], "names and shares of the parts"] = ("train=0.8", "val=0.1", "test=0.1")
     to: Annotated[DatasetFormat, "format to write"] = "coco"
@@ -75,7 +75,7 @@ class DemoSettings(CommonSettings):
     train: Annotated[int, "scenes to learn from"] = 3000
     val: Annotated[int, "scenes in other handwriting, to measure"] = 500
     test: Annotated[int, "scenes in a third handwriting"] = 0
-    side: Annotated[int, "pixels"] = 96
+    side: Annotated[int, "height and width of a scene in pixels"] = 96
     task: Annotated[Task, "what to label: boxes (detect), masks (instance) or every pixel (panoptic)"] = "detect"
 
     def __post_init__(self) -> None:
@@ -84,9 +84,9 @@ class DemoSettings(CommonSettings):
 
 
 def check(data: _Data, settings: CheckSettings, reporter: Reporter) -> int:
-    """Find every problem of a data set in one pass.
+    """Find every problem of a dataset in one pass.
 
-    Exit status: 0 usable, however much was left out; 3 something must be mended first.
+    Exit status: 0 usable, however much was left out; 3 something must be fixed first.
     """
     from condetr.cli.output.data_answer import check_data, check_text
     from condetr.data.checks.check import check_splits, read_leniently
@@ -121,7 +121,7 @@ def stats(data: _Data, settings: StatsSettings, reporter: Reporter) -> None:
 
 
 def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: Reporter) -> None:
-    """Write a data set in another format."""
+    """Write a dataset in another format."""
     from condetr.data.discovery.formats import read_splits
     from condetr.data.discovery.split_names import without_unions
 
@@ -138,7 +138,7 @@ def convert(data: _Data, output: _Output, settings: ConvertSettings, reporter: R
 
 
 def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
-    """Draw images with their boxes, and for other tasks masks, side by side."""
+    """Draw images side by side with their boxes, or with masks for other tasks."""
     from condetr.data.checks.contact_sheet import contact_sheet, evenly_spread
 
     wanted = wanted_for(settings.task)
@@ -151,7 +151,7 @@ def show(data: _Data, settings: ShowSettings, reporter: Reporter) -> None:
 
 
 def split(data: _Data, output: _Output, settings: SplitSettings, reporter: Reporter) -> None:
-    """Divide a data set into parts with the same mixture of classes."""
+    """Divide a dataset into parts with the same mixture of classes."""
     from condetr.data.image_groups import groups_of
     from condetr.data.stratified_split import divide
 

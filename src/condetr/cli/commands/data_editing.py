@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_Several = Annotated[list[Path], typer.Argument(help="Datasets; classes of one name are one.", metavar="DATA...")]
+_Several = Annotated[
+    list[Path], typer.Argument(help="Datasets; classes of the same name become one.", metavar="DATA...")
+]
 _Pairs = Annotated[list[str], typer.Argument(help="Classes and their new names.", metavar="OLD=NEW...")]
 _Classes = Annotated[list[str], typer.Argument(help="Names of classes.", metavar="CLASS...")]
 
@@ -34,7 +36,7 @@ class DedupeSettings(EditSettings):
 
 
 def merge(data: _Several, output: _Output, settings: EditSettings, reporter: Reporter) -> None:
-    """Write several data sets as one; splits of one name are put together."""
+    """Write several datasets as one; splits of the same name are joined."""
     from condetr.data.editing.merging import joined
 
     read = [_read(path, settings, reporter) for path in data]
@@ -55,7 +57,7 @@ def rename(data: _Data, output: _Output, names: _Pairs, settings: EditSettings, 
 
 
 def drop(data: _Data, output: _Output, names: _Classes, settings: EditSettings, reporter: Reporter) -> None:
-    """Leave out classes with their objects; images stay, perhaps without objects."""
+    """Remove classes and their objects; all images stay, even without objects."""
     from condetr.data.editing.classes import without
 
     splits, to = _read(data, settings, reporter)
@@ -67,7 +69,7 @@ def drop(data: _Data, output: _Output, names: _Classes, settings: EditSettings, 
 
 
 def dedupe(data: _Data, output: _Output, settings: DedupeSettings, reporter: Reporter) -> None:
-    """Leave out near duplicates of images, first from what is trained on."""
+    """Remove near duplicates of images, from the training split first."""
     from condetr.data.editing.near_duplicates import without_near_duplicates
 
     splits, to = _read(data, settings, reporter)

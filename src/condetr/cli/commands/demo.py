@@ -31,7 +31,7 @@ class DemoSettings(DetectionSettings):
 
 
 def demo(settings: DemoSettings, reporter: Reporter) -> None:
-    """Show a model on a web page of this machine, until Ctrl-C: drop an image, slide the threshold, click a box."""
+    """Try a model on a local web page, until Ctrl-C: drop an image, move the threshold, click a box."""
     from condetr.serving.process.process_exit import end_now
 
     try:

@@ -29,7 +29,7 @@ class DoctorSettings(CommonSettings):
 
 
 def doctor(settings: DoctorSettings, reporter: Reporter) -> None:
-    """Show versions, extras, devices, vector units, folders, models and speed, and what is wrong with them.
+    """Show versions, extras, devices, vector units, folders, models and speed, and any problems with them.
 
     Nothing is downloaded, and the hub is asked only with --hub.
     """
@@ -153,13 +153,17 @@ def _problems(found: dict[str, Any]) -> list[str]:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    extras = ", ".join(f"{name} {'installed' if there else 'missing'}" for name, there in found["extras"].items())
+    extras = [
+        f"{state}: {', '.join(name for name, there in found['extras'].items() if there is wanted)}"
+        for state, wanted in (("installed", True), ("missing", False))
+        if wanted in found["extras"].values()
+    ]
     speed = found["speed"]
     height, width = speed["size"]
     return [
         f"condetr  {found['condetr']} on Python {found['python']}, {found['platform']}",
         "versions " + ", ".join(f"{name} {version or 'missing'}" for name, version in found["versions"].items()),
-        f"extras   {extras or 'none'}",
+        f"extras   {'; '.join(extras) or 'none'}",
         "devices  " + ", ".join(f"{name} ({what})" for name, what in found["devices"].items()),
         f"vectors  {', '.join(found['vector_units']) or 'unknown'}; torch uses {found['torch_uses']}",
         f"auto     {found['device']}, {found['threads']} threads on {found['cores']} cores",

@@ -47,18 +47,22 @@ class EvaluateSettings(ModelSettings):
     precision: Precision = "fp32"
     compile: Compile = False
     predictions: Annotated[Path | None, "measure this file of COCO results, not a model"] = None
-    split: Annotated[str | None, "part of the data; else val, test or the only one"] = None
+    split: Annotated[str | None, "part of the data; else val, test or the only one. val: or what training held out"] = (
+        None
+    )
     task: Task = None
     metrics: Annotated[tuple[Metric, ...] | None, _METRICS] = None
     min_ap: Annotated[float | None, "exit with status 8 if AP, from 0 to 1, is lower"] = None
     threshold: Annotated[float, "score above which detections count as errors and in the confusion matrix"] = 0.5
-    map: Annotated[Path | None, "YAML file, in each line a CLASS OF THE DATA: CLASS OF THE MODEL, or several"] = None
-    top_k: Annotated[int, "the most detections of an image; COCO counts 100"] = 100
+    map: Annotated[Path | None, "YAML file with lines of CLASS OF THE DATA: CLASS OF THE MODEL, or a list of them"] = (
+        None
+    )
+    top_k: Annotated[int, "maximum number of detections per image; COCO counts 100"] = 100
     batch: Batch = 1
     tile: Tile = None
-    html: Annotated[bool, "also write report.html, a page of the errors and curves that needs no network"] = False
+    html: Annotated[bool, "also write report.html, a page of errors and curves that works offline"] = False
     output: Annotated[
-        Path | None, "new folder for the report; else runs/evaluate, or with --json and no --html none"
+        Path | None, "new folder for the report; default: runs/evaluate, or none with --json and no --html"
     ] = None
 
     def __post_init__(self) -> None:
@@ -107,6 +111,8 @@ def evaluate(data: _Data, settings: EvaluateSettings, reporter: Reporter) -> int
         if settings.split is None and dataset.split != "val":
             learned = "" if dataset.split == "test" else ", which the model may have learned from"
             reporter.note(f"condetr: there is no val; measured on {dataset.split}{learned}")
+        elif settings.split == "val" != dataset.split:
+            reporter.note(f"condetr: there is no val; measured on the {len(dataset)} images that a training holds out")
         output = None
         if share.is_first and (settings.output is not None or settings.html or not reporter.as_json):
             output = settings.output or next_free(_DEFAULT_OUTPUT)

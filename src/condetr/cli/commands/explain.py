@@ -46,7 +46,7 @@ def explain(image: _Image, settings: ExplainSettings, reporter: Reporter) -> Non
     """Show what each attention head attends to for a detection.
 
     Writes bands.png (content, spatial and combined attention of the last decoder layer), layers.png (all decoder
-    layers), encoder.png (where one place of the image looked), explanation.npz (all maps) and explanation.json;
+    layers), encoder.png (the encoder's attention from one pixel), explanation.npz (all maps) and explanation.json;
     with --detection all, overview.png and a folder for each detection.
     """
     from condetr.files.new_folder import new_folder, next_free

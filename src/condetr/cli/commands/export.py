@@ -46,7 +46,7 @@ def export(settings: ExportSettings, reporter: Reporter) -> None:
     """Write a model as a graph for ONNX, OpenVINO, torch.export or ExecuTorch.
 
     The folder holds the graph, labels and preprocessing, so that condetr predict, evaluate and benchmark take it as a
-    model. Exit status: 7 a library is not installed, 8 the graph does not answer as the model does.
+    model. Exit status: 7 a library is not installed, 8 the graph differs from the model.
     """
     reference = model_or_bundled(settings.model, reporter)
 

@@ -21,7 +21,7 @@ class PushSettings(CommonSettings):
     private: Annotated[bool, "whether a new repository is private"] = False
 
 
-_Id = Annotated[str, typer.Argument(help="organisation/name", metavar="ID")]
+_Id = Annotated[str, typer.Argument(help="organization/name", metavar="ID")]
 _Folder = Annotated[Path, typer.Argument(help="A model folder.", metavar="FOLDER")]
 
 

@@ -40,17 +40,19 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @dataclass(frozen=True, kw_only=True)
 class ServeSettings(DetectionSettings):
     backend: Backend = None
-    threshold: Annotated[float, "leave out detections that score at or below it, unless a request has a threshold"] = (
-        0.5
-    )
+    threshold: Annotated[
+        float, "leave out detections that score at or below this, unless a request has a threshold"
+    ] = 0.5
     batch: Batch = 8
     host: Annotated[str, "address to listen on; only this machine can reach the default"] = "127.0.0.1"
     port: Annotated[int | None, "port to listen on; 0 takes a free one; default: AIP_HTTP_PORT, or 8000"] = None
     allowed_host: Annotated[
-        tuple[str, ...] | None, "name that callers may ask for it by, besides localhost; * for any; again for more"
+        tuple[str, ...] | None, "host name that clients may use, besides localhost; * for any; may be repeated"
     ] = None
     name: Annotated[str | None, "name of the model for clients; default: the last part of --model"] = None
-    token_file: Annotated[Path | None, "file with a token that callers must send; else CONDETR_TOKEN, or none"] = None
+    token_file: Annotated[Path | None, "file with a token that clients must send; default: CONDETR_TOKEN, or none"] = (
+        None
+    )
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -75,10 +77,10 @@ class Protocol(NamedTuple):
 
 
 def serve(settings: ServeSettings, reporter: Reporter) -> int:
-    """Serve a model over HTTP until SIGTERM or Ctrl-C; then finish what was accepted.
+    """Serve a model over HTTP until SIGTERM or Ctrl-C; then answer the requests accepted so far.
 
-    Exit status: 0 all accepted images were answered, 1 some were sent away because the time for that was over,
-    5 the model failed. The log has one line of JSON a request.
+    Exit status: 0 all accepted images were answered, 1 the time for that ran out,
+    5 the model failed. The log has one line of JSON per request.
     """
     return run_server(settings, reporter, lambda _: Protocol(), "condetr serve")
 

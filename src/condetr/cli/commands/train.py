@@ -28,14 +28,14 @@ _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or des
 
 
 def train(data: _Data, settings: TrainSettings, reporter: Reporter) -> int:
-    """Train a detector on labeled images, by default from the best start model at hand, see `condetr models`.
+    """Train a detector on labeled images, by default from the best start model available (see `condetr models`).
 
-    With --model none the weights are random, of the paper's ResNet-50 network, of a --size, or of a network that is
-    described in --config under network, or with --set network.d_model=64 and the like; --backbone and
-    --backbone-weights choose its backbone, perhaps with pretrained weights. --set network.num_queries=50 also works
-    beside --model. Ctrl-C saves first; --output RUN --resume resumes with the settings in RUN/config.yaml. Under
-    torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training failed,
-    130 or 143 stopped and saved.
+    With --model none, training begins with random weights: of the paper's ResNet-50 network, of a --size, or of a
+    network that is described in --config under network, or by options such as --set network.d_model=64. --backbone
+    and --backbone-weights name its backbone and pretrained weights for it. --set network.num_queries=50 also works
+    with --model. Ctrl-C saves and stops; --output RUN --resume continues with the settings in RUN/config.yaml.
+    Under torchrun all processes train together. Exit status: 0 trained, 3 the data cannot be used, 5 training
+    failed, 130 or 143 stopped and saved.
     """
     began = time.monotonic()
     settings.check_resumed()

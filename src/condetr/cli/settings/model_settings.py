@@ -28,7 +28,7 @@ Compile: TypeAlias = Annotated[bool, "use torch.compile; pays off for many image
 Task: TypeAlias = Annotated[
     names.Task | None, "detect (boxes), instance (with masks) or panoptic (every pixel); default: the model's"
 ]
-Batch: TypeAlias = Annotated[int, "the most images in one batch; does not change the results"]
+Batch: TypeAlias = Annotated[int, "maximum number of images per batch; does not change the results"]
 Tile: TypeAlias = Annotated[
     str | None, "also detect in tiles of this size, 640 or 480x640 pixels: for small objects in large images"
 ]
@@ -49,9 +49,9 @@ class ModelSettings(CommonSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings(ModelSettings):
-    threshold: Annotated[float, "leave out detections that score at or below it"] = 0.5
+    threshold: Annotated[float, "leave out detections that score at or below this"] = 0.5
     classes: Annotated[tuple[str, ...] | None, "detect only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of an image"] = 100
+    top_k: Annotated[int, "maximum number of detections per image"] = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,8 +20,8 @@ from condetr.core.names import ResultFormat
 from condetr.prediction.options import PredictionOptions
 
 _FORMATS = (
-    "what to write, of images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv, parquet; "
-    "else images,jsonl, of a video video,jsonl"
+    "what to write: images, crops, video, json, jsonl, coco, coco-panoptic, yolo, csv, parquet; "
+    "default: images,jsonl, or video,jsonl for videos"
 )
 
 Format: TypeAlias = Literal[ResultFormat, "video"]
@@ -33,7 +33,7 @@ DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 class PredictSettings(DetectionSettings):
     model: Annotated[
         str | None,
-        "hub id, model, run or exported folder, weights file; optional only for images of condetr data demo",
+        "hub id, weights file, or folder of a model, run or export; optional only for images of condetr data demo",
     ] = None
     task: Task = None
     backend: Backend = None
@@ -41,19 +41,19 @@ class PredictSettings(DetectionSettings):
     compile: Compile = False
     mask_threshold: Annotated[float, "probability from which a pixel belongs to a mask"] = 0.5
     batch: Batch = 1
-    track: Annotated[bool, "track objects of a video: they keep a number from frame to frame"] = False
+    track: Annotated[bool, "track objects in videos: each keeps its number from frame to frame"] = False
     save: Annotated[tuple[Format, ...] | None, _FORMATS] = None
-    output: Annotated[Path | None, "folder for the results; else runs/predict, or none with --json and no --save"] = (
-        None
-    )
-    scores: Annotated[bool, "write the score as the sixth column of yolo"] = False
+    output: Annotated[
+        Path | None, "folder for the results; default: runs/predict, or none with --json and no --save"
+    ] = None
+    scores: Annotated[bool, "write scores as a sixth column of yolo files"] = False
     tile: Tile = None
     decode_workers: Annotated[
         int | None, "threads that decode images; default: 1 beside a network on the CPU, else up to 8"
     ] = None
-    max_pixels: Annotated[int | None, "refuse images of more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"] = (
-        None
-    )
+    max_pixels: Annotated[
+        int | None, "refuse images with more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"
+    ] = None
     overwrite: Annotated[bool, "replace the results of an earlier run in the output folder"] = False
     resume: Annotated[bool, "resume an earlier run in the output folder"] = False
     shard: Annotated[

@@ -27,7 +27,7 @@ def _has_settings(file: Path) -> bool:
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(CommonSettings):
     model: Annotated[
-        str | None, "fine-tune this hub id, bundled model, folder or weights file, or none; default: the best at hand"
+        str | None, "fine-tune this hub id, bundled model, folder or weights file, or none; default: the best available"
     ] = None
     size: Annotated[
         Size | None, "fine-tune the model of this size, see `condetr models`; with --model none, its network"
@@ -40,7 +40,7 @@ class RunSettings(CommonSettings):
     validation: Annotated[str | None, "validation split, or none; default: val, or a tenth held out"] = None
     output: Annotated[Path | None, "run folder; default: runs/train"] = None
     resume: Annotated[
-        bool | Literal["auto"], "resume the run in the output folder; --resume auto: or begin, where there is none"
+        bool | Literal["auto"], "resume the run in the output folder; --resume auto: begin if there is none"
     ] = False
 
 

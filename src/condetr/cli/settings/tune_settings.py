@@ -18,8 +18,8 @@ from condetr.workflows.search_space import SEARCHED, Searched
 class TuneSettings(TrainSettings):
     SUPERSEDES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     CHOSEN: ClassVar[frozenset[str]] = frozenset()
-    minutes: Annotated[float | None, "time of the search; no trial goes on after it"] = None
-    trials: Annotated[int | None, "the most trials"] = None
+    minutes: Annotated[float | None, "minutes for the search; no trial goes on after them"] = None
+    trials: Annotated[int | None, "maximum number of trials"] = None
     search: Annotated[tuple[Searched, ...], "settings to search, unless they are given"] = SEARCHED
     output: Annotated[Path | None, "folder of the search; default: runs/tune"] = None
     resume: Annotated[bool, "continue the search in the output folder"] = False

@@ -39,10 +39,10 @@ class LabelSettings(ModelSettings):
     output: Annotated[Path | None, "new folder for the dataset"] = None
     format: Annotated[LabelFormat, "what to write"] = "coco"
     threshold: Annotated[
-        tuple[str, ...] | float, "leave out detections that score at or below it; 0.5,cell=0.4 for some classes"
+        tuple[str, ...] | float, "leave out detections that score at or below this; by class: 0.5,cell=0.4"
     ] = 0.5
     classes: Annotated[tuple[str, ...] | None, "label only these classes, by name or id"] = None
-    top_k: Annotated[int, "the most detections of an image"] = 100
+    top_k: Annotated[int, "maximum number of detections per image"] = 100
     backend: Backend = None
     precision: Precision = "fp32"
     compile: Compile = False
@@ -52,7 +52,7 @@ class LabelSettings(ModelSettings):
     tile: Tile = None
     batch: Batch = 1
     split: Annotated[str, "name of the images' split"] = "train"
-    copy: Annotated[bool, "copy the images; else they are linked"] = False
+    copy: Annotated[bool, "copy the images instead of linking them"] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,8 +67,8 @@ class LabelSettings(ModelSettings):
 def label(sources: ImageSources, settings: LabelSettings, reporter: Reporter) -> int:
     """Label images with a model, to correct in CVAT, Label Studio or another tool.
 
-    Writes a dataset of the detections, complete or not at all; images are linked, and never painted on. A run that is
-    killed goes on with the same command, from the folder OUTPUT.unfinished.
+    Writes a dataset of the detections. Images are linked, and nothing is drawn on them. The output folder appears
+    only when it is complete; if the command is killed, run it again to continue from the folder OUTPUT.unfinished.
     Exit status: 0 all done, 3 no image could be read, 4 some could not.
     """
     from condetr.prediction.thresholds import thresholds_of

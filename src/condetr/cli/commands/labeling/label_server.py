@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class LabelServerSettings(ServeSettings):
     threshold: Annotated[
-        tuple[str, ...] | float, "leave out detections that score at or below it; 0.5,cell=0.4 for some classes"
+        tuple[str, ...] | float, "leave out detections that score at or below this; by class: 0.5,cell=0.4"
     ] = 0.5  # type: ignore[assignment]  # of classes, too
     port: Annotated[int, "port to listen on; 0 takes a free one"] = 9090
     document_root: Annotated[Path | None, "document root of Label Studio, for images of its local storage"] = None
@@ -52,9 +52,9 @@ class LabelServerSettings(ServeSettings):
 
 
 def label_server(settings: LabelServerSettings, reporter: Reporter) -> int:
-    """Label in Label Studio with a model: an ML backend, until SIGTERM or Ctrl-C.
+    """Run an ML backend for Label Studio, which labels with a model, until SIGTERM or Ctrl-C.
 
-    Images of tasks are read from Label Studio's folders on this machine; none is fetched. Exit status: as of serve.
+    Images of tasks are read from Label Studio's folders on this machine; none is fetched. Exit status: as for serve.
     """
     if settings.document_root is None and settings.data_folder is None:
         hint = "--document-root for local storage, --data-folder for uploads"

@@ -35,7 +35,7 @@ class PickSettings(ModelSettings):
     count: Annotated[int, "how many images"] = 50
     output: Annotated[Path | None, "list to write (.txt), for label and predict; default: stdout"] = None
     exclude: Annotated[
-        tuple[str, ...] | None, "images, folders, datasets or lists that are labeled already; links count"
+        tuple[str, ...] | None, "images, folders, datasets or lists that are already labeled; linked images count"
     ] = None
     classes: Annotated[tuple[str, ...] | None, "consider only these classes, by name or id"] = None
     backend: Backend = None
@@ -53,7 +53,7 @@ class PickSettings(ModelSettings):
 
 
 def pick(sources: ImageSources, settings: PickSettings, reporter: Reporter) -> int:
-    """Choose the images to label next: uncertain detections, unlike those of the images chosen before.
+    """Choose the images to label next, those with uncertain detections and unlike the images chosen before.
 
     Exit status: 0 all done, 3 no image could be read, 4 some could not.
     """
