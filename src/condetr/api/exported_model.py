@@ -33,8 +33,8 @@ class ExportedModel(LabelingModel):
             MissingExtraError: the runtime of the graph is not installed.
         """
         if device != "auto" and torch.device(device).type != "cpu":
-            reason, hint = f"is {str(device)!r}; condetr runs exported graphs on the CPU", "leave it out"
-            raise UsageError(reason, item="device", hint=hint)
+            reason = f"is {str(device)!r}; exported graphs run on the CPU, and TensorRT engines on their GPU"
+            raise UsageError(reason, item="device", hint="leave it out")
         super().__init__(read_export(folder, backend), device="cpu", image_size=image_size)
         self.folder, self.backend = folder, self.checkpoint.form
 

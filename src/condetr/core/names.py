@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 Task: TypeAlias = Literal["detect", "instance", "panoptic"]
-Backend: TypeAlias = Literal["torch", "onnx", "openvino", "executorch"]
+Backend: TypeAlias = Literal["torch", "onnx", "openvino", "executorch", "tensorrt"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 Metric: TypeAlias = Literal[
     "ap", "per-class", "pr", "confusion", "errors", "calibration", "pq", "miou", "layers", "speed"
@@ -12,7 +12,7 @@ Metric: TypeAlias = Literal[
 DatasetFormat: TypeAlias = Literal["coco", "coco-panoptic", "yolo", "voc", "cvat", "label-studio"]
 LabelFormat: TypeAlias = Literal["coco", "yolo", "voc", "cvat", "label-studio"]
 ResultFormat: TypeAlias = Literal["images", "crops", "json", "jsonl", "coco", "coco-panoptic", "yolo", "csv", "parquet"]
-GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export", "executorch"]
+GraphFormat: TypeAlias = Literal["onnx", "openvino", "torch-export", "executorch", "tensorrt"]
 GraphPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 Int8Target: TypeAlias = Literal["any", "vnni", "auto"]
 AugmentationPreset: TypeAlias = Literal["none", "light", "detr", "strong", "lsj"]

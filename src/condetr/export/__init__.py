@@ -1,1 +1,1 @@
-"""The network as a graph for other programs, ONNX, OpenVINO, torch.export or ExecuTorch: written, verified and run."""
+"""The network as a graph for other programs, ONNX, OpenVINO, TensorRT and others: written, verified and run."""

@@ -1,9 +1,10 @@
 """Writing the graph files of a network into a folder."""
 
 import copy
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,12 +14,14 @@ from torch import nn
 from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.calibration import quantize_onnx, quantized
 from condetr.export.executorch_program import write_executorch
+from condetr.export.extras import needed
 from condetr.export.folded_norms import with_folded_norms
 from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, files_of, libraries_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.half_precision import in_half_precision, with_half_weights
 from condetr.export.int8_target import BITS, Target
+from condetr.export.tensorrt_engine import gpu_name, profile_of, write_engine
 from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
@@ -28,6 +31,7 @@ from condetr.model.segmenter import ConditionalDetrSegmenter
 _HALVED: dict[GraphFormat, Callable[[nn.Module], nn.Module]] = {  # OpenVINO stores halves by itself
     "onnx": with_half_weights,
     "torch-export": in_half_precision,
+    "tensorrt": in_half_precision,
 }
 
 
@@ -41,6 +45,7 @@ class GraphKind:
         fixed: the only (height, width) that it accepts, at a batch of one; None for any batch and size.
         best: the number of detections from post-processing inside the graph; None for none.
         target: the processors of an int8 graph.
+        max_batch: the most images in a batch of a TensorRT engine.
     """
 
     form: GraphFormat
@@ -48,6 +53,7 @@ class GraphKind:
     fixed: HeightWidth | None = None
     best: int | None = None
     target: Target = "any"
+    max_batch: int = 8
 
 
 def build(
@@ -94,7 +100,8 @@ def build(
         "files": {name: (folder / name).stat().st_size for name in files_of(kind.form, masks=segments)},
         **detection.described(),
         "masks": None if masks is None else masks.described(),
-        "versions": {name: version(name) for name in ("torch", *libraries)},
+        "versions": {name: _version(name) for name in ("torch", *libraries)},
+        **({"gpu": gpu_name()} if kind.form == "tensorrt" else {}),
     }
 
 
@@ -105,20 +112,32 @@ def _write(
     calibration: Sequence[UprightImage] = (),
     preprocessing: Preprocessing | None = None,
 ) -> None:
-    """Without calibration images, as for masks, int8 is not applied."""
-    if kind.form == "onnx" and kind.precision == "int8" and preprocessing is not None:
-        with TemporaryDirectory() as folder:
-            plain = Path(folder) / file.name
-            write_onnx(traced, plain)
-            quantize_onnx(plain, file, calibration, preprocessing, BITS[kind.target])
-    elif kind.form == "onnx":
-        write_onnx(traced, file)
-    elif kind.form == "torch-export":
+    """Without preprocessing, as for masks, int8 is not applied."""
+    if kind.form == "torch-export":
         write_torch(traced, file)
     elif kind.form == "executorch":
         write_executorch(traced, file)
-    else:
+    elif kind.form == "openvino":
         model = openvino_model(traced)
         if kind.precision == "int8" and preprocessing is not None:
             model = quantized(model, calibration, preprocessing, BITS[kind.target])
         write_openvino(model, file, half=kind.precision == "fp16")
+    else:
+        with TemporaryDirectory() as folder:
+            plain = Path(folder) / "model.onnx"
+            write_onnx(traced, plain)
+            if kind.form == "tensorrt" and preprocessing is not None:
+                profile = None if kind.fixed else profile_of(preprocessing, kind.max_batch)
+                write_engine(plain, file, profile)
+            elif kind.precision == "int8" and preprocessing is not None:
+                quantize_onnx(plain, file, calibration, preprocessing, BITS[kind.target])
+            else:
+                shutil.move(plain, file)
+
+
+def _version(library: str) -> str:
+    """Of the package, or of the module where a package has another name, as tensorrt-cu13."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return str(getattr(needed(library), "__version__", "unknown"))

@@ -17,6 +17,7 @@ _EXTRA_OF = {
     "onnxruntime": ("onnx", "running ONNX"),
     "openvino": ("openvino", "OpenVINO"),
     "nncf": ("openvino", "int8"),
+    "tensorrt": ("tensorrt", "TensorRT"),
     "executorch": ("executorch", "ExecuTorch"),
 }
 _WITH_TELEMETRY = ("openvino", "nncf")

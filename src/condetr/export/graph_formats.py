@@ -6,14 +6,15 @@ from condetr.core.errors import UsageError
 from condetr.core.names import GraphFormat, GraphPrecision
 from condetr.export.extras import needed
 
-RUNNABLE = ("onnx", "openvino", "executorch")  # by condetr
+RUNNABLE = ("onnx", "openvino", "executorch", "tensorrt")  # by condetr
 ONE_SIZE = ("executorch",)  # their memory is planned at export
-WITHOUT_MASKS = ("executorch",)  # their number of objects is not fixed
+WITHOUT_MASKS = ("executorch", "tensorrt")  # their number of objects is not fixed
 PRECISIONS: dict[GraphFormat, tuple[GraphPrecision, ...]] = {
     "onnx": ("fp32", "fp16", "int8"),
     "openvino": ("fp32", "fp16", "int8"),
     "torch-export": ("fp32", "fp16"),
     "executorch": ("fp32",),
+    "tensorrt": ("fp32", "fp16"),
 }
 
 GRAPH_FILES: dict[GraphFormat, tuple[str, ...]] = {
@@ -21,12 +22,14 @@ GRAPH_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "openvino": ("model.xml", "model.bin"),
     "torch-export": ("model.pt2",),
     "executorch": ("model.pte",),
+    "tensorrt": ("model.plan",),
 }
 MASK_FILES: dict[GraphFormat, tuple[str, ...]] = {
     "onnx": ("masks.onnx",),
     "openvino": ("masks.xml", "masks.bin"),
     "torch-export": ("masks.pt2",),
     "executorch": (),
+    "tensorrt": (),
 }
 PREDICTION = ("logits", "boxes")
 BEST = ("scores", "labels", "boxes_xyxy")  # of post-processing
@@ -56,6 +59,7 @@ _LIBRARIES: dict[GraphFormat, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "torch-export": (),
     "executorch": ("executorch",),
+    "tensorrt": ("tensorrt", "onnx", "onnxscript"),
 }
 
 

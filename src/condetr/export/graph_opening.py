@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from condetr.core.errors import CheckpointError
+from condetr.core.errors import CheckpointError, CondetrError
 from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
 from condetr.export.executorch_program import open_executorch
 from condetr.export.extras import needed
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, MASK_INPUTS, PREDICTION
 from condetr.export.opened import Arrays, Opened, Run, named_outputs
+from condetr.export.tensorrt_engine import open_engine
 
 
 def open_detection(form: GraphFormat, folder: Path, threads: int, *, masks: bool = False) -> Run:
@@ -33,11 +34,13 @@ def open_masks(form: GraphFormat, folder: Path, threads: int) -> Run:
 
 
 def _open(form: GraphFormat, file: Path, threads: int, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Run:
-    library = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch"}.get(form)
-    if library is not None:
+    library = {"onnx": "onnxruntime"}.get(form, form)
+    if form != "torch-export":
         needed(library)
     try:
         opened = _OPENERS[form](file, threads, inputs, outputs)
+    except CondetrError:
+        raise
     except Exception as error:  # each library has its own errors for damaged files
         if is_out_of_memory(error):
             raise out_of_memory(
@@ -108,4 +111,5 @@ _OPENERS: dict[GraphFormat, Callable[..., Opened]] = {
     "openvino": _open_openvino,
     "torch-export": _open_torch,
     "executorch": open_executorch,
+    "tensorrt": open_engine,
 }

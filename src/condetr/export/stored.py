@@ -35,7 +35,7 @@ class StoredExport:
         flat: the rest of config.json.
         preprocessing: preprocessor_config.json.
         provenance: the folder, and remarks.
-        form: onnx, openvino or executorch.
+        form: onnx, openvino, executorch or tensorrt.
     """
 
     detector: ExportedNetwork

@@ -24,6 +24,7 @@ from condetr.export.int8_target import target_here, warn_of_overflow
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json
+from condetr.export.tensorrt_engine import gpu_name
 from condetr.export.triton import write_repository
 from condetr.files.new_folder import next_free, whole_folder
 from condetr.images.detections import Detections
@@ -106,6 +107,8 @@ def export(
     libraries_of(form, options.precision)
     if options.triton and form != "onnx":
         raise UsageError(f"is for onnx, not for {form}", item="triton", hint="--format onnx")
+    if form == "tensorrt":
+        gpu_name()
     network = _on_cpu(checkpoint.detector, masks=options.masks)
     if isinstance(network, ConditionalDetrSegmenter) and form in WITHOUT_MASKS:
         raise UsageError(f"there is no graph of masks for {form}", item="masks", hint="--no-masks")
@@ -117,7 +120,14 @@ def export(
             preprocessing, do_resize=True, size=Within(*fixed), do_pad=True, pad_size=Exactly(*fixed)
         )
     target = target_here(options.target)
-    kind = GraphKind(form=form, precision=options.precision, fixed=fixed, best=options.post_processing, target=target)
+    kind = GraphKind(
+        form=form,
+        precision=options.precision,
+        fixed=fixed,
+        best=options.post_processing,
+        target=target,
+        max_batch=options.max_batch,
+    )
     warn_of_overflow(target)
     calibration, compared = _images(options)
     with whole_folder(next_free(_DEFAULT_OUTPUT) if output is None else output) as written:

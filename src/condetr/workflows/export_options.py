@@ -15,6 +15,7 @@ class GraphOptions:
     target: Annotated[
         Int8Target, "processors of an int8 graph: any, or vnni (weights of 8 bits); auto: vnni if this one has it"
     ] = "any"
+    max_batch: Annotated[int, "maximum batch of a TensorRT engine"] = 8
     dynamic: Annotated[bool, "accept any batch and image size; with --no-dynamic one image of one size"] = True
     post_processing: Annotated[int | None, "include post-processing in the graph, for this many detections"] = None
     masks: Annotated[bool, "also export the mask head, as a second graph, where the model has one"] = True
@@ -29,7 +30,7 @@ class GraphOptions:
             raise UsageError(f"is {self.target!r}, expected any, vnni or auto", item="target")
         if self.target != "any" and self.precision != "int8":
             raise UsageError("is for int8", item="target", hint="--precision int8")
-        for name in ("post_processing", "calibrate"):
+        for name in ("post_processing", "calibrate", "max_batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"is {value}, expected at least 1", item=name)

@@ -43,7 +43,7 @@ class ExportSettings(GraphOptions, CommonSettings):
 
 
 def export(settings: ExportSettings, reporter: Reporter) -> None:
-    """Write a model as a graph for ONNX, OpenVINO, torch.export or ExecuTorch.
+    """Write a model as a graph for ONNX, OpenVINO, torch.export, ExecuTorch or TensorRT.
 
     The folder holds the graph, labels and preprocessing, so that condetr predict, evaluate and benchmark take it as a
     model. Exit status: 7 a library is not installed, 8 the graph differs from the model.

@@ -92,7 +92,10 @@ def test_a_difference_beyond_the_tolerance_is_a_gate(condetr, model, tmp_path):
             ("--format", "executorch"),
             "dynamic: graphs for executorch have one size (--no-dynamic --image-size 480x640)",
         ),
-        (("--format", "executorch", "--precision", "fp16"), "fp16 is supported for onnx, openvino and torch-export"),
+        (
+            ("--format", "executorch", "--precision", "fp16"),
+            "fp16 is supported for onnx, openvino, torch-export and tensorrt",
+        ),
         (("--target", "vnni"), "target: is for int8 (--precision int8)"),
         (("--format", "torch-export", "--pictures", "nowhere"), "nowhere: cannot be read"),
     ],
@@ -105,7 +108,8 @@ def test_a_typo_is_reported_in_one_line(condetr, model, words, reason):
 
 
 @pytest.mark.parametrize(
-    ("library", "form"), [("onnx", "onnx"), ("openvino", "openvino"), ("executorch", "executorch")]
+    ("library", "form"),
+    [("onnx", "onnx"), ("openvino", "openvino"), ("executorch", "executorch"), ("tensorrt", "tensorrt")],
 )
 def test_a_missing_extra_is_reported_with_the_pip_line(condetr, model, monkeypatch, library, form):
     real = importlib.import_module
