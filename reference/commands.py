@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from condetr.cli.examples import EXAMPLES
 from condetr.cli.main import app
 from condetr.cli.settings.command import EVERYWHERE
 from reference.markdown import code, from_docstring, table
@@ -39,7 +40,9 @@ def _overview(group: Any) -> str:
 def _page(words: tuple[str, ...], command: Any) -> str:
     arguments = [parameter for parameter in command.params if not _is_option(parameter)]
     usage = " ".join([*words, *(f"{argument.metavar}{'...' * (argument.nargs != 1)}" for argument in arguments)])
+    examples = "\n".join(EXAMPLES[" ".join(words[1:])])
     parts = [f"# {' '.join(words)}", f"    {usage} [OPTIONS]", from_docstring(inspect.cleandoc(command.help or ""))]
+    parts.append(f"```sh\n{examples}\n```")
     panels: dict[str, list[tuple[str, str, str]]] = {}
     for option in command.params:
         if _is_option(option) and not option.hidden:

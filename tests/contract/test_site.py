@@ -75,6 +75,8 @@ def test_the_reference_has_every_command_setting_and_name(reference):
     }
     assert {f"commands/{words.replace(' ', '-')}.md" for words in EXAMPLES} <= pages.keys()
     assert "| `--minutes` `X` |" in pages["commands/train.md"]
+    assert "condetr data rename DATA OUT OLD=NEW... [OPTIONS]\n" in pages["commands/data-rename.md"]
+    assert f"\n```sh\n{EXAMPLES['data rename'][0]}\n```\n" in pages["commands/data-rename.md"]
     assert all(f"| `{name}` |" in pages["settings.md"] for name in [spec.name for spec in fields(TrainingSettings)])
     python = pages["python.md"] + pages["transformers.md"] + pages["errors.md"]
     assert all(f"\n## {name}\n" in python for name in exported())

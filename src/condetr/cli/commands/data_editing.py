@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 _Data = Annotated[Path, typer.Argument(help="Folder, COCO JSON, data.yaml or description file.", metavar="DATA")]
 _Output = Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")]
-_Several = Annotated[
-    list[Path], typer.Argument(help="Datasets; classes of the same name become one.", metavar="DATA...")
-]
-_Pairs = Annotated[list[str], typer.Argument(help="Classes and their new names.", metavar="OLD=NEW...")]
-_Classes = Annotated[list[str], typer.Argument(help="Names of classes.", metavar="CLASS...")]
+_Several = Annotated[list[Path], typer.Argument(help="Datasets; classes of the same name become one.", metavar="DATA")]
+_Pairs = Annotated[list[str], typer.Argument(help="Classes and their new names.", metavar="OLD=NEW")]
+_Classes = Annotated[list[str], typer.Argument(help="Names of classes.", metavar="CLASS")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ _Sources = Annotated[
     list[str] | None,
     typer.Argument(
         help="Files, folders, patterns, or lists (.txt, .csv) of images; videos, or numbers of cameras.",
-        metavar="SOURCE...",
+        metavar="SOURCE",
         show_default=False,
     ),
 ]

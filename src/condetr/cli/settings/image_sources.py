@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ImageSources: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        help="Files, folders, patterns, or lists (.txt, .csv) of images.", metavar="IMAGES...", show_default=False
+        help="Files, folders, patterns, or lists (.txt, .csv) of images.", metavar="IMAGES", show_default=False
     ),
 ]
 
