@@ -53,6 +53,7 @@ HOOKS = {
         "torch.ops.mkldnn._reorder_convolution_weight",
         "string _convolution_pointwise",
         "string _convolution_pointwise_",
+        "string _nbytes",
         "string _packed",  # its own
         "string _reorder_convolution_weight",
     },

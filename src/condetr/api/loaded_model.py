@@ -106,7 +106,8 @@ class LoadedModel:
             mask_threshold: probability from which a pixel belongs to a mask.
             tile: also detect in tiles of this many pixels a side, or (height, width), for small objects in large
                 images; ``top_k`` is then of each tile. Not for segments.
-            decode_workers: threads that decode images; by default one beside a network on the CPU, else up to 8.
+            decode_workers: threads that decode images; by default up to 8 beside a GPU, else one, or those that predict
+                small images.
             on_error: "raise" what is wrong with an image, or "collect" it as a Failure in the place of its result.
 
         Returns:

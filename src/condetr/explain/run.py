@@ -20,8 +20,8 @@ from condetr.images.scoring import detections_of
 from condetr.images.sizes import HeightWidth
 from condetr.model.detector import ConditionalDetr
 from condetr.model.transformer import grid_mask
+from condetr.prediction.class_ids import class_ids
 from condetr.prediction.options import PredictionOptions
-from condetr.prediction.predictor import class_ids
 from condetr.prediction.sources import ImageSource, images_in
 
 

@@ -49,7 +49,9 @@ class ScaledDotProduct(nn.Module):
         width, value_width = key.shape[-1], value.shape[-1]
         padded = max(width, _LEAST_WIDTH) if query.device.type == "cpu" and not is_compiling() else width
         # Zeros change nothing, and the fused kernels need equal widths.
-        query, key, value = (pad(x, (0, padded - x.shape[-1])) for x in (query, key, value))
+        query, key, value = (
+            x if x.shape[-1] == padded else pad(x, (0, padded - x.shape[-1])) for x in (query, key, value)
+        )
         attended = scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropped, scale=width**-0.5)
         return attended[..., :value_width]
 

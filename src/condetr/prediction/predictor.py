@@ -1,13 +1,9 @@
 """Runs a detector over images: results in order, each independent of the batch."""
 
-import difflib
-import os
-from collections import deque
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import torch
 from torch import nn
@@ -20,15 +16,16 @@ from condetr.images.batch import Batch
 from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
-from condetr.prediction.image_budget import ImageBudget
+from condetr.prediction.class_ids import class_ids
+from condetr.prediction.pipeline.image_budget import ImageBudget
+from condetr.prediction.pipeline.in_order import in_order
+from condetr.prediction.pipeline.threads import decode_threads_for, divided_threads, network_threads_for
 from condetr.prediction.sources import ImageSource, images_in
 from condetr.prediction.tasks import ImageInfo, RawDetections, TaskOptions, task_runner
 from condetr.speed.accelerate import NONE, AccelerationOptions, inference_model
 
-_DIGITS = 9  # of a class id; Python refuses to parse numbers of thousands of digits
 _FEWEST_AHEAD, _MOST_AHEAD = 2, 32  # images decoded ahead of the network
 _AHEAD_OF_EACH_WORKER = 2  # so that an image that takes long stops no other worker
-_MOST_WORKERS = 8  # by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,8 @@ class Predictor:
             acceleration: precision of that copy, and whether it is compiled.
             keep_pictures: return decoded images with their results, within a memory limit, so that drawing need not
                 decode them again.
-            decode_workers: threads that decode images; by default what `decode_workers_for` gives.
+            decode_workers: threads that decode images; by default what `decode_threads_for` gives, or, where
+                `network_threads_for` gives several, each decodes and predicts images of its own.
 
         Raises:
             UsageError: an option is out of range, the task needs a mask head and the model has none, or the device
@@ -113,9 +111,13 @@ class Predictor:
         self._preprocessing = preprocessing
         self._labels = dict(labels)
         self._batch = batch
-        self._workers = decode_workers_for(self.device) if decode_workers is None else decode_workers
+        self._workers = decode_threads_for(self.device) if decode_workers is None else decode_workers
         if self._workers < 1:
             raise UsageError(f"is {self._workers}, expected at least 1", item="decode_workers")
+        one_by_one = batch > 1 or decode_workers is not None
+        self._network_threads = (
+            1 if one_by_one else network_threads_for(self._detector, self.device, task, preprocessing)
+        )
         self._budget = ImageBudget() if keep_pictures else None
         self._options, self._run_task = options, task_runner(self._detector, options)
 
@@ -142,33 +144,44 @@ class Predictor:
         """
         if on_error not in ("raise", "collect"):
             raise UsageError(f"is {on_error!r}, expected 'raise' or 'collect'", item="on_error")
-        with closing(self._prepared_ahead(images_in(images))) as prepared:
+        with closing(self._each_result(images_in(images))) as results:
+            for result in results:
+                if isinstance(result, Failure) and on_error == "raise":
+                    raise result.error
+                yield result
+
+    def _each_result(self, sources: Iterator[ImageSource]) -> Generator[Detections | Failure, None, None]:
+        first = list(islice(sources, 2))
+        is_single = len(first) < 2  # it gets all threads
+        work = self._in_batches if is_single or self._network_threads == 1 else self._in_threads
+        with closing(work(chain(first, sources))) as results:
+            yield from results
+
+    def _in_threads(self, sources: Iterator[ImageSource]) -> Generator[Detections | Failure, None, None]:
+        """Each image is decoded and predicted in one of several threads."""
+        threads = self._network_threads
+        with divided_threads(threads) as begin:
+            ahead, name = _AHEAD_OF_EACH_WORKER * threads, "condetr-network"
+            work = in_order(self._predicted, sources, threads=threads, ahead=ahead, name=name, begin=begin)
+            with closing(work) as results:
+                yield from results
+
+    def _predicted(self, source: ImageSource) -> Detections | Failure:
+        image = self.prepare(source)
+        return image if isinstance(image, Failure) else self.predict_batch([image])[0]
+
+    def _in_batches(self, sources: Iterator[ImageSource]) -> Generator[Detections | Failure, None, None]:
+        """Images are decoded in other threads, and predicted in batches in this one."""
+        ahead = max(_FEWEST_AHEAD, self._window, _AHEAD_OF_EACH_WORKER * self._workers)
+        work = in_order(self.prepare, sources, threads=self._workers, ahead=ahead, name="condetr-decode")
+        with closing(work) as prepared:
             while window := list(islice(prepared, self._window)):
-                for result in self._results(window):
-                    if isinstance(result, Failure) and on_error == "raise":
-                        raise result.error
-                    yield result
+                yield from self._results(window)
 
     @property
     def _window(self) -> int:
         """How many images are grouped into batches at a time; more of them fill batches better."""
         return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
-
-    def _prepared_ahead(self, sources: Iterator[ImageSource]) -> Generator["PreparedImage | Failure", None, None]:
-        """Decodes in separate threads, a bounded number of images ahead of the network."""
-        ahead = max(_FEWEST_AHEAD, self._window, _AHEAD_OF_EACH_WORKER * self._workers)
-        with ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="condetr-decode") as pool:
-            pending: deque[Future[PreparedImage | Failure]] = deque()
-            try:
-                for source in sources:
-                    pending.append(pool.submit(self.prepare, source))
-                    if len(pending) > ahead:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
 
     def prepare(
         self, source: ImageSource, *, min_score: float | int = 0.0, masks: bool = True
@@ -266,30 +279,3 @@ class PreparedImage:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
         real = (inside[0] / height, inside[1] / width)
         return ImageInfo(self.batch.original_sizes[0], real, self.min_score, self.masks)
-
-
-def decode_workers_for(device: torch.device) -> int:
-    """Threads that decode images: one beside a network on the CPU, which needs its cores itself; else up to 8."""
-    return 1 if device.type == "cpu" else max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))
-
-
-def class_ids(classes: Sequence[str | int], labels: Mapping[int, str]) -> list[int]:
-    """The ids of classes given by name or id, sorted. Digits that are not the name of a class are an id.
-
-    Raises:
-        UsageError: the model has no such class; suggests the nearest names.
-    """
-    if not classes:
-        raise UsageError("is empty, expected names or ids", item="classes", hint="leave it out to detect every class")
-    return sorted({number for name in classes for number in _ids_of(name, labels)})
-
-
-def _ids_of(name: str | int, labels: Mapping[int, str]) -> list[int]:
-    if ids := [number for number, label in labels.items() if label == name]:
-        return ids
-    is_id = isinstance(name, int) or (name.isdecimal() and len(name) <= _DIGITS)
-    if is_id and int(name) in labels:
-        return [int(name)]
-    near = difflib.get_close_matches(str(name), labels.values(), n=3)
-    hint = f"the nearest: {', '.join(near)}" if near else f"it has {len(labels)} classes, ids 0 to {max(labels)}"
-    raise UsageError(f"the model has no class {name!r}", item="classes", hint=hint)

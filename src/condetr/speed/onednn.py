@@ -1,5 +1,6 @@
 """Convolutions with fused addition and ReLU, by oneDNN, with prepacked weights."""
 
+import ctypes
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from condetr.speed.folding import fold_norms
 
 STEP = "oneDNN-prepacked convolutions with fused add and ReLU"
 _OPERATIONS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+_CONTENT = ("data_ptr", "_nbytes")
+_MOST_LAYOUTS = 4  # of one weight, which take memory
+_MOST_SHAPES = 4096
 
 
 def is_available() -> bool:
@@ -30,14 +34,15 @@ def pack_convolutions(model: ConditionalDetr | FastDetector) -> FastDetector:
 
 
 class PackedConvolution(FoldedConvolution):
-    """The best weight layout depends on the size of the map, so weights are packed again when it changes.
+    """The best weight layout depends on the size of the map, so weights are packed for each size.
 
-    Weights in the layout for another size give the same result, but up to 50 times as slowly.
+    Weights in the layout for another size give the same result, but up to 50 times as slowly. Most sizes have the same
+    layout, which is kept once.
     """
 
     def __init__(self, conv: FoldedConvolution) -> None:
         super().__init__(conv.weight, conv.bias, conv.geometry)
-        self._packed: tuple[torch.Size, torch.Tensor] | None = None
+        self._packed: dict[torch.Size, torch.Tensor] = {}
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         return self._convolve(x, "none")
@@ -59,11 +64,28 @@ class PackedConvolution(FoldedConvolution):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies do not share oneDNN's weight layout."""
-        return self.__dict__ | {"_packed": None}
+        return self.__dict__ | {"_packed": {}}
 
     def _weight_for(self, x: FeatureMap) -> torch.Tensor:
-        packed = self._packed
-        if packed is None or packed[0] != x.shape:
-            weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._geometry, list(x.shape))
-            packed = self._packed = x.shape, weight
-        return packed[1]
+        packed = self._packed.get(x.shape)
+        return self._pack(x.shape) if packed is None else packed
+
+    def _pack(self, shape: torch.Size) -> torch.Tensor:
+        weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._geometry, list(shape))
+        kept = self._packed.copy()  # other threads may read it
+        layouts = list({id(each): each for each in kept.values()}.values())
+        same = next((each for each in layouts if _have_same_layout(each, weight)), None)
+        if len(kept) >= _MOST_SHAPES or (same is None and len(layouts) >= _MOST_LAYOUTS):
+            kept = {}
+        weight = weight if same is None else same
+        self._packed = kept | {shape: weight}
+        return weight
+
+
+def _have_same_layout(packed: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two packings of one weight are the same bytes; False where this build of torch does not tell."""
+    operations = torch.ops.mkldnn
+    if not all(hasattr(operations, name) for name in _CONTENT):
+        return False
+    contents = (ctypes.string_at(operations.data_ptr(each), operations._nbytes(each)) for each in (packed, other))
+    return next(contents) == next(contents)

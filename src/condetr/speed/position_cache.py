@@ -8,7 +8,7 @@ from condetr.model.position import SineGrid
 from condetr.speed.fast_detector import FastDetector, fast_copy, has_step, replace_modules
 
 STEP = "position embeddings cached by grid size"
-_MAX_SIZES = 8  # a folder of images has few
+_MOST_BYTES = 16 << 20  # for all sizes of images
 
 
 @torch.no_grad()
@@ -34,7 +34,7 @@ class CachedGrid(SineGrid):
         grid = self._grids.get(key)
         if grid is None:
             grid = super().forward(mask[:1])
-            if len(self._grids) >= _MAX_SIZES:
+            if (len(self._grids) + 1) * grid.nbytes > _MOST_BYTES:
                 self._grids.clear()
             self._grids[key] = grid
         return grid.expand(batch, -1, -1)

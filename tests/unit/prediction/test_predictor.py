@@ -11,7 +11,7 @@ from PIL import Image
 from condetr.core.errors import ImageError, ModelError, UsageError
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Edges, Exactly
-from condetr.prediction.image_budget import ImageBudget
+from condetr.prediction.pipeline.image_budget import ImageBudget
 from condetr.prediction.predictor import Failure, Predictor
 from condetr.prediction.sources import ImageSource
 from tests.tiny import LABELS, PREPROCESSING, tiny_detector

@@ -188,3 +188,29 @@ def test_writes_to_weights_change_their_version():
     versions.append(weights_version(model.double()))
     assert len(set(versions)) == 5
     assert weights_version(model) == versions[-1]
+
+
+@needs_onednn
+@torch.no_grad()
+def test_weights_are_packed_once_for_a_size_and_kept_once_for_a_layout(monkeypatch):
+    plain = detector(BOTTLENECK)
+    fast, sizes = pack_convolutions(plain), [(64, 96), (96, 64), (70, 101), (80, 80), (69, 102), (71, 100)]
+    for size in sizes:
+        assert_same_answers(fast, plain, *inputs(1, size, padded=False))
+    kept = [conv._packed for conv in fast.modules() if isinstance(conv, PackedConvolution)]
+    assert max(len(packed) for packed in kept) > 3, "sizes of maps"
+    assert max(len({id(weight) for weight in packed.values()}) for packed in kept) <= 3
+    monkeypatch.setattr(PackedConvolution, "_pack", lambda *_: pytest.fail("packed again"))
+    for size in sizes:
+        assert_same_answers(fast, plain, *inputs(1, size, padded=False))
+
+
+@needs_onednn
+@torch.no_grad()
+def test_few_layouts_are_kept_where_they_cannot_be_compared(monkeypatch):
+    plain = detector(BOTTLENECK)
+    fast = pack_convolutions(plain)
+    monkeypatch.setattr("condetr.speed.onednn._have_same_layout", lambda *_: False)
+    for number in range(9):
+        assert_same_answers(fast, plain, *inputs(1, (60 + 8 * number, 96), padded=False))
+    assert {len(conv._packed) for conv in fast.modules() if isinstance(conv, PackedConvolution)} <= {1, 2, 3, 4}

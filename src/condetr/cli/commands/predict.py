@@ -193,8 +193,8 @@ def _claimed(
 
 
 def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "LoadedModel":
+    from condetr.prediction.class_ids import class_ids
     from condetr.prediction.parquet_table import require_parquet
-    from condetr.prediction.predictor import class_ids
 
     if "parquet" in (settings.save or ()):
         require_parquet()

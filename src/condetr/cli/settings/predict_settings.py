@@ -49,7 +49,8 @@ class PredictSettings(DetectionSettings):
     scores: Annotated[bool, "write scores as a sixth column of yolo files"] = False
     tile: Tile = None
     decode_workers: Annotated[
-        int | None, "threads that decode images; default: 1 beside a network on the CPU, else up to 8"
+        int | None,
+        "threads that decode images; default: up to 8 beside a GPU, else 1, or those that predict small images",
     ] = None
     max_pixels: Annotated[
         int | None, "refuse images with more pixels; default: CONDETR_PIXEL_LIMIT, or 100,000,000"
