@@ -5,6 +5,7 @@ everything below changes between inside and outside. COCO's areas and masks were
 more than smoothness.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from condetr.images.sizes import HeightWidth
 
 _FINER, _CENTER = 5, 2  # fine steps to a pixel; the last of them before its center
 _LONGEST_OUTLINE = 10_000_000  # fine steps; a point a million pixels outside the image is an error
+_NUMBERS = {int, float}
 _Steps: TypeAlias = Int64[np.ndarray, "crossings"]
 _Slopes: TypeAlias = Float64[np.ndarray, "crossings"]
 
@@ -52,15 +54,20 @@ def _checked(polygons: Sequence[Any]) -> Iterator[Float64[np.ndarray, "points 2"
 def _points_of(polygon: Any) -> Float64[np.ndarray, "points 2"]:
     if not isinstance(polygon, list | tuple) or len(polygon) < 6 or len(polygon) % 2:
         raise ValueError("a polygon must be a list x1, y1, x2, y2, ... of at least three points")
-    if not all(isinstance(coordinate, int | float) for coordinate in polygon):
+    if not (set(map(type, polygon)) <= _NUMBERS or all(isinstance(coordinate, int | float) for coordinate in polygon)):
         raise ValueError("a polygon has a coordinate that is not a number")
     points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(points).all():
+    furthest = float(np.abs(points).max())
+    if not math.isfinite(furthest):
         raise ValueError("a polygon has a coordinate that is not finite")
-    steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() * _FINER
-    if steps > _LONGEST_OUTLINE or np.abs(points).max() > _LONGEST_OUTLINE:
+    longest = 2 * furthest * len(points) * _FINER  # of the outline; few polygons need to be measured
+    if longest > _LONGEST_OUTLINE and (furthest > _LONGEST_OUTLINE or _steps_of(points) > _LONGEST_OUTLINE):
         raise ValueError("a polygon has a coordinate far outside any image")
     return points
+
+
+def _steps_of(points: Float64[np.ndarray, "points 2"]) -> float:
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum()) * _FINER
 
 
 def _cover(covered: Bool[np.ndarray, "height width"], points: Float64[np.ndarray, "points 2"]) -> None:
