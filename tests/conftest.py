@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.exports import exported_once, noise_images
+from tests.fork_server import ForkServer
 
 SHARED = Path(__file__).parents[2] / "shared"
 THREADS = int(os.environ.get("CONDETR_TEST_THREADS", "1"))  # any number must do: CONTRIBUTING.md
@@ -26,6 +27,13 @@ hypothesis.settings.load_profile("repeatable")
 def _repeatable():
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Starts Python programs that need not import PyTorch; as subprocess.Popen and run."""
+    with ForkServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

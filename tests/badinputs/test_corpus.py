@@ -1,28 +1,19 @@
 """Every hostile or unusual file of the corpus that concerns what condetr does so far is handled cleanly."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+SCRIPT = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @pytest.mark.parametrize("group", ["IMG", "ARR", "PTH", "CKP", "ANN"])
-def test_every_case_is_clean(shared, tmp_path, group):
+def test_every_case_is_clean(forked, shared, tmp_path, group):
     judge = shared / "badinputs/run_corpus.py"
-    words = ["--adapter", "tests.badinputs.adapter", "--only", f"^{group}-", "--out", str(tmp_path / "verdicts.json")]
-    run = subprocess.run(
-        [sys.executable, str(judge), *words],
-        cwd=PROJECT,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ["--adapter", "tests.badinputs.adapter", "--only", f"^{group}-", "--out", tmp_path / "verdicts.json"]
+    run = forked.run("-c", SCRIPT, judge, *words, cwd=PROJECT)
     assert run.returncode == 0, run.stderr
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
     judged = [case for case in verdicts if case["verdict"] != "N/A"]

@@ -2,18 +2,18 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 PROGRAM = """
 import torch
+from torch._inductor import config
 from condetr.model.config import ResNetDescription
 from condetr.speed.accelerate import AccelerationOptions, accelerate
 from tests.unit.speed.networks import segmenter
 
+config.compile_threads = 1  # others would import PyTorch
 pixels, mask = torch.randn(2, 3, 64, 96), torch.ones(2, 64, 96, dtype=torch.bool)
 mask[1, 40:] = False
 backbone = ResNetDescription(block="basic", depths=(1, 1, 1), widths=(8, 16, 32), stem_widths=(8,))
@@ -27,10 +27,7 @@ with torch.inference_mode():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler for processors")
-def test_a_compiled_network_answers_alike(tmp_path):
-    root = Path(__file__).parents[2]
-    places = {"PYTHONPATH": f"{root / 'src'}:{root}", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=os.environ | places, capture_output=True, text=True, check=False
-    )
+def test_a_compiled_network_answers_alike(forked, tmp_path):
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    ran = forked.run("-c", PROGRAM, cwd=Path(__file__).parents[2], env=environment)
     assert ran.returncode == 0, ran.stderr[-3000:]

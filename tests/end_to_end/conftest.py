@@ -1,34 +1,45 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from tests.end_to_end.ranks import starting
 from tests.scramble import scramble
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def command():
-    """Runs ``python -m condetr`` as a person would; ``start`` leaves it running."""
+def command(forked):
+    """Runs ``python -m condetr`` as a person would; ``start`` leaves it running.
+
+    Forked, unless it has an environment of its own, which libraries read while they are imported.
+    """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    readable = {"text": True, "errors": "surrogateescape"}
 
     def words_of(words):
-        return [sys.executable, "-m", "condetr", *map(str, words)]
+        return "-m", "condetr", *map(str, words)
 
     def run(*words, env=None, **options):
-        options = {"capture_output": True, "text": True, "errors": "surrogateescape", "check": False} | options
-        return subprocess.run(words_of(words), env=environment | (env or {}), **options)
+        if env is None:
+            return forked.run(*words_of(words), env=environment, **(readable | options))
+        options = {"capture_output": True, "check": False} | readable | options
+        return subprocess.run([sys.executable, *words_of(words)], env=environment | env, **options)
 
     def start(*words, **options):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        return subprocess.Popen(words_of(words), env=environment, **pipes)
+        return forked.start(*words_of(words), env=environment, **pipes)
 
     run.start = start
     return run
+
+
+@pytest.fixture
+def started_ranks(forked):
+    """Starts a program as the processes of one job."""
+    with starting(forked) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

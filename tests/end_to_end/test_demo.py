@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -37,13 +36,13 @@ from tests.end_to_end.chromium import browsing, need_chromium
 
 
 @contextmanager
-def shown(*words):
+def shown(forked, *words):
     """``condetr demo`` with these options; gives its address."""
     need_chromium()
-    command = [sys.executable, "-m", "condetr", "demo", "--port", "0", "--device", "cpu", *map(str, words)]
+    command = ["-m", "condetr", "demo", "--port", "0", "--device", "cpu", *words]
     folder = Path(tempfile.mkdtemp())
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings)
+    process = forked.start(*command, stderr=subprocess.PIPE, text=True, env=surroundings)
     events = []
     reader = threading.Thread(target=lambda: events.extend(iter(process.stderr.readline, "")))
     reader.start()
@@ -67,8 +66,8 @@ def shown(*words):
 
 
 @pytest.fixture(scope="module")
-def address():
-    with shown() as address:
+def address(forked):
+    with shown(forked) as address:
         yield address
 
 
@@ -197,7 +196,7 @@ def test_a_broken_file_is_reported_and_replaces_the_last_image(browser, tmp_path
     until(browser, lambda: table(browser) == [] and "damaged" in said(browser))
 
 
-def test_masks_are_painted_and_no_script_in_a_name_runs(tmp_path, downloads):
+def test_masks_are_painted_and_no_script_in_a_name_runs(forked, tmp_path, downloads):
     hostile = '<script>alert(1)</script><img src=x onerror=alert(1)>"><svg onload=alert(1)>'
     names = {number: f"{number} {hostile}" for number in range(3)}
     folder, least = tmp_path / "<img src=y onerror=alert(2)>", 0.6
@@ -207,7 +206,7 @@ def test_masks_are_painted_and_no_script_in_a_name_runs(tmp_path, downloads):
     with Image.open(digits(tmp_path, 1)) as image:
         expected = PageImage(image.convert("RGB"), found)
     assert len(expected.rows(least)) > 1
-    with shown("--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
+    with shown(forked, "--model", folder, "--threshold", least) as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
         until(browser, lambda: table(browser) and found_image(browser))
         assert [row[1] for row in table(browser)] == [row[1] for row in expected.rows(least)]
@@ -230,10 +229,10 @@ def alike(browser, expected):
     return pixels.shape == (*expected.size[::-1], 3) and abs(pixels - np.asarray(expected, dtype=float)).mean() < 1
 
 
-def test_a_graph_is_shown_without_what_its_heads_looked_at(digits_as, tmp_path, downloads):
+def test_a_graph_is_shown_without_what_its_heads_looked_at(forked, digits_as, tmp_path, downloads):
     [found] = condetr.load(device="cpu").predict([digits(tmp_path, 1)], threshold=0.5)
     graph = digits_as("onnx").folder
-    with shown("--model", graph, "--backend", "onnx") as address, browsing(address, downloads) as browser:
+    with shown(forked, "--model", graph, "--backend", "onnx") as address, browsing(address, downloads) as browser:
         send(browser, digits(tmp_path, 1))
         until(browser, lambda: table(browser) and found_image(browser))
         shown_rows = table(browser)

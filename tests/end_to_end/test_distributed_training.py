@@ -1,17 +1,14 @@
 """Two processes on this machine, as a launcher would start them."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from condetr.training.run.events import Noted, Stepped
+from tests.end_to_end.ranks import ends, free_port
 from tests.unit.training.runs import small_run
 from tests.unit.training.scenes import write_scenes
 
@@ -20,41 +17,12 @@ PLAIN = {"dropout": 0.0, "augment": "none", "epochs": 3, "batch": 1, "query_grou
 
 
 @pytest.fixture
-def launched():
-    """Starts processes, and leaves none behind."""
-    processes = []
+def launched(started_ranks):
+    def start(folder, *options, port, ranks=(0, 1), of=2, **settings):
+        given = [folder, folder.parent / "scenes", "--set", json.dumps(PLAIN | settings), *options]
+        return started_ranks("-m", "tests.unit.training.runs", *given, ranks=ranks, of=of, port=port, cwds=[ROOT])
 
-    def start(*given, **settings):
-        processes.extend(begun := launch(*given, **settings))
-        return begun
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def launch(folder, *options, ranks=(0, 1), of=2, port, **settings):
-    """They find each other through the environment."""
-    common = {"WORLD_SIZE": str(of), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    given = [str(folder), str(folder.parent / "scenes"), "--set", json.dumps(PLAIN | settings), *options]
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.training.runs", *given],
-            cwd=ROOT,
-            env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ranks
-    ]
+    return start
 
 
 def wait_for_step(process, step):
@@ -62,11 +30,6 @@ def wait_for_step(process, step):
         if line.startswith(f"Stepped(step={step},"):
             return
     pytest.fail(f"ended before step {step}: {process.stderr.read()}")
-
-
-def ends(processes, within):
-    deadline = time.monotonic() + within
-    return [process.communicate(timeout=max(0.1, deadline - time.monotonic())) for process in processes]
 
 
 def measured(folder):

@@ -1,14 +1,12 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from condetr.checkpoints.saving import save
 from condetr.data.demo.scene_folder import write_scenes
+from tests.end_to_end.ranks import ends, free_port
 from tests.tiny import PREPROCESSING, tiny_detector
 
 
@@ -21,17 +19,16 @@ def scenes(tmp_path_factory):
     return folder
 
 
-def test_two_processes_count_every_image_once(command, scenes):
+def test_two_processes_count_every_image_once(command, started_ranks, scenes):
     """Seven images, two processes: the report of one, written once."""
     words = ["evaluate", "scenes", "--model", "model", "--map", "map.yaml", "--json"]
     alone = command(*words, "--output", "alone", "--device", "cpu", cwd=scenes)
     assert alone.returncode == 0, alone.stderr
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "condetr"]
-    words = [*launcher, *words, "--output", "both"]
-    without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    both = subprocess.run(words, cwd=scenes, env=without_gpu, capture_output=True, text=True, check=False)
-    assert both.returncode == 0, both.stderr
-    record = [json.loads(item.stdout) | {"output": None} for item in (alone, both)]
+    both = started_ranks("-m", "condetr", *words, "--output", "both", port=free_port(), cwds=[scenes])
+    (out, err), (silent, more) = ends(both, within=120)
+    assert [process.returncode for process in both] == [0, 0], err + more
+    assert silent == ""
+    record = [json.loads(text) | {"output": None} for text in (alone.stdout, out)]
     assert record[0] == record[1]
     assert record[0]["data"]["pictures"] == 7
     assert (scenes / "alone/predictions.json").read_text() == (scenes / "both/predictions.json").read_text()

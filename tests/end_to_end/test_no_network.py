@@ -132,7 +132,7 @@ def test_no_command_with_local_input_calls_anybody(listened_to, tmp_path):
     lines = [
         (("data", "check", "data"), None),
         (("train", "data", *model, *few, "--output", "run"), None),
-        (("export", *model, "--no-verify", "--output", "onnx"), None),
+        (("export", *model, "--no-verify", "--no-dynamic", "--output", "onnx"), None),
         (
             ("export", *model, "--format", "openvino", "--precision", "int8", "--pictures", image.parent,
              "--calibrate", "2", "--no-verify", "--output", "int8"),

@@ -28,7 +28,10 @@ def lines_of(file):
 
 
 def assert_as_the_pipeline(results, folder, threshold):
-    """Every box is one of the pipeline's, each of which is taken once; it drops the digits after the point."""
+    """Every box is one of the pipeline's, each of which is taken once; it drops the digits after the point.
+
+    Those at the threshold may be on one side only.
+    """
     import transformers
 
     pipe = transformers.pipeline("object-detection", model=str(folder), device="cpu")
@@ -36,16 +39,14 @@ def assert_as_the_pipeline(results, folder, threshold):
         with Image.open(result["source"]) as image:
             theirs, size = pipe(image.convert("RGB"), threshold=threshold), image.size
         least = max(threshold, theirs[-1]["score"]) if len(theirs) == TOP_K else threshold
-        ours, theirs = (
-            [row for row in found if abs(row["score"] - least) > SURE] for found in (result["detections"], theirs)
-        )
-        assert len(ours) == len(theirs) > 0, result["source"]
-        for mine in ours:
+        assert len(result["detections"]) > 0, result["source"]
+        for mine in result["detections"]:
             alike = [row for row in theirs if row["label"] == mine["name"] and abs(row["score"] - mine["score"]) < SURE]
             same = [item for item in alike if _same(mine["box"], item["box"], size)]
-            assert same, (mine, alike)
-            theirs.remove(same[0])
-        assert not theirs, result["source"]
+            assert same or abs(mine["score"] - least) < SURE, (mine, alike)
+            if same:
+                theirs.remove(same[0])
+        assert not [row for row in theirs if row["score"] - least > SURE], result["source"]
 
 
 def _same(box, whole, size):
@@ -77,7 +78,7 @@ def resnet50(coco_images, tmp_path_factory):
     )
     model, processor = (
         transformers.ConditionalDetrForObjectDetection(config),
-        transformers.ConditionalDetrImageProcessor(),
+        transformers.ConditionalDetrImageProcessor(size={"shortest_edge": 400, "longest_edge": 666}),
     )
     images = []
     for path in coco_images:

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -51,10 +50,12 @@ sys.exit(main())
 
 
 class Process:
-    def __init__(self, *words, program=WATCHER):
+    def __init__(self, forked, *words, program=WATCHER):
         self.lines = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program, "serve", "--port", "0", "--device", "cpu", *words],
+        self._process = forked.start(
+            "-c",
+            program,
+            *("serve", "--port", "0", "--device", "cpu", *words),
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -110,13 +111,17 @@ class Process:
         return self._process.returncode
 
 
-@contextmanager
-def process(*words, **options):
-    started = Process(*words, **options)
-    try:
-        yield started
-    finally:
-        started.end()
+@pytest.fixture
+def process(forked):
+    @contextmanager
+    def started(*words, **options):
+        service = Process(forked, *words, **options)
+        try:
+            yield service
+        finally:
+            service.end()
+
+    return started
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def images():
     return [image_bytes(scene(index, split="val").image, ".jpg") for index in range(40)]
 
 
-def test_it_serves_this_machine_alone_and_makes_no_outside_requests(images):
+def test_it_serves_this_machine_alone_and_makes_no_outside_requests(process, images):
     with process() as served:
         status, found = served.predict(images[0])
         assert status == 200
@@ -159,7 +164,7 @@ def listening_sockets(pid):
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
-def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, images, form):
+def test_a_graph_answers_as_the_model_that_it_was_exported_from(process, digits_as, images, form):
     """Graphs sum in another order than PyTorch does; boxes come in whole pixels."""
     folder = digits_as(form).folder
     model = condetr.load(device="cpu")
@@ -178,7 +183,7 @@ def test_a_graph_answers_as_the_model_that_it_was_exported_from(digits_as, image
     assert found > 30
 
 
-def test_sigterm_with_a_full_queue_loses_nothing(images):
+def test_sigterm_with_a_full_queue_loses_nothing(process, images):
     """benchmarks/serving_load.py does this twenty times."""
     with process("--set", "limits.queue=16") as served, ThreadPoolExecutor(40) as pool:
         answers = [pool.submit(served.predict, image) for image in images]
@@ -193,7 +198,7 @@ def test_sigterm_with_a_full_queue_loses_nothing(images):
         assert all(isinstance(answer.exception(), ConnectionRefusedError | ConnectionResetError) for answer in refused)
 
 
-def test_a_process_with_a_stuck_decoder_ends_in_its_time(images):
+def test_a_process_with_a_stuck_decoder_ends_in_its_time(process, images):
     """Python would wait for the thread for ever."""
     with process("--set", "limits.drain_seconds=2", program=STUCK) as served, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(served.predict, images[0])

@@ -50,7 +50,7 @@ def test_odd_names_in_the_plainest_locale(command, tiny, odd, tmp_path, more):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
 def test_a_full_stdout_is_an_error_of_storage(command, tiny, odd):
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        run = command("predict", odd, "--model", tiny, "--json", stdout=full, stderr=-1, capture_output=False)
+        run = command("predict", odd, "--model", tiny, "--json", stdout=full)
     assert run.returncode == 6
     assert "condetr: error: stdout: cannot be written: No space left on device" in run.stderr
 

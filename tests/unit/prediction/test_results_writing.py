@@ -3,8 +3,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -24,6 +22,7 @@ from condetr.prediction.results_folder import check_apart, claim
 from condetr.prediction.results_log import Journal
 from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sources import ImageSource
+from tests.fork_server import BOTH_WAYS
 
 RUN = {"model": "tiny", "threshold": 0.5}
 EVERY = ("images", "json", "jsonl", "coco", "yolo", "csv")
@@ -292,6 +291,7 @@ from pathlib import Path
 from condetr.prediction.group_commit import GroupCommit
 from condetr.prediction.results_log import Journal
 from condetr.prediction.results_folder import claim
+from tests.fork_server import BOTH_WAYS
 with claim(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()
@@ -299,9 +299,8 @@ with claim(Path(sys.argv[1]), sys.argv[2]):
 
 
 @pytest.mark.parametrize("if_used", ["refuse", "resume", "overwrite"])
-def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(out, if_used):
-    command = [sys.executable, "-c", HOLD, str(out), if_used]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(forked, out, if_used):
+    with forked.start("-c", HOLD, out, if_used, **BOTH_WAYS) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UsageError, match=f"process {holder.pid} on .* is predicting in this folder"):
             claim(out, if_used)

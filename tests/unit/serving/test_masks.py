@@ -51,6 +51,7 @@ def test_the_metadata_lists_masks(service):
     assert [output["name"] for output in outputs] == ["score", "label", "box", "image", "mask"]
 
 
+@pytest.mark.slow
 def test_come_from_a_graph_as_from_the_network(segmenter_model, segmenter_as):
     image = encoded(60, 90)
     graph = condetr.load(segmenter_as("onnx").folder)

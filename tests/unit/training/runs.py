@@ -53,6 +53,7 @@ def small_run(
     resume=False,
     say=ignore_events,
     evaluate=None,
+    validation=None,
     detector=None,
     dropout=0.1,
     augmentation=None,
@@ -60,7 +61,11 @@ def small_run(
     is_trained=False,
     **settings,
 ) -> Trained:
-    """``scenes`` is a data set, or a folder to write one into: seven images, three without objects."""
+    """``scenes`` is a data set, or a folder to write one into: seven images, three without objects.
+
+    It is also the one to evaluate on. Without evaluations, there are no sheets of predictions but those of
+    ``validation``: they take longer than the steps.
+    """
     dataset = write_scenes(scenes, 7, empty=range(3)) if isinstance(scenes, Path) else scenes
     torch.manual_seed(0)
     initial = InitialModel(
@@ -72,7 +77,7 @@ def small_run(
             dataset,
             TrainingSettings(**(FULL | {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()})),
             run,
-            validation=dataset,
+            validation=dataset if evaluate else validation,
             evaluate=evaluate,
             device="cpu",
             augmentation=augmentation,

@@ -125,7 +125,7 @@ def test_the_average_is_what_is_measured_and_kept(tmp_path, scenes):
 
 def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes):
     said = []
-    result = small_run(tmp_path, scenes, say=said.append, epochs=2, **QUICK)
+    result = small_run(tmp_path, scenes, validation=scenes, say=said.append, epochs=2, **QUICK)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert written >= {
         *("config.yaml", "command.txt", "environment.json", "data_report.json", "labels.json", "curves.png"),

@@ -9,6 +9,7 @@ from PIL import Image
 from condetr.checkpoints.saving import save
 from condetr.core.errors import StorageError
 from condetr.data.demo.scenes import scene
+from tests.fork_server import BOTH_WAYS
 from tests.tiny import LABELS, PREPROCESSING, tiny_segmenter
 
 
@@ -418,17 +419,13 @@ def test_a_image_is_decoded_once_though_it_is_painted_too(condetr, model, photos
 
 
 @pytest.mark.slow
-def test_two_runs_at_once_in_one_folder(condetr, model, photos, tmp_path):
-    import subprocess
-    import sys
-
+def test_two_runs_at_once_in_one_folder(forked, condetr, model, photos, tmp_path):
     code = (
         "import sys; from pathlib import Path; from condetr.prediction.results_folder import claim; "
         "c = claim(Path(sys.argv[1]), 'refuse'); print('held', flush=True); sys.stdin.read()"
     )
     for output, value in (("out", ("--output", "out")), ("runs/predict", ())):
-        words = [sys.executable, "-c", code, output]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        with forked.start("-c", code, output, **BOTH_WAYS) as holder:
             assert holder.stdout.readline() == "held\n"
             status, out, err = condetr("predict", photos / "a.png", "--model", model, *value)
             if value:

@@ -3,8 +3,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from condetr.data.columns.cache import VARIABLE
 from condetr.data.columns.examples import ExampleColumns
 from condetr.data.train_val import train_val_of
 from condetr.files.folder_lock import Lock
+from tests.fork_server import BOTH_WAYS
 from tests.unit.data.columns.records import exact
 from tests.unit.data.conftest import image
 from tests.unit.data.layouts import LAYOUTS, coco, coco_panoptic, write, yolo
@@ -304,11 +303,9 @@ print(repr((checked.splits["train"].fingerprint(), notes)), flush=True)
 """
 
 
-def test_of_two_processes_one_reads_and_the_other_waits(tmp_path, top):
+def test_of_two_processes_one_reads_and_the_other_waits(forked, tmp_path, top):
     root = coco(tmp_path / "set")
-    command = [sys.executable, "-c", START, str(root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    processes = [forked.start("-c", START, root, **BOTH_WAYS) for _ in range(2)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     assert not top.exists()

@@ -2,8 +2,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from condetr.prediction.results_folder import claim
 from condetr.prediction.results_writing import ResultWriter
 from condetr.prediction.sharding.merging import folder_of, merge
 from condetr.prediction.sharding.shard import Shard
+from tests.fork_server import BOTH_WAYS
 
 NAMES = {0: "cat", 1: "big dog"}
 EVERY = ("images", "crops", "json", "jsonl", "coco", "yolo", "csv")
@@ -172,8 +171,8 @@ test_merging.predict(Path(sys.argv[1]), Path(sys.argv[2]), ("json", "csv"), shar
 """
 
 
-def test_a_killed_shard_is_named_and_resumes(folder, tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED, folder, tmp_path / "out"], check=False)
+def test_a_killed_shard_is_named_and_resumes(forked, folder, tmp_path):
+    done = forked.run("-c", KILLED, folder, tmp_path / "out")
     assert done.returncode == -signal.SIGKILL
     with pytest.raises(UsageError, match=r"these shards are not complete: 1/1 \(run it to its end with --resume\)"):
         merge(tmp_path / "out", EVERY)
@@ -183,12 +182,11 @@ def test_a_killed_shard_is_named_and_resumes(folder, tmp_path):
     assert contents_of(tmp_path / "out") == contents_of(tmp_path / "one")
 
 
-def test_a_shard_that_is_being_predicted_is_not_merged(folder, tmp_path):
+def test_a_shard_that_is_being_predicted_is_not_merged(forked, folder, tmp_path):
     predict(folder, tmp_path / "out", ("csv",), shard=Shard(1, 1))
     hold = "import sys; from pathlib import Path; from condetr.prediction.results_folder import claim\n"
     hold += "with claim(Path(sys.argv[1]), 'resume'): print('held', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", hold, tmp_path / "out/shards/1-of-1"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with forked.start("-c", hold, tmp_path / "out/shards/1-of-1", **BOTH_WAYS) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UsageError, match=f"process {holder.pid} on .* in this folder"):
             merge(tmp_path / "out", EVERY)

@@ -11,6 +11,7 @@ from condetr.training.run.events import BackbonePretrained, Evaluated, Noted, Pl
 from tests.unit.training.runs import small_run, state_of
 from tests.unit.training.scenes import write_scenes
 
+pytestmark = pytest.mark.slow  # dozens of steps each
 QUICK = {"query_groups": 1, "augment": "none", "accumulate": 1, "batch": 2, "evaluate_every": "auto"}
 
 

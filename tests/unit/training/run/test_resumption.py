@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -112,7 +111,7 @@ def test_a_machine_that_cannot_write_stops_all_that_wait_for_it(tmp_path):
         (False, [1, 0], False, False),
     ],
 )
-def test_a_restart_of_any_machine_resumes_all(tmp_path, resume, restarts, has_run, expected):
+def test_a_restart_of_any_machine_resumes_all(forked, tmp_path, resume, restarts, has_run, expected):
     """Real processes: a launcher restarts the workers of healthy machines without counting it."""
     if has_run:
         run_at(tmp_path / "0", 2)
@@ -122,8 +121,10 @@ def test_a_restart_of_any_machine_resumes_all(tmp_path, resume, restarts, has_ru
         free.bind(("127.0.0.1", 0))
         common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path / str(rank))],
+        forked.start(
+            "-c",
+            program,
+            tmp_path / str(rank),
             env=os.environ | common | {"RANK": str(rank), "TORCHELASTIC_RESTART_COUNT": str(restarts[rank])},
             stdout=subprocess.PIPE,
             text=True,

@@ -1,6 +1,5 @@
 import os
-import subprocess
-import sys
+import signal
 
 import pytest
 import yaml
@@ -8,6 +7,7 @@ import yaml
 from condetr.core.errors import UsageError
 from condetr.training.run.run_folder import claimed
 from condetr.training.settings import TrainingSettings
+from tests.fork_server import BOTH_WAYS
 
 HOLD = """
 import sys
@@ -28,9 +28,8 @@ write_files(Path(sys.argv[1]), {"model.safetensors": write, "config.json": die})
 """
 
 
-def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path):
-    given = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(forked, tmp_path):
+    with forked.start("-c", HOLD, tmp_path, **BOTH_WAYS) as holder:
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(UsageError, match=f"process {holder.pid} on .* is training in this folder"),
@@ -73,12 +72,11 @@ def test_what_is_there_is_neither_overwritten_nor_invented(tmp_path):
 
 
 @pytest.mark.parametrize("kept", ["last", "best"])
-def test_what_a_killed_run_left_unfinished_is_removed(tmp_path, kept):
+def test_what_a_killed_run_left_unfinished_is_removed(forked, tmp_path, kept):
     (tmp_path / "checkpoints/.staged-step-4").mkdir(parents=True)
     (tmp_path / kept).mkdir()
     (tmp_path / kept / "config.json").touch()
-    with subprocess.Popen([sys.executable, "-c", DIE_WRITING, str(tmp_path / kept)]) as dying:
-        dying.wait()
+    assert forked.run("-c", DIE_WRITING, tmp_path / kept).returncode == -signal.SIGKILL
     assert len(list((tmp_path / kept).iterdir())) == 3
     with claimed(tmp_path, resume=True) as folder:
         assert list(folder.checkpoints.iterdir()) == []
