@@ -32,9 +32,12 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 UNCHECKED := -o addopts="--strict-markers --strict-config"
 CHECKED := $(addprefix tests/unit/,core evaluation explain losses matching model prediction)
 
-test: check docs
+# The type checker has one thread: beside the tests it costs half its time.
+test: lint docs
+	@$(BIN)/mypy & types=$$!; \
 	$(PYTEST) --durations 15 $(CHECKED); checked=$$?; \
-	$(PYTEST) --durations 15 $(UNCHECKED) tests $(CHECKED:%=--ignore %) && exit $$checked
+	$(PYTEST) --durations 15 $(UNCHECKED) tests $(CHECKED:%=--ignore %); unchecked=$$?; \
+	wait $$types && exit $$((checked || unchecked))
 
 # A broken link ends it. zensical has an environment of its own: its requirements are pinned, and nothing else needs them.
 docs: environment

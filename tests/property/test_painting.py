@@ -177,6 +177,7 @@ def test_a_confusion_of_very_many_classes_is_no_larger_than_a_screen_or_two():
 maps = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((2, 2, 3, 4)).astype(np.float32))
 
 
+@pytest.mark.slow
 @given(sizes, boxes, names, st.tuples(edges, edges), maps, st.booleans())
 @few
 def test_figures_of_explanations(size, box, name, point, maps, empty):

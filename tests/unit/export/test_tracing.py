@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from condetr.export.graph import DetectionGraph
@@ -5,6 +6,7 @@ from condetr.export.tracing import traced_detection
 from tests.tiny import tiny_detector
 
 
+@pytest.mark.slow
 def test_learned_positions_are_recorded_with_their_limit():
     """They know 50 cells a side; of 8 pixels each in the tiny network."""
     network = tiny_detector(position_embedding_type="learned").requires_grad_(requires_grad=False)

@@ -120,6 +120,7 @@ def test_numbers_that_are_not_finite_end_it(scenes):
         pretrain_backbone(detector, feed(scenes, 2), 2, torch.device("cpu"), lambda _: None)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):
     said = []
     small_run(tmp_path / "whole", scenes, pretrain_backbone=3, epochs=2, say=said.append)
@@ -132,6 +133,7 @@ def test_a_run_begins_with_it_and_does_not_repeat_it(tmp_path, scenes):
     assert not any(isinstance(one, BackbonePretrained) for one in resumed)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_again(tmp_path, scenes):
     for name in ("one", "two"):
         small_run(tmp_path / name, scenes, pretrain_backbone=3, epochs=1)

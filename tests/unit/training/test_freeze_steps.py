@@ -41,6 +41,7 @@ def test_frozen_parts_are_trained_once_their_steps_are_over(tmp_path, scenes, st
     assert {count for name, count in counts.items() if "body.encoder." in name} == {3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_run_resumes_bit_by_bit_before_and_after(tmp_path, scenes, stop):
     options = QUICK | {"freeze": ("backbone", "encoder"), "freeze_steps": 2, "epochs": 2}

@@ -261,6 +261,7 @@ def test_objects_that_crops_drop_are_counted_in_the_log_and_at_the_end(tmp_path,
     ]
 
 
+@pytest.mark.slow
 def test_a_callback_ends_the_run_as_early_stopping_does_and_it_can_be_resumed(tmp_path, scenes):
     def stop(event):
         if isinstance(event, Stepped) and event.step == 3:
@@ -301,6 +302,7 @@ def test_a_callback_that_fails_ends_the_run_with_the_step_saved(tmp_path, scenes
 STEPS = ({"RandomHorizontalFlip": {}}, {"RandomRotation": {"degrees": 20, "fill": [9, 9, 9]}})
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_kept_with_the_run_and_resumed_exactly(tmp_path, scenes):
     file = tmp_path / "mine.yaml"
     file.write_text("- RandomHorizontalFlip\n- RandomRotation: {degrees: 20, fill: [9, 9, 9]}\n")
@@ -377,6 +379,7 @@ def test_an_augmentation_is_tried_before_training(tmp_path, scenes):
     assert not list((tmp_path / "b").glob("checkpoints/step-*"))
 
 
+@pytest.mark.slow
 def test_rare_classes_are_repeated_and_the_run_resumes_exactly(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", 6)
     rare = Dataset(
@@ -416,6 +419,7 @@ def test_a_training_ends_after_its_steps_and_is_evaluated_there(tmp_path, scenes
     assert rates[-1] < 0.5 * rates[2], "the schedule reaches its end with the steps"
 
 
+@pytest.mark.slow
 def test_a_resumed_training_of_so_many_steps_is_that_of_an_uninterrupted_one(tmp_path, scenes):
     full = {"steps": 7, "batch": 2, "accumulate": 1}
     small_run(tmp_path / "whole", scenes, **full)

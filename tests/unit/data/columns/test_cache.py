@@ -3,7 +3,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from condetr.data.columns import cache as cache_module
 from condetr.data.columns.cache import VARIABLE
 from condetr.data.columns.examples import ExampleColumns
 from condetr.data.train_val import train_val_of
-from condetr.files.folder_lock import Lock
 from tests.fork_server import BOTH_WAYS
 from tests.unit.data.columns.records import exact
 from tests.unit.data.conftest import image
@@ -322,35 +320,35 @@ def test_of_two_processes_one_reads_and_the_other_waits(forked, tmp_path, top):
     assert len(files_in(top, "manifest.json")) == 1
 
 
-def test_a_process_that_reads_in_vain_keeps_no_other_from_reading(tmp_path, top):
+HOLD = """
+import sys, time
+from pathlib import Path
+from condetr.files.folder_lock import Lock
+lock = Lock(Path(sys.argv[1]), "reading data")
+print("held", flush=True)
+time.sleep(0.5)
+lock.release()
+"""
+
+
+def test_a_process_that_reads_in_vain_keeps_no_other_from_reading(forked, tmp_path, top):
     root = coco(tmp_path / "set")
     Notes(root)
     (folder,) = top.iterdir()
     shutil.rmtree(next(folder.glob("[!.]*")))
-    holder = multiprocessing.get_context("spawn").Process(target=hold, args=(folder,))
-    holder.start()
-    while not (folder / "held").exists():
-        holder.join(0.05)
-    notes = Notes(root)
-    holder.join()
+    with forked.start("-c", HOLD, folder, **BOTH_WAYS) as holder:
+        assert holder.stdout.readline() == "held\n"
+        notes = Notes(root)
     assert notes.has("waiting: process")
     assert not notes.has(KEPT)
     assert files_in(top, "manifest.json") == []
-
-
-def hold(folder):
-    """Hold the lock of a folder for a moment, and write nothing."""
-    lock = Lock(folder, "reading data")
-    (folder / "held").touch()
-    time.sleep(0.5)
-    lock.release()
 
 
 def read_one(data, answers):
     answers.put((exact(data[1]), data.fingerprint()))
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_map_the_file(tmp_path, top, method):
     data = Notes(coco(tmp_path / "set")).checked.splits["train"]
     assert len(pickle.dumps(data)) < 2000, "its name, and not its content"

@@ -42,6 +42,7 @@ def state_without(tmp_path_factory, scenes):
     return state_of(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [*ADDED, {"teacher": None}], ids=str)
 def test_a_run_resumes_bit_by_bit_and_stores_a_plain_model(tmp_path, scenes, teacher, options, state_without):
     if "teacher" in options:

@@ -16,6 +16,7 @@ from condetr.data.discovery.formats import read_dataset
 from condetr.data.object_masks import object_masks
 from tests.tiny import PREPROCESSING, tiny_segmenter
 
+pytestmark = pytest.mark.slow  # a training of each format
 NAMES = ["zero 0", "größe", "2, two", "yes", '4: "x" & <y>', "null", "猫", "7#7", "010", "e\u0301"]
 FILES = ["a.jpg", "cam 1/a.jpg", "cäm 2/a.jpg", "100% sure?/#1 ü.jpg", "cam 1/nothing.png"]
 ALL_FORMATS = ["coco", "yolo", "voc", "cvat", "label-studio"]
