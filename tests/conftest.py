@@ -73,6 +73,14 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are not wanted are left out
+def pytest_collection_modifyitems(items):
+    """What starts programs takes the seconds of the server's start."""
+    for item in items:
+        if "forked" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 def pytest_collection_finish():
     """What was imported stays: the collector of cycles takes a tenth of the time if it looks through it every time."""
     gc.collect()

@@ -244,6 +244,7 @@ def main() -> None:
     end = _End()
     atexit.register(end)  # before any library does, and so called after theirs
     asked = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[0] = ""  # not the folder of this file
     for name in IMPORTED:
         import_module(name)
     gc.collect()

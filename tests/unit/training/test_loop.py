@@ -60,6 +60,7 @@ def test_the_best_model_is_kept_and_a_run_without_progress_ends(tmp_path, scenes
     assert [row["ap"] for row in rows if "ap" in row] == [0.1, 0.3, 0.2, 0.3]
 
 
+@pytest.mark.slow
 def test_a_start_model_is_measured_first_and_stays_the_best_where_nothing_is_better(tmp_path, scenes):
     detector, said = tiny_detector(), []
     start = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
@@ -144,6 +145,7 @@ def test_a_finished_run_has_everything_that_a_person_looks_for(tmp_path, scenes)
     assert load(tmp_path).labels == {0: "red", 1: "blue"}
 
 
+@pytest.mark.slow
 def test_out_of_memory_says_what_to_lower_and_loses_no_step(tmp_path, scenes, monkeypatch):
     small_run(tmp_path / "whole", scenes, epochs=3, **QUICK)
     take, calls = loop.take_step, []

@@ -143,6 +143,7 @@ def test_a_gradient_that_is_not_finite_is_named_and_touches_no_weight(processes)
     torch.testing.assert_close(weights_of(state), before, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_fp16_finds_its_gradient_scale_and_goes_on(processes):
     state = state_of(tiny_detector(dropout=0.0), torch.float16)
     state.scaler.load_state_dict(state.scaler.state_dict() | {"scale": 2.0**60})

@@ -31,6 +31,7 @@ def stop_at_three(event):
         raise StopTraining
 
 
+@pytest.mark.slow
 def test_a_run_that_began_on_records_goes_on_with_columns_to_the_same_bits(tmp_path):
     records = write_scenes(tmp_path / "scenes", 7, empty=range(3))
     columns = kept(records, tmp_path / "scenes.columns")

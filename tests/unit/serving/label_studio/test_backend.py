@@ -114,6 +114,7 @@ def test_predictions_are_regions_of_the_project(root):
     assert results[0]["model_version"] == "runs/a"
 
 
+@pytest.mark.slow
 def test_masks_are_polygons(root):
     predictor = predictor_of(tiny_segmenter(), task="instance")
     with serving(predictor=predictor, threshold=0.2, classes=NAMES, protocol=backend_of(root)) as service:

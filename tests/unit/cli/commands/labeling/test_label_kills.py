@@ -40,6 +40,7 @@ def states(condetr, model, photos, tmp_path, monkeypatch):
     return here, list(found.values())
 
 
+@pytest.mark.slow
 def test_the_same_command_repairs_what_a_kill_leaves(condetr, model, photos, states, monkeypatch):
     here, found = states
     expected, complete = contents_of(here / "out"), names_in(here / "out")
