@@ -24,8 +24,10 @@ from condetr.images.decoding.headers import upright_size
 from condetr.images.sizes import HeightWidth
 
 _logger = logging.getLogger(__name__)
-_BOXES = ("bbox", "bboxes", "boxes", "box")
-_CLASSES = ("category", "categories", "category_id", "category_ids", "label", "labels", "class", "class_label", "name")
+BOX_FIELDS = ("bbox", "bboxes", "boxes", "box")
+CLASS_FIELDS = (
+    "category", "categories", "category_id", "category_ids", "label", "labels", "class", "class_label", "name",
+)  # fmt: skip
 _OTHERS = {"segmentation": "segmentation", "segmentations": "segmentation", "iscrowd": "iscrowd", "is_crowd": "iscrowd"}
 _OTHERS |= {"area": "area"}
 _EXPECTED = "the usual columns are image, and objects with bbox and category"
@@ -124,8 +126,8 @@ def _columns_of(part: HubDataset, split: str) -> _Columns:
         raise _unusable(f"has the columns {short_repr(list(features))}, none of which holds images", split)
     for column, feature in features.items():
         fields = _fields_of(feature)
-        boxes = next((key for key in _BOXES if key in fields), None)
-        classes = next((key for key in _CLASSES if key in fields), None)
+        boxes = next((key for key in BOX_FIELDS if key in fields), None)
+        classes = next((key for key in CLASS_FIELDS if key in fields), None)
         if boxes is not None and classes is not None:
             names = getattr(_element_of(fields[classes]), "names", None)
             return _Columns(image, column, boxes, classes, tuple(map(str, names)) if names else None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from condetr.data.stored_images import StoredImage
 from condetr.files.new_folder import OutputFolder
 
 Transfer: TypeAlias = Literal["copy", "link", "none"]
@@ -23,13 +24,17 @@ class ImageTransfer:
     how: Transfer = "copy"
     step: Callable[[], None] = lambda: None
 
-    def __call__(self, source: Path, output: OutputFolder, name: str) -> None:
-        """Put one image under the name.
+    def __call__(self, source: Path | StoredImage, output: OutputFolder, name: str) -> None:
+        """Put one image under the name; a part of a file is always copied.
 
         Raises:
             StorageError: it cannot be read or written.
+            ImageError: a part of a file cannot be read.
         """
-        if self.how == "copy":
+        if isinstance(source, StoredImage):
+            if self.how != "none":
+                output.write_bytes(name, source.read())
+        elif self.how == "copy":
             output.copy(source, name)
         elif self.how == "link":
             output.link(source, name)

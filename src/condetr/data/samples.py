@@ -23,7 +23,7 @@ def read_sample(example: Example, *, masks: bool = False) -> Sample:
         ImageError: the image can no longer be read.
         AnnotationError: the masks can no longer be read, or the dataset was read without them.
     """
-    image = Image(pil_to_tensor(decode(example.path)))
+    image = Image(pil_to_tensor(decode(example.image)))
     size = (image.shape[-2], image.shape[-1])
     sample = {"image": image, **_labels_of(example.objects, size)}
     return sample | {"masks": Mask(object_masks(example, example.objects))} if masks else sample

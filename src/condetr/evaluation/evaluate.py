@@ -16,6 +16,7 @@ from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.data.checks.verdict import require_objects
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
+from condetr.data.stored_images import StoredImage
 from condetr.data.train_val import train_val_of
 from condetr.evaluation.class_mapping import ClassMap, match_classes
 from condetr.evaluation.collection import ImageResult, ResultCollector
@@ -135,8 +136,8 @@ def evaluate_detector(
             found = merge_shards(share.gather(layers.collect(positions)), len(dataset))
             of_layers = [each for each, result in zip(found, results, strict=True) if _is_usable(result)]
         readable = _readable(dataset, [result.detections for result in results])
-        paths = [readable[position] for position in evenly_spread(len(readable), _TIMED)]
-        speed = speed_of(model, preprocessing, paths, device=device) if "speed" in metrics else None
+        images = [readable[position] for position in evenly_spread(len(readable), _TIMED)]
+        speed = speed_of(model, preprocessing, images, device=device) if "speed" in metrics else None
     finally:
         network.train(was_training)
     usable = [result for result in results if _is_usable(result)]
@@ -192,9 +193,9 @@ def _is_usable(result: ImageResult) -> bool:
     return isinstance(result.detections, Detections)
 
 
-def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path]:
-    paths = [example.path for example, result in zip(dataset, results, strict=True) if isinstance(result, Detections)]
-    if not paths:
+def _readable(dataset: Dataset, results: list[Detections | Failure]) -> list[Path | StoredImage]:
+    images = [example.image for example, result in zip(dataset, results, strict=True) if isinstance(result, Detections)]
+    if not images:
         first = next(result for result in results if isinstance(result, Failure))
         raise DataError(f"no image can be read; the first: {first.error.reason}", source=first.source)
-    return paths
+    return images

@@ -1,7 +1,6 @@
 """The images with most errors, side by side; the color of a box is its kind of error."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from condetr.evaluation.arrays import GroundTruth, PredictedObjects, ground_trut
 from condetr.evaluation.report_charts import KIND_COLORS
 from condetr.evaluation.tide import ERRORS, Kind, Matches, match_detections
 from condetr.images.decoding.decode import decode
+from condetr.images.decoding.sources import Source
 from condetr.images.detections import Detections
 from condetr.images.drawing.colors import Color
 from condetr.images.drawing.marks import OccupiedSpace, captioned, font_of, paint_box, paint_tag, scored
@@ -48,7 +48,7 @@ def worst_images(
     tiles = []
     for position in chosen:
         marks = list(_marks(position, dataset.classes.names, truth, predicted, matches))
-        name, tile = dataset.name_of(dataset[position]), _tile(dataset[position].path, marks, side)
+        name, tile = dataset.name_of(dataset[position]), _tile(dataset[position].image, marks, side)
         count = f"{wrong[position]} error{'s' if wrong[position] > 1 else ''}"
         about = f"{name}: {'can no longer be read' if tile is None else count}"
         tiles.append(captioned(tile or Image.new("RGB", (side, side // 2), FAINT), about, width=side))
@@ -105,10 +105,10 @@ def _corners(box: Float64[np.ndarray, "4"]) -> list[float]:
     return [x, y, x + width, y + height]
 
 
-def _tile(path: Path, marks: Sequence[_Mark], side: int) -> Image.Image | None:
+def _tile(source: Source, marks: Sequence[_Mark], side: int) -> Image.Image | None:
     """None where the image can no longer be decoded."""
     try:
-        image = decode(path)
+        image = decode(source)
     except ImageError:
         return None
     scale = min(side / max(image.size), _LARGEST_SCALE)

@@ -3,11 +3,13 @@
 A row group is read in small batches, and only as far as needed, so memory does not grow with the file.
 """
 
+import hashlib
 import importlib
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
 from condetr.core.errors import CondetrError, DataError, MissingExtraError, first_line_of
@@ -29,6 +31,7 @@ CONTENT_COLUMNS = (
 )
 PATH_COLUMNS = ("path", "image_path", "file_name", "filename", "file", "filepath", "file_path", "image")
 EXPECTED = "a column of encoded images, such as image or bytes, or one of paths, such as path or file_name"
+_LONGEST_NAME = 1024
 _BATCH = 8  # rows that are decompressed at once
 _KEPT_BYTES = 32 << 20  # of rows that were passed over
 
@@ -113,6 +116,10 @@ class ImageTable:
         for group in range(len(self.groups)):
             for _, value in self._values_of(group, column):
                 yield None if value is None else value.as_py()
+
+    def has_names(self) -> bool:
+        """Whether the paths can name the images: all are different, and lead to no other folder."""
+        return self.paths is not None and _are_names(self.values(self.paths))
 
     def _read_to(self, row: Row, column: str) -> None:
         if self._rest is None or self._rest[0] != row.group or row <= self._last:
@@ -202,3 +209,18 @@ def _is_bytes(field: Any) -> bool:
 
 def _is_text(field: Any) -> bool:
     return str(field.type) in ("string", "large_string", "string_view")
+
+
+def _are_names(paths: Iterator[Any]) -> bool:
+    seen = set[bytes]()
+    for path in paths:
+        if not isinstance(path, str) or not 0 < len(path) <= _LONGEST_NAME or "\0" in path or "\\" in path:
+            return False
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or not parts.parts or ".." in parts.parts or PureWindowsPath(path).drive:
+            return False
+        digest = hashlib.blake2b(str(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in seen:
+            return False
+        seen.add(digest)
+    return True

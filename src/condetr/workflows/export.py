@@ -31,6 +31,7 @@ from condetr.images.detections import Detections
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.sizes import Exactly, HeightWidth, Within
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.prediction.input.labeled_images import labeled_images
 from condetr.prediction.predictor import Predictor
 from condetr.workflows.export_options import GraphOptions
 
@@ -218,8 +219,7 @@ def _images(options: ExportOptions) -> tuple[SampleImages, SampleImages]:
     if "train" not in layout_of(options.data).names:
         reason, hint = "has no train split to calibrate int8 on", "give images, too"
         raise UsageError(reason, source=str(options.data), hint=hint)
-    paths = [str(example.path) for example in read_dataset(options.data, "train").examples]
-    return sample_images(paths, options.calibrate), SampleImages([], [])
+    return sample_images(labeled_images(read_dataset(options.data, "train")), options.calibrate), SampleImages([], [])
 
 
 def _part(images: SampleImages, which: slice) -> SampleImages:

@@ -48,7 +48,7 @@ def evenly_spread(count: int, chosen: int) -> list[int]:
 def _tile(example: Example, classes: Classes, side: int, *, masks: bool) -> Image.Image:
     height, width = example.size
     names, scale = classes.names, min(side / max(height, width), _LARGEST_SCALE)
-    tile = decode(example.path).resize(
+    tile = decode(example.image).resize(
         (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
     )
     if masks:

@@ -12,6 +12,7 @@ from condetr.data.checks.data_report import DataReport
 from condetr.data.checks.problems import ProblemKind
 from condetr.data.records import Dataset
 from condetr.images.decoding.decode import decode
+from condetr.images.decoding.sources import Source
 
 _AT_ONCE = 256  # images that wait for a thread: more would only take memory
 Step: TypeAlias = Callable[[], None]
@@ -44,19 +45,19 @@ def check_names(splits: Mapping[str, Dataset], report: DataReport) -> None:
 
 
 def _contents_of(splits: Mapping[str, Dataset]) -> Iterator[tuple[str, Path, str | ImageError]]:
-    listed = [(split, example.path) for split, dataset in splits.items() for example in dataset]
+    listed = [(split, example.path, example.image) for split, dataset in splits.items() for example in dataset]
     with ThreadPoolExecutor(cpu_count()) as pool:
         for first in range(0, len(listed), _AT_ONCE):
             part = listed[first : first + _AT_ONCE]
-            contents = pool.map(_content_of, [path for _, path in part])
-            for (split, path), content in zip(part, contents, strict=True):
+            contents = pool.map(_content_of, [image for _, _, image in part])
+            for (split, path, _), content in zip(part, contents, strict=True):
                 yield split, path, content
 
 
-def _content_of(path: Path) -> str | ImageError:
+def _content_of(image: Source) -> str | ImageError:
     """A hash of the pixels, whatever the file format; or the reason why there are none."""
     try:
-        image = decode(path)
+        pixels = decode(image)
     except ImageError as error:
         return error
-    return hashlib.blake2b(repr(image.size).encode() + image.tobytes()).hexdigest()
+    return hashlib.blake2b(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()

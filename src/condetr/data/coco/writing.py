@@ -33,8 +33,8 @@ def put_images(
 ) -> list[str]:
     """Put each file once into the folder of the split; the names of the images in it."""
     names = names_in_folders(dataset, report)
-    for name, path in {name: example.path for name, example in zip(names, dataset, strict=True)}.items():
-        transfer(path, output, f"{split}/{name}")
+    for name, image in {name: example.image for name, example in zip(names, dataset, strict=True)}.items():
+        transfer(image, output, f"{split}/{name}")
     for example in dataset:
         report_marks(example, report)
     return names

@@ -26,7 +26,7 @@ from condetr.data.columns.folder_state import Watched, state_of
 from condetr.data.records import Dataset
 from condetr.data.unpacked_images import folder_of_cache
 
-FORMAT = 1  # of the files
+FORMAT = 2  # of the files
 VARIABLE = "CONDETR_DATA_CACHE"  # "off", or the folder of all caches
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished"

@@ -41,7 +41,7 @@ def write_cvat(
     for split, dataset in splits.items():
         for name, example in zip(names_in_folders(dataset, report), dataset, strict=True):
             name_in_xml = xml_text(name if len(splits) == 1 else f"{split}/{name}")
-            transfer(example.path, output, f"images/{name_in_xml}")
+            transfer(example.image, output, f"images/{name_in_xml}")
             image = _image_of(example, number, name_in_xml, names, source)
             if split != "all":
                 image.set("subset", split)

@@ -5,6 +5,7 @@ from condetr.data.cvat import reading as cvat
 from condetr.data.discovery.description import FORMAT as DESCRIBED
 from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.label_studio import reading as label_studio
+from condetr.data.shards import parquet, webdataset
 from condetr.data.tools import (
     create_ml,
     csv_boxes,
@@ -33,6 +34,8 @@ TOOLS = (
     create_ml.FORMAT,
     csv_boxes.FORMAT,
     saved_datasets.FORMAT,
+    webdataset.FORMAT,
+    parquet.FORMAT,
 )
 FORMATS = (
     ReadableFormat(

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +55,7 @@ def without_near_duplicates(
         raise UsageError(f"is {bits}, expected 0 to {_MOST_BITS}", item="bits")
     report = DataReport()
     listed = [(split, example) for split, dataset in splits.items() for example in dataset]
-    looks = _looks_of([example.path for _, example in listed], report, step)
+    looks = _looks_of([example for _, example in listed], report, step)
     order = sorted(range(len(listed)), key=lambda number: _preference(*listed[number]))
     kept: set[int] = set()
     by_byte: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -86,22 +85,22 @@ def _preference(split: str, example: Example) -> tuple[int, int]:
     return rank, -len(example.objects)
 
 
-def _looks_of(paths: list[Path], report: DataReport, step: Callable[[], None]) -> list[_Look | None]:
+def _looks_of(examples: list[Example], report: DataReport, step: Callable[[], None]) -> list[_Look | None]:
     looks: list[_Look | None] = []
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for path, look in zip(paths, pool.map(_look_at, paths), strict=True):
+        for example, look in zip(examples, pool.map(_look_at, examples), strict=True):
             step()
             if isinstance(look, ImageError):
-                report.add(ProblemKind.UNREADABLE_PICTURE, look.reason, source=path)
+                report.add(ProblemKind.UNREADABLE_PICTURE, look.reason, source=example.path)
                 looks.append(None)
             else:
                 looks.append(look)
     return looks
 
 
-def _look_at(path: Path) -> _Look | ImageError:
+def _look_at(example: Example) -> _Look | ImageError:
     try:
-        image = decode(path).convert("RGB")
+        image = decode(example.image).convert("RGB")
     except ImageError as error:
         return error
     gray = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)

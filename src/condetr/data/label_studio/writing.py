@@ -48,7 +48,7 @@ def write_label_studio(
     for split, dataset in splits.items():
         for image, example in zip(names_in_folders(dataset, report), dataset, strict=True):
             name = image if len(splits) == 1 else f"{split}/{image}"
-            transfer(example.path, output, f"images/{name}")
+            transfer(example.image, output, f"images/{name}")
             report_crowds(example, report)
             report_marks(example, report)
             data = {"image": LOCAL_FILES + quote(os.fsencode(f"{where}/images/{name}"), safe="/")}

@@ -110,7 +110,7 @@ def _read(
                 raise DataProblem(ProblemKind.REPEATED_PICTURE, message)
             if image.size is not None:
                 compare_size(image.size, path, size, location)
-            objects, crowds = _objects_of(image, classes, read_shape, size, location, masks=masks)
+            objects, crowds = objects_of(image, classes, read_shape, size, location, masks=masks)
             examples[path] = Example(path, size, number, tuple(objects), tuple(crowds))
     unlabeled, folders = _unlabeled(search, labels()), {path.parent for path in examples}
     if one_an_image:
@@ -154,7 +154,7 @@ def _find(image: LabeledImage, search: ImageSearch, location: Location, split: s
         return measure_image(path, path.parent, location)
 
 
-def _objects_of(
+def objects_of(
     image: LabeledImage,
     classes: Classes,
     read_shape: ReadShape,
@@ -163,7 +163,7 @@ def _objects_of(
     *,
     masks: bool,
 ) -> tuple[list[Object], list[Object]]:
-    """Objects and crowds."""
+    """Objects and crowds; what cannot be used is reported."""
     objects, crowds = list[Object](), list[Object]()
     where = f"{image.item}: " if image.item else ""
     for number, record in enumerate(image.records, start=1):

@@ -43,7 +43,7 @@ def write_voc(splits: Mapping[str, Dataset], output: OutputFolder, transfer: Ima
                 report_segmentation(labeled, example, report)
             if name not in written:
                 written.add(name)
-                transfer(example.path, output, f"JPEGImages/{name}")
+                transfer(example.image, output, f"JPEGImages/{name}")
                 output.write(f"Annotations/{Path(name).with_suffix('.xml')}", _xml_of(example, name, class_names))
         output.write(f"ImageSets/Main/{split}.txt", "".join(f"{Path(name).stem}\n" for name in names))
     return report

@@ -34,7 +34,7 @@ def write_yolo(splits: Mapping[str, Dataset], output: OutputFolder, transfer: Im
     for split, dataset in splits.items():
         (names,) = flat_names([dataset], report)
         for name, example in zip(names, dataset, strict=True):
-            transfer(example.path, output, f"images/{split}/{name}")
+            transfer(example.image, output, f"images/{split}/{name}")
             lines = [_line_of(labeled, example.size) for labeled in example.objects]
             output.write(f"labels/{split}/{Path(name).with_suffix('.txt')}", "".join(lines))
             _report_losses(example, report)

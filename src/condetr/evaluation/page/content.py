@@ -68,7 +68,7 @@ def _thumbnails(dataset: Dataset, predicted: PredictedObjects, kinds: Positions,
     """Of all images, or where there are too many, of those with most false detections."""
     wrong = np.bincount(predicted.images[kinds > Kind.HIT], minlength=len(dataset))
     chosen = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_THUMBNAILS]).tolist()
-    made = thumbnails([dataset[position].path for position in chosen], room)
+    made = thumbnails([dataset[position].image for position in chosen], room)
     of_image = dict(zip(chosen, made, strict=True))
     return [of_image.get(position, "") for position in range(len(dataset))]
 

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
@@ -11,6 +10,7 @@ from PIL import Image
 from condetr.core.errors import ImageError
 from condetr.data.checks.contact_sheet import evenly_spread
 from condetr.images.decoding.decode import decode
+from condetr.images.decoding.sources import Source
 
 
 class _Setting(NamedTuple):
@@ -27,16 +27,16 @@ _SETTINGS = tuple(
 _SAMPLED = 16  # images, from which the size of all is estimated
 
 
-def thumbnails(paths: Sequence[Path], room: int) -> list[str]:
+def thumbnails(sources: Sequence[Source], room: int) -> list[str]:
     """WebP images in base64; "" for what cannot be read.
 
     Args:
-        paths: of the images.
+        sources: of the images.
         room: characters for all of them, estimated from a sample; the smallest copies, of 64 pixels a side, are made
             even where they take more.
     """
-    sample = [image for position in evenly_spread(len(paths), _SAMPLED) if (image := _image(paths[position]))]
-    each = room / max(1, len(paths))
+    sample = [image for position in evenly_spread(len(sources), _SAMPLED) if (image := _image(sources[position]))]
+    each = room / max(1, len(sources))
     setting = next(
         (
             setting
@@ -45,14 +45,14 @@ def thumbnails(paths: Sequence[Path], room: int) -> list[str]:
         ),
         _SETTINGS[-1],
     )
-    images = (_image(path) for path in paths)
+    images = (_image(source) for source in sources)
     return ["" if image is None else _encoded(image, setting) for image in images]
 
 
-def _image(path: Path) -> Image.Image | None:
+def _image(source: Source) -> Image.Image | None:
     """No larger than any copy, so that a sample of large images takes no memory; None where it cannot be read."""
     try:
-        return _within(decode(path), _SETTINGS[0].side)
+        return _within(decode(source), _SETTINGS[0].side)
     except ImageError:
         return None
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from condetr.evaluation.timing.machine import now
 from condetr.images.decoding.decode import decode
+from condetr.images.decoding.sources import Source
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.scoring import detections_of
 
@@ -47,13 +47,15 @@ class Speed:
 
 
 @torch.inference_mode()
-def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[Path], *, device: torch.device) -> Speed:
+def speed_of(
+    network: nn.Module, preprocessing: Preprocessing, images: Sequence[Source], *, device: torch.device
+) -> Speed:
     """Time the steps on these images, at least one, with a network in evaluation mode on the device."""
     dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
     rows = []
-    for path in [*repeat(paths[0], _WARM_UP), *paths]:
+    for source in [*repeat(images[0], _WARM_UP), *images]:
         stamps = [now(device)]
-        image = decode(path)
+        image = decode(source)
         stamps.append(now(device))
         batch = preprocessing.prepare([image])
         pixels, mask = batch.pixels.to(device, dtype), None if batch.mask.all() else batch.mask.to(device)
@@ -65,7 +67,7 @@ def speed_of(network: nn.Module, preprocessing: Preprocessing, paths: Sequence[P
         rows.append(np.diff(stamps))
     medians = (np.median(rows[_WARM_UP:], axis=0) * 1000).round(3).tolist()
     steps = dict(zip(("decode", "prepare", "forward", "score"), medians, strict=True))
-    return Speed(**steps, pictures=len(paths), device=_name_of(device))
+    return Speed(**steps, pictures=len(images), device=_name_of(device))
 
 
 def _name_of(device: torch.device) -> str:

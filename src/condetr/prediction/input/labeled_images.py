@@ -10,4 +10,4 @@ from condetr.prediction.sources import ImageSource
 def labeled_images(examples: Iterable[Example]) -> Iterator[ImageSource]:
     """One source for each image, in order."""
     for example in examples:
-        yield ImageSource(str(example.path), PurePath(example.path.name), example.path)
+        yield ImageSource(str(example.path), PurePath(example.path.name), example.image)

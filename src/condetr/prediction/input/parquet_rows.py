@@ -1,10 +1,9 @@
 """The rows of Parquet files as images: encoded in a column, or files whose paths are in one."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from condetr.core.errors import CondetrError, DataError, UsageError
@@ -58,7 +57,7 @@ def images_in_table(path: str, opened: Callable[[], Any] | None = None) -> Itera
     try:
         table = ImageTable(path, opened or partial(open_source, path))
         table.check_images(encoded=opened is not None)
-        has_names = table.contents is not None and table.paths is not None and _are_names(table.values(table.paths))
+        has_names = table.contents is not None and table.has_names()
     except DataError as error:
         raise UsageError(error.reason, source=path, hint=error.hint) from error
     return _rows_of(path, table, has_names=has_names)
@@ -93,19 +92,3 @@ def _file_of(table: str, stated: Any, name: str, relative_path: PurePath) -> Fou
     below = PurePath(path.name) if path.is_absolute() or ".." in path.parts else path
     file = os.path.join(Path(table).parent, stated)  # noqa: PTH118  as written, so that the name stays
     return Found(file, below, file)
-
-
-def _are_names(paths: Iterator[Any]) -> bool:
-    """Whether these can name the images: all different, and inside of the table."""
-    seen = set[bytes]()
-    for path in paths:
-        if not isinstance(path, str) or not 0 < len(path) <= _LONGEST_NAME or "\0" in path or "\\" in path:
-            return False
-        parts = PurePosixPath(path)
-        if parts.is_absolute() or not parts.parts or ".." in parts.parts or PureWindowsPath(path).drive:
-            return False
-        digest = hashlib.blake2b(str(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if digest in seen:
-            return False
-        seen.add(digest)
-    return True

@@ -1,7 +1,6 @@
 """Sheets of sample images: training images as the network sees them, and predictions on validation images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import torch
@@ -127,7 +126,7 @@ def sheet_of_predictions(
     )
     results = predictor.stream(labeled_images(dataset), on_error="collect")
     pairs = [
-        (_ground_truth(example, dataset, result), _best_detections(result))
+        (_ground_truth(example, dataset, result), _best_detections(example, result))
         for example, result in zip(dataset, results, strict=True)
         if isinstance(result, Detections)
     ]
@@ -137,16 +136,15 @@ def sheet_of_predictions(
 
 def _ground_truth(example: Example, dataset: Dataset, detections: Detections) -> Image.Image:
     """With the masks of its objects where the detections have some, too."""
-    names, image = dataset.classes.names, decode(example.path)
+    names, image = dataset.classes.names, decode(example.image)
     objects = [Detection(thing.box, 1.0, thing.label, names[thing.label]) for thing in example.objects]
     is_masked = detections.masks is not None or detections.segments is not None
     masks = object_masks(example, example.objects) if is_masked and objects else None
     return captioned(_painted(image, objects, masks, scores=False), f"{dataset.name_of(example)}: labeled")
 
 
-def _best_detections(detections: Detections) -> Image.Image:
-    assert detections.source is not None, "datasets have image files"
-    image, best = decode(Path(detections.source)), max(detections.scores.tolist(), default=0.0)
+def _best_detections(example: Example, detections: Detections) -> Image.Image:
+    image, best = decode(example.image), max(detections.scores.tolist(), default=0.0)
     above = detections.above(THRESHOLD)
     shown = above if len(above) >= FEWEST or detections.segments is not None else detections[:FEWEST]
     text = f"detections above {THRESHOLD:g}" if len(shown) == len(above) else f"the {len(shown)} best detections"

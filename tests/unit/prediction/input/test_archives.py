@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from condetr.core.errors import CondetrError, DataError, ImageError, UsageError
+from condetr.files import archive_members
 from condetr.prediction.input import archives
 from condetr.prediction.input.listing import Listing
 from condetr.prediction.sources import images_in, is_one
@@ -119,7 +120,7 @@ def test_bombs_are_bounded(tmp_path, monkeypatch):
     for name in ("x.tar", "x.zip"):
         (source,) = images_in(archive_of(tmp_path / name, {"a.png": bytes(6000)}))
         assert "has 6000 bytes, more than 5000" in str(error_of(source))
-    monkeypatch.setattr(archives, "_ALWAYS_FITS", 10_000)
+    monkeypatch.setattr(archive_members, "_ALWAYS_FITS", 10_000)
     tar_of(tmp_path / "x.tar.gz", {"a.txt": bytes(30_000_000)}, "w:gz")
     (source,) = images_in(tmp_path / "x.tar.gz")
     assert "expands to more than" in str(error_of(source))

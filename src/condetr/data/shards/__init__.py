@@ -1,0 +1,1 @@
+"""Datasets in few large files, from which images are read without unpacking them: tar archives and Parquet files."""
