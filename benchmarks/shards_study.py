@@ -18,10 +18,10 @@ import pyarrow
 import pyarrow.parquet
 from PIL import Image
 
-from condetr.data.stored_images import Place, StoredImage
+from condetr.data.stored_images import ImagePart, StoredImage
 from condetr.images.decoding.decode import decode
 
-ROW_GROUPS = (100, 1000)
+ROW_GROUPS = (20, 100)
 
 
 def encoded(number: int) -> bytes:
@@ -42,14 +42,14 @@ def sources(folder: Path, images: int) -> dict[str, Sequence[Path | StoredImage]
         for file in files:
             tar.add(file, file.name)
     with tarfile.open(shard) as tar:
-        members = [StoredImage(shard / info.name, Place(1, info.offset_data, info.size)) for info in tar]
+        members = [StoredImage(shard / info.name, ImagePart(1, info.offset_data, info.size)) for info in tar]
     found: dict[str, Sequence[Path | StoredImage]] = {"files": files, "tar": members}
     for rows in ROW_GROUPS:
         table = folder / f"{rows}.parquet"
         pyarrow.parquet.write_table(pyarrow.table({"image": contents}), table, row_group_size=rows)
-        places = [Place(1, *divmod(number, rows)) for number in range(images)]
+        parts = [ImagePart(1, *divmod(number, rows)) for number in range(images)]
         name = f"Parquet, row groups of {rows}"
-        found[name] = [StoredImage(table / file.name, place) for file, place in zip(files, places, strict=True)]
+        found[name] = [StoredImage(table / file.name, part) for file, part in zip(files, parts, strict=True)]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, overload
 
 from condetr.data.checks.data_report import DataReport
 from condetr.data.classes import Classes, Id
-from condetr.data.stored_images import Place, StoredImage
+from condetr.data.stored_images import ImagePart, StoredImage
 from condetr.images.sizes import HeightWidth
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Example:
         segments: a PNG whose colors assign pixels to objects and crowds; the ids of those are the colors.
         lost: objects that cannot be trained on, without area or outside of the image; COCO's AP counts them.
         lost_crowds: likewise.
-        place: of an image that is a part of a file, which is among the parents of ``path``.
+        part: of an image that is a part of a file, which is among the parents of ``path``.
     """
 
     path: Path
@@ -79,12 +79,12 @@ class Example:
     segments: Path | None = None
     lost: tuple[Object, ...] = field(default=(), repr=False, compare=False)
     lost_crowds: tuple[Object, ...] = field(default=(), repr=False, compare=False)
-    place: Place | None = field(default=None, repr=False, compare=False)
+    part: ImagePart | None = field(default=None, repr=False, compare=False)
 
     @property
     def image(self) -> "Path | StoredImage":
         """What to decode."""
-        return self.path if self.place is None else StoredImage(self.path, self.place)
+        return self.path if self.part is None else StoredImage(self.path, self.part)
 
 
 class SampleIndex(NamedTuple):

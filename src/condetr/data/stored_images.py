@@ -13,7 +13,7 @@ TABLES = (".parquet", ".pq")
 _OPEN_TABLES = 4  # of a process
 
 
-class Place(NamedTuple):
+class ImagePart(NamedTuple):
     """Where an image is in the file that holds it.
 
     Attributes:
@@ -30,10 +30,10 @@ class Place(NamedTuple):
 class StoredImage(Readable):
     """An image with the ``read`` of a binary stream; it is read when that is called, in any thread or process."""
 
-    def __init__(self, path: Path, place: Place) -> None:
+    def __init__(self, path: Path, part: ImagePart) -> None:
         """``path`` is that of the file that holds it, with its name in there as if that were a folder."""
-        self.name, self._place = str(path), place
-        self._file = str(path.parents[place.depth - 1])
+        self.name, self._part = str(path), part
+        self._file = str(path.parents[part.depth - 1])
 
     def read(self, size: int = -1) -> bytes:
         """The whole image, or its first bytes.
@@ -42,15 +42,15 @@ class StoredImage(Readable):
             ImageError: the file ends before, cannot be read, or has no such image any more.
         """
         try:
-            content = self._row() if self._file.lower().endswith(TABLES) else self._part()
+            content = self._of_table() if self._file.lower().endswith(TABLES) else self._of_archive()
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror or error}", source=self.name) from error
         except CondetrError as error:
             raise ImageError(error.reason, source=self.name, hint=error.hint) from error
         return content if size < 0 else content[:size]
 
-    def _part(self) -> bytes:
-        _, offset, size = self._place
+    def _of_archive(self) -> bytes:
+        _, offset, size = self._part
         if size > MOST_BYTES:
             raise ImageError(f"has {size} bytes, more than {MOST_BYTES}", source=self.name)
         with open_source(self._file) as stream:
@@ -60,10 +60,10 @@ class StoredImage(Readable):
             raise ImageError(f"is cut off: {self._file} ends too early", source=self.name)
         return content
 
-    def _row(self) -> bytes:
+    def _of_table(self) -> bytes:
         status = os.stat(self._file)  # noqa: PTH116  Path.stat is the same
         table = _table(self._file, (status.st_size, status.st_mtime_ns), os.getpid())
-        content = table.content(Row(self._place.first, self._place.second))
+        content = table.content(Row(self._part.first, self._part.second))
         if content is None:
             raise ImageError("has no image", source=self.name)
         return content

@@ -21,7 +21,7 @@ class ExampleArrays:
         path_ends: where each begins and ends: a zero, then the ends.
         segments: of the PNGs that assign pixels to objects; empty for an image without.
         segment_ends: likewise.
-        places: of the images that are parts of a file, see `data.stored_images.Place`; zeros for others.
+        parts: of the images that are parts of a file, see `data.stored_images.ImagePart`; zeros for others.
         sizes: height and width of the upright images.
         image_ids: the ids, or positions in the texts.
         image_id_kinds: `NUMBER` or `TEXT`.
@@ -46,7 +46,7 @@ class ExampleArrays:
     path_ends: Int64[np.ndarray, "images_and_one"]
     segments: Bytes
     segment_ends: Int64[np.ndarray, "images_and_one"]
-    places: Int64[np.ndarray, "images 3"]
+    parts: Int64[np.ndarray, "images 3"]
     sizes: Int32[np.ndarray, "images 2"]
     image_ids: Int64[np.ndarray, "images"]
     image_id_kinds: UInt8[np.ndarray, "images"]

@@ -46,7 +46,7 @@ class _Builder:
         self._exact = exact
         self._paths, self._segments, self._texts, self._outline = _Blob(), _Blob(), _Blob(), _Blob()
         self._sizes, self._image_ids, self._image_id_kinds = array("i"), array("q"), array("B")
-        self._places = array("q")
+        self._parts = array("q")
         self._object_ends = array("q", [0])
         self._boxes, self._labels, self._areas = array("d"), array("i"), array("d")
         self._ids, self._id_kinds, self._orders, self._marks = array("q"), array("B"), array("q"), array("h")
@@ -56,7 +56,7 @@ class _Builder:
     def add(self, example: Example) -> None:
         self._paths.add(os.fsencode(example.path))
         self._segments.add(b"" if example.segments is None else os.fsencode(example.segments))
-        self._places.extend(example.place or (0, 0, 0))
+        self._parts.extend(example.part or (0, 0, 0))
         self._sizes.extend(example.size)
         self._add_id(example.image_id, self._image_ids, self._image_id_kinds)
         for kind in KINDS:
@@ -104,7 +104,7 @@ class _Builder:
             path_ends=self._paths.bounds(),
             segments=self._segments.content(),
             segment_ends=self._segments.bounds(),
-            places=np.array(self._places, dtype=np.int64).reshape(-1, 3),
+            parts=np.array(self._parts, dtype=np.int64).reshape(-1, 3),
             sizes=np.array(self._sizes, dtype=np.int32).reshape(-1, 2),
             image_ids=np.array(self._image_ids, dtype=np.int64),
             image_id_kinds=np.array(self._image_id_kinds, dtype=np.uint8),

@@ -17,7 +17,7 @@ from condetr.data.columns.arrays import KINDS, NO_ID, TEXT, ExampleArrays
 from condetr.data.columns.column_file import ColumnFile
 from condetr.data.columns.outlines import outline_of
 from condetr.data.records import Annotated, Example, Object
-from condetr.data.stored_images import Place
+from condetr.data.stored_images import ImagePart
 from condetr.images.sizes import HeightWidth
 
 
@@ -183,9 +183,9 @@ class ExampleColumns(Sequence[Example]):
             segments = _path(arrays.segments, arrays.segment_ends, number)
         image_id = self._id(int(arrays.image_id_kinds[number]), int(arrays.image_ids[number]))
         assert image_id is not None, "every image has an id"
-        depth, start, end = arrays.places[number].tolist()
-        place = Place(depth, start, end) if depth else None
-        return Example(path, size, image_id, objects, crowds, segments, lost, lost_crowds, place)
+        depth, start, end = arrays.parts[number].tolist()
+        part = ImagePart(depth, start, end) if depth else None
+        return Example(path, size, image_id, objects, crowds, segments, lost, lost_crowds, part)
 
     def _objects(self, first: int, last: int) -> tuple[Object, ...]:
         if first == last:

@@ -1,4 +1,4 @@
-"""What shards hold, whatever their format: images at places in them, each with records of its objects."""
+"""What shards hold, whatever their format: images in parts of them, each with records of its objects."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from condetr.data.discovery.disk import is_file
 from condetr.data.discovery.layout import Layout
 from condetr.data.hub_datasets import BOX_FIELDS, CLASS_FIELDS
 from condetr.data.records import Dataset, Example
-from condetr.data.stored_images import Place, StoredImage
+from condetr.data.stored_images import ImagePart, StoredImage
 from condetr.data.tools.labels import LabeledImage, classes_of, objects_of
 from condetr.data.tools.shapes import Shape
 from condetr.files.text import text_of
@@ -35,13 +35,13 @@ class ShardImage:
     Attributes:
         shard: the file.
         path: of the image, in the file as if that were a folder.
-        place: in the file.
+        part: in the file.
         records: of its objects, read when they are used; raises FieldError.
     """
 
     shard: Path
     path: Path
-    place: Place
+    part: ImagePart
     records: Callable[[], Sequence[Any]]
 
 
@@ -131,24 +131,24 @@ def _class_of(record: object) -> int | str | None:
 
 
 def _read(
-    part: ShardSplit, classes: Classes, names: Mapping[int, str], root: Path, split: str, *, masks: bool
+    listed: ShardSplit, classes: Classes, names: Mapping[int, str], root: Path, split: str, *, masks: bool
 ) -> Dataset:
     report = DataReport()
-    report.merge(part.report)
+    report.merge(listed.report)
     examples: dict[Path, Example] = {}
     shape_of = partial(_shape_of, names)
-    for number, image in enumerate(part.images, start=1):
+    for number, image in enumerate(listed.images, start=1):
         with report.at(image.shard, image.path.relative_to(image.shard).as_posix()) as location:
             if image.path in examples:
                 message = "is there a second time; the first is used"
                 raise DataProblem(ProblemKind.REPEATED_PICTURE, message)
             try:
-                size = upright_size(StoredImage(image.path, image.place))
+                size = upright_size(StoredImage(image.path, image.part))
             except ImageError as error:
                 raise DataProblem(ProblemKind.UNREADABLE_PICTURE, error.reason) from error
             labeled = LabeledImage(image.path.name, image.shard, location.item, image.records())
             objects, crowds = objects_of(labeled, classes, shape_of, size, location, masks=masks)
-            examples[image.path] = Example(image.path, size, number, tuple(objects), tuple(crowds), place=image.place)
+            examples[image.path] = Example(image.path, size, number, tuple(objects), tuple(crowds), part=image.part)
     return Dataset(tuple(examples.values()), classes, root, split, report)
 
 

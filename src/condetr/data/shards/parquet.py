@@ -11,7 +11,7 @@ from condetr.data.checks.problems import ProblemKind
 from condetr.data.discovery.layout import Layout
 from condetr.data.discovery.readable_format import ReadableFormat
 from condetr.data.shards.labels import OBJECT_FIELDS, ShardImage, ShardSplit, records_of, shard_layout
-from condetr.data.stored_images import TABLES, Place
+from condetr.data.stored_images import TABLES, ImagePart
 from condetr.data.tools.label_files import ToolFiles, files_by_split
 from condetr.data.unpacked_images import ending_of
 from condetr.files.image_table import ImageTable
@@ -72,8 +72,8 @@ def _images_of(shard: Path, split: ShardSplit) -> Iterator[ShardImage]:
             inside = PurePosixPath(f"row-{number:0{_DIGITS}d}{ending_of(table.content(row) or b'')}")
         else:
             inside = PurePosixPath(next(names))
-        place = Place(len(inside.parts), row.group, row.position)
-        yield ShardImage(shard, shard.joinpath(*inside.parts), place, _later(objects))
+        part = ImagePart(len(inside.parts), row.group, row.position)
+        yield ShardImage(shard, shard.joinpath(*inside.parts), part, _later(objects))
 
 
 def _later(objects: Any) -> Callable[[], Sequence[Any]]:

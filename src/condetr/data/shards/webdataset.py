@@ -20,7 +20,7 @@ from condetr.data.shards.labels import (
     records_of,
     shard_layout,
 )
-from condetr.data.stored_images import Place
+from condetr.data.stored_images import ImagePart
 from condetr.data.tools.label_files import ToolFiles, files_by_split
 from condetr.files.archive_members import DAMAGES, Entry, refusal_of, tar_members
 from condetr.images.coco_labels.fields import FieldError
@@ -80,8 +80,8 @@ def _list_one(shard: Path, split: ShardSplit) -> None:
             split.report.add(ProblemKind.MISSING_LABELS, "has no JSON file", source=shard, item=entry.name)
         else:
             assert entry.offset is not None, "it is not compressed"
-            place = Place(len(path.parts) - len(shard.parts), entry.offset, entry.size)
-            split.images.append(ShardImage(shard, path, place, partial(_records_of, labels[key])))
+            part = ImagePart(len(path.parts) - len(shard.parts), entry.offset, entry.size)
+            split.images.append(ShardImage(shard, path, part, partial(_records_of, labels[key])))
     for key in labels.keys() - images.keys():
         split.report.add(ProblemKind.ORPHAN_LABELS, "has no image", source=shard, item=f"{key}.json")
 

@@ -46,7 +46,7 @@ def test_columns_keep_the_places_and_any_change_of_a_shard_is_noticed(shards, tm
     first, again = checked_data(shards), checked_data(shards)
     assert not first.checks.counts
     train = again.splits["train"]
-    assert [example.place for example in train] == [example.place for example in read_splits(shards)["train"]]
+    assert [example.part for example in train] == [example.part for example in read_splits(shards)["train"]]
     copied = pickle.loads(pickle.dumps(train.examples))
     assert [example.image.read() for example in copied] == IMAGES[:4]
     assert {train.name_of(example).count("/") for example in train} == {1}
