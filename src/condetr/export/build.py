@@ -21,6 +21,7 @@ from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, files_of, libr
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.half_precision import in_half_precision, with_half_weights
 from condetr.export.int8_target import BITS, Target
+from condetr.export.plain_attention import with_plain_attention
 from condetr.export.tensorrt_engine import gpu_name, profile_of, write_engine
 from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
@@ -85,6 +86,8 @@ def build(
         network = _HALVED[kind.form](network)
     elif kind.precision == "int8" and kind.form == "onnx":
         network = with_folded_norms(network)
+    if kind.form in ("onnx", "tensorrt"):
+        network = with_plain_attention(network)
     segments, masks = isinstance(network, ConditionalDetrSegmenter), None
     graph: type[DetectionGraph] = SegmentationGraph if segments else DetectionGraph
     detection = traced_detection(graph(network, best=kind.best).eval(), colors, kind.fixed)
