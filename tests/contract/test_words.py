@@ -43,7 +43,8 @@ NAMES = {
 PUBLIC = {
     "picture": (
         "images/detections.py", "cli/commands/predict_video.py", "evaluation/class_mapping.py", "explain/run.py",
-        "prediction/predictor.py", "prediction/tiling.py", "prediction/written.py", "serving/page/page_image.py",
+        "prediction/predictor.py", "prediction/tiling.py", "prediction/written.py", "ray/engine.py",
+        "serving/page/page_image.py",
     ),
     "pictures": (
         "cli/commands/benchmark.py", "cli/commands/export.py", "workflows/export.py", "data/checks/statistics.py",

@@ -7,6 +7,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "condetr predict holiday/ --model runs/mine --output found",
         "condetr predict clip.mp4 --model runs/mine --track",
         "condetr predict aerial/ --model runs/mine --tile 640 --save coco,csv",
+        "condetr predict bucket/ --model runs/mine --output found --save jsonl --engine ray --address auto",
     ),
     "label": ("condetr label more/ --model runs/mine --output todo --format cvat",),
     "train": (

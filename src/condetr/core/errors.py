@@ -4,7 +4,7 @@ A `CondetrError` is one line of text and five fields. The classes also inherit t
 transformers catches (`ValueError`, `OSError`, ...).
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 def first_line_of(error: BaseException) -> str:
@@ -50,16 +50,17 @@ class CondetrError(Exception):
         self, *, source: object = None, item: object = None, kind: "type[CondetrError] | None" = None
     ) -> "CondetrError":
         """A copy with another source, item or class (``kind``); what is not given stays."""
-        cls = type(self) if kind is None else kind
-        copy = cls.__new__(cls)  # some constructors take other arguments
-        CondetrError.__init__(
-            copy,
+        return _error_of(
+            type(self) if kind is None else kind,
             self.reason,
-            source=self.source if source is None else source,
-            item=self.item if item is None else item,
-            hint=self.hint,
+            self.source if source is None else source,
+            self.item if item is None else item,
+            self.hint,
         )
-        return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that an error of another process arrives whole."""
+        return _error_of, (type(self), self.reason, self.source, self.item, self.hint)
 
     def to_dict(self) -> dict[str, str | None]:
         return {
@@ -69,6 +70,13 @@ class CondetrError(Exception):
             "reason": self.reason,
             "hint": self.hint,
         }
+
+
+def _error_of(cls: type[CondetrError], reason: str, source: object, item: object, hint: str | None) -> CondetrError:
+    """Without the constructor of the class, which may take other arguments."""
+    error = cls.__new__(cls)
+    CondetrError.__init__(error, reason, source=source, item=item, hint=hint)
+    return error
 
 
 class UsageError(CondetrError, ValueError):

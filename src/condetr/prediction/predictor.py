@@ -172,16 +172,15 @@ class Predictor:
 
     def _in_batches(self, sources: Iterator[ImageSource]) -> Generator[Detections | Failure, None, None]:
         """Images are decoded in other threads, and predicted in batches in this one."""
-        ahead = max(_FEWEST_AHEAD, self._window, _AHEAD_OF_EACH_WORKER * self._workers)
+        ahead = max(_FEWEST_AHEAD, window_of(self._batch), _AHEAD_OF_EACH_WORKER * self._workers)
         work = in_order(self.prepare, sources, threads=self._workers, ahead=ahead, name="condetr-decode")
         with closing(work) as prepared:
-            while window := list(islice(prepared, self._window)):
-                yield from self._results(window)
+            yield from self.predict_prepared(prepared)
 
-    @property
-    def _window(self) -> int:
-        """How many images are grouped into batches at a time; more of them fill batches better."""
-        return 1 if self._batch == 1 else max(self._batch, min(4 * self._batch, _MOST_AHEAD))
+    def predict_prepared(self, images: Iterator["PreparedImage | Failure"]) -> Iterator[Detections | Failure]:
+        """The results of images from `prepare`, in order; no more images are taken than are predicted together."""
+        while window := list(islice(images, window_of(self._batch))):
+            yield from self._results(window)
 
     def prepare(
         self, source: ImageSource, *, min_score: float | int = 0.0, masks: bool = True
@@ -279,3 +278,8 @@ class PreparedImage:
         (height, width), inside = self.batch.pixels.shape[-2:], self.batch.resized_sizes[0]
         real = (inside[0] / height, inside[1] / width)
         return ImageInfo(self.batch.original_sizes[0], real, self.min_score, self.masks)
+
+
+def window_of(batch: int) -> int:
+    """How many images are grouped into batches at a time; more of them fill batches better."""
+    return 1 if batch == 1 else max(batch, min(4 * batch, _MOST_AHEAD))

@@ -1,4 +1,8 @@
-from condetr.core.errors import CheckpointError, MissingExtraError, SettingsError, StorageError
+import pickle
+
+import pytest
+
+from condetr.core.errors import CheckpointError, ImageError, MissingExtraError, SettingsError, StorageError
 
 
 def test_a_copy_names_where_the_error_was_found_and_keeps_the_rest():
@@ -19,3 +23,18 @@ def test_a_copy_may_be_of_another_kind():
 def test_an_error_with_a_constructor_of_its_own_can_be_copied():
     error = MissingExtraError("av", "video", "reading videos")
     assert error.at(source="a.mp4").to_dict() == error.to_dict() | {"source": "a.mp4"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageError("is damaged", source="a.png", hint="replace it"),
+        StorageError("cannot be read", item="rows"),
+        MissingExtraError("av", "video", "reading videos"),
+    ],
+)
+def test_an_error_of_another_process_arrives_whole(error):
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is type(error)
+    assert str(arrived) == str(error)
+    assert arrived.to_dict() == error.to_dict()

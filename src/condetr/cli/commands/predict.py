@@ -3,17 +3,18 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import condetr
+from condetr.cli.commands.predict_engine import Engine, described_model, engine_of, options_of
 from condetr.cli.commands.predict_video import Videos
 from condetr.cli.interruption import Interruption, finishing_first
 from condetr.cli.output.predict_answer import Answer, exit_status_of, summary_of
 from condetr.cli.output.progress_bar import progress
 from condetr.cli.output.reporting import Reporter, jsonable
-from condetr.cli.settings.model_settings import loaded, model_for, tile_of
+from condetr.cli.settings.model_settings import loaded, model_for
 from condetr.cli.settings.predict_settings import DEFAULT_FORMATS, DEFAULT_OF_VIDEOS, Format, PredictSettings
 from condetr.cli.settings.settings_tree import flag_of
 from condetr.core.errors import SettingsError, UsageError
@@ -56,13 +57,18 @@ def predict(settings: PredictSettings, reporter: Reporter, sources: _Sources = N
 def _predicted_of(sources: list[str], settings: PredictSettings, reporter: Reporter) -> int:
     from condetr.prediction.input.listing import Listing
 
+    if settings.engine == "ray":
+        from condetr.ray.library import require_ray
+
+        require_ray("--engine ray")
     output, shard = _output_of(settings, reporter), _shard_of(settings)
     videos = _videos_of(sources, settings)
     images = None if videos else Listing(sources, apart_from=settings.output or output, shard=shard)
     reference = model_for(settings.model, [] if images is None else images.first, reporter)
     with _claimed(output, settings, sources, images, reporter) as output:
         model = _loaded(reference, settings, reporter)
-        status = _predicted(model, videos if images is None else images, output, settings, reporter)
+        with engine_of(settings, model) as engine:
+            status = _predicted(model, engine, videos if images is None else images, output, settings, reporter)
     if images is not None and images.repeated:
         reporter.note(f"condetr: skipped duplicate images: {images.repeated}")
     return status
@@ -70,6 +76,7 @@ def _predicted_of(sources: list[str], settings: PredictSettings, reporter: Repor
 
 def _predicted(
     model: "LoadedModel",
+    engine: Engine,
     work: "Listing | Videos",
     output: Path | None,
     settings: PredictSettings,
@@ -81,17 +88,17 @@ def _predicted(
     answer = Answer(reporter, model, output)
     videos = work if isinstance(work, Videos) else None
     formats = settings.save or (DEFAULT_FORMATS if videos is None else DEFAULT_OF_VIDEOS)
-    with finishing_first() as interruption, _writer_to(output, settings, model, formats) as writer:
+    with finishing_first() as interruption, _writer_to(output, settings, model, engine, formats) as writer:
         answer.begin()
         if isinstance(work, Videos):
             painted = output if "video" in formats else None
             total = work.promised
-            results = work.results(model, painted, track=settings.track, **_options(settings))
+            results = work.results(model, painted, track=settings.track, **options_of(settings))
         else:
             waiting = UnfinishedImages(work, writer)
             total = waiting.total
             keep = writer is not None and not {"images", "crops"}.isdisjoint(formats)
-            results = waiting.with_results(model.stream(waiting, keep_pictures=keep, **_options(settings)))
+            results = waiting.with_results(engine.stream(waiting, keep_pictures=keep))
         results = _until(interruption, results)
         finished = (result for _, result in results) if writer is None else written(results, writer.add)
         with progress("frames" if videos else "images", total, reporter) as step, closed(results), closed(finished):
@@ -198,7 +205,7 @@ def _loaded(reference: str, settings: PredictSettings, reporter: Reporter) -> "L
 
     if "parquet" in (settings.save or ()):
         require_parquet()
-    model = loaded(reference, settings, reporter)
+    model = loaded(reference, described_model(settings), reporter)
     if settings.classes is not None:
         class_ids(settings.classes, model.checkpoint.labels)  # refused before anything is written
     task = settings.task or model.task
@@ -213,6 +220,8 @@ def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
         raise SettingsError("cannot resume inside a video", item="resume", hint="--overwrite starts again")
     if videos and settings.shard is not None:
         raise SettingsError("divides images, not the frames of a video", item="shard")
+    if videos and settings.engine == "ray":
+        raise SettingsError("predicts images, not the frames of a video", item="engine", hint="leave out --engine ray")
     if not videos and settings.track:
         raise SettingsError("needs a video or a camera", item="track")
     if not videos and "video" in (settings.save or ()):
@@ -221,7 +230,7 @@ def _videos_of(sources: list[str], settings: PredictSettings) -> Videos:
 
 
 def _writer_to(
-    output: Path | None, settings: PredictSettings, model: "LoadedModel", formats: Sequence[Format]
+    output: Path | None, settings: PredictSettings, model: "LoadedModel", engine: Engine, formats: Sequence[Format]
 ) -> "AbstractContextManager[ResultWriter | None]":
     if output is None:
         return nullcontext()
@@ -234,7 +243,7 @@ def _writer_to(
         output,
         [name for name in formats if name != "video"],
         run=jsonable({name: getattr(settings, name) for name in (*written, "save")} | {"revision": where.revision}),
-        about={"condetr": condetr.__version__, "device": str(model.device), "notes": list(where.notes)},
+        about={"condetr": condetr.__version__, "device": engine.device, "notes": list(where.notes)},
         overwrite=settings.overwrite,
         labels=model.names,
         source_ids=model.checkpoint.source_ids,
@@ -242,17 +251,3 @@ def _writer_to(
         scores=settings.scores,
         shard=_shard_of(settings),
     )
-
-
-def _options(settings: PredictSettings) -> dict[str, Any]:
-    return {
-        "threshold": settings.threshold,
-        "top_k": settings.top_k,
-        "batch": settings.batch,
-        "classes": settings.classes,
-        "task": settings.task,
-        "mask_threshold": settings.mask_threshold,
-        "tile": tile_of(settings.tile),
-        "decode_workers": settings.decode_workers,
-        "on_error": "collect",
-    }

@@ -25,6 +25,7 @@ _FORMATS = (
 )
 
 Format: TypeAlias = Literal[ResultFormat, "video"]
+Engine: TypeAlias = Literal["local", "ray"]
 DEFAULT_FORMATS: tuple[ResultFormat, ...] = ("images", "jsonl")
 DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 
@@ -62,12 +63,21 @@ class PredictSettings(DetectionSettings):
         "predict only this part of the images: 2/8, or auto for the numbers that torchrun or a Slurm array sets",
     ] = None
     merge: Annotated[Path | None, "merge the results of all shards in this output folder; without SOURCE"] = None
+    engine: Annotated[Engine, "where to predict: in this process, or in those of a Ray cluster"] = "local"
+    address: Annotated[
+        str | None,
+        "of a Ray cluster, or auto for the one of this machine; default: RAY_ADDRESS, or Ray on this machine",
+    ] = None
+    actors: Annotated[
+        int | None, "processes of Ray that hold the model; default: one for each GPU, else for each node"
+    ] = None
+    gpus_per_actor: Annotated[float | None, "GPUs of each actor, such as 0.5; default: 1 where there are GPUs"] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         PredictionOptions(batch=self.batch, mask_threshold=self.mask_threshold)  # raises
         tile_of(self.tile)
-        limits = {"decode_workers": self.decode_workers, "max_pixels": self.max_pixels}
+        limits = {"decode_workers": self.decode_workers, "max_pixels": self.max_pixels, "actors": self.actors}
         check_at_least(1, **{name: limit for name, limit in limits.items() if limit is not None})
         if self.scores and "yolo" not in (self.save or ()):
             raise SettingsError("is a column of yolo", item="scores", hint="--save yolo --scores")
@@ -77,3 +87,13 @@ class PredictSettings(DetectionSettings):
             raise SettingsError("needs the folder of the run to resume", item="resume", hint="give --output")
         if self.shard is not None and self.output is None:
             raise SettingsError("needs the folder that all shards share", item="shard", hint="give --output")
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        if self.gpus_per_actor is not None and self.gpus_per_actor < 0:
+            raise SettingsError(f"is {self.gpus_per_actor}, expected at least 0", item="gpus_per_actor")
+        if self.engine == "ray" and self.decode_workers is not None:
+            raise SettingsError("is of --engine local; Ray decodes on all free processors", item="decode_workers")
+        for name in ("address", "actors", "gpus_per_actor"):
+            if self.engine != "ray" and getattr(self, name) is not None:
+                raise SettingsError("is of a Ray cluster", item=name, hint="--engine ray")

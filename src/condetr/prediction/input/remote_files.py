@@ -27,6 +27,12 @@ class RemoteFile(Readable):
     def __init__(self, system: Any, path: str, name: str) -> None:
         self.name, self._system, self._path = name, system, path
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes can fetch it, too."""
+        protocol = self._system.protocol
+        return "memory" not in ((protocol,) if isinstance(protocol, str) else protocol)
+
     def read(self, size: int = -1) -> bytes:
         """The whole content, or its first bytes; raises OSError where it cannot be fetched."""
         try:
