@@ -37,6 +37,18 @@ def test_members_of_archives_travel_as_bytes(image):
     assert arrived(source).name == source.name == "a.zip/a.png"
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.gif"])
+def test_pages_are_read_where_they_are_decoded(image, tmp_path, monkeypatch, name):
+    pages = [Image.new("RGB", (8, 6), color) for color in ("white", "black")]
+    pages[0].save(name, save_all=True, append_images=pages[1:])
+    sources = [arrived(source) for source in images_in(name)]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [source.name for source in sources] == [f"{name}#page=1", f"{name}#page=2"]
+    assert [source.image().getpixel((0, 0)) for source in sources] == [(255, 255, 255), (0, 0, 0)]
+    assert not any(isinstance(source.content, bytes) for source in sources)
+
+
 def test_an_address_is_fetched_where_it_is_decoded(image, tmp_path):
     pytest.importorskip("fsspec")
     (source,) = images_in(f"file://{tmp_path}/{image}")

@@ -84,7 +84,9 @@ def test_warnings_travel_with_the_results(model, tmp_path, actor, content, monke
     monkeypatch.setattr("condetr.images.decoding.frames._warned", set())
     pages = [Image.new("RGB", (64, 64), color) for color in ("white", "black")]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    prepared = prepare([portable(source) for source in images_in(tmp_path)], model.preprocessing, MOST_PIXELS)
+    prepared = prepare(
+        [portable(source) for source in images_in(tmp_path, pages=False)], model.preprocessing, MOST_PIXELS
+    )
     found = actor().detect(content, prepared)
     assert [warning.partition(": ")[2] for warning in found.warnings] == ["has 2 pages, only the first is read"]
     assert not any(isinstance(handler, worker._ListHandler) for handler in logging.getLogger("condetr").handlers)

@@ -4,6 +4,7 @@ A page is decoded like a file of its own, by the same rules. A frame of a GIF is
 frames of a file are decoded in order, for all threads, and the last ones are kept for a while.
 """
 
+import copy
 import io
 import os
 import struct
@@ -108,6 +109,13 @@ class GifFrame(Readable):
         image = _animation(self._path, status.st_size, status.st_mtime_ns).frame(self.number, self.name)
         content = b"P6 %d %d 255\n" % image.size + image.tobytes()
         return content if size < 0 else content[:size]
+
+
+def page_from_anywhere(page: TiffPage | GifFrame) -> TiffPage | GifFrame:
+    """The same page, under the same name, for a process with another working folder."""
+    moved = copy.copy(page)
+    moved._path = os.path.abspath(page._path)  # noqa: PTH100  a Path cannot hold every string
+    return moved
 
 
 def _full_pages(stream: Stream, name: str) -> tuple[list[int], bool]:
