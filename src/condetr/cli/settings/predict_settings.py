@@ -71,7 +71,9 @@ class PredictSettings(DetectionSettings):
     actors: Annotated[
         int | None, "processes of Ray that hold the model; default: one for each GPU, else for each node"
     ] = None
-    gpus_per_actor: Annotated[float | None, "GPUs of each actor, such as 0.5; default: 1 where there are GPUs"] = None
+    gpus_per_actor: Annotated[
+        float | None, "number of GPUs of each actor, such as 0.5; default: 1 where there are GPUs"
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
