@@ -20,7 +20,7 @@ def portable(source: ImageSource) -> ImageSource:
         return replace(source, content=os.path.abspath(content))  # noqa: PTH100  a Path would cost minutes
     if type(content) is RemoteFile and content.is_shared:  # isinstance holds for everything that can be read
         return source
-    if type(content) in (TiffPage, GifFrame):
+    if type(content) is TiffPage or type(content) is GifFrame:
         return replace(source, content=page_from_anywhere(content))
     if isinstance(content, Readable):
         try:
