@@ -92,6 +92,14 @@ def test_without_a_network_a_hub_name_fails_soon_and_names_the_cache(command, ca
     )
 
 
+def test_a_model_is_loaded_without_the_compiler_of_torch():
+    """torchvision imports it, which takes as long as torch itself and 100 MB."""
+    import subprocess
+
+    code = "import sys, condetr.api.detector; sys.exit(not {'torchvision', 'torch._dynamo'}.isdisjoint(sys.modules))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_is_light():
     """What takes long is imported when it is first used."""
     import subprocess

@@ -17,7 +17,6 @@ from condetr.data.checks.verdict import require_objects
 from condetr.data.discovery.formats import layout_of, read_dataset
 from condetr.data.records import Dataset
 from condetr.data.stored_images import StoredImage
-from condetr.data.train_val import train_val_of
 from condetr.evaluation.class_mapping import ClassMap, match_classes
 from condetr.evaluation.collection import ImageResult, ResultCollector
 from condetr.evaluation.layers import LayerCollector, layered
@@ -46,6 +45,8 @@ def held_out(data: str | Path, split: str | None = None, *, task: Task = "detect
     masks, panoptic = task != "detect", task == "panoptic"
     names = layout_of(data, panoptic=panoptic).names
     if split == "val" and "val" not in names:
+        from condetr.data.train_val import train_val_of  # slow: imports torchvision and torch's compiler
+
         parts = train_val_of(data, masks=masks, panoptic=panoptic)
         if parts.val is not None:
             return replace(parts.val, split=f"val, held out of {parts.train.split}")
