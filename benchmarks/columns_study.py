@@ -8,8 +8,9 @@ is made once in the folder that is named, and used again.
 Each start is a process of its own that calls `train_val_of`, as a training does, and what a training asks of the
 labels before its first step; two loader workers then take a batch each. CPU seconds are those of the kernel's
 accounting (user and system, all threads): ``labels_cpu_s`` until labels and image headers are read, ``data_cpu_s``
-until all pixels are checked, too, and all is kept; ``cpu_s`` all in all, with the import of torch. Private memory is
-Private_Clean + Private_Dirty of smaps_rollup, in MB of 10^6 bytes.
+until all pixels are checked, too, and all is kept; ``cpu_s`` all in all, with the import of torch. Memory is of
+smaps_rollup, in MB of 10^6 bytes: ``private_mb`` is Private_Dirty, which cannot be read again from a file, and
+``clean_mb`` Private_Clean: pages of files, such as that of the columns, that no other process has mapped now.
 """
 
 import argparse
@@ -147,12 +148,14 @@ def start(root: Path, *, masks: bool, workers: int) -> dict[str, object]:
     found["fingerprint"] = parts.train.fingerprint()[:12]
     found["images"], found["val_images"] = len(parts.train), 0 if parts.val is None else len(parts.val)
     found["cpu_s"], found["private_mb"] = _cpu_seconds() - begun, _private_mb(os.getpid())
+    found["clean_mb"] = _private_mb(os.getpid(), "Clean")
     images = TrainingDataset(parts.train, _same, preprocessing, seed=0, masks=masks)
     sampling = Sampling(len(parts.train), 0, 2)
     feed = batches_of_steps(images, sampling, Position(0, 0), 20, workers=workers, pin=False)
     for _ in range(10):
         next(feed)
     found["worker_private_mb"] = [_private_mb(pid) for pid in _children()]
+    found["worker_clean_mb"] = [_private_mb(pid, "Clean") for pid in _children()]
     feed.close()
     return found
 
@@ -165,9 +168,9 @@ def _cpu_seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def _private_mb(pid: int) -> float:
+def _private_mb(pid: int, kind: str = "Dirty") -> float:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return round(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1.024e-3, 1)
+    return round(sum(int(line.split()[1]) for line in lines if line.startswith(f"Private_{kind}")) * 1.024e-3, 1)
 
 
 def _children() -> list[int]:
