@@ -96,7 +96,7 @@ def test_an_actor_that_is_killed_is_made_again_and_all_files_are_those_of_one_pr
     os.kill(actors[0], signal.SIGKILL)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4, err
-    assert "80 ok, 1 failed" in out
+    assert out == f"80 ok, 1 failed; results in {work / 'killed'}\n", "and nothing of Ray"
     assert contents_of(work / "killed") == contents_of(work / "plain")
 
 

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from condetr.core.errors import CondetrError, ModelError, UsageError, first_line_of
@@ -78,6 +79,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _init(ray: Any, **options: Any) -> None:
+    vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False  # or Ray writes of deaths to our stdout
     with _former_sigterm():
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
 
