@@ -75,7 +75,7 @@ class DetectionActor:
             options: of the predictor.
             tile: (height, width) of tiles.
         """
-        self._version, self._threads = version, threads
+        self._starter_version, self._threads = version, threads
         self._loading, self._options, self._tile = loading, options, tile
         self._predictor: Predictor | None = None
 
@@ -107,8 +107,8 @@ class DetectionActor:
 
     def _ready(self, model: Sequence[Any]) -> Predictor:
         if self._predictor is None:
-            if condetr.__version__ != self._version:
-                reason = f"a node has condetr {condetr.__version__}, and the run was started by {self._version}"
+            if condetr.__version__ != self._starter_version:
+                reason = f"a node has condetr {condetr.__version__}, and the run was started by {self._starter_version}"
                 raise UsageError(reason, hint="install one version on all nodes")
             torch.set_num_threads(self._threads)
             (content,) = ray_library().get(list(model))
