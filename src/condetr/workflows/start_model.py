@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from condetr.bundled import DIGITS, NANO, bundled_models
+from condetr.bundled import DIGITS, NANO, SMALL, bundled_models
 from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.empty_network import skeleton_of
 from condetr.checkpoints.hub import find, hub_answers, is_cached
@@ -20,9 +20,8 @@ from condetr.model.resnet_names import RESNETS
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from condetr.workflows.published import AUTHORS, COCO
 
-OF_SIZE: Mapping[Size, str | None] = {"nano": NANO, "small": "condetr/small", "base": COCO, "large": None}
-PREFERRED = {"cpu": (NANO, "condetr/small", DIGITS)}  # of the package; on other devices:
-PREFERRED_ELSEWHERE = ("condetr/small", NANO, DIGITS)
+OF_SIZE: Mapping[Size, str | None] = {"nano": NANO, "small": SMALL, "base": COCO, "large": None}
+PREFERRED = (SMALL, NANO, DIGITS)  # of the package
 
 
 class Start(NamedTuple):
@@ -52,7 +51,7 @@ def best_start(task: Task, device: str | torch.device) -> Start:
         except CheckpointError as error:
             reason = f"{COCO} {error.reason}"
     bundled = bundled_models()
-    for name in PREFERRED.get(kind, PREFERRED_ELSEWHERE):
+    for name in PREFERRED:
         if name in bundled and (task == "detect" or _can_have_masks(bundled[name])):
             return Start(name, f"it is part of condetr; {reason}")
     return Start(None, f"no model of the package can have a mask head; {reason}")

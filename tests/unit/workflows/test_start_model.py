@@ -41,7 +41,7 @@ def world(monkeypatch):
     ("there_is", "model", "reason"),
     [
         ({"cached": True}, COCO, "the COCO model is in the cache of the hub"),
-        ({"answers": True}, "condetr/nano", f"it is part of condetr; {COCO} is not in the cache, and it is large for"),
+        ({"answers": True}, "condetr/small", f"it is part of condetr; {COCO} is not in the cache, and it is large for"),
         ({"device": "cuda"}, "condetr/small", f"it is part of condetr; {COCO} is not in the cache, and the hub does"),
         ({"device": "cuda", "answers": True}, COCO, "the COCO model is on the hub, and there is a cuda device"),
         (
