@@ -1,4 +1,4 @@
-"""Every private or undocumented name of torch, Pillow, gradio, uvicorn and typer that the source uses, by file.
+"""Every private or undocumented name of torch, Pillow, gradio, uvicorn, typer and Ray that the source uses, by file.
 
 A library may rename these without notice. So each is listed here, and works without: by a plain path with the same
 answer, or, where a security limit depends on it, by an error that names the version.
@@ -37,6 +37,7 @@ HOOKS = {
     "images/containers/tiff.py": {"getattr _tile_size"},
     "images/resize.py": {"torch.ops.aten", "string _upsample_bilinear2d_aa", "string _upsample_bicubic2d_aa"},
     "model/activation_checkpointing.py": {"vars()['forward']"},
+    "ray/cluster.py": {"import ray._private.worker"},
     "serving/page/no_downloads.py": {"setattr gradio.processing_utils"},
     "serving/process/uvicorn_server.py": {"class of uvicorn.Server"},
     "serving/protocol/connection.py": {"class of uvicorn.protocols.http.h11_impl.H11Protocol"},
@@ -89,8 +90,18 @@ def imported(tree):
     return {name: full for name, full in names.items() if full.split(".")[0] in LIBRARIES}
 
 
+def private_modules(tree):
+    """Those that are imported by a string."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name("import_module"), args=[ast.Constant(str(name)), *_]):
+                if any(map(is_private, name.split("."))):
+                    yield f"import {name}"
+
+
 def hooks_in(tree):
     imports = imported(tree)
+    yield from private_modules(tree)
     yield from (full for full in imports.values() if any(map(is_private, full.split("."))))
     names = {full for node in ast.walk(tree) if (full := dotted(node, imports))}
     yield from (full for full in names if is_private(full.split(".")[-1]) or full.endswith("__mro__"))
@@ -130,6 +141,7 @@ torch._C._log_api_usage_once("x")
 nn.Module()._modules
 uvicorn.Server.run = None
 class Mine(uvicorn.Config): ...
+import_module("ray._private.worker")
 """
     assert set(hooks_in(ast.parse(code))) == {
         "torch._C",
@@ -137,6 +149,7 @@ class Mine(uvicorn.Config): ...
         "attribute _modules",
         "setattr uvicorn.Server",
         "class of uvicorn.Config",
+        "import ray._private.worker",
     }
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -79,7 +79,8 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _init(ray: Any, **options: Any) -> None:
-    vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False  # or Ray writes of deaths to our stdout
+    with suppress(ImportError):  # a name that Ray may change; without it, Ray writes of deaths to our stdout
+        vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     with _former_sigterm():
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
 
