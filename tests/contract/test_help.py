@@ -1,13 +1,15 @@
-"""Help texts end with examples that work, and group the many options of a training."""
+"""Help texts end with examples that work, and group the options of commands that have many."""
 
 import shlex
 
 import pytest
 import typer
 
+from condetr.cli.commands.evaluate import EvaluateSettings
 from condetr.cli.examples import EXAMPLES
 from condetr.cli.main import app
 from condetr.cli.settings.command import CommonSettings
+from condetr.cli.settings.predict_settings import PredictSettings
 from condetr.cli.settings.settings_tree import flagged
 from condetr.cli.settings.train_settings import TrainSettings
 
@@ -51,7 +53,8 @@ def test_an_example_is_of_its_command_and_has_its_options(words, example):
     assert positional <= len(arguments) or any(argument.nargs != 1 for argument in arguments)
 
 
-def test_every_option_of_a_training_is_in_one_group():
-    grouped = [path for paths in TrainSettings.PANELS.values() for path in paths]
+@pytest.mark.parametrize("settings", [TrainSettings, PredictSettings, EvaluateSettings])
+def test_every_option_is_in_one_group(settings):
+    grouped = [path for paths in settings.PANELS.values() for path in paths]
     assert len(set(grouped)) == len(grouped)
-    assert set(grouped) == flagged(TrainSettings).keys() - CommonSettings.__dataclass_fields__.keys()
+    assert set(grouped) == flagged(settings).keys() - CommonSettings.__dataclass_fields__.keys()

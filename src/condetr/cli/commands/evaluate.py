@@ -1,9 +1,10 @@
 """``condetr evaluate``: how good a model is, or a file of predictions."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -43,6 +44,12 @@ _METRICS = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(ModelSettings):
+    PANELS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Model": ("model", "revision", "task", "image_size", "backend", "precision", "compile"),
+        "Data": ("split", "map", "predictions"),
+        "Measurement": ("metrics", "threshold", "top_k", "min_ap", "batch", "tile"),
+        "Output": ("output", "html"),
+    }
     backend: Backend = None
     precision: Precision = "fp32"
     compile: Compile = False

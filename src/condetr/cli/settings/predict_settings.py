@@ -1,8 +1,9 @@
 """The options of ``condetr predict``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from condetr.cli.settings.model_settings import (
     Backend,
@@ -32,6 +33,13 @@ DEFAULT_OF_VIDEOS: tuple[Format, ...] = ("video", "jsonl")
 
 @dataclass(frozen=True, kw_only=True)
 class PredictSettings(DetectionSettings):
+    PANELS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Model": ("model", "revision", "task", "image_size", "backend", "precision", "compile"),
+        "Detections": ("threshold", "classes", "top_k", "mask_threshold", "tile", "track"),
+        "Output": ("save", "output", "scores", "overwrite", "resume"),
+        "Images and speed": ("batch", "decode_workers", "max_pixels"),
+        "Several processes": ("shard", "merge", "engine", "address", "actors", "gpus_per_actor"),
+    }
     model: Annotated[
         str | None,
         "hub id, weights file, or folder of a model, run or export; optional only for images of condetr data demo",
