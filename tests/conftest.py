@@ -1,4 +1,5 @@
 import gc
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,15 @@ hypothesis.settings.load_profile("repeatable")
 def _repeatable():
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """A command that a test runs in this process sets up the logger of condetr."""
+    logger = logging.getLogger("condetr")
+    before = logger.handlers, logger.level, logger.propagate
+    yield
+    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture(scope="session")

@@ -92,9 +92,13 @@ def _is_finite(found: condetr.Detections) -> bool:
     return bool(found.boxes.isfinite().all() and found.scores.isfinite().all())
 
 
+def _first_page(path: Path, threshold: float) -> condetr.Detections:
+    found = _model.predict(path, threshold=threshold)
+    return found[0] if isinstance(found, list) else found
+
+
 def _image(path: Path) -> dict[str, Any]:
-    found = _model.predict(path, threshold=0.0)
-    unpainted = _model.predict(path, threshold=1.0).draw()
+    found, unpainted = _first_page(path, threshold=0.0), _first_page(path, threshold=1.0).draw()
     return {
         "size": list(found.size),
         "rgb": np.asarray(unpainted),

@@ -1,6 +1,5 @@
 """A reader of pages and notebooks, in a folder of its own."""
 
-import logging
 import signal
 import warnings
 
@@ -24,8 +23,7 @@ def reader_of(things, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     monkeypatch.setattr(condetr.Detector, "train", shorter_training(condetr.Detector.train))
-    logger, handler = logging.getLogger("condetr"), signal.getsignal(signal.SIGTERM)
-    before = logger.handlers, logger.level, logger.propagate
+    handler = signal.getsignal(signal.SIGTERM)
 
     def parse(words):
         """Read the settings of a command line, and stop there."""
@@ -43,5 +41,4 @@ def reader_of(things, monkeypatch, tmp_path):
 
     with without_shape_checks():
         yield lambda page: Reader(page, things.put, parse)
-    logger.handlers, logger.level, logger.propagate = before
     signal.signal(signal.SIGTERM, handler)

@@ -1,5 +1,4 @@
 import json
-import logging
 import signal
 import warnings
 
@@ -37,8 +36,7 @@ def condetr(capsys, monkeypatch, tmp_path):
     """Runs one command line in a folder of its own; gives its exit status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    logger, handler = logging.getLogger("condetr"), signal.getsignal(signal.SIGTERM)
-    before = logger.handlers, logger.level, logger.propagate
+    handler = signal.getsignal(signal.SIGTERM)
 
     def call(*words):
         status = run([str(word) for word in words])
@@ -46,7 +44,6 @@ def condetr(capsys, monkeypatch, tmp_path):
         return status, captured.out, captured.err
 
     yield call
-    logger.handlers, logger.level, logger.propagate = before
     signal.signal(signal.SIGTERM, handler)
 
 

@@ -341,6 +341,22 @@ def test_one_line_stays_one_line(text, line):
     assert one_line(text) == line
 
 
+def test_a_signal_in_the_middle_of_a_line(monkeypatch, tmp_path):
+    """Python refuses to write to a buffer from a signal's handler while it is written to."""
+    with (tmp_path / "stderr").open("wb") as file:
+
+        class Busy(io.TextIOWrapper):
+            def write(self, text):
+                raise RuntimeError("reentrant call")
+
+        stream = Busy(file)
+        monkeypatch.setattr(sys, "stderr", stream)
+        say("stopped")
+        monkeypatch.undo()
+        stream.detach()
+    assert (tmp_path / "stderr").read_text() == "stopped\n"
+
+
 def test_stderr_is_closed(monkeypatch):
     class Closed(io.StringIO):
         def write(self, text):

@@ -1,7 +1,6 @@
 """How a run of the command line ends: its exit status and the one line that explains it."""
 
 import os
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from condetr.cli.foreign_options import hint_for
 from condetr.cli.interruption import Stopped, stopping_at_once
-from condetr.cli.output.reporting import ReaderGoneError, say
+from condetr.cli.output.reporting import ReaderGoneError, forget_stdout, say
 from condetr.core.errors import CondetrError
 from condetr.core.out_of_memory import is_out_of_memory
 
@@ -27,7 +26,7 @@ def exit_status_of(run: Callable[[], int | None], *, debug: bool) -> int:
         with stopping_at_once():
             return run() or 0
     except ReaderGoneError:
-        _forget_stdout()
+        forget_stdout()
         return _READER_GONE
     except (Exception, Stopped) as error:
         status, reason = _explained(error)
@@ -57,8 +56,3 @@ def _explained(error: BaseException) -> tuple[int, str]:
     where = traceback.extract_tb(error.__traceback__)[-1]
     location = f"{Path(where.filename).name}:{where.lineno}"
     return BUG, f"this is a bug in condetr, please report it: {type(error).__name__}: {error} [{location}]"
-
-
-def _forget_stdout() -> None:
-    """Python flushes stdout at exit, which would print another error when the pipe is closed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

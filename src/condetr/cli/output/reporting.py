@@ -2,10 +2,12 @@
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from io import UnsupportedOperation
 from typing import Any, TextIO
 
 from condetr.core.errors import StorageError
@@ -45,6 +47,7 @@ class Reporter:
         except BrokenPipeError:
             raise ReaderGoneError from None
         except OSError as error:
+            forget_stdout()
             raise StorageError(f"cannot be written: {error.strerror}", source="stdout") from error
 
     def note(self, text: str) -> None:
@@ -89,9 +92,19 @@ class _StderrHandler(logging.Handler):
 
 def say(text: str) -> None:
     """Print one line to stderr; where that fails, the exit status still reports the error."""
-    if sys.stderr is not None:
-        with suppress(OSError):
+    if sys.stderr is None:
+        return
+    with suppress(OSError):
+        try:
             print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  only this function prints
+        except RuntimeError:  # the handler of a signal, which came while another line was printed
+            os.write(sys.stderr.fileno(), f"{one_line(text)}\n".encode(errors="backslashreplace"))
+
+
+def forget_stdout() -> None:
+    """Python flushes stdout at exit, which would fail again, and change the exit status."""
+    with suppress(UnsupportedOperation):  # in a notebook, or in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -224,7 +225,13 @@ def test_the_routes_of_platforms():
 
 
 def test_ping_says_when_the_service_is_not_ready():
-    seen = []
-    with serving(before_ready=lambda served: seen.append(served.get("/ping"))):
+    seen, released, detector = [], threading.Event(), Watched()
+    detector.before = lambda pixels: released.wait(20)
+
+    def look(served):
+        seen.append(served.get("/ping"))
+        released.set()
+
+    with serving(detector, before_ready=look):
         pass
     assert is_refusal(seen[0], 503, "not_ready", "starting")
