@@ -32,11 +32,10 @@ def _repeatable():
 
 @pytest.fixture(autouse=True)
 def _own_logging():
-    """A command that a test runs in this process sets up the logger of condetr."""
+    """Commands that run in this process, also those of fixtures of a module, set up the logger of condetr."""
     logger = logging.getLogger("condetr")
-    before = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.level, logger.propagate = before
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
