@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import os
 import warnings
 from pathlib import Path
@@ -118,8 +117,6 @@ def stop(*_, **__):
 def working_in(position):
     """A folder with a model; whatever would take long stops instead."""
     save(position / "model", tiny_detector(), LABELS, preprocessing=PREPROCESSING.to_dict())
-    logger = logging.getLogger("condetr")
-    before = logger.handlers, logger.level, logger.propagate
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(position)
         patch.setenv("HF_HUB_OFFLINE", "1")
@@ -129,7 +126,6 @@ def working_in(position):
             patch.setattr(f"condetr.{work}", stop)
         patch.setattr("condetr.data.demo.scene_folder.scene", stop)
         yield patch
-    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture(scope="module")

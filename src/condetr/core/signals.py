@@ -34,6 +34,23 @@ def handled_by(handler: Handler | signal.Handlers) -> Iterator[bool]:
             signal.signal(number, former)
 
 
+@contextmanager
+def keeping_handler(name: str) -> Iterator[None]:
+    """Restore the handler of a signal at the end, where a library installs one of its own.
+
+    In other threads than the main one, and where the system has no such signal, this does nothing.
+    """
+    number = getattr(signal, name, None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _reset_in_child() -> None:
     """A child that a library forks ends at a signal; our handlers would run in the middle of our program."""
     global _depth

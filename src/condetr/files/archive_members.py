@@ -11,10 +11,11 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from condetr.core.errors import UsageError
+from condetr.files.inside import leads_outside
 
 _COMPRESSED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _MOST_RATIO = 100  # of a compressed tar archive; images hardly shrink at all
@@ -47,8 +48,7 @@ class Entry(NamedTuple):
 def refusal_of(entry: Entry, most_bytes: int) -> str | None:
     """Why a member is not read."""
     name = entry.name
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive or "\0" in name:
+    if leads_outside(name):
         return "leads outside of the archive, which is not allowed"
     if len(name) > LONGEST_NAME:
         return f"has a name of {len(name)} characters"

@@ -9,11 +9,12 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from condetr.core.errors import CondetrError, DataError, MissingExtraError, first_line_of
 from condetr.core.short_repr import short_repr
+from condetr.files.inside import leads_outside
 
 CONTENT_COLUMNS = (
     "image",
@@ -31,7 +32,7 @@ CONTENT_COLUMNS = (
 )
 PATH_COLUMNS = ("path", "image_path", "file_name", "filename", "file", "filepath", "file_path", "image")
 EXPECTED = "a column of encoded images, such as image or bytes, or one of paths, such as path or file_name"
-_LONGEST_NAME = 1024
+LONGEST_NAME = 1024
 _BATCH = 8  # rows that are decompressed at once
 _KEPT_BYTES = 32 << 20  # of rows that were passed over
 
@@ -214,10 +215,10 @@ def _is_text(field: Any) -> bool:
 def _are_names(paths: Iterator[Any]) -> bool:
     seen = set[bytes]()
     for path in paths:
-        if not isinstance(path, str) or not 0 < len(path) <= _LONGEST_NAME or "\0" in path or "\\" in path:
+        if not isinstance(path, str) or len(path) > LONGEST_NAME or "\\" in path or leads_outside(path):
             return False
         parts = PurePosixPath(path)
-        if parts.is_absolute() or not parts.parts or ".." in parts.parts or PureWindowsPath(path).drive:
+        if not parts.parts:
             return False
         digest = hashlib.blake2b(str(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if digest in seen:

@@ -1,7 +1,7 @@
 """Paths that a file names, kept inside of a folder."""
 
 import os
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from condetr.core.short_repr import short_repr
 
@@ -27,6 +27,12 @@ def path_inside(folder: Path, name: str, *, follow_links: bool = False) -> Path:
     if foreign or not path.is_relative_to(top):
         raise OutsideFolderError(f"{short_repr(name)} leads outside of the folder {top}, which is not allowed")
     return path
+
+
+def leads_outside(name: str) -> bool:
+    """Whether a name that an archive or a table gives to an image is no path below it, or none that a file can have."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive) or "\0" in name
 
 
 def exists(path: Path) -> bool:

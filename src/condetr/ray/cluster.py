@@ -2,14 +2,13 @@
 
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
 from condetr.core.errors import CondetrError, ModelError, UsageError, first_line_of
+from condetr.core.signals import keeping_handler
 from condetr.ray.library import ray_library
 
 LOCAL = "local"
@@ -45,7 +44,7 @@ def cluster(address: str, *, store: int) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        with _former_sigterm():
+        with keeping_handler("SIGTERM"):  # that of Ray would end the run without completing its results
             ray.shutdown()
 
 
@@ -81,18 +80,5 @@ def _connect(ray: Any, address: str) -> None:
 def _init(ray: Any, **options: Any) -> None:
     with suppress(ImportError):  # a name that Ray may change; without it, Ray writes of deaths to our stdout
         vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
-    with _former_sigterm():
+    with keeping_handler("SIGTERM"):  # that of Ray would end the run without completing its results
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-
-
-@contextmanager
-def _former_sigterm() -> Iterator[None]:
-    """Ray installs a handler of its own, which would end the run without completing its results."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -7,10 +7,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from condetr.core.errors import CondetrError, DataError, UsageError
-from condetr.files.image_table import ImageTable, Row
+from condetr.files.image_table import LONGEST_NAME, ImageTable, Row
 from condetr.images.decoding.sources import MOST_BYTES, Readable, open_source
 
-_LONGEST_NAME = 1024
 _DIGITS = 8  # of row numbers in names of results
 
 
@@ -86,7 +85,7 @@ def _file_of(table: str, stated: Any, name: str, relative_path: PurePath) -> Fou
     """The image file that a row names; its path is read as in lists."""
     if not isinstance(stated, str) or not stated.strip():
         return Found(name, relative_path, DataError("has no path", source=name))
-    if "\0" in stated or len(stated) > _LONGEST_NAME:
+    if "\0" in stated or len(stated) > LONGEST_NAME:
         return Found(name, relative_path, DataError("has a path that no file can have", source=name))
     path = PurePath(stated)
     below = PurePath(path.name) if path.is_absolute() or ".." in path.parts else path

@@ -3,15 +3,14 @@
 import multiprocessing
 import pickle
 import signal
-import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from torch.utils.data import DataLoader
 
 from condetr.core.errors import CondetrError, ModelError, SettingsError, first_line_of
+from condetr.core.signals import keeping_handler
 from condetr.data.batches import TrainingBatch
 from condetr.data.records import SampleIndex
 from condetr.training.input.dataset import TrainingDataset
@@ -38,7 +37,7 @@ def batches_of_steps(
         worker_init_fn=_ignore_signals,
     )
     other_children = set(multiprocessing.active_children())
-    with _without_sigchld_handler():
+    with keeping_handler("SIGCHLD"):  # that of torch raises wherever the program is, as in the middle of a step
         feed = iter(loader)
     workers_started = set(multiprocessing.active_children()) - other_children
     try:
@@ -80,19 +79,6 @@ def check_picklable(part: object, workers: int) -> None:
 def _worker_died(pids: str) -> ModelError:
     hint = "the usual cause is too little shared memory (/dev/shm) or memory; try fewer workers or a smaller batch"
     return ModelError(f"a data loader worker (pid {pids}) died", item="workers", hint=hint)
-
-
-@contextmanager
-def _without_sigchld_handler() -> Iterator[None]:
-    """Torch's own handler raises wherever the program is, for example in the middle of a step."""
-    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGCHLD)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGCHLD, before)
 
 
 class _MicroBatches:
