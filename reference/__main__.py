@@ -1,10 +1,7 @@
-"""Write the pages into docs/reference, which is in no commit.
+"""Write the pages into docs/reference, which is in no commit: python -m reference."""
 
-python -m reference [FOLDER]
-"""
-
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from reference.commands import command_pages
@@ -30,4 +27,5 @@ def changelog() -> str:
 
 
 if __name__ == "__main__":
-    write_pages(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    argparse.ArgumentParser(prog="python -m reference", description=__doc__).parse_args()
+    write_pages(FOLDER)

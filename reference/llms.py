@@ -3,8 +3,8 @@
 python -m reference.llms FOLDER
 """
 
+import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,5 +53,8 @@ def _beginning(text: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m reference.llms", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the site")
+    folder = parser.parse_args().folder
     written = llms_text(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8")), ROOT / "docs")
-    (Path(sys.argv[1]) / "llms.txt").write_text(written, encoding="utf-8")
+    (folder / "llms.txt").write_text(written, encoding="utf-8")
