@@ -7,7 +7,7 @@ digit detector 2 points of AP.
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ _KEPT = ["MatMul", "ScaledDotProductAttention"]  # the transformer's operations
 def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preprocessing, bits: int) -> Any:
     """An OpenVINO model with int8 convolutions, their weights of 7 or 8 bits, calibrated on preprocessed images."""
     nncf = needed("nncf")
-    nncf.set_log_level(logging.ERROR)
-    with redirect_stdout(sys.stderr):  # NNCF prints its progress
+    with _errors_only(logging.getLogger("nncf")), redirect_stdout(sys.stderr):  # NNCF prints its progress
         return nncf.quantize(
             model,
             nncf.Dataset(list(images), lambda image: _prepared(image, preprocessing)),
@@ -63,6 +62,17 @@ def quantize_onnx(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
+
+
+@contextmanager
+def _errors_only(logger: logging.Logger) -> Iterator[None]:
+    """Unlike NNCF's own function, this leaves the handlers alone, which may serve other loggers, too."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Images:

@@ -81,10 +81,14 @@ def test_bits_of_the_weights_for_onnxruntime(tmp_path, images, bits):
 @pytest.mark.parametrize("bits", BITS.values())
 def test_bits_of_the_weights_for_openvino(tmp_path, images, bits):
     openvino = pytest.importorskip("openvino")
-    pytest.importorskip("nncf")
+    logger, handler = pytest.importorskip("nncf").nncf_logger, logging.NullHandler()
+    logger.addHandler(handler)
+    before = logger.level
     onnx = pytest.importorskip("onnx")
     (tmp_path / "plain.onnx").write_bytes(_convolution(onnx).SerializeToString())
     model = quantized(openvino.convert_model(tmp_path / "plain.onnx"), images[:2], PREPROCESSING, bits)
+    logger.removeHandler(handler)
+    assert (logger.level, handler.level) == (before, logging.NOTSET), "they may be of the program around"
     weights = [
         node.get_data()
         for node in model.get_ops()
