@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.compiler import is_compiling
 from torch.nn.functional import interpolate
 
 from condetr.core.errors import UsageError
@@ -126,4 +127,21 @@ def grid_mask(pixels: Pixels, mask: PixelMask | None, rows: int, columns: int) -
     """A cell is real if the pixel at its corner is."""
     if mask is None:
         return torch.ones(pixels.shape[0], rows, columns, dtype=torch.bool, device=pixels.device)
+    if is_compiling():
+        return corners(mask, rows, columns)
     return interpolate(mask[None].float(), size=(rows, columns))[0].bool()
+
+
+def corners(mask: PixelMask, rows: int, columns: int) -> GridMask:
+    """The pixels that torch interpolates, for maps of any stride that is a power of two.
+
+    Graphs of other runtimes divide the other way around, and an edge of the padding that falls on a cell's corner is
+    rounded to its other side.
+    """
+    height, width = mask.shape[1:]
+    down, across = (
+        # The half keeps rounding away from whole numbers.
+        ((torch.arange(cells, device=mask.device) * pixels + 0.5) / cells).floor().long()
+        for cells, pixels in ((rows, height), (columns, width))
+    )
+    return mask.float().index_select(1, down).index_select(2, across).bool()

@@ -29,6 +29,19 @@ def test_a_graph_answers_as_the_model_does_at_any_size_and_batch(exported, detec
                 torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=0)
 
 
+@torch.inference_mode()
+def test_padding_that_begins_at_the_corner_of_a_cell(exported, detector):
+    """Runtimes divide sizes the other way around, and rounded such corners down, into the image."""
+    graph = condetr.load(exported.folder).network
+    pixels = torch.randn(1, 3, 28, 42)
+    for row in range(7, 28, 7):
+        for column in range(7, 42, 7):
+            mask = torch.zeros(1, 28, 42, dtype=torch.bool)
+            mask[0, :row, :column] = True
+            for theirs, ours in zip(graph(pixels, mask), detector(pixels, mask), strict=True):
+                torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=0)
+
+
 def test_an_exported_folder_predicts_alone_and_as_the_model(exported, model, images, monkeypatch):
     monkeypatch.setattr("condetr.model.detector.ConditionalDetr.__init__", _never)
     graph = condetr.load(exported.folder)
