@@ -33,6 +33,7 @@ MODULE_STATE = {"_modules", "_parameters", "_buffers", "_version", "_forward_hoo
 HOOKS = {
     "cli/output/outcome.py": {"typer.BadParameter.__mro__"},
     "data/hub_datasets.py": {"getattr _fingerprint"},
+    "export/tracing.py": {"torch.ops.aten"},
     "hf/models/outputs.py": {"torch.utils._pytree"},
     "images/containers/tiff.py": {"getattr _tile_size"},
     "images/resize.py": {"torch.ops.aten", "string _upsample_bilinear2d_aa", "string _upsample_bicubic2d_aa"},

@@ -28,6 +28,8 @@ from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 from condetr.images.sizes import HeightWidth
 from condetr.model.segmenter import ConditionalDetrSegmenter
+from condetr.speed.accelerate import can_accelerate
+from condetr.speed.decoder_constants import precompute_decoder
 
 _HALVED: dict[GraphFormat, Callable[[nn.Module], nn.Module]] = {  # OpenVINO stores halves by itself
     "onnx": with_half_weights,
@@ -82,6 +84,8 @@ def build(
     """
     libraries = libraries_of(kind.form, kind.precision)
     network = copy.deepcopy(network).eval()
+    if can_accelerate(network):
+        network = precompute_decoder(network).network
     if kind.precision == "fp16" and kind.form in _HALVED:
         network = _HALVED[kind.form](network)
     elif kind.precision == "int8" and kind.form == "onnx":
@@ -123,7 +127,7 @@ def _write(
     elif kind.form == "openvino":
         model = openvino_model(traced)
         if kind.precision == "int8" and preprocessing is not None:
-            model = quantized(model, calibration, preprocessing, BITS[kind.target])
+            model = quantized(model, traced.products(), calibration, preprocessing, BITS[kind.target])
         write_openvino(model, file, half=kind.precision == "fp16")
     else:
         with TemporaryDirectory() as folder:
@@ -133,7 +137,7 @@ def _write(
                 profile = None if kind.fixed else profile_of(preprocessing, kind.max_batch)
                 write_engine(plain, file, profile)
             elif kind.precision == "int8" and preprocessing is not None:
-                quantize_onnx(plain, file, calibration, preprocessing, BITS[kind.target])
+                quantize_onnx(plain, file, traced.products(), calibration, preprocessing, BITS[kind.target])
             else:
                 shutil.move(plain, file)
 

@@ -1,12 +1,12 @@
 """Post-training quantization to int8, calibrated on real images.
 
-Only the backbone's convolutions get 8 bits: the transformer is a small part of the work, and in int8 it costs the
-digit detector 2 points of AP.
+Convolutions and linear layers of the transformer get 8 bits, but not what computes positions (`Traced.products`), not
+the products of attention, and not the heads: those cost the digit detector AP.
 """
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,22 @@ from condetr.export.extras import needed, quiet, without_warnings
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 
-_KEPT = ["MatMul", "ScaledDotProductAttention"]  # the transformer's operations
 
+def quantized(
+    model: Any, products: Collection[str], images: Sequence[UprightImage], preprocessing: Preprocessing, bits: int
+) -> Any:
+    """An OpenVINO model with int8 convolutions and linear layers, calibrated on preprocessed images.
 
-def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preprocessing, bits: int) -> Any:
-    """An OpenVINO model with int8 convolutions, their weights of 7 or 8 bits, calibrated on preprocessed images."""
+    Args:
+        model: in fp32.
+        products: names of the linear layers in the traced program.
+        images: to calibrate on.
+        preprocessing: of the images.
+        bits: of the weights, 7 or 8.
+    """
     nncf = needed("nncf")
+    names = [node.get_friendly_name() for node in model.get_ops() if node.get_type_name() == "MatMul"]
+    kept = [name for name in names if name.partition("/")[0] not in products]
     with _errors_only(logging.getLogger("nncf")), redirect_stdout(sys.stderr):  # NNCF prints its progress
         return nncf.quantize(
             model,
@@ -30,19 +40,25 @@ def quantized(model: Any, images: Sequence[UprightImage], preprocessing: Preproc
             subset_size=len(images),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(types=_KEPT, validate=False),
+            ignored_scope=nncf.IgnoredScope(names=kept, types=["ScaledDotProductAttention"], validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix="enable" if bits == 7 else "disable"),
         )
 
 
 def quantize_onnx(
-    file: Path, output: Path, images: Sequence[UprightImage], preprocessing: Preprocessing, bits: int
+    file: Path,
+    output: Path,
+    products: Collection[str],
+    images: Sequence[UprightImage],
+    preprocessing: Preprocessing,
+    bits: int,
 ) -> None:
-    """Write an ONNX graph with int8 convolutions: QDQ, weights symmetric with a scale for each channel.
+    """Write an ONNX graph with int8 convolutions and linear layers: QDQ, weights symmetric with a scale a channel.
 
     Args:
         file: the graph in fp32, its norms folded into the convolutions.
         output: the file to write.
+        products: names of the linear layers in the traced program.
         images: to calibrate on.
         preprocessing: of the images.
         bits: of the weights, 7 or 8.
@@ -50,17 +66,21 @@ def quantize_onnx(
     needed("onnxruntime")
     with quiet():
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    nodes = needed("onnx").load(file, load_external_data=False).graph.node
+    names = [node.name for node in nodes if node.op_type == "Conv" or node.name.partition("/")[0] in products]
     with quiet(), without_warnings(), redirect_stdout(sys.stderr):
         quantize_static(
             file,
             output,
             _Images(images, preprocessing),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
+            op_types_to_quantize=["Conv", "MatMul"],
+            nodes_to_quantize=names,
             per_channel=True,
             reduce_range=bits == 7,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
         )
 
 

@@ -1,5 +1,6 @@
 """A traced program as the files of each format."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,14 @@ from condetr.export.extras import needed, quiet
 from condetr.export.graph_formats import AXES
 from condetr.export.tracing import Traced
 
+_SCOPES = "pkg.torch.onnx.name_scopes"  # of a node: names of modules, then that of the node in the traced program
+
 
 def write_onnx(traced: Traced, file: Path) -> None:
-    """One file with the weights inside; dynamic axes have names, and nothing names files of this machine."""
+    """One file with the weights inside; dynamic axes have names, and nothing names files of this machine.
+
+    Matrix products are named as OpenVINO names them: by their nodes in the traced program.
+    """
     with quiet():
         exported = torch.onnx.export(
             traced.program,
@@ -27,6 +33,9 @@ def write_onnx(traced: Traced, file: Path) -> None:
             if axis in traced.dynamic:
                 value.shape[position] = axis
     for node in exported.model.graph:
+        origin = node.metadata_props.get(_SCOPES)
+        if origin is not None and node.op_type == "MatMul":
+            node.name = f"{ast.literal_eval(origin)[-1]}/{node.op_type}"
         node.metadata_props.clear()  # stack traces, with paths of this machine
     exported.save(file, external_data=False)
 

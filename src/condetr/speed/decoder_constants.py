@@ -58,7 +58,7 @@ class PrecomputedDecoder(nn.Module):
     def forward(
         self, memory: Memory, grid: Memory, mask: CellMask | None, _start: None = None, query_mask: None = None
     ) -> DecoderTrace:
-        object_queries = self.object_queries.expand(len(memory), -1, -1)
+        object_queries = self.object_queries.expand(memory.shape[0], -1, -1)
         embeddings = self.first(memory, grid, mask)
         layer_outputs = [self.norm(embeddings)]
         for layer in self.later:
@@ -68,7 +68,7 @@ class PrecomputedDecoder(nn.Module):
             layer_outputs.append(self.norm(embeddings))
         if self.carry_norm:  # as in transformers, normalized twice
             layer_outputs[-1] = self.norm(layer_outputs[-1])
-        return DecoderTrace(tuple(layer_outputs), self.reference_logits.expand(len(memory), -1, -1))
+        return DecoderTrace(tuple(layer_outputs), self.reference_logits.expand(memory.shape[0], -1, -1))
 
 
 class PrecomputedSelfAttention(nn.Module):
@@ -120,7 +120,7 @@ class PrecomputedFirstLayer(nn.Module):
     def forward(self, memory: Memory, grid: Memory, mask: CellMask | None) -> Queries:
         spatial_key = self.spatial_key(grid)
         halves = [split_heads(half, self.heads) for half in (self.content_key(memory) + spatial_key, spatial_key)]
-        query, key = self.query.expand(len(memory), -1, -1, -1), torch.cat(halves, dim=-1)
+        query, key = self.query.expand(memory.shape[0], -1, -1, -1), torch.cat(halves, dim=-1)
         attended = self.attend(query, key, split_heads(self.value(memory), self.heads), mask)
         embeddings = self.norm(self.embeddings + self.output(merge_heads(attended)))
         return self.feedforward_norm(embeddings + self.feedforward(embeddings))

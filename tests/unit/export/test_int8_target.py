@@ -70,7 +70,7 @@ def test_bits_of_the_weights_for_onnxruntime(tmp_path, images, bits):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     (tmp_path / "plain.onnx").write_bytes(_convolution(onnx).SerializeToString())
-    quantize_onnx(tmp_path / "plain.onnx", tmp_path / "int8.onnx", images[:2], PREPROCESSING, bits)
+    quantize_onnx(tmp_path / "plain.onnx", tmp_path / "int8.onnx", (), images[:2], PREPROCESSING, bits)
     graph = onnx.load(tmp_path / "int8.onnx").graph
     [weight] = [onnx.numpy_helper.to_array(value) for value in graph.initializer if value.name == "weight_quantized"]
     assert weight.dtype == np.int8
@@ -86,7 +86,7 @@ def test_bits_of_the_weights_for_openvino(tmp_path, images, bits):
     before = logger.level
     onnx = pytest.importorskip("onnx")
     (tmp_path / "plain.onnx").write_bytes(_convolution(onnx).SerializeToString())
-    model = quantized(openvino.convert_model(tmp_path / "plain.onnx"), images[:2], PREPROCESSING, bits)
+    model = quantized(openvino.convert_model(tmp_path / "plain.onnx"), (), images[:2], PREPROCESSING, bits)
     logger.removeHandler(handler)
     assert (logger.level, handler.level) == (before, logging.NOTSET), "they may be of the program around"
     weights = [
