@@ -80,7 +80,7 @@ def quantize_onnx(
             reduce_range=bits == 7,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},  # sums in fp32 follow
         )
 
 
