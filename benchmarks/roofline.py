@@ -55,7 +55,7 @@ def work_of(name: str, args: Any, result: Any) -> tuple[str, float]:
         kernel = tuple(weight.shape[2:])
         kind = f"convolutions {kernel[0]}x{kernel[1]}" + ("" if tuple(stride) == (1, 1) else ", stride 2")
         return kind, 2 * result.numel() * weight.shape[1] * kernel[0] * kernel[1]
-    if name == "linear":
+    if name in ("linear", "_linear_pointwise"):
         return "linear layers", 2 * args[0].numel() * result.shape[-1]
     if name == "bmm":
         return "Winograd: products", 2 * args[0].numel() * result.shape[-1]

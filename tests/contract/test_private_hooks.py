@@ -55,9 +55,16 @@ HOOKS = {
         "torch.ops.mkldnn._reorder_convolution_weight",
         "string _convolution_pointwise",
         "string _convolution_pointwise_",
+        "string _linear_pointwise",
         "string _nbytes",
         "string _packed",  # its own
         "string _reorder_convolution_weight",
+        "string _reorder_linear_weight",
+    },
+    "speed/packed_linear.py": {
+        "torch.ops.mkldnn",
+        "torch.ops.mkldnn._linear_pointwise",
+        "torch.ops.mkldnn._reorder_linear_weight",
     },
     "speed/training/lean_backbone.py": {"vars()['forward']"},
     "speed/training/scaled_convolution.py": {"torch.ops.aten"},

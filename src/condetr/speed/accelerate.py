@@ -21,6 +21,7 @@ from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import fuse_blocks
 from condetr.speed.fused_feedforward import activate_in_place
 from condetr.speed.onednn import is_available, pack_convolutions
+from condetr.speed.packed_linear import pack_linears
 from condetr.speed.position_cache import cache_position_grids
 from condetr.speed.winograd.convolution import use_winograd
 
@@ -34,11 +35,12 @@ _FOR_ONEDNN: tuple[Step, ...] = (
     pack_convolutions,
     fuse_blocks,
     *_EVERYWHERE,
+    pack_linears,
     cache_position_grids,
 )
 _METHODS = ("forward", "trace", "predict_last", "segment")
 _SLOWER = "torch.compile: CPUs were faster without it where it was measured (docs/speed.md)"
-_CPU_ONLY = "Winograd convolutions, prepacked convolutions, fused upsampling of masks"
+_CPU_ONLY = "Winograd convolutions, prepacked convolutions and linear layers, fused upsampling of masks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class InPlaceFeedForward(nn.Module):
     def __init__(self, plain: FeedForward, activation: str) -> None:
         super().__init__()
         self.expand, self.contract = plain.expand, plain.contract
-        self.activation = in_place_activation(activation)
+        self.activation, self.has_relu = in_place_activation(activation), activation == "relu"
 
     def forward(self, x: Float[Tensor, "*axes channels"]) -> Float[Tensor, "*axes channels"]:
         return self.contract(self.activation(self.expand(x)))

@@ -12,7 +12,13 @@ from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 
 STEP = "oneDNN-prepacked convolutions with fused add and ReLU"
-_OPERATIONS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+_OPERATIONS = (
+    "_convolution_pointwise",
+    "_convolution_pointwise_",
+    "_reorder_convolution_weight",
+    "_linear_pointwise",
+    "_reorder_linear_weight",
+)
 _CONTENT = ("data_ptr", "_nbytes")
 _MOST_LAYOUTS = 4  # of one weight, which take memory
 _MOST_SHAPES = 4096

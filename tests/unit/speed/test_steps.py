@@ -12,6 +12,7 @@ from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import FusedBlock, fuse_blocks
 from condetr.speed.fused_feedforward import activate_in_place
 from condetr.speed.onednn import PackedConvolution, is_available, pack_convolutions
+from condetr.speed.packed_linear import MIN_WEIGHTS, PackedFeedForward, PackedLinear, pack_linears
 from condetr.speed.position_cache import cache_position_grids
 from condetr.speed.weights_version import weights_version
 from condetr.speed.winograd.convolution import WinogradConvolution, use_winograd
@@ -19,7 +20,9 @@ from tests.unit.speed.networks import BACKBONES, BOTTLENECK, detector
 
 CPU = torch.device("cpu")
 PORTABLE = [fold_norms, use_winograd, fuse_blocks, precompute_decoder, activate_in_place, cache_position_grids]
-STEPS = [*PORTABLE, pack_convolutions]
+PACKING = [pack_convolutions, pack_linears]
+STEPS = [*PORTABLE, *PACKING]
+WIDE = {"d_model": 256, "encoder_ffn_dim": 256, "decoder_ffn_dim": 320}  # for linear layers that are packed
 needs_onednn = pytest.mark.skipif(not is_available(), reason="this torch has no oneDNN")
 
 
@@ -47,7 +50,7 @@ def assert_same_answers(fast, plain, *batch):
 @pytest.mark.parametrize("step", [*STEPS, accelerated])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_step_answers_like_the_model(step, backbone):
-    if step is pack_convolutions and not is_available():
+    if step in PACKING and not is_available():
         pytest.skip("this torch has no oneDNN")
     plain = detector(BACKBONES[backbone])
     fast = step(plain)
@@ -72,6 +75,8 @@ def test_the_maps_of_every_stage_stay(backbone):
     {"decoder_layers": 1, "carry_norm": True},
     {"encoder_layers": 0},
     {"activation_function": "gelu"},
+    WIDE,
+    WIDE | {"activation_function": "gelu", "carry_norm": True},
     {"dropout": 0.3, "attention_dropout": 0.3, "decoder_layerdrop": 0.5, "encoder_layerdrop": 0.5},
 ])  # fmt: skip
 def test_every_transformer(changes):
@@ -144,7 +149,8 @@ def test_a_step_leaves_what_it_was_given_alone(build):
 @needs_onednn
 def test_the_planned_modules_are_there():
     parts = list(accelerated(detector(BOTTLENECK)).modules())
-    for kind in (WinogradConvolution, PackedConvolution, FusedBlock):
+    parts += accelerated(detector(**WIDE)).modules()
+    for kind in (WinogradConvolution, PackedConvolution, FusedBlock, PackedFeedForward, PackedLinear):
         assert any(isinstance(part, kind) for part in parts)
     assert not any(isinstance(part, FrozenBatchNorm) for part in parts)
 
@@ -203,6 +209,18 @@ def test_weights_are_packed_once_for_a_size_and_kept_once_for_a_layout(monkeypat
     monkeypatch.setattr(PackedConvolution, "_pack", lambda *_: pytest.fail("packed again"))
     for size in sizes:
         assert_same_answers(fast, plain, *inputs(1, size, padded=False))
+
+
+@needs_onednn
+@torch.no_grad()
+def test_wide_linear_layers_are_packed():
+    plain = detector(**WIDE)
+    fast = pack_linears(plain)
+    assert_same_answers(fast, plain, *inputs(3))
+    assert_same_answers(copy.deepcopy(fast), plain, *inputs(1, (33, 40), padded=False))
+    left = [part for part in fast.network.body.decoder.modules() if isinstance(part, torch.nn.Linear)]
+    assert left
+    assert all(part.weight.numel() < MIN_WEIGHTS for part in left)
 
 
 @needs_onednn
