@@ -22,6 +22,7 @@ from condetr.export.graph_writing import openvino_model, write_onnx, write_openv
 from condetr.export.half_precision import in_half_precision, with_half_weights
 from condetr.export.int8_target import BITS, Target
 from condetr.export.plain_attention import with_plain_attention
+from condetr.export.same_padding import with_padding_of_any_size
 from condetr.export.tensorrt_engine import gpu_name, profile_of, write_engine
 from condetr.export.tracing import Traced, traced_detection, traced_masks
 from condetr.images.preprocessing import Preprocessing
@@ -84,6 +85,7 @@ def build(
     """
     libraries = libraries_of(kind.form, kind.precision)
     network = copy.deepcopy(network).eval()
+    network = with_padding_of_any_size(network)
     if can_accelerate(network):
         network = precompute_decoder(network).network
     if kind.precision == "fp16" and kind.form in _HALVED:
