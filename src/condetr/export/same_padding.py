@@ -45,6 +45,7 @@ class HalvingConvolution(nn.Module):
         kernel, (height, width) = self.conv.kernel_size[0], x.shape[-2:]
         before = kernel // 2
         x = pad(x, (before, before, before, before))
-        x = x.narrow(2, 1 - height % 2, (height + 1) // 2 * 2 + kernel - 2)
-        x = x.narrow(3, 1 - width % 2, (width + 1) // 2 * 2 + kernel - 2)
+        for axis, side in ((2, height), (3, width)):
+            is_even = 1 - (side - side // 2 * 2)  # OpenVINO has no remainder of sizes
+            x = x.narrow(axis, is_even, (side + 1) // 2 * 2 + kernel - 2)
         return conv2d(x, self.conv.weight, self.conv.bias, 2, groups=self.conv.groups)

@@ -29,12 +29,13 @@ def test_only_the_convolutions_of_stride_2_are_replaced():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("form", "library"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
 @torch.inference_mode()
-def test_the_default_start_is_exported_for_any_size(tmp_path):
+def test_the_default_start_is_exported_for_any_size(tmp_path, form, library):
     """Traced with timm's own padding, this takes many minutes."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip(library)
     model = condetr.load("condetr/small", device="cpu")
-    model.export("onnx", output=tmp_path / "small")
+    model.export(form, output=tmp_path / "small")
     graph, network = condetr.load(tmp_path / "small").network, model.network
     for batch, height, width in ((1, 95, 130), (2, 96, 128), (1, 101, 67)):
         pixels = torch.randn(batch, 3, height, width)
