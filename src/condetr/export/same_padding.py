@@ -20,7 +20,7 @@ def with_padding_of_any_size(network: nn.Module) -> nn.Module:
 
 
 def _replace(module: nn.Module) -> None:
-    from timm.layers import Conv2dSame
+    from timm.layers.conv2d_same import Conv2dSame
 
     for name, child in module.named_children():
         if isinstance(child, Conv2dSame) and _is_plain(child):
