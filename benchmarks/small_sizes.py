@@ -4,8 +4,8 @@ python -m benchmarks.small_sizes OTHER.onnx [OTHER.onnx ...] [--images FOLDER] [
 
 OTHER takes one float32 input (batch, 3, height, width) of sizes that are multiples of 32, as ultralytics exports:
 `YOLO("yolo11n.yaml").export(format="onnx", dynamic=True)`. All networks get the same sizes and run with onnxruntime;
-the fast path of condetr is beside them. With --images, files are read, resized to fit 640 pixels, and run one by one:
-in condetr to boxes, in the others without what comes after the network.
+the fast path of condetr is beside them. With --images, files are read, resized and run one by one: in condetr at the
+size of the model's preprocessing, to boxes; in the others to fit 640 pixels, without what comes after the network.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def from_files(others: list[Path], files: list[Path]) -> dict[str, Callable[[], 
     found: dict[str, Callable[[], object]] = {}
     for name in OURS:
         model = condetr.load(name, device="cpu")
-        found[name] = lambda model=model: list(model.predict(files, image_size=480, max_size=SIDE, batch=1))
+        found[name] = lambda model=model: list(model.predict(files))
     for file in others:
         session = session_of(file)
         key = session.get_inputs()[0].name
