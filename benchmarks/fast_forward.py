@@ -8,6 +8,7 @@ the same network in double precision, ours over theirs: the goal is at most 2. W
 
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +32,14 @@ def write_weights(
         if name.endswith("bn3.weight"):
             scale *= 0.2
     peer.save_pretrained(folder)
+    return peer
+
+
+def write_folder(folder: Path) -> nn.Module:
+    """Such weights with their preprocessing, as `condetr.load` reads them."""
+    folder.mkdir()
+    peer = write_weights(str(folder))
+    transformers.ConditionalDetrImageProcessor().save_pretrained(folder)
     return peer
 
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
 from PIL import Image
 
 import condetr
 from benchmarks.against_peer import arguments, measure, write
-from benchmarks.fast_forward import write_weights
+from benchmarks.fast_forward import write_folder
 from condetr.data.demo.scene_folder import write_scenes
 
 GOAL = 4.0
@@ -36,13 +35,18 @@ def lost(folder: Path) -> float:
     return 100 * (before - after)
 
 
-def exported(weights: Path, folder: Path) -> torch.nn.Module:
+def write_noise(folder: Path) -> str:
+    """Images to calibrate random weights on."""
     rng = np.random.default_rng(0)
-    (folder / "noise").mkdir()
+    folder.mkdir()
     for number in range(2):
         pixels = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"noise/{number}.png")
-    options = {"precision": "int8", "target": "auto", "pictures": str(folder / "noise"), "verify": False}
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return str(folder)
+
+
+def exported(weights: Path, folder: Path) -> torch.nn.Module:
+    options = {"precision": "int8", "target": "auto", "pictures": write_noise(folder / "noise"), "verify": False}
     condetr.load(weights, device="cpu").export("openvino", output=folder / "resnet50", **options)
     return condetr.load(folder / "resnet50").network
 
@@ -52,9 +56,7 @@ def main() -> None:
     clock = time.process_time if options.threads == 1 else time.perf_counter
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "weights").mkdir()
-        theirs = write_weights(str(folder / "weights"))
-        transformers.ConditionalDetrImageProcessor().save_pretrained(folder / "weights")
+        theirs = write_folder(folder / "weights")
         ours, points = exported(folder / "weights", folder), lost(folder)
         print(f"the bundled detector loses {points:.2f} points of AP on {SCENES} held-out scenes")
         rows = []

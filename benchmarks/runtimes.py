@@ -7,21 +7,18 @@ A ResNet-50 with random weights, batch 1. The ratios are over transformers and o
 the times are CPU time.
 """
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-import transformers
-from PIL import Image
 from torch import nn
 
 import condetr
 from benchmarks.against_peer import arguments, write
-from benchmarks.fast_forward import GOALS, write_weights
-from benchmarks.interleave import in_turns
+from benchmarks.fast_forward import GOALS, write_folder
+from benchmarks.int8 import write_noise
+from benchmarks.interleave import Comparison, in_turns
 from condetr.checkpoints.loading import load
 from condetr.core.processor import vector_units
 from condetr.speed.accelerate import accelerate
@@ -38,14 +35,10 @@ GRAPHS = {
 
 def networks(folder: Path) -> dict[str, nn.Module]:
     """The accelerated network and the graphs, by name."""
-    noise, rng = folder / "noise", np.random.default_rng(0)
-    noise.mkdir()
-    for number in range(2):
-        Image.fromarray(rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)).save(noise / f"{number}.png")
-    weights, found = folder / "weights", {}
+    noise, weights, found = write_noise(folder / "noise"), folder / "weights", {}
     found["condetr, accelerated"] = accelerate(load(weights).detector.eval(), torch.device("cpu"))
     for name, (form, options) in GRAPHS.items():
-        calibrated = {"pictures": str(noise), "verify": False} if options else {}
+        calibrated = {"pictures": noise, "verify": False} if options else {}
         condetr.load(weights, device="cpu").export(form, output=folder / name, **options, **calibrated)
         found[name] = condetr.load(folder / name).network
     return found
@@ -57,9 +50,7 @@ def main() -> None:
     clock = time.process_time if options.threads == 1 else time.perf_counter
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "weights").mkdir()
-        theirs = write_weights(str(folder / "weights"))
-        transformers.ConditionalDetrImageProcessor().save_pretrained(folder / "weights")
+        theirs = write_folder(folder / "weights")
         models, rows = networks(folder), []
         for size in GOALS:
             pixels, mask = torch.randn(1, 3, *size), torch.ones(1, *size, dtype=torch.bool)
@@ -69,16 +60,15 @@ def main() -> None:
                 scores = [run().logits.sigmoid() for run in runs.values()]
                 rounds = in_turns(list(runs.values()), options.rounds, clock)
             for number, name in enumerate(runs):
-                row: dict[str, str | float] = {"case": f"{size[0]}x{size[1]}: {name}"}
-                row["ms"] = 1000 * statistics.median(seconds[number] for seconds in rounds)
-                ratios = [seconds[0] / seconds[number] for seconds in rounds]
-                row["low"], row["ratio"], row["high"] = statistics.quantiles(ratios, n=4)
-                row["over_condetr"] = statistics.median(seconds[1] / seconds[number] for seconds in rounds)
+                peer, accelerated, mine = (tuple(seconds[at] for seconds in rounds) for at in (0, 1, number))
+                row = {"case": f"{size[0]}x{size[1]}: {name}", **Comparison(mine, peer).summary()}
+                row["over_condetr"] = Comparison(mine, accelerated).summary()["ratio"]
                 row["deviation"] = (scores[number] - scores[0]).abs().max().item()
                 rows.append(row)
                 print(
-                    f"{row['case']:44} {row['ms']:7.0f} ms, {row['ratio']:5.2f} of transformers ({row['low']:.2f} to"
-                    f" {row['high']:.2f}), {row['over_condetr']:5.2f} of condetr, deviation {row['deviation']:.0e}"
+                    f"{row['case']:44} {row['ours_ms']:7.0f} ms, {row['ratio']:5.2f} of transformers"
+                    f" ({row['low']:.2f} to {row['high']:.2f}), {row['over_condetr']:5.2f} of condetr,"
+                    f" deviation {row['deviation']:.0e}"
                 )
     write(rows, options.json)
 

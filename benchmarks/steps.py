@@ -6,7 +6,6 @@ The ratio of a row is over transformers, the gain over the row above it. "error"
 logits from the same network in double precision, over transformers' own. With one thread the times are CPU time.
 """
 
-import statistics
 import tempfile
 import time
 
@@ -15,7 +14,7 @@ from torch import nn
 
 from benchmarks.against_peer import arguments, write
 from benchmarks.fast_forward import GOALS, write_weights
-from benchmarks.interleave import in_turns
+from benchmarks.interleave import Comparison, in_turns
 from condetr.checkpoints.loading import load
 from condetr.speed.accelerate import accelerate, plan_acceleration
 
@@ -51,16 +50,13 @@ def main() -> None:
             errors = [(run().logits.double() - exact).abs().max().item() for run in runs.values()]
             seconds = in_turns(list(runs.values()), options.rounds, clock)
         for number, (name, error) in enumerate(zip(runs, errors, strict=True)):
-            ratios = [one[0] / one[number] for one in seconds]
-            gains = [one[max(0, number - 1)] / one[number] for one in seconds]
-            low, ratio, high = statistics.quantiles(ratios, n=4)
-            milliseconds = 1000 * statistics.median(one[number] for one in seconds)
-            row = {"case": f"{size[0]}x{size[1]}: {name}", "ratio": ratio, "low": low, "high": high}
-            row |= {"ours_ms": milliseconds, "gain": statistics.median(gains), "error": error / errors[0]}
+            peer, before, mine = (tuple(one[at] for one in seconds) for at in (0, max(0, number - 1), number))
+            row = {"case": f"{size[0]}x{size[1]}: {name}", **Comparison(mine, peer).summary()}
+            row |= {"gain": Comparison(mine, before).summary()["ratio"], "error": error / errors[0]}
             rows.append(row)
             print(
-                f"{row['case']:80} {ratio:5.2f}x ({low:.2f} to {high:.2f}), {milliseconds:7.1f} ms,"
-                f" gain {row['gain']:.3f}, error {row['error']:.2f} of theirs"
+                f"{row['case']:80} {row['ratio']:5.2f}x ({row['low']:.2f} to {row['high']:.2f}), "
+                f"{row['ours_ms']:7.1f} ms, gain {row['gain']:.3f}, error {row['error']:.2f} of theirs"
             )
     write(rows, options.json)
 

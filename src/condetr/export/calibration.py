@@ -7,13 +7,13 @@ the products of attention, and not the heads: those cost the digit detector AP.
 import logging
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from condetr.export.extras import needed, quiet, without_warnings
+from condetr.export.extras import at_level, needed, quiet, without_warnings
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 
@@ -33,7 +33,7 @@ def quantized(
     nncf = needed("nncf")
     names = [node.get_friendly_name() for node in model.get_ops() if node.get_type_name() == "MatMul"]
     kept = [name for name in names if name.partition("/")[0] not in products]
-    with _errors_only(logging.getLogger("nncf")), redirect_stdout(sys.stderr):  # NNCF prints its progress
+    with at_level(logging.ERROR, "nncf"), redirect_stdout(sys.stderr):  # NNCF prints its progress
         return nncf.quantize(
             model,
             nncf.Dataset(list(images), lambda image: _prepared(image, preprocessing)),
@@ -82,17 +82,6 @@ def quantize_onnx(
             weight_type=QuantType.QInt8,
             extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},  # sums in fp32 follow
         )
-
-
-@contextmanager
-def _errors_only(logger: logging.Logger) -> Iterator[None]:
-    """Unlike NNCF's own function, this leaves the handlers alone, which may serve other loggers, too."""
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 class _Images:

@@ -58,19 +58,25 @@ def _switch_off_telemetry() -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without these libraries' log messages and warnings for developers; errors are raised."""
-    loggers = [logging.getLogger(name) for name in _NOISY]
+def at_level(level: int, *names: str) -> Iterator[None]:
+    """Loggers of libraries at another level; their handlers, which may serve other loggers, too, stay as they are."""
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        yield
+    finally:
+        for logger, before in zip(loggers, levels, strict=True):
+            logger.setLevel(before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without these libraries' log messages and warnings for developers; errors are raised."""
+    with at_level(logging.CRITICAL, *_NOISY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
