@@ -1,5 +1,6 @@
 """Any backbone of timm, with the interface of our ResNet. Needs the ``timm`` extra."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from condetr.core.shapes import FeatureMap, Pixels
 from condetr.model.config import TimmDescription
 from condetr.model.timm_norms import freeze_norms, without_idle_options
 
-CACHED_PIXELS = 2**16  # of a batch: EfficientNet-Lite0 makes 10 MB of them in one layer
+CACHED_PIXELS = 2**18  # of a few images: EfficientNet-Lite0 makes 25 MB of them in its largest layer
 FINEST, COARSEST = 4, 32  # pixels per cell of the first and last stage of a ResNet
 
 
@@ -36,17 +37,20 @@ class TimmBackbone(nn.Module):
         self._channels_last = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
 
     def forward(self, pixels: Pixels) -> tuple[FeatureMap, ...]:
-        if not torch.compiler.is_compiling() and _exceeds_cache(pixels):
-            each = zip(*(self.network(image) for image in pixels.split(1)), strict=True)
+        if not torch.compiler.is_compiling() and (few := _cached_images(pixels)) < len(pixels):
+            each = zip(*(self.network(images) for images in pixels.split(few)), strict=True)
             maps = tuple(torch.cat(of_stage) for of_stage in each)
         else:
             maps = tuple(self.network(pixels))
         return tuple(each.permute(0, 3, 1, 2) for each in maps) if self._channels_last else maps
 
 
-def _exceeds_cache(pixels: Pixels) -> bool:
-    """On a CPU images are then faster one by one: what a layer made is still in the cache for the next one."""
-    return pixels.device.type == "cpu" and pixels.shape[0] > 1 and pixels[:, 0].numel() > CACHED_PIXELS
+def _cached_images(pixels: Pixels) -> int:
+    """So many at once are the fastest on a CPU: what a layer made is still in the cache for the next one."""
+    if pixels.device.type != "cpu":
+        return len(pixels)
+    parts = math.ceil(pixels[:, 0].numel() / CACHED_PIXELS)
+    return math.ceil(len(pixels) / max(1, parts))
 
 
 def timm_features(

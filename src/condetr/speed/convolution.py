@@ -1,10 +1,11 @@
-"""Convolutions of a fast detector: plain, followed by ReLU, or followed by an addition and ReLU."""
+"""Convolutions of a fast detector: plain, followed by an activation, or followed by an addition and ReLU."""
 
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from condetr.core.shapes import FeatureMap
 
@@ -13,11 +14,39 @@ PerOutput = Float[Tensor, "outputs"]
 
 
 class ConvGeometry(NamedTuple):
-    """Stride, padding and dilation of a convolution."""
+    """Stride, padding, dilation and groups of a convolution."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
+    groups: int = 1
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> "ConvGeometry":
+        """Without the padding that `padded_as_needed` adds."""
+        padding = (0, 0) if pads_as_needed(conv) else conv.padding
+        assert isinstance(padding, tuple)  # never "same"
+        return cls(conv.stride, padding, conv.dilation, conv.groups)
+
+
+def pads_as_needed(conv: nn.Conv2d) -> bool:
+    """Whether it is timm's, which pads by the size of its input, as TensorFlow does."""
+    try:
+        from timm.layers.conv2d_same import Conv2dSame
+    except ImportError:
+        return False
+    return type(conv) is Conv2dSame
+
+
+def padded_as_needed(x: FeatureMap, conv: nn.Conv2d) -> FeatureMap:
+    """For a convolution that `pads_as_needed`: the input with its padding."""
+    height, width = conv.kernel_size
+    down, across = (_missing(*axis) for axis in zip(x.shape[2:], (height, width), conv.stride, conv.dilation, strict=True))
+    return pad(x, (across // 2, across - across // 2, down // 2, down - down // 2)) if down or across else x
+
+
+def _missing(side: int, kernel: int, stride: int, dilation: int) -> int:
+    return max(0, (-(-side // stride) - 1) * stride + (kernel - 1) * dilation + 1 - side)
 
 
 class Convolution(nn.Module):

@@ -28,5 +28,5 @@ def folded_convolution(conv: nn.Conv2d, norm: FrozenBatchNorm) -> FoldedConvolut
     scale = norm.weight.double() * (norm.running_var.double() + norm.epsilon).rsqrt()
     weight = conv.weight.double() * scale[:, None, None, None]
     bias = norm.bias.double() - norm.running_mean.double() * scale
-    geometry = ConvGeometry(conv.stride, conv.padding, conv.dilation)  # type: ignore[arg-type]  # never "same"
+    geometry = ConvGeometry.of(conv)
     return FoldedConvolution(weight.to(conv.weight.dtype), bias.to(conv.weight.dtype), geometry)

@@ -7,7 +7,7 @@ import torch
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.detector import ConditionalDetr
-from condetr.speed.convolution import FoldedConvolution
+from condetr.speed.convolution import ConvGeometry, FoldedConvolution, Kernel, PerOutput
 from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 
@@ -27,6 +27,16 @@ _MOST_SHAPES = 4096
 def is_available() -> bool:
     """Whether this build of torch has the operations that torch.compile uses on CPUs."""
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS)
+
+
+def clamped_convolution(
+    x: FeatureMap, weight: Kernel, bias: PerOutput, geometry: ConvGeometry, bounds: tuple[float, float]
+) -> FeatureMap:
+    """A convolution that clamps what it writes. In single precision on a CPU where oneDNN `is_available`."""
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    stride, padding, dilation, groups = geometry
+    inputs = x, weight, bias, padding, stride, dilation, groups
+    return torch.ops.mkldnn._convolution_pointwise(*inputs, "hardtanh", list(bounds), "")
 
 
 @torch.no_grad()
@@ -66,7 +76,7 @@ class PackedConvolution(FoldedConvolution):
 
     @property
     def _geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:
-        return self.geometry.padding, self.geometry.stride, self.geometry.dilation, 1
+        return self.geometry.padding, self.geometry.stride, self.geometry.dilation, self.geometry.groups
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies do not share oneDNN's weight layout."""

@@ -15,7 +15,8 @@ Cells = Float[Tensor, "cells channels"]
 
 def is_cell_product(weight: Kernel, geometry: ConvGeometry) -> bool:
     """On a CPU; accelerators have better kernels."""
-    return weight.device.type == "cpu" and weight.shape[2:] == (1, 1) and not any(geometry.padding)
+    is_product = weight.shape[2:] == (1, 1) and geometry.groups == 1 and not any(geometry.padding)
+    return is_product and weight.device.type == "cpu"
 
 
 def gradient_of_input(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> FeatureMap:

@@ -9,23 +9,26 @@ import torch
 from torch import nn
 
 from condetr.core.shapes import FeatureMap
-from condetr.model.frozen_norm import ConvNorm, FrozenBatchNorm
+from condetr.model.frozen_norm import FrozenBatchNorm
 from condetr.model.timm_norms import FrozenBatchNormAct
+from condetr.speed.conv_norm_pairs import conv_norm_pairs
 from condetr.speed.training.scaled_convolution import ScaledConvolution
 
 
 def make_lean(backbone: nn.Module) -> None:
     """Replace the forward methods of convolutions and norms until `undo_lean`; parameters and their names stay."""
     folded = set()
+    for conv, norm in conv_norm_pairs(backbone):
+        folded.add(norm)
+        vars(conv)["forward"] = fused = ScaledConvolution(conv, norm)
+        activates = isinstance(norm, FrozenBatchNormAct) and fused.bounds is None
+        vars(norm)["forward"] = norm.activation if activates else _identity
     for module in backbone.modules():
-        if isinstance(module, ConvNorm):
-            folded.add(module.norm)
-            vars(module.conv)["forward"] = ScaledConvolution(module.conv, module.norm)
-            vars(module.norm)["forward"] = _identity
-    for module in backbone.modules():
+        if module in folded:
+            continue
         if isinstance(module, FrozenBatchNormAct):
             vars(module)["forward"] = partial(_activated, module)
-        elif isinstance(module, FrozenBatchNorm) and module not in folded:
+        elif isinstance(module, FrozenBatchNorm):
             vars(module)["forward"] = partial(_scaled_and_shifted, module)
 
 
