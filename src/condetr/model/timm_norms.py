@@ -1,5 +1,6 @@
 """Freezing the batch norms of a network of timm, some of which include an activation."""
 
+import math
 from dataclasses import replace
 
 from torch import nn
@@ -20,6 +21,16 @@ class FrozenBatchNormAct(FrozenBatchNorm):
 
     def forward(self, x: FeatureMap) -> FeatureMap:
         return self.activation(super().forward(x))
+
+
+def bounds_of(norm: FrozenBatchNorm) -> tuple[float, float] | None:
+    """To which the activation of a norm clamps; None where there is none, or it does something else."""
+    activation = norm.activation if isinstance(norm, FrozenBatchNormAct) else None
+    if type(activation) is nn.ReLU:
+        return 0.0, math.inf
+    if type(activation) is nn.ReLU6 or type(activation) is nn.Hardtanh:
+        return activation.min_val, activation.max_val
+    return None
 
 
 def freeze_norms(network: nn.Module, description: TimmDescription) -> None:

@@ -1,6 +1,7 @@
 """Convolutions of a fast detector: plain, followed by an activation, or followed by an addition and ReLU."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from condetr.core.shapes import FeatureMap
 
 Kernel = Float[Tensor, "outputs inputs rows columns"]
 PerOutput = Float[Tensor, "outputs"]
+Bounds: TypeAlias = tuple[float, float]
 
 
 class ConvGeometry(NamedTuple):
@@ -38,10 +40,10 @@ def pads_as_needed(conv: nn.Conv2d) -> bool:
     return type(conv) is Conv2dSame
 
 
-def padded_as_needed(x: FeatureMap, conv: nn.Conv2d) -> FeatureMap:
+def padded_as_needed(x: FeatureMap, kernel: Sequence[int], geometry: ConvGeometry) -> FeatureMap:
     """For a convolution that `pads_as_needed`: the input with its padding."""
-    height, width = conv.kernel_size
-    down, across = (_missing(*axis) for axis in zip(x.shape[2:], (height, width), conv.stride, conv.dilation, strict=True))
+    sides = zip(x.shape[2:], kernel, geometry.stride, geometry.dilation, strict=True)
+    down, across = (_missing(*side) for side in sides)
     return pad(x, (across // 2, across - across // 2, down // 2, down - down // 2)) if down or across else x
 
 
@@ -64,16 +66,33 @@ class Convolution(nn.Module):
 
 
 class FoldedConvolution(Convolution):
-    """torch's convolution in channels_last memory, which is what the fast kernels of CPUs and GPUs take."""
+    """torch's convolution in channels_last memory, which is what the fast kernels of CPUs and GPUs take.
+
+    Attributes:
+        bounds: to which its output is clamped, if at all.
+        pads: whether it pads by the size of its input, see `padded_as_needed`.
+    """
 
     weight: Kernel
     bias: PerOutput
 
-    def __init__(self, weight: Kernel, bias: PerOutput, geometry: ConvGeometry) -> None:
+    def __init__(
+        self,
+        weight: Kernel,
+        bias: PerOutput,
+        geometry: ConvGeometry,
+        bounds: Bounds | None = None,
+        *,
+        pads: bool = False,
+    ) -> None:
         super().__init__()
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", bias)
-        self.geometry = geometry
+        self.geometry, self.bounds, self.pads = geometry, bounds, pads
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        return torch.conv2d(x, self.weight, self.bias, *self.geometry)
+        output = torch.conv2d(self._padded(x), self.weight, self.bias, *self.geometry)
+        return output if self.bounds is None else output.clamp_(*self.bounds)
+
+    def _padded(self, x: FeatureMap) -> FeatureMap:
+        return padded_as_needed(x, self.weight.shape[2:], self.geometry) if self.pads else x

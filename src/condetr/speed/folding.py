@@ -4,8 +4,10 @@ import torch
 from torch import nn
 
 from condetr.model.detector import ConditionalDetr
-from condetr.model.frozen_norm import ConvNorm, FrozenBatchNorm
-from condetr.speed.convolution import ConvGeometry, FoldedConvolution
+from condetr.model.frozen_norm import FrozenBatchNorm
+from condetr.model.timm_norms import FrozenBatchNormAct, bounds_of
+from condetr.speed.conv_norm_pairs import conv_norm_pairs
+from condetr.speed.convolution import ConvGeometry, FoldedConvolution, pads_as_needed
 from condetr.speed.fast_detector import FastDetector, has_step, network_of, replace_modules
 
 STEP = "frozen batch norms folded into convolutions (channels_last)"
@@ -13,13 +15,14 @@ STEP = "frozen batch norms folded into convolutions (channels_last)"
 
 @torch.no_grad()
 def fold_norms(model: ConditionalDetr | FastDetector) -> FastDetector:
-    """For condetr's ResNets. Backbones of timm keep their norms: which convolution precedes each is unknown."""
+    """Activations that only clamp become part of the convolution, too."""
     if has_step(model, STEP):
         return model
     replacements: dict[nn.Module, nn.Module] = {}
-    for unit in network_of(model).modules():
-        if isinstance(unit, ConvNorm):
-            replacements |= {unit.conv: folded_convolution(unit.conv, unit.norm), unit.norm: nn.Identity()}
+    for conv, norm in conv_norm_pairs(network_of(model).body.backbone):
+        folded = folded_convolution(conv, norm)
+        activates = isinstance(norm, FrozenBatchNormAct) and folded.bounds is None
+        replacements |= {conv: folded, norm: norm.activation if activates else nn.Identity()}
     return replace_modules(model, STEP, replacements)
 
 
@@ -29,4 +32,5 @@ def folded_convolution(conv: nn.Conv2d, norm: FrozenBatchNorm) -> FoldedConvolut
     weight = conv.weight.double() * scale[:, None, None, None]
     bias = norm.bias.double() - norm.running_mean.double() * scale
     geometry = ConvGeometry.of(conv)
-    return FoldedConvolution(weight.to(conv.weight.dtype), bias.to(conv.weight.dtype), geometry)
+    dtype = conv.weight.dtype
+    return FoldedConvolution(weight.to(dtype), bias.to(dtype), geometry, bounds_of(norm), pads=pads_as_needed(conv))

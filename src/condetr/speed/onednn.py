@@ -1,13 +1,14 @@
 """Convolutions with fused addition and ReLU, by oneDNN, with prepacked weights."""
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.detector import ConditionalDetr
-from condetr.speed.convolution import ConvGeometry, FoldedConvolution, Kernel, PerOutput
+from condetr.speed.convolution import Bounds, ConvGeometry, FoldedConvolution, Kernel, PerOutput
 from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 
@@ -30,7 +31,7 @@ def is_available() -> bool:
 
 
 def clamped_convolution(
-    x: FeatureMap, weight: Kernel, bias: PerOutput, geometry: ConvGeometry, bounds: tuple[float, float]
+    x: FeatureMap, weight: Kernel, bias: PerOutput, geometry: ConvGeometry, bounds: Bounds
 ) -> FeatureMap:
     """A convolution that clamps what it writes. In single precision on a CPU where oneDNN `is_available`."""
     weight = weight.contiguous(memory_format=torch.channels_last)
@@ -57,11 +58,12 @@ class PackedConvolution(FoldedConvolution):
     """
 
     def __init__(self, conv: FoldedConvolution) -> None:
-        super().__init__(conv.weight, conv.bias, conv.geometry)
+        super().__init__(conv.weight, conv.bias, conv.geometry, conv.bounds, pads=conv.pads)
         self._packed: dict[torch.Size, torch.Tensor] = {}
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        return self._convolve(x, "none")
+        x = self._padded(x)
+        return self._convolve(x, "none") if self.bounds is None else self._convolve(x, "hardtanh", self.bounds)
 
     def conv_relu(self, x: FeatureMap) -> FeatureMap:
         return self._convolve(x, "relu")
@@ -70,9 +72,9 @@ class PackedConvolution(FoldedConvolution):
         inputs = residual, x, self._weight_for(x), self.bias, *self._geometry
         return torch.ops.mkldnn._convolution_pointwise_(*inputs, "add", 1.0, "relu", [], "")
 
-    def _convolve(self, x: FeatureMap, activation: str) -> FeatureMap:
+    def _convolve(self, x: FeatureMap, activation: str, bounds: Sequence[float] = ()) -> FeatureMap:
         inputs = x, self._weight_for(x), self.bias, *self._geometry
-        return torch.ops.mkldnn._convolution_pointwise(*inputs, activation, [], "")
+        return torch.ops.mkldnn._convolution_pointwise(*inputs, activation, list(bounds), "")
 
     @property
     def _geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:

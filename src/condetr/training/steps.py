@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from condetr.checkpoints.keys import own_name
+from condetr.core.denormals import denormals_as_zero
 from condetr.core.errors import ModelError
 from condetr.data.batches import TrainingBatch
 from condetr.losses.object_count import objects_in
@@ -45,6 +46,7 @@ class Step:
     overflow: bool = False
 
 
+@denormals_as_zero()
 def take_step(
     state: TrainState, batches: Sequence[TrainingBatch], processes: Processes, clip: float, done: float = 0.0
 ) -> Step:

@@ -93,14 +93,26 @@ def test_any_size_in_any_order(size):
         assert_same_answers(fast, plain, *inputs(batch, shape, padded=False))
 
 
-def test_a_backbone_of_timm():
+OF_TIMM = {
+    "resnet10t": 0,
+    "tf_mobilenetv3_small_minimal_100": 0,  # pads by the size of its input
+    "mobilenetv3_small_100": 0,  # other activations than clamping ones
+    "densenet121": 19,  # half of its norms are before convolutions
+}
+
+
+@pytest.mark.parametrize("name", OF_TIMM)
+@pytest.mark.parametrize("step", [fold_norms, accelerated])
+def test_a_backbone_of_timm(name, step):
     pytest.importorskip("timm")
     from condetr.model.config import TimmDescription
 
-    plain = detector(TimmDescription(name="resnet10t", out_indices=(1, 2)))
-    fast = accelerated(plain)
+    plain = detector(TimmDescription(name=name, out_indices=(1, 2)))
+    fast = step(plain)
     assert_same_answers(fast, plain, *inputs())
-    assert any(isinstance(part, FrozenBatchNorm) for part in fast.modules())
+    assert_same_answers(fast, plain, *inputs(3, (64, 97), padded=False))
+    kept = sum(isinstance(part, FrozenBatchNorm) for part in fast.network.body.backbone.modules())
+    assert kept <= OF_TIMM[name] < sum(isinstance(part, FrozenBatchNorm) for part in plain.modules())
 
 
 @pytest.mark.parametrize("step", [*STEPS, accelerated])

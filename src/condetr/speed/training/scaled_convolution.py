@@ -5,7 +5,6 @@ saves one pass over them forward and one backward, and only the input of the con
 A ReLU or ReLU6 of the norm is fused, too; then the output is kept, which the next convolution keeps anyway.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -15,13 +14,12 @@ from torch.autograd.function import once_differentiable
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.model.timm_norms import FrozenBatchNormAct
+from condetr.model.timm_norms import bounds_of
 from condetr.speed import onednn
-from condetr.speed.convolution import ConvGeometry, Kernel, padded_as_needed, pads_as_needed
+from condetr.speed.convolution import Bounds, ConvGeometry, Kernel, padded_as_needed, pads_as_needed
 from condetr.speed.training import cell_products, depthwise, tile_products
 
 Scale = Float[Tensor, "outputs"]
-Bounds = tuple[float, float]
 MIN_CHANNELS = 8
 
 
@@ -35,25 +33,17 @@ class ScaledConvolution:
     def __init__(self, conv: nn.Conv2d, norm: FrozenBatchNorm) -> None:
         self.conv, self.norm = conv, norm
         self.geometry, self._pads = ConvGeometry.of(conv), pads_as_needed(conv)
-        self.bounds = _bounds(norm.activation) if isinstance(norm, FrozenBatchNormAct) else None
+        self.bounds = bounds_of(norm)
 
     def __call__(self, x: FeatureMap) -> FeatureMap:
         device, norm = x.device.type, self.norm
         if torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))
         if self._pads:
-            x = padded_as_needed(x, self.conv)
+            x = padded_as_needed(x, self.conv.kernel_size, self.geometry)
         scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
         shift = norm.bias - norm.running_mean * scale
         return _Convolve.apply(x, self.conv.weight, scale, shift, self.geometry, self.bounds)
-
-
-def _bounds(activation: nn.Module) -> Bounds | None:
-    if type(activation) is nn.ReLU:
-        return 0.0, math.inf
-    if type(activation) is nn.ReLU6 or type(activation) is nn.Hardtanh:
-        return activation.min_val, activation.max_val
-    return None
 
 
 class _Convolve(torch.autograd.Function):
