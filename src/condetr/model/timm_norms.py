@@ -15,6 +15,8 @@ PEERS_EPSILON = 1e-5  # of every norm that transformers freezes, whatever the ar
 class FrozenBatchNormAct(FrozenBatchNorm):
     """For timm's norms that include an activation."""
 
+    activation: nn.Module
+
     def __init__(self, channels: int, epsilon: float, activation: nn.Module) -> None:
         super().__init__(channels, epsilon)
         self.activation = activation

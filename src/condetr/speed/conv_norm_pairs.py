@@ -1,7 +1,7 @@
 """Which convolution of a backbone each of its frozen norms follows."""
 
 from collections import Counter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from torch import fx, nn
 
@@ -45,9 +45,8 @@ def _traced(backbone: TimmBackbone) -> list[ConvNormPair]:
     return pairs
 
 
-def is_plain(module: nn.Module) -> bool:
+def is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether it is a convolution without a bias, padded with zeros, that computes with its weight as it is."""
     if not isinstance(module, nn.Conv2d) or module.bias is not None or module.padding_mode != "zeros":
         return False
     return pads_as_needed(module) or (type(module) is nn.Conv2d and isinstance(module.padding, tuple))
-

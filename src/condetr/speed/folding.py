@@ -21,8 +21,10 @@ def fold_norms(model: ConditionalDetr | FastDetector) -> FastDetector:
     replacements: dict[nn.Module, nn.Module] = {}
     for conv, norm in conv_norm_pairs(network_of(model).body.backbone):
         folded = folded_convolution(conv, norm)
-        activates = isinstance(norm, FrozenBatchNormAct) and folded.bounds is None
-        replacements |= {conv: folded, norm: norm.activation if activates else nn.Identity()}
+        after: nn.Module = nn.Identity()
+        if isinstance(norm, FrozenBatchNormAct) and folded.bounds is None:
+            after = norm.activation
+        replacements |= {conv: folded, norm: after}
     return replace_modules(model, STEP, replacements)
 
 

@@ -49,7 +49,13 @@ class ScaledConvolution:
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: FeatureMap, weight: Kernel, scale: Scale, shift: Scale, geometry: ConvGeometry, bounds: Bounds | None
+        ctx: Any,
+        x: FeatureMap,
+        weight: Kernel,
+        scale: Scale,
+        shift: Scale,
+        geometry: ConvGeometry,
+        bounds: Bounds | None,
     ) -> FeatureMap:
         output = _convolved(x, _scaled(weight, scale).to(x), shift, geometry, bounds)
         ctx.save_for_backward(x, weight, scale, *(() if bounds is None else (output,)))
