@@ -14,17 +14,21 @@ from condetr.training.settings import replaced
 MINUTES = 15.0  # of a training from trained weights, or of a small network
 STEPS_TO_OVERFIT = 400
 MOST_WORKERS = 8
-AREA = 240 * 320  # pixels of a resized image of median size, for small networks
-SHORT, SHORT_AREA = 8.0, 192 * 256  # minutes on a CPU, below which images are that small
-# Minutes on a CPU below which images are augmented lightly (after six epochs of BCCD, AP50 on its validation
-# split is .69 so, and .54 with strong augmentation), and are not made larger for small objects: steps are worth
-# more then (15 minutes on people of COCO128: AP50 .007 at 304x504, .025 at 128x176).
-LIGHT = 30.0
+# Pixels of a resized image of median size, for small networks that are trained for less than so many minutes on a CPU.
+# BCCD's validation split, AP50: .74 in four minutes with the first, .83 in 25 with the last.
+AREAS = ((8.0, 192 * 256), (30.0, 240 * 320), (math.inf, 360 * 480))
+SHORT = AREAS[0][0]
+# Below as many, small objects make images hardly larger: steps are worth more (15 minutes on people of COCO128: AP50 .007
+# at 304x504, .025 at 128x176).
+LARGER, SOME_AREA = 30.0, 240 * 320
+# Below as many, images are augmented lightly: after six epochs of BCCD AP50 is .69 so, and .54 with strong augmentation;
+# an hour with strong augmentation was no better than 15 minutes without.
+LIGHT = 90.0
 SMALLEST_OBJECT = 8  # pixels of the side of objects at the 10th percentile
 ENOUGH = 48  # the same: in a short training, larger ones only cost epochs
 LEAST_AREA = 112 * 160  # pixels of an image that is made smaller for that
-MOST_AREA: Mapping[str, float] = {"cpu": 2.5 * AREA}  # of an image that is made larger; on other devices:
-MOST_AREA_ELSEWHERE = 8 * AREA
+MOST_AREA: Mapping[str, float] = {"cpu": 400 * 480}  # of an image that is made larger; on other devices:
+MOST_AREA_ELSEWHERE = 640 * 960
 DIVISOR = 8  # of the edges
 LONGEST = 5 / 3  # of the shortest edge; DETR's, 1333 for 800
 STRONG_AREA = 160 * 160  # pixels; smaller images are augmented lightly, since crops leave little of them
@@ -116,7 +120,7 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {**(SMALL if facts.is_small else PAPER), **_length(facts), "workers": _workers(facts)}
     if facts.is_small:
         minutes = (named.get("minutes") or MINUTES) if facts.device == "cpu" else math.inf
-        chosen |= _image_size(facts, short=minutes < SHORT, light=minutes < LIGHT)
+        chosen |= _image_size(facts, minutes)
         chosen |= _augmentation(facts, light=minutes < LIGHT)
         chosen |= SMALL_OF_TIMM if facts.has_timm_backbone else {}
         chosen |= SMALL_RANDOM if facts.is_random else SMALL_TRAINED if facts.knows_classes else {}
@@ -179,17 +183,18 @@ def _workers(facts: Facts) -> int:
     return 1 if facts.device == "cpu" else min(MOST_WORKERS, facts.cores - 1)
 
 
-def _image_size(facts: Facts, *, short: bool, light: bool) -> dict[str, int]:
+def _image_size(facts: Facts, minutes: float) -> dict[str, int]:
     height, width = facts.median_size
 
     def scale_to(area: int | float) -> float:
         return math.sqrt(area / (height * width))
 
-    scale = scale_to(SHORT_AREA if short else AREA)
+    area = next(area for limit, area in AREAS if minutes < limit or limit == math.inf)
+    scale = scale_to(area)
     if facts.small_object is not None:
-        if short:
+        if minutes < SHORT:
             scale = min(scale, max(ENOUGH / facts.small_object, scale_to(LEAST_AREA)))
-        most = AREA if light else MOST_AREA.get(facts.device, MOST_AREA_ELSEWHERE)
+        most = SOME_AREA if minutes < LARGER else MOST_AREA.get(facts.device, MOST_AREA_ELSEWHERE)
         scale = max(scale, min(SMALLEST_OBJECT / facts.small_object, scale_to(most)))
     shortest = _rounded(min(1.0, scale) * min(height, width))
     return {"image_size": shortest, "max_size": max(shortest, _rounded(LONGEST * shortest))}

@@ -46,8 +46,9 @@ def test_a_small_network_is_trained_for_the_data_and_the_machine():
     [
         (4.0, "cpu", (192, "light")),
         (8.0, "cpu", (240, "light")),
-        (30.0, "cpu", (240, "strong")),
-        (4.0, "cuda", (240, "strong")),
+        (30.0, "cpu", (360, "light")),
+        (90.0, "cpu", (360, "strong")),
+        (4.0, "cuda", (360, "strong")),
     ],
 )
 def test_a_short_training_on_a_cpu_sees_more_but_smaller_images(minutes, device, expected):
@@ -82,12 +83,12 @@ def test_the_papers_network_is_trained_by_the_papers_recipe():
 @pytest.mark.parametrize(
     ("size", "small_object", "device", "expected"),
     [
-        ((480, 640), 36.0, "cpu", (240, 400)),
+        ((480, 640), 36.0, "cpu", (360, 600)),
         ((480, 640), 10.0, "cpu", (376, 624)),  # objects of 8 pixels; as much as a CPU can afford in an hour
         ((480, 640), 10.0, "cuda", (384, 640)),
         ((2000, 3000), 8.0, "cpu", (360, 600)),
         ((96, 96), 20.0, "cpu", (96, 160)),  # images are not enlarged
-        ((3000, 2000), None, "cpu", (224, 376)),
+        ((3000, 2000), None, "cpu", (336, 560)),
         ((5, 7), 3.0, "cpu", (8, 16)),
     ],
 )

@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from condetr.core.shapes import FeatureMap
 from condetr.speed.convolution import ConvGeometry, Kernel
+from condetr.speed.training.convolution_gradients import by_torch
 
 WINDOW = 3
 _LAST = torch.channels_last
@@ -43,7 +44,4 @@ def _is_covered(weight: Kernel, geometry: ConvGeometry) -> bool:
 
 
 def _by_torch(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> Kernel:
-    x = x.contiguous(memory_format=_LAST)
-    unused = {"bias_sizes": None, "transposed": False, "output_padding": (0, 0)}
-    mask = False, True, False
-    return torch.ops.aten.convolution_backward(gradient, x, weight, **geometry._asdict(), **unused, output_mask=mask)[1]
+    return by_torch(gradient, x.contiguous(memory_format=_LAST), weight, geometry, of_weight=True)[1]

@@ -18,6 +18,7 @@ from condetr.model.timm_norms import bounds_of
 from condetr.speed import onednn
 from condetr.speed.convolution import Bounds, ConvGeometry, Kernel, padded_as_needed, pads_as_needed
 from condetr.speed.training import cell_products, depthwise, tile_products
+from condetr.speed.training.convolution_gradients import by_torch
 
 Scale = Float[Tensor, "outputs"]
 MIN_CHANNELS = 8
@@ -98,7 +99,7 @@ def _of_input(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: Con
         return cell_products.gradient_of_input(gradient, x, weight, geometry)
     if tile_products.is_tile_product(x, weight, geometry):
         return tile_products.gradient_of_input(gradient, weight)
-    return _by_torch(gradient, x, weight, geometry, of_input=True)[0]
+    return by_torch(gradient, x, weight, geometry, of_input=True)[0]
 
 
 def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> Kernel:
@@ -112,29 +113,4 @@ def _of_weight(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: Co
         if geometry.groups == 1 and x.shape[1] >= MIN_CHANNELS:
             # oneDNN is up to 2.7 times as fast in contiguous (channels first) memory
             gradient, x = gradient.contiguous(), x.contiguous()
-    return _by_torch(gradient, x, weight, geometry, of_weight=True)[1]
-
-
-def _by_torch(
-    gradient: FeatureMap,
-    x: FeatureMap,
-    weight: Kernel,
-    geometry: ConvGeometry,
-    *,
-    of_input: bool = False,
-    of_weight: bool = False,
-) -> Any:
-    backward = getattr(torch.ops.aten, "convolution_backward", None)
-    if backward is None:
-        return by_autograd(gradient, x, weight, geometry)
-    unused = {"bias_sizes": None, "transposed": False, "output_padding": (0, 0)}
-    mask = of_input, of_weight, False
-    return backward(gradient, x, weight, **geometry._asdict(), **unused, output_mask=mask)
-
-
-def by_autograd(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: ConvGeometry) -> tuple[Tensor, ...]:
-    """Both gradients by public functions alone: slower, for the forward pass is computed once more."""
-    with torch.enable_grad():
-        x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
-        output = torch.conv2d(x, weight, None, *geometry)
-    return torch.autograd.grad(output, (x, weight), gradient)
+    return by_torch(gradient, x, weight, geometry, of_weight=True)[1]
