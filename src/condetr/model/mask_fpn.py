@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, relu
@@ -14,6 +15,10 @@ SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of an image, or one 
 
 FPN_STAGES = 3  # as many stages of the backbone, coarsest of them first
 NORM_GROUPS = 8
+# Of the first weights of the maps: all maps of an object together sum to one, so each number in them is about one over
+# the number of heads and cells. With weights like those of the features, objects of an image that are told apart by
+# their maps alone get the same mask for thousands of steps.
+MAP_SCALE = 500.0
 
 
 class ImageFeatures(NamedTuple):
@@ -77,6 +82,8 @@ class MaskPyramid(nn.Module):
             )
         self.channels = channels
         self.conv1 = Refinement(widths[0], widths[0])
+        with torch.no_grad():
+            self.conv1.conv.weight[:, channels:] *= MAP_SCALE
         self.conv2 = Refinement(widths[0], widths[1])
         finer = reversed(feature_widths[:FPN_STAGES])
         self.fpn_stages = nn.ModuleList(map(FpnStage, finer, widths[1:-1], widths[2:]))

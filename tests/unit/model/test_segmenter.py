@@ -9,7 +9,7 @@ from condetr.model import mask_head
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
-from condetr.model.mask_fpn import MaskPyramid
+from condetr.model.mask_fpn import MAP_SCALE, MaskPyramid
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 from condetr.model.transformer import Trace
 from tests.scramble import scramble
@@ -164,8 +164,10 @@ def test_a_segmenter_around_a_detector(training):
     assert copied.segment(trace, [ALL])[0].shape == (7, 16, 18)
 
 
-def test_it_begins_as_the_authors_begin():
-    head = ConditionalDetrSegmenter(tiny(encoder_attention_heads=8)).mask_head
+def test_it_begins_as_the_authors_begin_but_for_the_scale_of_the_maps():
+    head = ConditionalDetrSegmenter(config := tiny(encoder_attention_heads=8)).mask_head
+    with torch.no_grad():
+        head.pyramid.conv1.conv.weight[:, config.d_model :] /= MAP_SCALE
     for name, parameter in head.named_parameters():
         if name.endswith("bias"):
             assert (parameter == 0).all(), name
@@ -200,3 +202,15 @@ def test_widths_that_no_mask_head_can_have(changes, item, message):
 def test_widths_that_it_can_have(width):
     heads = 8
     MaskPyramid(width, heads, (4, 4, 4))
+
+
+def test_fresh_masks_depend_on_the_maps_of_the_object():
+    """Else all objects of an image have the same mask for the first thousands of steps."""
+    torch.manual_seed(0)
+    pyramid = MaskPyramid(64, 8, (16, 24, 32))
+    coarse, finer = torch.randn(1, 64, 10, 12), [torch.randn(1, c, 10 * n, 12 * n) for c, n in ((24, 2), (16, 4))]
+    features = pyramid.image_features(coarse, (finer[1], finer[0], torch.randn(1, 32, 10, 12)))
+    maps = torch.zeros(2, 8, 10, 12)
+    maps[0, :, :5], maps[1, :, 5:] = 1 / (8 * 60), 1 / (8 * 60)  # each sums to one
+    masks = pyramid(maps, features)
+    assert (masks[0] - masks[1]).std() > 0.5 * masks.std()
