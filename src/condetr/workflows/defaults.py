@@ -18,11 +18,11 @@ MOST_WORKERS = 8
 # BCCD's validation split, AP50: .74 in four minutes with the first, .83 in 25 with the last.
 AREAS = ((8.0, 192 * 256), (30.0, 240 * 320), (math.inf, 360 * 480))
 SHORT = AREAS[0][0]
-# Below as many, small objects make images hardly larger: steps are worth more (15 minutes on people of COCO128: AP50 .007
-# at 304x504, .025 at 128x176).
+# Below as many, small objects make images hardly larger: steps are worth more (15 minutes on people of COCO128: AP50
+# .007 at 304x504, .025 at 128x176).
 LARGER, SOME_AREA = 30.0, 240 * 320
-# Below as many, images are augmented lightly: after six epochs of BCCD AP50 is .69 so, and .54 with strong augmentation;
-# an hour with strong augmentation was no better than 15 minutes without.
+# Below as many, images are augmented lightly: after six epochs of BCCD AP50 is .69 so, and .54 with strong
+# augmentation; an hour with strong augmentation was no better than 15 minutes without.
 LIGHT = 90.0
 SMALLEST_OBJECT = 8  # pixels of the side of objects at the 10th percentile
 ENOUGH = 48  # the same: in a short training, larger ones only cost epochs
