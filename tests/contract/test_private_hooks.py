@@ -67,6 +67,7 @@ HOOKS = {
         "torch.ops.mkldnn._reorder_linear_weight",
     },
     "speed/training/lean_backbone.py": {"vars()['forward']"},
+    "speed/training/convolution_gradients.py": {"torch.ops.aten"},
     "speed/training/scaled_convolution.py": {"torch.ops.aten"},
     "speed/weights_version.py": {"getattr _version"},
     "training/optimization/ema.py": {"torch._foreach_lerp_", "getattr _foreach_lerp_"},

@@ -16,8 +16,8 @@ SharedMap = Float[Tensor, "_ _ _ _"]  # one for all objects of an image, or one 
 FPN_STAGES = 3  # as many stages of the backbone, coarsest of them first
 NORM_GROUPS = 8
 # Of the first weights of the maps: all maps of an object together sum to one, so each number in them is about one over
-# the number of heads and cells. With weights like those of the features, objects of an image that are told apart by
-# their maps alone get the same mask for thousands of steps.
+# the number of heads and cells. With weights like those of the features, all objects of an image begin with the same
+# mask, for nothing but their maps differs.
 MAP_SCALE = 500.0
 
 
