@@ -10,11 +10,11 @@ _DENORMAL = 1e-40
 
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
-    """Inside, this thread takes them for zero, where its processor can.
+    """Inside, this thread takes them for zero, where its processor can; torch's own threads go on as before.
 
     The backward pass of attention has many: the gradients of keys that a query hardly looks at.
     """
-    were_kept = bool(torch.tensor(_DENORMAL) * 1 != 0)
+    were_kept = bool(torch.tensor(_DENORMAL, dtype=torch.float32, device="cpu") * 1 != 0)
     can = torch.set_flush_denormal(True)
     try:
         yield

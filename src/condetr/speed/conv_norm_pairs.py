@@ -1,6 +1,9 @@
 """Which convolution of a backbone each of its frozen norms follows."""
 
+import copy
+import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeGuard
 
 from torch import fx, nn
@@ -10,6 +13,7 @@ from condetr.model.timm_backbone import TimmBackbone
 from condetr.speed.convolution import pads_as_needed
 
 ConvNormPair: TypeAlias = tuple[nn.Conv2d, FrozenBatchNorm]
+_TRACING = threading.Lock()  # torch.fx changes torch.nn.Module while it traces
 
 
 def conv_norm_pairs(backbone: nn.Module) -> list[ConvNormPair]:
@@ -22,15 +26,34 @@ def conv_norm_pairs(backbone: nn.Module) -> list[ConvNormPair]:
 
 
 class _Tracer(fx.Tracer):
+    """Modules with a frozen norm inside are traced, all others are single nodes."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._traced = set(network.modules())
+        self._whole = {unit for unit in self._traced if not any(_is_norm(part) for part in unit.modules())}
+
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, nn.Conv2d | FrozenBatchNorm) or super().is_leaf_module(module, name)
+        return module in self._whole or _is_norm(module) or super().is_leaf_module(module, name)
+
+    def call_module(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if module not in self._traced:  # another thread's: torch.fx changes how all modules are called
+            return forward(*args, **kwargs)
+        return super().call_module(module, forward, args, kwargs)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, FrozenBatchNorm)
 
 
 def _traced(backbone: TimmBackbone) -> list[ConvNormPair]:
-    try:
-        graph = _Tracer().trace(backbone.network)
-    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError):
-        return []
+    """A copy is traced: networks of timm may keep what passes through them."""
+    with _TRACING:
+        network = copy.deepcopy(backbone.network).to("meta")
+        try:
+            graph = _Tracer(network).trace(network)
+        except Exception:
+            return []
     calls = [node for node in graph.nodes if node.op == "call_module"]
     uses = Counter(node.target for node in calls)
     pairs = []

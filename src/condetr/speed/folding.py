@@ -1,5 +1,7 @@
 """Frozen batch norms folded into the convolutions before them."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -23,16 +25,17 @@ def fold_norms(model: ConditionalDetr | FastDetector) -> FastDetector:
         folded = folded_convolution(conv, norm)
         after: nn.Module = nn.Identity()
         if isinstance(norm, FrozenBatchNormAct) and folded.bounds is None:
-            after = norm.activation
+            after = copy.deepcopy(norm.activation)
         replacements |= {conv: folded, norm: after}
     return replace_modules(model, STEP, replacements)
 
 
 def folded_convolution(conv: nn.Conv2d, norm: FrozenBatchNorm) -> FoldedConvolution:
     """A convolution with the norm in it, computed in double precision, so that a weight is rounded once."""
-    scale = norm.weight.double() * (norm.running_var.double() + norm.epsilon).rsqrt()
-    weight = conv.weight.double() * scale[:, None, None, None]
-    bias = norm.bias.double() - norm.running_mean.double() * scale
-    geometry = ConvGeometry.of(conv)
-    dtype = conv.weight.dtype
-    return FoldedConvolution(weight.to(dtype), bias.to(dtype), geometry, bounds_of(norm), pads=pads_as_needed(conv))
+    own, mean, variance, shift = (
+        each.cpu().double() for each in (norm.weight, norm.running_mean, norm.running_var, norm.bias)
+    )
+    scale = own * (variance + norm.epsilon).rsqrt()
+    weight, bias = conv.weight.cpu().double() * scale[:, None, None, None], shift - mean * scale
+    parts = weight.to(conv.weight), bias.to(conv.weight)
+    return FoldedConvolution(*parts, ConvGeometry.of(conv), bounds_of(norm), pads=pads_as_needed(conv))

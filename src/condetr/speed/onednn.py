@@ -1,4 +1,4 @@
-"""Convolutions with fused addition and ReLU, by oneDNN, with prepacked weights."""
+"""Convolutions with fused addition, ReLU or clamping, by oneDNN, with prepacked weights."""
 
 import ctypes
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import torch
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.detector import ConditionalDetr
-from condetr.speed.convolution import Bounds, ConvGeometry, FoldedConvolution, Kernel, PerOutput
+from condetr.speed.convolution import FoldedConvolution
 from condetr.speed.fast_detector import FastDetector, has_step, replace_modules
 from condetr.speed.folding import fold_norms
 
@@ -28,16 +28,6 @@ _MOST_SHAPES = 4096
 def is_available() -> bool:
     """Whether this build of torch has the operations that torch.compile uses on CPUs."""
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS)
-
-
-def clamped_convolution(
-    x: FeatureMap, weight: Kernel, bias: PerOutput, geometry: ConvGeometry, bounds: Bounds
-) -> FeatureMap:
-    """A convolution that clamps what it writes. In single precision on a CPU where oneDNN `is_available`."""
-    weight = weight.contiguous(memory_format=torch.channels_last)
-    stride, padding, dilation, groups = geometry
-    inputs = x, weight, bias, padding, stride, dilation, groups
-    return torch.ops.mkldnn._convolution_pointwise(*inputs, "hardtanh", list(bounds), "")
 
 
 @torch.no_grad()

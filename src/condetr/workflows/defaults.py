@@ -15,14 +15,14 @@ MINUTES = 15.0  # of a training from trained weights, or of a small network
 STEPS_TO_OVERFIT = 400
 MOST_WORKERS = 8
 # Pixels of a resized image of median size, for small networks that are trained for less than so many minutes on a CPU.
-# BCCD's validation split, AP50: .74 in four minutes with the first, .83 in 25 with the last.
+# BCCD's validation split, AP50: .74 in four minutes with the first; with the last .83 after 1,250 steps of 4 images.
 AREAS = ((8.0, 192 * 256), (30.0, 240 * 320), (math.inf, 360 * 480))
 SHORT = AREAS[0][0]
-# Below as many, small objects make images hardly larger: steps are worth more (15 minutes on people of COCO128: AP50
-# .007 at 304x504, .025 at 128x176).
+# Below as many minutes on a CPU, small objects make images hardly larger: steps are worth more (15 minutes on people
+# of COCO128: AP50 .007 at 304x504, .025 at 128x176).
 LARGER, SOME_AREA = 30.0, 240 * 320
-# Below as many, images are augmented lightly: after six epochs of BCCD AP50 is .69 so, and .54 with strong
-# augmentation; an hour with strong augmentation was no better than 15 minutes without.
+# Below as many minutes on a CPU, images are augmented lightly: after six epochs of BCCD AP50 is .69 so, and .54 with
+# strong augmentation; an hour with strong augmentation was no better than 15 minutes without.
 LIGHT = 90.0
 SMALLEST_OBJECT = 8  # pixels of the side of objects at the 10th percentile
 ENOUGH = 48  # the same: in a short training, larger ones only cost epochs

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ import torch
 from condetr.core.errors import UsageError
 from condetr.model.frozen_norm import FrozenBatchNorm
 from condetr.speed.accelerate import accelerate, plan_acceleration
+from condetr.speed.conv_norm_pairs import conv_norm_pairs
 from condetr.speed.decoder_constants import precompute_decoder
 from condetr.speed.folding import fold_norms
 from condetr.speed.fused_blocks import FusedBlock, fuse_blocks
@@ -97,6 +99,8 @@ OF_TIMM = {
     "resnet10t": 0,
     "tf_mobilenetv3_small_minimal_100": 0,  # pads by the size of its input
     "mobilenetv3_small_100": 0,  # other activations than clamping ones
+    "resnest14d": 2,  # wide grouped convolutions, and convolutions with biases
+    "ese_vovnet19b_slim": 0,  # wide convolutions that clamp
     "densenet121": 19,  # half of its norms are before convolutions
 }
 
@@ -113,6 +117,17 @@ def test_a_backbone_of_timm(name, step):
     assert_same_answers(fast, plain, *inputs(3, (64, 97), padded=False))
     kept = sum(isinstance(part, FrozenBatchNorm) for part in fast.network.body.backbone.modules())
     assert kept <= OF_TIMM[name] < sum(isinstance(part, FrozenBatchNorm) for part in plain.modules())
+
+
+def test_two_threads_accelerate_at_once():
+    pytest.importorskip("timm")
+    from condetr.model.config import TimmDescription
+
+    plain = detector(TimmDescription(name="resnet10t", out_indices=(1, 2)))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: len(conv_norm_pairs(plain.body.backbone)), range(16)))
+    assert set(found) == {8}
+    assert_same_answers(accelerated(plain), plain, *inputs())
 
 
 @pytest.mark.parametrize("step", [*STEPS, accelerated])

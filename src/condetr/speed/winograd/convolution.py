@@ -26,7 +26,10 @@ def use_winograd(model: ConditionalDetr | FastDetector) -> FastDetector:
 
 def _is_faster(conv: FoldedConvolution) -> bool:
     outputs, inputs, *kernel = conv.weight.shape
-    return kernel == [3, 3] and conv.geometry.stride == (1, 1) and min(inputs, outputs) >= MIN_CHANNELS
+    stride, padding, (down, across), groups = conv.geometry
+    is_plain = stride == (1, 1) and padding == (down, across) and down == across and groups == 1
+    fits = is_plain and conv.bounds is None and not conv.pads
+    return fits and kernel == [3, 3] and min(inputs, outputs) >= MIN_CHANNELS
 
 
 class WinogradConvolution(Convolution):
