@@ -12,7 +12,7 @@ from condetr.speed.folding import folded_convolution
 
 
 def with_folded_norms(network: nn.Module) -> nn.Module:
-    """Change a copy of a network; in backbones of timm, which convolution precedes a norm is unknown."""
+    """Change a copy of a network; backbones of timm stay as they are."""
     if isinstance(network, ConditionalDetr) and isinstance(network.body.backbone, ResNet):
         for unit in network.body.backbone.modules():
             if isinstance(unit, ConvNorm) and not isinstance(unit.norm, nn.Identity):
