@@ -68,7 +68,6 @@ HOOKS = {
     },
     "speed/training/lean_backbone.py": {"vars()['forward']"},
     "speed/training/convolution_gradients.py": {"torch.ops.aten"},
-    "speed/training/scaled_convolution.py": {"torch.ops.aten"},
     "speed/weights_version.py": {"getattr _version"},
     "training/optimization/ema.py": {"torch._foreach_lerp_", "getattr _foreach_lerp_"},
 }

@@ -27,6 +27,11 @@ class FrozenBatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
+    def scale_and_shift(self) -> tuple[Float[Tensor, "channels"], Float[Tensor, "channels"]]:
+        """What each channel is multiplied by, and what is added to it then."""
+        scale = self.weight * (self.running_var + self.epsilon).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
     def forward(self, x: FeatureMap) -> FeatureMap:
         return functional.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.epsilon

@@ -35,6 +35,11 @@ def bounds_of(norm: FrozenBatchNorm) -> tuple[float, float] | None:
     return None
 
 
+def unclamped_activation(norm: FrozenBatchNorm) -> nn.Module | None:
+    """The activation of a norm that does more than to clamp, see `bounds_of`."""
+    return norm.activation if isinstance(norm, FrozenBatchNormAct) and bounds_of(norm) is None else None
+
+
 def freeze_norms(network: nn.Module, description: TimmDescription) -> None:
     """Replace the batch norms by frozen ones, with the activations and epsilons that the description asks for."""
     for parent in list(network.modules()):

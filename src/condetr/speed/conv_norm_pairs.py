@@ -60,7 +60,7 @@ def _traced(backbone: TimmBackbone) -> list[ConvNormPair]:
     for node in calls:
         norm = backbone.network.get_submodule(node.target)
         source: Any = node.args[0] if node.args else None
-        if not isinstance(norm, FrozenBatchNorm) or source not in calls:
+        if not isinstance(norm, FrozenBatchNorm) or getattr(source, "op", None) != "call_module":
             continue
         conv = backbone.network.get_submodule(source.target)
         if is_plain(conv) and len(source.users) == uses[node.target] == uses[source.target] == 1:

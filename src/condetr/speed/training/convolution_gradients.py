@@ -1,4 +1,4 @@
-"""The gradients of a convolution by torch's own kernels."""
+"""The gradients of a convolution, and of clamping what it makes, by torch's own kernels."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from condetr.core.shapes import FeatureMap
-from condetr.speed.convolution import ConvGeometry, Kernel
+from condetr.speed.convolution import Bounds, ConvGeometry, Kernel
 
 
 def by_torch(
@@ -33,3 +33,12 @@ def by_autograd(gradient: FeatureMap, x: FeatureMap, weight: Kernel, geometry: C
         x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
         output = torch.conv2d(x, weight, None, *geometry)
     return torch.autograd.grad(output, (x, weight), gradient)
+
+
+def before_clamping(gradient: FeatureMap, clamped: FeatureMap, bounds: Bounds) -> FeatureMap:
+    """The gradient of what was clamped to ``clamped``: 0 where that is a bound."""
+    backward = getattr(torch.ops.aten, "hardtanh_backward", None)
+    if backward is None:
+        low, high = bounds
+        return gradient * ((clamped > low) & (clamped < high))
+    return backward(gradient, clamped, *bounds)

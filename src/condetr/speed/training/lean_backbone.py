@@ -10,7 +10,7 @@ from torch import nn
 
 from condetr.core.shapes import FeatureMap
 from condetr.model.frozen_norm import FrozenBatchNorm
-from condetr.model.timm_norms import FrozenBatchNormAct
+from condetr.model.timm_norms import FrozenBatchNormAct, unclamped_activation
 from condetr.speed.conv_norm_pairs import conv_norm_pairs
 from condetr.speed.training.scaled_convolution import ScaledConvolution
 
@@ -20,9 +20,8 @@ def make_lean(backbone: nn.Module) -> None:
     folded = set()
     for conv, norm in conv_norm_pairs(backbone):
         folded.add(norm)
-        vars(conv)["forward"] = fused = ScaledConvolution(conv, norm)
-        activates = isinstance(norm, FrozenBatchNormAct) and fused.bounds is None
-        vars(norm)["forward"] = norm.activation if activates else _identity
+        vars(conv)["forward"] = ScaledConvolution(conv, norm)
+        vars(norm)["forward"] = unclamped_activation(norm) or _identity
     for module in backbone.modules():
         if module in folded:
             continue
@@ -47,6 +46,5 @@ def _activated(norm: FrozenBatchNormAct, x: FeatureMap) -> FeatureMap:
 
 
 def _scaled_and_shifted(norm: FrozenBatchNorm, x: FeatureMap) -> FeatureMap:
-    scale = norm.weight * (norm.running_var + norm.epsilon).rsqrt()
-    shift = norm.bias - norm.running_mean * scale
+    scale, shift = norm.scale_and_shift()
     return torch.addcmul(shift[:, None, None].to(x), x, scale[:, None, None].to(x))

@@ -1,8 +1,12 @@
+import math
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from condetr.model.frozen_norm import ConvNorm
+from condetr.speed.training.convolution_gradients import before_clamping
 from condetr.speed.training.scaled_convolution import ScaledConvolution
 from tests.scramble import scramble
 
@@ -67,3 +71,13 @@ def test_other_layers_are_left_alone(conv_norm, x):
     before = conv_norm(x)
     ScaledConvolution(conv_norm.conv, conv_norm.norm)
     assert torch.equal(conv_norm(x), before)
+
+
+@pytest.mark.parametrize("aten", [torch.ops.aten, SimpleNamespace()])
+@pytest.mark.parametrize("bounds", [(0.0, 6.0), (0.0, math.inf)])
+def test_the_gradient_before_clamping(aten, bounds, monkeypatch):
+    x = (4 * torch.randn(2, 3, 5, 7, dtype=torch.double)).requires_grad_()
+    clamped, gradient = x.clamp(*bounds), torch.randn(2, 3, 5, 7, dtype=torch.double)
+    (wanted,) = torch.autograd.grad(clamped, x, gradient)
+    monkeypatch.setattr(torch.ops, "aten", aten)
+    assert torch.equal(before_clamping(gradient, clamped.detach(), bounds), wanted)
