@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 
@@ -30,7 +29,7 @@ def test_a_signal_waits_until_it_is_raised_again(number):
     said = []
     with Interruption(said.append) as interruption:
         assert not interruption.requested
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert interruption.requested
         assert isinstance(said[0], Noted)
         assert number.name in said[0].text
@@ -40,16 +39,16 @@ def test_a_signal_waits_until_it_is_raised_again(number):
 
 def test_the_second_one_acts_at_once():
     with Interruption([].append):
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         with pytest.raises(StoppedError):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_where_everything_is_saved_the_first_one_acts_at_once():
     said = []
     with Interruption(said.append) as interruption:
         with interruption.immediate("saved"), pytest.raises(StoppedError):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         assert [event.text for event in said] == ["SIGINT: saved"]
 
 
