@@ -34,6 +34,7 @@ SIDE = 640
 def session_of(file: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as condetr does
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 

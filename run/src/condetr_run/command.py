@@ -19,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
     from condetr_run.model import Model, RunError
 
     try:
-        model = Model(asked.model, threads=asked.threads)
+        model = Model(asked.model, threads=asked.threads, denormals_as_zero=True)
     except RunError as error:
         sys.stderr.write(f"error: {error}\n")
         return 5

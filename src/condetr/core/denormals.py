@@ -12,7 +12,7 @@ _DENORMAL = 1e-40
 def denormals_as_zero() -> Iterator[None]:
     """Inside, this thread takes them for zero, where its processor can; torch's own threads go on as before.
 
-    The backward pass of attention has many: the gradients of keys that a query hardly looks at.
+    Attention has many, in its backward pass and in graphs: the weights of keys that a query hardly looks at.
     """
     were_kept = bool(torch.tensor(_DENORMAL, dtype=torch.float32, device="cpu") * 1 != 0)
     can = torch.set_flush_denormal(True)

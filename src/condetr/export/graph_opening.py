@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from condetr.core.denormals import denormals_as_zero
 from condetr.core.errors import CheckpointError, CondetrError
 from condetr.core.names import GraphFormat
 from condetr.core.out_of_memory import is_out_of_memory, out_of_memory
@@ -61,7 +62,9 @@ def _open_onnx(file: Path, threads: int, *_: Any) -> Opened:
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # in the session's own threads
+    with denormals_as_zero():  # the first session of a process also sets it in this thread, and leaves it so
+        session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_outputs()]
 
     def run(arrays: Arrays) -> Arrays:
