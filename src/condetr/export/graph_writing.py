@@ -8,6 +8,7 @@ import torch
 
 from condetr.export.extras import needed, quiet
 from condetr.export.graph_formats import AXES
+from condetr.export.onnx_padding import merge_padding
 from condetr.export.tracing import Traced
 
 _SCOPES = "pkg.torch.onnx.name_scopes"  # of a node: names of modules, then that of the node in the traced program
@@ -37,6 +38,7 @@ def write_onnx(traced: Traced, file: Path) -> None:
         if origin is not None and node.op_type == "MatMul":
             node.name = f"{ast.literal_eval(origin)[-1]}/{node.op_type}"
         node.metadata_props.clear()  # stack traces, with paths of this machine
+    merge_padding(exported.model)
     exported.save(file, external_data=False)
 
 

@@ -1,5 +1,7 @@
 """Backbones of timm that pad as TensorFlow does."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -41,3 +43,11 @@ def test_the_default_start_is_exported_for_any_size(tmp_path, form, library):
         pixels = torch.randn(batch, 3, height, width)
         for theirs, ours in zip(graph(pixels), network(pixels), strict=True):
             torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=0)
+    if form == "onnx":
+        assert behind_pads(tmp_path / "small/model.onnx") == Counter({"Conv": 4, "Add": 1})  # no copies in between
+
+
+def behind_pads(file):
+    nodes = pytest.importorskip("onnx").load(file).graph.node
+    padded = {node.output[0] for node in nodes if node.op_type == "Pad"}
+    return Counter(node.op_type for node in nodes if padded & set(node.input))

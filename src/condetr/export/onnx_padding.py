@@ -1,0 +1,68 @@
+"""A pad whose first rows and columns are cut off again, as one node: what `HalvingConvolution` becomes in ONNX.
+
+Each node copies its map, and the largest of EfficientNet-Lite0 is three times as large as the image's pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from condetr.export.extras import needed
+
+
+def merge_padding(model: Any) -> None:
+    """Change a model of onnx-ir: a pad and the slices behind it become a pad whose amounts depend on the size."""
+    merged = False
+    for node in list(model.graph):
+        if node.op_type == "Pad" and (amounts := _constant(node.inputs[1])) and (slices := _slices_of(node.outputs[0])):
+            _merge(model.graph, node, amounts, slices)
+            merged = True
+    if merged:
+        needed("onnxscript").ir.passes.common.RemoveUnusedNodesPass()(model)  # the constants among them
+
+
+def _slices_of(value: Any) -> list[Any]:
+    """The slices of one axis each behind a value that nothing else uses; their bounds depend on the size."""
+    users = [node for node, _ in value.uses()]
+    if len(users) != 1 or value.is_graph_output() or users[0].op_type != "Slice" or len(users[0].inputs) != 5:
+        return []
+    (node,) = users
+    start, axes, steps = (_constant(node.inputs[position]) for position in (1, 3, 4))
+    if start is not None or axes is None or len(axes) != 1 or steps != [1] or node.outputs[0].is_graph_output():
+        return []
+    return [node, *_slices_of(node.outputs[0])]
+
+
+def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any]) -> None:
+    ir = needed("onnxscript").ir
+    x = node.inputs[0]
+    new: list[Any] = []
+
+    def value_of(op: str, *inputs: Any, **attributes: int | list[int]) -> Any:
+        new.append(ir.node(op, inputs, attributes))
+        (value,) = new[-1].outputs
+        value.name = f"{node.outputs[0].name}_amounts_{len(new)}"
+        return value
+
+    depending: dict[int, Any] = {}  # on the size, by their position among the amounts
+    for cut in slices:
+        _, start, end, axes, _ = cut.inputs
+        axis = ir.convenience.get_const_tensor(axes).numpy().item()
+        before = value_of("Constant", value_ints=[amounts[axis]])
+        depending[axis] = value_of("Sub", before, start)
+        size = value_of("Shape", x, start=axis, end=axis + 1)
+        depending[axis + len(amounts) // 2] = value_of("Sub", value_of("Sub", end, size), before)
+    all_of_them = [
+        depending[at] if at in depending else value_of("Constant", value_ints=[amount])
+        for at, amount in enumerate(amounts)
+    ]
+    padded = ir.node("Pad", [x, value_of("Concat", *all_of_them, axis=0), *node.inputs[2:]], {"mode": "constant"})
+    old = slices[-1].outputs[0]
+    padded.outputs[0].name, padded.outputs[0].type, padded.outputs[0].shape = old.name, old.type, old.shape
+    graph.insert_after(slices[-1], [*new, padded])
+    ir.convenience.replace_all_uses_with(old, padded.outputs[0])
+    graph.remove([node, *slices], safe=True)
+
+
+def _constant(value: Any) -> list[int] | None:
+    tensor = needed("onnxscript").ir.convenience.get_const_tensor(value)
+    return None if tensor is None else tensor.numpy().tolist()
