@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from condetr.cli.commands.train import initial_model
 from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
@@ -100,13 +101,10 @@ class Study:
     def train(self, data: Path, settings: TrainSettings, folder: Path, clock: Clock) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)  # of a study that was stopped
 
-        def initial(classes: Sequence[str]) -> InitialModel:
-            if settings.model is not None:
-                return InitialModel.from_checkpoint(settings.model, classes=classes, task=settings.task)
-            network = settings.network.with_classes(len(classes))
-            return InitialModel.from_config(network, task=settings.task, origin={})
+        def initial(classes: Sequence[str], queries: int | None) -> InitialModel:
+            return initial_model(classes, queries, settings)
 
-        return run(data, settings.training(), initial, output=folder, device="cpu", say=clock).metrics
+        return run(data, settings.named_training(), initial, output=folder, device="cpu", say=clock).metrics
 
     def epochs(self, data: Path, row: str) -> int:
         """As many as fit into the seconds; measured once, so that all seeds get the same."""
