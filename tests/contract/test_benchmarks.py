@@ -10,8 +10,9 @@ from torch._dynamo.exc import BackendCompilerFailed
 pytest.importorskip("transformers")
 
 from benchmarks import __main__ as every
-from benchmarks import gpu
+from benchmarks import gpu, training_gains_study
 
+from condetr.data.demo.scene_folder import write_scenes
 from condetr.speed import accelerate as choice
 from condetr.speed import compute_type as precision
 from condetr.training import train_state
@@ -74,3 +75,16 @@ def test_what_could_not_be_compiled_is_not_called_compiled(monkeypatch, tmp_path
     cases = [row["case"] for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]]
     assert "transformers, compiled, fp32, batch 1" in cases
     assert not any(case.startswith("condetr, compiled") for case in cases)
+
+
+@pytest.mark.slow
+def test_the_gains_of_training_are_measured_as_trainings_run(tmp_path, monkeypatch, capsys):
+    write_scenes(tmp_path / "scenes", train=4, val=2)
+    tiny = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    backbone = {"block": "basic", "depths": [1, 1], "widths": [8, 16], "stem_widths": [8]}
+    settings = {"network": tiny | {"backbone": backbone}, "image_size": 64, "max_size": 64, "batch": 2}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(settings))
+    monkeypatch.setattr(training_gains_study, "MEASURED", 1)
+    words = [tmp_path / "study", "--data", tmp_path / "scenes", "--config", tmp_path / "tiny.yaml", "--seconds", "0.01"]
+    training_gains_study.main([*map(str, words), "--seeds", "0", "--rows", "base", "one-to-many"])
+    assert capsys.readouterr().out.count("| scenes | ") == 2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from condetr.cli.settings.model_settings import tile_of
 from condetr.cli.settings.predict_settings import PredictSettings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from condetr.prediction.predictor import Failure
 
 
+@runtime_checkable
 class Stream(Protocol):
     def __call__(self, images: "UnfinishedImages", *, keep_pictures: bool) -> "Iterator[Detections | Failure]": ...
 

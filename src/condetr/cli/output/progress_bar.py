@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from condetr.cli.output.reporting import Reporter, one_line
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+@runtime_checkable
 class Step(Protocol):
     """Called after each item; ``detail`` is shown beside the progress, such as a loss."""
 
