@@ -67,21 +67,27 @@ def quantize_onnx(
     with quiet():
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     nodes = needed("onnx").load(file, load_external_data=False).graph.node
-    names = [node.name for node in nodes if node.op_type == "Conv" or node.name.partition("/")[0] in products]
+    chosen = [node for node in nodes if node.op_type == "Conv" or node.name.partition("/")[0] in products]
+    # What an activation cuts off shall not take a part of the 8 bits: they are those of its output.
+    convolved = {node.output[0] for node in chosen if node.op_type == "Conv"}
+    chosen += [node for node in nodes if node.op_type in _ACTIVATIONS and node.input[0] in convolved]
     with quiet(), without_warnings(), redirect_stdout(sys.stderr):
         quantize_static(
             file,
             output,
             _Images(images, preprocessing),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "MatMul"],
-            nodes_to_quantize=names,
+            op_types_to_quantize=["Conv", "MatMul", *_ACTIVATIONS],
+            nodes_to_quantize=[node.name for node in chosen],
             per_channel=True,
             reduce_range=bits == 7,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},  # sums in fp32 follow
         )
+
+
+_ACTIVATIONS = "Relu", "Clip"  # which become a part of the rounding
 
 
 class _Images:

@@ -77,6 +77,20 @@ def test_bits_of_the_weights_for_onnxruntime(tmp_path, images, bits):
     assert np.abs(weight.astype(int)).max() == LARGEST[bits]
 
 
+@pytest.mark.parametrize("activation", ["Relu", "Clip"])
+def test_all_bits_are_for_what_an_activation_lets_through(tmp_path, images, activation):
+    """Half of them are for negative numbers where a convolution is rounded before its activation."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "plain.onnx").write_bytes(_convolution(onnx, activation).SerializeToString())
+    quantize_onnx(tmp_path / "plain.onnx", tmp_path / "int8.onnx", (), images[:2], PREPROCESSING, 8)
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    values = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
+    assert "convolved_scale" not in values
+    assert values["features_zero_point"] == 0, "the number that stands for 0"
+    assert [node.output[0] for node in graph.node if node.op_type == activation] == ["bright"], "of another map"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", BITS.values())
 def test_bits_of_the_weights_for_openvino(tmp_path, images, bits):
@@ -98,8 +112,8 @@ def test_bits_of_the_weights_for_openvino(tmp_path, images, bits):
     assert abs(np.abs(weight.astype(int)).max() - LARGEST[bits]) <= 1
 
 
-def _convolution(onnx):
-    """A graph with the inputs of ours, and one convolution."""
+def _convolution(onnx, activation=None):
+    """A graph with the inputs of ours, and one convolution; ``activation`` follows it, and is on the pixels, too."""
     helper, weight = onnx.helper, np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
     floats, bools = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
     inputs = [
@@ -110,11 +124,19 @@ def _convolution(onnx):
         helper.make_tensor_value_info("features", floats, None),
         helper.make_tensor_value_info("hidden", bools, None),
     ]
+    convolved = "features" if activation is None else "convolved"
     nodes = [
-        helper.make_node("Conv", ["pixels", "weight"], ["features"], name="convolution"),
+        helper.make_node("Conv", ["pixels", "weight"], [convolved], name="convolution"),
         helper.make_node("Not", ["mask"], ["hidden"]),
     ]
-    graph = helper.make_graph(nodes, "graph", inputs, outputs, [onnx.numpy_helper.from_array(weight, "weight")])
+    constants = [onnx.numpy_helper.from_array(weight, "weight")]
+    if activation is not None:
+        bounds = ["low", "high"] if activation == "Clip" else []
+        constants += [onnx.numpy_helper.from_array(np.float32(6 * (name == "high")), name) for name in bounds]
+        outputs.append(helper.make_tensor_value_info("bright", floats, None))
+        for number, (x, y) in enumerate({"convolved": "features", "pixels": "bright"}.items()):
+            nodes.append(helper.make_node(activation, [x, *bounds], [y], name=f"activation_{number}"))
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     model.ir_version = 10
     return model
