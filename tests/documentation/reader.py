@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from condetr.core.denormals import denormals_as_zero
 from tests.documentation.blocks import ROOT, SHOWN, Block, commands_of
 from tests.documentation.listening import visited
 
@@ -156,7 +157,7 @@ class Reader:
 
             self._read(["condetr-run", *words])
             printed = io.StringIO()
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), denormals_as_zero():  # it leaves its thread so
                 status = main(words)
         assert status == 0, f"condetr-run {' '.join(words)}: exit status {status}"
         assert printed.getvalue()

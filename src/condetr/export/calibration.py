@@ -17,6 +17,8 @@ from condetr.export.extras import at_level, needed, quiet, without_warnings
 from condetr.images.preprocessing import Preprocessing
 from condetr.images.resize import UprightImage
 
+_ACTIVATIONS = "Relu", "Clip"  # of ReLU and ReLU6; quantization to unsigned numbers from 0 on includes what they do
+
 
 def quantized(
     model: Any, products: Collection[str], images: Sequence[UprightImage], preprocessing: Preprocessing, bits: int
@@ -85,9 +87,6 @@ def quantize_onnx(
             weight_type=QuantType.QInt8,
             extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},  # sums in fp32 follow
         )
-
-
-_ACTIVATIONS = "Relu", "Clip"  # which become a part of the rounding
 
 
 class _Images:

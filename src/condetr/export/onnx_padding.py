@@ -1,6 +1,6 @@
 """A pad whose first rows and columns are cut off again, as one node: what `HalvingConvolution` becomes in ONNX.
 
-Each node copies its map, and the largest of EfficientNet-Lite0 is three times as large as the image's pixels.
+Each node copies its map, and the largest of EfficientNet-Lite0 is eight times as large as the image's pixels.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,39 @@ from condetr.export.extras import needed
 
 
 def merge_padding(model: Any) -> None:
-    """Change a model of onnx-ir: a pad and the slices behind it become a pad whose amounts depend on the size."""
+    """Change a model of onnx-ir: a pad and the slices behind it become a pad whose amounts depend on the size.
+
+    Slices whose bounds are computed in the graph, and are positions on the padded map, as those of ``narrow`` are.
+    """
     merged = False
     for node in list(model.graph):
-        if node.op_type == "Pad" and (amounts := _constant(node.inputs[1])) and (slices := _slices_of(node.outputs[0])):
+        if node.op_type != "Pad" or not _pads_all_axes_with_a_number(node):
+            continue
+        amounts = _constant(node.inputs[1])
+        if amounts is not None and (slices := _slices_of(node.outputs[0])):
             _merge(model.graph, node, amounts, slices)
             merged = True
     if merged:
         needed("onnxscript").ir.passes.common.RemoveUnusedNodesPass()(model)  # the constants among them
 
 
-def _slices_of(value: Any) -> list[Any]:
-    """The slices of one axis each behind a value that nothing else uses; their bounds depend on the size."""
+def _pads_all_axes_with_a_number(node: Any) -> bool:
+    mode = node.attributes.get("mode")
+    return (mode is None or mode.value == "constant") and (len(node.inputs) < 4 or node.inputs[3] is None)
+
+
+def _slices_of(value: Any, cut: frozenset[int] = frozenset()) -> list[Any]:
+    """The slices behind a value that nothing else uses, of one axis each, which is not in ``cut``."""
     users = [node for node, _ in value.uses()]
     if len(users) != 1 or value.is_graph_output() or users[0].op_type != "Slice" or len(users[0].inputs) != 5:
         return []
     (node,) = users
-    start, axes, steps = (_constant(node.inputs[position]) for position in (1, 3, 4))
-    if start is not None or axes is None or len(axes) != 1 or steps != [1] or node.outputs[0].is_graph_output():
+    start, end, axes, steps = (_constant(given) for given in node.inputs[1:])
+    if start is not None or end is not None or axes is None or steps != [1] or node.outputs[0].is_graph_output():
         return []
-    return [node, *_slices_of(node.outputs[0])]
+    if len(axes) != 1 or axes[0] < 0 or axes[0] in cut:
+        return []
+    return [node, *_slices_of(node.outputs[0], cut | {axes[0]})]
 
 
 def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any]) -> None:
@@ -64,5 +77,5 @@ def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any])
 
 
 def _constant(value: Any) -> list[int] | None:
-    tensor = needed("onnxscript").ir.convenience.get_const_tensor(value)
+    tensor = None if value is None else needed("onnxscript").ir.convenience.get_const_tensor(value)
     return None if tensor is None else tensor.numpy().tolist()

@@ -9,6 +9,8 @@ import torch
 
 from condetr.export.running import ExportedNetwork
 
+pytestmark = pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor keeps denormals")
+
 OPENING = """
 import sys
 from pathlib import Path

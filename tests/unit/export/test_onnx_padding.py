@@ -39,3 +39,45 @@ def test_what_they_compute_stays(tmp_path, shares):
         x = torch.randn(1, 2, height, width)
         for theirs, ours in zip(session.run(None, {name: x.numpy()}), network(x), strict=True):
             torch.testing.assert_close(torch.from_numpy(theirs), ours)
+
+
+def graph_with(ir, *, mode="constant", axes=None, again=False, end="end"):
+    """A pad and slices whose start, and usually end, are inputs."""
+    x, start, last = (
+        ir.val(name, ir.DataType.FLOAT if name == "x" else ir.DataType.INT64) for name in ("x", "start", "end")
+    )
+    constants = {"amounts": [0, 0, 1, 1, 0, 0, 1, 1], "zero": [0], "rows": [2], "columns": [3], "one": [1], "far": [99]}
+    if axes is not None:
+        constants |= {"amounts": [1, 1, 1, 1], "padded": axes}
+    values = {}
+    for name, numbers in constants.items():
+        tensor = ir.tensor(numbers, dtype=ir.DataType.INT64, name=name)
+        values[name] = ir.Value(name=name, const_value=tensor)
+    given = [x, values["amounts"], None, *([] if axes is None else [values["padded"]])]
+    nodes = [ir.node("Pad", given, {"mode": mode})]
+    stop = values["far"] if end == "far" else last
+    for axis in ("rows", "rows" if again else "columns"):
+        nodes.append(ir.node("Slice", [nodes[-1].outputs[0], start, stop, values[axis], values["one"]]))
+    nodes.append(ir.node("Relu", [nodes[-1].outputs[0]]))
+    for number, node in enumerate(nodes):
+        node.outputs[0].name = f"value_{number}"
+    graph = ir.Graph([x, start, last], nodes[-1].outputs, nodes=nodes, opset_imports={"": 20})
+    for value in values.values():
+        graph.initializers[value.name] = value
+    return ir.Model(graph, ir_version=10)
+
+
+@pytest.mark.parametrize(
+    ("options", "slices"),
+    [
+        ({}, 0),
+        ({"mode": "reflect"}, 2),
+        ({"axes": [2, 3]}, 2),
+        ({"again": True}, 1),
+        ({"end": "far"}, 2),
+    ],
+)
+def test_what_one_pad_cannot_do_stays(options, slices):
+    model = graph_with(pytest.importorskip("onnxscript").ir, **options)
+    merge_padding(model)
+    assert sum(node.op_type == "Slice" for node in model.graph) == slices
