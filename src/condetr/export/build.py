@@ -12,7 +12,6 @@ from typing import Any
 from torch import nn
 
 from condetr.core.names import GraphFormat, GraphPrecision
-from condetr.export.calibration import quantize_onnx, quantized
 from condetr.export.executorch_program import write_executorch
 from condetr.export.extras import needed
 from condetr.export.folded_norms import with_folded_norms
@@ -20,7 +19,8 @@ from condetr.export.graph import DetectionGraph, MaskGraph, SegmentationGraph
 from condetr.export.graph_formats import GRAPH_FILES, MASK_FILES, files_of, libraries_of
 from condetr.export.graph_writing import openvino_model, write_onnx, write_openvino, write_torch
 from condetr.export.half_precision import in_half_precision, with_half_weights
-from condetr.export.int8_target import BITS, Target
+from condetr.export.int8.calibration import quantize_onnx, quantized
+from condetr.export.int8.target import BITS, Target
 from condetr.export.plain_attention import with_plain_attention
 from condetr.export.same_padding import with_padding_of_any_size
 from condetr.export.tensorrt_engine import gpu_name, profile_of, write_engine

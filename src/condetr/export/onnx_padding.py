@@ -37,7 +37,7 @@ def _slices_of(value: Any, cut: frozenset[int] = frozenset()) -> list[Any]:
     if len(users) != 1 or value.is_graph_output() or users[0].op_type != "Slice" or len(users[0].inputs) != 5:
         return []
     (node,) = users
-    start, end, axes, steps = (_constant(given) for given in node.inputs[1:])
+    start, end, axes, steps = (_constant(bound) for bound in node.inputs[1:])
     if start is not None or end is not None or axes is None or steps != [1] or node.outputs[0].is_graph_output():
         return []
     if len(axes) != 1 or axes[0] < 0 or axes[0] in cut:

@@ -14,7 +14,7 @@ from condetr.checkpoints.loading import Provenance
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.core.names import Backend, GraphFormat
 from condetr.export.graph_formats import GRAPH_FILES, RUNNABLE, files_of
-from condetr.export.int8_target import warn_of_overflow
+from condetr.export.int8.target import warn_of_overflow
 from condetr.export.running import ExportedNetwork, open_network
 from condetr.files.json_reading import read_json_object
 from condetr.images.sizes import HeightWidth

@@ -20,7 +20,7 @@ from condetr.export.accuracy import ApLost, FoundAgain, found_again
 from condetr.export.agreement import agreement_of, batches_of
 from condetr.export.build import GraphKind, build
 from condetr.export.graph_formats import WITHOUT_MASKS, check_combination, libraries_of
-from condetr.export.int8_target import target_here, warn_of_overflow
+from condetr.export.int8.target import target_here, warn_of_overflow
 from condetr.export.running import ExportedNetwork, ExportedSegmenter, open_network
 from condetr.export.sample_images import SampleImages, sample_images
 from condetr.export.stored import LAYOUT, RECORD, as_json

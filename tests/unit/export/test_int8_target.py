@@ -9,9 +9,9 @@ import pytest
 
 import condetr
 from condetr.core.errors import UsageError
-from condetr.export import int8_target
-from condetr.export.calibration import quantize_onnx, quantized
-from condetr.export.int8_target import BITS, target_here, warn_of_overflow
+from condetr.export.int8 import target as int8_target
+from condetr.export.int8.calibration import quantize_onnx, quantized
+from condetr.export.int8.target import BITS, target_here, warn_of_overflow
 from tests.tiny import PREPROCESSING
 
 LARGEST = {7: 64, 8: 127}

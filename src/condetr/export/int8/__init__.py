@@ -1,0 +1,1 @@
+"""Graphs whose convolutions and linear layers compute with 8 bits."""
