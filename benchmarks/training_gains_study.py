@@ -4,9 +4,9 @@ python -m benchmarks.training_gains_study OUTPUT [--data FOLDER ...] [--config F
     [--model REF] [--teacher REF] [--seconds 240] [--seeds 0 1 2] [--rows base iou-aware ...]
 
 Without ``--data``, on demo scenes of handwritten digits, written to OUTPUT/scenes. Every row of `ROWS` begins with the
-same settings (``--config``, ``--set``, ``--model``), in one thread. The CPU seconds of a step are measured first,
-on `MEASURED` steps; the row then gets as many epochs as fit into ``--seconds``, at least one. Backbone pretraining and
-evaluations, which are the same for all, do not count.
+same settings (``--config``, ``--set``, ``--model``; the rest is chosen as by ``condetr train``), in one thread. The CPU
+seconds of a step are measured first, on `MEASURED` steps; the row then gets as many epochs as fit into ``--seconds``,
+at least one. Backbone pretraining and evaluations, which are the same for all, do not count.
 The table shows AP and AP50 on the validation split after the last epoch, their means and lowest to highest value over
 the seeds, and the CPU seconds that were taken.
 
@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -32,7 +33,6 @@ from condetr.cli.settings.settings_tree import read_settings
 from condetr.cli.settings.train_settings import TrainSettings
 from condetr.data.demo.scene_folder import write_scenes
 from condetr.files.atomic_write import write_json
-from condetr.training.initial_model import InitialModel
 from condetr.training.run.events import Evaluating, Event, Started, Stepped
 from condetr.workflows.training import run
 
@@ -101,9 +101,7 @@ class Study:
     def train(self, data: Path, settings: TrainSettings, folder: Path, clock: Clock) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)  # of a study that was stopped
 
-        def initial(classes: Sequence[str], queries: int | None) -> InitialModel:
-            return initial_model(classes, queries, settings)
-
+        initial = partial(initial_model, settings=settings)
         return run(data, settings.named_training(), initial, output=folder, device="cpu", say=clock).metrics
 
     def epochs(self, data: Path, row: str) -> int:

@@ -3,7 +3,7 @@
 Each node copies its map, and the largest of EfficientNet-Lite0 is eight times as large as the image's pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condetr.export.extras import needed
@@ -31,21 +31,28 @@ def _pads_all_axes_with_a_number(node: Any) -> bool:
     return (mode is None or mode.value == "constant") and (len(node.inputs) < 4 or node.inputs[3] is None)
 
 
-def _slices_of(value: Any, cut: frozenset[int] = frozenset()) -> list[Any]:
-    """The slices behind a value that nothing else uses, of one axis each, which is not in ``cut``."""
+def _slices_of(value: Any) -> dict[int, Any]:
+    """The slices behind a value, by the one axis that each cuts."""
+    slices: dict[int, Any] = {}
+    while (found := _next_slice(value)) is not None and found[0] not in slices:
+        axis, node = found
+        slices[axis], value = node, node.outputs[0]
+    return slices
+
+
+def _next_slice(value: Any) -> tuple[int, Any] | None:
+    """The slice behind a value that nothing else uses, and its axis; None where it is not one that can be merged."""
     users = [node for node, _ in value.uses()]
     if len(users) != 1 or value.is_graph_output() or users[0].op_type != "Slice" or len(users[0].inputs) != 5:
-        return []
+        return None
     (node,) = users
     start, end, axes, steps = (_constant(bound) for bound in node.inputs[1:])
     if start is not None or end is not None or axes is None or steps != [1] or node.outputs[0].is_graph_output():
-        return []
-    if len(axes) != 1 or axes[0] < 0 or axes[0] in cut:
-        return []
-    return [node, *_slices_of(node.outputs[0], cut | {axes[0]})]
+        return None
+    return (axes[0], node) if len(axes) == 1 and axes[0] >= 0 else None
 
 
-def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any]) -> None:
+def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Mapping[int, Any]) -> None:
     ir = needed("onnxscript").ir
     x = node.inputs[0]
     new: list[Any] = []
@@ -57,9 +64,8 @@ def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any])
         return value
 
     depending: dict[int, Any] = {}  # on the size, by their position among the amounts
-    for cut in slices:
-        _, start, end, axes, _ = cut.inputs
-        axis = ir.convenience.get_const_tensor(axes).numpy().item()
+    for axis, cut in slices.items():
+        _, start, end, *_ = cut.inputs
         before = value_of("Constant", value_ints=[amounts[axis]])
         depending[axis] = value_of("Sub", before, start)
         size = value_of("Shape", x, start=axis, end=axis + 1)
@@ -69,11 +75,12 @@ def _merge(graph: Any, node: Any, amounts: Sequence[int], slices: Sequence[Any])
         for at, amount in enumerate(amounts)
     ]
     padded = ir.node("Pad", [x, value_of("Concat", *all_of_them, axis=0), *node.inputs[2:]], {"mode": "constant"})
-    old = slices[-1].outputs[0]
+    *_, last = slices.values()
+    (old,) = last.outputs
     padded.outputs[0].name, padded.outputs[0].type, padded.outputs[0].shape = old.name, old.type, old.shape
-    graph.insert_after(slices[-1], [*new, padded])
+    graph.insert_after(last, [*new, padded])
     ir.convenience.replace_all_uses_with(old, padded.outputs[0])
-    graph.remove([node, *slices], safe=True)
+    graph.remove([node, *slices.values()], safe=True)
 
 
 def _constant(value: Any) -> list[int] | None:

@@ -46,7 +46,7 @@ def graph_with(ir, *, mode="constant", axes=None, again=False, end="end"):
     x, start, last = (
         ir.val(name, ir.DataType.FLOAT if name == "x" else ir.DataType.INT64) for name in ("x", "start", "end")
     )
-    constants = {"amounts": [0, 0, 1, 1, 0, 0, 1, 1], "zero": [0], "rows": [2], "columns": [3], "one": [1], "far": [99]}
+    constants = {"amounts": [0, 0, 1, 1, 0, 0, 1, 1], "rows": [2], "columns": [3], "one": [1], "far": [99]}
     if axes is not None:
         constants |= {"amounts": [1, 1, 1, 1], "padded": axes}
     values = {}
