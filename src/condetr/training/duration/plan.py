@@ -48,7 +48,9 @@ class Plan:
     pace: Pace
 
     def evaluates_at(self, step: int) -> bool:
-        return self.evaluate_every is not None and (step - self.since) % self.evaluate_every == 0
+        """Not at the step at which the plan was made, wherever that is."""
+        since = step - self.since
+        return self.evaluate_every is not None and since > 0 and since % self.evaluate_every == 0
 
     def checks_at(self, step: int) -> bool:
         """Whether to compare the time with the plan: after steps that depend on the plan alone."""

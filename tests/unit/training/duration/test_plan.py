@@ -24,6 +24,7 @@ def test_a_plan_uses_its_time_and_no_more(minutes, images):
     assert evaluations == int(evaluations), "the last evaluation is at the end"
     assert 1 <= evaluations <= MOST_EVALUATIONS
     assert plan.evaluates_at(plan.steps)
+    assert not plan.evaluates_at(25), "it was only made there"
 
 
 def test_evaluations_take_a_tenth_of_the_time_or_there_is_one():

@@ -80,7 +80,8 @@ def test_steps_schedule_and_evaluations_fit_the_time(machine, tmp_path, scenes):
     assert planned.done + planned.steps == result.progress.step == result.progress.plan.steps
     assert machine.evaluated[0] == 6, "to measure it"
     evaluations = [event.epoch for event in machine.of(Evaluated)]
-    assert len(evaluations) == 2
+    assert len(evaluations) == 1
+    assert "1 evaluations of 6 images" in planned.text
     assert evaluations[-1] == pytest.approx(result.progress.step / 3, abs=1e-3)
     rates = rates_of(tmp_path)
     assert rates[-1] < 0.05 * max(rates), "the schedule reaches its end"
@@ -98,6 +99,11 @@ def test_a_slower_machine_ends_in_time_with_its_schedule_at_the_end(machine, tmp
     rates = rates_of(tmp_path)
     assert rates[-1] < 0.25 * max(rates)
     assert all(later <= earlier for earlier, later in pairwise(rates[25:])), "it never rises again"
+    events = [event for event in machine.events if isinstance(event, Planned | Evaluated)]
+    assert not any(
+        isinstance(before, Planned) and isinstance(after, Evaluated) and after.epoch == pytest.approx(before.done / 3)
+        for before, after in pairwise(events)
+    ), "a change of the plan is no reason to evaluate"
 
 
 def test_a_faster_machine_uses_its_time(machine, tmp_path, scenes):
