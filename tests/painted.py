@@ -19,6 +19,8 @@ SURE = 8.0
 class SeesColors(ConditionalDetrSegmenter):
     """A query a color: the pixels that are of it, and the box around them; finer than any network."""
 
+    masks_in_boxes = False
+
     def __init__(self) -> None:
         nn.Module.__init__(self)
 

@@ -5,7 +5,7 @@ import math
 from torch.nn.functional import interpolate
 
 
-def plain_mask_losses(logits, targets, frame, real, matched) -> tuple[float, float]:
+def plain_mask_losses(logits, targets, frame, real, matched, alpha=0.25) -> tuple[float, float]:
     """Focal loss averaged over pixels, and dice, each summed over the objects that have a query."""
     focal = dice = 0.0
     for image, query, number in zip(
@@ -21,7 +21,7 @@ def plain_mask_losses(logits, targets, frame, real, matched) -> tuple[float, flo
                 inside = y < len(wanted) and x < len(wanted[0]) and wanted[y][x]
                 chance = 1 / (1 + math.exp(-logit))
                 right = chance if inside else 1 - chance
-                losses.append(-(0.25 if inside else 0.75) * (1 - right) ** 2 * math.log(right))
+                losses.append(-(alpha if inside else 1 - alpha) * (1 - right) ** 2 * math.log(right))
                 both, predicted, covered = both + chance * inside, predicted + chance, covered + inside
         focal += sum(losses) / len(losses)
         dice += 1 - (2 * both + 1) / (predicted + covered + 1)

@@ -7,7 +7,7 @@ import condetr
 from condetr.bundled import DIGITS, FOLDER, bundled_models
 from condetr.data.demo.scene_folder import write_scenes
 
-MEGABYTES = {"condetr/digits": 3, "condetr/nano": 4, "condetr/small": 12}
+MEGABYTES = {"condetr/digits": 3, "condetr/nano": 4, "condetr/small": 12, "condetr/small-masks": 12}
 
 
 @pytest.fixture(scope="module")

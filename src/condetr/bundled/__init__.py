@@ -4,6 +4,7 @@ from pathlib import Path
 
 PREFIX = "condetr/"  # of their names where a model is required
 DIGITS, NANO, SMALL = f"{PREFIX}digits", f"{PREFIX}nano", f"{PREFIX}small"
+SMALL_MASKS = f"{SMALL}-masks"  # the same with a trained mask head
 FOLDER = Path(__file__).parent / "digits"
 RECIPES = {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}  # of training
 

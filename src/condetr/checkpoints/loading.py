@@ -1,7 +1,7 @@
 """Load a network by its reference, with everything stored beside it and notes on every conversion."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Checkpoint:
         preprocessing: preprocessor_config.json, if there is one.
         provenance: where it came from.
         is_trained: whether nothing in it is freshly initialized.
+        has_new_mask_head: whether its mask head is.
     """
 
     detector: ConditionalDetr
@@ -63,6 +64,7 @@ class Checkpoint:
     preprocessing: dict[str, Any] | None
     provenance: Provenance
     is_trained: bool = True
+    has_new_mask_head: bool = False
 
     @property
     def config(self) -> DetectorConfig:
@@ -107,6 +109,8 @@ def load(
     location = find(reference, **where)
     split, state = _settings_and_weights(location, overrides)
     kind = _kind(split, state, fresh=fresh_mask_head, detector_only=detector_only)
+    if kind is ConditionalDetr:  # without masks
+        split = replace(split, config=replace(split.config, masks_in_boxes=False))
     skeleton = _skeleton(split.config, kind, location)
     accept = Accept.NO_HEAD if fresh_head or classes is not None else Accept.NOTHING
     accept |= Accept.NO_MASK_HEAD if fresh_mask_head else Accept.NOTHING
@@ -138,6 +142,7 @@ def load(
         _preprocessing(location, notes),
         Provenance(location.path, location.revision, translation.key_format, tuple(notes)),
         is_trained=not translation.fresh and set(classes or ()) <= set(split.labels.values()),
+        has_new_mask_head=any(name.startswith("mask_head.") for name in translation.fresh),
     )
 
 

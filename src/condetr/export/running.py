@@ -63,9 +63,11 @@ class ExportedNetwork(nn.Module):
 class ExportedSegmenter(ExportedNetwork):
     """Also predicts masks, of chosen queries only."""
 
-    def __init__(self, run: Run, run_masks: Run, *, fixed: HeightWidth | None = None) -> None:
+    def __init__(
+        self, run: Run, run_masks: Run, *, fixed: HeightWidth | None = None, masks_in_boxes: bool = False
+    ) -> None:
         super().__init__(run, fixed=fixed)
-        self._run_masks = run_masks
+        self._run_masks, self.masks_in_boxes = run_masks, masks_in_boxes
 
     def segment(self, outputs: Arrays, queries: Sequence[Int64[Tensor, "_"]]) -> list[ImageMasks]:
         """Masks of chosen queries of each image of a trace."""
@@ -85,13 +87,20 @@ class ExportedSegmenter(ExportedNetwork):
 
 
 def open_network(
-    form: GraphFormat, folder: Path, threads: int, *, masks: bool, fixed: HeightWidth | None
+    form: GraphFormat,
+    folder: Path,
+    threads: int,
+    *,
+    masks: bool,
+    fixed: HeightWidth | None,
+    masks_in_boxes: bool = False,
 ) -> ExportedNetwork:
     """The graphs of a folder, ready to run on the CPU; errors as in `open_detection`."""
     detection = open_detection(form, folder, threads, masks=masks)
     if not masks:
         return ExportedNetwork(detection, fixed=fixed)
-    return ExportedSegmenter(detection, open_masks(form, folder, threads), fixed=fixed)
+    run_masks = open_masks(form, folder, threads)
+    return ExportedSegmenter(detection, run_masks, fixed=fixed, masks_in_boxes=masks_in_boxes)
 
 
 def _ran(run: Run, arrays: Arrays, what: str) -> Arrays:

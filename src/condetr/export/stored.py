@@ -95,7 +95,14 @@ def read_export(folder: Path, backend: Backend | None = None) -> StoredExport:
     file = folder / "config.json"
     split = split_config(read_json_object(file), file)
     fixed = _fixed(record, folder)
-    network = open_network(form, folder, torch.get_num_threads(), masks=_has_masks(record), fixed=fixed)
+    network = open_network(
+        form,
+        folder,
+        torch.get_num_threads(),
+        masks=_has_masks(record),
+        fixed=fixed,
+        masks_in_boxes=split.config.masks_in_boxes,
+    )
     _check_classes(record, len(split.labels), folder)
     precision = record.get("precision")
     warn_of_overflow(record.get("target"), folder)

@@ -134,6 +134,8 @@ class NetworkConfig:
                 _positive(spec.name, value, least=0 if spec.name == "encoder_layers" else 1)
             elif spec.type is float:
                 _probability(spec.name, value)
+            elif spec.type is bool and type(value) is not bool:
+                raise SettingsError(f"is {value!r}, expected true or false", item=spec.name)
         _one_of("activation_function", self.activation_function, ACTIVATIONS)
         _one_of("position_embedding_type", self.position_embedding_type, ("sine", "learned"))
         if self.d_model % 2:
@@ -154,10 +156,12 @@ class DetectorConfig(NetworkConfig):
 
     ``carry_norm`` reproduces checkpoints that transformers fine-tuned with ``auxiliary_loss=True``: there the
     normalized embeddings, not the raw ones, are the input of the next decoder layer. The paper has it off.
+    ``masks_in_boxes`` cuts off the mask of each query at its box; the paper's masks cover the whole image.
     """
 
     num_labels: int = 91
     carry_norm: bool = False
+    masks_in_boxes: bool = False
 
 
 def _one_of(name: str, value: Any, known: Any) -> None:

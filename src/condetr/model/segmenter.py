@@ -1,6 +1,7 @@
 """Conditional DETR with a mask head: also predicts which pixels each object covers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jaxtyping import Int64
 from torch import Tensor
@@ -37,6 +38,11 @@ class ConditionalDetrSegmenter(ConditionalDetr):
         super().__init__(config, body, head)
         self.mask_head = MaskHead.fresh(config, self.body.backbone.widths) if mask_head is None else mask_head
 
+    @property
+    def masks_in_boxes(self) -> bool:
+        """Whether masks end where the boxes of their queries end: `segment` gives them uncut."""
+        return self.config.masks_in_boxes
+
     def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[ImageMasks]:
         """Masks of chosen queries of each image, from the last decoder layer; see `MaskHead`."""
         pairs = zip(trace.embeddings[-1], queries, strict=True)
@@ -44,7 +50,7 @@ class ConditionalDetrSegmenter(ConditionalDetr):
 
     def without_masks(self) -> ConditionalDetr:
         """The detector alone, with the same weights."""
-        return ConditionalDetr(self.config, self.body, self.head)
+        return ConditionalDetr(replace(self.config, masks_in_boxes=False), self.body, self.head)
 
 
 def with_masks(detector: ConditionalDetr, mask_head: MaskHead | None = None) -> ConditionalDetrSegmenter:

@@ -14,6 +14,7 @@ from condetr.core.records import Prediction
 from condetr.core.shapes import Logits, PixelMask, Pixels
 from condetr.images.masks.bands import bit_masks
 from condetr.images.masks.box import box_of_mask
+from condetr.images.masks.in_boxes import limited_to_boxes
 from condetr.images.masks.segmenting import Segmented, Thresholds, segmented
 from condetr.images.scoring import Scored, check_finite, detections_of
 from condetr.images.sizes import HeightWidth
@@ -56,6 +57,8 @@ TaskHead: TypeAlias = Callable[[Pixels, PixelMask | None, Sequence[ImageInfo]], 
 class Segmenter(Protocol):
     """A network, or an exported one, that makes masks of chosen queries from a trace."""
 
+    @property
+    def masks_in_boxes(self) -> bool: ...
     def trace(self, pixels: Pixels, mask: PixelMask | None = None) -> Any: ...
     def predict_last(self, trace: Any, /) -> Prediction: ...
     def segment(self, trace: Any, queries: Sequence[Int64[Tensor, "_"]], /) -> list[ImageMasks]: ...
@@ -98,7 +101,8 @@ class _Instances:
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        scored = _scored(self._network.predict_last(trace), images, self._options)
+        prediction = self._network.predict_last(trace)
+        scored = _scored(prediction, images, self._options)
         boxes_only = [RawDetections(boxes, scores, labels) for scores, labels, boxes, _ in scored]
         if not any(image.masks for image in images):  # masks are the costly part
             return boxes_only
@@ -106,9 +110,7 @@ class _Instances:
             best.queries[: None if image.masks else 0].unique(return_inverse=True)
             for best, image in zip(scored, images, strict=True)
         ]
-        planes = self._network.segment(trace, [queries for queries, _ in unique])
-        for plane in planes:
-            check_finite(plane, "masks")
+        planes = _masks(self._network, trace, prediction, [queries for queries, _ in unique], images)
         limit = self._options.mask_threshold
         return [
             raw._replace(masks=bit_masks(plane, image.size, threshold=limit, real=image.real)[indices])
@@ -125,14 +127,14 @@ class _Panoptic:
 
     def __call__(self, pixels: Pixels, mask: PixelMask | None, images: Sequence[ImageInfo]) -> list[RawDetections]:
         trace = self._network.trace(pixels, mask)
-        logits = _only(self._network.predict_last(trace).logits, self._options)
+        prediction = self._network.predict_last(trace)
+        logits = _only(prediction.logits, self._options)
         check_finite(logits, "logits")
         best = logits.float().sigmoid().amax(dim=2)
         chosen = [self._chosen(scores) for scores in best]
-        planes = self._network.segment(trace, chosen)
+        planes = _masks(self._network, trace, prediction, chosen, images)
         results = []
         for image_logits, queries, plane, image in zip(logits, chosen, planes, images, strict=True):
-            check_finite(plane, "masks")
             segments = segmented(
                 image_logits[queries], plane, image.size, image.real, thresholds=self._limits, fused=self._options.stuff
             )
@@ -142,6 +144,25 @@ class _Panoptic:
     def _chosen(self, scores: Float[Tensor, "queries"]) -> Int64[Tensor, "_chosen"]:
         top = scores.topk(min(self._options.top_k, len(scores)))
         return top.indices[top.values > self._options.threshold].sort().values
+
+
+def _masks(
+    network: Segmenter,
+    trace: Any,
+    prediction: Prediction,
+    queries: Sequence[Int64[Tensor, "_"]],
+    images: Sequence[ImageInfo],
+) -> list[ImageMasks]:
+    """Of chosen queries of each image."""
+    planes = network.segment(trace, queries)
+    for plane in planes:
+        check_finite(plane, "masks")
+    if not network.masks_in_boxes:
+        return planes
+    return [
+        limited_to_boxes(plane, boxes[chosen], image.real)
+        for plane, boxes, chosen, image in zip(planes, prediction.boxes, queries, images, strict=True)
+    ]
 
 
 def _scored(prediction: Prediction, images: Sequence[ImageInfo], options: TaskOptions) -> list[Scored]:

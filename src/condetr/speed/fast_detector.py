@@ -77,6 +77,10 @@ class FastSegmenter(FastDetector):
 
     network: ConditionalDetrSegmenter
 
+    @property
+    def masks_in_boxes(self) -> bool:
+        return self.network.masks_in_boxes
+
     @torch.no_grad()
     def segment(self, trace: Trace, queries: Sequence[Int64[Tensor, "_"]]) -> list[ImageMasks]:
         """Mask logits in the precision of the head."""

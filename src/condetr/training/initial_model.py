@@ -27,6 +27,7 @@ class InitialModel:
         notes: changes that were made to the model.
         origin: its source, for the run's config.yaml.
         is_trained: for the task and all classes of the dataset; nothing is freshly initialized.
+        has_new_mask_head: which is freshly initialized.
     """
 
     detector: ConditionalDetr
@@ -35,6 +36,7 @@ class InitialModel:
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
     is_trained: bool = False
+    has_new_mask_head: bool = False
 
     @classmethod
     def from_config(
@@ -59,11 +61,12 @@ class InitialModel:
         Raises:
             CheckpointError: the weights cannot be fetched, are unsafe, or not those of this backbone.
         """
-        network = (ConditionalDetr if task == "detect" else ConditionalDetrSegmenter)(config)
+        masks = task != "detect"
+        network = (ConditionalDetrSegmenter if masks else ConditionalDetr)(config)
         if backbone_weights is None:
-            return cls(network, Preprocessing(), origin=origin)
+            return cls(network, Preprocessing(), origin=origin, has_new_mask_head=masks)
         preprocessing, notes = _with_pretrained_backbone(network, Preprocessing(), backbone_weights, backbone_name)
-        return cls(network, preprocessing, notes=notes, origin=origin)
+        return cls(network, preprocessing, notes=notes, origin=origin, has_new_mask_head=masks)
 
     @classmethod
     def from_checkpoint(
@@ -93,7 +96,15 @@ class InitialModel:
             origin["revision"], notes = commit, (f"{reference} is at commit {commit}", *notes)
         if num_queries is not None:
             origin["network"] = {"num_queries": num_queries}
-        return cls(checkpoint.detector, preprocessing, checkpoint.flat, notes, origin, is_trained=checkpoint.is_trained)
+        return cls(
+            checkpoint.detector,
+            preprocessing,
+            checkpoint.flat,
+            notes,
+            origin,
+            is_trained=checkpoint.is_trained,
+            has_new_mask_head=checkpoint.has_new_mask_head,
+        )
 
     def with_backbone(
         self,
@@ -146,13 +157,31 @@ class InitialModel:
             "model": str(checkpoint.provenance.path),
             "network": {"num_queries": detector.config.num_queries},  # it may have been loaded with others than stored
         }
+        has_new_mask_head = checkpoint.has_new_mask_head
         is_trained = checkpoint.is_trained and set(classes) <= set(checkpoint.labels.values())
         if task == "detect" and isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = detector.without_masks(), (*notes, "left out the mask head")
         if task != "detect" and not isinstance(detector, ConditionalDetrSegmenter):
             detector, notes = with_masks(detector), (*notes, "new mask head, freshly initialized")
-            is_trained = False
-        return cls(detector, preprocessing, checkpoint.flat, notes, origin, is_trained=is_trained)
+            is_trained, has_new_mask_head = False, True
+        return cls(
+            detector,
+            preprocessing,
+            checkpoint.flat,
+            notes,
+            origin,
+            is_trained=is_trained,
+            has_new_mask_head=has_new_mask_head,
+        )
+
+    def with_masks_in_boxes(self, in_boxes: bool) -> "InitialModel":  # noqa: FBT001  a value, not a switch
+        """Whose masks are cut off at their boxes, or are not; a model without masks stays as it is."""
+        segmenter = self.detector
+        if not isinstance(segmenter, ConditionalDetrSegmenter) or segmenter.masks_in_boxes == in_boxes:
+            return self
+        config = replace(segmenter.config, masks_in_boxes=in_boxes)
+        detector = ConditionalDetrSegmenter(config, segmenter.body, segmenter.head, segmenter.mask_head)
+        return replace(self, detector=detector)
 
     @classmethod
     def from_run(

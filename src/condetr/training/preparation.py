@@ -64,6 +64,8 @@ def announce(
         say(Warned(text))
     if settings.patience and not evaluates:
         say(Warned("patience has no effect without evaluation"))
+    if settings.masks_in_boxes is not None and settings.task == "detect":
+        say(Warned("masks_in_boxes has no effect: there are no masks"))
     if settings.freeze_steps and not settings.freeze:
         say(Warned("freeze_steps has no effect: nothing is frozen"))
 

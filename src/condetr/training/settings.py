@@ -102,6 +102,9 @@ class TrainingOptions:
     ] = 0.0
     teacher: Annotated[str | None, "distill from this detector: hub id, folder or weights file"] = None
     teacher_weight: Annotated[float, "weight of the distillation"] = 1.0
+    masks_in_boxes: Annotated[
+        bool | None, "cut off each mask at its box, and learn it only there; default: as the model has it"
+    ] = None
     freeze_steps: Annotated[int, "steps after which frozen modules are trained, too; 0: they stay frozen"] = 0
     patience: Annotated[int, "early stopping after so many evaluations without improvement; 0 disables it"] = 0
     evaluate_every: Annotated[int | Literal["auto"], "epochs between evaluations; auto: at most 12 evaluations"] = 1

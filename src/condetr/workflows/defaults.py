@@ -66,7 +66,18 @@ CHOSEN = (
     frozenset(SMALL)
     | frozenset(PAPER)
     | {
-        *("epochs", "steps", "minutes", "workers", "image_size", "max_size", "augment", "flip", "pretrain_backbone"),
+        *(
+            "epochs",
+            "steps",
+            "minutes",
+            "workers",
+            "image_size",
+            "max_size",
+            "augment",
+            "flip",
+            "pretrain_backbone",
+            "masks_in_boxes",
+        ),
     }
 )
 _TOGETHER = ("image_size", "max_size"), ("schedule", "decay_at")  # where one is named, the other is not chosen
@@ -88,6 +99,7 @@ class Facts:
         queries: of the network.
         is_random: whether its weights are random.
         knows_classes: whether it was trained for all classes of the dataset.
+        has_new_mask_head: whether there is one, and its weights are random.
         has_timm_backbone: whether timm built its backbone, which then began with weights of ImageNet.
         device: its type, such as "cpu" or "cuda".
         cores: that each process may use.
@@ -108,6 +120,7 @@ class Facts:
     task: Task = "detect"
     overfits: bool = False
     knows_classes: bool = False
+    has_new_mask_head: bool = False
     has_timm_backbone: bool = False
 
     @property
@@ -123,6 +136,7 @@ def default_settings(facts: Facts, named: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= _image_size(facts, minutes)
         chosen |= _augmentation(facts, light=minutes < LIGHT)
         chosen |= SMALL_OF_TIMM if facts.has_timm_backbone else {}
+        chosen |= {"masks_in_boxes": True} if facts.has_new_mask_head and facts.task == "instance" else {}
         chosen |= SMALL_RANDOM if facts.is_random else SMALL_TRAINED if facts.knows_classes else {}
     if facts.is_random:
         chosen["freeze"] = ()

@@ -142,7 +142,8 @@ def export(
             calibration=calibration.images,
         )
         masks = isinstance(network, ConditionalDetrSegmenter)
-        graph = open_network(form, folder, torch.get_num_threads(), masks=masks, fixed=fixed)
+        in_boxes = config.masks_in_boxes
+        graph = open_network(form, folder, torch.get_num_threads(), masks=masks, fixed=fixed, masks_in_boxes=in_boxes)
         model = _Model(network, graph, preprocessing, checkpoint.labels)
         record |= _compared(model, compared, options) if options.verify else {"verification": None, "accuracy": None}
         where = checkpoint.provenance

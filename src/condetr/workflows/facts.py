@@ -32,6 +32,7 @@ def facts_of(initial: InitialModel, dataset: Dataset, settings: TrainingSettings
         task=settings.task,
         overfits=settings.overfit > 0,
         knows_classes=initial.is_trained,
+        has_new_mask_head=initial.has_new_mask_head,
         has_timm_backbone=isinstance(config.backbone, TimmDescription),
     )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from condetr.bundled import DIGITS, NANO, SMALL, bundled_models
+from condetr.bundled import DIGITS, NANO, SMALL, SMALL_MASKS, bundled_models
 from condetr.checkpoints.config.config_json import split_config
 from condetr.checkpoints.empty_network import skeleton_of
 from condetr.checkpoints.hub import find, hub_answers, is_cached
@@ -22,6 +22,7 @@ from condetr.workflows.published import AUTHORS, COCO
 
 OF_SIZE: Mapping[Size, str | None] = {"nano": NANO, "small": SMALL, "base": COCO, "large": None}
 PREFERRED = (SMALL, NANO, DIGITS)  # of the package
+WITH_MASKS: Mapping[str, str] = {SMALL: SMALL_MASKS}  # models whose mask head was trained, too
 
 
 class Start(NamedTuple):
@@ -51,19 +52,25 @@ def best_start(task: Task, device: str | torch.device) -> Start:
         except CheckpointError as error:
             reason = f"{COCO} {error.reason}"
     bundled = bundled_models()
-    for name in PREFERRED:
+    for name in (for_task(preferred, task) for preferred in PREFERRED):
         if name in bundled and (task == "detect" or _can_have_masks(bundled[name])):
             return Start(name, f"it is part of condetr; {reason}")
     return Start(None, f"no model of the package can have a mask head; {reason}")
 
 
-def start_of_size(size: Size) -> str:
+def for_task(model: str | None, task: Task) -> str | None:
+    """The model, or the same with a trained mask head where there is one for the task."""
+    with_masks = WITH_MASKS.get(model) if task == "instance" and model is not None else None
+    return with_masks if with_masks in bundled_models() else model
+
+
+def start_of_size(size: Size, task: Task = "detect") -> str:
     """The reference of its start model.
 
     Raises:
         UsageError: there is none.
     """
-    reference = OF_SIZE[size]
+    reference = for_task(OF_SIZE[size], task)
     if reference is None:
         hint = f"--model FILE with the authors' .pth of {AUTHORS}, or --model none for random weights"
         raise UsageError(f"{size} has no start model on the hub", item="size", hint=hint)

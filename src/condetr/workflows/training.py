@@ -78,6 +78,7 @@ def run(
         CondetrError: data, settings or device are unusable, or training failed.
     """
     began = time.monotonic() if began is None else began
+    named = {name: value for name, value in named.items() if (name, value) != ("masks_in_boxes", None)}  # left open
     settings = TrainingSettings.from_dict(named)
     if output is None and (resume or process_count() > 1):
         raise SettingsError("must be given to resume, and for distributed training", item="output")
@@ -112,6 +113,8 @@ def run(
             defaults = default_settings(facts, named)
             settings = TrainingSettings.from_dict(replaced(defaults, named))
             chosen = description(defaults, facts) if defaults else []
+        if settings.masks_in_boxes is not None:
+            initial = initial.with_masks_in_boxes(settings.masks_in_boxes)
         for text in (*parts.report.summary().splitlines(), *parts.notes, *initial.notes, *chosen):
             say(Noted(text))
         splits = {name: value for name, value in (("split", split), ("validation", validation)) if value is not None}

@@ -14,6 +14,7 @@ from condetr.checkpoints.saving import save
 from condetr.checkpoints.translate import to_condetr
 from condetr.core.errors import CheckpointError, UsageError
 from condetr.model.detector import ConditionalDetr
+from condetr.model.mask_fpn import PRIOR_BIAS
 from condetr.model.segmenter import ConditionalDetrSegmenter
 from tests.scramble import scramble
 from tests.unit.checkpoints.conftest import LABELS, TINY
@@ -94,7 +95,7 @@ def test_a_detector_begins_a_segmenter(folder, detector):
     checkpoint = load(folder, fresh_mask_head=True)
     assert isinstance(checkpoint.detector, ConditionalDetrSegmenter)
     assert same(detector, checkpoint.detector)
-    assert (checkpoint.detector.mask_head.pyramid.output.bias == 0).all()
+    assert checkpoint.detector.mask_head.pyramid.output.bias.item() == PRIOR_BIAS
     assert any(note.startswith("new mask head, freshly initialized") for note in checkpoint.provenance.notes)
     assert type(load(folder).detector) is ConditionalDetr
 

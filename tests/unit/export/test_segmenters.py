@@ -78,6 +78,21 @@ def test_an_exported_folder_segments_alone_and_as_the_model(exported, model, ima
                 assert (found != expected).float().mean() < 1e-3
 
 
+def test_masks_that_the_model_cuts_off_at_their_boxes_are_cut_off(exported, model, images, tmp_path):
+    folder = shutil.copytree(exported.folder, tmp_path / "cut")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"masks_in_boxes": True}))
+    options = {"task": "instance", "threshold": 0.0}
+    [cut], [whole] = (condetr.load(path).predict(images[:1], **options) for path in (folder, exported.folder))
+    y, x = torch.arange(cut.masks.shape[1])[:, None], torch.arange(cut.masks.shape[2])
+    lost = 0
+    for box, mask, before in zip(cut.boxes.tolist(), cut.masks, whole.masks, strict=True):
+        near = (x >= box[0] - 16) & (x < box[2] + 16) & (y >= box[1] - 16) & (y < box[3] + 16)
+        assert not (mask & ~near).any()
+        lost += int((before & ~mask).sum())
+    assert lost > 0
+
+
 def test_what_both_graphs_take_and_give_is_reported(exported):
     record = json.loads((exported.folder / "export.json").read_text())
     assert record == exported.record

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -71,6 +73,35 @@ def test_blocks_change_neither_losses_nor_gradients(monkeypatch):
         (found.focal + 3 * found.dice).backward()
         results.append((found.focal.detach(), found.dice.detach(), leaf.grad))
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("padding_counts", [True, False])
+def test_a_mask_that_is_cut_off_at_its_box_is_learned_in_and_around_it(padding_counts):
+    frame = (30, 44)
+    logits, pairs = torch.randn(2, 5, 8, 11), ((0, 3, 1), (1, 0, 2), (1, 4, 0))
+    targets = [target(2, 22, 44), target(3, 30, 20)]
+    real = torch.zeros(2, *frame, dtype=torch.bool)
+    real[0, :22], real[1, :, :20] = True, True
+    expected = [0.0, 0.0]
+    for image, query, number in pairs:
+        height, width = targets[image].masks.shape[1:]
+        cx, cy, w, h = (targets[image].boxes[number] * torch.tensor([width, height, width, height])).tolist()
+        y, x = torch.arange(frame[0])[:, None] + 0.5, torch.arange(frame[1]) + 0.5
+        counted = ((x - cx).abs() <= w / 2 + max(w / 10, 4)) & ((y - cy).abs() <= h / 2 + max(h / 10, 4))
+        assert 0 < counted.sum() < counted.numel()
+        seen = torch.zeros_like(real)
+        seen[image] = counted & (True if padding_counts else real[image])
+        targets_near = [
+            replace(one, masks=one.masks & seen[i, : one.masks.shape[1], : one.masks.shape[2]])
+            for i, one in enumerate(targets)
+        ]
+        plain = plain_mask_losses(logits, targets_near, frame, seen, assignment((image, query, number)), 0.5)
+        expected = [total + loss for total, loss in zip(expected, plain, strict=True)]
+    predict = supervision(logits).predict
+    found = MaskSupervision(predict, frame, None if padding_counts else real, in_boxes=True)
+    assert [loss.item() for loss in mask_losses(found, assignment(*pairs), targets)] == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_only_matched_queries_are_asked_for():

@@ -9,7 +9,7 @@ from condetr.model import mask_head
 from condetr.model.config import DetectorConfig, ResNetDescription
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
-from condetr.model.mask_fpn import MAP_SCALE, MaskPyramid
+from condetr.model.mask_fpn import MAP_SCALE, PRIOR_BIAS, MaskPyramid
 from condetr.model.segmenter import ConditionalDetrSegmenter, with_masks
 from condetr.model.transformer import Trace
 from tests.scramble import scramble
@@ -114,6 +114,20 @@ def test_the_pyramid_is_detrs():
 
 
 @torch.no_grad()
+def test_new_masks_begin_empty():
+    """With a probability of one half, hundreds of steps only make them empty."""
+    segmenter = ConditionalDetrSegmenter(tiny(encoder_attention_heads=8)).eval()
+    [masks] = segmenter.segment(segmenter.trace(*batch((70, 90))), [ALL])
+    assert (masks.sigmoid() < 0.5).float().mean() > 0.9
+
+
+def test_the_detector_alone_cuts_off_no_masks():
+    segmenter = segmenter_of(masks_in_boxes=True)
+    assert segmenter.masks_in_boxes
+    assert not segmenter.without_masks().config.masks_in_boxes
+
+
+@torch.no_grad()
 def test_maps_share_one_sum_and_leave_padding_out():
     attention = scramble(MaskAttention(16, 4))
     embeddings, memory = torch.randn(3, 16), torch.randn(1, 12, 16)
@@ -164,12 +178,14 @@ def test_a_segmenter_around_a_detector(training):
     assert copied.segment(trace, [ALL])[0].shape == (7, 16, 18)
 
 
-def test_it_begins_as_the_authors_begin_but_for_the_scale_of_the_maps():
+def test_it_begins_as_the_authors_begin_but_for_the_scale_of_the_maps_and_the_prior():
     head = ConditionalDetrSegmenter(config := tiny(encoder_attention_heads=8)).mask_head
     with torch.no_grad():
         head.pyramid.conv1.conv.weight[:, config.d_model :] /= MAP_SCALE
     for name, parameter in head.named_parameters():
-        if name.endswith("bias"):
+        if name == "pyramid.output.bias":
+            assert parameter.item() == PRIOR_BIAS
+        elif name.endswith("bias"):
             assert (parameter == 0).all(), name
         elif parameter.ndim == 1:
             assert (parameter == 1).all(), name

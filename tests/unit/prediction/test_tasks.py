@@ -47,6 +47,28 @@ def test_instances_may_share_pixels():
     torch.testing.assert_close(found.boxes, torch.tensor([[10.0, 5, 40, 30], [30, 20, 60, 40]]), atol=0.6, rtol=0)
 
 
+class CutsOff(SeesColors):
+    """Its masks are of the whole image, its boxes of the first quarter."""
+
+    masks_in_boxes = True
+
+    def predict_last(self, trace):
+        logits, boxes = super().predict_last(trace)
+        return Prediction(logits, torch.tensor([0.125, 0.5, 0.25, 1.0]).expand_as(boxes))
+
+
+@pytest.mark.parametrize("task", ["instance", "panoptic"])
+def test_masks_of_some_networks_end_with_their_boxes(task):
+    reds = []
+    for network in (SeesColors(), CutsOff()):
+        [found] = Predictor(network, TWICE, NAMES, device="cpu", task=task).predict(BOTH)
+        reds.append(found.masks[0] if task == "instance" else found.segments == 1)
+    whole, cut = reds
+    assert torch.equal(cut[:, :20], whole[:, :20])
+    assert whole[:, 21:].any()
+    assert not cut[:, 21:].any()
+
+
 def test_every_pixel_belongs_to_one_segment_at_most():
     [found] = find(BOTH, task="panoptic")
     assert found.names == ("red", "green")

@@ -36,6 +36,23 @@ def test_it_is_trained_where_it_has_every_class_and_the_head_of_the_task(both):
             assert initial.is_trained is expected, (classes, task)
 
 
+def test_new_masks_are_known_and_may_be_cut_off_at_their_boxes(both):
+    grown = tiny_detector(encoder_attention_heads=8, backbone=tiny_segmenter().config.backbone)
+    for model, expected in ((grown, True), (tiny_segmenter(), False)):
+        for initial in both(model, classes=["cat"], task="instance"):
+            assert initial.has_new_mask_head is expected
+            assert not initial.detector.masks_in_boxes
+            assert initial.with_masks_in_boxes(True).detector.masks_in_boxes
+            assert initial.with_masks_in_boxes(False) is initial
+    for initial in both(tiny_segmenter(masks_in_boxes=True), classes=["cat"], task="instance"):
+        assert initial.detector.masks_in_boxes
+    for initial in both(tiny_segmenter(masks_in_boxes=True), classes=["cat"], task="detect"):
+        assert not initial.detector.config.masks_in_boxes
+    for initial in both(grown, classes=["cat"], task="detect"):
+        assert not initial.has_new_mask_head
+        assert initial.with_masks_in_boxes(True) is initial
+
+
 def test_a_mask_head_grows_on_eight_heads_of_attention_only(both):
     eight = tiny_detector(encoder_attention_heads=8, backbone=tiny_segmenter().config.backbone)
     for initial in both(eight, classes=["cat"], task="instance", num_queries=30):

@@ -100,6 +100,15 @@ def test_images_are_small_but_their_objects_remain_visible(size, small_object, d
     assert shortest == expected[0] if device == "cuda" else shortest <= min(240, expected[0])
 
 
+def test_new_masks_of_small_networks_end_with_their_boxes():
+    new = replace(CELLS, has_new_mask_head=True)
+    assert chosen(replace(new, task="instance"), task="instance").masks_in_boxes
+    assert chosen(replace(new, task="panoptic"), task="panoptic").masks_in_boxes is None
+    assert chosen(replace(CELLS, task="instance"), task="instance").masks_in_boxes is None, "as the model has it"
+    paper = replace(COCO, has_new_mask_head=True, task="instance")
+    assert chosen(paper, task="instance").masks_in_boxes is None
+
+
 def test_writing_is_never_mirrored_and_small_images_are_augmented_lightly():
     settings = chosen(replace(CELLS, class_names=tuple("0123456789"), median_size=(96, 96)))
     assert (settings.flip, settings.augment) == (0.0, "light")
@@ -133,6 +142,7 @@ def test_a_small_network_with_random_weights_begins_with_its_backbone():
 
 
 NAMED = {
+    "masks_in_boxes": True,
     "batch": 16,
     "lr": 1e-3,
     "lr_backbone": 1e-3,

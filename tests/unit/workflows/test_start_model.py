@@ -10,7 +10,7 @@ from condetr.core.errors import CheckpointError, UsageError
 from condetr.model.config import NetworkConfig
 from condetr.workflows import start_model
 from condetr.workflows.published import COCO
-from condetr.workflows.start_model import best_start, network_of_size, start_of_size
+from condetr.workflows.start_model import best_start, for_task, network_of_size, start_of_size
 from tests.tiny import LABELS, tiny_detector, tiny_segmenter
 
 
@@ -68,6 +68,18 @@ def test_masks_need_a_start_that_can_have_a_mask_head(world, tmp_path):
     save(tmp_path / "nano", eight, LABELS)
     world.bundled = {**world.bundled, "condetr/nano": tmp_path / "nano"}
     assert best_start("instance", "cpu").model == "condetr/nano"
+
+
+def test_masks_begin_with_a_trained_mask_head_where_there_is_one(world, tmp_path):
+    save(tmp_path / "masks", tiny_segmenter(), LABELS)
+    world.bundled = {"condetr/small": FOLDER}
+    assert for_task("condetr/small", "instance") == "condetr/small"
+    world.bundled["condetr/small-masks"] = tmp_path / "masks"
+    assert best_start("detect", "cpu").model == start_of_size("small") == "condetr/small"
+    assert best_start("instance", "cpu").model == start_of_size("small", "instance") == "condetr/small-masks"
+    assert start_of_size("small", "panoptic") == "condetr/small"
+    assert for_task("other", "instance") == "other"
+    assert for_task(None, "instance") is None
 
 
 def test_sizes(world, tmp_path):

@@ -106,6 +106,8 @@ def join_config(split: SplitConfig) -> dict[str, Any]:
     config, flat = split.config, dict(split.flat)
     as_resnet = flat.pop("use_timm_backbone", None) is False
     network = {name: value for name, value in asdict(config).items() if name in _NETWORK}
+    if not config.masks_in_boxes:  # of the paper
+        del network["masks_in_boxes"]
     own = {"carry_norm": config.carry_norm, "auxiliary_loss": flat.pop("auxiliary_loss", False)}
     if split.source_ids is not None:
         own["source_ids"] = list(split.source_ids)

@@ -29,12 +29,12 @@ def models(settings: CommonSettings, reporter: Reporter) -> None:  # noqa: ARG00
 
 def _bundled(name: str, folder: Path) -> dict[str, Any]:
     from condetr.api.load import load
-    from condetr.workflows.start_model import OF_SIZE
+    from condetr.workflows.start_model import OF_SIZE, for_task
 
     info = load(name, device="cpu").info()
     return {
         "model": name,
-        "size": next((size for size, reference in OF_SIZE.items() if reference == name), None),
+        "size": next((size for size, of in OF_SIZE.items() if name in (of, for_task(of, "instance"))), None),
         "ap": None,
         "parameters": info["parameters"],
         "flops": info["flops"],

@@ -74,14 +74,17 @@ def with_start(settings: Settings, reporter: Reporter) -> Settings:
     if settings.size is None and (settings.model is not None or settings.network.fixed_by_model()):
         return settings
 
-    from condetr.workflows.start_model import OF_SIZE, best_start, start_of_size
+    from condetr.workflows.start_model import OF_SIZE, best_start, for_task, start_of_size
 
     if settings.size is not None:
         if settings.model == RANDOM_WEIGHTS:
             return settings
-        if settings.model not in (None, OF_SIZE[settings.size]):
+        of_size = OF_SIZE[settings.size]
+        if settings.model not in (None, of_size, for_task(of_size, settings.task)):
             raise UsageError("has a model of its own, or none", item="size", hint="leave out --size, or --model")
-        return _with_model(settings, start_of_size(settings.size))
+        if settings.model is not None:
+            return settings
+        return _with_model(settings, start_of_size(settings.size, settings.task))
     start = best_start(settings.task, settings.device)
     reporter.note(f"condetr: begins with {start.model or 'random weights'}: {start.reason}")
     reporter.note("condetr: --model or --size name another start, --model none random weights")

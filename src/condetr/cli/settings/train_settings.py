@@ -55,7 +55,7 @@ class TrainSettings(TrainingOptions, RunSettings):
     PANELS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Model": (
             *("model", "size", "revision", "task", "network.backbone.name", "network.backbone.weights"),
-            *("freeze", "freeze_steps", "pretrain_backbone"),
+            *("masks_in_boxes", "freeze", "freeze_steps", "pretrain_backbone"),
         ),
         "Data": ("split", "validation", "image_size", "max_size", "repeat_factor", "workers", "overfit", "unreadable"),
         "Augmentation": ("augment", "flip", "flip_vertical", "quarter_turns", "min_visibility"),

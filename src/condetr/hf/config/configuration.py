@@ -32,8 +32,9 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
     Unknown settings are kept and written back. Values that make no network are refused by the models, with a
     `SettingsError`.
 
-    Three settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
-    ``auxiliary_loss=True`` (there the flag alters predictions), ``source_ids`` are the class ids of the dataset, and
+    Four settings are condetr's own: ``carry_norm`` reproduces checkpoints that transformers fine-tuned with
+    ``auxiliary_loss=True`` (there the flag alters predictions), ``masks_in_boxes`` cuts off the mask of each query at
+    its box, ``source_ids`` are the class ids of the dataset, and
     ``transformers_norms`` reproduces checkpoints of transformers with a timm backbone, whose norms it freezes without
     their activations and with epsilon 1e-5. It is set for files that say no more about the norms; a new model keeps
     the norms of its architecture.
@@ -88,6 +89,7 @@ class ConditionalDetrConfig(StoredConfig, SavedFile):
     giou_loss_coefficient: float = 2
     focal_alpha: float = 0.25
     carry_norm: bool = False
+    masks_in_boxes: bool = False
     source_ids: tuple[int, ...] | None = None
     transformers_norms: bool = False
 

@@ -1,8 +1,10 @@
 """ConditionalDetrForSegmentation: the segmenter under transformers' names and arguments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from condetr.core.errors import UsageError
@@ -15,6 +17,7 @@ from condetr.hf.models.outputs import ConditionalDetrSegmentationOutput
 from condetr.hf.models.pretrained import PretrainedModel
 from condetr.hf.models.recorded_forward import EncoderOutputs, ForwardArguments
 from condetr.hf.models.state_names import use_hub_keys
+from condetr.images.masks.in_boxes import limited_to_boxes
 from condetr.losses.masks import MaskSupervision
 from condetr.model.detector import ConditionalDetr
 from condetr.model.mask_attention import MaskAttention
@@ -57,7 +60,9 @@ class ConditionalDetrForSegmentation(PretrainedModel):
         Raises:
             UsageError: its class head was exchanged for a layer other than a linear one for the config's classes.
         """
-        return with_masks(self.conditional_detr.network, self.mask_head)
+        network = with_masks(self.conditional_detr.network, self.mask_head)
+        config = replace(network.config, masks_in_boxes=self.config.masks_in_boxes)
+        return ConditionalDetrSegmenter(config, network.body, network.head, network.mask_head)
 
     def forward(
         self,
@@ -90,7 +95,21 @@ class ConditionalDetrForSegmentation(PretrainedModel):
         forward = detector.model.record_forward(arguments, output_attentions, output_hidden_states, features=True)
         masks = QueryMasks(self.mask_head, forward.trace)
         # As in the peers, padding counts as pixels of no object here; in condetr's own training it does not.
-        supervision = MaskSupervision(masks.matched, (pixel_values.shape[2], pixel_values.shape[3]))
+        in_boxes = self.config.masks_in_boxes
+        size = pixel_values.shape[2], pixel_values.shape[3]
+        supervision = MaskSupervision(masks.matched, size, in_boxes=in_boxes)
         output = detector.output_of(forward, labels, supervision)
-        output["pred_masks"] = masks.of_all_queries()  # after the losses, which compute some of them
+        planes = masks.of_all_queries()  # after the losses, which compute some of them
+        if in_boxes:
+            planes = limited_to_boxes(planes, output["pred_boxes"], _real_shares(pixel_mask))
+        output["pred_masks"] = planes
         return self._returned(ConditionalDetrSegmentationOutput(**output), return_dict)
+
+
+def _real_shares(pixel_mask: Tensor | None) -> Tensor | tuple[float, float]:
+    """(batch, 1, 2): the fraction of the rows and columns of each image that is not padding."""
+    if pixel_mask is None:
+        return 1.0, 1.0
+    real = pixel_mask.bool()
+    rows, columns = real.any(2).float().mean(1), real.any(1).float().mean(1)
+    return torch.stack((rows, columns), dim=-1)[:, None]

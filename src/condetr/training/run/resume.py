@@ -17,7 +17,11 @@ from condetr.training.run.checkpointing import FORMAT, MANIFEST, STATE, contents
 from condetr.training.settings import TrainingSettings
 
 # settings that the stored state depends on
-FIXED = ("seed", "query_groups", "one_to_many", "dense_aux", "teacher", "ema", "overfit", "repeat_factor")
+FIXED = (
+    *("seed", "query_groups", "one_to_many", "dense_aux", "teacher", "ema", "overfit", "repeat_factor"),
+    "masks_in_boxes",
+)
+ADDED: Mapping[str, Any] = {"masks_in_boxes": False}  # fields of the network that older versions did not store
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ def check_model(stored: Stored, now: Mapping[str, Any]) -> None:
         before, after = stored.state.get(part), now[part]
         if before is None:  # older versions did not store it
             continue
+        if part == "network":
+            before = {**ADDED, **before}
         free = ("size", "do_resize") if part == "preprocessing" and resized else ()
         for name in sorted((before.keys() | after.keys()) - set(free)):
             old, new = before.get(name), after.get(name)

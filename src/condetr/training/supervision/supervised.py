@@ -123,7 +123,8 @@ class SupervisedDetector(nn.Module):
         supervision = None
         if isinstance(self.detector, ConditionalDetrSegmenter):
             real = None if mask is None else mask.repeat_interleave(groups, 0)
-            supervision = MaskSupervision(partial(self._masks, self.detector.mask_head, trace), frame, real)
+            predict = partial(self._masks, self.detector.mask_head, trace)
+            supervision = MaskSupervision(predict, frame, real, self.detector.masks_in_boxes)
         return self._set_loss(predictions, repeated, objects=objects * groups, supervision=supervision)
 
     def _one_to_many_loss(self, trace: Trace, targets: Sequence[Target], objects: float) -> Float[Tensor, ""]:

@@ -72,6 +72,16 @@ def test_every_backbone_comes_back(backbone):
     assert split_config(json.loads(text)).config == split.config
 
 
+def test_masks_in_boxes_come_back_and_others_are_not_mentioned():
+    for in_boxes in (True, False):
+        split = SplitConfig(DetectorConfig(num_labels=1, masks_in_boxes=in_boxes), {0: "a"}, None, {})
+        written = join_config(split)
+        assert ("masks_in_boxes" in written) is in_boxes
+        assert split_config(written | {"transformers_version": "5.23.0"}).config.masks_in_boxes is in_boxes
+    with pytest.raises(CheckpointError, match=r"masks_in_boxes: is 'yes', expected true or false"):
+        split_config(BASE | {"masks_in_boxes": "yes"})
+
+
 def test_everything_else_is_carried_and_written_back():
     raw = resnet() | {"giou_cost": 3, "is_encoder_decoder": True, "my_field": {"x": [1]}}
     flat = split_config(raw).flat

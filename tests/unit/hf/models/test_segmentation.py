@@ -10,6 +10,7 @@ from condetr.hf.auto import AutoModelForImageSegmentation
 from condetr.hf.models.object_detection import ConditionalDetrForObjectDetection
 from condetr.hf.models.recorded_forward import ForwardArguments
 from condetr.hf.models.segmentation import ConditionalDetrForSegmentation
+from condetr.images.masks.in_boxes import limited_to_boxes
 from tests.scramble import scramble
 from tests.unit.hf.networks import RESNET, config, detector, labels, pixels
 
@@ -45,6 +46,33 @@ def test_what_it_answers():
     detected = model.conditional_detr(pixels(), padding())
     for name in detected:
         assert torch.equal(output[name], detected[name]), name
+
+
+@torch.no_grad()
+def test_masks_in_boxes(tmp_path):
+    model = segmenter(masks_in_boxes=True)
+    model.save_pretrained(tmp_path)
+    again, whole = (
+        ConditionalDetrForSegmentation.from_pretrained(tmp_path, **options).eval()
+        for options in ({}, {"masks_in_boxes": False})
+    )
+    output, uncut = again(pixels(), padding()), whole(pixels(), padding())
+    for image, real in enumerate(((1.0, 1.0), (1.0, 30 / 48))):
+        expected = limited_to_boxes(uncut.pred_masks[image], uncut.pred_boxes[image], real)
+        torch.testing.assert_close(output.pred_masks[image], expected)
+    assert (output.pred_masks != uncut.pred_masks).float().mean() > 0.05
+    assert "masks_in_boxes" not in whole.config.split().flat
+
+
+def test_losses_in_boxes():
+    original, terms = masked(3, 2), {}
+    model = segmenter(dropout=0.0)
+    for in_boxes in (False, True):
+        model.config.masks_in_boxes = in_boxes
+        assert model.network.masks_in_boxes is in_boxes
+        terms[in_boxes] = model(pixels(), padding(), labels=original).loss_dict
+    assert terms[True]["loss_bbox"] == terms[False]["loss_bbox"]
+    assert terms[True]["loss_dice"] != terms[False]["loss_dice"]
 
 
 @pytest.mark.parametrize("auxiliary", [False, True])
