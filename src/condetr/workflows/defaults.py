@@ -66,18 +66,8 @@ CHOSEN = (
     frozenset(SMALL)
     | frozenset(PAPER)
     | {
-        *(
-            "epochs",
-            "steps",
-            "minutes",
-            "workers",
-            "image_size",
-            "max_size",
-            "augment",
-            "flip",
-            "pretrain_backbone",
-            "masks_in_boxes",
-        ),
+        *("epochs", "steps", "minutes", "workers", "image_size", "max_size", "augment", "flip"),
+        *("pretrain_backbone", "masks_in_boxes"),
     }
 )
 _TOGETHER = ("image_size", "max_size"), ("schedule", "decay_at")  # where one is named, the other is not chosen
