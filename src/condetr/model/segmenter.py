@@ -48,6 +48,11 @@ class ConditionalDetrSegmenter(ConditionalDetr):
         pairs = zip(trace.embeddings[-1], queries, strict=True)
         return self.mask_head(trace, [embeddings[chosen] for embeddings, chosen in pairs])
 
+    def with_masks_in_boxes(self, in_boxes: bool) -> "ConditionalDetrSegmenter":  # noqa: FBT001  a value, not a switch
+        """One with the same weights whose masks end with their boxes, or do not."""
+        config = replace(self.config, masks_in_boxes=in_boxes)
+        return ConditionalDetrSegmenter(config, self.body, self.head, self.mask_head)
+
     def without_masks(self) -> ConditionalDetr:
         """The detector alone, with the same weights."""
         return ConditionalDetr(replace(self.config, masks_in_boxes=False), self.body, self.head)

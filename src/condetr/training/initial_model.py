@@ -179,9 +179,7 @@ class InitialModel:
         segmenter = self.detector
         if not isinstance(segmenter, ConditionalDetrSegmenter) or segmenter.masks_in_boxes == in_boxes:
             return self
-        config = replace(segmenter.config, masks_in_boxes=in_boxes)
-        detector = ConditionalDetrSegmenter(config, segmenter.body, segmenter.head, segmenter.mask_head)
-        return replace(self, detector=detector)
+        return replace(self, detector=segmenter.with_masks_in_boxes(in_boxes))
 
     @classmethod
     def from_run(

@@ -1,7 +1,6 @@
 """ConditionalDetrForSegmentation: the segmenter under transformers' names and arguments."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -61,8 +60,7 @@ class ConditionalDetrForSegmentation(PretrainedModel):
             UsageError: its class head was exchanged for a layer other than a linear one for the config's classes.
         """
         network = with_masks(self.conditional_detr.network, self.mask_head)
-        config = replace(network.config, masks_in_boxes=self.config.masks_in_boxes)
-        return ConditionalDetrSegmenter(config, network.body, network.head, network.mask_head)
+        return network.with_masks_in_boxes(self.config.masks_in_boxes)
 
     def forward(
         self,
